@@ -1,0 +1,145 @@
+//! What the actors need to know: settings that are checked and complete.
+//! `src/config` makes them out of file, environment and defaults.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::metric::summary::SummarySettings;
+
+/// Everything that the running gateway is tuned by.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    /// The queue and how it is read.
+    pub queue: QueueSettings,
+    /// What is done with samples.
+    pub metrics: MetricSettings,
+    /// The shard actors.
+    pub shards: ShardSettings,
+    /// The HTTP side.
+    pub http: HttpSettings,
+}
+
+/// The Redis list and how it is read.
+#[derive(Debug, Clone)]
+pub struct QueueSettings {
+    /// Where Redis is and how to log in.
+    pub redis: RedisTarget,
+    /// The list's key.
+    pub key: String,
+    /// Reader actors; at least 1.
+    pub workers: usize,
+    /// Elements per pop; `None` starts at 25 and rises under backlog.
+    pub pop_count: Option<usize>,
+    /// Bound on count × pops in flight × the largest element of late, for each
+    /// worker.
+    pub max_bytes_in_flight: usize,
+}
+
+/// A Redis deployment and how to log in to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisTarget {
+    /// Candidates, in the order given; Sentinels where `service_name` is set.
+    pub endpoints: Vec<Endpoint>,
+    /// ACL user; `None` is the default user.
+    pub username: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// The database to SELECT.
+    pub database: i64,
+    /// Present when the connection is encrypted.
+    pub tls: Option<TlsSettings>,
+    /// For CLIENT SETNAME.
+    pub client_name: String,
+    /// How long to wait for a connection and its handshake.
+    pub connect_timeout: Duration,
+    /// TCP keep-alive interval; `None` leaves it off.
+    pub keep_alive: Option<Duration>,
+    /// The master's name when the endpoints are Sentinels.
+    pub service_name: Option<String>,
+}
+
+/// One address of a Redis server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Host name or IP address (without brackets), and port.
+    Tcp(String, u16),
+    /// Path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Endpoint::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// How the server's certificate is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The name that the certificate must bear; `None` is the endpoint's host.
+    pub server_name: Option<String>,
+    /// A PEM file of the roots to trust; `None` trusts the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for sending it where it belongs.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What is done with samples.
+#[derive(Debug, Clone)]
+pub struct MetricSettings {
+    /// Bounds on one payload.
+    pub payload: PayloadLimits,
+    /// Bounds on live series.
+    pub series: SeriesLimits,
+    /// Window and estimator of summaries.
+    pub summary: SummarySettings,
+    /// Whether labels are printed sorted by name; else in first-seen order.
+    pub sort_labels: bool,
+    /// Whether the gateway's own metrics, but for `info`, are left out.
+    pub disable_meta_metrics: bool,
+    /// Handles that one reader keeps.
+    pub reader_cache_series: usize,
+}
+
+/// The shard actors.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardSettings {
+    /// K; at least 1.
+    pub count: usize,
+    /// Messages that an inbox holds; at least 1.
+    pub inbox_capacity: usize,
+}
+
+/// The HTTP side.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Where to listen; at least one address.
+    pub listen: Vec<SocketAddr>,
+}

@@ -1,0 +1,118 @@
+//! A queue source: where elements come from. It has one verb, [`QueueSource::take`];
+//! the loop around it (routing, backing off, stopping) is the reader's.
+
+pub mod redis;
+
+use std::ops::Range;
+
+/// Hands out the elements of a queue, each once.
+pub trait QueueSource: 'static {
+    /// Waits until elements are there and hands some out, oldest first.
+    ///
+    /// After the stop signal that the source was made with, nothing more is
+    /// asked of the queue; what is already under way is still handed out, then
+    /// [`Taken::Ended`] comes. After an error the next call connects anew. The
+    /// future is never dropped before it is done: what it took would be lost.
+    fn take(&mut self) -> impl Future<Output = Result<Taken<'_>, SourceError>>;
+}
+
+/// What a call of [`QueueSource::take`] brought.
+#[derive(Debug)]
+pub enum Taken<'a> {
+    /// Elements, in the order of the queue; may be none.
+    Page(Page<'a>),
+    /// The stop signal was obeyed, nothing follows.
+    Ended,
+}
+
+/// Elements where they lie in the source's read buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    /// The buffer that the ranges point into.
+    pub buffer: &'a [u8],
+    /// One for each element.
+    pub elements: &'a [Slice],
+}
+
+/// Where one element lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slice {
+    /// All of its bytes.
+    Whole(Range<usize>),
+    /// It was larger than the bound and was skipped as it streamed in; only
+    /// its first bytes (at most 512) were kept.
+    TooLarge {
+        /// Where the kept bytes lie.
+        head: Range<usize>,
+        /// How long the element was.
+        length: u64,
+    },
+}
+
+/// Why nothing could be taken.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// For `redis_errors_total{kind}`.
+    pub kind: ErrorKind,
+    /// Lower case, no full stop, no secret.
+    pub message: String,
+}
+
+/// The closed list of error kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ErrorKind {
+    /// No server answers at the address, or it closed the connection.
+    Connection,
+    /// No answer within the time allowed.
+    Timeout,
+    /// TLS could not be set up.
+    Tls,
+    /// The server refused the user or password.
+    Auth,
+    /// The user may not do what is needed (NOPERM).
+    Permission,
+    /// The queue's key holds something that is not a list.
+    WrongType,
+    /// The server is a replica or another node owns the key (READONLY, MOVED).
+    NotPrimary,
+    /// The server is loading, or out of memory, or otherwise busy.
+    Busy,
+    /// The reply was not what the protocol allows.
+    Protocol,
+    /// Any other error reply.
+    Other,
+}
+
+impl ErrorKind {
+    /// Every kind; `kind as usize` indexes it.
+    pub const ALL: [ErrorKind; 10] = [
+        ErrorKind::Connection,
+        ErrorKind::Timeout,
+        ErrorKind::Tls,
+        ErrorKind::Auth,
+        ErrorKind::Permission,
+        ErrorKind::WrongType,
+        ErrorKind::NotPrimary,
+        ErrorKind::Busy,
+        ErrorKind::Protocol,
+        ErrorKind::Other,
+    ];
+
+    /// The value of the `kind` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::Connection => "connection",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Tls => "tls",
+            ErrorKind::Auth => "auth",
+            ErrorKind::Permission => "permission",
+            ErrorKind::WrongType => "wrong_type",
+            ErrorKind::NotPrimary => "not_primary",
+            ErrorKind::Busy => "busy",
+            ErrorKind::Protocol => "protocol",
+            ErrorKind::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The Redis list as a queue source.

@@ -1,0 +1,358 @@
+//! The catalog: which metric names are in use, and as what.
+//!
+//! A *family* is everything under one metric name. The first valid sample of a
+//! name decides its type, help, bucket layout and objectives, here, before any
+//! sample of it is routed. Families are held by counted references
+//! ([`FamilyRef`], [`Place`]); with the last one the family is removed, so that
+//! nothing which was refused leaves a trace.
+//!
+//! Readers keep the families that they have met; the map behind this type is
+//! touched only when a family is seen for the first time or leaves.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use foldhash::fast::RandomState;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::limits::SeriesLimits;
+use crate::metric::histogram::BucketLayout;
+use crate::metric::summary::{SummaryPlan, SummarySettings};
+use crate::name::RESERVED_PREFIX;
+use crate::reject::{Reason, Reject};
+use crate::sample::{Kind, Sample};
+
+/// The endings of the names that a histogram or a summary prints besides its own.
+const DERIVED: [&str; 4] = ["_bucket", "_count", "_created", "_sum"];
+
+/// All families of the process. Cheap to clone; clones are the same catalog.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    families: DashMap<Box<str>, Arc<Family>, RandomState>,
+    /// Every name that a family prints, and the family's uid. Locked by claims
+    /// and retirements only, both rare.
+    printed: Mutex<HashMap<Box<str>, u64>>,
+    next_uid: AtomicU64,
+    live_series: AtomicUsize,
+    limits: SeriesLimits,
+    summary: SummarySettings,
+}
+
+/// One metric name: its type, help and shape, the same for all of its series.
+#[derive(Debug)]
+pub struct Family {
+    uid: u64,
+    name: Box<str>,
+    name_hash: u64,
+    help: Box<str>,
+    shape: Shape,
+    /// Counted references; 0 is final.
+    refs: AtomicU32,
+    live_series: AtomicUsize,
+    home: Weak<Shared>,
+}
+
+/// What the series of a family are made of.
+#[derive(Debug, PartialEq)]
+pub enum Shape {
+    /// A number that rises.
+    Counter,
+    /// A number that is set.
+    Gauge,
+    /// Counts for these buckets.
+    Histogram(BucketLayout),
+    /// Quantiles for these objectives.
+    Summary(SummaryPlan),
+}
+
+/// A counted reference: the family stays in the catalog while one exists.
+#[derive(Debug)]
+pub struct FamilyRef(Arc<Family>);
+
+/// A series' place in its family's count and in the process's, given back when
+/// it is dropped with the series.
+#[derive(Debug)]
+pub struct Place(FamilyRef);
+
+impl Catalog {
+    /// An empty catalog.
+    pub fn new(limits: SeriesLimits, summary: SummarySettings) -> Self {
+        let shared = Shared {
+            families: DashMap::default(),
+            printed: Mutex::default(),
+            next_uid: AtomicU64::new(1),
+            live_series: AtomicUsize::new(0),
+            limits,
+            summary,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The family of `sample`'s name, made from the sample where there is none.
+    ///
+    /// Refuses with `type_conflict` a sample of another type than the
+    /// family's, with `reserved_name` and `suffix_conflict` a new family that
+    /// would print a name which is the gateway's or another family's.
+    pub fn claim(&self, sample: &Sample<'_>) -> Result<FamilyRef, Reject> {
+        let family = match self.find(sample.name) {
+            Some(family) => family,
+            None => self.claim_anew(sample)?,
+        };
+        // Checked, and where refused dropped, with no lock held: dropping the
+        // last reference takes them.
+        family.check_kind(sample.kind).map(|()| family)
+    }
+
+    /// How many families there are.
+    pub fn families(&self) -> usize {
+        self.shared.families.len()
+    }
+
+    /// How many series hold a place.
+    pub fn live_series(&self) -> usize {
+        self.shared.live_series.load(Ordering::Relaxed)
+    }
+
+    fn find(&self, name: &str) -> Option<FamilyRef> {
+        let family = self.shared.families.get(name)?;
+        FamilyRef::from_cached(&family)
+    }
+
+    fn claim_anew(&self, sample: &Sample<'_>) -> Result<FamilyRef, Reject> {
+        let mut printed = self.shared.lock_printed();
+        let entry = match self.shared.families.entry(sample.name.into()) {
+            Entry::Occupied(entry) => {
+                if let Some(family) = FamilyRef::from_cached(entry.get()) {
+                    return Ok(family);
+                }
+                release_names(&mut printed, entry.get());
+                Entry::Occupied(entry)
+            }
+            Entry::Vacant(entry) => Entry::Vacant(entry),
+        };
+        if let Err(refused) = reserve_names(&printed, sample.name, sample.kind) {
+            // What stood here is dead; its own retirement finds nothing to do.
+            if let Entry::Occupied(dead) = entry {
+                dead.remove();
+            }
+            return Err(refused);
+        }
+        let family = Arc::new(self.make_family(sample));
+        for name in printed_names(&family.name, family.kind()) {
+            printed.insert(name, family.uid);
+        }
+        entry.insert(family.clone());
+        Ok(FamilyRef(family))
+    }
+
+    fn make_family(&self, sample: &Sample<'_>) -> Family {
+        let shape = match sample.kind {
+            Kind::Counter => Shape::Counter,
+            Kind::Gauge => Shape::Gauge,
+            Kind::Histogram => Shape::Histogram(BucketLayout::new(sample.buckets)),
+            Kind::Summary => {
+                Shape::Summary(SummaryPlan::new(sample.objectives, self.shared.summary))
+            }
+        };
+        let uid = self.shared.next_uid.fetch_add(1, Ordering::Relaxed);
+        Family {
+            uid,
+            home: Arc::downgrade(&self.shared),
+            refs: AtomicU32::new(1),
+            ..Family::standalone(sample.name, sample.help, shape)
+        }
+    }
+}
+
+impl Shared {
+    fn lock_printed(&self) -> MutexGuard<'_, HashMap<Box<str>, u64>> {
+        // A panic of any actor ends the process; there is nothing to protect.
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes `family`, whose last reference has gone, out of the catalog,
+    /// unless a claim has replaced it meanwhile.
+    fn retire(&self, family: &Family) {
+        let mut printed = self.lock_printed();
+        self.families.remove_if(&family.name, |_, found| found.uid == family.uid);
+        release_names(&mut printed, family);
+    }
+}
+
+/// The names that a family of this name and type prints.
+fn printed_names(name: &str, kind: Kind) -> impl Iterator<Item = Box<str>> + '_ {
+    let derived: &[&str] = match kind {
+        Kind::Counter | Kind::Gauge => &[],
+        Kind::Histogram | Kind::Summary => &DERIVED,
+    };
+    let derived = derived.iter().map(move |suffix| format!("{name}{suffix}").into());
+    std::iter::once(Box::from(name)).chain(derived)
+}
+
+fn reserve_names(printed: &HashMap<Box<str>, u64>, name: &str, kind: Kind) -> Result<(), Reject> {
+    for printed_name in printed_names(name, kind) {
+        if printed_name.starts_with(RESERVED_PREFIX) {
+            let detail = format!("names that begin with {RESERVED_PREFIX} are the gateway's own");
+            return Err(Reject::new(Reason::ReservedName, detail));
+        }
+        if printed.contains_key(&printed_name) {
+            let detail = format!("{printed_name} is a name that another metric prints");
+            return Err(Reject::new(Reason::SuffixConflict, detail));
+        }
+    }
+    Ok(())
+}
+
+fn release_names(printed: &mut HashMap<Box<str>, u64>, family: &Family) {
+    for name in printed_names(&family.name, family.kind()) {
+        if printed.get(&name) == Some(&family.uid) {
+            printed.remove(&name);
+        }
+    }
+}
+
+impl Family {
+    /// A family outside any catalog, as the gateway's own metrics use it.
+    pub fn standalone(name: &str, help: &str, shape: Shape) -> Self {
+        Self {
+            uid: 0,
+            name: name.into(),
+            name_hash: xxh3_64(name.as_bytes()),
+            help: help.into(),
+            shape,
+            refs: AtomicU32::new(0),
+            live_series: AtomicUsize::new(0),
+            home: Weak::new(),
+        }
+    }
+
+    /// Rises with each claim: of two families of one name the greater is newer.
+    pub fn uid(&self) -> u64 {
+        self.uid
+    }
+
+    /// The metric name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A fixed hash of the name: the same in every process and version.
+    pub fn name_hash(&self) -> u64 {
+        self.name_hash
+    }
+
+    /// The help text, not escaped; empty where there is none.
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    /// What its series are made of.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> Kind {
+        match self.shape {
+            Shape::Counter => Kind::Counter,
+            Shape::Gauge => Kind::Gauge,
+            Shape::Histogram(_) => Kind::Histogram,
+            Shape::Summary(_) => Kind::Summary,
+        }
+    }
+
+    /// Whether it is still in the catalog. A reader that has kept a family
+    /// checks this before it refuses a sample for its sake.
+    pub fn is_alive(&self) -> bool {
+        self.refs.load(Ordering::Acquire) > 0
+    }
+
+    /// Refuses, with `type_conflict`, another type than its own.
+    pub fn check_kind(&self, kind: Kind) -> Result<(), Reject> {
+        if kind == self.kind() {
+            return Ok(());
+        }
+        let (own, came) = (self.kind().as_str(), kind.as_str());
+        Err(Reject::new(Reason::TypeConflict, format!("expected {own}, came {came}")))
+    }
+}
+
+impl FamilyRef {
+    /// A counted reference to a family that was met before, unless its last
+    /// reference has gone since: then the name has to be claimed anew.
+    pub fn from_cached(family: &Arc<Family>) -> Option<Self> {
+        let more = |refs: u32| (refs > 0).then(|| refs + 1);
+        family.refs.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        Some(Self(family.clone()))
+    }
+
+    /// The family, uncounted.
+    pub fn family(&self) -> &Arc<Family> {
+        &self.0
+    }
+}
+
+impl Deref for FamilyRef {
+    type Target = Family;
+
+    fn deref(&self) -> &Family {
+        &self.0
+    }
+}
+
+impl Drop for FamilyRef {
+    fn drop(&mut self) {
+        if self.0.refs.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(shared) = self.0.home.upgrade()
+        {
+            shared.retire(&self.0);
+        }
+    }
+}
+
+impl Place {
+    /// Reserves a place for one more series of `family`, or says which limit
+    /// is reached: `metric_series_limit` or `series_limit`.
+    pub fn reserve(family: FamilyRef) -> Result<Self, Reason> {
+        let Some(shared) = family.0.home.upgrade() else {
+            return Err(Reason::SeriesLimit);
+        };
+        let limits = shared.limits;
+        if !add_below(&family.live_series, limits.max_series_per_metric) {
+            return Err(Reason::MetricSeriesLimit);
+        }
+        if !add_below(&shared.live_series, limits.max_series) {
+            family.live_series.fetch_sub(1, Ordering::Relaxed);
+            return Err(Reason::SeriesLimit);
+        }
+        Ok(Self(family))
+    }
+
+    /// The family, uncounted.
+    pub fn family(&self) -> &Arc<Family> {
+        self.0.family()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.live_series.fetch_sub(1, Ordering::Relaxed);
+        if let Some(shared) = self.0.0.home.upgrade() {
+            shared.live_series.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn add_below(count: &AtomicUsize, limit: usize) -> bool {
+    let more = |live: usize| (live < limit).then(|| live + 1);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}

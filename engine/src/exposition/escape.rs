@@ -1,0 +1,1 @@
+//! Escaping of label values and help texts.

@@ -1,0 +1,1 @@
+//! The HELP and TYPE lines of a family.

@@ -1,0 +1,50 @@
+//! How large a payload and its parts may be, and how many series may live.
+
+/// Bounds on what one payload may hold. Each is inclusive: a part exactly as
+/// large as its bound is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayloadLimits {
+    /// Bytes of one queue element.
+    pub max_payload_bytes: usize,
+    /// Members of the `labels` object, duplicates included.
+    pub max_labels: usize,
+    /// Bytes of one label value, after JSON unescaping.
+    pub max_label_value_bytes: usize,
+    /// Bytes of a metric name or of a label name, after JSON unescaping.
+    pub max_name_bytes: usize,
+    /// Bytes of `help`, after JSON unescaping.
+    pub max_help_bytes: usize,
+    /// Elements of `buckets` as sent (an appended `+Inf` does not count).
+    pub max_buckets: usize,
+    /// Elements of `quantiles`, and of `epsilons`.
+    pub max_quantiles: usize,
+}
+
+impl Default for PayloadLimits {
+    fn default() -> Self {
+        Self {
+            max_payload_bytes: 1_048_576,
+            max_labels: 64,
+            max_label_value_bytes: 2048,
+            max_name_bytes: 512,
+            max_help_bytes: 4096,
+            max_buckets: 256,
+            max_quantiles: 32,
+        }
+    }
+}
+
+/// Bounds on live series; a histogram or summary counts as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesLimits {
+    /// Live series in the process.
+    pub max_series: usize,
+    /// Live series of one metric name.
+    pub max_series_per_metric: usize,
+}
+
+impl Default for SeriesLimits {
+    fn default() -> Self {
+        Self { max_series: 1_000_000, max_series_per_metric: 100_000 }
+    }
+}

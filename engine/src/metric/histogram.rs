@@ -1,0 +1,88 @@
+//! Histogram: how many observations fell at or below each upper bound.
+
+use crate::exposition::{Format, number};
+
+/// The upper bounds of a family's buckets and their `le` texts, made once.
+#[derive(Debug, PartialEq)]
+pub struct BucketLayout {
+    /// Strictly increasing and finite; `+Inf` follows unwritten.
+    bounds: Box<[f64]>,
+    le_text: Box<[Box<str>]>,
+    le_openmetrics: Box<[Box<str>]>,
+}
+
+impl BucketLayout {
+    /// A layout from bounds that are strictly increasing and finite.
+    pub fn new(bounds: &[f64]) -> Self {
+        let le = |format| {
+            let finite = bounds.iter().map(|bound| number::label_text(*bound, format));
+            finite.chain([Box::from("+Inf")]).collect()
+        };
+        Self {
+            bounds: bounds.into(),
+            le_text: le(Format::Text),
+            le_openmetrics: le(Format::OpenMetrics),
+        }
+    }
+
+    /// The finite upper bounds.
+    pub fn bounds(&self) -> &[f64] {
+        &self.bounds
+    }
+
+    /// The `le` label values, ascending, `+Inf` last.
+    pub fn le(&self, format: Format) -> &[Box<str>] {
+        match format {
+            Format::Text => &self.le_text,
+            Format::OpenMetrics => &self.le_openmetrics,
+        }
+    }
+
+    /// The bucket that takes `value`: the first whose bound is not below it.
+    fn bucket_of(&self, value: f64) -> usize {
+        // Layouts of everyday size are scanned faster than they are bisected.
+        if self.bounds.len() <= 16 {
+            return self.bounds.iter().take_while(|bound| value > **bound).count();
+        }
+        self.bounds.partition_point(|bound| value > *bound)
+    }
+}
+
+/// The observations of one series.
+#[derive(Debug, PartialEq)]
+pub struct Histogram {
+    /// Not cumulative; the last is the `+Inf` bucket.
+    counts: Box<[u64]>,
+    sum: f64,
+}
+
+impl Histogram {
+    /// A histogram without observations.
+    pub fn new(layout: &BucketLayout) -> Self {
+        Self { counts: vec![0; layout.bounds.len() + 1].into(), sum: 0.0 }
+    }
+
+    /// Counts one finite value.
+    pub fn observe(&mut self, value: f64, layout: &BucketLayout) {
+        self.counts[layout.bucket_of(value)] += 1;
+        self.sum += value;
+    }
+
+    /// The sum of all observations.
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// The number of all observations.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The exposed counts, one for each `le`: observations at or below it.
+    pub fn cumulative(&self) -> impl Iterator<Item = u64> + '_ {
+        self.counts.iter().scan(0, |below, count| {
+            *below += count;
+            Some(*below)
+        })
+    }
+}

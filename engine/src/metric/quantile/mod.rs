@@ -1,0 +1,1 @@
+//! Quantile estimators behind one narrow seam.

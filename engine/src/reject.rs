@@ -1,0 +1,105 @@
+//! Why a sample was refused: the one list of reasons, and the refusal itself.
+
+use std::borrow::Cow;
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $label:literal,)+) => {
+        /// The closed list of reasons for refusing a sample.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Reason { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Reason {
+            /// Every reason, in declaration order; `reason as usize` indexes it.
+            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)+];
+
+            /// The value of the `reason` label in `rejected_samples_total`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Reason::$variant => $label,)+ }
+            }
+
+            /// One sentence for the documentation: when the reason applies.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Reason::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The element is not JSON, not UTF-8, has a lone surrogate or nests over 64 deep.
+    InvalidJson => "invalid_json",
+    /// The element is JSON, but not an object.
+    NotASample => "not_a_sample",
+    /// A known field has the wrong JSON type.
+    InvalidField => "invalid_field",
+    /// `type` is none of counter, gauge, summary, histogram or 0 to 3.
+    UnknownType => "unknown_type",
+    /// `name` is absent, null or blank.
+    MissingName => "missing_name",
+    /// `name` does not match `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+    InvalidName => "invalid_name",
+    /// The name, or one that its family would print, begins with the gateway's own prefix.
+    ReservedName => "reserved_name",
+    /// A label name does not match `[a-zA-Z_][a-zA-Z0-9_]*`, begins with `__`, or is `le` on a histogram or `quantile` on a summary.
+    InvalidLabelName => "invalid_label_name",
+    /// A label value is an array or an object.
+    InvalidLabelValue => "invalid_label_value",
+    /// The name is already in use with another type.
+    TypeConflict => "type_conflict",
+    /// The name is one that another family prints, or this family would print the name of another one.
+    SuffixConflict => "suffix_conflict",
+    /// A counter was given a negative value.
+    NegativeCounter => "negative_counter",
+    /// The value overflows to infinity.
+    NonFinite => "non_finite",
+    /// A histogram's buckets are absent, empty, too many, not finite or not strictly increasing.
+    BadBuckets => "bad_buckets",
+    /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
+    BadQuantiles => "bad_quantiles",
+    /// There are more labels than `Metrics.MaxLabels`.
+    TooManyLabels => "too_many_labels",
+    /// The metric name or a label name is longer than `Metrics.MaxNameBytes`.
+    NameTooLong => "name_too_long",
+    /// A label value is longer than `Metrics.MaxLabelValueBytes`.
+    LabelTooLong => "label_too_long",
+    /// The help text is longer than `Metrics.MaxHelpBytes`.
+    HelpTooLong => "help_too_long",
+    /// The element is larger than `Metrics.MaxPayloadBytes`.
+    PayloadTooLarge => "payload_too_large",
+    /// A new series would exceed `Metrics.MaxSeries`.
+    SeriesLimit => "series_limit",
+    /// A new series would exceed `Metrics.MaxSeriesPerMetric`.
+    MetricSeriesLimit => "metric_series_limit",
+}
+
+impl Reason {
+    /// How many reasons there are: the length of a table with one entry for each.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+/// A refused sample: the reason, and what was expected and what came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// The reason that is counted.
+    pub reason: Reason,
+    /// Lower case, no full stop; static wherever it can be, since refusals may
+    /// be as frequent as samples.
+    pub detail: Cow<'static, str>,
+}
+
+impl Reject {
+    /// A refusal for `reason`, explained by `detail`.
+    pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason.as_str(), self.detail)
+    }
+}
+
+impl std::error::Error for Reject {}
