@@ -1,6 +1,8 @@
 //! Summary: quantiles over a sliding window, sum and count for ever.
 
 use super::Moment;
+use super::quantile::{QuantilePlan, Window};
+use crate::exposition::{Format, number};
 
 /// Window and estimator, the same for every summary of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,20 +33,35 @@ impl Default for SummarySettings {
 /// What the summaries of one family have in common.
 #[derive(Debug, PartialEq)]
 pub struct SummaryPlan {
-    /// (φ, ε), φ ascending.
-    objectives: Box<[(f64, f64)]>,
-    settings: SummarySettings,
+    quantiles: QuantilePlan,
+    text: Box<[Box<str>]>,
+    openmetrics: Box<[Box<str>]>,
 }
 
 impl SummaryPlan {
     /// A plan for objectives as in [`crate::sample::Sample::objectives`].
     pub fn new(objectives: &[(f64, f64)], settings: SummarySettings) -> Self {
-        Self { objectives: objectives.into(), settings }
+        let texts = |format| {
+            objectives.iter().map(|(quantile, _)| number::label_text(*quantile, format)).collect()
+        };
+        Self {
+            quantiles: QuantilePlan::new(objectives, settings),
+            text: texts(Format::Text),
+            openmetrics: texts(Format::OpenMetrics),
+        }
     }
 
     /// The (φ, ε) pairs, φ ascending.
     pub fn objectives(&self) -> &[(f64, f64)] {
-        &self.objectives
+        self.quantiles.objectives()
+    }
+
+    /// The `quantile` label values, in the order of the objectives.
+    pub fn quantile_texts(&self, format: Format) -> &[Box<str>] {
+        match format {
+            Format::Text => &self.text,
+            Format::OpenMetrics => &self.openmetrics,
+        }
     }
 }
 
@@ -53,18 +70,34 @@ impl SummaryPlan {
 pub struct Summary {
     sum: f64,
     count: u64,
+    /// `None` where there are no objectives.
+    window: Option<Window>,
 }
 
 impl Summary {
     /// A summary without observations.
-    pub fn new(_plan: &SummaryPlan, _now: Moment) -> Self {
-        Self { sum: 0.0, count: 0 }
+    pub fn new(plan: &SummaryPlan, now: Moment) -> Self {
+        let has_objectives = !plan.objectives().is_empty();
+        let window = has_objectives.then(|| Window::new(&plan.quantiles, now));
+        Self { sum: 0.0, count: 0, window }
     }
 
     /// Takes one finite value in.
-    pub fn observe(&mut self, value: f64, _plan: &SummaryPlan, _now: Moment) {
+    pub fn observe(&mut self, value: f64, plan: &SummaryPlan, now: Moment) {
         self.sum += value;
         self.count += 1;
+        if let Some(window) = &mut self.window {
+            window.observe(value, &plan.quantiles, now);
+        }
+    }
+
+    /// Replaces what `out` holds by one value for each objective, in their
+    /// order: `NaN` where the window is empty.
+    pub fn quantiles(&mut self, plan: &SummaryPlan, now: Moment, out: &mut Vec<f64>) {
+        out.clear();
+        if let Some(window) = &mut self.window {
+            window.push_quantiles(&plan.quantiles, now, out);
+        }
     }
 
     /// The sum of all observations.
