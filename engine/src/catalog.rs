@@ -27,7 +27,7 @@ use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
 
 /// The endings of the names that a histogram or a summary prints besides its own.
-const DERIVED: [&str; 4] = ["_bucket", "_count", "_created", "_sum"];
+pub(crate) const DERIVED: [&str; 4] = ["_bucket", "_count", "_created", "_sum"];
 
 /// All families of the process. Cheap to clone; clones are the same catalog.
 #[derive(Debug, Clone)]

@@ -1,1 +1,76 @@
 //! Escaping of label values and help texts.
+
+use memchr::{memchr2, memchr3};
+
+use super::Format;
+
+/// Appends a label value as it stands between its quotes, in either format.
+pub fn append_label_value(out: &mut String, value: &str) {
+    append_escaped(out, value, |rest| memchr3(b'\\', b'"', b'\n', rest));
+}
+
+/// Appends a help text. OpenMetrics escapes a quote there too: its grammar
+/// demands that, and a parser that looks for quoted names stumbles without it.
+pub fn append_help(out: &mut String, help: &str, format: Format) {
+    match format {
+        Format::Text => append_escaped(out, help, |rest| memchr2(b'\\', b'\n', rest)),
+        Format::OpenMetrics => append_label_value(out, help),
+    }
+}
+
+/// Appends `text` with a backslash before each byte that `find` stops at.
+fn append_escaped(out: &mut String, text: &str, find: impl Fn(&[u8]) -> Option<usize>) {
+    let mut rest = text;
+    while let Some(position) = find(rest.as_bytes()) {
+        let (plain, special) = rest.split_at(position);
+        let (special, after) = special.split_at(1);
+        out.push_str(plain);
+        out.push('\\');
+        out.push_str(if special == "\n" { "n" } else { special });
+        rest = after;
+    }
+    out.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(input: &str, label: &str, help_text: &str, help_openmetrics: &str) {
+        let mut out = String::new();
+        append_label_value(&mut out, input);
+        assert_eq!(out, label, "label value of {input:?}");
+        for (format, expected) in
+            [(Format::Text, help_text), (Format::OpenMetrics, help_openmetrics)]
+        {
+            out.clear();
+            append_help(&mut out, input, format);
+            assert_eq!(out, expected, "help of {input:?} in {format:?}");
+        }
+    }
+
+    #[test]
+    fn special_characters_get_a_backslash() {
+        check("", "", "", "");
+        check(
+            "plain, {} = é 日本",
+            "plain, {} = é 日本",
+            "plain, {} = é 日本",
+            "plain, {} = é 日本",
+        );
+        check("a\"b", "a\\\"b", "a\"b", "a\\\"b");
+        check("c\\d", "c\\\\d", "c\\\\d", "c\\\\d");
+        check("e\nf", "e\\nf", "e\\nf", "e\\nf");
+        check("\n\n", "\\n\\n", "\\n\\n", "\\n\\n");
+        check("\\n", "\\\\n", "\\\\n", "\\\\n");
+        check("\"日\"\\", "\\\"日\\\"\\\\", "\"日\"\\\\", "\\\"日\\\"\\\\");
+        check("tab\tand\rreturn", "tab\tand\rreturn", "tab\tand\rreturn", "tab\tand\rreturn");
+    }
+
+    #[test]
+    fn what_stands_before_stays() {
+        let mut out = String::from("a=\"");
+        append_label_value(&mut out, "1\n2");
+        assert_eq!(out, "a=\"1\\n2");
+    }
+}

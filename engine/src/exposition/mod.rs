@@ -1,9 +1,11 @@
 //! Exposition: how series are written for Prometheus to read.
 //!
-//! [`Format`] names the two formats; [`series`] writes one series, [`header`]
-//! the HELP and TYPE lines of its family.
+//! [`Format`] names the two formats; [`series`] writes the lines of one series,
+//! [`header`] the HELP and TYPE lines of its family. What the families of one
+//! exposition mean for each other's names is in [`families`].
 
 pub mod escape;
+pub mod families;
 pub mod header;
 pub mod number;
 pub mod series;

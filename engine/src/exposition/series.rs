@@ -1,20 +1,209 @@
 //! The lines of one series.
 
-use super::Format;
-use crate::catalog::Family;
+use super::{Format, number};
+use crate::catalog::{Family, Shape};
+use crate::metric::histogram::{BucketLayout, Histogram};
+use crate::metric::summary::{Summary, SummaryPlan};
 use crate::metric::{Moment, Value};
+
+/// What one line needs beside its name and labels: braces, quotes, separators,
+/// a suffix, and the longest number (24 bytes).
+const LINE_OVERHEAD: usize = 64;
 
 /// Appends the lines of one series to `out`.
 ///
 /// `labels` is the label text without braces (`a="1",b="2"`), escaped; empty
 /// where there are no labels. `now` is when quantiles are asked for.
 pub fn write_series(
-    _out: &mut Vec<u8>,
-    _format: Format,
-    _family: &Family,
-    _labels: &str,
-    _value: &mut Value,
-    _now: Moment,
+    out: &mut Vec<u8>,
+    format: Format,
+    family: &Family,
+    labels: &str,
+    value: &mut Value,
+    now: Moment,
 ) {
-    todo!()
+    let mut lines = Lines { out, format, name: family.name(), labels };
+    match (value, family.shape()) {
+        (Value::Counter(number) | Value::Gauge(number), _) => lines.value("", *number),
+        (Value::Histogram(histogram), Shape::Histogram(layout)) => {
+            lines.histogram(histogram, layout);
+        }
+        (Value::Summary(summary), Shape::Summary(plan)) => lines.summary(summary, plan, now),
+        (Value::Histogram(_), Shape::Counter | Shape::Gauge | Shape::Summary(_))
+        | (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
+            unreachable!("a series keeps the type of its family")
+        }
+    }
+}
+
+/// Where the lines go, and what they have in common.
+struct Lines<'a> {
+    out: &'a mut Vec<u8>,
+    format: Format,
+    name: &'a str,
+    labels: &'a str,
+}
+
+impl Lines<'_> {
+    fn histogram(&mut self, histogram: &Histogram, layout: &BucketLayout) {
+        self.value("_sum", histogram.sum());
+        self.count("_count", histogram.count());
+        for (le, count) in layout.le(self.format).iter().zip(histogram.cumulative()) {
+            self.start_with_last_label("_bucket", "le", le);
+            number::write_count(self.out, count);
+            self.out.push(b'\n');
+        }
+    }
+
+    fn summary(&mut self, summary: &mut Summary, plan: &SummaryPlan, now: Moment) {
+        self.value("_sum", summary.sum());
+        self.count("_count", summary.count());
+        let texts = plan.quantile_texts(self.format);
+        if texts.is_empty() {
+            return;
+        }
+        let mut quantiles = Vec::with_capacity(texts.len());
+        summary.quantiles(plan, now, &mut quantiles);
+        for (text, value) in texts.iter().zip(quantiles) {
+            self.start_with_last_label("", "quantile", text);
+            self.end_with_value(value);
+        }
+    }
+
+    fn value(&mut self, suffix: &str, value: f64) {
+        self.start(suffix);
+        self.end_with_value(value);
+    }
+
+    fn count(&mut self, suffix: &str, count: u64) {
+        self.start(suffix);
+        number::write_count(self.out, count);
+        self.out.push(b'\n');
+    }
+
+    /// Appends name and labels, and the space after them.
+    fn start(&mut self, suffix: &str) {
+        self.start_name(suffix, 0);
+        if !self.labels.is_empty() {
+            self.out.push(b'{');
+            self.out.extend_from_slice(self.labels.as_bytes());
+            self.out.push(b'}');
+        }
+        self.out.push(b' ');
+    }
+
+    /// Appends name and labels with one more label, which needs no escaping.
+    fn start_with_last_label(&mut self, suffix: &str, label: &str, text: &str) {
+        self.start_name(suffix, text.len());
+        self.out.push(b'{');
+        if !self.labels.is_empty() {
+            self.out.extend_from_slice(self.labels.as_bytes());
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(label.as_bytes());
+        self.out.extend_from_slice(b"=\"");
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.extend_from_slice(b"\"} ");
+    }
+
+    fn start_name(&mut self, suffix: &str, more: usize) {
+        self.out.reserve(self.name.len() + self.labels.len() + more + LINE_OVERHEAD);
+        self.out.extend_from_slice(self.name.as_bytes());
+        self.out.extend_from_slice(suffix.as_bytes());
+    }
+
+    fn end_with_value(&mut self, value: f64) {
+        number::write_value(self.out, value, self.format);
+        self.out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::summary::SummarySettings;
+
+    const NOW: Moment = Moment(1);
+
+    /// Compares the lines of one series after `samples` with what is expected in
+    /// either format, given as lines that are written with a `|` in between.
+    fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &str) {
+        let family = Family::standalone("x", "", shape);
+        let mut value = Value::new(&family, NOW);
+        for sample in samples {
+            value.apply(*sample, &family, NOW);
+        }
+        for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
+            let mut out = b"before\n".to_vec();
+            write_series(&mut out, format, &family, labels, &mut value, NOW);
+            let expected = format!("before\n{}\n", expected.replace('|', "\n"));
+            assert_eq!(String::from_utf8_lossy(&out), expected, "in {format:?}");
+        }
+    }
+
+    fn histogram(bounds: &[f64]) -> Shape {
+        Shape::Histogram(BucketLayout::new(bounds))
+    }
+
+    fn summary(objectives: &[(f64, f64)]) -> Shape {
+        Shape::Summary(SummaryPlan::new(objectives, SummarySettings::default()))
+    }
+
+    #[test]
+    fn counters_and_gauges_are_a_line() {
+        check(Shape::Counter, "", &[], "x 0", "x 0.0");
+        check(Shape::Counter, "", &[1.0, 2.0], "x 3", "x 3.0");
+        check(
+            Shape::Counter,
+            r#"a="1",b="2""#,
+            &[1_000_001.3],
+            r#"x{a="1",b="2"} 1000001.3"#,
+            r#"x{a="1",b="2"} 1000001.3"#,
+        );
+        check(
+            Shape::Gauge,
+            r#"a="日本""#,
+            &[3.0, -5.0],
+            r#"x{a="日本"} -5"#,
+            r#"x{a="日本"} -5.0"#,
+        );
+        check(Shape::Gauge, "", &[f64::NAN], "x NaN", "x NaN");
+    }
+
+    #[test]
+    fn histograms_end_in_their_buckets() {
+        check(
+            histogram(&[-1.0, 0.5, 1e17]),
+            "",
+            &[0.5, 0.75, -1.0],
+            r#"x_sum 0.25|x_count 3|x_bucket{le="-1"} 1|x_bucket{le="0.5"} 2|x_bucket{le="1e+17"} 3|x_bucket{le="+Inf"} 3"#,
+            r#"x_sum 0.25|x_count 3|x_bucket{le="-1.0"} 1|x_bucket{le="0.5"} 2|x_bucket{le="1e+17"} 3|x_bucket{le="+Inf"} 3"#,
+        );
+        check(
+            histogram(&[10.0]),
+            r#"c="}",a="\"""#,
+            &[404.0],
+            r#"x_sum{c="}",a="\""} 404|x_count{c="}",a="\""} 1|x_bucket{c="}",a="\"",le="10"} 0|x_bucket{c="}",a="\"",le="+Inf"} 1"#,
+            r#"x_sum{c="}",a="\""} 404.0|x_count{c="}",a="\""} 1|x_bucket{c="}",a="\"",le="10.0"} 0|x_bucket{c="}",a="\"",le="+Inf"} 1"#,
+        );
+    }
+
+    #[test]
+    fn summaries_end_in_their_quantiles() {
+        check(summary(&[]), "", &[1.0, 2.5], "x_sum 3.5|x_count 2", "x_sum 3.5|x_count 2");
+        check(
+            summary(&[(0.0, 0.01), (0.5, 0.05), (1.0, 0.01)]),
+            r#"z="1""#,
+            &[7.0, 7.0],
+            r#"x_sum{z="1"} 14|x_count{z="1"} 2|x{z="1",quantile="0"} 7|x{z="1",quantile="0.5"} 7|x{z="1",quantile="1"} 7"#,
+            r#"x_sum{z="1"} 14.0|x_count{z="1"} 2|x{z="1",quantile="0.0"} 7.0|x{z="1",quantile="0.5"} 7.0|x{z="1",quantile="1.0"} 7.0"#,
+        );
+        check(
+            summary(&[(0.5, 0.05)]),
+            "",
+            &[],
+            r#"x_sum 0|x_count 0|x{quantile="0.5"} NaN"#,
+            r#"x_sum 0.0|x_count 0|x{quantile="0.5"} NaN"#,
+        );
+    }
 }
