@@ -1,11 +1,25 @@
 //! Merge: the fragments of all shards become one exposition, family by family.
+//!
+//! Nothing is added up here: a series lives in one shard, so its lines come
+//! from one source.
 
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::catalog::Family;
-use crate::exposition::Format;
+use crate::exposition::families::Families;
+use crate::exposition::{Format, header};
+
+/// Chunks below this size are copied together; larger ones pass as they are.
+const SMALL_CHUNK: usize = 4 * 1024;
+
+/// A piece gathered from small chunks is passed on from this size.
+const GATHERED_PIECE: usize = 64 * 1024;
+
+/// The line that ends an OpenMetrics body.
+const OPENMETRICS_END: &[u8] = b"# EOF\n";
 
 /// The lines of one family from one shard.
 #[derive(Debug, Clone)]
@@ -19,7 +33,7 @@ pub struct Fragment {
 /// One scrape's body.
 #[derive(Debug, Clone)]
 pub struct Exposition {
-    /// The pieces of the body in order.
+    /// The pieces of the body in order; none is empty.
     pub pieces: Vec<Bytes>,
     /// Bytes of all pieces.
     pub length: usize,
@@ -27,6 +41,150 @@ pub struct Exposition {
 
 /// Groups fragments by family. Each of `sources` is sorted by family name (of
 /// two fragments of one name in one source the newer family comes last).
-pub fn merge(_format: Format, _sources: Vec<Vec<Fragment>>) -> Exposition {
-    todo!()
+///
+/// The body has the families in the order of their names, each with one HELP
+/// and one TYPE; within a family the series stay in the order of `sources`. Of
+/// two families that print the same name the newer alone is in it.
+pub fn merge(format: Format, sources: Vec<Vec<Fragment>>) -> Exposition {
+    let mut fragments: Vec<Fragment> = sources.into_iter().flatten().collect();
+    // Stable, so series keep their order; and quick, since each source is sorted.
+    fragments.sort_by(|left, right| identity(left).cmp(&identity(right)));
+    let mut blocks: Vec<&[Fragment]> = fragments.chunk_by(same_name).map(newest).collect();
+
+    let found = families_of(&blocks);
+    blocks.retain(|block| !found.is_displaced(&block[0].family));
+
+    let shown = families_of(&blocks);
+    let mut body = Body::default();
+    for block in blocks {
+        body.write_block(format, &shown, block);
+    }
+    body.end(format)
+}
+
+fn identity(fragment: &Fragment) -> (&str, u64) {
+    (fragment.family.name(), fragment.family.uid())
+}
+
+fn same_name(left: &Fragment, right: &Fragment) -> bool {
+    left.family.name() == right.family.name()
+}
+
+/// The fragments of the newest family, from those of one name in rising order.
+fn newest(fragments: &[Fragment]) -> &[Fragment] {
+    let greatest = fragments.last().map(|fragment| fragment.family.uid());
+    let older = |fragment: &Fragment| Some(fragment.family.uid()) < greatest;
+    &fragments[fragments.partition_point(older)..]
+}
+
+fn families_of<'a>(blocks: &[&'a [Fragment]]) -> Families<'a> {
+    Families::new(blocks.iter().map(|block| &*block[0].family))
+}
+
+/// A body under construction.
+#[derive(Default)]
+struct Body {
+    pieces: Vec<Bytes>,
+    /// The last piece so far, while small parts are still gathered in it.
+    gathered: Vec<u8>,
+}
+
+impl Body {
+    fn write_block<'a>(&mut self, format: Format, shown: &Families<'a>, block: &'a [Fragment]) {
+        let family = &block[0].family;
+        let heading = shown.heading(family, format);
+        header::write_header(&mut self.gathered, format, heading, family.help());
+        for chunk in block.iter().flat_map(|fragment| &fragment.chunks) {
+            self.push(chunk);
+        }
+    }
+
+    fn push(&mut self, chunk: &Bytes) {
+        if chunk.len() >= SMALL_CHUNK {
+            self.pass_on();
+            self.pieces.push(chunk.clone());
+            return;
+        }
+        self.gathered.extend_from_slice(chunk);
+        if self.gathered.len() >= GATHERED_PIECE {
+            self.pass_on();
+        }
+    }
+
+    fn pass_on(&mut self) {
+        if !self.gathered.is_empty() {
+            self.pieces.push(mem::take(&mut self.gathered).into());
+        }
+    }
+
+    fn end(mut self, format: Format) -> Exposition {
+        self.pass_on();
+        match format {
+            Format::Text => {}
+            Format::OpenMetrics => self.pieces.push(Bytes::from_static(OPENMETRICS_END)),
+        }
+        let length = self.pieces.iter().map(Bytes::len).sum();
+        Exposition { pieces: self.pieces, length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Shape;
+
+    fn fragment(family: &Arc<Family>, chunks: &[&str]) -> Fragment {
+        let chunks = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk.as_bytes())).collect();
+        Fragment { family: family.clone(), chunks }
+    }
+
+    fn gauge(name: &str) -> Arc<Family> {
+        Arc::new(Family::standalone(name, "h", Shape::Gauge))
+    }
+
+    fn body(exposition: &Exposition) -> String {
+        assert_eq!(exposition.length, exposition.pieces.concat().len());
+        assert!(exposition.pieces.iter().all(|piece| !piece.is_empty()));
+        String::from_utf8(exposition.pieces.concat()).expect("UTF-8")
+    }
+
+    #[test]
+    fn nothing_is_an_empty_body() {
+        assert_eq!(body(&merge(Format::Text, vec![vec![], vec![]])), "");
+        assert_eq!(body(&merge(Format::OpenMetrics, vec![])), "# EOF\n");
+    }
+
+    #[test]
+    fn fragments_of_a_family_stand_together_in_source_order() {
+        let (a, b) = (gauge("a"), gauge("b"));
+        let sources = vec![
+            vec![fragment(&b, &["b{i=\"3\"} 1\n", "b{i=\"1\"} 1\n"])],
+            vec![fragment(&a, &["a 1\n"]), fragment(&b, &["b{i=\"2\"} 1\n"])],
+        ];
+        let families = "# HELP a h\n# TYPE a gauge\na 1\n# HELP b h\n# TYPE b gauge\n\
+                        b{i=\"3\"} 1\nb{i=\"1\"} 1\nb{i=\"2\"} 1\n";
+        assert_eq!(body(&merge(Format::Text, sources.clone())), families);
+        let openmetrics = merge(Format::OpenMetrics, sources);
+        assert_eq!(body(&openmetrics), format!("{families}# EOF\n"));
+        assert_eq!(openmetrics.pieces.last().map(|piece| &piece[..]), Some(&b"# EOF\n"[..]));
+    }
+
+    #[test]
+    fn large_chunks_are_not_copied() {
+        let line = format!("a{{i=\"{}\"}} 1\n", "x".repeat(SMALL_CHUNK));
+        let large = fragment(&gauge("a"), &[&line]);
+        let exposition = merge(Format::Text, vec![vec![large.clone()]]);
+        assert_eq!(exposition.pieces.len(), 2);
+        assert_eq!(exposition.pieces[1].as_ptr(), large.chunks[0].as_ptr());
+    }
+
+    #[test]
+    fn small_chunks_are_gathered_into_few_pieces() {
+        let names: Vec<String> = (0..10_000).map(|number| format!("metric_{number:05}")).collect();
+        let family = |name: &String| fragment(&gauge(name), &[&format!("{name} 1\n")]);
+        let exposition = merge(Format::Text, vec![names.iter().map(family).collect()]);
+        assert!(exposition.pieces.len() <= exposition.length / GATHERED_PIECE + 1);
+        assert!(exposition.pieces.iter().all(|piece| piece.len() < GATHERED_PIECE + SMALL_CHUNK));
+        assert_eq!(body(&exposition).lines().count(), 30_000);
+    }
 }

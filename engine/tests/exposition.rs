@@ -1,0 +1,302 @@
+//! Properties of what is written for Prometheus, read back by a parser of the
+//! tests' own.
+
+mod support;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
+use psg_engine::catalog::{Catalog, Family};
+use psg_engine::exposition::{Format, escape, series};
+use psg_engine::limits::SeriesLimits;
+use psg_engine::merge::{Fragment, merge};
+use psg_engine::metric::summary::SummarySettings;
+use psg_engine::metric::{Moment, Value};
+use psg_engine::sample::{Kind, Sample};
+use support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
+
+const NOW: Moment = Moment(1000);
+const DERIVED: [&str; 4] = ["_count", "_sum", "_bucket", "_created"];
+
+/// A family as generated: all that is known of it before it is written.
+#[derive(Debug, Clone)]
+struct Draft {
+    name: String,
+    kind: Kind,
+    help: String,
+    series: Vec<DraftSeries>,
+}
+
+#[derive(Debug, Clone)]
+struct DraftSeries {
+    labels: Vec<(String, String)>,
+    values: Vec<f64>,
+    /// Which source has it, modulo their number.
+    place: usize,
+}
+
+/// Names that get in each other's way.
+fn name() -> impl Strategy<Value = String> {
+    let ending = select(vec!["", "", "_total", "_count", "_sum", "_bucket", "_created"]);
+    (select(vec!["a", "b:c"]), ending.clone(), ending)
+        .prop_map(|(base, first, second)| format!("{base}{first}{second}"))
+}
+
+/// Texts with all that has to be escaped, and with what looks like syntax.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![".*", r#"[\\"n\n{}=, #é]{0,8}"#]
+}
+
+fn draft_series() -> impl Strategy<Value = Vec<DraftSeries>> {
+    let labels = btree_map(select(vec!["x", "y", "_z9"]), text(), 0..3);
+    let values = vec(-1e6..1e6f64, 1..4);
+    btree_map(labels, (values, 0usize..64), 1..5).prop_map(|series| {
+        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        let draft = |(labels, (values, place))| {
+            let labels: std::collections::BTreeMap<&str, String> = labels;
+            DraftSeries { labels: labels.into_iter().map(owned).collect(), values, place }
+        };
+        series.into_iter().map(draft).collect()
+    })
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    (name(), select(Kind::ALL.to_vec()), text(), draft_series())
+        .prop_map(|(name, kind, help, series)| Draft { name, kind, help, series })
+}
+
+/// A family with its series, ready to be asked for its lines.
+struct Made {
+    family: Arc<Family>,
+    series: Vec<(DraftSeries, Value)>,
+}
+
+/// Families with rising uids. Each has gone before the next is claimed, so that
+/// any two may meet, as when names change hands while the shards answer.
+fn make(drafts: &[Draft]) -> Vec<Made> {
+    let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+    drafts.iter().map(|draft| make_one(&catalog, draft)).collect()
+}
+
+fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
+    let sample = Sample {
+        kind: draft.kind,
+        name: &draft.name,
+        help: &draft.help,
+        value: 0.0,
+        value_at: None,
+        labels: &[],
+        buckets: &[-0.5, 1.0, 2.5e17],
+        objectives: &[(0.0, 0.01), (0.5, 0.05)],
+    };
+    let family = catalog.claim(&sample).expect("a valid family").family().clone();
+    let value_of = |series: &DraftSeries| {
+        let mut value = Value::new(&family, NOW);
+        series.values.iter().for_each(|sample| value.apply(*sample, &family, NOW));
+        value
+    };
+    let series = draft.series.iter().map(|series| (series.clone(), value_of(series))).collect();
+    Made { family, series }
+}
+
+fn label_text(labels: &[(String, String)]) -> String {
+    let mut out = String::new();
+    for (name, value) in labels {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(name);
+        out.push_str("=\"");
+        escape::append_label_value(&mut out, value);
+        out.push('"');
+    }
+    out
+}
+
+/// The fragments of `count` sources, each sorted as merge expects it.
+fn split(made: &mut [Made], count: usize, format: Format) -> Vec<Vec<Fragment>> {
+    let mut sources = vec![Vec::new(); count];
+    let mut order: Vec<&mut Made> = made.iter_mut().collect();
+    order.sort_by_key(|made| (made.family.name().to_owned(), made.family.uid()));
+    for (number, source) in sources.iter_mut().enumerate() {
+        for made in &mut order {
+            let chunks = chunks_of(made, |place| place % count == number, format);
+            if !chunks.is_empty() {
+                source.push(Fragment { family: made.family.clone(), chunks });
+            }
+        }
+    }
+    sources
+}
+
+fn chunks_of(made: &mut Made, is_here: impl Fn(usize) -> bool, format: Format) -> Vec<Bytes> {
+    let mut chunks = Vec::new();
+    for (series, value) in made.series.iter_mut().filter(|(series, _)| is_here(series.place)) {
+        let mut out = Vec::new();
+        let labels = label_text(&series.labels);
+        series::write_series(&mut out, format, &made.family, &labels, value, NOW);
+        chunks.push(out.into());
+    }
+    chunks
+}
+
+fn exposed(made: &mut [Made], sources: usize, format: Format) -> Vec<ParsedFamily> {
+    let exposition = merge(format, split(made, sources, format));
+    let body = String::from_utf8(exposition.pieces.concat()).expect("UTF-8");
+    assert_eq!(exposition.length, body.len());
+    let dialect = match format {
+        Format::Text => Dialect::Text,
+        Format::OpenMetrics => Dialect::OpenMetrics,
+    };
+    parse(&body, dialect).unwrap_or_else(|problem| panic!("{problem}\n{body}"))
+}
+
+/// Which of the families should be shown, from the invariants alone: of those
+/// that print one name, the newest.
+fn shown(made: &[Made]) -> Vec<&Made> {
+    let newest = |one: &&Made| {
+        let newer = |other: &Made| other.family.uid() > one.family.uid();
+        !made.iter().any(|other| newer(other) && other.family.name() == one.family.name())
+    };
+    let one_per_name: Vec<&Made> = made.iter().filter(newest).collect();
+    let displaced = |one: &Made| {
+        let overlaps = |other: &Made| !printed(other).is_disjoint(&printed(one));
+        one_per_name.iter().any(|other| other.family.uid() > one.family.uid() && overlaps(other))
+    };
+    let mut shown: Vec<&Made> =
+        one_per_name.iter().filter(|one| !displaced(one)).copied().collect();
+    shown.sort_by_key(|made| made.family.name().to_owned());
+    shown
+}
+
+fn printed(made: &Made) -> HashSet<String> {
+    let name = made.family.name();
+    let derived: &[&str] = match made.family.kind() {
+        Kind::Counter | Kind::Gauge => &[],
+        Kind::Histogram | Kind::Summary => &DERIVED,
+    };
+    derived.iter().chain(&[""]).map(|ending| format!("{name}{ending}")).collect()
+}
+
+/// The labels of each series of a family, from its samples.
+fn label_sets(samples: &[ParsedSample]) -> HashSet<Vec<(String, String)>> {
+    let ordinary = |sample: &ParsedSample| {
+        let own = |(name, _): &&(String, String)| name != "le" && name != "quantile";
+        sample.labels.iter().filter(own).cloned().collect()
+    };
+    samples.iter().map(ordinary).collect()
+}
+
+fn sorted(mut families: Vec<ParsedFamily>) -> String {
+    let key = |sample: &ParsedSample| (identity(sample), sample.value_text.clone());
+    families.iter_mut().for_each(|family| family.samples.sort_by_key(key));
+    // As text, since NaN is not equal to itself.
+    format!("{families:#?}")
+}
+
+/// The names that a family has for itself in OpenMetrics, by the rule of the
+/// reference parser of prometheus_client.
+fn claims(family: &ParsedFamily) -> Vec<String> {
+    let endings: &[&str] = match family.type_word.as_str() {
+        "counter" => &["_total", "_created"],
+        "summary" => &["_count", "_sum", "_created"],
+        "histogram" => &["_count", "_sum", "_bucket", "_created"],
+        _ => &[],
+    };
+    endings.iter().chain(&[""]).map(|ending| format!("{}{ending}", family.name)).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_family_is_whole_and_in_order(drafts in vec(draft(), 0..8)) {
+        let mut made = make(&drafts);
+        let families = exposed(&mut made, 3, Format::Text);
+        let expected = shown(&made);
+        let names: Vec<&str> = families.iter().map(|family| family.name.as_str()).collect();
+        let expected_names: Vec<&str> = expected.iter().map(|made| made.family.name()).collect();
+        prop_assert_eq!(names, expected_names);
+        for (family, made) in families.iter().zip(expected) {
+            prop_assert_eq!(&family.help, made.family.help());
+            prop_assert_eq!(&family.type_word, made.family.kind().as_str());
+            let labels: HashSet<_> =
+                made.series.iter().map(|(series, _)| series.labels.clone()).collect();
+            prop_assert_eq!(label_sets(&family.samples), labels);
+        }
+    }
+
+    #[test]
+    fn the_number_of_sources_changes_nothing(drafts in vec(draft(), 0..6), count in 2usize..9) {
+        let mut made = make(&drafts);
+        for format in Format::ALL {
+            let one = sorted(exposed(&mut made, 1, format));
+            prop_assert_eq!(&one, &sorted(exposed(&mut made, count, format)));
+        }
+    }
+
+    #[test]
+    fn no_sample_stands_twice(drafts in vec(draft(), 0..8)) {
+        let mut made = make(&drafts);
+        for format in Format::ALL {
+            let mut seen = HashSet::new();
+            for sample in exposed(&mut made, 2, format).iter().flat_map(|family| &family.samples) {
+                prop_assert!(seen.insert(identity(sample)), "{:?} twice", sample);
+            }
+        }
+    }
+
+    #[test]
+    fn openmetrics_says_the_same_as_text(drafts in vec(draft(), 0..6)) {
+        let mut made = make(&drafts);
+        let text = exposed(&mut made, 2, Format::Text);
+        let openmetrics = exposed(&mut made, 2, Format::OpenMetrics);
+        prop_assert_eq!(text.len(), openmetrics.len());
+        for (text, openmetrics) in text.iter().zip(&openmetrics) {
+            prop_assert_eq!(&text.help, &openmetrics.help);
+            prop_assert_eq!(text.samples.len(), openmetrics.samples.len());
+            for (left, right) in text.samples.iter().zip(&openmetrics.samples) {
+                prop_assert_eq!(&left.name, &right.name);
+                prop_assert_eq!(left.value.to_bits(), right.value.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn label_values_and_help_come_back_as_they_were(value in text(), help in text()) {
+        let labels = vec![("x".to_owned(), value)];
+        let series = vec![DraftSeries { labels: labels.clone(), values: vec![1.0], place: 0 }];
+        let draft = Draft { name: "a".into(), kind: Kind::Gauge, help: help.clone(), series };
+        let mut made = make(&[draft]);
+        for format in Format::ALL {
+            let families = exposed(&mut made, 1, format);
+            prop_assert_eq!(&families[0].help, &help);
+            prop_assert_eq!(&families[0].samples[0].labels, &labels);
+        }
+    }
+}
+
+proptest! {
+    // Names get in each other's way in ways that are seldom met.
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn openmetrics_families_never_claim_the_same_name(
+        names in vec((name(), select(Kind::ALL.to_vec())), 0..12)
+    ) {
+        let series =
+            vec![DraftSeries { labels: vec![], values: vec![1.0], place: 0 }];
+        let draft = |(name, kind): &(String, Kind)| Draft {
+            name: name.clone(), kind: *kind, help: String::new(), series: series.clone(),
+        };
+        let mut made = make(&names.iter().map(draft).collect::<Vec<_>>());
+        let mut seen = HashSet::new();
+        for family in exposed(&mut made, 1, Format::OpenMetrics) {
+            for claim in claims(&family) {
+                prop_assert!(seen.insert(claim.clone()), "{claim} twice, by {family:?}");
+            }
+        }
+    }
+}

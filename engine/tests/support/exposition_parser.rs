@@ -1,0 +1,205 @@
+//! A strict reader of the exposition formats, written from their specifications
+//! and independent of the writer: families with their samples, unescaped.
+
+/// Which specification to read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Text,
+    OpenMetrics,
+}
+
+/// Everything under one HELP and TYPE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedFamily {
+    pub name: String,
+    pub help: String,
+    pub type_word: String,
+    pub samples: Vec<ParsedSample>,
+}
+
+/// One line: labels in the order in which they stand, the value also as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedSample {
+    pub name: String,
+    pub labels: Vec<(String, String)>,
+    pub value: f64,
+    pub value_text: String,
+}
+
+/// The families of a body, in order, or what is wrong with it and where.
+pub fn parse(body: &str, dialect: Dialect) -> Result<Vec<ParsedFamily>, String> {
+    let mut families: Vec<ParsedFamily> = Vec::new();
+    let mut lines = complete_lines(body, dialect)?.into_iter();
+    let mut pending = lines.next();
+    while let Some(line) = pending {
+        let at = |problem: String| format!("{problem} in {line:?}");
+        pending = if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').ok_or_else(|| at("no help".into()))?;
+            let type_line = lines.next().ok_or_else(|| at("no TYPE after HELP".into()))?;
+            let type_word = type_line
+                .strip_prefix("# TYPE ")
+                .and_then(|rest| rest.strip_prefix(name))
+                .and_then(|rest| rest.strip_prefix(' '))
+                .ok_or_else(|| at(format!("no TYPE of the same name, but {type_line:?},")))?;
+            if families.iter().any(|family| family.name == name) {
+                return Err(at("a second HELP".into()));
+            }
+            families.push(ParsedFamily {
+                name: metric_name(name).map_err(at)?,
+                help: unescape(help, dialect == Dialect::OpenMetrics).map_err(at)?,
+                type_word: type_word.into(),
+                samples: Vec::new(),
+            });
+            lines.next()
+        } else {
+            let sample = sample(line, dialect).map_err(at)?;
+            let family = families.last_mut().ok_or_else(|| at("no HELP yet".into()))?;
+            if !may_hold(family, &sample.name, dialect) {
+                return Err(at(format!("not a sample of {} {}", family.type_word, family.name)));
+            }
+            let same = |other: &ParsedSample| identity(other) == identity(&sample);
+            if family.samples.iter().any(same) {
+                return Err(at("a series twice".into()));
+            }
+            family.samples.push(sample);
+            lines.next()
+        };
+    }
+    match families.iter().find(|family| family.samples.is_empty()) {
+        Some(family) => Err(format!("no sample of {}", family.name)),
+        None => Ok(families),
+    }
+}
+
+/// Name and sorted labels.
+pub fn identity(sample: &ParsedSample) -> (String, Vec<(String, String)>) {
+    let mut labels = sample.labels.clone();
+    labels.sort();
+    (sample.name.clone(), labels)
+}
+
+fn complete_lines(body: &str, dialect: Dialect) -> Result<Vec<&str>, String> {
+    let body = match dialect {
+        Dialect::Text => body,
+        Dialect::OpenMetrics => body.strip_suffix("# EOF\n").ok_or("no EOF at the end")?,
+    };
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    let complete = body.strip_suffix('\n').ok_or("no newline at the end")?;
+    Ok(complete.split('\n').collect())
+}
+
+fn may_hold(family: &ParsedFamily, sample: &str, dialect: Dialect) -> bool {
+    let endings: &[&str] = match (dialect, family.type_word.as_str()) {
+        (Dialect::Text, "counter" | "gauge") | (Dialect::OpenMetrics, "gauge" | "unknown") => &[""],
+        (Dialect::OpenMetrics, "counter") => &["_total"],
+        (_, "histogram") => &["_sum", "_count", "_bucket"],
+        (_, "summary") => &["", "_sum", "_count"],
+        (_, _) => &[],
+    };
+    sample.strip_prefix(&family.name).is_some_and(|ending| endings.contains(&ending))
+}
+
+fn sample(line: &str, dialect: Dialect) -> Result<ParsedSample, String> {
+    let name_end = line.find(['{', ' ']).ok_or("no value")?;
+    let (name, rest) = line.split_at(name_end);
+    let (labels, rest) = match rest.strip_prefix('{') {
+        Some(rest) => labels(rest)?,
+        None => (Vec::new(), rest),
+    };
+    let value_text = rest.strip_prefix(' ').ok_or("no space before the value")?;
+    Ok(ParsedSample {
+        name: metric_name(name)?,
+        labels,
+        value: number(value_text, dialect)?,
+        value_text: value_text.into(),
+    })
+}
+
+type Labels = Vec<(String, String)>;
+
+/// The labels up to the closing brace, and what follows it.
+fn labels(text: &str) -> Result<(Labels, &str), String> {
+    let mut labels: Labels = Vec::new();
+    let mut rest = text;
+    loop {
+        let (name, after) = rest.split_once("=\"").ok_or("a label without value")?;
+        let end = closing_quote(after).ok_or("a label value without end")?;
+        let name = label_name(name)?;
+        if labels.iter().any(|(other, _)| *other == name) {
+            return Err(format!("label {name} twice"));
+        }
+        labels.push((name, unescape(&after[..end], true)?));
+        rest = &after[end + 1..];
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return Ok((labels, rest.strip_prefix('}').ok_or("no closing brace")?)),
+        }
+    }
+}
+
+/// Where the first quote stands that no backslash escapes.
+fn closing_quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    for (position, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some(position),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unescape(text: &str, quotes: bool) -> Result<String, String> {
+    let mut out = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        out.push(match character {
+            '\\' => match characters.next() {
+                Some('\\') => '\\',
+                Some('n') => '\n',
+                Some('"') if quotes => '"',
+                other => return Err(format!("an escape of {other:?}")),
+            },
+            '"' if quotes => return Err("a bare quote".into()),
+            other => other,
+        });
+    }
+    Ok(out)
+}
+
+fn number(text: &str, dialect: Dialect) -> Result<f64, String> {
+    match text {
+        "NaN" => return Ok(f64::NAN),
+        "+Inf" => return Ok(f64::INFINITY),
+        "-Inf" => return Ok(f64::NEG_INFINITY),
+        _ => {}
+    }
+    let allowed = |byte: u8| byte.is_ascii_digit() || b"+-.e".contains(&byte);
+    if !text.bytes().all(allowed) {
+        return Err(format!("{text:?} is no {dialect:?} number"));
+    }
+    text.parse().map_err(|_| format!("{text:?} is no number"))
+}
+
+fn metric_name(name: &str) -> Result<String, String> {
+    let first = |byte: u8| byte.is_ascii_alphabetic() || b"_:".contains(&byte);
+    word(name, first, |byte| first(byte) || byte.is_ascii_digit())
+}
+
+fn label_name(name: &str) -> Result<String, String> {
+    let first = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    word(name, first, |byte| first(byte) || byte.is_ascii_digit())
+}
+
+fn word(
+    name: &str,
+    first: impl Fn(u8) -> bool,
+    more: impl Fn(u8) -> bool,
+) -> Result<String, String> {
+    let valid = name.bytes().next().is_some_and(first) && name.bytes().all(more);
+    if valid { Ok(name.into()) } else { Err(format!("{name:?} is no name")) }
+}
