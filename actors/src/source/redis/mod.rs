@@ -1,1 +1,102 @@
-//! The Redis list as a queue source.
+//! The Redis list as a queue source. Read in this order: `decoder` finds
+//! elements in reply bytes, `replies` moves those bytes, `schedule` says how
+//! much to ask for, `source` puts them together; `connect` finds the server,
+//! `wake` waits for elements, `monitor` watches.
+
+mod connect;
+mod decoder;
+mod error;
+mod health;
+mod monitor;
+mod replies;
+mod role;
+mod schedule;
+mod source;
+mod stream;
+mod wake;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub use source::RedisSource;
+
+use self::connect::Connector;
+use self::health::{Health, Party};
+use self::wake::Waker;
+use super::SourceError;
+use crate::self_metrics::{RedisMetrics, WorkerMetrics};
+use crate::settings::QueueSettings;
+use crate::stop::StopSignal;
+
+/// The queue, once for the process; cheap to clone. Makes a source for each
+/// worker and one monitor.
+#[derive(Debug, Clone)]
+pub struct RedisQueue {
+    shared: Arc<Shared>,
+}
+
+/// What the sources and the monitor of the process have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    key: String,
+    pop_count: Option<usize>,
+    max_bytes_in_flight: usize,
+    max_element_bytes: usize,
+    connector: Connector,
+    waker: Waker,
+    health: Health,
+    metrics: Arc<RedisMetrics>,
+}
+
+impl RedisQueue {
+    /// Opens nothing yet. Elements of more than `max_payload_bytes` are handed
+    /// out as [`Slice::TooLarge`](super::Slice::TooLarge).
+    pub fn new(
+        settings: &QueueSettings,
+        max_payload_bytes: usize,
+        metrics: Arc<RedisMetrics>,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                key: settings.key.clone(),
+                pop_count: settings.pop_count,
+                max_bytes_in_flight: settings.max_bytes_in_flight,
+                max_element_bytes: max_payload_bytes,
+                connector: Connector::new(settings.redis.clone()),
+                waker: Waker::new(&settings.key),
+                health: Health::default(),
+                metrics,
+            }),
+        }
+    }
+
+    /// The source of the worker with that number. It may move to the worker's
+    /// thread; its calls run on that thread's runtime.
+    pub fn source(
+        &self,
+        worker: usize,
+        metrics: Arc<WorkerMetrics>,
+        stop: StopSignal,
+    ) -> RedisSource {
+        RedisSource::new(Arc::clone(&self.shared), worker, metrics, stop)
+    }
+
+    /// Publishes the length of the queue and whether Redis is there, each
+    /// second, into the metrics; until the stop signal. To be spawned once.
+    pub fn monitor(&self, stop: StopSignal) -> impl Future<Output = ()> + Send + use<> {
+        monitor::run(Arc::clone(&self.shared), stop)
+    }
+
+    /// What is wrong with Redis now, if anything; without secrets.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.health.trouble()
+    }
+}
+
+impl Shared {
+    /// Counts an error and says it where it is new.
+    fn failed(&self, party: Party, cause: &SourceError) {
+        self.metrics.errors[cause.kind as usize].fetch_add(1, Ordering::Relaxed);
+        self.health.failed(party, cause);
+    }
+}

@@ -1,0 +1,342 @@
+//! The decoder: finds list elements in the bytes of a pop's replies as they
+//! arrive.
+//!
+//! It knows the reply shapes of `RPOP key [count]` and `BLMOVE` in RESP2 and
+//! RESP3 and nothing else: an array of bulk strings, one bulk string, nil, an
+//! error. Elements are given as ranges in the caller's buffer, so that payloads
+//! are parsed where they lie. State is kept between calls: no byte of a payload
+//! is looked at, and no element is waited for because a later one is missing.
+//! Nothing is ever allocated by a length that the peer announces.
+
+use std::ops::Range;
+
+use super::super::Slice;
+
+/// Bytes kept of an element that is larger than the bound.
+pub const HEAD_BYTES: usize = 512;
+
+/// The longest error reply that is read; a longer one breaks the protocol.
+const MAX_ERROR_BYTES: usize = 16 * 1024;
+
+/// The longest line that announces a length: a type byte, 20 characters, CRLF.
+const MAX_LENGTH_LINE: usize = 23;
+
+/// The end of one reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// An array or a single bulk string ended; so many elements were in it.
+    Elements(usize),
+    /// There was nothing: a null, or an empty array.
+    Nil,
+    /// The server refused; its words without the leading `-`.
+    Error(String),
+}
+
+/// The bytes break the protocol; no reply can be found in what follows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// A reply, or an element of an array, of a type that a pop never answers.
+    #[error("expected an array, a bulk string, a null or an error, got a reply of type {0:?}")]
+    UnexpectedType(char),
+    /// A length that is no number, negative, or too long.
+    #[error("expected a length, got something that is none")]
+    BadLength,
+    /// An element that is not followed by CRLF, or a line that does not end.
+    #[error("expected the end of a line, got other bytes")]
+    MissingLineEnd,
+}
+
+/// Finds elements and reply ends; see the module's words.
+#[derive(Debug)]
+pub struct Decoder {
+    max_element_bytes: u64,
+    /// Where the next byte to look at lies in the caller's buffer.
+    position: usize,
+    /// How far beyond `position` a line end was already looked for.
+    searched: usize,
+    state: State,
+    /// Elements that the array in hand still owes.
+    owed: u64,
+    /// Elements found in the reply in hand.
+    found: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// Before the first byte of a reply.
+    Reply,
+    /// Before the length of an array's next element.
+    Element,
+    /// Before an element's first byte; so many bytes, then CRLF.
+    Body(usize),
+    /// Before the first byte of an element over the bound.
+    Head(u64),
+    /// Inside an element over the bound; so many bytes are left of it.
+    Skip { head: Range<usize>, length: u64, left: u64 },
+}
+
+impl Decoder {
+    /// A decoder that skips elements of more than `max_element_bytes`.
+    pub fn new(max_element_bytes: usize) -> Self {
+        Self {
+            // Far below where adding to a position could overflow.
+            max_element_bytes: max_element_bytes.min(usize::MAX / 4) as u64,
+            position: 0,
+            searched: 0,
+            state: State::Reply,
+            owed: 0,
+            found: 0,
+        }
+    }
+
+    /// Appends the elements that are complete in `buffer` to `elements`, up to
+    /// the end of one reply, which it returns; `None` asks for more bytes.
+    /// `buffer` must start with what the last call saw of it.
+    pub fn next(
+        &mut self,
+        buffer: &[u8],
+        elements: &mut Vec<Slice>,
+    ) -> Result<Option<Reply>, ProtocolError> {
+        loop {
+            let step = match self.state.clone() {
+                State::Reply => self.reply(buffer)?,
+                State::Element => self.element(buffer)?,
+                State::Body(length) => self.body(buffer, length, elements)?,
+                State::Head(length) => self.head(buffer, length),
+                State::Skip { head, length, left } => {
+                    self.skip(buffer, head, length, left, elements)?
+                }
+            };
+            match step {
+                Step::Go => {}
+                Step::More => return Ok(None),
+                Step::End(reply) => {
+                    self.state = State::Reply;
+                    self.found = 0;
+                    return Ok(Some(reply));
+                }
+            }
+        }
+    }
+
+    /// Moves the bytes that are still needed to the front of the buffer, of
+    /// which the first `filled` are in use, and returns how many those are.
+    /// Ranges given out before no longer hold.
+    pub fn compact(&mut self, buffer: &mut [u8], filled: usize) -> usize {
+        let mut kept = 0;
+        if let State::Skip { head, .. } = &mut self.state {
+            buffer.copy_within(head.clone(), 0);
+            kept = head.len();
+            *head = 0..kept;
+        }
+        if self.position != kept {
+            buffer.copy_within(self.position..filled, kept);
+        }
+        let remaining = filled - self.position;
+        self.position = kept;
+        kept + remaining
+    }
+
+    fn reply(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
+        let Some(&kind) = buffer.get(self.position) else { return Ok(Step::More) };
+        match kind {
+            b'*' => match self.length_line(buffer)? {
+                None => Ok(Step::More),
+                Some(None | Some(0)) => Ok(Step::End(Reply::Nil)),
+                Some(Some(count)) => {
+                    self.owed = count;
+                    self.state = State::Element;
+                    Ok(Step::Go)
+                }
+            },
+            b'$' => match self.length_line(buffer)? {
+                None => Ok(Step::More),
+                Some(None) => Ok(Step::End(Reply::Nil)),
+                Some(Some(length)) => {
+                    self.owed = 1;
+                    self.expect_body(length);
+                    Ok(Step::Go)
+                }
+            },
+            b'_' => Ok(match self.line(buffer, MAX_LENGTH_LINE)? {
+                None => Step::More,
+                Some(line) if line.is_empty() => Step::End(Reply::Nil),
+                Some(_) => return Err(ProtocolError::MissingLineEnd),
+            }),
+            b'-' => Ok(match self.line(buffer, MAX_ERROR_BYTES)? {
+                None => Step::More,
+                Some(line) => {
+                    Step::End(Reply::Error(String::from_utf8_lossy(&buffer[line]).into_owned()))
+                }
+            }),
+            other => Err(ProtocolError::UnexpectedType(char::from(other))),
+        }
+    }
+
+    fn element(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
+        let Some(&kind) = buffer.get(self.position) else { return Ok(Step::More) };
+        match kind {
+            b'$' => match self.length_line(buffer)? {
+                None => Ok(Step::More),
+                Some(None) => Ok(self.element_done()),
+                Some(Some(length)) => {
+                    self.expect_body(length);
+                    Ok(Step::Go)
+                }
+            },
+            b'_' => Ok(match self.line(buffer, MAX_LENGTH_LINE)? {
+                None => Step::More,
+                Some(line) if line.is_empty() => self.element_done(),
+                Some(_) => return Err(ProtocolError::MissingLineEnd),
+            }),
+            other => Err(ProtocolError::UnexpectedType(char::from(other))),
+        }
+    }
+
+    fn expect_body(&mut self, length: u64) {
+        self.state = if length > self.max_element_bytes {
+            State::Head(length)
+        } else {
+            State::Body(length as usize)
+        };
+    }
+
+    fn body(
+        &mut self,
+        buffer: &[u8],
+        length: usize,
+        elements: &mut Vec<Slice>,
+    ) -> Result<Step, ProtocolError> {
+        let end = self.position + length;
+        if buffer.len() < end + 2 {
+            return Ok(Step::More);
+        }
+        check_line_end(&buffer[end..end + 2])?;
+        elements.push(Slice::Whole(self.position..end));
+        self.found += 1;
+        self.position = end + 2;
+        Ok(self.element_done())
+    }
+
+    fn head(&mut self, buffer: &[u8], length: u64) -> Step {
+        let kept = length.min(HEAD_BYTES as u64) as usize;
+        let end = self.position + kept;
+        if buffer.len() < end {
+            return Step::More;
+        }
+        self.state = State::Skip { head: self.position..end, length, left: length - kept as u64 };
+        self.position = end;
+        Step::Go
+    }
+
+    fn skip(
+        &mut self,
+        buffer: &[u8],
+        head: Range<usize>,
+        length: u64,
+        left: u64,
+        elements: &mut Vec<Slice>,
+    ) -> Result<Step, ProtocolError> {
+        let arrived = (buffer.len() - self.position) as u64;
+        let skipped = arrived.min(left);
+        self.position += skipped as usize;
+        let left = left - skipped;
+        self.state = State::Skip { head: head.clone(), length, left };
+        let Some(line_end) = buffer.get(self.position..self.position + 2).filter(|_| left == 0)
+        else {
+            return Ok(Step::More);
+        };
+        check_line_end(line_end)?;
+        elements.push(Slice::TooLarge { head, length });
+        self.found += 1;
+        self.position += 2;
+        Ok(self.element_done())
+    }
+
+    fn element_done(&mut self) -> Step {
+        self.owed -= 1;
+        if self.owed == 0 {
+            return Step::End(match self.found {
+                0 => Reply::Nil,
+                found => Reply::Elements(found),
+            });
+        }
+        self.state = State::Element;
+        Step::Go
+    }
+
+    /// The length on the line at `position`: outer `None` where the line has
+    /// not ended, inner `None` for -1, which announces a null.
+    fn length_line(&mut self, buffer: &[u8]) -> Result<Option<Option<u64>>, ProtocolError> {
+        let mut length: u64 = 0;
+        let first = self.position + 1;
+        for (index, &byte) in buffer[first..].iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => {
+                    length = length
+                        .checked_mul(10)
+                        .and_then(|tens| tens.checked_add(u64::from(byte - b'0')))
+                        .ok_or(ProtocolError::BadLength)?;
+                }
+                b'\r' if index > 0 => {
+                    let end = first + index;
+                    let Some(&newline) = buffer.get(end + 1) else { return Ok(None) };
+                    check_line_end(&[byte, newline])?;
+                    self.position = end + 2;
+                    return Ok(Some(Some(length)));
+                }
+                b'-' if index == 0 => return self.minus_one(buffer),
+                _ => return Err(ProtocolError::BadLength),
+            }
+            if index > MAX_LENGTH_LINE {
+                return Err(ProtocolError::BadLength);
+            }
+        }
+        Ok(None)
+    }
+
+    fn minus_one(&mut self, buffer: &[u8]) -> Result<Option<Option<u64>>, ProtocolError> {
+        match self.line(buffer, MAX_LENGTH_LINE)? {
+            None => Ok(None),
+            Some(line) if &buffer[line.clone()] == b"-1" => Ok(Some(None)),
+            Some(_) => Err(ProtocolError::BadLength),
+        }
+    }
+
+    /// The rest of the line at `position`, without its type byte and its end.
+    fn line(
+        &mut self,
+        buffer: &[u8],
+        max_bytes: usize,
+    ) -> Result<Option<Range<usize>>, ProtocolError> {
+        let first = self.position + 1;
+        let from = first + self.searched;
+        let Some(found) = buffer[from..].iter().position(|byte| *byte == b'\n') else {
+            self.searched = buffer.len() - first;
+            if self.searched > max_bytes {
+                return Err(ProtocolError::MissingLineEnd);
+            }
+            return Ok(None);
+        };
+        let newline = from + found;
+        self.searched = 0;
+        if newline == first || buffer[newline - 1] != b'\r' || newline - first > max_bytes {
+            return Err(ProtocolError::MissingLineEnd);
+        }
+        self.position = newline + 1;
+        Ok(Some(first..newline - 1))
+    }
+}
+
+enum Step {
+    Go,
+    More,
+    End(Reply),
+}
+
+fn check_line_end(bytes: &[u8]) -> Result<(), ProtocolError> {
+    if bytes == b"\r\n" { Ok(()) } else { Err(ProtocolError::MissingLineEnd) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Errors: what the server's words, an I/O error or the crate's error mean as a
+//! [`SourceError`].
+
+use std::io;
+
+use redis::RedisError;
+
+use super::super::{ErrorKind, SourceError};
+use super::decoder::ProtocolError;
+
+/// Characters of a server's words that are passed on.
+const MAX_WORDS: usize = 200;
+
+/// How an error reply begins, and what that means; the first match counts.
+const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
+    ("WRONGPASS", ErrorKind::Auth),
+    ("NOAUTH", ErrorKind::Auth),
+    ("ERR invalid password", ErrorKind::Auth),
+    ("ERR operation not permitted", ErrorKind::Auth),
+    ("NOPERM", ErrorKind::Permission),
+    ("DENIED", ErrorKind::Permission),
+    ("WRONGTYPE", ErrorKind::WrongType),
+    ("READONLY", ErrorKind::NotPrimary),
+    ("MOVED", ErrorKind::NotPrimary),
+    ("UNBLOCKED", ErrorKind::NotPrimary),
+    ("LOADING", ErrorKind::Busy),
+    ("OOM", ErrorKind::Busy),
+    ("BUSY", ErrorKind::Busy),
+    ("MASTERDOWN", ErrorKind::Busy),
+    ("CLUSTERDOWN", ErrorKind::Busy),
+    ("TRYAGAIN", ErrorKind::Busy),
+    ("ASK", ErrorKind::Busy),
+    ("MISCONF", ErrorKind::Busy),
+    ("NOREPLICAS", ErrorKind::Busy),
+    ("ERR max number of clients reached", ErrorKind::Busy),
+];
+
+/// What an error reply means.
+pub fn kind_of_reply(words: &str) -> ErrorKind {
+    KINDS_BY_PREFIX
+        .iter()
+        .find(|(prefix, _)| words.starts_with(prefix))
+        .map_or(ErrorKind::Other, |(_, kind)| *kind)
+}
+
+/// An error with that message.
+pub fn error(kind: ErrorKind, message: impl Into<String>) -> SourceError {
+    SourceError { kind, message: message.into() }
+}
+
+/// The server's refusal of `command`.
+pub fn refused(command: &str, words: &str) -> SourceError {
+    error(kind_of_reply(words), format!("{command} was refused: {}", printable(words)))
+}
+
+/// An I/O error while doing `what`.
+pub fn io_failed(what: &str, cause: &io::Error) -> SourceError {
+    let kind = match cause.kind() {
+        io::ErrorKind::TimedOut => ErrorKind::Timeout,
+        _ if is_tls(cause) => ErrorKind::Tls,
+        _ => ErrorKind::Connection,
+    };
+    error(kind, format!("{what}: {}", printable(&cause.to_string())))
+}
+
+/// An error of the redis crate while doing `what`.
+pub fn crate_failed(what: &str, cause: &RedisError) -> SourceError {
+    if let Some(words) = reply_words(cause) {
+        return refused(what, &words);
+    }
+    let kind = if cause.is_timeout() {
+        ErrorKind::Timeout
+    } else if cause.is_io_error() {
+        ErrorKind::Connection
+    } else {
+        ErrorKind::Protocol
+    };
+    error(kind, format!("{what}: {}", printable(&cause.to_string())))
+}
+
+/// Bytes that are no reply.
+pub fn protocol_broken(cause: &ProtocolError) -> SourceError {
+    error(ErrorKind::Protocol, format!("the server broke the protocol: {cause}"))
+}
+
+/// The words of an error reply, as the server sent them.
+pub fn reply_words(cause: &RedisError) -> Option<String> {
+    if cause.is_io_error() {
+        return None;
+    }
+    let code = cause.code()?;
+    Some(match cause.detail() {
+        Some(detail) => format!("{code} {detail}"),
+        None => code.to_owned(),
+    })
+}
+
+/// A peer's words on one short line.
+fn printable(words: &str) -> String {
+    words.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn is_tls(cause: &io::Error) -> bool {
+    cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_map_to_kinds() {
+        let check = |words: &str, expected: ErrorKind| {
+            assert_eq!(kind_of_reply(words), expected, "{words}");
+        };
+        check("WRONGPASS invalid username-password pair", ErrorKind::Auth);
+        check("NOAUTH Authentication required.", ErrorKind::Auth);
+        check("NOPERM this user has no permissions", ErrorKind::Permission);
+        check("WRONGTYPE Operation against a key", ErrorKind::WrongType);
+        check("READONLY You can't write against a read only replica.", ErrorKind::NotPrimary);
+        check("MOVED 3999 127.0.0.1:6381", ErrorKind::NotPrimary);
+        check("LOADING Redis is loading the dataset in memory", ErrorKind::Busy);
+        check("OOM command not allowed", ErrorKind::Busy);
+        check("BUSY Redis is busy running a script", ErrorKind::Busy);
+        check("MASTERDOWN Link with MASTER is down", ErrorKind::Busy);
+        check("CLUSTERDOWN The cluster is down", ErrorKind::Busy);
+        check("ERR something else", ErrorKind::Other);
+    }
+
+    #[test]
+    fn words_are_cut_and_kept_on_one_line() {
+        let error = refused("RPOP", &format!("ERR a\r\nb{}", "x".repeat(1000)));
+        assert!(error.message.len() < 300);
+        assert!(!error.message.contains('\n'));
+    }
+
+    #[test]
+    fn the_crate_s_error_keeps_the_server_s_words() {
+        let value = redis::parse_redis_value(b"-MOVED 1 127.0.0.1:7001\r\n").unwrap();
+        let cause = value.extract_error().unwrap_err();
+        assert_eq!(reply_words(&cause).as_deref(), Some("MOVED 1 127.0.0.1:7001"));
+        assert_eq!(crate_failed("LLEN", &cause).kind, ErrorKind::NotPrimary);
+    }
+}

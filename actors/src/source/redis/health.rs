@@ -1,0 +1,84 @@
+//! Health: what is wrong with Redis, said once for the process and not once for
+//! each worker and retry.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::super::{ErrorKind, SourceError};
+
+/// Who met an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    /// The reader with that number.
+    Worker(usize),
+    /// The task that asks for the length of the queue.
+    Monitor,
+}
+
+/// The errors that are not over yet.
+#[derive(Debug, Default)]
+pub struct Health {
+    open: Mutex<BTreeMap<Party, Trouble>>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    headline: &'static str,
+    message: String,
+}
+
+impl Health {
+    /// Takes note of an error, and logs it where nobody has the
+    /// like of it open.
+    pub fn failed(&self, party: Party, cause: &SourceError) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let headline = headline(cause.kind);
+        if !open.values().any(|trouble| trouble.headline == headline) {
+            tracing::warn!("{headline}: {}; trying again", cause.message);
+        }
+        open.insert(party, Trouble { headline, message: cause.message.clone() });
+    }
+
+    /// Takes note that it works again for that party; logs once all do.
+    pub fn works(&self, party: Party) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.remove(&party).is_some() && open.is_empty() {
+            tracing::info!("redis is back");
+        }
+    }
+
+    /// The words of an error that is not over.
+    pub fn trouble(&self) -> Option<String> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().next_back().map(|trouble| trouble.message.clone())
+    }
+}
+
+fn headline(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Connection | ErrorKind::Timeout | ErrorKind::Tls => "redis is not reachable",
+        ErrorKind::Auth => "redis refuses the login",
+        ErrorKind::Permission => "redis denies what is needed",
+        ErrorKind::WrongType => "the queue's key holds no list",
+        ErrorKind::NotPrimary => "this redis is not the primary",
+        ErrorKind::Busy => "redis is busy",
+        ErrorKind::Protocol | ErrorKind::Other => "redis failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_over_when_it_is_for_all() {
+        let health = Health::default();
+        let cause = SourceError { kind: ErrorKind::Connection, message: "refused".into() };
+        health.failed(Party::Worker(0), &cause);
+        health.failed(Party::Monitor, &cause);
+        health.works(Party::Worker(0));
+        assert_eq!(health.trouble().as_deref(), Some("refused"));
+        health.works(Party::Monitor);
+        assert_eq!(health.trouble(), None);
+    }
+}

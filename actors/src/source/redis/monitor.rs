@@ -1,0 +1,180 @@
+//! The monitor: asks each second how long the queue is, and by that whether
+//! Redis is there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, cmd};
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::super::{ErrorKind, SourceError};
+use super::Shared;
+use super::error::crate_failed;
+use super::health::Party;
+use crate::backoff::Backoff;
+use crate::stop::StopSignal;
+
+/// What is published where the user may not ask.
+const UNKNOWN_LENGTH: i64 = -1;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Asks until the stop signal comes.
+pub async fn run(shared: Arc<Shared>, mut stop: StopSignal) {
+    tokio::select! {
+        () = stop.stopped() => {}
+        () = Monitor::new(shared).run() => {}
+    }
+}
+
+struct Monitor {
+    shared: Arc<Shared>,
+    link: Option<Link>,
+    connected_before: bool,
+    length_denied: bool,
+}
+
+/// The crate's connection, its driver task, and when it was opened.
+struct Link {
+    connection: MultiplexedConnection,
+    driver: AbortHandle,
+    detours: u64,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Monitor {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, link: None, connected_before: false, length_denied: false }
+    }
+
+    async fn run(mut self) {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut backoff = Backoff::default();
+        loop {
+            match self.ask().await {
+                Ok(()) => {
+                    backoff.reset();
+                    ticks.tick().await;
+                }
+                Err(_) => sleep(backoff.delay()).await,
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<(), SourceError> {
+        let outcome = self.length().await;
+        self.publish(&outcome);
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(cause) => {
+                self.forget_link_after(cause.kind);
+                Err(cause)
+            }
+        }
+    }
+
+    /// The length of the list; `None` where the user may not ask for it.
+    async fn length(&mut self) -> Result<Option<u64>, SourceError> {
+        let llen = cmd("LLEN").arg(&self.shared.key).take();
+        let link = self.link().await?;
+        match llen.query_async::<u64>(&mut link.connection).await {
+            Ok(length) => Ok(Some(length)),
+            Err(cause) => {
+                let failure = crate_failed("LLEN", &cause);
+                match failure.kind {
+                    ErrorKind::Permission => {
+                        self.say_denied(&failure);
+                        Ok(None)
+                    }
+                    ErrorKind::Connection
+                    | ErrorKind::Timeout
+                    | ErrorKind::Tls
+                    | ErrorKind::Auth
+                    | ErrorKind::WrongType
+                    | ErrorKind::NotPrimary
+                    | ErrorKind::Busy
+                    | ErrorKind::Protocol
+                    | ErrorKind::Other => Err(failure),
+                }
+            }
+        }
+    }
+
+    fn say_denied(&mut self, failure: &SourceError) {
+        if !self.length_denied {
+            tracing::warn!("the length of the queue stays unknown: {failure}");
+            self.length_denied = true;
+        }
+    }
+
+    fn publish(&self, outcome: &Result<Option<u64>, SourceError>) {
+        let metrics = &self.shared.metrics;
+        match outcome {
+            Ok(length) => {
+                self.shared.health.works(Party::Monitor);
+                let length = length.and_then(|length| i64::try_from(length).ok());
+                metrics.pending.store(length.unwrap_or(UNKNOWN_LENGTH), Ordering::Relaxed);
+                metrics.up.store(true, Ordering::Relaxed);
+            }
+            Err(cause) => {
+                self.shared.failed(Party::Monitor, cause);
+                // A server that names the type of the key is there.
+                metrics.up.store(cause.kind == ErrorKind::WrongType, Ordering::Relaxed);
+            }
+        }
+    }
+
+    async fn link(&mut self) -> Result<&mut Link, SourceError> {
+        let detours = self.shared.connector.detours();
+        if self.link.as_ref().is_some_and(|link| link.detours != detours) {
+            self.link = None;
+        }
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => self.connect(detours).await?,
+        };
+        Ok(self.link.insert(link))
+    }
+
+    async fn connect(&mut self, detours: u64) -> Result<Link, SourceError> {
+        let connected = self.shared.connector.connect().await?;
+        // Logged in already: the crate is left nothing to say first.
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER));
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&info, connected.stream, config)
+                .await
+                .map_err(|cause| crate_failed("connecting", &cause))?;
+        let driver = tokio::spawn(driver).abort_handle();
+        if self.connected_before {
+            self.shared.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
+        self.connected_before = true;
+        Ok(Link { connection, driver, detours })
+    }
+
+    fn forget_link_after(&mut self, kind: ErrorKind) {
+        match kind {
+            ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Permission => {}
+            ErrorKind::NotPrimary
+            | ErrorKind::Connection
+            | ErrorKind::Timeout
+            | ErrorKind::Tls
+            | ErrorKind::Auth
+            | ErrorKind::Protocol
+            | ErrorKind::Other => self.link = None,
+        }
+    }
+}

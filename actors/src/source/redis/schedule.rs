@@ -1,0 +1,140 @@
+//! The schedule: how many elements a pop asks for, and how many pops are in
+//! flight. Both double while replies come full, and fall back when one does not.
+
+/// Elements of the first pop.
+const FIRST_COUNT: usize = 25;
+
+/// Elements that a pop asks for at most, unless a count was set.
+const LARGEST_COUNT: usize = 1000;
+
+/// Elements that are asked for at the same time: more brings no more.
+const ELEMENTS_IN_FLIGHT: usize = 3000;
+
+const FEWEST_POPS: usize = 3;
+const MOST_POPS: usize = 64;
+
+/// Count and depth of one worker.
+#[derive(Debug)]
+pub struct Schedule {
+    fixed_count: Option<usize>,
+    max_bytes_in_flight: usize,
+    count: usize,
+    depth: usize,
+    /// The largest element of late, in bytes; fades by a sixteenth a reply.
+    largest: usize,
+}
+
+impl Schedule {
+    /// Starts as with an empty queue; `fixed_count` is the count that was set.
+    pub fn new(fixed_count: Option<usize>, max_bytes_in_flight: usize) -> Self {
+        let count = fixed_count.unwrap_or(FIRST_COUNT).max(1);
+        Self { fixed_count, max_bytes_in_flight, count, depth: 1, largest: 0 }
+    }
+
+    /// Elements that the next pop asks for; at least 1.
+    pub fn count(&self) -> usize {
+        let share = self.max_bytes_in_flight / FEWEST_POPS.min(self.depth);
+        self.count.min(self.elements_in(share))
+    }
+
+    /// Pops that may be in flight; at least 1.
+    pub fn depth(&self) -> usize {
+        let count = self.count();
+        let most = ELEMENTS_IN_FLIGHT.div_ceil(count).clamp(FEWEST_POPS, MOST_POPS);
+        let within_bytes = (self.elements_in(self.max_bytes_in_flight) / count).max(1);
+        self.depth.min(most).min(within_bytes)
+    }
+
+    /// A reply brought all that was asked for: there is a backlog.
+    pub fn rise(&mut self) {
+        if self.fixed_count.is_none() {
+            self.count = (self.count * 2).min(LARGEST_COUNT);
+        }
+        self.depth = (self.depth * 2).min(MOST_POPS);
+    }
+
+    /// A reply brought less: the backlog has gone.
+    pub fn fall(&mut self) {
+        self.count = self.fixed_count.unwrap_or(FIRST_COUNT).max(1);
+        self.depth = 1;
+    }
+
+    /// A reply came whose largest element had so many bytes.
+    pub fn saw(&mut self, largest_element: usize) {
+        let faded = self.largest - self.largest.div_ceil(16);
+        self.largest = largest_element.max(faded);
+    }
+
+    fn elements_in(&self, bytes: usize) -> usize {
+        (bytes / self.largest.max(1)).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn after(schedule: &mut Schedule, rises: usize) -> (usize, usize) {
+        (0..rises).for_each(|_| schedule.rise());
+        (schedule.count(), schedule.depth())
+    }
+
+    #[test]
+    fn rises_with_the_backlog() {
+        let check = |fixed, element, rises, expected| {
+            let mut schedule = Schedule::new(fixed, 2 * MIB);
+            schedule.saw(element);
+            assert_eq!(after(&mut schedule, rises), expected, "{fixed:?} {element} {rises}");
+        };
+        check(None, 206, 0, (25, 1));
+        check(None, 206, 1, (50, 2));
+        check(None, 206, 2, (100, 4));
+        check(None, 206, 10, (1000, 3));
+        check(Some(25), 206, 10, (25, 64));
+        check(Some(5000), 206, 10, (3393, 3));
+        check(None, 2048, 10, (341, 3));
+        check(None, MIB, 10, (1, 2));
+        check(None, 100 * MIB, 10, (1, 1));
+        check(None, 0, 10, (1000, 3));
+    }
+
+    #[test]
+    fn falls_back_when_a_reply_is_short() {
+        let mut schedule = Schedule::new(None, 2 * MIB);
+        after(&mut schedule, 10);
+        schedule.fall();
+        assert_eq!((schedule.count(), schedule.depth()), (25, 1));
+    }
+
+    #[test]
+    fn a_large_element_is_forgotten_in_the_end() {
+        let mut schedule = Schedule::new(None, 2 * MIB);
+        after(&mut schedule, 10);
+        schedule.saw(MIB);
+        assert_eq!(schedule.count(), 1);
+        (0..200).for_each(|_| schedule.saw(100));
+        assert_eq!(schedule.count(), 1000);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_in_flight_stay_below_the_bound(
+            fixed in proptest::option::of(1_usize..100_000),
+            bound in 1_usize..10_000_000,
+            steps in proptest::collection::vec((any::<bool>(), 0_usize..3_000_000), 1..60),
+        ) {
+            let mut schedule = Schedule::new(fixed, bound);
+            for (full, largest) in steps {
+                if full { schedule.rise() } else { schedule.fall() }
+                schedule.saw(largest);
+                let (count, depth) = (schedule.count(), schedule.depth());
+                prop_assert!(count >= 1 && depth >= 1);
+                prop_assert!(count * depth * largest <= bound || (count, depth) == (1, 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! The source of one worker: pops while there is a backlog, waits while there is
+//! none, and hands out every element that a reply brought.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::cmd;
+use tokio::time::{Instant, timeout};
+
+use super::super::{ErrorKind, Page, QueueSource, Slice, SourceError, Taken};
+use super::Shared;
+use super::decoder::Reply;
+use super::error::{error, io_failed, kind_of_reply, protocol_broken, refused};
+use super::health::Party;
+use super::replies::ReplyStream;
+use super::schedule::Schedule;
+use super::wake::Waiter;
+use crate::self_metrics::WorkerMetrics;
+use crate::settings::Endpoint;
+use crate::stop::StopSignal;
+
+/// The usual size of the read buffer: one read makes one page.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// How long replies in flight are waited for after the stop signal, while
+/// nothing comes.
+const LAST_REPLIES: Duration = Duration::from_secs(5);
+
+/// A connection that the server closes after it was idle for this long is
+/// opened again without a word: servers close idle connections.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Pops the elements of a Redis list.
+#[derive(Debug)]
+pub struct RedisSource {
+    shared: Arc<Shared>,
+    party: Party,
+    metrics: Arc<WorkerMetrics>,
+    stop: StopSignal,
+    schedule: Schedule,
+    waiter: Waiter,
+    link: Option<Link>,
+    /// Elements of the page in hand.
+    elements: Vec<Slice>,
+    /// The last reply was not full, so no more is asked for before a wait.
+    drained: bool,
+    /// An error to be told once everything that is in flight has come in.
+    failure: Option<SourceError>,
+    in_trouble: bool,
+    connected_before: bool,
+}
+
+/// The popping connection.
+#[derive(Debug)]
+struct Link {
+    replies: ReplyStream,
+    endpoint: Endpoint,
+    in_flight: VecDeque<Pop>,
+    /// The packed request, and the count it was packed for.
+    request: Vec<u8>,
+    request_count: usize,
+    /// Set for servers whose RPOP takes no count: a pop is then that many
+    /// commands.
+    one_by_one: bool,
+}
+
+/// A pop that was asked for.
+#[derive(Debug)]
+struct Pop {
+    asked: usize,
+    found: usize,
+    /// Replies that are still to come.
+    owed: usize,
+    one_by_one: bool,
+}
+
+impl QueueSource for RedisSource {
+    async fn take(&mut self) -> Result<Taken<'_>, SourceError> {
+        self.elements.clear();
+        if !self.fill().await? {
+            return Ok(Taken::Ended);
+        }
+        let buffer = self.link.as_ref().map_or(&[][..], |link| link.replies.bytes());
+        Ok(Taken::Page(Page { buffer, elements: &self.elements }))
+    }
+}
+
+impl RedisSource {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        worker: usize,
+        metrics: Arc<WorkerMetrics>,
+        stop: StopSignal,
+    ) -> Self {
+        let schedule = Schedule::new(shared.pop_count, shared.max_bytes_in_flight);
+        Self {
+            shared,
+            party: Party::Worker(worker),
+            metrics,
+            stop,
+            schedule,
+            waiter: Waiter::default(),
+            link: None,
+            elements: Vec::new(),
+            drained: false,
+            failure: None,
+            in_trouble: false,
+            connected_before: false,
+        }
+    }
+
+    /// Works until there are elements; false when the stop signal was obeyed.
+    async fn fill(&mut self) -> Result<bool, SourceError> {
+        loop {
+            if self.link.as_ref().is_none_or(|link| link.in_flight.is_empty()) {
+                if let Some(failure) = self.failure.take() {
+                    return Err(self.fail(failure));
+                }
+                if self.stop.is_stopped() {
+                    self.waiter.reset();
+                    return Ok(false);
+                }
+                if let Err(failure) = self.get_ready().await {
+                    return Err(self.fail(failure));
+                }
+            }
+            self.ask().await;
+            self.receive().await;
+            if !self.elements.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Connects, or waits for elements; returns early at the stop signal.
+    async fn get_ready(&mut self) -> Result<(), SourceError> {
+        if self.drained && self.link.is_some() {
+            self.wait().await?;
+        }
+        if self.link.is_none() && !self.stop.is_stopped() {
+            self.connect().await?;
+        }
+        self.drained = false;
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<(), SourceError> {
+        let connected = tokio::select! {
+            biased;
+            () = self.stop.stopped() => return Ok(()),
+            connected = self.shared.connector.connect() => connected?,
+        };
+        if self.connected_before {
+            self.shared.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
+        self.connected_before = true;
+        let replies =
+            ReplyStream::new(connected.stream, BUFFER_BYTES, self.shared.max_element_bytes);
+        self.link = Some(Link::new(replies, connected.endpoint));
+        Ok(())
+    }
+
+    /// Waits until a pop is worth trying. A connection that breaks meanwhile is
+    /// dropped; nothing was in flight on it.
+    async fn wait(&mut self) -> Result<(), SourceError> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let since = Instant::now();
+        let broken = tokio::select! {
+            biased;
+            () = self.stop.stopped() => {
+                self.waiter.reset();
+                return Ok(());
+            }
+            broken = link.replies.receive() => broken,
+            outcome = self.waiter.wait(&self.shared.waker, &self.shared.connector, &link.endpoint)
+                => return outcome,
+        };
+        self.link = None;
+        self.waiter.reset();
+        match broken {
+            Err(_) if since.elapsed() >= IDLE => Ok(()),
+            Err(cause) => Err(io_failed("waiting for elements", &cause)),
+            Ok(()) => Err(error(ErrorKind::Protocol, "expected silence, got a reply to nothing")),
+        }
+    }
+
+    /// Asks for as much as the schedule allows, in one write.
+    async fn ask(&mut self) {
+        if self.drained || self.failure.is_some() || self.stop.is_stopped() {
+            return;
+        }
+        let Some(link) = &mut self.link else { return };
+        let (count, depth) = (self.schedule.count(), self.schedule.depth());
+        while link.in_flight.len() < depth {
+            link.pop(&self.shared.key, count);
+        }
+        if let Err(cause) = link.replies.send().await {
+            self.break_link(io_failed("asking for elements", &cause));
+        }
+    }
+
+    /// Reads once, and decodes what has come in; asks for more at once, so that
+    /// Redis works while the page is parsed.
+    async fn receive(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        if link.in_flight.is_empty() {
+            return;
+        }
+        let received = tokio::select! {
+            biased;
+            received = link.replies.receive() => Some(received),
+            () = self.stop.stopped() => timeout(LAST_REPLIES, link.replies.receive()).await.ok(),
+        };
+        match received {
+            Some(Ok(())) => {
+                self.decode();
+                self.ask().await;
+            }
+            Some(Err(cause)) => self.break_link(io_failed("taking elements", &cause)),
+            None => {
+                let count = link.in_flight.len();
+                let message = format!("stopped while {count} pops were not answered");
+                self.break_link(error(ErrorKind::Timeout, message));
+            }
+        }
+    }
+
+    fn decode(&mut self) {
+        while let Some(link) = &mut self.link {
+            let before = self.elements.len();
+            let reply = match link.replies.next(&mut self.elements) {
+                Ok(reply) => reply,
+                Err(cause) => return self.break_link(protocol_broken(&cause)),
+            };
+            let largest = self.elements[before..].iter().map(length).max().unwrap_or(0);
+            if self.elements.len() > before {
+                self.schedule.saw(largest);
+            }
+            let Some(reply) = reply else { return };
+            self.settle(reply);
+        }
+    }
+
+    /// Takes a reply off what is in flight.
+    fn settle(&mut self, reply: Reply) {
+        let Some(link) = &mut self.link else { return };
+        let Some(pop) = link.in_flight.front_mut() else {
+            let message = "expected silence, got a reply to nothing";
+            return self.break_link(error(ErrorKind::Protocol, message));
+        };
+        match reply {
+            Reply::Elements(found) => pop.found += found,
+            Reply::Nil => {}
+            Reply::Error(words) => return self.refuse(&words),
+        }
+        pop.owed -= 1;
+        if pop.owed == 0 {
+            let (asked, found) = (pop.asked, pop.found);
+            link.in_flight.pop_front();
+            self.finish(asked, found);
+        }
+    }
+
+    /// A pop is over: what it found says whether there is a backlog.
+    fn finish(&mut self, asked: usize, found: usize) {
+        if self.in_trouble {
+            self.shared.health.works(self.party);
+            self.in_trouble = false;
+        }
+        if found == 0 {
+            self.metrics.empty_pops.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.waiter.found();
+        }
+        self.drained = found < asked;
+        if self.drained {
+            self.schedule.fall();
+        } else {
+            self.schedule.rise();
+            self.waiter.give_up_place();
+        }
+    }
+
+    /// An error reply: told once the other replies have come in.
+    fn refuse(&mut self, words: &str) {
+        let Some(link) = &mut self.link else { return };
+        let Some(pop) = link.in_flight.pop_front() else { return };
+        if is_count_refused(words) && !pop.one_by_one {
+            link.one_by_one = true;
+            link.request_count = 0;
+            return;
+        }
+        if pop.owed > 1 {
+            link.in_flight.push_front(Pop { owed: pop.owed - 1, ..pop });
+        }
+        self.shared.connector.note_refusal(&link.endpoint, words);
+        self.failure.get_or_insert_with(|| refused("RPOP", words));
+    }
+
+    /// Nothing more can come from this connection; elements that have come are
+    /// still in its buffer, so it is dropped when the failure is told.
+    fn break_link(&mut self, failure: SourceError) {
+        if let Some(link) = &mut self.link {
+            link.in_flight.clear();
+        }
+        // What broke the connection says more than what was refused before.
+        self.failure = Some(failure);
+    }
+
+    /// Counts and tells a failure, and decides what becomes of the connection.
+    fn fail(&mut self, failure: SourceError) -> SourceError {
+        self.drained = false;
+        self.in_trouble = true;
+        self.schedule.fall();
+        self.shared.failed(self.party, &failure);
+        match failure.kind {
+            ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Permission => {
+                self.waiter.give_up_place();
+            }
+            ErrorKind::Connection
+            | ErrorKind::Timeout
+            | ErrorKind::Tls
+            | ErrorKind::Auth
+            | ErrorKind::NotPrimary
+            | ErrorKind::Protocol
+            | ErrorKind::Other => {
+                self.link = None;
+                self.waiter.reset();
+            }
+        }
+        failure
+    }
+}
+
+impl Link {
+    fn new(replies: ReplyStream, endpoint: Endpoint) -> Self {
+        Self {
+            replies,
+            endpoint,
+            in_flight: VecDeque::new(),
+            request: Vec::new(),
+            request_count: 0,
+            one_by_one: false,
+        }
+    }
+
+    fn pop(&mut self, key: &str, count: usize) {
+        if self.request_count != count {
+            self.request = pack(key, count, self.one_by_one);
+            self.request_count = count;
+        }
+        self.replies.request(&self.request);
+        let owed = if self.one_by_one { count } else { 1 };
+        self.in_flight.push_back(Pop { asked: count, found: 0, owed, one_by_one: self.one_by_one });
+    }
+}
+
+fn pack(key: &str, count: usize, one_by_one: bool) -> Vec<u8> {
+    if one_by_one {
+        cmd("RPOP").arg(key).get_packed_command().repeat(count)
+    } else {
+        cmd("RPOP").arg(key).arg(count).get_packed_command()
+    }
+}
+
+/// Whether a server before 6.2 refused the count.
+fn is_count_refused(words: &str) -> bool {
+    kind_of_reply(words) == ErrorKind::Other && words.contains("wrong number of arguments")
+}
+
+fn length(element: &Slice) -> usize {
+    match element {
+        Slice::Whole(range) => range.len(),
+        Slice::TooLarge { length, .. } => usize::try_from(*length).unwrap_or(usize::MAX),
+    }
+}

@@ -1,0 +1,220 @@
+//! What is handed out: everything, once, in order, and nothing after the stop.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use psg_actors::source::ErrorKind;
+
+use crate::harness::{
+    Element, Harness, KEY, MAX_PAYLOAD, element, eventually, expected, length, push, settings,
+    take, take_many, whole,
+};
+use crate::server::RedisServer;
+
+#[tokio::test]
+async fn hands_out_a_backlog_once_and_in_order() {
+    let server = RedisServer::start(&[]);
+    push(&mut server.connect(), 0..200_000);
+    let harness = Harness::new(server.endpoint());
+    let taken = take_many(&mut harness.source(), 200_000).await;
+    assert!(taken == expected(0..200_000), "order or content changed");
+    assert_eq!(length(&mut server.connect()), 0);
+}
+
+#[tokio::test]
+async fn hands_out_what_comes_by_and_by() {
+    let server = RedisServer::start(&[]);
+    let mut connection = server.connect();
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    for first in (0..500).step_by(5) {
+        push(&mut connection, first..first + 5);
+        assert_eq!(take_many(&mut source, 5).await, expected(first..first + 5));
+    }
+}
+
+#[tokio::test]
+async fn a_set_pop_count_is_kept() {
+    let server = RedisServer::start(&[]);
+    push(&mut server.connect(), 0..10_000);
+    let harness = Harness::with(psg_actors::settings::QueueSettings {
+        pop_count: Some(100),
+        ..settings(vec![server.endpoint()])
+    });
+    let before = server.calls("rpop");
+    let taken = take_many(&mut harness.source(), 10_000).await;
+    assert!(taken == expected(0..10_000));
+    let pops = server.calls("rpop") - before;
+    assert!((100..=100 + 64).contains(&pops), "{pops} pops");
+}
+
+#[test]
+fn two_workers_share_a_backlog() {
+    let server = RedisServer::start(&[]);
+    push(&mut server.connect(), 0..200_000);
+    let harness = Harness::new(server.endpoint());
+    let taken: Vec<Vec<String>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..2)
+            .map(|worker| {
+                let source = harness.queue.source(
+                    worker,
+                    harness.worker_metrics.clone(),
+                    harness.stop.clone(),
+                );
+                scope.spawn(move || drain(source))
+            })
+            .collect();
+        let runtime = runtime();
+        runtime.block_on(eventually("drained", || length(&mut server.connect()) == 0));
+        harness.stopper.stop();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
+    let distinct: HashSet<&String> = taken.iter().flatten().collect();
+    assert_eq!(distinct.len(), 200_000);
+    assert_eq!(taken.iter().map(Vec::len).sum::<usize>(), 200_000);
+    for (worker, elements) in taken.iter().enumerate() {
+        assert!(!elements.is_empty(), "worker {worker} got nothing");
+        assert!(elements.is_sorted(), "worker {worker} got elements out of order");
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn drain(mut source: psg_actors::source::redis::RedisSource) -> Vec<String> {
+    runtime().block_on(async {
+        let mut taken = Vec::new();
+        while let Some(elements) = take(&mut source).await.unwrap() {
+            taken.extend(elements.into_iter().map(whole));
+        }
+        taken
+    })
+}
+
+#[tokio::test]
+async fn elements_over_the_bound_are_skipped() {
+    let server = RedisServer::start(&[]);
+    let mut connection = server.connect();
+    let large = "y".repeat(MAX_PAYLOAD + 1);
+    let fits = "z".repeat(MAX_PAYLOAD);
+    let huge = "h".repeat(20_000_000);
+    for value in ["first", &large, "second", &fits, &huge, "last"] {
+        redis::cmd("LPUSH").arg(KEY).arg(value).exec(&mut connection).unwrap();
+    }
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    let mut taken = Vec::new();
+    while taken.len() < 6 {
+        taken.extend(take(&mut source).await.unwrap().unwrap());
+    }
+    let too_large = |letter: &str, length| Element::TooLarge { head: letter.repeat(512), length };
+    let expected = vec![
+        Element::Whole("first".into()),
+        too_large("y", MAX_PAYLOAD as u64 + 1),
+        Element::Whole("second".into()),
+        Element::Whole(fits),
+        too_large("h", 20_000_000),
+        Element::Whole("last".into()),
+    ];
+    assert!(taken == expected);
+}
+
+#[tokio::test]
+async fn a_stop_loses_nothing_that_is_in_flight() {
+    for pages in [0, 1, 3, 10] {
+        let server = RedisServer::start(&[]);
+        let mut connection = server.connect();
+        push(&mut connection, 0..100_000);
+        let harness = Harness::new(server.endpoint());
+        let mut source = harness.source();
+        let mut taken = Vec::new();
+        for _ in 0..pages {
+            taken.extend(take(&mut source).await.unwrap().unwrap());
+        }
+        harness.stopper.stop();
+        while let Some(elements) = take(&mut source).await.unwrap() {
+            taken.extend(elements);
+        }
+        let taken: Vec<String> = taken.into_iter().map(whole).collect();
+        assert_eq!(taken.len() + length(&mut connection), 100_000, "after {pages} pages");
+        assert!(taken == expected(0..taken.len()));
+        assert!(take(&mut source).await.unwrap().is_none(), "ended is for good");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_waiting_and_connecting_at_once() {
+    let server = RedisServer::start(&[]);
+    let idle = Harness::new(server.endpoint());
+    // Connections are accepted by the kernel there, and nobody ever answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let lost = Harness::new(psg_actors::settings::Endpoint::Tcp("127.0.0.1".into(), port));
+    let (mut idle_source, mut lost_source) = (idle.source(), lost.source());
+    let stop = async {
+        eventually("waits", || is_blocked(&server)).await;
+        idle.stopper.stop();
+        lost.stopper.stop();
+        Instant::now()
+    };
+    let (idle_end, lost_end, stopped_at) =
+        tokio::join!(take(&mut idle_source), take(&mut lost_source), stop);
+    assert_eq!(idle_end.unwrap(), None);
+    assert_eq!(lost_end.unwrap(), None);
+    assert!(stopped_at.elapsed() < Duration::from_secs(1), "{:?}", stopped_at.elapsed());
+}
+
+fn is_blocked(server: &RedisServer) -> bool {
+    let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
+    info.contains("blocked_clients:1")
+}
+
+#[tokio::test]
+async fn empty_pops_are_counted() {
+    let server = RedisServer::start(&[]);
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    let (first, ()) = tokio::join!(take(&mut source), async {
+        eventually("waits", || is_blocked(&server)).await;
+        assert_eq!(harness.empty_pops(), 1);
+        push(&mut server.connect(), 0..1);
+    });
+    assert_eq!(first.unwrap(), Some(vec![Element::Whole(element(0))]));
+    assert_eq!(harness.empty_pops(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_type_is_told_and_got_over() {
+    let server = RedisServer::start(&[]);
+    let mut connection = server.connect();
+    redis::cmd("SET").arg(KEY).arg("a string").exec(&mut connection).unwrap();
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    for _ in 0..3 {
+        assert_eq!(take(&mut source).await.unwrap_err().kind, ErrorKind::WrongType);
+    }
+    assert_eq!(harness.errors(ErrorKind::WrongType), 3);
+    assert!(harness.queue.trouble().is_some());
+    redis::cmd("DEL").arg(KEY).exec(&mut connection).unwrap();
+    push(&mut connection, 0..10);
+    assert_eq!(take_many(&mut source, 10).await, expected(0..10));
+    assert_eq!(harness.queue.trouble(), None);
+    assert_eq!(harness.metrics.reconnects.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_killed_server_is_told_and_a_new_one_found() {
+    let mut server = RedisServer::start(&[]);
+    push(&mut server.connect(), 0..100);
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    assert_eq!(take_many(&mut source, 100).await, expected(0..100));
+    server.kill();
+    assert_eq!(take(&mut source).await.unwrap_err().kind, ErrorKind::Connection);
+    assert_eq!(take(&mut source).await.unwrap_err().kind, ErrorKind::Connection);
+    server.restart();
+    push(&mut server.connect(), 100..200);
+    assert_eq!(take_many(&mut source, 100).await, expected(100..200));
+    assert_eq!(harness.metrics.reconnects.load(std::sync::atomic::Ordering::Relaxed), 1);
+}

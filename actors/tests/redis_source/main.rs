@@ -1,0 +1,5 @@
+//! The Redis list as a queue source, against real servers.
+
+mod delivery;
+mod harness;
+mod server;
