@@ -1,4 +1,92 @@
-//! Names: what a metric or label may be called.
+//! Names: what a metric or a label may be called.
+//!
+//! Prometheus' own rules: a metric name is `[a-zA-Z_:][a-zA-Z0-9_:]*`, a label
+//! name `[a-zA-Z_][a-zA-Z0-9_]*`, where `__` begins names that are Prometheus'
+//! own and where `le` and `quantile` belong to the types that print them.
+
+use crate::sample::Kind;
 
 /// Names that begin so are the gateway's own; producers can't write them.
 pub const RESERVED_PREFIX: &str = "prom_stream_gateway_";
+
+/// Whether all of `name` matches `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+pub fn is_metric_name(name: &str) -> bool {
+    is_made_of(name, METRIC_LETTER)
+}
+
+/// Whether all of `name` matches `[a-zA-Z_][a-zA-Z0-9_]*` and it does not
+/// begin with `__`.
+pub fn is_label_name(name: &str) -> bool {
+    is_made_of(name, LABEL_LETTER) && !name.starts_with("__")
+}
+
+/// The label name that a metric of type `kind` prints itself, so that its
+/// samples can't carry it.
+pub fn own_label(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Counter | Kind::Gauge => None,
+        Kind::Histogram => Some("le"),
+        Kind::Summary => Some("quantile"),
+    }
+}
+
+const DIGIT: u8 = 1;
+const LABEL_LETTER: u8 = 2;
+const METRIC_LETTER: u8 = 4;
+
+/// What each byte may be part of, as a set of the bits above.
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => LABEL_LETTER | METRIC_LETTER,
+            b':' => METRIC_LETTER,
+            b'0'..=b'9' => DIGIT,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+}
+
+/// Whether `name` is one `letter` and then letters and digits.
+fn is_made_of(name: &str, letter: u8) -> bool {
+    let class = |byte: &u8| CLASSES[usize::from(*byte)];
+    let begins_well = name.as_bytes().first().is_some_and(|first| class(first) & letter != 0);
+    begins_well && name.as_bytes().iter().all(|byte| class(byte) & (letter | DIGIT) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metric_names() {
+        for name in ["a", "_", ":", "a:b_1", "Z9", "__x", "prom_stream_gateway_x"] {
+            assert!(is_metric_name(name), "{name}");
+        }
+        for name in ["", "1a", "a-b", "a.b", "a ", " a", "a\n", "é", "aé", "a\0", "a{", "a/", "a["]
+        {
+            assert!(!is_metric_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn label_names() {
+        for name in ["a", "_", "_a", "a__b", "Z9", "le", "quantile"] {
+            assert!(is_label_name(name), "{name}");
+        }
+        for name in ["", "1a", "a:b", ":", "__", "__name__", "a-b", "a\n", "é"] {
+            assert!(!is_label_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn own_labels() {
+        let own = Kind::ALL.map(own_label);
+        assert_eq!(own, [None, None, Some("le"), Some("quantile")]);
+    }
+}

@@ -1,6 +1,10 @@
 //! A sample: one measured value as a producer sent it, checked and borrowed
 //! from the bytes that carried it.
 
+use std::fmt;
+
+use crate::wire::text::{LabelText, Texts};
+
 /// The four metric types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -39,6 +43,17 @@ pub struct Label<'a> {
     pub value: &'a str,
 }
 
+/// The labels of a sample, in order. Cheap to copy: a view of the decoder's
+/// notes, or of a slice of labels.
+#[derive(Clone, Copy)]
+pub struct Labels<'a>(LabelSource<'a>);
+
+#[derive(Clone, Copy)]
+enum LabelSource<'a> {
+    Decoded { labels: &'a [LabelText], texts: Texts<'a> },
+    Listed(&'a [Label<'a>]),
+}
+
 /// A valid sample. All of it borrows from the payload or from the decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<'a> {
@@ -54,11 +69,72 @@ pub struct Sample<'a> {
     /// `start..end`; `None` where the field is absent (the value is then 0).
     pub value_at: Option<(usize, usize)>,
     /// In the order in which they were sent; names are unique.
-    pub labels: &'a [Label<'a>],
+    pub labels: Labels<'a>,
     /// Upper bounds, strictly increasing and finite, without the `+Inf` that
     /// ends every layout; empty for other types than histogram.
     pub buckets: &'a [f64],
     /// (φ, ε) pairs, φ ascending and unique, 0 ≤ φ ≤ 1, 0.0001 ≤ ε ≤ 1; empty
     /// for other types than summary.
     pub objectives: &'a [(f64, f64)],
+}
+
+impl<'a> Labels<'a> {
+    /// No labels.
+    pub const NONE: Labels<'static> = Labels(LabelSource::Listed(&[]));
+
+    pub(crate) fn decoded(labels: &'a [LabelText], texts: Texts<'a>) -> Self {
+        Self(LabelSource::Decoded { labels, texts })
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self.0 {
+            LabelSource::Decoded { labels, .. } => labels.len(),
+            LabelSource::Listed(labels) => labels.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The label at `index`; panics, as a slice does, where there is none.
+    #[inline]
+    pub fn at(&self, index: usize) -> Label<'a> {
+        match self.0 {
+            LabelSource::Decoded { labels, texts } => {
+                let LabelText { name, value, .. } = labels[index];
+                Label { name: texts.get(name), value: texts.get(value) }
+            }
+            LabelSource::Listed(labels) => labels[index],
+        }
+    }
+
+    /// The labels one by one.
+    #[inline]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Label<'a>> + Clone + use<'a> {
+        let labels = *self;
+        (0..labels.len()).map(move |index| labels.at(index))
+    }
+}
+
+impl<'a> From<&'a [Label<'a>]> for Labels<'a> {
+    fn from(labels: &'a [Label<'a>]) -> Self {
+        Self(LabelSource::Listed(labels))
+    }
+}
+
+impl PartialEq for Labels<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
 }

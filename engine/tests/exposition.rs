@@ -16,7 +16,7 @@ use psg_engine::limits::SeriesLimits;
 use psg_engine::merge::{Fragment, merge};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::metric::{Moment, Value};
-use psg_engine::sample::{Kind, Sample};
+use psg_engine::sample::{Kind, Labels, Sample};
 use support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
 
 const NOW: Moment = Moment(1000);
@@ -89,7 +89,7 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
         help: &draft.help,
         value: 0.0,
         value_at: None,
-        labels: &[],
+        labels: Labels::NONE,
         buckets: &[-0.5, 1.0, 2.5e17],
         objectives: &[(0.0, 0.01), (0.5, 0.05)],
     };

@@ -106,7 +106,7 @@ mod tests {
     use crate::catalog::Catalog;
     use crate::limits::SeriesLimits;
     use crate::metric::summary::SummarySettings;
-    use crate::sample::Sample;
+    use crate::sample::{Labels, Sample};
 
     /// Families with rising uids; each is dropped before the next is claimed.
     fn claimed(families: &[(&str, Kind)]) -> Vec<Arc<Family>> {
@@ -118,7 +118,7 @@ mod tests {
                 help: "",
                 value: 1.0,
                 value_at: None,
-                labels: &[],
+                labels: Labels::NONE,
                 buckets: &[1.0],
                 objectives: &[],
             };

@@ -1,0 +1,344 @@
+//! Judge: the fields of a payload become a sample, or the one reason why not.
+//!
+//! The order of the checks is the order that [`super`] documents.
+
+use super::fields::{Field, Fields, KindField, List, Lists, Number};
+use super::json::Json;
+use super::text::{LabelText, Text, Texts, excerpt};
+use crate::limits::PayloadLimits;
+use crate::name;
+use crate::reject::{Reason, Reject};
+use crate::sample::{Kind, Labels, Sample};
+
+/// A rank error below this is taken as this: at 0 a sketch would keep every
+/// observation.
+const SMALLEST_EPSILON: f64 = 0.0001;
+
+/// Up to so many labels each is compared with each.
+const FEW_LABELS: usize = 64;
+
+/// The sample that `fields` make; `lists` and `objectives` keep its arrays.
+pub(super) fn sample<'a>(
+    fields: &Fields,
+    texts: Texts<'a>,
+    lists: &'a mut Lists,
+    objectives: &'a mut Vec<(f64, f64)>,
+    limits: &PayloadLimits,
+) -> Result<Sample<'a>, Reject> {
+    objectives.clear();
+    check_types(fields)?;
+    let kind = kind(fields.kind, texts)?;
+    let name = metric_name(fields.name, texts, limits)?;
+    let (value, value_at) = value(fields.value, kind)?;
+    let help = help(fields.help, texts, limits)?;
+    settle_labels(fields.labels, &mut lists.labels, texts, kind, limits)?;
+    match kind {
+        Kind::Counter | Kind::Gauge => lists.buckets.clear(),
+        Kind::Histogram => settle_buckets(fields.buckets, &mut lists.buckets, limits)?,
+        Kind::Summary => {
+            lists.buckets.clear();
+            settle_objectives(fields, lists, objectives, limits)?;
+        }
+    }
+    Ok(Sample {
+        kind,
+        name,
+        help,
+        value,
+        value_at,
+        labels: Labels::decoded(&lists.labels, texts),
+        buckets: &lists.buckets,
+        objectives,
+    })
+}
+
+fn check_types(fields: &Fields) -> Result<(), Reject> {
+    check_type("name", "a string", &fields.name)?;
+    check_type("value", "a number", &fields.value)?;
+    check_type("help", "a string", &fields.help)?;
+    check_type("labels", "an object", &fields.labels)?;
+    check_list("buckets", &fields.buckets)?;
+    check_list("quantiles", &fields.quantiles)?;
+    check_list("epsilons", &fields.epsilons)
+}
+
+#[inline(always)]
+fn check_type<T>(field: &str, expected: &str, found: &Field<T>) -> Result<(), Reject> {
+    match found {
+        Field::Absent | Field::Given(_) => Ok(()),
+        Field::Wrong(came) => Err(wrong_type(field, expected, *came)),
+    }
+}
+
+#[inline(always)]
+fn check_list(field: &str, found: &Field<List>) -> Result<(), Reject> {
+    match found {
+        Field::Absent | Field::Given(List { wrong: None, .. }) => Ok(()),
+        Field::Wrong(came) => Err(wrong_type(field, "an array", *came)),
+        Field::Given(List { wrong: Some(came), .. }) => {
+            Err(wrong_type(field, "an array of numbers", *came))
+        }
+    }
+}
+
+#[cold]
+fn wrong_type(field: &str, expected: &str, came: Json) -> Reject {
+    let detail = format!("expected {expected} as {field}, came {}", came.as_str());
+    Reject::new(Reason::InvalidField, detail)
+}
+
+fn kind(found: KindField, texts: Texts<'_>) -> Result<Kind, Reject> {
+    match found {
+        KindField::Absent => Ok(Kind::Counter),
+        KindField::Given(kind) => Ok(kind),
+        KindField::Unknown(text) => Err(unknown_type(&excerpt(texts.get(text)))),
+        KindField::Wrong(json) => Err(unknown_type(json.as_str())),
+    }
+}
+
+#[cold]
+fn unknown_type(came: &str) -> Reject {
+    const EXPECTED: &str = "expected counter, gauge, histogram, summary or 0 to 3 as type";
+    Reject::new(Reason::UnknownType, format!("{EXPECTED}, came {came}"))
+}
+
+fn metric_name<'a>(
+    found: Field<Text>,
+    texts: Texts<'a>,
+    limits: &PayloadLimits,
+) -> Result<&'a str, Reject> {
+    let name = given_text(found, texts);
+    if name.len() <= limits.max_name_bytes && name::is_metric_name(name) {
+        return Ok(name);
+    }
+    Err(bad_metric_name(name, limits))
+}
+
+#[cold]
+fn bad_metric_name(name: &str, limits: &PayloadLimits) -> Reject {
+    if name.trim().is_empty() {
+        return Reject::new(Reason::MissingName, "expected a name, came none or a blank one");
+    }
+    if name.len() > limits.max_name_bytes {
+        return name_too_long(name, limits);
+    }
+    let detail = format!("expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, came {}", excerpt(name));
+    Reject::new(Reason::InvalidName, detail)
+}
+
+#[cold]
+fn name_too_long(name: &str, limits: &PayloadLimits) -> Reject {
+    Reject::new(Reason::NameTooLong, too_much("bytes in a name", limits.max_name_bytes, name.len()))
+}
+
+fn too_much(what: &str, limit: usize, came: usize) -> String {
+    format!("expected at most {limit} {what}, came {came}")
+}
+
+/// The value and the place of its number. Minus zero is a counter's zero.
+fn value(found: Field<Number>, kind: Kind) -> Result<(f64, Option<(usize, usize)>), Reject> {
+    let Field::Given(Number { value, place }) = found else {
+        return Ok((0.0, None));
+    };
+    if value.is_infinite() {
+        return Err(Reject::new(Reason::NonFinite, "expected a value that a double holds"));
+    }
+    match kind {
+        Kind::Counter if value < 0.0 => {
+            Err(Reject::new(Reason::NegativeCounter, "expected no negative value for a counter"))
+        }
+        Kind::Counter => Ok((without_minus_zero(value), Some(place))),
+        Kind::Gauge | Kind::Histogram | Kind::Summary => Ok((value, Some(place))),
+    }
+}
+
+fn without_minus_zero(value: f64) -> f64 {
+    value + 0.0
+}
+
+fn help<'a>(
+    found: Field<Text>,
+    texts: Texts<'a>,
+    limits: &PayloadLimits,
+) -> Result<&'a str, Reject> {
+    let help = given_text(found, texts);
+    if help.len() > limits.max_help_bytes {
+        let detail = too_much("bytes of help", limits.max_help_bytes, help.len());
+        return Err(Reject::new(Reason::HelpTooLong, detail));
+    }
+    Ok(help)
+}
+
+fn given_text<'a>(found: Field<Text>, texts: Texts<'a>) -> &'a str {
+    match found {
+        Field::Given(text) => texts.get(text),
+        Field::Absent | Field::Wrong(_) => "",
+    }
+}
+
+/// Leaves in `labels` the valid labels that the sample has.
+fn settle_labels(
+    found: Field<usize>,
+    labels: &mut Vec<LabelText>,
+    texts: Texts<'_>,
+    kind: Kind,
+    limits: &PayloadLimits,
+) -> Result<(), Reject> {
+    let Field::Given(sent) = found else {
+        labels.clear();
+        return Ok(());
+    };
+    if sent > limits.max_labels {
+        let detail = too_much("labels", limits.max_labels, sent);
+        return Err(Reject::new(Reason::TooManyLabels, detail));
+    }
+    if labels.len() <= FEW_LABELS {
+        supersede_pairwise(labels, texts);
+    } else {
+        supersede_sorted(labels, texts);
+    }
+    let own_label = name::own_label(kind);
+    labels.iter().try_for_each(|label| check_label(label, texts, own_label, limits))?;
+    labels.retain(|label| !label.value.is_empty());
+    Ok(())
+}
+
+/// Takes the value off each label that another of the same name follows.
+fn supersede_pairwise(labels: &mut [LabelText], texts: Texts<'_>) {
+    for later in 1..labels.len() {
+        let (earlier, rest) = labels.split_at_mut(later);
+        let name = rest[0].name;
+        for label in earlier.iter_mut().filter(|label| label.name.len() == name.len()) {
+            if texts.get(label.name) == texts.get(name) {
+                label.supersede();
+            }
+        }
+    }
+}
+
+/// The same in less than quadratic time, for where the limit was set high.
+fn supersede_sorted(labels: &mut [LabelText], texts: Texts<'_>) {
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    order.sort_by_key(|index| texts.get(labels[*index].name));
+    for pair in order.windows(2) {
+        if texts.get(labels[pair[0]].name) == texts.get(labels[pair[1]].name) {
+            labels[pair[0]].supersede();
+        }
+    }
+}
+
+#[inline(always)]
+fn check_label(
+    label: &LabelText,
+    texts: Texts<'_>,
+    own_label: Option<&str>,
+    limits: &PayloadLimits,
+) -> Result<(), Reject> {
+    let name = texts.get(label.name);
+    if name.len() > limits.max_name_bytes {
+        return Err(name_too_long(name, limits));
+    }
+    if !name::is_label_name(name) {
+        return Err(bad_label_name("[a-zA-Z_][a-zA-Z0-9_]* and not beginning with __", name));
+    }
+    if own_label == Some(name) {
+        return Err(bad_label_name("one that the type does not print itself", name));
+    }
+    if let Some(came) = label.wrong {
+        let detail = format!("expected text as value of {}, came {}", excerpt(name), came.as_str());
+        return Err(Reject::new(Reason::InvalidLabelValue, detail));
+    }
+    if label.value.len() > limits.max_label_value_bytes {
+        let limit = limits.max_label_value_bytes;
+        let detail = too_much("bytes in a label value", limit, label.value.len());
+        return Err(Reject::new(Reason::LabelTooLong, detail));
+    }
+    Ok(())
+}
+
+#[cold]
+fn bad_label_name(expected: &str, name: &str) -> Reject {
+    let detail = format!("expected a label name like {expected}, came {}", excerpt(name));
+    Reject::new(Reason::InvalidLabelName, detail)
+}
+
+/// Leaves in `buckets` the finite upper bounds.
+fn settle_buckets(
+    found: Field<List>,
+    buckets: &mut Vec<f64>,
+    limits: &PayloadLimits,
+) -> Result<(), Reject> {
+    let sent = sent(found);
+    if sent == 0 {
+        return Err(bad_buckets("expected buckets for a histogram, came none"));
+    }
+    if sent > limits.max_buckets {
+        let detail = too_much("buckets", limits.max_buckets, sent);
+        return Err(Reject::new(Reason::BadBuckets, detail));
+    }
+    if buckets.last() == Some(&f64::INFINITY) {
+        buckets.pop();
+    }
+    if !buckets.iter().all(|bound| bound.is_finite()) {
+        return Err(bad_buckets("expected finite buckets but for a last +Inf"));
+    }
+    if !buckets.is_sorted_by(|lower, upper| lower < upper) {
+        return Err(bad_buckets("expected buckets that strictly increase"));
+    }
+    buckets.iter_mut().for_each(|bound| *bound = without_minus_zero(*bound));
+    Ok(())
+}
+
+fn bad_buckets(detail: &'static str) -> Reject {
+    Reject::new(Reason::BadBuckets, detail)
+}
+
+fn sent(found: Field<List>) -> usize {
+    match found {
+        Field::Given(list) => list.sent,
+        Field::Absent | Field::Wrong(_) => 0,
+    }
+}
+
+/// Leaves in `objectives` each quantile once, ascending, with the smallest of
+/// its epsilons.
+fn settle_objectives(
+    fields: &Fields,
+    lists: &Lists,
+    objectives: &mut Vec<(f64, f64)>,
+    limits: &PayloadLimits,
+) -> Result<(), Reject> {
+    let (quantiles, epsilons) = (sent(fields.quantiles), sent(fields.epsilons));
+    if quantiles != epsilons {
+        let came = format!("came {quantiles} and {epsilons}");
+        return Err(bad_quantiles(format!("expected as many quantiles as epsilons, {came}")));
+    }
+    if quantiles > limits.max_quantiles {
+        return Err(bad_quantiles(too_much("quantiles", limits.max_quantiles, quantiles)));
+    }
+    if quantiles == 0 {
+        return Ok(());
+    }
+    let pairs = lists.quantiles.iter().zip(&lists.epsilons);
+    if !pairs.clone().all(|(quantile, epsilon)| is_share(*quantile) && is_share(*epsilon)) {
+        return Err(bad_quantiles("expected quantiles and epsilons from 0 to 1".into()));
+    }
+    objectives.extend(
+        pairs.map(|(quantile, epsilon)| {
+            (without_minus_zero(*quantile), epsilon.max(SMALLEST_EPSILON))
+        }),
+    );
+    let order = |left: &(f64, f64), right: &(f64, f64)| left.partial_cmp(right);
+    objectives.sort_unstable_by(|left, right| order(left, right).expect("no NaN in JSON"));
+    objectives.dedup_by_key(|(quantile, _)| *quantile);
+    Ok(())
+}
+
+fn is_share(number: f64) -> bool {
+    (0.0..=1.0).contains(&number)
+}
+
+#[cold]
+fn bad_quantiles(detail: String) -> Reject {
+    Reject::new(Reason::BadQuantiles, detail)
+}

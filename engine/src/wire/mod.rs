@@ -1,0 +1,96 @@
+//! Wire: a JSON payload becomes a [`Sample`].
+//!
+//! A *payload* is one queue element. It is read once, from front to back, into
+//! notes of where its parts stand ([`fields`], on the cursor in [`json`]); then
+//! the notes are judged ([`judge`]), because a later member may replace an
+//! earlier one and because a syntax error anywhere outweighs everything else.
+//! Nothing is copied but strings with escapes, and nothing is allocated once
+//! the buffers have grown.
+//!
+//! A payload with several faults is refused for the first of these:
+//!
+//! 1. `payload_too_large`
+//! 2. `invalid_json`, then `not_a_sample`
+//! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons
+//! 4. `unknown_type`
+//! 5. `missing_name`, then `name_too_long`, then `invalid_name`
+//! 6. `non_finite`, then `negative_counter`
+//! 7. `help_too_long`
+//! 8. `too_many_labels`; then for each label in turn `name_too_long`,
+//!    `invalid_label_name`, `invalid_label_value`, `label_too_long`
+//! 9. `bad_buckets` of a histogram, `bad_quantiles` of a summary
+//!
+//! Reserved names are the catalog's to refuse, since a family may print names
+//! besides its own.
+
+mod fields;
+mod json;
+mod judge;
+pub mod number;
+pub(crate) mod text;
+
+use crate::limits::PayloadLimits;
+use crate::reject::{Reason, Reject};
+use crate::sample::Sample;
+use fields::{Document, Lists};
+use json::{Expected, Scanner};
+use text::Texts;
+
+/// Decodes payloads; keeps its buffers from one to the next.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: PayloadLimits,
+    unescaped: String,
+    lists: Lists,
+    objectives: Vec<(f64, f64)>,
+}
+
+/// Unescaped bytes that are kept room for: ordinary payloads fit, and a hostile
+/// one leaves no large buffer behind. The lists grow no further than the limits.
+const KEPT_BYTES: usize = 16 * 1024;
+
+impl Decoder {
+    /// A decoder that refuses what passes `limits`.
+    pub fn new(limits: PayloadLimits) -> Self {
+        Self { limits, unescaped: String::new(), lists: Lists::default(), objectives: Vec::new() }
+    }
+
+    /// The sample in `payload`, or why it is refused.
+    pub fn decode<'a>(&'a mut self, payload: &'a [u8]) -> Result<Sample<'a>, Reject> {
+        let Self { limits, unescaped, lists, objectives } = self;
+        let payload = check_bytes(payload, limits.max_payload_bytes)?;
+        unescaped.clear();
+        unescaped.shrink_to(KEPT_BYTES);
+        let mut scanner = Scanner::new(payload, unescaped);
+        let read = fields::read(&mut scanner, lists, limits);
+        let at = scanner.at();
+        match read {
+            Ok(Document::Object(fields)) => {
+                judge::sample(&fields, Texts::new(payload, unescaped), lists, objectives, limits)
+            }
+            Ok(Document::Other(json)) => {
+                let detail = format!("expected an object, came {}", json.as_str());
+                Err(Reject::new(Reason::NotASample, detail))
+            }
+            Err(expected) => Err(syntax_error(payload, expected, at)),
+        }
+    }
+}
+
+fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
+    if payload.len() > limit {
+        let detail = format!("expected at most {limit} bytes, came {}", payload.len());
+        return Err(Reject::new(Reason::PayloadTooLarge, detail));
+    }
+    let not_utf8 = |_| Reject::new(Reason::InvalidJson, "expected UTF-8");
+    simdutf8::basic::from_utf8(payload).map_err(not_utf8)
+}
+
+#[cold]
+fn syntax_error(payload: &str, Expected(expected): Expected, at: usize) -> Reject {
+    let came = match payload[at..].chars().next() {
+        Some(character) => text::excerpt(character.encode_utf8(&mut [0; 4])),
+        None => "the end".to_owned(),
+    };
+    Reject::new(Reason::InvalidJson, format!("expected {expected} at byte {at}, came {came}"))
+}

@@ -1,0 +1,145 @@
+//! Text: strings as places in the payload or, where they were escaped, in the
+//! decoder's buffer, so that they can be kept without borrowing either.
+
+use super::json::Json;
+
+/// A string's place: `start..end` of the payload with the unescaped strings
+/// appended to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text {
+    start: usize,
+    end: usize,
+}
+
+/// The two buffers that a [`Text`] points into.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Texts<'a> {
+    payload: &'a str,
+    unescaped: &'a str,
+}
+
+/// One member of `labels`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LabelText {
+    pub(crate) name: Text,
+    /// Empty where there is no label: for null, for an empty string, and where
+    /// another member of the same name follows.
+    pub(crate) value: Text,
+    /// The type of a value that can't be one.
+    pub(super) wrong: Option<Json>,
+}
+
+impl Text {
+    pub(crate) const EMPTY: Text = Text { start: 0, end: 0 };
+
+    pub(super) fn in_payload(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    pub(super) fn in_unescaped(start: usize, end: usize, payload_length: usize) -> Self {
+        Self { start: payload_length + start, end: payload_length + end }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+impl LabelText {
+    /// Makes it no label, since a later one of its name takes its place.
+    pub(super) fn supersede(&mut self) {
+        self.value = Text::EMPTY;
+        self.wrong = None;
+    }
+}
+
+impl<'a> Texts<'a> {
+    pub(super) fn new(payload: &'a str, unescaped: &'a str) -> Self {
+        Self { payload, unescaped }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, text: Text) -> &'a str {
+        match text.start.checked_sub(self.payload.len()) {
+            None => &self.payload[text.start..text.end],
+            Some(start) => &self.unescaped[start..text.end - self.payload.len()],
+        }
+    }
+}
+
+/// `text` for a message: escaped, and cut where it would pass 60 bytes.
+pub(super) fn excerpt(text: &str) -> String {
+    const ROOM: usize = 60 - '…'.len_utf8();
+    let mut shown = String::new();
+    for character in text.chars() {
+        let escaped = character.escape_debug();
+        if shown.len() + escaped.clone().map(char::len_utf8).sum::<usize>() > ROOM {
+            shown.push('…');
+            break;
+        }
+        shown.extend(escaped);
+    }
+    shown
+}
+
+/// The first byte at or after `at` that ends a run of plain characters in a
+/// JSON string: a quote, a backslash or a control character; the length of
+/// `bytes` where there is none.
+#[inline(always)]
+pub(super) fn end_of_plain(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(eight) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(eight.try_into().expect("a slice of eight"));
+        let ends = ends_of_plain(word);
+        if ends != 0 {
+            return at + ends.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
+}
+
+/// Eight bytes at once, the high bit set in each that ends a run. Only the
+/// lowest one set is certain: a subtraction may borrow from the bytes above.
+#[inline(always)]
+fn ends_of_plain(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    // Flipping bit 1 puts the quote, 0x22, right above the control characters,
+    // at 0x20, so that one comparison finds both.
+    let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !word & (ONES * 0x80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_at_every_place() {
+        for byte in 0..=255 {
+            for length in 0..40 {
+                for place in 0..length {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[place] = byte;
+                    let ends = matches!(byte, b'"' | b'\\' | 0..0x20);
+                    let expected = if ends { place } else { length };
+                    assert_eq!(end_of_plain(&bytes, 0), expected, "{byte} at {place}/{length}");
+                }
+            }
+        }
+        assert_eq!(end_of_plain(b"", 0), 0);
+    }
+
+    #[test]
+    fn excerpts() {
+        assert_eq!(excerpt("a\n\"é"), "a\\n\\\"é");
+        assert_eq!(excerpt(&"a".repeat(57)), "a".repeat(57));
+        assert_eq!(excerpt(&"a".repeat(58)), format!("{}…", "a".repeat(57)));
+        assert!(excerpt(&"\u{1}".repeat(100)).len() <= 60);
+    }
+}

@@ -1,0 +1,272 @@
+//! A slow and simple decoder on serde_json: a second opinion on every payload.
+
+use std::fmt;
+
+use psg_engine::limits::PayloadLimits;
+use psg_engine::reject::Reason;
+use psg_engine::sample::{Kind, Label, Sample};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::show::show;
+
+/// A document with its duplicates, and its numbers as they were written.
+pub enum Tree<'p> {
+    Null,
+    Boolean(&'p str),
+    Number(&'p str),
+    Text(String),
+    Array(Vec<Tree<'p>>),
+    Object(Vec<(String, Tree<'p>)>),
+}
+
+/// What the decoder must make of `payload`: the sample as a line, or the reason.
+pub fn decode(payload: &[u8], limits: &PayloadLimits) -> Result<String, Reason> {
+    if payload.len() > limits.max_payload_bytes {
+        return Err(Reason::PayloadTooLarge);
+    }
+    let text = std::str::from_utf8(payload).map_err(|_| Reason::InvalidJson)?;
+    let tree = Tree::parse(text).filter(|tree| tree.depth() <= 64).ok_or(Reason::InvalidJson)?;
+    let Tree::Object(members) = tree else { return Err(Reason::NotASample) };
+    judge(text, &Payload(members), limits)
+}
+
+impl<'p> Tree<'p> {
+    fn parse(text: &'p str) -> Option<Self> {
+        let raw: &RawValue = serde_json::from_str(text).ok()?;
+        let text = raw.get();
+        Some(match text.as_bytes()[0] {
+            b'n' => Tree::Null,
+            b't' | b'f' => Tree::Boolean(text),
+            b'"' => Tree::Text(serde_json::from_str(text).ok()?),
+            b'[' => {
+                let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+                let parsed = elements.into_iter().map(|element| Tree::parse(element.get()));
+                Tree::Array(parsed.collect::<Option<_>>()?)
+            }
+            b'{' => {
+                let Members(members) = serde_json::from_str(text).ok()?;
+                let parse = |(name, raw): (String, &'p RawValue)| {
+                    Tree::parse(raw.get()).map(|value| (name, value))
+                };
+                Tree::Object(members.into_iter().map(parse).collect::<Option<_>>()?)
+            }
+            _ => Tree::Number(text),
+        })
+    }
+
+    fn depth(&self) -> usize {
+        match self {
+            Tree::Null | Tree::Boolean(_) | Tree::Number(_) | Tree::Text(_) => 0,
+            Tree::Array(elements) => 1 + elements.iter().map(Tree::depth).max().unwrap_or(0),
+            Tree::Object(members) => {
+                1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0)
+            }
+        }
+    }
+}
+
+struct Members<'p>(Vec<(String, &'p RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+struct Payload<'p>(Vec<(String, Tree<'p>)>);
+
+impl<'p> Payload<'p> {
+    fn last(&self, name: &str) -> Option<&Tree<'p>> {
+        self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Reason> {
+        match self.last(name) {
+            None | Some(Tree::Null) => Ok(""),
+            Some(Tree::Text(text)) => Ok(text),
+            Some(_) => Err(Reason::InvalidField),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<Option<&'p str>, Reason> {
+        match self.last(name) {
+            None => Ok(None),
+            Some(Tree::Number(digits)) => Ok(Some(digits)),
+            Some(_) => Err(Reason::InvalidField),
+        }
+    }
+
+    fn labels(&self) -> Result<&[(String, Tree<'p>)], Reason> {
+        match self.last("labels") {
+            None | Some(Tree::Null) => Ok(&[]),
+            Some(Tree::Object(members)) => Ok(members),
+            Some(Tree::Array(elements)) if elements.is_empty() => Ok(&[]),
+            Some(_) => Err(Reason::InvalidField),
+        }
+    }
+
+    fn list(&self, name: &str) -> Result<Vec<f64>, Reason> {
+        let elements = match self.last(name) {
+            None | Some(Tree::Null) => return Ok(Vec::new()),
+            Some(Tree::Array(elements)) => elements,
+            Some(_) => return Err(Reason::InvalidField),
+        };
+        elements
+            .iter()
+            .map(|element| match element {
+                Tree::Number(digits) => Ok(digits.parse().expect("a double")),
+                _ => Err(Reason::InvalidField),
+            })
+            .collect()
+    }
+
+    fn kind(&self) -> Result<Kind, Reason> {
+        let word = match self.last("type") {
+            None => return Ok(Kind::Counter),
+            Some(Tree::Text(text)) => text.trim().to_ascii_lowercase(),
+            Some(Tree::Number(digits)) => (*digits).to_owned(),
+            Some(_) => return Err(Reason::UnknownType),
+        };
+        match (word.as_str(), matches!(self.last("type"), Some(Tree::Text(_)))) {
+            ("counter", true) | ("0", _) => Ok(Kind::Counter),
+            ("gauge", true) | ("1", _) => Ok(Kind::Gauge),
+            ("summary", true) | ("2", _) => Ok(Kind::Summary),
+            ("histogram", true) | ("3", _) => Ok(Kind::Histogram),
+            _ => Err(Reason::UnknownType),
+        }
+    }
+}
+
+fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<String, Reason> {
+    let name = payload.text("name")?;
+    let digits = payload.number("value")?;
+    let help = payload.text("help")?;
+    let members = payload.labels()?;
+    let buckets = payload.list("buckets")?;
+    let quantiles = payload.list("quantiles")?;
+    let epsilons = payload.list("epsilons")?;
+    let kind = payload.kind()?;
+    refuse_if(name.trim().is_empty(), Reason::MissingName)?;
+    refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
+    refuse_if(!is_name(name, "_:"), Reason::InvalidName)?;
+    let value: f64 = digits.map_or(0.0, |digits| digits.parse().expect("a double"));
+    refuse_if(value.is_infinite(), Reason::NonFinite)?;
+    refuse_if(kind == Kind::Counter && value < 0.0, Reason::NegativeCounter)?;
+    refuse_if(help.len() > limits.max_help_bytes, Reason::HelpTooLong)?;
+    let labels = labels(members, kind, limits)?;
+    let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| Label { name, value }).collect();
+    let sample = Sample {
+        kind,
+        name,
+        help,
+        value: if kind == Kind::Counter { value.abs() } else { value },
+        value_at: digits.map(|digits| place(text, digits)),
+        labels: labels.as_slice().into(),
+        buckets: &if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() },
+        objectives: &if kind == Kind::Summary {
+            objectives(&quantiles, &epsilons, limits)?
+        } else {
+            Vec::new()
+        },
+    };
+    Ok(show(&sample))
+}
+
+fn refuse_if(fault: bool, reason: Reason) -> Result<(), Reason> {
+    if fault { Err(reason) } else { Ok(()) }
+}
+
+fn is_name(name: &str, marks: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphabetic() || marks.contains(c);
+    name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
+}
+
+fn place(text: &str, part: &str) -> (usize, usize) {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    (start, start + part.len())
+}
+
+fn labels(
+    members: &[(String, Tree<'_>)],
+    kind: Kind,
+    limits: &PayloadLimits,
+) -> Result<Vec<(String, String)>, Reason> {
+    refuse_if(members.len() > limits.max_labels, Reason::TooManyLabels)?;
+    let mut labels = Vec::new();
+    for (index, (name, value)) in members.iter().enumerate() {
+        refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
+        let own = (kind == Kind::Histogram && name == "le")
+            || (kind == Kind::Summary && name == "quantile");
+        let invalid = !is_name(name, "_") || name.starts_with("__") || own;
+        refuse_if(invalid, Reason::InvalidLabelName)?;
+        if members[index + 1..].iter().any(|(later, _)| later == name) {
+            continue;
+        }
+        let value = match value {
+            Tree::Null => continue,
+            Tree::Text(text) => text.clone(),
+            Tree::Boolean(text) | Tree::Number(text) => (*text).to_owned(),
+            Tree::Array(_) | Tree::Object(_) => return Err(Reason::InvalidLabelValue),
+        };
+        refuse_if(value.len() > limits.max_label_value_bytes, Reason::LabelTooLong)?;
+        if !value.is_empty() {
+            labels.push((name.clone(), value));
+        }
+    }
+    Ok(labels)
+}
+
+fn bounds(mut sent: Vec<f64>, limits: &PayloadLimits) -> Result<Vec<f64>, Reason> {
+    refuse_if(sent.is_empty() || sent.len() > limits.max_buckets, Reason::BadBuckets)?;
+    if sent.ends_with(&[f64::INFINITY]) {
+        sent.pop();
+    }
+    let increases = sent.windows(2).all(|pair| pair[0] < pair[1]);
+    let finite = sent.iter().all(|bound| bound.is_finite());
+    refuse_if(!increases || !finite, Reason::BadBuckets)?;
+    Ok(sent.into_iter().map(no_minus_zero).collect())
+}
+
+fn objectives(
+    quantiles: &[f64],
+    epsilons: &[f64],
+    limits: &PayloadLimits,
+) -> Result<Vec<(f64, f64)>, Reason> {
+    let bad = quantiles.len() != epsilons.len()
+        || quantiles.len() > limits.max_quantiles
+        || quantiles.iter().chain(epsilons).any(|share| *share < 0.0 || *share > 1.0);
+    refuse_if(bad, Reason::BadQuantiles)?;
+    let mut objectives: Vec<(f64, f64)> = Vec::new();
+    for (quantile, epsilon) in quantiles.iter().zip(epsilons) {
+        let epsilon = if *epsilon < 0.0001 { 0.0001 } else { *epsilon };
+        match objectives.iter_mut().find(|(known, _)| known == quantile) {
+            Some((_, smallest)) => *smallest = smallest.min(epsilon),
+            None => objectives.push((no_minus_zero(*quantile), epsilon)),
+        }
+    }
+    objectives.sort_by(|left, right| left.0.total_cmp(&right.0));
+    Ok(objectives)
+}
+
+fn no_minus_zero(number: f64) -> f64 {
+    if number == 0.0 { 0.0 } else { number }
+}

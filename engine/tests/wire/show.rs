@@ -1,0 +1,36 @@
+//! One line for a decoded sample, so that tables can state what is expected.
+
+use std::fmt::Write;
+
+use psg_engine::limits::PayloadLimits;
+use psg_engine::reject::Reject;
+use psg_engine::sample::Sample;
+use psg_engine::wire::Decoder;
+
+/// The sample that a fresh decoder finds in `payload`, as one line.
+pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
+    Decoder::new(limits).decode(payload).map(|sample| show(&sample))
+}
+
+/// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,
+/// buckets and objectives.
+pub fn show(sample: &Sample<'_>) -> String {
+    let labels: Vec<String> =
+        sample.labels.iter().map(|label| format!("{}={:?}", label.name, label.value)).collect();
+    let (kind, name) = (sample.kind.as_str(), sample.name);
+    let mut line = format!("{kind} {name}{{{}}} {:?}", labels.join(","), sample.value);
+    let mut append = |text: String| line.write_str(&text).expect("writing to a string");
+    if let Some((start, end)) = sample.value_at {
+        append(format!(" at {start}..{end}"));
+    }
+    if !sample.help.is_empty() {
+        append(format!(" help {:?}", sample.help));
+    }
+    if !sample.buckets.is_empty() {
+        append(format!(" buckets {:?}", sample.buckets));
+    }
+    if !sample.objectives.is_empty() {
+        append(format!(" objectives {:?}", sample.objectives));
+    }
+    line
+}
