@@ -1,1 +1,57 @@
-fn main() {}
+//! How it starts: command line, configuration, exit codes. In flow order:
+//!
+//! ```text
+//! cli ─► config ─► logging ─► app
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod app;
+mod check_config;
+mod cli;
+mod config;
+#[cfg(test)]
+mod docs;
+mod exit;
+mod healthcheck;
+mod logging;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+use config::Outcome;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        Ok(cli) => dispatch(cli),
+        Err(status) => status,
+    }
+}
+
+fn dispatch(cli: Cli) -> ExitCode {
+    let load = || config::load(cli.config.as_deref());
+    match cli.command {
+        None => run(load()),
+        Some(Command::CheckConfig) => check_config::run(&load()),
+        Some(Command::Healthcheck) => healthcheck::run(&load()),
+    }
+}
+
+/// Runs the gateway; or says what is wrong with the configuration, on standard
+/// error, since how to log is a part of it.
+fn run(outcome: Outcome) -> ExitCode {
+    match outcome.config {
+        Ok(config) => {
+            logging::init(config.log);
+            outcome.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            app::run(config)
+        }
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("bad configuration: {problem}"));
+            exit::bad_configuration()
+        }
+    }
+}

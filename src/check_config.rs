@@ -1,0 +1,74 @@
+//! `check-config`: what is in force, where it comes from, and what is wrong.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use crate::config::{Entry, Origin, Outcome, Problem};
+use crate::exit;
+
+/// Prints the outcome to standard output; 0 where it is sound, else 78.
+pub fn run(outcome: &Outcome) -> ExitCode {
+    print!("{}", render(outcome));
+    match outcome.config {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => exit::bad_configuration(),
+    }
+}
+
+/// The report: a line for each setting, warning and problem.
+pub fn render(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for entry in &outcome.entries {
+        let Entry { name, value, .. } = entry;
+        writeln!(text, "{name} = {value} ({})", source(entry)).expect("a string takes all");
+    }
+    for warning in &outcome.warnings {
+        writeln!(text, "warning: {warning}").expect("a string takes all");
+    }
+    let problems: &[Problem] = match &outcome.config {
+        Ok(_) => &[],
+        Err(problems) => problems,
+    };
+    for problem in problems {
+        writeln!(text, "problem: {problem}").expect("a string takes all");
+    }
+    text
+}
+
+fn source(entry: &Entry) -> String {
+    let origin = entry.origin.as_str();
+    match entry.origin {
+        Origin::Default => origin.to_owned(),
+        Origin::Environment | Origin::File => format!("{origin}: {}", entry.set_as),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(origin: Origin, set_as: &str) -> Entry {
+        Entry { name: "Shards.Count", value: "2".into(), origin, set_as: set_as.into() }
+    }
+
+    #[test]
+    fn the_report_has_a_line_for_everything() {
+        let outcome = Outcome {
+            config: Err(vec![Problem {
+                name: "Shards__Count".into(),
+                message: "expected a, came b".into(),
+            }]),
+            warnings: vec!["odd".into()],
+            entries: vec![
+                entry(Origin::Environment, "Shards__Count"),
+                entry(Origin::Default, "Shards.Count"),
+            ],
+        };
+        let expected = "Shards.Count = 2 (environment: Shards__Count)\n\
+                        Shards.Count = 2 (default)\n\
+                        warning: odd\n\
+                        problem: Shards__Count: expected a, came b\n";
+        assert_eq!(render(&outcome), expected);
+        assert_eq!(run(&outcome), exit::bad_configuration());
+    }
+}

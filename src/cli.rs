@@ -1,0 +1,94 @@
+//! The command line: which command, and which configuration file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::document;
+
+/// Pops metric samples from a Redis list, aggregates them and exposes them to Prometheus.
+///
+/// Without a command it runs until it is stopped.
+#[derive(Debug, Parser)]
+#[command(name = "prom-stream-gateway", version, after_long_help = document::help())]
+pub struct Cli {
+    /// Configuration file; appsettings.json in the working directory where not given.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do other than run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print every setting in force and where it comes from, warnings and problems; exit 0 or 78.
+    CheckConfig,
+    /// Ask the gateway on the configured address whether it is healthy; exit 0 or 1.
+    Healthcheck,
+}
+
+/// Parses the process' arguments. Help and version are printed and end it
+/// with 0, wrong arguments with 1.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let is_wrong = error.use_stderr();
+        // There is nobody left to tell where even this can't be printed.
+        let _ = error.print();
+        if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn cli(arguments: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(arguments.split(' '))
+    }
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_runs() {
+        let run = cli("psg --config a.json").expect("valid");
+        assert!(run.command.is_none());
+        assert_eq!(run.config.as_deref(), Some(Path::new("a.json")));
+    }
+
+    #[test]
+    fn the_file_may_follow_the_command() {
+        let check = cli("psg check-config --config a.json").expect("valid");
+        assert!(matches!(check.command, Some(Command::CheckConfig)));
+        assert_eq!(check.config.as_deref(), Some(Path::new("a.json")));
+        assert!(matches!(
+            cli("psg healthcheck").expect("valid").command,
+            Some(Command::Healthcheck)
+        ));
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        assert!(cli("psg chek-config").is_err());
+        assert!(cli("psg --confg a.json").is_err());
+    }
+
+    #[test]
+    fn long_help_names_every_setting_in_both_forms() {
+        let help = Cli::command().render_long_help().to_string();
+        for setting in crate::config::document::names() {
+            assert!(help.contains(setting), "{setting}");
+        }
+        assert!(help.contains("Redis.MetricQueueKey or Redis__MetricQueueKey"));
+        assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
+    }
+}

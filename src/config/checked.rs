@@ -1,0 +1,292 @@
+//! The checked stage: text becomes settings, and every problem is named.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use psg_actors::settings::{
+    GatewaySettings, HttpSettings, MetricSettings, QueueSettings, RedisTarget, ShardSettings,
+};
+use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::metric::summary::SummarySettings;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tracing::level_filters::LevelFilter;
+
+use super::connection::{self, Connection, NamedDatabase};
+use super::error::{self, Problem};
+use super::kind::{self, Kind};
+use super::raw::{Given, Origin, Sources};
+use super::settings::*;
+use super::{Config, Entry, LogFormat, LogSettings, Outcome, listen};
+
+const MOST_DEFAULT_SHARDS: usize = 4;
+
+/// Makes settings of what the sources say.
+pub fn check(mut sources: Sources) -> Outcome {
+    let problems = std::mem::take(&mut sources.problems);
+    let warnings = std::mem::take(&mut sources.warnings);
+    let mut checker = Checker { sources: &sources, problems, warnings };
+    checker.refuse_reserved();
+    let config = checker.config();
+    let Checker { problems, warnings, .. } = checker;
+    let built = SETTINGS.iter().filter(|setting| setting.is_built());
+    let entries = built.map(|setting| entry(setting, sources.given(setting))).collect();
+    let config = if problems.is_empty() { Ok(config) } else { Err(problems) };
+    Outcome { config, warnings, entries }
+}
+
+struct Checker<'a> {
+    sources: &'a Sources,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Checker<'a> {
+    /// All settings. Where something is wrong a default stands in, so that
+    /// the rest is checked too; the problems say that it may not be used.
+    fn config(&mut self) -> Config {
+        let gateway = GatewaySettings {
+            queue: self.queue(),
+            metrics: self.metrics(),
+            shards: self.shards(),
+            http: HttpSettings { listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses) },
+        };
+        Config { gateway, log: self.log() }
+    }
+
+    fn queue(&mut self) -> QueueSettings {
+        QueueSettings {
+            redis: self.redis(),
+            key: self.text(&REDIS_METRIC_QUEUE_KEY),
+            workers: self.count(&REDIS_METRIC_QUEUE_WORKERS),
+            pop_count: self.optional_count(&REDIS_METRIC_QUEUE_POP_COUNT),
+            max_bytes_in_flight: self.count(&REDIS_MAX_BYTES_IN_FLIGHT),
+        }
+    }
+
+    fn redis(&mut self) -> RedisTarget {
+        let connection = self.connection();
+        let database = self.database(connection.database);
+        let ca_file = self.ca_file();
+        let mut target = RedisTarget { database, ..connection.target };
+        match &mut target.tls {
+            Some(tls) => tls.ca_file = ca_file,
+            None if ca_file.is_some() => self.warnings.push(format!(
+                "{} has no effect, since the connection is not encrypted",
+                self.sources.given(&REDIS_TLS_CA_FILE).name
+            )),
+            None => {}
+        }
+        target
+    }
+
+    fn connection(&mut self) -> Connection {
+        let given = self.sources.given(&REDIS_CONNECTION_STRING);
+        connection::parse(given.text.unwrap_or_default()).unwrap_or_else(|messages| {
+            let problems = messages.into_iter().map(|message| Problem::new(&given.name, message));
+            self.problems.extend(problems);
+            let default = REDIS_CONNECTION_STRING.default.value().expect("it has a default");
+            connection::parse(default).expect("the default can be parsed")
+        })
+    }
+
+    /// The setting wins, as in the reference system, unless it is -1, or is
+    /// not set and the connection string is a URL, which that system had not.
+    fn database(&mut self, named: NamedDatabase) -> i64 {
+        let set: i64 = self.read(&REDIS_METRIC_QUEUE_DATABASE, whole);
+        let is_set = self.sources.given(&REDIS_METRIC_QUEUE_DATABASE).origin != Origin::Default;
+        match named {
+            NamedDatabase::None => set.max(0),
+            NamedDatabase::ByOption(number) | NamedDatabase::ByUrl(number) if set == -1 => number,
+            NamedDatabase::ByUrl(number) if !is_set => number,
+            NamedDatabase::ByOption(number) | NamedDatabase::ByUrl(number) => {
+                if number != set {
+                    self.warnings.push(format!(
+                        "database {number} of the connection string has no effect, since \
+                         Redis.MetricQueueDatabase is {set} (-1 would let it count)"
+                    ));
+                }
+                set
+            }
+        }
+    }
+
+    fn ca_file(&mut self) -> Option<PathBuf> {
+        self.read(&REDIS_TLS_CA_FILE, |kind, text| {
+            let path = PathBuf::from(text.trim());
+            if path.as_os_str().is_empty() {
+                return Ok(None);
+            }
+            match first_certificate(&path) {
+                Ok(()) => Ok(Some(path)),
+                Err(came) => Err(format!("{} ({came})", error::expected(&kind.expected(), text))),
+            }
+        })
+    }
+
+    fn metrics(&mut self) -> MetricSettings {
+        MetricSettings {
+            payload: self.payload(),
+            series: SeriesLimits {
+                max_series: self.count(&METRICS_MAX_SERIES),
+                max_series_per_metric: self.count(&METRICS_MAX_SERIES_PER_METRIC),
+            },
+            summary: SummarySettings {
+                max_age_ms: self.count::<u64>(&METRICS_SUMMARY_MAX_AGE_SECONDS) * 1000,
+                age_buckets: self.count(&METRICS_SUMMARY_AGE_BUCKETS),
+                estimator: self.read(&METRICS_SUMMARY_ESTIMATOR, |kind, text| {
+                    kind.choice(text).and_then(kind::estimator).ok_or_else(|| unlike(kind, text))
+                }),
+            },
+            sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
+            disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
+            reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
+        }
+    }
+
+    fn payload(&mut self) -> PayloadLimits {
+        PayloadLimits {
+            max_payload_bytes: self.count(&METRICS_MAX_PAYLOAD_BYTES),
+            max_labels: self.count(&METRICS_MAX_LABELS),
+            max_label_value_bytes: self.count(&METRICS_MAX_LABEL_VALUE_BYTES),
+            max_name_bytes: self.count(&METRICS_MAX_NAME_BYTES),
+            max_help_bytes: self.count(&METRICS_MAX_HELP_BYTES),
+            max_buckets: self.count(&METRICS_MAX_BUCKETS),
+            max_quantiles: self.count(&METRICS_MAX_QUANTILES),
+        }
+    }
+
+    fn shards(&mut self) -> ShardSettings {
+        let cpus = || available_parallelism().map_or(1, usize::from).min(MOST_DEFAULT_SHARDS);
+        ShardSettings {
+            count: self.optional_count(&SHARDS_COUNT).unwrap_or_else(cpus),
+            inbox_capacity: self.count(&SHARDS_INBOX_CAPACITY),
+        }
+    }
+
+    fn log(&mut self) -> LogSettings {
+        LogSettings {
+            format: self.optional(&LOG_FORMAT, |kind, text| match kind.choice(text) {
+                Some("json") => Ok(LogFormat::Json),
+                Some("text") => Ok(LogFormat::Text),
+                Some(_) | None => Err(unlike(kind, text)),
+            }),
+            level: self.read(&LOG_LEVEL, level),
+        }
+    }
+
+    /// Anything but the default of a setting that is not built is refused.
+    fn refuse_reserved(&mut self) {
+        for setting in SETTINGS.iter().filter(|setting| !setting.is_built()) {
+            let given = self.sources.given(setting);
+            let text = given.text.unwrap_or_default();
+            if !is_default(setting, text) {
+                let came = error::shown(text);
+                let message = format!("{came} is not built yet in this version; remove it");
+                self.problems.push(Problem::new(given.name, message));
+            }
+        }
+    }
+
+    fn text(&mut self, setting: &'static Setting) -> String {
+        self.read(setting, |kind, text| {
+            if kind.accepts(text) { Ok(text.to_owned()) } else { Err(unlike(kind, text)) }
+        })
+    }
+
+    fn flag(&mut self, setting: &'static Setting) -> bool {
+        self.read(setting, |kind, text| kind.flag(text).ok_or_else(|| unlike(kind, text)))
+    }
+
+    fn count<N: TryFrom<i64>>(&mut self, setting: &'static Setting) -> N {
+        self.read(setting, whole)
+    }
+
+    fn optional_count(&mut self, setting: &'static Setting) -> Option<usize> {
+        self.optional(setting, whole)
+    }
+
+    /// The value in force of a setting that always has one.
+    fn read<T>(&mut self, setting: &'static Setting, parse: impl Parse<T>) -> T {
+        let value = self.optional(setting, &parse);
+        value.unwrap_or_else(|| {
+            let default = setting.default.value().expect("the setting has a default value");
+            parse(setting.kind, default).expect("the table's defaults are values of their kind")
+        })
+    }
+
+    /// The value in force; `None` where there is none or it is a problem.
+    fn optional<T>(&mut self, setting: &'static Setting, parse: impl Parse<T>) -> Option<T> {
+        let given = self.sources.given(setting);
+        match parse(given.kind, given.text?) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.problems.push(Problem::new(given.name, message));
+                None
+            }
+        }
+    }
+}
+
+/// Makes a value of a kind's text, or says what was expected and what came.
+trait Parse<T>: Fn(Kind, &str) -> Result<T, String> {}
+
+impl<T, F: Fn(Kind, &str) -> Result<T, String>> Parse<T> for F {}
+
+fn whole<N: TryFrom<i64>>(kind: Kind, text: &str) -> Result<N, String> {
+    let number = kind.whole(text).and_then(|number| N::try_from(number).ok());
+    number.ok_or_else(|| unlike(kind, text))
+}
+
+fn level(kind: Kind, text: &str) -> Result<LevelFilter, String> {
+    kind.level(text).ok_or_else(|| unlike(kind, text))
+}
+
+fn listen_addresses(kind: Kind, text: &str) -> Result<Vec<std::net::SocketAddr>, String> {
+    let Kind::Listen(form) = kind else { unreachable!("the kind of a listen address") };
+    listen::parse(form, text)
+}
+
+fn unlike(kind: Kind, text: &str) -> String {
+    error::expected(&kind.expected(), text)
+}
+
+fn is_default(setting: &Setting, text: &str) -> bool {
+    let default = setting.default.value().unwrap_or_default();
+    let number = setting.kind.whole(text);
+    text.trim().eq_ignore_ascii_case(default)
+        || number.is_some_and(|number| setting.kind.whole(default) == Some(number))
+}
+
+/// Whether the file can be read and begins with a certificate; or why not.
+fn first_certificate(path: &std::path::Path) -> Result<(), String> {
+    let mut certificates =
+        CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    match certificates.next() {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("no certificate in it".into()),
+    }
+}
+
+fn entry(setting: &Setting, given: Given<'_>) -> Entry {
+    Entry {
+        name: setting.name,
+        value: shown(setting, &given),
+        origin: given.origin,
+        set_as: given.name,
+    }
+}
+
+/// A value for the eye; a connection string masked, or not at all where it
+/// can't be parsed.
+fn shown(setting: &Setting, given: &Given<'_>) -> String {
+    let Some(text) = given.text else { return setting.default.shown().to_owned() };
+    if setting.kind != Kind::Connection {
+        return text.escape_debug().to_string();
+    }
+    match connection::parse(text) {
+        Ok(connection) => connection.to_string(),
+        Err(_) => "(not shown)".to_owned(),
+    }
+}

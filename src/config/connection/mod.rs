@@ -1,0 +1,147 @@
+//! The connection string: where Redis is and how to log in. Two syntaxes:
+//! StackExchange.Redis' comma-separated one, and URLs.
+//!
+//! No message of this module repeats what was given, but for the names of
+//! options and the values of harmless ones: the rest may be a password.
+
+mod options;
+mod url;
+
+use std::fmt;
+use std::time::Duration;
+
+use psg_actors::settings::{Endpoint, RedisTarget, Secret, TlsSettings};
+
+/// What a connection string looks like, for an error message.
+pub const EXPECTED: &str = "host:port,option=value,… or a redis://, rediss:// or unix:// URL";
+
+const DEFAULT_CLIENT_NAME: &str = "prom-stream-gateway";
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// A parsed connection string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// The deployment; `database` is the one that the string names, or 0.
+    pub target: RedisTarget,
+    /// The database that the string names, and by which syntax.
+    pub database: NamedDatabase,
+}
+
+/// The database that a connection string names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedDatabase {
+    /// None.
+    None,
+    /// By `defaultDatabase`, which counts only where the setting says -1.
+    ByOption(i64),
+    /// By a URL, which counts unless the setting is set.
+    ByUrl(i64),
+}
+
+impl NamedDatabase {
+    /// Its number.
+    pub fn number(self) -> Option<i64> {
+        match self {
+            NamedDatabase::None => None,
+            NamedDatabase::ByOption(number) | NamedDatabase::ByUrl(number) => Some(number),
+        }
+    }
+}
+
+/// Parses a connection string of either syntax; or says all that is wrong.
+pub fn parse(text: &str) -> Result<Connection, Vec<String>> {
+    let text = text.trim();
+    let first = text.split(',').next().unwrap_or_default().trim();
+    if first.eq_ignore_ascii_case("embedded") {
+        return Err(vec!["the queue `embedded` is not built yet in this version".into()]);
+    }
+    match text.split_once("://") {
+        Some((scheme, _)) if is_scheme(scheme) => url::parse(text).map_err(|problem| vec![problem]),
+        Some(_) | None => options::parse(text),
+    }
+}
+
+/// The connection as an operator may see it: the password masked, the user
+/// too where there is no password, since it may have been meant as one.
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.target;
+        let endpoints: Vec<String> = target.endpoints.iter().map(shown_endpoint).collect();
+        f.write_str(&endpoints.join(","))?;
+        match (&target.username, &target.password) {
+            (Some(user), Some(_)) => write!(f, ",user={},password=***", user.escape_debug())?,
+            (Some(_), None) => f.write_str(",user=***")?,
+            (None, Some(_)) => f.write_str(",password=***")?,
+            (None, None) => {}
+        }
+        if let Some(tls) = &target.tls {
+            f.write_str(",ssl=true")?;
+            if let Some(name) = &tls.server_name {
+                write!(f, ",sslHost={}", name.escape_debug())?;
+            }
+        }
+        if let Some(name) = &target.service_name {
+            write!(f, ",serviceName={}", name.escape_debug())?;
+        }
+        match self.database.number() {
+            Some(number) => write!(f, ",defaultDatabase={number}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A target with nothing but defaults, which either syntax fills in.
+fn default_target() -> RedisTarget {
+    RedisTarget {
+        endpoints: Vec::new(),
+        username: None,
+        password: None,
+        database: 0,
+        tls: None,
+        client_name: DEFAULT_CLIENT_NAME.into(),
+        connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+        keep_alive: Some(DEFAULT_KEEP_ALIVE),
+        service_name: None,
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+fn shown_endpoint(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Tcp(..) => endpoint.to_string(),
+        Endpoint::Unix(path) => format!("!{}", path.display().to_string().escape_debug()),
+    }
+}
+
+/// Whether `host` can be a host name or an IPv4 address. What is more than
+/// that (an `@`, say) is a sign that a password strayed into the host.
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
+
+/// Digits only: a port from 1 to 65535.
+fn parse_port(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| is_number && *port != 0)
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    (!text.is_empty()).then(|| Secret::new(text))
+}
+
+fn tls(server_name: Option<String>) -> TlsSettings {
+    TlsSettings { server_name, ca_file: None }
+}
+
+#[cfg(test)]
+mod tests;

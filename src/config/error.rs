@@ -1,0 +1,56 @@
+//! Problems: what is wrong with the configuration, all of it at once.
+
+use std::fmt;
+
+/// Longest value that a message repeats, in characters.
+const LONGEST_SHOWN: usize = 80;
+
+/// One thing that is wrong. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting as it was set (`Redis__X` or `Redis.X`), or the file.
+    pub name: String,
+    /// What was expected and what came; lower case, no full stop.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of `name`.
+    pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { name: name.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The usual message.
+pub fn expected(expected: &str, came: &str) -> String {
+    format!("expected {expected}, came {}", shown(came))
+}
+
+/// A value in quotes, cut where it is long, with nothing that could upset a
+/// terminal or a log.
+pub fn shown(text: &str) -> String {
+    let head: String = text.chars().take(LONGEST_SHOWN).collect();
+    let cut = if head.len() < text.len() { "…" } else { "" };
+    format!("{head:?}{cut}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_and_cut() {
+        assert_eq!(shown("two"), r#""two""#);
+        assert_eq!(shown("a\n\u{1b}[2J"), r#""a\n\u{1b}[2J""#);
+        let long = "ä".repeat(LONGEST_SHOWN + 1);
+        assert_eq!(shown(&long), format!("\"{}\"…", "ä".repeat(LONGEST_SHOWN)));
+    }
+}

@@ -1,0 +1,267 @@
+//! The configuration file: `appsettings.json` as .NET takes it, with comments
+//! and trailing commas. It is flattened into `Section.Key` pairs of text.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::error::Problem;
+use super::raw::{is_known, normalised};
+
+/// The file that is read where none is named.
+pub const DEFAULT_FILE: &str = "appsettings.json";
+
+const DEEPEST: usize = 32;
+
+/// What the file holds. Not printable: the pairs hold the connection string.
+#[derive(Default)]
+pub struct FileContent {
+    /// `Section.Key` and its value, in the order of the file.
+    pub pairs: Vec<(String, String)>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads the file that was named, which must be there, or else the default
+/// one where it is there.
+pub fn read(named: Option<&Path>) -> FileContent {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, &text),
+        Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {
+            FileContent::default()
+        }
+        Err(error) => refused(path, format!("expected a readable file, came: {error}")),
+    }
+}
+
+/// Parses the text of the file; `path` is for messages.
+pub fn parse(path: &Path, text: &str) -> FileContent {
+    let mut content = FileContent::default();
+    match json5::from_str(text) {
+        Ok(Node::Object(members)) => flatten("", members, &mut content),
+        Ok(node @ (Node::Null | Node::Scalar(_) | Node::Array(_))) => {
+            return refused(path, format!("expected a JSON object, came {}", node.kind()));
+        }
+        Err(error) => return refused(path, format!("expected JSON, came: {error}")),
+    }
+    content
+}
+
+fn refused(path: &Path, message: String) -> FileContent {
+    let problem = Problem::new(path.display().to_string(), message);
+    FileContent { pairs: Vec::new(), problems: vec![problem] }
+}
+
+/// JSON with scalars as text, as settings are.
+enum Node {
+    Null,
+    Scalar(String),
+    Array(Vec<Node>),
+    Object(Vec<(String, Node)>),
+}
+
+impl Node {
+    fn kind(&self) -> &'static str {
+        match self {
+            Node::Null => "null",
+            Node::Scalar(_) => "a single value",
+            Node::Array(_) => "an array",
+            Node::Object(_) => "an object",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Node, D::Error> {
+        Nesting(0).deserialize(json)
+    }
+}
+
+/// Arrays become numbered keys, as in .NET; null is unset.
+fn flatten(prefix: &str, members: Vec<(String, Node)>, content: &mut FileContent) {
+    for (key, node) in members {
+        let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+        let is_nested = matches!(node, Node::Array(_) | Node::Object(_));
+        if is_nested && is_known(&normalised(&name)) {
+            let message = format!("expected a text, number or boolean, came {}", node.kind());
+            content.problems.push(Problem::new(name, message));
+            continue;
+        }
+        match node {
+            Node::Null => {}
+            Node::Scalar(text) => content.pairs.push((name, text)),
+            Node::Object(members) => flatten(&name, members, content),
+            Node::Array(nodes) => {
+                let numbered = nodes.into_iter().enumerate();
+                let members = numbered.map(|(index, node)| (index.to_string(), node)).collect();
+                flatten(&name, members, content);
+            }
+        }
+    }
+}
+
+/// Deserialises a node at this depth; deeper than any configuration is
+/// refused before the stack ends.
+#[derive(Clone, Copy)]
+struct Nesting(usize);
+
+impl Nesting {
+    fn deeper<E: Error>(self) -> Result<Nesting, E> {
+        let deeper = self.0 + 1;
+        if deeper > DEEPEST {
+            return Err(E::custom(format_args!("nesting over {DEEPEST} deep")));
+        }
+        Ok(Nesting(deeper))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Nesting {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Node, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nesting {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Scalar(value.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut json: A) -> Result<Node, A::Error> {
+        let seed = self.deeper()?;
+        let mut nodes = Vec::new();
+        while let Some(node) = json.next_element_seed(seed)? {
+            nodes.push(node);
+        }
+        Ok(Node::Array(nodes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut json: A) -> Result<Node, A::Error> {
+        let seed = self.deeper()?;
+        let mut members = Vec::new();
+        while let Some(key) = json.next_key()? {
+            members.push((key, json.next_value_seed(seed)?));
+        }
+        Ok(Node::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `expected` is `name=value` or `name: message` lines.
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let content = parse(Path::new("f.json"), text);
+        let pairs = content.pairs.iter().map(|(name, value)| format!("{name}={value}"));
+        let problems = content.problems.iter().map(Problem::to_string);
+        assert_eq!(pairs.chain(problems).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn values_become_text() {
+        check(
+            r#"{"Redis": {"A": 2, "B": "2", "C": true, "D": null}}"#,
+            &["Redis.A=2", "Redis.B=2", "Redis.C=true"],
+        );
+        check(
+            r#"{"A": -1, "B": 1e3, "C": 2.5, "D": 18446744073709551615}"#,
+            &["A=-1", "B=1000", "C=2.5", "D=18446744073709551615"],
+        );
+    }
+
+    #[test]
+    fn comments_trailing_commas_and_a_byte_order_mark_are_allowed() {
+        check("\u{feff}{ // one\n \"A\": 1, /* two */ \"B\": {\"C\": 2,},\n}\n", &["A=1", "B.C=2"]);
+        check("{}", &[]);
+    }
+
+    #[test]
+    fn flat_keys_and_arrays() {
+        check(
+            r#"{"Redis:A": 1, "Redis.B": 2, "X": [3, {"Y": 4}]}"#,
+            &["Redis:A=1", "Redis.B=2", "X.0=3", "X.1.Y=4"],
+        );
+    }
+
+    #[test]
+    fn a_setting_is_no_object_or_array() {
+        check(
+            r#"{"shards": {"COUNT": [1]}, "Http": {"ListenAddress": {"Port": 1}}}"#,
+            &[
+                "shards.COUNT: expected a text, number or boolean, came an array",
+                "Http.ListenAddress: expected a text, number or boolean, came an object",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_refused_as_a_whole() {
+        check("[]", &["f.json: expected a JSON object, came an array"]);
+        check("null", &["f.json: expected a JSON object, came null"]);
+        check(
+            &"[".repeat(100_000),
+            &["f.json: expected JSON, came: nesting over 32 deep at line 1 column 33"],
+        );
+    }
+
+    #[test]
+    fn syntax_errors_repeat_nothing_of_the_file() {
+        for text in
+            [r#"{"Redis": {"ConnectionString": "hush" "#, r#"{"A": hush}"#, "hush", "", "{} hush"]
+        {
+            let content = parse(Path::new("f.json"), text);
+            assert_eq!(content.problems.len(), 1, "{text}");
+            let message = content.problems[0].to_string();
+            assert!(message.starts_with("f.json: expected JSON, came: "), "{message}");
+            assert!(!message.contains("hush"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_be_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("none.json");
+        let content = read(Some(&path));
+        assert_eq!(content.problems.len(), 1);
+        std::fs::write(&path, r#"{"Shards": {"Count": 3}}"#).expect("written");
+        assert_eq!(read(Some(&path)).pairs, [("Shards.Count".to_owned(), "3".to_owned())]);
+        assert_eq!(read(Some(folder.path())).problems.len(), 1, "a folder is no file");
+    }
+}

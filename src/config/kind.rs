@@ -1,0 +1,237 @@
+//! Kinds of values: how a setting's text is read, and what is said to be
+//! expected where it can't be.
+
+use psg_engine::metric::summary::Estimator;
+use tracing::level_filters::LevelFilter;
+
+use super::{connection, listen};
+
+/// What the values of a setting may be. Outer spaces never matter but in
+/// [`Kind::Text`] and [`Kind::Key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// Any text but the empty one.
+    Key,
+    /// Where Redis is; holds secrets.
+    Connection,
+    /// Path of a PEM file; empty is none.
+    CaFile,
+    /// Where to listen.
+    Listen(listen::Form),
+    /// `true` or `false` in any letter case.
+    Flag,
+    /// A whole number within bounds, both included.
+    Whole {
+        /// The smallest value.
+        least: i64,
+        /// The largest value.
+        most: i64,
+    },
+    /// Bytes, as a number or with the suffix KiB, MiB or GiB; bounds included.
+    Size {
+        /// The smallest value.
+        least: i64,
+        /// The largest value.
+        most: i64,
+    },
+    /// One of these words in any letter case.
+    Choice(&'static [&'static str]),
+    /// One of .NET's log levels in any letter case.
+    DotnetLevel,
+}
+
+const DOTNET_LEVELS: [(&str, LevelFilter); 7] = [
+    ("Trace", LevelFilter::TRACE),
+    ("Debug", LevelFilter::DEBUG),
+    ("Information", LevelFilter::INFO),
+    ("Warning", LevelFilter::WARN),
+    ("Error", LevelFilter::ERROR),
+    ("Critical", LevelFilter::ERROR),
+    ("None", LevelFilter::OFF),
+];
+
+const ESTIMATORS: [Estimator; 2] = [Estimator::CkmsBiased, Estimator::CkmsTargeted];
+
+impl Kind {
+    /// Whether `text` is a value of this kind. Files are not looked at.
+    pub fn accepts(self, text: &str) -> bool {
+        match self {
+            Kind::Text | Kind::CaFile => true,
+            Kind::Key => !text.is_empty(),
+            Kind::Connection => connection::parse(text).is_ok(),
+            Kind::Listen(form) => listen::parse(form, text).is_ok(),
+            Kind::Flag => self.flag(text).is_some(),
+            Kind::Whole { .. } | Kind::Size { .. } => self.whole(text).is_some(),
+            Kind::Choice(_) => self.choice(text).is_some(),
+            Kind::DotnetLevel => self.level(text).is_some(),
+        }
+    }
+
+    /// What a value should have been, for an error message.
+    pub fn expected(self) -> String {
+        match self {
+            Kind::Text => "a text".into(),
+            Kind::Key => "a text that is not empty".into(),
+            Kind::Connection => connection::EXPECTED.into(),
+            Kind::CaFile => "a readable PEM file with at least one certificate".into(),
+            Kind::Listen(form) => form.expected().into(),
+            Kind::Flag => "true or false".into(),
+            Kind::Whole { least, most } => format!("a whole number from {least} to {most}"),
+            Kind::Size { least, most } => {
+                format!("a size from {least} to {most} bytes, such as 65536, 64 KiB or 2 MiB")
+            }
+            Kind::Choice(words) => one_of(words),
+            Kind::DotnetLevel => one_of(&DOTNET_LEVELS.map(|(name, _)| name)),
+        }
+    }
+
+    /// The truth value of a [`Kind::Flag`].
+    pub fn flag(self, text: &str) -> Option<bool> {
+        let is = |word: &str| text.trim().eq_ignore_ascii_case(word);
+        if is("true") {
+            Some(true)
+        } else if is("false") {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    /// The number of a [`Kind::Whole`] or [`Kind::Size`], within its bounds.
+    pub fn whole(self, text: &str) -> Option<i64> {
+        let text = text.trim();
+        if let Kind::Whole { least, most } = self {
+            return text.parse().ok().filter(|number| (least..=most).contains(number));
+        }
+        if let Kind::Size { least, most } = self {
+            return parse_size(text).filter(|bytes| (least..=most).contains(bytes));
+        }
+        None
+    }
+
+    /// The word of a [`Kind::Choice`], in the table's letter case.
+    pub fn choice(self, text: &str) -> Option<&'static str> {
+        let Kind::Choice(words) = self else { return None };
+        words.iter().copied().find(|word| word.eq_ignore_ascii_case(text.trim()))
+    }
+
+    /// The log level that a word of this kind stands for.
+    pub fn level(self, text: &str) -> Option<LevelFilter> {
+        if self == Kind::DotnetLevel {
+            let mut levels = DOTNET_LEVELS.into_iter();
+            return levels
+                .find(|(name, _)| name.eq_ignore_ascii_case(text.trim()))
+                .map(|(_, level)| level);
+        }
+        self.choice(text)?.parse().ok()
+    }
+}
+
+/// How an estimator is written in a setting.
+pub fn estimator_name(estimator: Estimator) -> &'static str {
+    match estimator {
+        Estimator::CkmsBiased => "ckms-biased",
+        Estimator::CkmsTargeted => "ckms-targeted",
+    }
+}
+
+/// The estimator of that name.
+pub fn estimator(name: &str) -> Option<Estimator> {
+    ESTIMATORS.into_iter().find(|estimator| estimator_name(*estimator) == name)
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
+}
+
+/// Bytes: digits, then nothing or one of the binary suffixes.
+fn parse_size(text: &str) -> Option<i64> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, suffix) = text.split_at(digits);
+    let shift = match suffix.trim_start().to_ascii_lowercase().as_str() {
+        "" => 0,
+        "kib" => 10,
+        "mib" => 20,
+        "gib" => 30,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY_SIZE: Kind = Kind::Size { least: 0, most: i64::MAX };
+
+    #[test]
+    fn sizes() {
+        let check = |text, expected| assert_eq!(ANY_SIZE.whole(text), expected, "{text:?}");
+        check("0", Some(0));
+        check("65536", Some(65_536));
+        check(" 64KiB ", Some(65_536));
+        check("64 kib", Some(65_536));
+        check("2 MiB", Some(2_097_152));
+        check("1GIB", Some(1_073_741_824));
+        check("2M", None);
+        check("2 MB", None);
+        check("1.5 MiB", None);
+        check("-1", None);
+        check("MiB", None);
+        check("", None);
+        check("9223372036854775807", Some(i64::MAX));
+        check("9223372036854775807 KiB", None);
+        check("99999999999999999999", None);
+        check("1 MiB MiB", None);
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_bounds() {
+        let kind = Kind::Whole { least: -1, most: 64 };
+        let check = |text, expected| assert_eq!(kind.whole(text), expected, "{text:?}");
+        check("-1", Some(-1));
+        check("-2", None);
+        check("64", Some(64));
+        check("65", None);
+        check(" 7 ", Some(7));
+        check("7.0", None);
+        check("0x7", None);
+        check("", None);
+        check("99999999999999999999", None);
+    }
+
+    #[test]
+    fn flags_and_choices_ignore_letter_case_and_outer_spaces() {
+        assert_eq!(Kind::Flag.flag(" True "), Some(true));
+        assert_eq!(Kind::Flag.flag("FALSE"), Some(false));
+        assert_eq!(Kind::Flag.flag("1"), None);
+        assert_eq!(Kind::Flag.flag(""), None);
+        let kind = Kind::Choice(&["json", "text"]);
+        assert_eq!(kind.choice("JSON "), Some("json"));
+        assert_eq!(kind.choice("xml"), None);
+    }
+
+    #[test]
+    fn levels_of_both_kinds() {
+        let ours = super::super::settings::LOG_LEVEL.kind;
+        assert_eq!(ours.level("Warn"), Some(LevelFilter::WARN));
+        assert_eq!(ours.level("off"), Some(LevelFilter::OFF));
+        assert_eq!(ours.level("Information"), None);
+        assert_eq!(ours.level("3"), None, "a word, not tracing's own numbers");
+        assert_eq!(Kind::DotnetLevel.level("information"), Some(LevelFilter::INFO));
+        assert_eq!(Kind::DotnetLevel.level("CRITICAL"), Some(LevelFilter::ERROR));
+        assert_eq!(Kind::DotnetLevel.level("None"), Some(LevelFilter::OFF));
+        assert_eq!(Kind::DotnetLevel.level("info"), None);
+    }
+
+    #[test]
+    fn every_estimator_can_be_chosen() {
+        let kind = super::super::settings::METRICS_SUMMARY_ESTIMATOR.kind;
+        for one in ESTIMATORS {
+            let name = kind.choice(estimator_name(one)).expect("in the table");
+            assert_eq!(estimator(name), Some(one));
+        }
+    }
+}

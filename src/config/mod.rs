@@ -1,0 +1,98 @@
+//! Configuration: file and environment in, checked settings out. Two stages:
+//! the raw one takes text from every source, the checked one makes settings of
+//! it or names every problem at once. Nothing but the configuration file and
+//! the CA file is opened.
+//!
+//! ```text
+//! file, environment ─► raw ─► checked ─► Config
+//!                     settings: the one table
+//! ```
+
+mod checked;
+mod connection;
+pub mod document;
+mod error;
+mod file;
+mod kind;
+mod listen;
+mod raw;
+mod settings;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use psg_actors::settings::GatewaySettings;
+use tracing::level_filters::LevelFilter;
+
+pub use error::Problem;
+pub use raw::Origin;
+
+/// Everything that a run of the gateway is configured by.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For the actors.
+    pub gateway: GatewaySettings,
+    /// For the log.
+    pub log: LogSettings,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `None` is text on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+    /// The least severe records of our own code.
+    pub level: LevelFilter,
+}
+
+/// How a log record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For the eye.
+    Text,
+}
+
+/// What configuring came to. Holds no secret outside of `config`, and prints
+/// none there either.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The settings; or all that is wrong, at least one problem.
+    pub config: Result<Config, Vec<Problem>>,
+    /// What is allowed, but probably not meant.
+    pub warnings: Vec<String>,
+    /// Every setting in force, in the order of the table.
+    pub entries: Vec<Entry>,
+}
+
+/// One setting in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `Section.Key`.
+    pub name: &'static str,
+    /// The value for the eye, secrets masked.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The name as it was set: the setting's, or that of a fallback.
+    pub set_as: String,
+}
+
+/// Configures from the process' environment and from `file`, or from
+/// `appsettings.json` in the working directory where that is there.
+pub fn load(file: Option<&Path>) -> Outcome {
+    configure(std::env::vars_os(), file::read(file))
+}
+
+fn configure(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    file: file::FileContent,
+) -> Outcome {
+    let mut sources = raw::Sources::new(environment, file.pairs);
+    sources.problems.splice(0..0, file.problems);
+    checked::check(sources)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! The raw stage: what each source says, through envy, as text. Nothing is
+//! judged here but names.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+
+use serde::Deserialize;
+
+use super::error::Problem;
+use super::kind::Kind;
+use super::settings::{FALLBACKS, SETTINGS, Setting, environment_name};
+
+/// What one source says, by lower-case environment name. Not printable: it
+/// holds the connection string.
+#[derive(Deserialize, Default)]
+#[serde(transparent)]
+pub struct Raw(HashMap<String, String>);
+
+/// Both sources, and what was found on reading them.
+#[derive(Default)]
+pub struct Sources {
+    environment: Raw,
+    file: Raw,
+    /// Names that nobody knows, and names given more than once.
+    pub warnings: Vec<String>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable.
+    Environment,
+    /// The configuration file.
+    File,
+    /// The table of settings.
+    Default,
+}
+
+/// The value in force of a setting, before it is judged.
+pub struct Given<'a> {
+    /// The text; `None` where neither source has it and the default is not a
+    /// plain value.
+    pub text: Option<&'a str>,
+    /// The name as it was set.
+    pub name: String,
+    /// Of the setting, or of the fallback that stands in for it.
+    pub kind: Kind,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Sources {
+    /// Reads names and values of both sources; `file` holds `Section.Key`
+    /// pairs.
+    pub fn new(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        file: Vec<(String, String)>,
+    ) -> Self {
+        let mut sources = Self::default();
+        let environment = sources.unicode(environment);
+        sources.environment = sources.raw(environment, Origin::Environment);
+        sources.file = sources.raw(file, Origin::File);
+        sources
+    }
+
+    /// The value in force: environment over file over fallback over default.
+    pub fn given(&self, setting: &Setting) -> Given<'_> {
+        let own = self.lookup(setting.name, setting.kind);
+        own.or_else(|| self.fallback(setting)).unwrap_or_else(|| Given {
+            text: setting.default.value(),
+            name: setting.name.to_owned(),
+            kind: setting.kind,
+            origin: Origin::Default,
+        })
+    }
+
+    /// A fallback that is blank counts as unset, as it does for .NET.
+    fn fallback(&self, setting: &Setting) -> Option<Given<'_>> {
+        let mut stand_ins =
+            FALLBACKS.iter().filter(|fallback| fallback.stands_in_for.name == setting.name);
+        stand_ins.find_map(|fallback| {
+            let given = self.lookup(fallback.name, fallback.kind)?;
+            given.text.is_some_and(|text| !text.trim().is_empty()).then_some(given)
+        })
+    }
+
+    fn lookup(&self, name: &str, kind: Kind) -> Option<Given<'_>> {
+        let key = normalised(name);
+        let in_environment = self.environment.0.get(&key);
+        let (text, name, origin) = match in_environment {
+            Some(text) => (text, environment_name(name), Origin::Environment),
+            None => (self.file.0.get(&key)?, name.to_owned(), Origin::File),
+        };
+        Some(Given { text: Some(text), name, kind, origin })
+    }
+
+    /// Drops variables that are not Unicode; one that is ours is a problem.
+    fn unicode(
+        &mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        for (name, value) in variables {
+            let name = name.to_string_lossy().into_owned();
+            match value.into_string() {
+                Ok(value) => pairs.push((name, value)),
+                Err(_) if is_known(&normalised(&name)) => {
+                    self.problems.push(Problem::new(name, "expected Unicode, came other bytes"));
+                }
+                Err(_) => {}
+            }
+        }
+        pairs
+    }
+
+    /// Keeps what is known, warns of what looks like ours and is not.
+    fn raw(&mut self, pairs: Vec<(String, String)>, origin: Origin) -> Raw {
+        let mut seen = HashSet::new();
+        let mut known = Vec::new();
+        for (name, value) in pairs {
+            let key = normalised(&name);
+            if !is_known(&key) {
+                self.warn_of_unknown(&name, &key, origin);
+                continue;
+            }
+            if !seen.insert(key.clone()) {
+                self.warnings.push(format!("{name} is set more than once, the last one holds"));
+            }
+            known.push((key, value));
+        }
+        envy::from_iter(known).expect("text to text can't fail")
+    }
+
+    fn warn_of_unknown(&mut self, name: &str, key: &str, origin: Origin) {
+        let mut sections = SETTINGS.iter().map(|setting| setting.section().to_ascii_lowercase());
+        if sections.any(|section| key.strip_prefix(&section).is_some_and(|k| k.starts_with("__"))) {
+            let source = origin.as_str();
+            let name = name.escape_debug();
+            self.warnings.push(format!("{name} ({source}) is not a known setting, it is ignored"));
+        }
+    }
+}
+
+impl Origin {
+    /// For the eye.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Environment => "environment",
+            Origin::File => "file",
+            Origin::Default => "default",
+        }
+    }
+}
+
+/// The key that all spellings of a name share: letter case is ignored, and
+/// `:` and `.` nest as `__` does.
+pub fn normalised(name: &str) -> String {
+    name.replace([':', '.'], "__").to_lowercase()
+}
+
+/// Whether a normalised name is a setting's or a fallback's.
+pub fn is_known(key: &str) -> bool {
+    let settings = SETTINGS.iter().map(|setting| setting.name);
+    let mut names = settings.chain(FALLBACKS.iter().map(|fallback| fallback.name));
+    names.any(|name| normalised(name) == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{HTTP_LISTEN_ADDRESS, REDIS_METRIC_QUEUE_KEY, SHARDS_COUNT};
+    use super::*;
+
+    fn sources(environment: &[(&str, &str)], file: &[(&str, &str)]) -> Sources {
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let environment =
+            environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Sources::new(environment, file.iter().map(owned).collect())
+    }
+
+    #[track_caller]
+    fn check(sources: &Sources, setting: &Setting, expected: (Option<&str>, &str, Origin)) {
+        let given = sources.given(setting);
+        assert_eq!((given.text, given.name.as_str(), given.origin), expected);
+    }
+
+    #[test]
+    fn environment_over_file_over_default() {
+        let key = &REDIS_METRIC_QUEUE_KEY;
+        let both = sources(&[("REDIS__metricqueuekey", "a")], &[("redis.MetricQueueKey", "b")]);
+        check(&both, key, (Some("a"), "Redis__MetricQueueKey", Origin::Environment));
+        let file = sources(&[], &[("redis:METRICQUEUEKEY", "b")]);
+        check(&file, key, (Some("b"), "Redis.MetricQueueKey", Origin::File));
+        let none = sources(&[], &[]);
+        let default = key.default.value();
+        check(&none, key, (default, "Redis.MetricQueueKey", Origin::Default));
+        check(&none, &SHARDS_COUNT, (None, "Shards.Count", Origin::Default));
+    }
+
+    #[test]
+    fn a_fallback_counts_where_the_setting_is_unset_and_it_is_not_blank() {
+        let listen = &HTTP_LISTEN_ADDRESS;
+        let ports = ("ASPNETCORE_HTTP_PORTS", "8080");
+        let both = sources(&[ports, ("ASPNETCORE_URLS", "http://+:5000")], &[]);
+        check(&both, listen, (Some("http://+:5000"), "ASPNETCORE_URLS", Origin::Environment));
+        let blank = sources(&[ports, ("aspnetcore_urls", " ")], &[]);
+        check(&blank, listen, (Some("8080"), "ASPNETCORE_HTTP_PORTS", Origin::Environment));
+        let own = sources(&[ports], &[("Http.ListenAddress", ":1")]);
+        check(&own, listen, (Some(":1"), "Http.ListenAddress", Origin::File));
+    }
+
+    #[test]
+    fn unknown_names_in_our_sections_are_warned_of_without_their_values() {
+        let found = sources(
+            &[("Redis__Passwort", "hush"), ("REDIS_PORT", "1"), ("Logging__X", "1"), ("PATH", "")],
+            &[("Http.Listen", "hush"), ("AllowedHosts", "*"), ("Logging.LogLevel.X", "1")],
+        );
+        assert_eq!(
+            found.warnings,
+            [
+                "Redis__Passwort (environment) is not a known setting, it is ignored",
+                "Http.Listen (file) is not a known setting, it is ignored",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_setting_in_two_spellings_is_warned_of() {
+        let found = sources(&[("Shards__Count", "1"), ("SHARDS__COUNT", "2")], &[]);
+        assert_eq!(found.warnings, ["SHARDS__COUNT is set more than once, the last one holds"]);
+        check(&found, &SHARDS_COUNT, (Some("2"), "Shards__Count", Origin::Environment));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn values_that_are_not_unicode_are_a_problem_where_they_are_ours() {
+        use std::os::unix::ffi::OsStringExt;
+        let bad = || OsString::from_vec(vec![0xff, 0xfe]);
+        let variables = [("Shards__Count", bad()), ("OTHER", bad()), ("Shards__X", bad())];
+        let variables = variables.map(|(name, value)| (OsString::from(name), value));
+        let found = Sources::new(variables, Vec::new());
+        assert_eq!(
+            found.problems,
+            [Problem::new("Shards__Count", "expected Unicode, came other bytes")]
+        );
+    }
+}

@@ -1,0 +1,313 @@
+//! The one table of settings. Validation, `--help`, `check-config` and the
+//! README all come from it; a setting's doc comment is its help text.
+
+use psg_engine::metric::summary::SummarySettings;
+
+use super::kind::{Kind, estimator_name};
+use super::listen::Form;
+
+/// One setting that an operator can make.
+#[derive(Debug)]
+pub struct Setting {
+    /// `Section.Key`, as the documentation writes it.
+    pub name: &'static str,
+    /// What holds where it is not set.
+    pub default: DefaultValue,
+    /// What its values may be.
+    pub kind: Kind,
+    /// What it is for, in a sentence or two.
+    pub help: &'static str,
+    /// Whether this version has it.
+    pub state: State,
+}
+
+/// What holds where a setting is not set.
+#[derive(Debug, Clone, Copy)]
+pub enum DefaultValue {
+    /// This value, written as an operator would write it.
+    Value(&'static str),
+    /// The value that another crate names as its default.
+    From(fn() -> &'static str),
+    /// Found out while configuring or later; the text says how.
+    Computed(&'static str),
+}
+
+/// Whether this version has a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It does what its help says.
+    Built,
+    /// A later version has it: here any value but the default is refused,
+    /// since ignoring it would be a surprise.
+    Reserved,
+}
+
+/// A variable of the reference system that is honoured where one of our
+/// settings is not set.
+#[derive(Debug)]
+pub struct Fallback {
+    /// Its name, with `.` for the nesting.
+    pub name: &'static str,
+    /// The setting that it stands in for.
+    pub stands_in_for: &'static Setting,
+    /// What its values may be.
+    pub kind: Kind,
+    /// What is honoured.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// `Section__Key`, the form for the environment.
+    pub fn environment_name(&self) -> String {
+        environment_name(self.name)
+    }
+
+    /// The section that it belongs to.
+    pub fn section(&self) -> &'static str {
+        self.name.split('.').next().expect("a split has a first part")
+    }
+
+    /// Whether this version has it.
+    pub fn is_built(&self) -> bool {
+        self.state == State::Built
+    }
+}
+
+impl DefaultValue {
+    /// The default for the eye: a value, or how it is found out; may be empty.
+    pub fn shown(self) -> &'static str {
+        match self {
+            DefaultValue::Value(text) | DefaultValue::Computed(text) => text,
+            DefaultValue::From(value) => value(),
+        }
+    }
+
+    /// The default where it is a value that can be parsed.
+    pub fn value(self) -> Option<&'static str> {
+        match self {
+            DefaultValue::Value(text) => Some(text),
+            DefaultValue::From(value) => Some(value()),
+            DefaultValue::Computed(_) => None,
+        }
+    }
+}
+
+/// The form of a `Section.Key` name for the environment.
+pub fn environment_name(name: &str) -> String {
+    name.replace('.', "__")
+}
+
+macro_rules! settings {
+    ($($(#[doc = $help:literal])+
+       $ident:ident = $name:literal, $default:expr, $kind:expr, $state:ident;)+) => {
+        $(
+            $(#[doc = $help])+
+            pub static $ident: Setting = Setting {
+                name: $name,
+                default: $default,
+                kind: $kind,
+                help: concat!($($help),+).trim_ascii(),
+                state: State::$state,
+            };
+        )+
+
+        /// Every setting, in the order of the documentation.
+        pub static SETTINGS: &[&Setting] = &[$(&$ident,)+];
+    };
+}
+
+use DefaultValue::{Computed, From, Value};
+
+const fn whole(least: i64, most: i64) -> Kind {
+    Kind::Whole { least, most }
+}
+
+const fn size(least: i64, most: i64) -> Kind {
+    Kind::Size { least, most }
+}
+
+const MIB: i64 = 1 << 20;
+const GIB: i64 = 1 << 30;
+const SECONDS_OF_A_YEAR: i64 = 31_536_000;
+
+settings! {
+    /// Where Redis is: StackExchange.Redis syntax, or a `redis://`, `rediss://` or `unix://` URL.
+    REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), Kind::Connection, Built;
+    /// PEM file of the certificate authorities to trust for TLS; empty trusts the system's, or those of `SSL_CERT_FILE`.
+    REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), Kind::CaFile, Built;
+    /// Readers that take samples from the queue at the same time.
+    REDIS_METRIC_QUEUE_WORKERS = "Redis.MetricQueueWorkers", Value("2"), whole(1, 64), Built;
+    /// Database of the queue; -1 takes the one that the connection string names. Not set: the one of a URL, else 0.
+    REDIS_METRIC_QUEUE_DATABASE = "Redis.MetricQueueDatabase", Value("0"), whole(-1, i32::MAX as i64), Built;
+    /// Key of the Redis list that producers push to.
+    REDIS_METRIC_QUEUE_KEY = "Redis.MetricQueueKey", Value("prom-stream-gateway:metric-queue"), Kind::Key, Built;
+    /// Samples per RPOP. Not set: 25 at first, raised up to 1000 while there is a backlog. Set: exactly that.
+    REDIS_METRIC_QUEUE_POP_COUNT = "Redis.MetricQueuePopCount", Computed("25, rising"), whole(1, 100_000), Built;
+    /// Bound for each worker on the bytes that the pops in flight may bring, judged by the largest element of late.
+    REDIS_MAX_BYTES_IN_FLIGHT = "Redis.MaxBytesInFlight", Value("2 MiB"), size(1024, GIB), Built;
+    /// `at-most-once`, or `exactly-once`: each element counts once, whatever is killed.
+    REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), Kind::Choice(&["at-most-once", "exactly-once"]), Reserved;
+    /// Exactly-once only: seconds between two checkpoints.
+    REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600), Reserved;
+    /// Exactly-once only: after so many seconds without its owner a standby takes the queue over.
+    REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600), Reserved;
+    /// Key of the Redis list that rejected payloads go to; empty keeps none.
+    REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text, Reserved;
+    /// Rejected payloads kept, the newest.
+    REDIS_DEAD_LETTER_MAX_LENGTH = "Redis.DeadLetterMaxLength", Value("10000"), whole(1, 1_000_000_000), Reserved;
+    /// Bytes of rejected payloads kept, the newest.
+    REDIS_DEAD_LETTER_MAX_BYTES = "Redis.DeadLetterMaxBytes", Value("64 MiB"), size(1024, 1024 * GIB), Reserved;
+
+    /// Whether labels are printed sorted by name. Label order never matters for identity; `false` keeps the order first seen.
+    METRICS_SORT_INCOMING_LABELS = "Metrics.SortIncomingLabels", Value("true"), Kind::Flag, Built;
+    /// Whether the gateway's own metrics, but for `prom_stream_gateway_info`, are left out.
+    METRICS_DISABLE_META_METRICS = "Metrics.DisableMetaMetrics", Value("false"), Kind::Flag, Built;
+    /// Length of the sliding window that the quantiles of a summary cover.
+    METRICS_SUMMARY_MAX_AGE_SECONDS = "Metrics.SummaryMaxAgeSeconds", Value("600"), whole(1, SECONDS_OF_A_YEAR), Built;
+    /// Age buckets that the window is cut into: it slides in steps of its length divided by this.
+    METRICS_SUMMARY_AGE_BUCKETS = "Metrics.SummaryAgeBuckets", Value("5"), whole(1, 1000), Built;
+    /// How quantiles are estimated: `ckms-targeted` is bounded in memory, `ckms-biased` is the `quantiles` crate's.
+    METRICS_SUMMARY_ESTIMATOR = "Metrics.SummaryEstimator", From(default_estimator), Kind::Choice(&["ckms-biased", "ckms-targeted"]), Built;
+    /// Seconds after which an idle series leaves `/metrics`; 0 is never.
+    METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Reserved;
+    /// The same for gauges; 0 is as the other.
+    METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Reserved;
+    /// A counter or histogram that expired and returns within so many seconds continues from its old total.
+    METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR), Reserved;
+    /// Totals of expired series kept; the oldest make room.
+    METRICS_MAX_TOMBSTONES = "Metrics.MaxTombstones", Value("1000000"), whole(0, 1_000_000_000), Reserved;
+    /// Series that one reader keeps at hand, so that their shard needn't be asked again.
+    METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000), Built;
+    /// File that keeps the totals over a restart; empty keeps none.
+    METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text, Reserved;
+    /// Live series in the process; a histogram or a summary is one.
+    METRICS_MAX_SERIES = "Metrics.MaxSeries", Value("1000000"), whole(1, 1_000_000_000), Built;
+    /// Live series of one metric name.
+    METRICS_MAX_SERIES_PER_METRIC = "Metrics.MaxSeriesPerMetric", Value("100000"), whole(1, 1_000_000_000), Built;
+    /// What happens to a sample whose new series would pass a limit: `drop`, or `overflow` into one series per name.
+    METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]), Reserved;
+    /// Label names, comma-separated, that are taken off every sample.
+    METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::Text, Reserved;
+    /// Whether series without an `instance` label show `instance=""`.
+    METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag, Reserved;
+    /// `plain`, or `exact`: a series that a scraper has not seen is shown to it once at its start.
+    METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), Kind::Choice(&["plain", "exact"]), Reserved;
+    /// Labels of one sample.
+    METRICS_MAX_LABELS = "Metrics.MaxLabels", Value("64"), whole(1, 10_000), Built;
+    /// Bytes of one label value.
+    METRICS_MAX_LABEL_VALUE_BYTES = "Metrics.MaxLabelValueBytes", Value("2048"), size(1, MIB), Built;
+    /// Bytes of a metric name or of a label name.
+    METRICS_MAX_NAME_BYTES = "Metrics.MaxNameBytes", Value("512"), size(1, 65_535), Built;
+    /// Bytes of a help text.
+    METRICS_MAX_HELP_BYTES = "Metrics.MaxHelpBytes", Value("4096"), size(1, MIB), Built;
+    /// Buckets of one histogram.
+    METRICS_MAX_BUCKETS = "Metrics.MaxBuckets", Value("256"), whole(1, 10_000), Built;
+    /// Quantiles of one summary.
+    METRICS_MAX_QUANTILES = "Metrics.MaxQuantiles", Value("32"), whole(1, 1000), Built;
+    /// Bytes of one queue element.
+    METRICS_MAX_PAYLOAD_BYTES = "Metrics.MaxPayloadBytes", Value("1048576"), size(1, GIB / 2), Built;
+
+    /// Shards that the series are spread over, a thread each.
+    SHARDS_COUNT = "Shards.Count", Computed("CPUs available, at most 4"), whole(1, 256), Built;
+    /// Batches that a shard's inbox holds; while it is full, the readers wait and the backlog stays in Redis.
+    SHARDS_INBOX_CAPACITY = "Shards.InboxCapacity", Value("128"), whole(1, 1_000_000), Built;
+
+    /// `address:port` to listen on, the address an IP address, `localhost`, or nothing for all.
+    HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value("0.0.0.0:9091"), Kind::Listen(Form::Address), Built;
+    /// After SIGTERM, seconds to wait for each known scraper to fetch the last totals.
+    HTTP_SHUTDOWN_LINGER_SECONDS = "Http.ShutdownLingerSeconds", Value("0"), whole(0, 3600), Reserved;
+    /// Whether `DELETE /api/v1/metrics/{name}` is there.
+    HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag, Reserved;
+    /// Whether `/api/v1/rejects` shows payloads, which may hold what is not for everyone.
+    HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag, Reserved;
+    /// TLS and passwords for the HTTP side: a web-config file as other Prometheus exporters take it.
+    HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text, Reserved;
+
+    /// Where the gateway itself takes LPUSH, with the connection string `embedded`.
+    EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::Listen(Form::Address), Reserved;
+    /// Bytes that the embedded queue holds.
+    EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB), Reserved;
+    /// Milliseconds that a push waits for room in the embedded queue.
+    EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000), Reserved;
+    /// Whether the embedded queue may be open to other machines without a password.
+    EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), Kind::Flag, Reserved;
+
+    /// How log records are written, to standard output: `json`, one object a line, or `text`.
+    LOG_FORMAT = "Log.Format", Computed("`text` on a terminal, else `json`"), Kind::Choice(&["json", "text"]), Built;
+    /// The least severe records to log.
+    LOG_LEVEL = "Log.Level", Value("info"), Kind::Choice(&["trace", "debug", "info", "warn", "error", "off"]), Built;
+}
+
+/// Every fallback; of two for one setting the first that is set holds.
+pub static FALLBACKS: &[Fallback] = &[
+    Fallback {
+        name: "ASPNETCORE_URLS",
+        stands_in_for: &HTTP_LISTEN_ADDRESS,
+        kind: Kind::Listen(Form::Urls),
+        help: "URLs to listen on, separated by `;`, such as `http://+:8080`.",
+    },
+    Fallback {
+        name: "ASPNETCORE_HTTP_PORTS",
+        stands_in_for: &HTTP_LISTEN_ADDRESS,
+        kind: Kind::Listen(Form::Ports),
+        help: "Ports to listen on, separated by `;`, such as `8080`.",
+    },
+    Fallback {
+        name: "Logging.LogLevel.Default",
+        stands_in_for: &LOG_LEVEL,
+        kind: Kind::DotnetLevel,
+        help: "The level by its .NET name, such as `Information`.",
+    },
+];
+
+fn default_estimator() -> &'static str {
+    estimator_name(SummarySettings::default().estimator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_of_its_kind() {
+        for setting in SETTINGS {
+            if let Some(default) = setting.default.value() {
+                assert!(setting.kind.accepts(default), "{}: {default:?}", setting.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_a_section_and_a_key_and_differ_in_any_letter_case() {
+        let mut names: Vec<String> = SETTINGS.iter().map(|s| s.name.to_lowercase()).collect();
+        assert!(names.iter().all(|name| name.split('.').count() == 2));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn settings_of_one_section_stand_together() {
+        let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section()).collect();
+        sections.dedup();
+        assert_eq!(sections, ["Redis", "Metrics", "Shards", "Http", "Embedded", "Log"]);
+    }
+
+    #[test]
+    fn reserved_settings_have_a_default_that_can_be_recognised() {
+        let reserved = SETTINGS.iter().filter(|setting| !setting.is_built());
+        assert!(reserved.into_iter().all(|setting| setting.default.value().is_some()));
+    }
+
+    #[test]
+    fn help_is_one_line_and_ends_as_a_sentence() {
+        for setting in SETTINGS {
+            assert!(
+                setting.help.ends_with('.') && !setting.help.contains('\n'),
+                "{}",
+                setting.name
+            );
+            assert!(!setting.help.contains('|'), "{}: breaks the README's table", setting.name);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Both stages together: what is set comes out, and what is wrong is named.
+
+use std::net::SocketAddr;
+
+use proptest::prelude::*;
+use psg_actors::settings::Endpoint;
+use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::metric::summary::{Estimator, SummarySettings};
+
+use super::settings::{REDIS_TLS_CA_FILE, SETTINGS};
+use super::*;
+
+/// Configures from `NAME=value` lines and the text of a file.
+fn outcome(environment: &[&str], json: &str) -> Outcome {
+    let variables = environment.iter().map(|line| {
+        let (name, value) = line.split_once('=').expect("NAME=value");
+        (OsString::from(name), OsString::from(value))
+    });
+    configure(variables, file::parse(Path::new("f.json"), json))
+}
+
+#[track_caller]
+fn config(environment: &[&str], json: &str) -> Config {
+    outcome(environment, json).config.expect("a sound configuration")
+}
+
+/// All that is wrong with an environment.
+#[track_caller]
+fn check_problems(environment: &[&str], json: &str, expected: &[&str]) {
+    let problems = outcome(environment, json).config.err().unwrap_or_default();
+    let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn defaults_are_those_of_the_engine() {
+    let Config { gateway, log } = config(&[], "{}");
+    assert_eq!(gateway.metrics.payload, PayloadLimits::default());
+    assert_eq!(gateway.metrics.series, SeriesLimits::default());
+    assert_eq!(gateway.metrics.summary, SummarySettings::default());
+    assert!(gateway.metrics.sort_labels && !gateway.metrics.disable_meta_metrics);
+    assert_eq!(gateway.queue.redis.endpoints, [Endpoint::Tcp("localhost".into(), 6379)]);
+    assert_eq!(gateway.queue.key, "prom-stream-gateway:metric-queue");
+    assert_eq!((gateway.queue.workers, gateway.queue.pop_count), (2, None));
+    assert_eq!(gateway.queue.max_bytes_in_flight, 2 << 20);
+    assert!((1..=4).contains(&gateway.shards.count));
+    assert_eq!(gateway.shards.inbox_capacity, 128);
+    assert_eq!(gateway.http.listen, [SocketAddr::from(([0, 0, 0, 0], 9091))]);
+    assert_eq!(log, LogSettings { format: None, level: LevelFilter::INFO });
+}
+
+#[test]
+fn every_built_setting_has_its_effect() {
+    let base = format!("{:?}", config(&[], "{}"));
+    let set = [
+        "Redis__ConnectionString=b",
+        "Redis__MetricQueueWorkers=3",
+        "Redis__MetricQueueDatabase=4",
+        "Redis__MetricQueueKey=other",
+        "Redis__MetricQueuePopCount=7",
+        "Redis__MaxBytesInFlight=1MiB",
+        "Metrics__SortIncomingLabels=FALSE",
+        "Metrics__DisableMetaMetrics=True",
+        "Metrics__SummaryMaxAgeSeconds=61",
+        "Metrics__SummaryAgeBuckets=6",
+        "Metrics__ReaderCacheSeries=9",
+        "Metrics__MaxSeries=11",
+        "Metrics__MaxSeriesPerMetric=12",
+        "Metrics__MaxLabels=13",
+        "Metrics__MaxLabelValueBytes=14",
+        "Metrics__MaxNameBytes=15",
+        "Metrics__MaxHelpBytes=1 KiB",
+        "Metrics__MaxBuckets=17",
+        "Metrics__MaxQuantiles=18",
+        "Metrics__MaxPayloadBytes=19",
+        "Shards__Count=20",
+        "Shards__InboxCapacity=21",
+        "Http__ListenAddress=:1",
+        "Log__Format=json",
+        "Log__Level=debug",
+    ];
+    let mut seen = vec![base];
+    for line in set {
+        let printed = format!("{:?}", config(&[line], "{}"));
+        assert!(!seen.contains(&printed), "{line} has no effect");
+        seen.push(printed);
+    }
+    let checked_elsewhere = ["Metrics.SummaryEstimator", REDIS_TLS_CA_FILE.name];
+    let built = SETTINGS.iter().filter(|setting| setting.is_built()).count();
+    assert_eq!(set.len() + checked_elsewhere.len(), built, "a setting is missing here");
+}
+
+#[test]
+fn both_estimators_can_be_chosen() {
+    let estimator = |line| config(&[line], "{}").gateway.metrics.summary.estimator;
+    let biased = estimator("Metrics__SummaryEstimator=ckms-biased");
+    assert_eq!(biased, Estimator::CkmsBiased);
+    let targeted = estimator("Metrics__SummaryEstimator=CKMS-Targeted");
+    assert_eq!(targeted, Estimator::CkmsTargeted);
+}
+
+#[test]
+fn the_file_of_the_reference_is_understood() {
+    let json = r#"{
+        // as it ships
+        "Logging": { "LogLevel": { "Default": "Warning", "Microsoft.AspNetCore": "Warning" } },
+        "AllowedHosts": "*",
+        "redis": { "connectionString": "redis:6379", "MetricQueueWorkers": 2,
+                   "MetricQueuePopCount": "50" },
+        "Metrics": { "SortIncomingLabels": false },
+    }"#;
+    let found = outcome(&["ASPNETCORE_HTTP_PORTS=8080", "DOTNET_RUNNING_IN_CONTAINER=true"], json);
+    assert_eq!(found.warnings, Vec::<String>::new());
+    let Config { gateway, log } = found.config.expect("sound");
+    assert_eq!(gateway.queue.pop_count, Some(50));
+    assert!(!gateway.metrics.sort_labels);
+    assert_eq!(gateway.http.listen, [SocketAddr::from(([0, 0, 0, 0], 8080))]);
+    assert_eq!(log.level, LevelFilter::WARN);
+}
+
+#[test]
+fn all_problems_come_at_once_by_the_name_that_was_used() {
+    let environment = [
+        "REDIS__METRICQUEUEWORKERS=two",
+        "Redis__ConnectionString=a,frob=1,ssl=2",
+        "Shards__Count=0",
+        "Http__ListenAddress=nowhere",
+        "Metrics__EmptyInstance=true",
+    ];
+    let json = r#"{"Metrics": {"MaxLabels": -1, "SortIncomingLabels": "ja"}, "Log": {"Level": 3},
+                   "Redis": {"MetricQueueKey": "", "Delivery": "exactly-once"}}"#;
+    check_problems(
+        &environment,
+        json,
+        &[
+            r#"Redis.Delivery: "exactly-once" is not built yet in this version; remove it"#,
+            r#"Metrics__EmptyInstance: "true" is not built yet in this version; remove it"#,
+            r#"Redis__ConnectionString: part 2 is the unknown option frob"#,
+            r#"Redis__ConnectionString: expected ssl=true or ssl=false, came "2""#,
+            r#"Redis.MetricQueueKey: expected a text that is not empty, came """#,
+            r#"Redis__MetricQueueWorkers: expected a whole number from 1 to 64, came "two""#,
+            r#"Metrics.MaxLabels: expected a whole number from 1 to 10000, came "-1""#,
+            r#"Metrics.SortIncomingLabels: expected true or false, came "ja""#,
+            r#"Shards__Count: expected a whole number from 1 to 256, came "0""#,
+            r#"Http__ListenAddress: expected address:port, the address an IP address, localhost or empty, came "nowhere""#,
+            r#"Log.Level: expected one of trace, debug, info, warn, error, off, came "3""#,
+        ],
+    );
+}
+
+#[test]
+fn a_bad_file_does_not_hide_the_environment() {
+    check_problems(
+        &["Shards__Count=x"],
+        "[]",
+        &[
+            "f.json: expected a JSON object, came an array",
+            r#"Shards__Count: expected a whole number from 1 to 256, came "x""#,
+        ],
+    );
+}
+
+#[test]
+fn reserved_settings_may_be_set_to_what_holds_anyway() {
+    for setting in SETTINGS.iter().filter(|setting| !setting.is_built()) {
+        let name = setting.environment_name();
+        let default = setting.default.value().expect("checked elsewhere").to_uppercase();
+        config(&[&format!("{name}={default}")], "{}");
+        check_problems(
+            &[&format!("{name}=3")],
+            "{}",
+            &[&format!("{name}: \"3\" is not built yet in this version; remove it")],
+        );
+    }
+    config(&["Embedded__MaxQueueBytes=67108864"], "{}");
+    check_problems(
+        &["Redis__ConnectionString=embedded"],
+        "{}",
+        &["Redis__ConnectionString: the queue `embedded` is not built yet in this version"],
+    );
+}
+
+#[test]
+fn which_database_counts() {
+    let check = |connection: &str, set: Option<&str>, expected: i64, warnings: usize| {
+        let mut environment = vec![format!("Redis__ConnectionString={connection}")];
+        environment.extend(set.map(|number| format!("Redis__MetricQueueDatabase={number}")));
+        let lines: Vec<&str> = environment.iter().map(String::as_str).collect();
+        let found = outcome(&lines, "{}");
+        assert_eq!(found.warnings.len(), warnings, "{environment:?}: {:?}", found.warnings);
+        let database = found.config.expect("sound").gateway.queue.redis.database;
+        assert_eq!(database, expected, "{environment:?}");
+    };
+    check("a", None, 0, 0);
+    check("a", Some("3"), 3, 0);
+    check("a", Some("-1"), 0, 0);
+    check("a,defaultDatabase=5", None, 0, 1);
+    check("a,defaultDatabase=5", Some("3"), 3, 1);
+    check("a,defaultDatabase=5", Some("-1"), 5, 0);
+    check("a,defaultDatabase=0", None, 0, 0);
+    check("redis://a/5", None, 5, 0);
+    check("redis://a/5", Some("0"), 0, 1);
+    check("redis://a/5", Some("5"), 5, 0);
+    check("redis://a/5", Some("-1"), 5, 0);
+    check("unix:///s?db=5", None, 5, 0);
+}
+
+#[test]
+fn listening_falls_back_to_asp_net_core() {
+    let check = |environment: &[&str], expected: &[&str]| {
+        let listen = config(environment, "{}").gateway.http.listen;
+        let listen: Vec<String> = listen.iter().map(SocketAddr::to_string).collect();
+        assert_eq!(listen, expected, "{environment:?}");
+    };
+    let (urls, ports) =
+        ("ASPNETCORE_URLS=http://+:5000;http://localhost:1", "ASPNETCORE_HTTP_PORTS=8080;9090");
+    check(&[ports], &["0.0.0.0:8080", "0.0.0.0:9090"]);
+    check(&[ports, urls], &["0.0.0.0:5000", "127.0.0.1:1"]);
+    check(&[ports, "ASPNETCORE_URLS="], &["0.0.0.0:8080", "0.0.0.0:9090"]);
+    check(&[ports, urls, "Http__ListenAddress=[::1]:2"], &["[::1]:2"]);
+    check(&["ASPNETCORE_URLS=https://+:1", "Http__ListenAddress=:2"], &["0.0.0.0:2"]);
+    check_problems(
+        &["ASPNETCORE_URLS=http://+:1;https://+:2"],
+        "{}",
+        &["ASPNETCORE_URLS: expected http://address:port parts separated by ; (https is not \
+         served), came \"https://+:2\""],
+    );
+    check_problems(
+        &["ASPNETCORE_HTTP_PORTS=http"],
+        "{}",
+        &["ASPNETCORE_HTTP_PORTS: expected ports from 1 to 65535 separated by ;, came \"http\""],
+    );
+}
+
+#[test]
+fn the_level_falls_back_to_that_of_dotnet() {
+    let level = |environment: &[&str]| config(environment, "{}").log.level;
+    assert_eq!(level(&["Logging__LogLevel__Default=Debug"]), LevelFilter::DEBUG);
+    assert_eq!(level(&["LOGGING__LOGLEVEL__DEFAULT=none"]), LevelFilter::OFF);
+    assert_eq!(level(&["Logging__LogLevel__Default=Debug", "Log__Level=warn"]), LevelFilter::WARN);
+    check_problems(
+        &["Logging__LogLevel__Default=loud"],
+        "{}",
+        &[
+            "Logging__LogLevel__Default: expected one of Trace, Debug, Information, Warning, Error, \
+         Critical, None, came \"loud\"",
+        ],
+    );
+}
+
+#[test]
+fn the_ca_file_is_read_and_used_with_tls_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let key = rcgen::generate_simple_self_signed(["a".to_owned()]).expect("a certificate");
+    let good = file("good.pem", &key.cert.pem());
+    let set = |path: &Path| format!("Redis__TlsCaFile={}", path.display());
+
+    let tls = outcome(&[&set(&good), "Redis__ConnectionString=a,ssl=true"], "{}");
+    assert_eq!(tls.warnings.len(), 0);
+    let tls = tls.config.expect("sound").gateway.queue.redis.tls.expect("encrypted");
+    assert_eq!(tls.ca_file, Some(good.clone()));
+
+    let plain = outcome(&[&set(&good)], "{}");
+    assert_eq!(
+        plain.warnings,
+        ["Redis__TlsCaFile has no effect, since the connection is not encrypted"]
+    );
+    assert_eq!(plain.config.expect("sound").gateway.queue.redis.tls, None);
+
+    for bad in [file("empty.pem", ""), file("text.pem", "hello"), folder.path().join("none.pem")] {
+        let problems = outcome(&[&set(&bad)], "{}").config.expect_err("no certificate");
+        let message = problems[0].to_string();
+        let start = "Redis__TlsCaFile: expected a readable PEM file with at least one certificate";
+        assert!(problems.len() == 1 && message.starts_with(start), "{message}");
+    }
+}
+
+#[test]
+fn entries_show_value_and_origin() {
+    let json = r#"{"Redis": {"ConnectionString": "a,user=u,password=hush"}}"#;
+    let found = outcome(&["Shards__Count=2", "ASPNETCORE_HTTP_PORTS=8080"], json);
+    let shown: Vec<String> = found
+        .entries
+        .iter()
+        .map(|entry| format!("{}={} {:?} {}", entry.name, entry.value, entry.origin, entry.set_as))
+        .collect();
+    for expected in [
+        "Redis.ConnectionString=a:6379,user=u,password=*** File Redis.ConnectionString",
+        "Redis.MetricQueuePopCount=25, rising Default Redis.MetricQueuePopCount",
+        "Shards.Count=2 Environment Shards__Count",
+        "Http.ListenAddress=8080 Environment ASPNETCORE_HTTP_PORTS",
+        "Log.Level=info Default Log.Level",
+    ] {
+        assert!(shown.iter().any(|line| line == expected), "{expected} in {shown:#?}");
+    }
+    let built = SETTINGS.iter().filter(|setting| setting.is_built());
+    assert_eq!(found.entries.len(), built.count());
+}
+
+/// Connection strings around a password: sound ones, and those with the
+/// mistakes that people make.
+fn around(password: &str) -> Vec<String> {
+    vec![
+        format!("a,password={password}"),
+        format!("a,user=u,password={password},ssl=true"),
+        format!("a,password={password},frob=1"),
+        format!("a:x,password={password}"),
+        format!("a,pasword={password}"),
+        format!("a,password ={password},ssl={password}x"),
+        format!("u:{password}@a:6379"),
+        format!("a:{password}"),
+        format!("redis://u:{password}@a"),
+        format!("redis://:{password}@a/x"),
+        format!("redis://u:{password}@a:99999"),
+        format!("redis://a,password={password}"),
+        format!("rediss//u:{password}@a"),
+        format!("unix:///s?pass={password}"),
+        format!("unix:///s?passwort={password}"),
+        format!("embedded,user=u,password={password}"),
+    ]
+}
+
+/// Debug and Display of all that comes out. A user without a password is left
+/// out of Debug: that type does not know that it may be a stray password.
+fn everything_printed(found: &Outcome) -> String {
+    let mut printed = format!("{}\n{:?}", crate::check_config::render(found), found.entries);
+    printed.push_str(&found.warnings.join("\n"));
+    match &found.config {
+        Ok(config) if config.gateway.queue.redis.password.is_some() => {
+            printed.push_str(&format!("{found:?}"));
+        }
+        Ok(_) => {}
+        Err(problems) => {
+            problems.iter().for_each(|problem| printed.push_str(&format!("{problem} {problem:?}")));
+        }
+    }
+    printed
+}
+
+proptest! {
+    #[test]
+    fn no_password_is_ever_printed(rest in "[A-Za-z0-9!$*()_+%&/=?#@:;.\\-]{0,16}") {
+        let password = format!("Zq7{rest}");
+        for connection in around(&password) {
+            for from_file in [false, true] {
+                let found = if from_file {
+                    let json = serde_json::json!({"Redis": {"ConnectionString": connection}});
+                    outcome(&[], &json.to_string())
+                } else {
+                    outcome(&[&format!("Redis__ConnectionString={connection}")], "{}")
+                };
+                let printed = everything_printed(&found);
+                prop_assert!(!printed.contains("Zq7"), "{} in {}", connection, printed);
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_place_of_the_user_is_not_reported(rest in "[A-Za-z0-9!$*()_+.]{0,16}") {
+        for connection in [format!("a,user=Zq7{rest}"), format!("redis://Zq7{rest}@a")] {
+            let found = outcome(&[&format!("Redis__ConnectionString={connection}")], "{}");
+            prop_assert!(found.config.is_ok());
+            let report = crate::check_config::render(&found);
+            prop_assert!(!report.contains("Zq7"), "{} in {}", connection, report);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Tables in README.md that come from the code. Each test compares one with
+//! what stands between its markers; with `UPDATE_DOCS=1` it is written there.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use psg_engine::reject::Reason;
+
+use crate::config::document;
+
+/// Tests run in parallel, and each may rewrite its part of the one file.
+static README: Mutex<()> = Mutex::new(());
+
+/// Compares the text between `<!-- name:begin -->` and `<!-- name:end -->` in
+/// README.md with `expected`, or writes it there.
+#[track_caller]
+pub fn check_section(name: &str, expected: &str) {
+    let guard = README.lock();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(&path).expect("README.md can be read");
+    let (before, found, after) = split(&text, name);
+    if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
+        let updated = format!("{before}\n{expected}{after}");
+        std::fs::write(&path, updated).expect("README.md can be written");
+        return;
+    }
+    let found = found.trim_start_matches('\n').to_owned();
+    drop(guard);
+    assert!(
+        found == expected,
+        "README.md, section {name}, differs from the code; UPDATE_DOCS=1 rewrites it\n\
+         expected:\n{expected}\ncame:\n{found}"
+    );
+}
+
+/// The text up to and with the first marker, between both, and from the second
+/// one on.
+fn split<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
+    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
+    let begins = text.find(&begin).map(|at| at + begin.len());
+    let begins = begins.unwrap_or_else(|| panic!("README.md has the marker {begin}"));
+    let ends = text[begins..].find(&end).map(|at| begins + at);
+    let ends = ends.unwrap_or_else(|| panic!("README.md has the marker {end} behind {begin}"));
+    (&text[..begins], &text[begins..ends], &text[ends..])
+}
+
+fn reasons_markdown() -> String {
+    let mut text = String::from("| Reason | When |\n| --- | --- |\n");
+    for reason in Reason::ALL {
+        text.push_str(&format!("| `{}` | {} |\n", reason.as_str(), reason.meaning()));
+    }
+    text
+}
+
+#[test]
+fn settings() {
+    check_section("settings", &document::table_markdown());
+}
+
+#[test]
+fn reasons() {
+    check_section("reasons", &reasons_markdown());
+}
+
+#[test]
+#[should_panic(expected = "README.md has the marker <!-- none:begin -->")]
+fn a_section_without_markers_is_an_error() {
+    split("# title\n", "none");
+}
+
+#[test]
+fn sections_are_what_stands_between_the_markers() {
+    let text = "a\n<!-- x:begin -->\nb\n<!-- x:end -->\nc";
+    assert_eq!(split(text, "x"), ("a\n<!-- x:begin -->\n", "b\n", "<!-- x:end -->\nc"));
+}

@@ -1,0 +1,120 @@
+//! `healthcheck`: whether the gateway on this machine answers, for a
+//! container's HEALTHCHECK.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::config::Outcome;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Asks the first listen address; 0 where it answers 200, else 1 and the
+/// reason on standard error.
+pub fn run(outcome: &Outcome) -> ExitCode {
+    match check(outcome) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("not healthy: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(outcome: &Outcome) -> Result<(), String> {
+    let config = outcome.config.as_ref().map_err(|_| "the configuration has problems")?;
+    let listen = config.gateway.http.listen.first().ok_or("no listen address is configured")?;
+    let address = reachable(*listen);
+    let status_line = ask(address).map_err(|error| format!("asking {address}: {error}"))?;
+    if is_ok(&status_line) {
+        return Ok(());
+    }
+    let came = String::from_utf8_lossy(&status_line).escape_debug().to_string();
+    Err(format!("asking {address}: expected status 200, came {came}"))
+}
+
+/// Where a listener on all addresses is found from the same machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let address = match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    };
+    SocketAddr::new(address, listen.port())
+}
+
+/// The first bytes of the answer: version and status.
+fn ask(address: SocketAddr) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    let request =
+        format!("GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut status_line = Vec::new();
+    stream.take("HTTP/1.1 200".len() as u64).read_to_end(&mut status_line)?;
+    Ok(status_line)
+}
+
+fn is_ok(status_line: &[u8]) -> bool {
+    status_line.starts_with(b"HTTP/1.") && status_line.ends_with(b" 200")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Answers one connection with `answer` and returns what it was asked.
+    fn serve(answer: &'static str) -> (SocketAddr, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).expect("a request");
+            stream.write_all(answer.as_bytes()).expect("sent");
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        (address, server)
+    }
+
+    fn healthy(answer: &'static str) -> bool {
+        let (address, server) = serve(answer);
+        let status_line = ask(address).expect("an answer");
+        let request = server.join().expect("the server ends");
+        assert!(request.starts_with("GET /-/healthy HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
+        is_ok(&status_line)
+    }
+
+    #[test]
+    fn only_200_is_healthy() {
+        assert!(healthy("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+        assert!(!healthy("HTTP/1.1 503 Service Unavailable\r\n\r\n"));
+        assert!(!healthy("HTTP/1.1 404 200\r\n\r\n"));
+        assert!(!healthy("SSH-2.0-x 200"));
+        assert!(!healthy(""));
+    }
+
+    #[test]
+    fn nobody_listening_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        assert!(ask(address).is_err());
+    }
+
+    #[test]
+    fn all_addresses_are_asked_on_loopback() {
+        let check = |listen: &str, expected: &str| {
+            let listen = listen.parse().expect("an address");
+            assert_eq!(reachable(listen).to_string(), expected);
+        };
+        check("0.0.0.0:9091", "127.0.0.1:9091");
+        check("[::]:9091", "[::1]:9091");
+        check("10.0.0.7:9091", "10.0.0.7:9091");
+    }
+}
