@@ -1,6 +1,7 @@
 //! `check-config`: what is in force, where it comes from, and what is wrong.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::{Entry, Origin, Outcome, Problem};
@@ -8,7 +9,12 @@ use crate::exit;
 
 /// Prints the outcome to standard output; 0 where it is sound, else 78.
 pub fn run(outcome: &Outcome) -> ExitCode {
-    print!("{}", render(outcome));
+    // Nobody is left to be told where the reader of a pipe has gone.
+    let _ = std::io::stdout().write_all(render(outcome).as_bytes());
+    status(outcome)
+}
+
+fn status(outcome: &Outcome) -> ExitCode {
     match outcome.config {
         Ok(_) => ExitCode::SUCCESS,
         Err(_) => exit::bad_configuration(),
@@ -69,6 +75,6 @@ mod tests {
                         warning: odd\n\
                         problem: Shards__Count: expected a, came b\n";
         assert_eq!(render(&outcome), expected);
-        assert_eq!(run(&outcome), exit::bad_configuration());
+        assert_eq!(status(&outcome), exit::bad_configuration());
     }
 }

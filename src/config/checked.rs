@@ -1,6 +1,7 @@
 //! The checked stage: text becomes settings, and every problem is named.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use psg_actors::settings::{
@@ -30,7 +31,7 @@ pub fn check(mut sources: Sources) -> Outcome {
     let config = checker.config();
     let Checker { problems, warnings, .. } = checker;
     let built = SETTINGS.iter().filter(|setting| setting.is_built());
-    let entries = built.map(|setting| entry(setting, sources.given(setting))).collect();
+    let entries = built.map(|setting| entry(setting, sources.given(setting), &config)).collect();
     let config = if problems.is_empty() { Ok(config) } else { Err(problems) };
     Outcome { config, warnings, entries }
 }
@@ -69,6 +70,12 @@ impl<'a> Checker<'a> {
         let database = self.database(connection.database);
         let ca_file = self.ca_file();
         let mut target = RedisTarget { database, ..connection.target };
+        if target.username.is_some() && target.password.is_none() {
+            self.warnings.push(format!(
+                "{} names a user without a password, which has no effect",
+                self.sources.given(&REDIS_CONNECTION_STRING).name
+            ));
+        }
         match &mut target.tls {
             Some(tls) => tls.ca_file = ca_file,
             None if ca_file.is_some() => self.warnings.push(format!(
@@ -117,7 +124,7 @@ impl<'a> Checker<'a> {
             if path.as_os_str().is_empty() {
                 return Ok(None);
             }
-            match first_certificate(&path) {
+            match check_certificates(&path) {
                 Ok(()) => Ok(Some(path)),
                 Err(came) => Err(format!("{} ({came})", error::expected(&kind.expected(), text))),
             }
@@ -242,7 +249,7 @@ fn level(kind: Kind, text: &str) -> Result<LevelFilter, String> {
     kind.level(text).ok_or_else(|| unlike(kind, text))
 }
 
-fn listen_addresses(kind: Kind, text: &str) -> Result<Vec<std::net::SocketAddr>, String> {
+fn listen_addresses(kind: Kind, text: &str) -> Result<Vec<SocketAddr>, String> {
     let Kind::Listen(form) = kind else { unreachable!("the kind of a listen address") };
     listen::parse(form, text)
 }
@@ -258,35 +265,48 @@ fn is_default(setting: &Setting, text: &str) -> bool {
         || number.is_some_and(|number| setting.kind.whole(default) == Some(number))
 }
 
-/// Whether the file can be read and begins with a certificate; or why not.
-fn first_certificate(path: &std::path::Path) -> Result<(), String> {
-    let mut certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    match certificates.next() {
-        Some(Ok(_)) => Ok(()),
-        Some(Err(error)) => Err(error.to_string()),
-        None => Err("no certificate in it".into()),
+/// Whether the file can be read and holds nothing but sound certificates; or
+/// why not.
+fn check_certificates(path: &Path) -> Result<(), String> {
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    let mut count = 0;
+    for certificate in certificates {
+        certificate.map_err(|error| error.to_string())?;
+        count += 1;
     }
+    if count == 0 { Err("no certificate in it".into()) } else { Ok(()) }
 }
 
-fn entry(setting: &Setting, given: Given<'_>) -> Entry {
+fn entry(setting: &Setting, given: Given<'_>, config: &Config) -> Entry {
     Entry {
         name: setting.name,
-        value: shown(setting, &given),
+        value: in_force(setting, config).unwrap_or_else(|| shown(setting, &given)),
         origin: given.origin,
         set_as: given.name,
     }
+}
+
+/// The values that do not follow from their own setting alone.
+fn in_force(setting: &Setting, config: &Config) -> Option<String> {
+    if setting.name == REDIS_METRIC_QUEUE_DATABASE.name {
+        return Some(config.gateway.queue.redis.database.to_string());
+    }
+    (setting.name == SHARDS_COUNT.name).then(|| config.gateway.shards.count.to_string())
 }
 
 /// A value for the eye; a connection string masked, or not at all where it
 /// can't be parsed.
 fn shown(setting: &Setting, given: &Given<'_>) -> String {
     let Some(text) = given.text else { return setting.default.shown().to_owned() };
-    if setting.kind != Kind::Connection {
-        return text.escape_debug().to_string();
+    if given.kind == Kind::Connection {
+        let connection = connection::parse(text);
+        return connection.map_or_else(|_| "(not shown)".to_owned(), |found| found.to_string());
     }
-    match connection::parse(text) {
-        Ok(connection) => connection.to_string(),
-        Err(_) => "(not shown)".to_owned(),
+    if let Kind::Listen(form) = given.kind
+        && let Ok(addresses) = listen::parse(form, text)
+    {
+        let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+        return addresses.join(" ");
     }
+    text.escape_debug().to_string()
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -162,9 +163,12 @@ pub fn normalised(name: &str) -> String {
 
 /// Whether a normalised name is a setting's or a fallback's.
 pub fn is_known(key: &str) -> bool {
-    let settings = SETTINGS.iter().map(|setting| setting.name);
-    let mut names = settings.chain(FALLBACKS.iter().map(|fallback| fallback.name));
-    names.any(|name| normalised(name) == key)
+    static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let settings = SETTINGS.iter().map(|setting| setting.name);
+        let names = settings.chain(FALLBACKS.iter().map(|fallback| fallback.name));
+        names.map(normalised).collect()
+    });
+    KNOWN.contains(key)
 }
 
 #[cfg(test)]

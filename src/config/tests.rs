@@ -272,12 +272,23 @@ fn the_ca_file_is_read_and_used_with_tls_only() {
     );
     assert_eq!(plain.config.expect("sound").gateway.queue.redis.tls, None);
 
-    for bad in [file("empty.pem", ""), file("text.pem", "hello"), folder.path().join("none.pem")] {
+    let half = good_and_bad(&key.cert.pem());
+    for bad in [
+        file("half.pem", &half),
+        file("empty.pem", ""),
+        file("text.pem", "hello"),
+        folder.path().join("none.pem"),
+    ] {
         let problems = outcome(&[&set(&bad)], "{}").config.expect_err("no certificate");
         let message = problems[0].to_string();
         let start = "Redis__TlsCaFile: expected a readable PEM file with at least one certificate";
         assert!(problems.len() == 1 && message.starts_with(start), "{message}");
     }
+}
+
+/// A sound certificate, then one that is cut off.
+fn good_and_bad(pem: &str) -> String {
+    format!("{pem}\n{}", &pem[..pem.len() / 2])
 }
 
 #[test]
@@ -293,13 +304,26 @@ fn entries_show_value_and_origin() {
         "Redis.ConnectionString=a:6379,user=u,password=*** File Redis.ConnectionString",
         "Redis.MetricQueuePopCount=25, rising Default Redis.MetricQueuePopCount",
         "Shards.Count=2 Environment Shards__Count",
-        "Http.ListenAddress=8080 Environment ASPNETCORE_HTTP_PORTS",
+        "Http.ListenAddress=0.0.0.0:8080 Environment ASPNETCORE_HTTP_PORTS",
         "Log.Level=info Default Log.Level",
     ] {
         assert!(shown.iter().any(|line| line == expected), "{expected} in {shown:#?}");
     }
     let built = SETTINGS.iter().filter(|setting| setting.is_built());
     assert_eq!(found.entries.len(), built.count());
+}
+
+#[test]
+fn entries_show_what_holds_not_what_was_said() {
+    let value = |environment: &[&str], name: &str| {
+        let entries = outcome(environment, "{}").entries;
+        entries.into_iter().find(|entry| entry.name == name).expect("an entry").value
+    };
+    let url = "Redis__ConnectionString=redis://a/5";
+    assert_eq!(value(&[url], "Redis.MetricQueueDatabase"), "5");
+    assert_eq!(value(&[url, "Redis__MetricQueueDatabase=-1"], "Redis.MetricQueueDatabase"), "5");
+    let shards = config(&[], "{}").gateway.shards.count.to_string();
+    assert_eq!(value(&[], "Shards.Count"), shards);
 }
 
 /// Connection strings around a password: sound ones, and those with the
@@ -344,6 +368,30 @@ fn everything_printed(found: &Outcome) -> String {
 
 proptest! {
     #[test]
+    fn no_value_panics_and_a_problem_bears_its_name(
+        setting in prop::sample::select(SETTINGS),
+        value in prop_oneof![any::<String>(), "-?[0-9]{1,20}( ?[KMG]iB)?", "[a-z0-9:;/.*+\\[\\]-]{0,20}"],
+    ) {
+        let name = setting.environment_name();
+        let found = outcome(&[&format!("{name}={value}")], "{}");
+        for problem in found.config.err().unwrap_or_default() {
+            prop_assert_eq!(&problem.name, &name);
+            prop_assert!(!problem.message.contains(char::is_control), "{}", problem);
+        }
+    }
+
+    #[test]
+    fn no_file_panics(text in prop_oneof![any::<String>(), "[\\[{}\\],:\"'a-z0-9./* \n-]{0,60}"]) {
+        outcome(&[], &text);
+    }
+
+}
+
+proptest! {
+    // Each case is some thirty configurations.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
     fn no_password_is_ever_printed(rest in "[A-Za-z0-9!$*()_+%&/=?#@:;.\\-]{0,16}") {
         let password = format!("Zq7{rest}");
         for connection in around(&password) {
@@ -365,6 +413,8 @@ proptest! {
         for connection in [format!("a,user=Zq7{rest}"), format!("redis://Zq7{rest}@a")] {
             let found = outcome(&[&format!("Redis__ConnectionString={connection}")], "{}");
             prop_assert!(found.config.is_ok());
+            let warning = "Redis__ConnectionString names a user without a password, which has no effect";
+            prop_assert_eq!(&found.warnings, &[warning]);
             let report = crate::check_config::render(&found);
             prop_assert!(!report.contains("Zq7"), "{} in {}", connection, report);
         }
