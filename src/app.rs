@@ -1,14 +1,212 @@
-//! The only file that wires actors together.
+//! The application: the only place that wires actors.
+//!
+//! They are started from the end of the flow to its beginning (shards, scrape,
+//! HTTP, readers) and stopped from its beginning to its end, so that whatever
+//! was taken is applied and whatever was asked is answered.
 
+use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix::{Actor, Arbiter};
+use psg_actors::clock::Clock;
+use psg_actors::http::{self, HttpState, Unready};
+use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
+use psg_actors::reject_log::RejectLog;
+use psg_actors::scrape::{self, ScrapeHandle};
+use psg_actors::self_metrics::{RedisMetrics, SelfMetrics};
+use psg_actors::settings::GatewaySettings;
+use psg_actors::shard_set::{ShardSet, ShardThreads};
+use psg_actors::source::redis::RedisQueue;
+use psg_actors::stop::{StopSignal, stop_signal};
+use psg_engine::catalog::Catalog;
+use psg_engine::intake::IntakeSettings;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::config::Config;
 
-/// Runs the gateway until it is stopped.
+/// How long the readers may take to finish what they have taken.
+const READERS_DEADLINE: Duration = Duration::from_secs(6);
+
+/// Runs the gateway until SIGTERM or SIGINT; 0 after a clean stop.
 pub fn run(config: Config) -> ExitCode {
-    tracing::error!(
-        listen = ?config.gateway.http.listen,
-        "the actors are not wired yet, so the gateway can't run"
+    end_on_panic();
+    match actix::System::new().block_on(serve(config.gateway)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the gateway ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A shard that is missing would look like counter resets, a reader that is
+/// missing like silence: a panic of any actor ends the process.
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(%panic, "an actor has panicked, the gateway ends");
+        std::process::exit(1);
+    }));
+}
+
+async fn serve(settings: GatewaySettings) -> io::Result<()> {
+    let mut signals = Signals::listen()?;
+    let (stopper, stop) = stop_signal();
+    let parts = Parts::start(&settings)?;
+    let queue = RedisQueue::new(
+        &settings.queue,
+        settings.metrics.payload.max_payload_bytes,
+        parts.metrics.redis.clone(),
     );
-    ExitCode::FAILURE
+    let unready = unready(queue.clone(), parts.metrics.redis.clone(), stop.clone());
+    let state = HttpState { scrapes: parts.scrapes.clone(), unready };
+    let side = http::bind(&settings.http, state)?;
+    let (handle, server) = (side.handle, actix::spawn(side.server));
+    tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
+
+    actix::spawn(queue.monitor(stop.clone()));
+    let readers = start_readers(&settings, &parts, &queue, &stop);
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping: nothing more is taken");
+    stopper.stop();
+    let finished = finish(readers).await;
+    handle.stop(true).await;
+    server.await??;
+    let metrics = parts.end();
+    let (processed, rejected) = (metrics.processed(), metrics.rejected());
+    tracing::info!(processed, rejected, "stopped");
+    finished
+}
+
+fn unready(queue: RedisQueue, redis: Arc<RedisMetrics>, stop: StopSignal) -> Unready {
+    Unready::new(move || {
+        if stop.is_stopped() {
+            return Some("the gateway is stopping".to_owned());
+        }
+        let unanswered = !redis.up.load(Ordering::Relaxed);
+        queue.trouble().or_else(|| unanswered.then(|| "redis has not answered yet".to_owned()))
+    })
+}
+
+/// What stands behind the readers.
+struct Parts {
+    catalog: Catalog,
+    metrics: Arc<SelfMetrics>,
+    shards: ShardSet,
+    threads: ShardThreads,
+    scrapes: ScrapeHandle,
+    scraper: JoinHandle<()>,
+    clock: Clock,
+}
+
+impl Parts {
+    fn start(settings: &GatewaySettings) -> io::Result<Self> {
+        let clock = Clock::start();
+        let catalog = Catalog::new(settings.metrics.series, settings.metrics.summary);
+        let metrics = Arc::new(SelfMetrics::new(
+            settings.queue.workers,
+            settings.shards.count,
+            catalog.clone(),
+            &settings.queue.key,
+            settings.metrics.disable_meta_metrics,
+        ));
+        let (shards, threads) = ShardSet::start(settings.shards, metrics.clone(), clock)?;
+        let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone())?;
+        Ok(Self { catalog, metrics, shards, threads, scrapes, scraper, clock })
+    }
+
+    /// Ends the scraper, then the shards, each after its last message.
+    fn end(self) -> Arc<SelfMetrics> {
+        drop(self.scrapes);
+        // A panic has ended the process already.
+        let _ = self.scraper.join();
+        drop(self.shards);
+        self.threads.join();
+        self.metrics
+    }
+}
+
+/// A reader that runs on an arbiter of its own.
+struct RunningReader {
+    arbiter: Arbiter,
+    done: oneshot::Receiver<()>,
+}
+
+fn start_readers(
+    settings: &GatewaySettings,
+    parts: &Parts,
+    queue: &RedisQueue,
+    stop: &StopSignal,
+) -> Vec<RunningReader> {
+    let shared = RouterSettings {
+        intake: IntakeSettings {
+            payload: settings.metrics.payload.clone(),
+            shards: parts.shards.count(),
+            cache_series: settings.metrics.reader_cache_series,
+            sort_labels: settings.metrics.sort_labels,
+        },
+        catalog: parts.catalog.clone(),
+        shards: parts.shards.clone(),
+        rejects: Arc::new(RejectLog::default()),
+        clock: parts.clock,
+    };
+    let start = |worker| {
+        let (tell_done, done) = oneshot::channel();
+        let (shared, queue, stop) = (shared.clone(), queue.clone(), stop.clone());
+        let metrics = parts.metrics.clone();
+        let arbiter = Arbiter::new();
+        arbiter.spawn_fn(move || {
+            let source = queue.source(worker, metrics.workers[worker].clone(), stop.clone());
+            let router = Router::new(shared, &metrics, worker);
+            ReaderActor::new(Reader::new(source, router, stop), tell_done).start();
+        });
+        RunningReader { arbiter, done }
+    };
+    (0..settings.queue.workers).map(start).collect()
+}
+
+/// Waits until all that was taken is in the shards' inboxes, and ends the
+/// readers' threads.
+async fn finish(readers: Vec<RunningReader>) -> io::Result<()> {
+    let all_done = async {
+        let mut arbiters = Vec::new();
+        for reader in readers {
+            // A reader that is gone without a word has panicked.
+            let _ = reader.done.await;
+            arbiters.push(reader.arbiter);
+        }
+        arbiters
+    };
+    let arbiters = tokio::time::timeout(READERS_DEADLINE, all_done)
+        .await
+        .map_err(|_| io::Error::other("a reader did not finish what it had taken"))?;
+    for arbiter in arbiters {
+        arbiter.stop();
+        let _ = arbiter.join();
+    }
+    Ok(())
+}
+
+/// The signals that stop the gateway.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

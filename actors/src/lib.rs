@@ -4,8 +4,15 @@
 //! source ─► reader ─► shard_set ─► shard ─► scrape ─► http
 //! ```
 
-pub mod backoff;
-pub mod self_metrics;
 pub mod settings;
 pub mod source;
+pub mod reader;
+pub mod shard_set;
+pub mod shard;
+pub mod scrape;
+pub mod http;
+pub mod self_metrics;
+pub mod reject_log;
+pub mod backoff;
+pub mod clock;
 pub mod stop;

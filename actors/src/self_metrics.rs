@@ -1,12 +1,80 @@
 //! Self-metrics: what the gateway counts of itself, in atomics that every
-//! actor may reach. `table` describes each, `collect` reads them for a scrape.
+//! actor may reach. [`table`] describes each and tells how it is read.
+
+pub mod histogram;
+mod process;
+pub mod table;
+
+use std::sync::Arc;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use psg_engine::catalog::Catalog;
 use psg_engine::reject::Reason;
 use psg_engine::sample::Kind;
 
 use crate::source::ErrorKind;
+
+use histogram::AtomicHistogram;
+
+/// Bounds of `inbox_wait_seconds`, in seconds.
+const INBOX_WAIT_BOUNDS: &[f64] = &[0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
+/// Bounds of `scrape_duration_seconds`, in seconds.
+const SCRAPE_BOUNDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// All counters of the process.
+#[derive(Debug)]
+pub struct SelfMetrics {
+    /// One for each reader.
+    pub workers: Vec<Arc<WorkerMetrics>>,
+    /// One for each shard.
+    pub shards: Vec<Arc<ShardMetrics>>,
+    /// The connections to Redis.
+    pub redis: Arc<RedisMetrics>,
+    /// How long messages waited for room in an inbox.
+    pub inbox_wait: AtomicHistogram,
+    /// How long scrapes took, from the request to the merged exposition.
+    pub scrape_duration: AtomicHistogram,
+    /// Size of the last exposition.
+    pub exposition_bytes: AtomicU64,
+    catalog: Catalog,
+    queue_key: String,
+    /// Whether only `info` is exposed.
+    only_info: bool,
+}
+
+impl SelfMetrics {
+    /// Counters at 0.
+    pub fn new(
+        workers: usize,
+        shards: usize,
+        catalog: Catalog,
+        queue_key: &str,
+        only_info: bool,
+    ) -> Self {
+        Self {
+            workers: (0..workers).map(|_| Arc::default()).collect(),
+            shards: (0..shards).map(|_| Arc::default()).collect(),
+            redis: Arc::default(),
+            inbox_wait: AtomicHistogram::new(INBOX_WAIT_BOUNDS),
+            scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),
+            exposition_bytes: AtomicU64::new(0),
+            catalog,
+            queue_key: queue_key.into(),
+            only_info,
+        }
+    }
+
+    /// Samples that are in the shards' inboxes or beyond.
+    pub fn processed(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.processed.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Samples that were refused.
+    pub fn rejected(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.rejected_total()).sum()
+    }
+}
 
 /// What one worker counts.
 #[derive(Debug, Default)]

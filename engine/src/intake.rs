@@ -1,1 +1,238 @@
+//! Intake: the left half of the way. It turns payloads into values for slots,
+//! a page at a time:
+//!
+//! 1. [`Intake::route`] takes each payload: a recognised template, or else the
+//!    decoder, the catalog and the cache of known series, says which series it
+//!    is for.
+//! 2. [`Intake::unknown`] are the series whose shards have yet to be asked
+//!    (Define); [`Intake::answer`] takes what they said.
+//! 3. [`Intake::finish`] gives the batches for the shards, and the samples
+//!    that admission refused.
 
+mod clock;
+mod family_cache;
+mod series_cache;
+mod template;
+
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::labels::LabelRenderer;
+use crate::limits::PayloadLimits;
+use crate::reject::{Reason, Reject};
+use crate::series::{SeriesKey, Slot};
+use crate::sharding::{ShardCount, ShardIndex, series_hash};
+use crate::store::Batch;
+use crate::wire::Decoder;
+
+use family_cache::FamilyCache;
+use series_cache::{EntryId, SeriesCache, State};
+use template::{Located, TemplateCache};
+
+/// What an intake is tuned by.
+#[derive(Debug, Clone)]
+pub struct IntakeSettings {
+    /// Bounds on one payload.
+    pub payload: PayloadLimits,
+    /// K.
+    pub shards: ShardCount,
+    /// Series, and payload templates, that are kept from page to page.
+    pub cache_series: usize,
+    /// Whether labels are printed sorted; else in first-seen order.
+    pub sort_labels: bool,
+}
+
+/// One reader's intake.
+#[derive(Debug)]
+pub struct Intake {
+    settings: IntakeSettings,
+    catalog: Catalog,
+    decoder: Decoder,
+    renderer: LabelRenderer,
+    families: FamilyCache,
+    series: SeriesCache,
+    templates: TemplateCache,
+    page: Vec<Routed>,
+    payloads: u32,
+    unknown: Vec<(EntryId, SeriesKey)>,
+    born: u64,
+}
+
+/// One accepted sample of the page in hand.
+#[derive(Debug, Clone, Copy)]
+struct Routed {
+    /// The number of its entry, which stays that series' until the page ends.
+    entry: u32,
+    /// Which payload of the page it came in.
+    payload: u32,
+    value: f64,
+}
+
+/// The series that one shard is to be asked for, and for whom.
+#[derive(Debug)]
+pub struct Unknown {
+    /// The shard that owns them.
+    pub shard: ShardIndex,
+    /// What to ask it.
+    pub keys: Vec<SeriesKey>,
+    entries: Vec<EntryId>,
+}
+
+/// The entries of one [`Unknown`], kept until its shard has answered.
+#[derive(Debug)]
+pub struct Asked {
+    /// The shard that was asked.
+    pub shard: ShardIndex,
+    entries: Vec<EntryId>,
+}
+
+impl Unknown {
+    /// The question, and what to keep for the answer.
+    pub fn ask(self) -> (Vec<SeriesKey>, Asked) {
+        (self.keys, Asked { shard: self.shard, entries: self.entries })
+    }
+}
+
+/// A page that is ready: what to send to the shards and what was refused.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// One batch for each shard, in shard order; empty ones included.
+    pub batches: Vec<Batch>,
+    /// Samples that admission refused, each with the number of its payload in
+    /// the page.
+    pub refused: Vec<(u32, Reject)>,
+}
+
+impl Intake {
+    /// An intake without any cached series.
+    pub fn new(settings: IntakeSettings, catalog: Catalog) -> Self {
+        Self {
+            decoder: Decoder::new(settings.payload.clone()),
+            renderer: LabelRenderer::default(),
+            families: FamilyCache::default(),
+            series: SeriesCache::new(settings.cache_series),
+            templates: TemplateCache::new(settings.cache_series),
+            page: Vec::new(),
+            payloads: 0,
+            unknown: Vec::new(),
+            born: 0,
+            settings,
+            catalog,
+        }
+    }
+
+    /// Takes the next payload of the page, or says why it is refused.
+    pub fn route(&mut self, payload: &[u8]) -> Result<(), Reject> {
+        let number = self.payloads;
+        self.payloads += 1;
+        let located = self.templates.locate(payload);
+        if let Some(located) = &located
+            && let Some(entry) = self.templates.recognise(payload, located, &self.series)
+        {
+            self.series.touch(entry);
+            self.page.push(Routed { entry: entry.number(), payload: number, value: located.value });
+            return Ok(());
+        }
+        let (entry, value) = self.decode(payload, located)?;
+        self.page.push(Routed { entry: entry.number(), payload: number, value });
+        Ok(())
+    }
+
+    /// Counts a payload of the page that was refused before it came here, so
+    /// that the numbers in [`Outcome::refused`] stay those of the page.
+    pub fn skip(&mut self) {
+        self.payloads += 1;
+    }
+
+    /// The series of this page that no shard has been asked for yet, by shard.
+    pub fn unknown(&mut self) -> Vec<Unknown> {
+        let mut by_shard: Vec<Unknown> = Vec::new();
+        for (entry, key) in self.unknown.drain(..) {
+            let shard = self.settings.shards.owner_of(key.hash);
+            let position = by_shard.iter().position(|unknown| unknown.shard == shard);
+            let position = position.unwrap_or_else(|| {
+                by_shard.push(Unknown { shard, keys: Vec::new(), entries: Vec::new() });
+                by_shard.len() - 1
+            });
+            by_shard[position].keys.push(key);
+            by_shard[position].entries.push(entry);
+        }
+        by_shard
+    }
+
+    /// Takes a shard's answers, one for each key that it was asked for.
+    pub fn answer(&mut self, asked: Asked, answers: Vec<Result<Slot, Reason>>) {
+        for (entry, answer) in asked.entries.into_iter().zip(answers) {
+            self.series.resolve(entry, asked.shard, answer);
+        }
+    }
+
+    /// Ends the page, after every shard has answered.
+    pub fn finish(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        outcome.batches.resize_with(self.settings.shards.get(), Batch::default);
+        let expected = self.page.len() / self.settings.shards.get();
+        for batch in &mut outcome.batches {
+            batch.values.reserve(expected + expected / 4);
+        }
+        for routed in self.page.drain(..) {
+            match self.series.state(routed.entry) {
+                State::Known { shard, slot } => {
+                    outcome.batches[shard.get()].values.push((slot, routed.value));
+                }
+                State::Refused(reason) => {
+                    outcome.refused.push((routed.payload, refusal(reason)));
+                }
+                State::Unknown => unreachable!("every shard has answered"),
+            }
+        }
+        self.payloads = 0;
+        self.series.end_page(|shard, slot| outcome.batches[shard.get()].forget.push(slot));
+        outcome
+    }
+
+    /// The long way: the decoder, the catalog, the cache of known series.
+    fn decode(
+        &mut self,
+        payload: &[u8],
+        located: Option<Located>,
+    ) -> Result<(EntryId, f64), Reject> {
+        let sample = self.decoder.decode(payload)?;
+        let labels = self.renderer.canonical(sample.labels);
+        let hash = self.series.hash(sample.name, labels);
+        let cached = self.families.get(sample.name).filter(|family| family.kind() == sample.kind);
+        if let Some(family) = cached
+            && let Some(entry) = self.series.find(hash, family, labels)
+        {
+            self.series.touch(entry);
+            // A series that comes back is worth a template; one that is new
+            // each time would only push out the others.
+            if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
+                self.templates.learn(payload, &located, sample.kind, entry, &mut self.series);
+            }
+            return Ok((entry, sample.value));
+        }
+        let family = self.families.hold(&self.catalog, &sample)?;
+        let labels: Arc<str> = labels.into();
+        let display = match self.settings.sort_labels {
+            true => None,
+            false => Some(self.renderer.as_sent(sample.labels)).filter(|text| **text != *labels),
+        };
+        self.born += 1;
+        let entry = self.series.insert(hash, family.family().clone(), labels.clone(), self.born);
+        let key = SeriesKey {
+            hash: series_hash(&family, &labels),
+            family,
+            labels,
+            display: display.map(Box::from),
+        };
+        self.unknown.push((entry, key));
+        Ok((entry, sample.value))
+    }
+}
+
+fn refusal(reason: Reason) -> Reject {
+    let of_metric = reason == Reason::MetricSeriesLimit;
+    let whose = if of_metric { "the metric has" } else { "there are" };
+    Reject::new(reason, format!("a new series, where {whose} as many as the limit allows"))
+}

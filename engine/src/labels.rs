@@ -1,1 +1,74 @@
+//! Labels: the one text that is both a series' identity and what is printed.
+//!
+//! The *label text* is `a="1",b="2"`: sorted by name (bytewise), values
+//! escaped for the exposition formats, without braces. Escaping is injective,
+//! so two label sets are equal exactly where their texts are; it is rendered
+//! once per series and never again.
 
+use crate::exposition::escape;
+use crate::sample::{Label, Labels};
+
+/// Renders label texts; keeps its buffers from one sample to the next.
+#[derive(Debug, Default)]
+pub struct LabelRenderer {
+    order: Vec<u16>,
+    canonical: String,
+    as_sent: String,
+}
+
+impl LabelRenderer {
+    /// The canonical text of `labels`.
+    pub fn canonical(&mut self, labels: Labels<'_>) -> &str {
+        self.canonical.clear();
+        if labels.iter().is_sorted_by(|left, right| left.name < right.name) {
+            labels.iter().for_each(|label| append(&mut self.canonical, label));
+            return &self.canonical;
+        }
+        self.order.clear();
+        self.order.extend(0..labels.len() as u16);
+        self.order.sort_unstable_by_key(|index| labels.at(usize::from(*index)).name);
+        for index in &self.order {
+            append(&mut self.canonical, labels.at(usize::from(*index)));
+        }
+        &self.canonical
+    }
+
+    /// The text with the labels in the order in which they were sent.
+    pub fn as_sent(&mut self, labels: Labels<'_>) -> &str {
+        self.as_sent.clear();
+        labels.iter().for_each(|label| append(&mut self.as_sent, label));
+        &self.as_sent
+    }
+}
+
+fn append(out: &mut String, label: Label<'_>) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    out.push_str(label.name);
+    out.push_str("=\"");
+    escape::append_label_value(out, label.value);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(labels: &[(&str, &str)], canonical: &str, as_sent: &str) {
+        let labels: Vec<Label<'_>> =
+            labels.iter().map(|(name, value)| Label { name, value }).collect();
+        let mut renderer = LabelRenderer::default();
+        assert_eq!(renderer.canonical(Labels::from(&labels[..])), canonical);
+        assert_eq!(renderer.as_sent(Labels::from(&labels[..])), as_sent);
+    }
+
+    #[test]
+    fn texts() {
+        check(&[], "", "");
+        check(&[("a", "1"), ("b", "2")], r#"a="1",b="2""#, r#"a="1",b="2""#);
+        check(&[("b", "2"), ("a", "1")], r#"a="1",b="2""#, r#"b="2",a="1""#);
+        check(&[("b", "2"), ("_x", "1"), ("A", "3")], r#"A="3",_x="1",b="2""#, r#"b="2",_x="1",A="3""#);
+        check(&[("a", "\"\\\n")], r#"a="\"\\\n""#, r#"a="\"\\\n""#);
+    }
+}

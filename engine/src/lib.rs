@@ -17,6 +17,7 @@ pub mod metric;
 pub mod name;
 pub mod reject;
 pub mod sample;
+pub mod series;
 pub mod sharding;
 pub mod store;
 pub mod wire;

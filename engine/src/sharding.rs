@@ -1,1 +1,78 @@
+//! Sharding: which shard owns a series.
+//!
+//! The hash of a series is fixed for ever: xxh3 (64 bits) of its label text,
+//! seeded with the xxh3 of its metric name. It picks one of [`SEGMENTS`]
+//! segments, and the segment modulo K picks the shard, so that a segment never
+//! straddles shards whatever K is.
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::catalog::Family;
+
+/// Into how many segments all series are divided.
+pub const SEGMENTS: u64 = 1024;
+
+/// K, the number of shards; at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardCount(u16);
+
+/// One shard: below its [`ShardCount`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct ShardIndex(pub u16);
+
+impl ShardCount {
+    /// K shards; 0 is taken as 1, and what passes [`SEGMENTS`] as that.
+    pub fn new(count: usize) -> Self {
+        Self(count.clamp(1, SEGMENTS as usize) as u16)
+    }
+
+    /// K as a number.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The shard that owns the series with this hash.
+    pub fn owner_of(self, series_hash: u64) -> ShardIndex {
+        let segment = (series_hash % SEGMENTS) as u16;
+        ShardIndex(segment % self.0)
+    }
+}
+
+impl ShardIndex {
+    /// For indexing a table with one entry for each shard.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// The fixed hash of the series of `family` with this canonical label text.
+pub fn series_hash(family: &Family, canonical_labels: &str) -> u64 {
+    xxh3_64_with_seed(canonical_labels.as_bytes(), family.name_hash())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Shape;
+
+    /// Stored state is found again by this hash: it must never change.
+    #[test]
+    fn the_hash_is_fixed() {
+        let family = Family::standalone("http_requests_total", "", Shape::Counter);
+        assert_eq!(family.name_hash(), 0x3fe9_cf24_ae5d_b842);
+        assert_eq!(series_hash(&family, r#"method="GET""#), 0x2609_59d5_0496_7cb1);
+    }
+
+    #[test]
+    fn owners_are_below_k_and_spread() {
+        for count in [1, 2, 3, 4, 7, 256] {
+            let shards = ShardCount::new(count);
+            let mut owned = vec![0; count];
+            for hash in 0..SEGMENTS * 4 {
+                owned[shards.owner_of(hash).get()] += 1;
+            }
+            let fair = (SEGMENTS * 4) as usize / count;
+            assert!(owned.iter().all(|n: &usize| n.abs_diff(fair) <= fair / 2 + 4), "{count}: {owned:?}");
+        }
+    }
+}

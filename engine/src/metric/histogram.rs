@@ -62,6 +62,11 @@ impl Histogram {
         Self { counts: vec![0; layout.bounds.len() + 1].into(), sum: 0.0 }
     }
 
+    /// A histogram of these counts, not cumulative, one for each bucket.
+    pub fn from_parts(counts: Box<[u64]>, sum: f64) -> Self {
+        Self { counts, sum }
+    }
+
     /// Counts one finite value.
     pub fn observe(&mut self, value: f64, layout: &BucketLayout) {
         self.counts[layout.bucket_of(value)] += 1;

@@ -1,3 +1,6 @@
-//! What the integration tests of this crate share.
+//! What the integration tests of this crate share. Each test binary uses its
+//! own part of it.
+#![allow(dead_code)]
 
 pub mod exposition_parser;
+pub mod pipeline;

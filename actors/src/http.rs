@@ -1,0 +1,115 @@
+//! The HTTP side: who may ask what, and what is answered.
+
+mod metrics;
+mod negotiate;
+mod probes;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::Compress;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpResponse, HttpServer, Resource};
+
+use crate::scrape::ScrapeHandle;
+use crate::settings::HttpSettings;
+
+/// Threads that serve HTTP. Each scrape is rendered elsewhere; these copy.
+const WORKERS: usize = 2;
+/// How long a client may take to send its request's head.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long answers under way may take after a stop, in seconds.
+const SHUTDOWN_SECONDS: u64 = 3;
+
+/// What the handlers work with.
+#[derive(Debug, Clone)]
+pub struct HttpState {
+    /// Asks for scrapes.
+    pub scrapes: ScrapeHandle,
+    /// Why the gateway is not ready, if it is not.
+    pub unready: Unready,
+}
+
+/// Tells why the gateway is not ready, without secrets; `None` where it is.
+#[derive(Clone)]
+pub struct Unready(Arc<dyn Fn() -> Option<String> + Send + Sync>);
+
+impl Unready {
+    /// Asks `reason` each time.
+    pub fn new(reason: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(reason))
+    }
+}
+
+impl fmt::Debug for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Unready").field(&(self.0)()).finish()
+    }
+}
+
+/// A server that listens, ready to be awaited.
+pub struct HttpSide {
+    /// Runs until it is stopped.
+    pub server: Server,
+    /// Stops it.
+    pub handle: ServerHandle,
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// One route: its path, and how it is answered.
+struct Route {
+    path: &'static str,
+    resource: fn(Resource) -> Resource,
+}
+
+/// Every route.
+static ROUTES: &[Route] = &[
+    Route { path: "/", resource: |resource| get_and_head(resource, probes::root) },
+    Route { path: "/metrics", resource: |resource| get_and_head(resource, metrics::metrics) },
+    Route { path: "/metrics/", resource: |resource| get_and_head(resource, metrics::metrics) },
+    Route { path: "/-/healthy", resource: |resource| get_and_head(resource, probes::healthy) },
+    Route { path: "/-/ready", resource: |resource| get_and_head(resource, probes::ready) },
+];
+
+/// Binds the addresses; serves once the server is awaited.
+pub fn bind(settings: &HttpSettings, state: HttpState) -> io::Result<HttpSide> {
+    let data = Data::new(state);
+    let app = move || {
+        let routes = |config: &mut web::ServiceConfig| {
+            for route in ROUTES {
+                config.service((route.resource)(web::resource(route.path)));
+            }
+        };
+        App::new().app_data(data.clone()).wrap(Compress::default()).configure(routes)
+    };
+    let mut server = HttpServer::new(app)
+        .workers(WORKERS)
+        .disable_signals()
+        .client_request_timeout(REQUEST_TIMEOUT)
+        .shutdown_timeout(SHUTDOWN_SECONDS);
+    for address in &settings.listen {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+        server = server.bind(address).map_err(named)?;
+    }
+    let addresses = server.addrs();
+    let server = server.run();
+    Ok(HttpSide { handle: server.handle(), server, addresses })
+}
+
+fn get_and_head<H, A>(resource: Resource, handler: H) -> Resource
+where
+    H: actix_web::Handler<A> + Clone,
+    A: actix_web::FromRequest + 'static,
+    H::Output: actix_web::Responder + 'static,
+{
+    let refused = || async { HttpResponse::MethodNotAllowed().body("only GET and HEAD\n") };
+    resource
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(refused))
+}

@@ -1,0 +1,31 @@
+//! Probes: whether the process works, and whether it is ready.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
+use actix_web::web::Data;
+
+use super::HttpState;
+
+/// `/`: the reference's health check, whatever Redis does.
+pub async fn root() -> HttpResponse {
+    plain("ok")
+}
+
+/// `/-/healthy`: 200 while the process works.
+pub async fn healthy() -> HttpResponse {
+    plain("healthy\n")
+}
+
+/// `/-/ready`: 200 while the queue can be read, else 503 with the reason.
+pub async fn ready(state: Data<HttpState>) -> HttpResponse {
+    match (state.unready.0)() {
+        None => plain("ready\n"),
+        Some(reason) => HttpResponse::ServiceUnavailable()
+            .content_type(ContentType::plaintext())
+            .body(format!("{reason}\n")),
+    }
+}
+
+fn plain(text: &'static str) -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::plaintext()).body(text)
+}

@@ -1,0 +1,84 @@
+//! A reader: the actor that takes elements from its source and routes them.
+//! The loop around the source is written here, once for every kind of source.
+
+mod router;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::backoff::Backoff;
+use crate::source::{QueueSource, Taken};
+use crate::stop::StopSignal;
+
+pub use router::{Router, RouterSettings};
+
+/// The reader's data. [`Reader::run`] is its life.
+#[derive(Debug)]
+pub struct Reader<S> {
+    source: S,
+    router: Router,
+    stop: StopSignal,
+}
+
+impl<S: QueueSource> Reader<S> {
+    /// A reader that works until its source has ended.
+    pub fn new(source: S, router: Router, stop: StopSignal) -> Self {
+        Self { source, router, stop }
+    }
+
+    /// Takes and routes until the stop signal has come and all that was taken
+    /// is in the shards' inboxes.
+    pub async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.source.take().await {
+                Ok(Taken::Page(page)) => {
+                    backoff.reset();
+                    if self.router.route(page).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Taken::Ended) => return,
+                Err(error) => {
+                    tracing::debug!(kind = error.kind.as_str(), %error, "nothing could be taken");
+                    self.wait(backoff.delay()).await;
+                }
+            }
+        }
+    }
+
+    async fn wait(&mut self, delay: std::time::Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = self.stop.stopped() => {}
+        }
+    }
+}
+
+/// The actix actor around a reader: it runs on an arbiter of its own and tells
+/// when it is done.
+#[derive(Debug)]
+pub struct ReaderActor<S> {
+    life: Option<(Reader<S>, oneshot::Sender<()>)>,
+}
+
+impl<S: QueueSource + Unpin> ReaderActor<S> {
+    /// An actor that lives as long as `reader` runs; `done` is told its end.
+    pub fn new(reader: Reader<S>, done: oneshot::Sender<()>) -> Self {
+        Self { life: Some((reader, done)) }
+    }
+}
+
+impl<S: QueueSource + Unpin> Actor for ReaderActor<S> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let Some((reader, done)) = self.life.take() else { return };
+        let life = async move {
+            reader.run().await;
+            // Nobody listens where the process is ending anyway.
+            let _ = done.send(());
+        };
+        context.spawn(life.into_actor(self).map(|(), _, context| context.stop()));
+    }
+}

@@ -1,0 +1,143 @@
+//! The router of one reader: from the elements of a page to the shards'
+//! inboxes, and the accounts of it. taken = processed + rejected.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use psg_engine::catalog::Catalog;
+use psg_engine::intake::{Asked, Intake, IntakeSettings};
+use psg_engine::metric::Moment;
+use psg_engine::reject::{Reason, Reject};
+use psg_engine::sharding::ShardIndex;
+use psg_engine::store::Batch;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::clock::Clock;
+use crate::reject_log::RejectLog;
+use crate::self_metrics::{SelfMetrics, WorkerMetrics};
+use crate::shard::{Defined, ShardMessage};
+use crate::shard_set::{ShardSet, ShardsGone};
+use crate::source::{Page, Slice};
+
+/// Routes pages; owned by one reader.
+#[derive(Debug)]
+pub struct Router {
+    intake: Intake,
+    shards: ShardSet,
+    reply: UnboundedSender<Defined>,
+    answers: UnboundedReceiver<Defined>,
+    metrics: Arc<WorkerMetrics>,
+    rejects: Arc<RejectLog>,
+    clock: Clock,
+}
+
+/// What the routers of all readers share.
+#[derive(Debug, Clone)]
+pub struct RouterSettings {
+    /// How payloads are taken in.
+    pub intake: IntakeSettings,
+    /// Where families are claimed.
+    pub catalog: Catalog,
+    /// Where samples go.
+    pub shards: ShardSet,
+    /// Where refusals are logged.
+    pub rejects: Arc<RejectLog>,
+    /// The process' clock.
+    pub clock: Clock,
+}
+
+impl Router {
+    /// A router that counts under `worker`.
+    pub fn new(settings: RouterSettings, metrics: &SelfMetrics, worker: usize) -> Self {
+        let (reply, answers) = unbounded_channel();
+        Self {
+            intake: Intake::new(settings.intake, settings.catalog),
+            shards: settings.shards,
+            reply,
+            answers,
+            metrics: metrics.workers[worker].clone(),
+            rejects: settings.rejects,
+            clock: settings.clock,
+        }
+    }
+
+    /// Routes all elements of a page. The future must not be dropped before it
+    /// is done: what it had in hand would be lost.
+    pub async fn route(&mut self, page: Page<'_>) -> Result<(), ShardsGone> {
+        let now = self.clock.now();
+        for element in page.elements {
+            match element {
+                Slice::Whole(range) => {
+                    let payload = &page.buffer[range.clone()];
+                    if let Err(reject) = self.intake.route(payload) {
+                        self.refuse(&reject, payload, now);
+                    }
+                }
+                Slice::TooLarge { head, length } => {
+                    self.intake.skip();
+                    let detail = format!("the element has {length} bytes");
+                    let reject = Reject::new(Reason::PayloadTooLarge, detail);
+                    self.refuse(&reject, &page.buffer[head.clone()], now);
+                }
+            }
+        }
+        self.define_unknown().await?;
+        self.send(page, now)
+    }
+
+    /// Asks the shards for the series that are not known, and waits for all
+    /// answers.
+    async fn define_unknown(&mut self) -> Result<(), ShardsGone> {
+        let mut asked: Vec<Asked> = Vec::new();
+        for unknown in self.intake.unknown() {
+            let (keys, kept) = unknown.ask();
+            let reply = self.reply.clone();
+            self.shards.send(kept.shard, ShardMessage::Define { keys, reply })?;
+            asked.push(kept);
+        }
+        while !asked.is_empty() {
+            let defined = self.answers.recv().await.ok_or(ShardsGone)?;
+            let position = asked.iter().position(|kept| kept.shard == defined.shard);
+            let position = position.expect("a shard answers what it was asked");
+            self.intake.answer(asked.swap_remove(position), defined.answers);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, page: Page<'_>, now: Moment) -> Result<(), ShardsGone> {
+        let outcome = self.intake.finish();
+        for (number, reject) in &outcome.refused {
+            self.refuse(reject, payload_of(page, *number), now);
+        }
+        for (number, batch) in outcome.batches.into_iter().enumerate() {
+            self.send_batch(ShardIndex(number as u16), batch)?;
+        }
+        Ok(())
+    }
+
+    fn send_batch(&self, shard: ShardIndex, batch: Batch) -> Result<(), ShardsGone> {
+        if batch.values.is_empty() && batch.forget.is_empty() {
+            return Ok(());
+        }
+        let samples = batch.values.len() as u64;
+        self.shards.send(shard, ShardMessage::Apply(batch))?;
+        // Only now: a scrape that shows n processed shows what those n did.
+        add(&self.metrics.processed, samples);
+        Ok(())
+    }
+
+    fn refuse(&self, reject: &Reject, payload: &[u8], now: Moment) {
+        add(&self.metrics.rejected[reject.reason as usize], 1);
+        self.rejects.note(reject, payload, now);
+    }
+}
+
+fn payload_of(page: Page<'_>, number: u32) -> &[u8] {
+    match &page.elements[number as usize] {
+        Slice::Whole(range) | Slice::TooLarge { head: range, .. } => &page.buffer[range.clone()],
+    }
+}
+
+fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
+}

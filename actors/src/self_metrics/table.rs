@@ -1,0 +1,356 @@
+//! The one table of self-metrics: name, type, labels, help, and how each is
+//! read. The exposition and the README come from it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use psg_engine::catalog::{Family, Shape};
+use psg_engine::exposition::Format;
+use psg_engine::exposition::series::write_series;
+use psg_engine::labels::LabelRenderer;
+use psg_engine::merge::Fragment;
+use psg_engine::metric::{Moment, Value};
+use psg_engine::name::RESERVED_PREFIX;
+use psg_engine::reject::Reason;
+use psg_engine::sample::{Kind, Label, Labels};
+
+use super::SelfMetrics;
+use super::process::{self, ProcessFigures};
+use crate::shard_set::ShardSet;
+use crate::source::ErrorKind;
+
+/// One self-metric.
+#[derive(Debug)]
+pub struct SelfMetric {
+    /// Its name without the prefix.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its label names.
+    pub labels: &'static [&'static str],
+    /// What it means and what to do about it.
+    pub help: &'static str,
+    read: fn(&Reading<'_>, &mut Lines),
+}
+
+/// Where the figures of one scrape are read from.
+struct Reading<'a> {
+    metrics: &'a SelfMetrics,
+    shards: &'a ShardSet,
+    process: Option<ProcessFigures>,
+}
+
+/// The series of one self-metric.
+#[derive(Default)]
+struct Lines {
+    series: Vec<(String, Value)>,
+    /// For histograms, whose buckets are the metric's own.
+    shape: Option<Shape>,
+    renderer: LabelRenderer,
+}
+
+/// Every self-metric.
+pub static SELF_METRICS: &[SelfMetric] = &[
+    SelfMetric {
+        name: "info",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Always 1. This is prom-stream-gateway: it lets short-lived programs (AWS Lambda, PHP requests, cron jobs) have Prometheus metrics without aggregating them. Producers LPUSH one JSON sample per element, for example {\"type\":\"counter\",\"name\":\"jobs_total\",\"value\":1,\"labels\":{\"queue\":\"mail\"}}, onto a Redis list; the gateway pops the list, adds counters, sets gauges, fills histograms and summaries in memory, and shows all of it here for Prometheus to scrape. Metrics that begin with prom_stream_gateway_ are about the gateway itself; all others come from producers.",
+        read: |_, lines| lines.plain(1.0),
+    },
+    SelfMetric {
+        name: "build_info",
+        kind: Kind::Gauge,
+        labels: &["version", "revision"],
+        help: "Always 1. The labels tell which version of the gateway runs, and the source revision that it was built from. Two versions at once mean a rollout in progress.",
+        read: |_, lines| lines.labelled(&[("version", env!("CARGO_PKG_VERSION")), ("revision", revision())], 1.0),
+    },
+    SelfMetric {
+        name: "redis_queue_empty_pops_total",
+        kind: Kind::Counter,
+        labels: &["worker", "queueKey"],
+        help: "Pops that found the queue empty. Growing slowly is normal: each time the queue is drained, the last pops find nothing. Not growing under load means that the workers are always busy. Labels: worker is the reader's number, queueKey the Redis list.",
+        read: |reading, lines| reading.per_worker(lines, |worker| worker.empty_pops.load(Ordering::Relaxed)),
+    },
+    SelfMetric {
+        name: "redis_queue_pending_size",
+        kind: Kind::Gauge,
+        labels: &["queueKey"],
+        help: "Elements that wait in the Redis list, asked once a second. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
+        read: |reading, lines| {
+            let pending = reading.metrics.redis.pending.load(Ordering::Relaxed);
+            lines.labelled(&[("queueKey", &reading.metrics.queue_key)], pending.max(0) as f64);
+        },
+    },
+    SelfMetric {
+        name: "dropped_metrics_total",
+        kind: Kind::Counter,
+        labels: &["worker", "queueKey"],
+        help: "Samples that were refused, for whatever reason. Should not grow: if it does, rejected_samples_total tells the reason and the gateway's log shows examples. Labels: worker is the reader's number, queueKey the Redis list.",
+        read: |reading, lines| reading.per_worker(lines, |worker| worker.rejected_total()),
+    },
+    SelfMetric {
+        name: "processed_metrics_total",
+        kind: Kind::Counter,
+        labels: &["worker", "queueKey"],
+        help: "Samples that were accepted and are part of what this scrape shows. Its rate is the gateway's throughput; none while producers are pushing means that nothing is taken from the queue. Labels: worker is the reader's number, queueKey the Redis list.",
+        read: |reading, lines| reading.per_worker(lines, |worker| worker.processed.load(Ordering::Relaxed)),
+    },
+    SelfMetric {
+        name: "rejected_samples_total",
+        kind: Kind::Counter,
+        labels: &["reason"],
+        help: "Samples that were refused, by reason, over all workers. Each reason points at a fault of a producer or at a limit of the gateway's settings; the README lists them.",
+        read: |reading, lines| {
+            for reason in Reason::ALL {
+                let count = |counts: &[AtomicU64]| counts[*reason as usize].load(Ordering::Relaxed);
+                let total: u64 = reading.metrics.workers.iter().map(|w| count(&w.rejected)).sum();
+                lines.labelled(&[("reason", reason.as_str())], total as f64);
+            }
+        },
+    },
+    SelfMetric {
+        name: "series_limit_hits_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Samples that were refused because they would have made a new series where Metrics.MaxSeries or Metrics.MaxSeriesPerMetric is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
+        read: |reading, lines| {
+            let limits = [Reason::SeriesLimit, Reason::MetricSeriesLimit];
+            let of = |counts: &[AtomicU64]| -> u64 {
+                limits.iter().map(|reason| counts[*reason as usize].load(Ordering::Relaxed)).sum()
+            };
+            let total: u64 = reading.metrics.workers.iter().map(|w| of(&w.rejected)).sum();
+            lines.plain(total as f64);
+        },
+    },
+    SelfMetric {
+        name: "series",
+        kind: Kind::Gauge,
+        labels: &["shard", "type"],
+        help: "Series that are shown, by shard and metric type; a histogram or a summary counts as one. Growing without end means a label with ever new values. Shards should hold about equally many.",
+        read: |reading, lines| {
+            for (number, shard) in reading.metrics.shards.iter().enumerate() {
+                for kind in Kind::ALL {
+                    let series = shard.series[kind as usize].load(Ordering::Relaxed);
+                    let labels = [("shard", &*number.to_string()), ("type", kind.as_str())];
+                    lines.labelled(&labels, series as f64);
+                }
+            }
+        },
+    },
+    SelfMetric {
+        name: "families",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Metric names in use by producers. Growing without end means that a producer makes up names, for example with an id in them.",
+        read: |reading, lines| lines.plain(reading.metrics.catalog.families() as f64),
+    },
+    SelfMetric {
+        name: "shard_inbox_batches",
+        kind: Kind::Gauge,
+        labels: &["shard"],
+        help: "Messages that wait in each shard's inbox. Near 0 is normal; one that stays near Shards.InboxCapacity means that this shard is the bottleneck and the readers wait for it.",
+        read: |reading, lines| {
+            for (number, waiting) in reading.shards.waiting().enumerate() {
+                lines.labelled(&[("shard", &number.to_string())], waiting as f64);
+            }
+        },
+    },
+    SelfMetric {
+        name: "apply_seconds_total",
+        kind: Kind::Counter,
+        labels: &["shard"],
+        help: "Seconds that each shard has spent on applying samples. A rate near 1 means that the shard is busy all the time: raise Shards.Count if there are CPUs for it.",
+        read: |reading, lines| {
+            for (number, shard) in reading.metrics.shards.iter().enumerate() {
+                let nanoseconds = shard.apply_nanoseconds.load(Ordering::Relaxed);
+                lines.labelled(&[("shard", &number.to_string())], nanoseconds as f64 / 1e9);
+            }
+        },
+    },
+    SelfMetric {
+        name: "inbox_wait_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "How long messages waited for room in a shard's inbox. Nearly all should be in the first bucket; long waits mean that shards can't keep up, and the backlog stays in Redis meanwhile.",
+        read: |reading, lines| {
+            let histogram = &reading.metrics.inbox_wait;
+            lines.shape = Some(Shape::Histogram(histogram.layout()));
+            lines.add(&[], Value::Histogram(Box::new(histogram.read())));
+        },
+    },
+    SelfMetric {
+        name: "scrape_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "How long scrapes took inside the gateway, from asking the shards to the merged text; sending it comes on top. Must stay well below Prometheus' scrape_timeout.",
+        read: |reading, lines| {
+            let histogram = &reading.metrics.scrape_duration;
+            lines.shape = Some(Shape::Histogram(histogram.layout()));
+            lines.add(&[], Value::Histogram(Box::new(histogram.read())));
+        },
+    },
+    SelfMetric {
+        name: "exposition_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Size of the scrape before this one, uncompressed. Grows with the number of series; Prometheus' body_size_limit must be above it.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.exposition_bytes.load(Ordering::Relaxed) as f64);
+        },
+    },
+    SelfMetric {
+        name: "redis_up",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "1 while the queue can be read, else 0: then nothing is taken, and what is shown stands still. The gateway's log says why; it goes on by itself when the queue is back.",
+        read: |reading, lines| {
+            lines.plain(f64::from(u8::from(reading.metrics.redis.up.load(Ordering::Relaxed))));
+        },
+    },
+    SelfMetric {
+        name: "redis_errors_total",
+        kind: Kind::Counter,
+        labels: &["kind"],
+        help: "Errors of the connections to Redis, by kind. A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
+        read: |reading, lines| {
+            for kind in ErrorKind::ALL {
+                let errors = reading.metrics.redis.errors[kind as usize].load(Ordering::Relaxed);
+                lines.labelled(&[("kind", kind.as_str())], errors as f64);
+            }
+        },
+    },
+    SelfMetric {
+        name: "redis_reconnects_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Connections to Redis that were opened again after one was lost. Steady growth means that something between cuts them.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.redis.reconnects.load(Ordering::Relaxed) as f64);
+        },
+    },
+    SelfMetric {
+        name: "process_cpu_seconds_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "User and system CPU time of the gateway's process in seconds.",
+        read: |reading, lines| lines.figure(reading, |process| process.cpu_seconds),
+    },
+    SelfMetric {
+        name: "process_resident_memory_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Resident memory of the gateway's process. Grows with the number of series; should be flat where that is.",
+        read: |reading, lines| lines.figure(reading, |process| process.resident_bytes),
+    },
+    SelfMetric {
+        name: "process_virtual_memory_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Virtual memory of the gateway's process; says little by itself.",
+        read: |reading, lines| lines.figure(reading, |process| process.virtual_bytes),
+    },
+    SelfMetric {
+        name: "process_open_fds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Open file descriptors of the gateway's process. Near process_max_fds new connections fail.",
+        read: |reading, lines| lines.figure(reading, |process| process.open_fds),
+    },
+    SelfMetric {
+        name: "process_max_fds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "How many file descriptors the gateway's process may have open.",
+        read: |reading, lines| lines.figure(reading, |process| process.max_fds),
+    },
+    SelfMetric {
+        name: "process_threads",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Threads of the gateway's process. Set by the settings and constant after the start.",
+        read: |reading, lines| lines.figure(reading, |process| process.threads),
+    },
+    SelfMetric {
+        name: "process_start_time_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "When the gateway's process started, in seconds since 1970. A change is a restart.",
+        read: |reading, lines| lines.figure(reading, |process| process.start_seconds),
+    },
+];
+
+impl SelfMetrics {
+    /// The gateway's own part of a scrape, sorted by family name.
+    pub fn fragments(&self, format: Format, shards: &ShardSet) -> Vec<Fragment> {
+        let process = if self.only_info { None } else { process::read() };
+        let reading = Reading { metrics: self, shards, process };
+        let shown = SELF_METRICS.iter().filter(|metric| !self.only_info || metric.name == "info");
+        let mut fragments: Vec<Fragment> =
+            shown.filter_map(|metric| metric.fragment(format, &reading)).collect();
+        fragments.sort_by(|left, right| left.family.name().cmp(right.family.name()));
+        fragments
+    }
+}
+
+impl SelfMetric {
+    /// The name as it is exposed.
+    pub fn full_name(&self) -> String {
+        format!("{RESERVED_PREFIX}{}", self.name)
+    }
+
+    fn fragment(&self, format: Format, reading: &Reading<'_>) -> Option<Fragment> {
+        let mut lines = Lines::default();
+        (self.read)(reading, &mut lines);
+        let shape = lines.shape.unwrap_or(match self.kind {
+            Kind::Counter => Shape::Counter,
+            Kind::Gauge | Kind::Histogram | Kind::Summary => Shape::Gauge,
+        });
+        let family = Family::standalone(&self.full_name(), self.help, shape);
+        let mut text = Vec::new();
+        for (labels, value) in &mut lines.series {
+            write_series(&mut text, format, &family, labels, value, Moment(0));
+        }
+        let chunks = vec![Bytes::from(text)];
+        (!lines.series.is_empty()).then(|| Fragment { family: Arc::new(family), chunks })
+    }
+}
+
+impl Reading<'_> {
+    fn per_worker(&self, lines: &mut Lines, count: fn(&super::WorkerMetrics) -> u64) {
+        for (number, worker) in self.metrics.workers.iter().enumerate() {
+            let labels =
+                [("worker", &*number.to_string()), ("queueKey", &*self.metrics.queue_key)];
+            lines.labelled(&labels, count(worker) as f64);
+        }
+    }
+}
+
+impl Lines {
+    fn plain(&mut self, value: f64) {
+        self.labelled(&[], value);
+    }
+
+    /// Counters and gauges are written alike, so one kind of value serves both.
+    fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.add(labels, Value::Gauge(value));
+    }
+
+    fn figure(&mut self, reading: &Reading<'_>, read: fn(&ProcessFigures) -> f64) {
+        if let Some(process) = &reading.process {
+            self.plain(read(process));
+        }
+    }
+
+    fn add(&mut self, labels: &[(&str, &str)], value: Value) {
+        let labels: Vec<Label<'_>> =
+            labels.iter().map(|(name, value)| Label { name, value }).collect();
+        self.series.push((self.renderer.canonical(Labels::from(&labels[..])).to_owned(), value));
+    }
+}
+
+/// The source revision, given to the build by its environment.
+fn revision() -> &'static str {
+    option_env!("PSG_REVISION").unwrap_or("unknown")
+}

@@ -1,0 +1,103 @@
+//! The shard set: the inboxes of all shards, and their threads.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use psg_engine::exposition::Format;
+use psg_engine::sharding::{ShardCount, ShardIndex};
+
+use crate::clock::Clock;
+use crate::self_metrics::SelfMetrics;
+use crate::settings::ShardSettings;
+use crate::shard::{Exposed, Shard, ShardMessage};
+
+/// Sends to the shards' inboxes; cheap to clone. The shards end when the last
+/// of these is dropped.
+#[derive(Debug, Clone)]
+pub struct ShardSet {
+    inboxes: Vec<Sender<ShardMessage>>,
+    metrics: Arc<SelfMetrics>,
+}
+
+/// The shards' threads.
+#[derive(Debug)]
+pub struct ShardThreads(Vec<JoinHandle<()>>);
+
+/// The shards have ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the shards have ended")]
+pub struct ShardsGone;
+
+impl ShardSet {
+    /// Starts a thread for each shard.
+    pub fn start(
+        settings: ShardSettings,
+        metrics: Arc<SelfMetrics>,
+        clock: Clock,
+    ) -> io::Result<(Self, ShardThreads)> {
+        let mut inboxes = Vec::new();
+        let mut threads = Vec::new();
+        for (number, shard_metrics) in metrics.shards.iter().enumerate() {
+            let index = ShardIndex(number as u16);
+            let (sender, inbox) = bounded(settings.inbox_capacity);
+            let shard = Shard::new(index, inbox, shard_metrics.clone(), clock);
+            let thread = std::thread::Builder::new().name(format!("shard-{number}"));
+            threads.push(thread.spawn(move || shard.run())?);
+            inboxes.push(sender);
+        }
+        Ok((Self { inboxes, metrics }, ShardThreads(threads)))
+    }
+
+    /// K.
+    pub fn count(&self) -> ShardCount {
+        ShardCount::new(self.inboxes.len())
+    }
+
+    /// Puts a message into a shard's inbox and waits while that is full. For
+    /// threads that hold up nothing else by waiting.
+    pub fn send(&self, shard: ShardIndex, message: ShardMessage) -> Result<(), ShardsGone> {
+        let inbox = &self.inboxes[shard.get()];
+        match inbox.try_send(message) {
+            Ok(()) => {
+                self.metrics.inbox_wait.observe_none();
+                Ok(())
+            }
+            Err(TrySendError::Disconnected(_)) => Err(ShardsGone),
+            Err(TrySendError::Full(message)) => {
+                let before = Instant::now();
+                let sent = inbox.send(message).map_err(|_| ShardsGone);
+                self.metrics.inbox_wait.observe(before.elapsed());
+                sent
+            }
+        }
+    }
+
+    /// Asks every shard to write its series; their parts come in any order.
+    pub fn expose(&self, format: Format) -> Result<Receiver<Exposed>, ShardsGone> {
+        let (reply, parts) = bounded(self.inboxes.len());
+        for number in 0..self.inboxes.len() {
+            let message = ShardMessage::Expose { format, reply: reply.clone() };
+            self.send(ShardIndex(number as u16), message)?;
+        }
+        Ok(parts)
+    }
+
+    /// Messages that wait in each inbox.
+    pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
+        self.inboxes.iter().map(Sender::len)
+    }
+}
+
+impl ShardThreads {
+    /// Waits until every shard has applied what was sent to it. All sets must
+    /// have been dropped before.
+    pub fn join(self) {
+        for thread in self.0 {
+            // A panic has ended the process already.
+            let _ = thread.join();
+        }
+    }
+}

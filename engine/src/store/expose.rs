@@ -1,0 +1,131 @@
+//! A shard's part of a scrape, written in slices so that samples are applied
+//! between them.
+
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{FamilyKey, Store, held};
+use crate::catalog::Family;
+use crate::exposition::Format;
+use crate::exposition::series::write_series;
+use crate::merge::Fragment;
+use crate::metric::Moment;
+
+/// Size at which the text at hand becomes a chunk.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Room beyond it for the series that passes it, so that it seldom reallocates.
+const CHUNK_SLACK: usize = 4 * 1024;
+
+/// A scrape under way in one shard.
+#[derive(Debug)]
+pub struct ExposeJob {
+    format: Format,
+    /// The family in hand and how many of its series are written.
+    cursor: Option<(FamilyKey, usize)>,
+    buffer: Vec<u8>,
+    /// Where in the buffer the lines of each family begin.
+    parts: Vec<(Arc<Family>, usize)>,
+    fragments: Vec<Fragment>,
+}
+
+impl ExposeJob {
+    /// A scrape from the first family on.
+    pub fn new(format: Format) -> Self {
+        Self { format, cursor: None, buffer: Vec::new(), parts: Vec::new(), fragments: Vec::new() }
+    }
+
+    /// The finished part: a fragment for each family with shown series, sorted
+    /// by name.
+    pub fn finish(mut self) -> Vec<Fragment> {
+        self.flush();
+        self.fragments
+    }
+
+    fn begin_family(&mut self, family: &Arc<Family>) {
+        self.parts.push((family.clone(), self.buffer.len()));
+    }
+
+    fn flush_if_full(&mut self) {
+        if self.buffer.len() < CHUNK_BYTES {
+            return;
+        }
+        let in_hand = self.parts.last().map(|(family, _)| family.clone());
+        self.flush();
+        // The family goes on in the next chunk.
+        self.parts.extend(in_hand.map(|family| (family, 0)));
+    }
+
+    fn flush(&mut self) {
+        let text = Bytes::from(std::mem::take(&mut self.buffer));
+        let mut end = text.len();
+        let mut slices = Vec::with_capacity(self.parts.len());
+        for (family, start) in self.parts.drain(..).rev() {
+            slices.push((family, text.slice(start..end)));
+            end = start;
+        }
+        for (family, chunk) in slices.into_iter().rev().filter(|(_, chunk)| !chunk.is_empty()) {
+            match self.fragments.last_mut() {
+                Some(last) if Arc::ptr_eq(&last.family, &family) => last.chunks.push(chunk),
+                _ => self.fragments.push(Fragment { family, chunks: vec![chunk] }),
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Writes about `budget` more series; true when nothing is left.
+    pub fn expose_some(&mut self, job: &mut ExposeJob, budget: usize, now: Moment) -> bool {
+        let mut left = budget;
+        while left > 0 {
+            let Some((key, written)) = self.in_hand(job) else { return true };
+            let end = self.write_some(job, &key, written, left, now);
+            left -= end - written;
+            job.cursor = Some((key, end));
+        }
+        false
+    }
+
+    /// The family that the job is at and how many of its series are written;
+    /// moves on to the next family where all are.
+    fn in_hand(&self, job: &mut ExposeJob) -> Option<(FamilyKey, usize)> {
+        let next = match &job.cursor {
+            None => self.families.first_key_value(),
+            Some((key, written)) => {
+                if self.families.get(key).is_some_and(|slots| *written < slots.len()) {
+                    return job.cursor.take();
+                }
+                self.families.range((Excluded(key), Unbounded)).next()
+            }
+        };
+        let (key, _) = next?;
+        job.begin_family(&key.0);
+        Some((key.clone(), 0))
+    }
+
+    /// Writes series of one family from position `from` on, at most `budget`;
+    /// returns the position behind the last one.
+    fn write_some(
+        &mut self,
+        job: &mut ExposeJob,
+        key: &FamilyKey,
+        from: usize,
+        budget: usize,
+        now: Moment,
+    ) -> usize {
+        let Self { families, slots, display, .. } = self;
+        let shown = &families[key];
+        let end = shown.len().min(from + budget);
+        for slot in &shown[from..end] {
+            let series = held(slots, *slot);
+            let labels = display.get(slot).map_or(&*series.labels, |text| text);
+            if job.buffer.capacity() == 0 {
+                job.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
+            }
+            write_series(&mut job.buffer, job.format, &key.0, labels, &mut series.value, now);
+            job.flush_if_full();
+        }
+        end
+    }
+}

@@ -1,0 +1,227 @@
+//! Properties of the whole engine: whatever K is, whatever the caches hold,
+//! the same input gives the same exposition.
+
+mod support;
+
+use proptest::prelude::*;
+use psg_engine::exposition::Format;
+use psg_engine::limits::SeriesLimits;
+use psg_engine::reject::Reason;
+
+use support::pipeline::{Pipeline, PipelineSettings};
+
+/// Payloads of few names and labels, so that they meet each other; some of
+/// them are refused.
+fn payload() -> impl Strategy<Value = String> {
+    let kind = prop_oneof![Just("counter"), Just("gauge"), Just("histogram"), Just("summary")];
+    let name = prop_oneof![Just("a"), Just("b"), Just("a_sum"), Just("c_total"), Just("c"), Just("d e")];
+    let value = prop_oneof![
+        (-3i32..100).prop_map(|n| n.to_string()),
+        (0i32..1000).prop_map(|n| format!("{}.{:02}", n / 100, n % 100)),
+        Just("1e999".to_owned()),
+        Just("01".to_owned()),
+    ];
+    let labels = prop::sample::subsequence(vec![r#""x":"1""#, r#""y":"\"2\"""#, r#""z":3"#], 0..=3)
+        .prop_shuffle();
+    let shape = prop_oneof![
+        Just(r#","buckets":[1,2.5,50]"#),
+        Just(r#","quantiles":[0.5],"epsilons":[0.05]"#),
+        Just("")
+    ];
+    (kind, name, value, labels, shape).prop_map(|(kind, name, value, labels, shape)| {
+        let labels = labels.join(",");
+        format!(r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}}}"#)
+    })
+}
+
+fn run(settings: &PipelineSettings, payloads: &[Vec<u8>], page: usize) -> (Vec<Option<Reason>>, Pipeline) {
+    let mut pipeline = Pipeline::new(settings);
+    let verdicts = payloads.chunks(page).flat_map(|page| pipeline.page(page)).collect();
+    (verdicts, pipeline)
+}
+
+fn bytes(payloads: Vec<String>) -> Vec<Vec<u8>> {
+    payloads.into_iter().map(String::into_bytes).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn k_and_page_size_change_nothing(payloads in prop::collection::vec(payload(), 1..120), page in 1usize..40) {
+        let payloads = bytes(payloads);
+        let settings = |shards| PipelineSettings { shards, ..PipelineSettings::default() };
+        let (expected_verdicts, mut expected) = run(&settings(1), &payloads, payloads.len());
+        for shards in [1, 2, 3, 8] {
+            let (verdicts, mut pipeline) = run(&settings(shards), &payloads, page);
+            prop_assert_eq!(&verdicts, &expected_verdicts);
+            for format in Format::ALL {
+                prop_assert_eq!(pipeline.lines(format), expected.lines(format));
+            }
+        }
+    }
+
+    /// A recognised template is exactly as strict as the decoder: with mutated
+    /// copies of payloads that were seen before, a pipeline that recognises
+    /// templates and one that keeps nothing refuse and show the same.
+    #[test]
+    fn templates_are_as_strict_as_the_decoder(
+        seeds in prop::collection::vec(payload(), 1..8),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), mutation()), 1..200),
+    ) {
+        let seeds = bytes(seeds);
+        // Each seed comes four times first, so that its template is known.
+        let mut payloads: Vec<Vec<u8>> = seeds.iter().cycle().take(4 * seeds.len()).cloned().collect();
+        payloads.extend(picks.iter().map(|(seed, mutation)| mutation.apply(seed.get::<Vec<u8>>(&seeds))));
+        let (with, mut recognising) = run(&PipelineSettings::default(), &payloads, 7);
+        let bare = PipelineSettings { cache_series: 0, ..PipelineSettings::default() };
+        let (without, mut decoding) = run(&bare, &payloads, 7);
+        for (payload, pair) in payloads.iter().zip(with.iter().zip(&without)) {
+            prop_assert_eq!(pair.0, pair.1, "{}", String::from_utf8_lossy(payload));
+        }
+        prop_assert_eq!(recognising.lines(Format::Text), decoding.lines(Format::Text));
+    }
+
+    #[test]
+    fn label_order_never_matters(order in Just(vec!["a", "b", "c", "d", "e"]).prop_shuffle(), sort_labels: bool) {
+        let labels: Vec<String> = order.iter().map(|name| format!(r#""{name}":"v{name}""#)).collect();
+        let payload = |labels: &[String]| {
+            format!(r#"{{"name":"n","value":1,"labels":{{{}}}}}"#, labels.join(","))
+        };
+        let sorted = { let mut sorted = labels.clone(); sorted.sort(); sorted };
+        let settings = PipelineSettings { sort_labels, ..PipelineSettings::default() };
+        let mut pipeline = Pipeline::new(&settings);
+        pipeline.page(&[payload(&labels), payload(&sorted)]);
+        let printed = if sort_labels { vec!["a", "b", "c", "d", "e"] } else { order };
+        let printed: Vec<String> = printed.iter().map(|name| format!(r#"{name}="v{name}""#)).collect();
+        let expected = format!("n{{{}}} 2\n", printed.join(","));
+        let exposition = pipeline.exposition(Format::Text);
+        prop_assert!(exposition.ends_with(&expected), "{}", exposition);
+    }
+
+    /// Readers that know few series ask again and again; what they gave back
+    /// and asked for again is the same series.
+    #[test]
+    fn small_caches_change_nothing(payloads in prop::collection::vec(payload(), 1..200), cache_series in 0usize..4) {
+        let payloads = bytes(payloads);
+        let (_, mut expected) = run(&PipelineSettings::default(), &payloads, 9);
+        let small = PipelineSettings { cache_series, ..PipelineSettings::default() };
+        let (_, mut pipeline) = run(&small, &payloads, 9);
+        prop_assert_eq!(pipeline.lines(Format::Text), expected.lines(Format::Text));
+    }
+
+    /// At the limits what exists goes on, what is new is refused, and what was
+    /// refused leaves nothing behind.
+    #[test]
+    fn limits_hold(payloads in prop::collection::vec(payload(), 1..200), max_series in 1usize..6, max_series_per_metric in 1usize..3) {
+        let limits = SeriesLimits { max_series, max_series_per_metric };
+        let settings = PipelineSettings { limits, cache_series: 3, ..PipelineSettings::default() };
+        let mut pipeline = Pipeline::new(&settings);
+        for page in bytes(payloads).chunks(11) {
+            pipeline.page(page);
+            let defined: usize = pipeline.stores.iter().map(|store| store.defined()).sum();
+            let shown: usize = pipeline.stores.iter().flat_map(|store| store.shown()).sum();
+            prop_assert!(defined <= max_series);
+            prop_assert_eq!(pipeline.catalog.live_series(), defined);
+            prop_assert_eq!(shown, defined, "every series that was admitted got its value");
+        }
+        let headers = pipeline.exposition(Format::Text).matches("# TYPE").count();
+        prop_assert_eq!(headers, pipeline.catalog.families(), "no family without series stays");
+    }
+}
+
+/// A change to a payload that may or may not leave it valid.
+#[derive(Debug, Clone)]
+enum Mutation {
+    Nothing,
+    Replace(prop::sample::Index, u8),
+    Insert(prop::sample::Index, u8),
+    Remove(prop::sample::Index),
+    Number(String),
+    SecondValue(String),
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let byte = prop::sample::select(b"{}[]\":,.0123456789eE+-xyz \n\\\0\xff".to_vec());
+    let number = prop::sample::select(vec![
+        "0", "-0", "1", "-1", "1e3", "1E+2", "1e-400", "1e400", "-1e400", "0.5", "1.", ".5", "01", "+1",
+        "NaN", "null", "\"1\"", "true", "[1]", " 7 ", "123456789012345678901234567890", "2.5 ",
+    ]);
+    prop_oneof![
+        Just(Mutation::Nothing),
+        (any::<prop::sample::Index>(), byte.clone()).prop_map(|(at, byte)| Mutation::Replace(at, byte)),
+        (any::<prop::sample::Index>(), byte).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
+        any::<prop::sample::Index>().prop_map(Mutation::Remove),
+        number.clone().prop_map(|number| Mutation::Number(number.into())),
+        number.prop_map(|number| Mutation::SecondValue(number.into())),
+    ]
+}
+
+impl Mutation {
+    fn apply(&self, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = payload.to_vec();
+        match self {
+            Mutation::Nothing => {}
+            Mutation::Replace(at, byte) => bytes[at.index(payload.len())] = *byte,
+            Mutation::Insert(at, byte) => bytes.insert(at.index(payload.len()), *byte),
+            Mutation::Remove(at) => drop(bytes.remove(at.index(payload.len()))),
+            Mutation::Number(number) => {
+                let text = String::from_utf8_lossy(payload);
+                let (before, after) = text.split_once("\"value\":").expect("payloads have a value");
+                let after = &after[after.find(',').expect("a field follows")..];
+                bytes = format!("{before}\"value\":{number}{after}").into_bytes();
+            }
+            Mutation::SecondValue(number) => {
+                bytes.pop();
+                bytes.extend_from_slice(format!(",\"value\":{number}}}").as_bytes());
+            }
+        }
+        bytes
+    }
+}
+
+#[test]
+fn a_refused_family_frees_its_name() {
+    let limits = SeriesLimits { max_series: 1, max_series_per_metric: 1 };
+    let mut pipeline = Pipeline::new(&PipelineSettings { limits, ..PipelineSettings::default() });
+    let page = [
+        r#"{"type":"counter","name":"kept","value":1}"#,
+        r#"{"type":"histogram","name":"gone","value":1,"buckets":[1]}"#,
+        r#"{"type":"gauge","name":"gone_sum","value":1}"#,
+    ];
+    let verdicts = pipeline.page(&page);
+    assert_eq!(verdicts, [None, Some(Reason::SeriesLimit), Some(Reason::SuffixConflict)]);
+    assert_eq!(pipeline.catalog.families(), 1);
+    let verdicts = pipeline.page(&[r#"{"type":"gauge","name":"gone","value":1}"#]);
+    assert_eq!(verdicts, [Some(Reason::SeriesLimit)], "the name is free for another type");
+    assert_eq!(pipeline.lines(Format::Text), ["# HELP kept ", "# TYPE kept counter", "kept 1"]);
+}
+
+#[test]
+fn names_that_families_print_are_theirs() {
+    let conflict = Some(Reason::SuffixConflict);
+    for (first, second, verdict) in [
+        ("histogram x", "counter x_sum", conflict),
+        ("histogram x", "gauge x_bucket", conflict),
+        ("summary x", "counter x_count", conflict),
+        ("summary x", "gauge x_created", conflict),
+        ("gauge x_sum", "histogram x", conflict),
+        ("counter x_created", "summary x", conflict),
+        ("histogram x", "histogram x_sum", conflict),
+        ("histogram x", "gauge x_total", None),
+        ("counter x", "gauge x_sum", None),
+        ("gauge x", "counter x_total", None),
+        ("gauge x", "counter x", Some(Reason::TypeConflict)),
+        ("gauge x", "gauge prom_stream_gateway_x", Some(Reason::ReservedName)),
+        ("gauge x", "histogram prom_stream_gateway", Some(Reason::ReservedName)),
+        ("gauge x", "gauge prom_stream_gateway", None),
+    ] {
+        let payload = |text: &str| {
+            let (kind, name) = text.split_once(' ').expect("type and name");
+            format!(r#"{{"type":"{kind}","name":"{name}","value":1,"buckets":[1]}}"#)
+        };
+        let mut pipeline = Pipeline::new(&PipelineSettings::default());
+        assert_eq!(pipeline.page(&[payload(first)]), [None]);
+        assert_eq!(pipeline.page(&[payload(second)]), [verdict], "{first}, then {second}");
+    }
+}
