@@ -9,10 +9,10 @@
 //! 3. [`Intake::finish`] gives the batches for the shards, and the samples
 //!    that admission refused.
 
-mod clock;
+mod template;
 mod family_cache;
 mod series_cache;
-mod template;
+mod clock;
 
 use std::sync::Arc;
 

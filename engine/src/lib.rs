@@ -7,17 +7,17 @@
 //! wire ─► name, labels ─► catalog ─► intake ─► store ─► metric ─► exposition ─► merge
 //! ```
 
-pub mod catalog;
-pub mod exposition;
-pub mod intake;
-pub mod labels;
 pub mod limits;
-pub mod merge;
-pub mod metric;
-pub mod name;
 pub mod reject;
 pub mod sample;
+pub mod wire;
+pub mod name;
+pub mod labels;
+pub mod catalog;
 pub mod series;
 pub mod sharding;
+pub mod intake;
+pub mod metric;
 pub mod store;
-pub mod wire;
+pub mod exposition;
+pub mod merge;

@@ -72,7 +72,10 @@ mod tests {
                 owned[shards.owner_of(hash).get()] += 1;
             }
             let fair = (SEGMENTS * 4) as usize / count;
-            assert!(owned.iter().all(|n: &usize| n.abs_diff(fair) <= fair / 2 + 4), "{count}: {owned:?}");
+            assert!(
+                owned.iter().all(|n: &usize| n.abs_diff(fair) <= fair / 2 + 4),
+                "{count}: {owned:?}"
+            );
         }
     }
 }

@@ -101,11 +101,16 @@ fn reader(seed: u64, catalog: Catalog, shards: Vec<Sender<Message>>) -> Account 
 /// than there are places.
 fn payload(random: &mut u64) -> String {
     let mut draw = |below: u64| {
-        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*random >> 33) % below
     };
     let kind = if draw(10) == 0 { "histogram" } else { "counter" };
-    format!(r#"{{"type":"{kind}","name":"n{}","value":1,"labels":{{"l":"{}"}},"buckets":[5]}}"#, draw(6), draw(20))
+    format!(
+        r#"{{"type":"{kind}","name":"n{}","value":1,"labels":{{"l":"{}"}},"buckets":[5]}}"#,
+        draw(6),
+        draw(20)
+    )
 }
 
 #[test]
@@ -138,7 +143,8 @@ fn readers_and_shards_at_once() {
                 accepted: sum.accepted + one.accepted,
                 refused: sum.refused + one.refused,
             });
-            let stores: Vec<Store> = stores.into_iter().map(|store| store.join().unwrap()).collect();
+            let stores: Vec<Store> =
+                stores.into_iter().map(|store| store.join().unwrap()).collect();
             (account, stores)
         });
         assert_eq!(account.accepted + account.refused, READERS as u64 * PAGES * 20);

@@ -14,7 +14,8 @@ use support::pipeline::{Pipeline, PipelineSettings};
 /// them are refused.
 fn payload() -> impl Strategy<Value = String> {
     let kind = prop_oneof![Just("counter"), Just("gauge"), Just("histogram"), Just("summary")];
-    let name = prop_oneof![Just("a"), Just("b"), Just("a_sum"), Just("c_total"), Just("c"), Just("d e")];
+    let name =
+        prop_oneof![Just("a"), Just("b"), Just("a_sum"), Just("c_total"), Just("c"), Just("d e")];
     let value = prop_oneof![
         (-3i32..100).prop_map(|n| n.to_string()),
         (0i32..1000).prop_map(|n| format!("{}.{:02}", n / 100, n % 100)),
@@ -30,11 +31,17 @@ fn payload() -> impl Strategy<Value = String> {
     ];
     (kind, name, value, labels, shape).prop_map(|(kind, name, value, labels, shape)| {
         let labels = labels.join(",");
-        format!(r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}}}"#)
+        format!(
+            r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}}}"#
+        )
     })
 }
 
-fn run(settings: &PipelineSettings, payloads: &[Vec<u8>], page: usize) -> (Vec<Option<Reason>>, Pipeline) {
+fn run(
+    settings: &PipelineSettings,
+    payloads: &[Vec<u8>],
+    page: usize,
+) -> (Vec<Option<Reason>>, Pipeline) {
     let mut pipeline = Pipeline::new(settings);
     let verdicts = payloads.chunks(page).flat_map(|page| pipeline.page(page)).collect();
     (verdicts, pipeline)
@@ -144,12 +151,33 @@ enum Mutation {
 fn mutation() -> impl Strategy<Value = Mutation> {
     let byte = prop::sample::select(b"{}[]\":,.0123456789eE+-xyz \n\\\0\xff".to_vec());
     let number = prop::sample::select(vec![
-        "0", "-0", "1", "-1", "1e3", "1E+2", "1e-400", "1e400", "-1e400", "0.5", "1.", ".5", "01", "+1",
-        "NaN", "null", "\"1\"", "true", "[1]", " 7 ", "123456789012345678901234567890", "2.5 ",
+        "0",
+        "-0",
+        "1",
+        "-1",
+        "1e3",
+        "1E+2",
+        "1e-400",
+        "1e400",
+        "-1e400",
+        "0.5",
+        "1.",
+        ".5",
+        "01",
+        "+1",
+        "NaN",
+        "null",
+        "\"1\"",
+        "true",
+        "[1]",
+        " 7 ",
+        "123456789012345678901234567890",
+        "2.5 ",
     ]);
     prop_oneof![
         Just(Mutation::Nothing),
-        (any::<prop::sample::Index>(), byte.clone()).prop_map(|(at, byte)| Mutation::Replace(at, byte)),
+        (any::<prop::sample::Index>(), byte.clone())
+            .prop_map(|(at, byte)| Mutation::Replace(at, byte)),
         (any::<prop::sample::Index>(), byte).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
         any::<prop::sample::Index>().prop_map(Mutation::Remove),
         number.clone().prop_map(|number| Mutation::Number(number.into())),

@@ -30,6 +30,7 @@ fn body(
     exposition: Arc<Exposition>,
 ) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, std::io::Error>>> {
     let length = exposition.length as u64;
-    let pieces = (0..exposition.pieces.len()).map(move |index| Ok(exposition.pieces[index].clone()));
+    let pieces =
+        (0..exposition.pieces.len()).map(move |index| Ok(exposition.pieces[index].clone()));
     SizedStream::new(length, stream::iter(pieces))
 }

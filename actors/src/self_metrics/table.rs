@@ -64,14 +64,18 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         kind: Kind::Gauge,
         labels: &["version", "revision"],
         help: "Always 1. The labels tell which version of the gateway runs, and the source revision that it was built from. Two versions at once mean a rollout in progress.",
-        read: |_, lines| lines.labelled(&[("version", env!("CARGO_PKG_VERSION")), ("revision", revision())], 1.0),
+        read: |_, lines| {
+            lines.labelled(&[("version", env!("CARGO_PKG_VERSION")), ("revision", revision())], 1.0)
+        },
     },
     SelfMetric {
         name: "redis_queue_empty_pops_total",
         kind: Kind::Counter,
         labels: &["worker", "queueKey"],
         help: "Pops that found the queue empty. Growing slowly is normal: each time the queue is drained, the last pops find nothing. Not growing under load means that the workers are always busy. Labels: worker is the reader's number, queueKey the Redis list.",
-        read: |reading, lines| reading.per_worker(lines, |worker| worker.empty_pops.load(Ordering::Relaxed)),
+        read: |reading, lines| {
+            reading.per_worker(lines, |worker| worker.empty_pops.load(Ordering::Relaxed))
+        },
     },
     SelfMetric {
         name: "redis_queue_pending_size",
@@ -95,7 +99,9 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         kind: Kind::Counter,
         labels: &["worker", "queueKey"],
         help: "Samples that were accepted and are part of what this scrape shows. Its rate is the gateway's throughput; none while producers are pushing means that nothing is taken from the queue. Labels: worker is the reader's number, queueKey the Redis list.",
-        read: |reading, lines| reading.per_worker(lines, |worker| worker.processed.load(Ordering::Relaxed)),
+        read: |reading, lines| {
+            reading.per_worker(lines, |worker| worker.processed.load(Ordering::Relaxed))
+        },
     },
     SelfMetric {
         name: "rejected_samples_total",
@@ -320,8 +326,7 @@ impl SelfMetric {
 impl Reading<'_> {
     fn per_worker(&self, lines: &mut Lines, count: fn(&super::WorkerMetrics) -> u64) {
         for (number, worker) in self.metrics.workers.iter().enumerate() {
-            let labels =
-                [("worker", &*number.to_string()), ("queueKey", &*self.metrics.queue_key)];
+            let labels = [("worker", &*number.to_string()), ("queueKey", &*self.metrics.queue_key)];
             lines.labelled(&labels, count(worker) as f64);
         }
     }

@@ -4,11 +4,11 @@
 //! [`header`] the HELP and TYPE lines of its family. What the families of one
 //! exposition mean for each other's names is in [`families`].
 
+pub mod number;
 pub mod escape;
+pub mod series;
 pub mod families;
 pub mod header;
-pub mod number;
-pub mod series;
 
 /// The exposition formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

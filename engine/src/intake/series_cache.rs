@@ -84,16 +84,22 @@ impl SeriesCache {
     /// The entry of a series, if it is known or asked for.
     pub fn find(&self, hash: u64, family: &Arc<Family>, labels: &str) -> Option<EntryId> {
         let same = |number: &u32| {
-            self.entries.get(*number).is_some_and(|entry| {
-                Arc::ptr_eq(&entry.family, family) && *entry.labels == *labels
-            })
+            self.entries
+                .get(*number)
+                .is_some_and(|entry| Arc::ptr_eq(&entry.family, family) && *entry.labels == *labels)
         };
         let number = *self.table.find(hash, same)?;
         self.entries.get(number).map(|entry| EntryId { number, age: entry.age })
     }
 
     /// A new entry whose shard has yet to be asked.
-    pub fn insert(&mut self, hash: u64, family: Arc<Family>, labels: Arc<str>, age: u64) -> EntryId {
+    pub fn insert(
+        &mut self,
+        hash: u64,
+        family: Arc<Family>,
+        labels: Arc<str>,
+        age: u64,
+    ) -> EntryId {
         let entry = Entry { hash, family, labels, state: State::Unknown, age, templates: 0 };
         let number = self.entries.insert(entry);
         let entries = &self.entries;

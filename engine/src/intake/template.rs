@@ -107,7 +107,8 @@ impl TemplateCache {
         located: &Located,
         series: &SeriesCache,
     ) -> Option<EntryId> {
-        let number = *self.table.find(located.hash, |number| self.fits(*number, payload, located))?;
+        let number =
+            *self.table.find(located.hash, |number| self.fits(*number, payload, located))?;
         let template = self.templates.get(number)?;
         let entry = template.entry;
         if !is_valid(located.value, template.kind) {
@@ -133,7 +134,8 @@ impl TemplateCache {
     ) {
         let length = payload.len() - (located.end - located.start);
         let is_known = self.table.find(located.hash, |n| self.fits(*n, payload, located)).is_some();
-        if is_known || length > self.byte_limit() || !series.may_learn(entry, TEMPLATES_PER_SERIES) {
+        if is_known || length > self.byte_limit() || !series.may_learn(entry, TEMPLATES_PER_SERIES)
+        {
             return;
         }
         self.make_room(length);

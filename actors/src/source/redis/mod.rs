@@ -3,17 +3,17 @@
 //! much to ask for, `source` puts them together; `connect` finds the server,
 //! `wake` waits for elements, `monitor` watches.
 
-mod connect;
 mod decoder;
-mod error;
-mod health;
-mod monitor;
 mod replies;
-mod role;
 mod schedule;
 mod source;
 mod stream;
+mod connect;
+mod role;
+mod error;
 mod wake;
+mod health;
+mod monitor;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
