@@ -1,0 +1,181 @@
+//! The corpus: an endless stream of payloads, the same for the same seed. The
+//! load tool pushes it; the drain bench includes this module by its path.
+
+mod json;
+mod mix;
+mod payload;
+#[cfg(test)]
+mod tests;
+
+use json::{Json, Layout};
+pub use mix::{Ingredient, Mix};
+use payload::Payload;
+use psg_engine::sample::Kind;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// The mix of the reference's performance tool: the four types, each as often.
+pub const REFERENCE_MIX: &str = "counter=1,gauge=1,histogram=1,summary=1";
+
+/// How many series are remembered for bad payloads to give another type.
+const REMEMBERED: usize = 64;
+
+/// How many payloads lie between these series and the first bad payload that
+/// uses one: enough that a gateway with several readers has seen the good one
+/// first, so that the number of rejections is known.
+const PAYLOADS_BEFORE_CONFLICTS: u64 = 20_000;
+
+/// Multipliers that permute the distinct series, another one for each pass.
+/// They are primes above every allowed number of series.
+const STRIDES: [u64; 3] = [2_147_483_647, 999_999_937, 1_000_000_007];
+
+/// Odd, so that multiplying by it permutes the 64-bit numbers.
+const REQUEST_STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
+
+const BAD_NAMES: [&str; 5] = ["", "9_lives", "test metric", "test-metric-total", "métrique"];
+
+/// A seeded generator of payloads.
+#[derive(Debug)]
+pub struct Corpus {
+    mix: Mix,
+    rng: ChaCha8Rng,
+    total_weight: u64,
+    made: u64,
+    made_distinct: u64,
+    next_request: u64,
+    remembered: Vec<(Kind, u64)>,
+    conflicts_from: u64,
+}
+
+/// What can be wrong with a bad payload.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    BrokenJson,
+    NegativeCounter,
+    BadName,
+    TypeConflict,
+}
+
+impl Corpus {
+    /// The corpus of `mix` that `seed` stands for.
+    pub fn new(seed: u64, mix: Mix) -> Self {
+        let total_weight = mix.weights().iter().map(|(_, weight)| u64::from(*weight)).sum();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let next_request = rng.random();
+        Corpus {
+            mix,
+            rng,
+            total_weight,
+            made: 0,
+            made_distinct: 0,
+            next_request,
+            remembered: Vec::new(),
+            conflicts_from: u64::MAX,
+        }
+    }
+
+    /// Appends the next payload to `out` and tells what it is.
+    pub fn next(&mut self, out: &mut Vec<u8>) -> Ingredient {
+        let ingredient = self.pick();
+        match ingredient {
+            Ingredient::Plain(kind) => self.reference(kind).write(Layout::Compact, out),
+            Ingredient::Shuffled => {
+                let kind = Kind::ALL[self.index_below(Kind::ALL.len())];
+                self.reference(kind).write(Layout::Shuffled(&mut self.rng), out);
+            }
+            Ingredient::Distinct => self.distinct().write(Layout::Compact, out),
+            Ingredient::NewLabel => self.new_label().write(Layout::Compact, out),
+            Ingredient::Bad => self.write_bad(out),
+        }
+        self.made += 1;
+        ingredient
+    }
+
+    fn pick(&mut self) -> Ingredient {
+        let mut ticket = self.below(self.total_weight);
+        for (ingredient, weight) in self.mix.weights() {
+            match ticket.checked_sub((*weight).into()) {
+                Some(rest) => ticket = rest,
+                None => return *ingredient,
+            }
+        }
+        unreachable!("the ticket is below the sum of the weights")
+    }
+
+    fn reference(&mut self, kind: Kind) -> Payload {
+        let index = self.below(self.mix.series(kind));
+        if self.remembered.len() < REMEMBERED {
+            self.remembered.push((kind, index));
+            self.conflicts_from = self.made + PAYLOADS_BEFORE_CONFLICTS;
+        }
+        Payload::reference(kind, index, self.value())
+    }
+
+    fn distinct(&mut self) -> Payload {
+        let series = self.mix.distinct_series();
+        let (pass, step) = (self.made_distinct / series, self.made_distinct % series);
+        self.made_distinct += 1;
+        let stride = STRIDES[(pass % STRIDES.len() as u64) as usize];
+        Payload::distinct(step * (stride % series) % series, self.value())
+    }
+
+    fn new_label(&mut self) -> Payload {
+        self.next_request = self.next_request.wrapping_add(REQUEST_STRIDE);
+        let index = self.below(u64::MAX);
+        Payload::new_label(index, self.next_request, self.value())
+    }
+
+    fn write_bad(&mut self, out: &mut Vec<u8>) {
+        match self.pick_fault() {
+            Fault::BrokenJson => {
+                let start = out.len();
+                self.bad_counter(1).write(Layout::Compact, out);
+                let length = (out.len() - start) as u64;
+                let kept = 1 + self.below(length - 1);
+                out.truncate(start + kept as usize);
+            }
+            Fault::NegativeCounter => self.bad_counter(-1).write(Layout::Compact, out),
+            Fault::BadName => {
+                let name = BAD_NAMES[self.index_below(BAD_NAMES.len())];
+                let payload = Payload { name: Json::Text(name), ..self.bad_counter(1) };
+                payload.write(Layout::Compact, out);
+            }
+            Fault::TypeConflict => {
+                let remembered = self.index_below(self.remembered.len());
+                let (kind, index) = self.remembered[remembered];
+                let rival = if kind == Kind::Counter { Kind::Gauge } else { Kind::Counter };
+                let payload = Payload::reference(kind, index, self.value());
+                Payload { kind: rival, ..payload }.write(Layout::Compact, out);
+            }
+        }
+    }
+
+    fn pick_fault(&mut self) -> Fault {
+        let with_conflicts = self.made >= self.conflicts_from;
+        match self.below(if with_conflicts { 4 } else { 3 }) {
+            0 => Fault::BrokenJson,
+            1 => Fault::NegativeCounter,
+            2 => Fault::BadName,
+            _ => Fault::TypeConflict,
+        }
+    }
+
+    /// A counter of the reference's mix with a value of the given sign, not 0.
+    fn bad_counter(&mut self, sign: i64) -> Payload {
+        let index = self.below(mix::REFERENCE_SERIES);
+        Payload::reference(Kind::Counter, index, sign * (1 + self.value()))
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.rng.random_range(0..bound)
+    }
+
+    fn index_below(&mut self, length: usize) -> usize {
+        self.below(length as u64) as usize
+    }
+
+    /// From 0 to 100, in thousandths.
+    fn value(&mut self) -> i64 {
+        self.rng.random_range(0..=100_000)
+    }
+}

@@ -1,0 +1,93 @@
+//! The payload: one sample of a known series, or something that only looks
+//! like one, as the JSON that a producer pushes.
+
+use psg_engine::sample::Kind;
+
+use super::json::{Json, Layout, Member, write_object};
+use super::mix::REFERENCE_SERIES;
+
+const REGIONS: [&str; 4] = ["eu-central-1", "eu-west-1", "us-east-1", "us-west-2"];
+const INSTANCES: u64 = 9;
+const NAMES: u64 = 99;
+
+/// The metric names of the ingredients that make many series of each.
+const COUNTERS: u64 = 20;
+
+/// One sample about to be written.
+pub(super) struct Payload {
+    /// The metric type that it says it has.
+    pub(super) kind: Kind,
+    /// The metric name.
+    pub(super) name: Json,
+    /// In thousandths.
+    pub(super) value: i64,
+    /// Label names and values.
+    pub(super) labels: Vec<Member>,
+}
+
+impl Payload {
+    /// A sample of the `index`-th series of `kind` in the reference's mix.
+    /// Instances change fastest, then regions, then names, and only where the
+    /// series of one job are used up, the job.
+    pub(super) fn reference(kind: Kind, index: u64, value: i64) -> Self {
+        let place = index / INSTANCES;
+        let number = place / REGIONS.len() as u64 % NAMES + 1;
+        let ending = match kind {
+            Kind::Counter => "_counter",
+            Kind::Gauge => "_gauge",
+            Kind::Histogram => "_histogram",
+            Kind::Summary => "_summary",
+        };
+        let labels = labels(index % INSTANCES, index / REFERENCE_SERIES, place);
+        Payload { kind, name: Json::Numbered("test_metric_", number, ending), value, labels }
+    }
+
+    /// A sample of the `index`-th series of twenty counters.
+    pub(super) fn distinct(index: u64, value: i64) -> Self {
+        let name = Json::Numbered("test_distinct_", index % COUNTERS + 1, "_total");
+        let labels = labels(index / COUNTERS, 0, index);
+        Payload { kind: Kind::Counter, name, value, labels }
+    }
+
+    /// A sample of one of twenty counters that bears the number of a request.
+    pub(super) fn new_label(index: u64, request: u64, value: i64) -> Self {
+        let name = Json::Numbered("test_request_", index % COUNTERS + 1, "_total");
+        let mut labels = labels(index % INSTANCES, 0, index);
+        labels.push(("request", Json::Hex(request)));
+        Payload { kind: Kind::Counter, name, value, labels }
+    }
+
+    /// Appends it as JSON.
+    pub(super) fn write(self, mut layout: Layout<'_>, out: &mut Vec<u8>) {
+        let help = match self.kind {
+            Kind::Counter => "A test counter of random values from 0 to 100",
+            Kind::Gauge => "A test gauge of random values from 0 to 100",
+            Kind::Histogram => "A test histogram of random values from 0 to 100",
+            Kind::Summary => "A test summary of random values from 0 to 100",
+        };
+        let mut members = Vec::with_capacity(7);
+        members.push(("type", Json::Text(self.kind.as_str())));
+        members.push(("name", self.name));
+        members.push(("help", Json::Text(help)));
+        members.push(("value", Json::Thousandths(self.value)));
+        members.push(("labels", Json::Object(self.labels)));
+        match self.kind {
+            Kind::Counter | Kind::Gauge => {}
+            Kind::Histogram => members.push(("buckets", Json::Raw("[0.1,1,5,10,50]"))),
+            Kind::Summary => {
+                members.push(("quantiles", Json::Raw("[0.5,0.9,0.99]")));
+                members.push(("epsilons", Json::Raw("[0.05,0.01,0.001]")));
+            }
+        }
+        write_object(members, &mut layout, out);
+    }
+}
+
+fn labels(instance: u64, job: u64, region: u64) -> Vec<Member> {
+    let region = REGIONS[(region % REGIONS.len() as u64) as usize];
+    let mut labels = Vec::with_capacity(4);
+    labels.push(("instance", Json::Numbered("instance-", instance + 1, "")));
+    labels.push(("job", Json::Numbered("job-", job + 1, "")));
+    labels.push(("region", Json::Text(region)));
+    labels
+}

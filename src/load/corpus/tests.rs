@@ -1,0 +1,196 @@
+//! What the corpus promises, seen through a JSON parser that is not ours.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::Value;
+
+use super::*;
+
+fn corpus(seed: u64, mix: &str) -> Corpus {
+    Corpus::new(seed, mix.parse().unwrap())
+}
+
+fn payloads(mut corpus: Corpus, count: usize) -> Vec<(Ingredient, Vec<u8>)> {
+    let mut payload = || {
+        let mut out = Vec::new();
+        let ingredient = corpus.next(&mut out);
+        (ingredient, out)
+    };
+    (0..count).map(|_| payload()).collect()
+}
+
+fn parse(payload: &[u8]) -> Value {
+    serde_json::from_slice(payload)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(payload)))
+}
+
+fn series(sample: &Value) -> String {
+    // serde_json keeps the members of an object sorted.
+    format!("{}{}", sample["name"], sample["labels"])
+}
+
+fn count_series(corpus: Corpus, count: usize) -> usize {
+    let all = payloads(corpus, count);
+    all.iter().map(|(_, payload)| series(&parse(payload))).collect::<HashSet<_>>().len()
+}
+
+const EVERYTHING: &str =
+    "counter=1,gauge=1,histogram=1,summary=1,shuffled=1,distinct=1,newlabel=1,bad=1";
+
+#[test]
+fn the_same_seed_makes_the_same_bytes() {
+    let run = |seed| payloads(corpus(seed, EVERYTHING), 30_000);
+    assert!(run(7) == run(7));
+    assert!(run(7) != run(8));
+}
+
+#[test]
+fn every_good_payload_is_a_sample_of_its_type() {
+    for (ingredient, payload) in payloads(corpus(1, EVERYTHING), 20_000) {
+        let kind = match ingredient {
+            Ingredient::Plain(kind) => Some(kind.as_str()),
+            Ingredient::Distinct | Ingredient::NewLabel => Some("counter"),
+            Ingredient::Shuffled => None,
+            Ingredient::Bad => continue,
+        };
+        let sample = parse(&payload);
+        let written = sample["type"].as_str().unwrap();
+        assert!(kind.is_none_or(|kind| kind == written), "{sample}");
+        assert!((0.0..=100.0).contains(&sample["value"].as_f64().unwrap()), "{sample}");
+        assert!(sample["help"].is_string() && sample["name"].is_string(), "{sample}");
+        assert!(sample["labels"].as_object().unwrap().values().all(Value::is_string), "{sample}");
+        assert_eq!(sample["buckets"].is_array(), written == "histogram", "{sample}");
+        assert_eq!(sample["quantiles"].is_array(), written == "summary", "{sample}");
+        assert_eq!(sample["epsilons"].is_array(), written == "summary", "{sample}");
+    }
+}
+
+#[test]
+fn plain_payloads_are_written_compactly_in_declared_order() {
+    let (_, payload) = payloads(corpus(1, "summary=1"), 1).remove(0);
+    let text = String::from_utf8(payload).unwrap();
+    let sample = parse(text.as_bytes());
+    let labels = &sample["labels"];
+    let expected = format!(
+        "{{\"type\":{},\"name\":{},\"help\":{},\"value\":{},\"labels\":{{\"instance\":{},\
+         \"job\":\"job-1\",\"region\":{}}},\"quantiles\":[0.5,0.9,0.99],\
+         \"epsilons\":[0.05,0.01,0.001]}}",
+        sample["type"],
+        sample["name"],
+        sample["help"],
+        sample["value"],
+        labels["instance"],
+        labels["region"],
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn the_reference_mix_has_the_size_and_the_series_of_the_reference() {
+    let all = payloads(corpus(3, REFERENCE_MIX), 200_000);
+    let bytes: usize = all.iter().map(|(_, payload)| payload.len()).sum();
+    let average = bytes / all.len();
+    assert!((200..=212).contains(&average), "{average} bytes on average");
+    let samples: Vec<Value> = all.iter().map(|(_, payload)| parse(payload)).collect();
+    let distinct = |pick: &dyn Fn(&Value) -> String| {
+        samples.iter().map(pick).collect::<HashSet<String>>().len()
+    };
+    assert_eq!(distinct(&series), 4 * 99 * 9 * 4);
+    assert_eq!(distinct(&|sample| sample["name"].to_string()), 4 * 99);
+    assert_eq!(distinct(&|sample| sample["labels"]["instance"].to_string()), 9);
+    assert_eq!(distinct(&|sample| sample["labels"]["job"].to_string()), 1);
+    assert_eq!(distinct(&|sample| sample["labels"]["region"].to_string()), 4);
+}
+
+#[test]
+fn a_bound_on_series_is_reached_and_kept() {
+    let check = |mix: &str, bound: u64| {
+        let mix: Mix = mix.parse().unwrap();
+        let corpus = Corpus::new(5, mix.with_series(bound).unwrap());
+        assert_eq!(count_series(corpus, 60_000), bound as usize);
+    };
+    check("counter=1", 1);
+    check(REFERENCE_MIX, 10);
+    check("shuffled=1,gauge=1", 1001);
+    // Beyond the reference's own series, jobs are added.
+    check("counter=1", 5000);
+    check("distinct=1", 60_000);
+    check("distinct=1", 9_999);
+}
+
+#[test]
+fn distinct_series_come_once_in_each_pass() {
+    let mix: Mix = "distinct=1".parse().unwrap();
+    let all = payloads(Corpus::new(5, mix.with_series(3000).unwrap()), 4 * 3000);
+    for pass in all.chunks(3000) {
+        let seen: HashSet<String> = pass.iter().map(|(_, text)| series(&parse(text))).collect();
+        assert_eq!(seen.len(), 3000);
+    }
+    let names: HashSet<String> =
+        all.iter().map(|(_, text)| parse(text)["name"].to_string()).collect();
+    assert_eq!(names.len(), 20);
+}
+
+#[test]
+fn each_new_label_is_new() {
+    assert_eq!(count_series(corpus(2, "newlabel=1"), 50_000), 50_000);
+}
+
+#[test]
+fn shuffled_payloads_rarely_look_alike() {
+    let all = payloads(corpus(2, "shuffled=1"), 1000);
+    let shapes: HashSet<Vec<u8>> = all
+        .iter()
+        .map(|(_, payload)| {
+            payload.iter().copied().filter(|byte| b" \n\t{}:,".contains(byte)).collect()
+        })
+        .collect();
+    assert!(shapes.len() > 990, "{} shapes", shapes.len());
+}
+
+#[test]
+fn a_tenth_of_the_payloads_is_bad_in_four_ways() {
+    let all = payloads(corpus(4, "counter=9,gauge=9,histogram=9,summary=9,bad=4"), 100_000);
+    let mut types = BTreeMap::new();
+    let (mut broken, mut negative, mut names, mut conflicts) = (0, 0, 0, 0);
+    for (ingredient, payload) in &all {
+        match (ingredient, serde_json::from_slice::<Value>(payload)) {
+            (Ingredient::Bad, Err(_)) => broken += 1,
+            (Ingredient::Bad, Ok(sample)) => {
+                let name = sample["name"].as_str().unwrap();
+                let first_type = types.get(name);
+                if sample["value"].as_f64().unwrap() < 0.0 {
+                    negative += 1;
+                } else if BAD_NAMES.contains(&name) {
+                    names += 1;
+                } else {
+                    assert_ne!(first_type.expect("a good sample came first"), &sample["type"]);
+                    conflicts += 1;
+                }
+            }
+            (_, sample) => {
+                let sample = sample.unwrap();
+                types
+                    .entry(sample["name"].as_str().unwrap().to_owned())
+                    .or_insert(sample["type"].clone());
+            }
+        }
+    }
+    let bad = broken + negative + names + conflicts;
+    assert!((9_500..10_500).contains(&bad), "{bad} of {}", all.len());
+    for (fault, count) in
+        [("broken", broken), ("negative", negative), ("name", names), ("conflict", conflicts)]
+    {
+        assert!(count > 1500, "{count} of fault {fault}");
+    }
+}
+
+#[test]
+fn bad_payloads_alone_claim_no_name() {
+    for (_, payload) in payloads(corpus(4, "bad=1"), 50_000) {
+        if let Ok(sample) = serde_json::from_slice::<Value>(&payload) {
+            let negative = sample["value"].as_f64().unwrap() < 0.0;
+            assert!(negative || BAD_NAMES.contains(&sample["name"].as_str().unwrap()), "{sample}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The load tool: pushes made-up samples onto the queue at a steady rate, as the
+//! reference's performance tool does. In flow order:
+//!
+//! ```text
+//! corpus, pacer ─► feed ─► pusher (one per connection) ─► progress
+//! ```
+
+mod args;
+mod corpus;
+mod feed;
+mod pacer;
+mod progress;
+mod pusher;
+mod stop;
+
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use args::{RedisAddress, parse_duration};
+use clap::{Args, value_parser};
+use corpus::{Corpus, Mix, REFERENCE_MIX};
+use feed::Feed;
+use pacer::Pacer;
+use progress::{Glance, Goal, Progress, RecentRate, summarize};
+use pusher::{Run, Tally, connect};
+use redis::{Client, Connection};
+use stop::Stop;
+
+/// What to push, how fast and where to.
+#[derive(Debug, Clone, Args)]
+pub struct LoadOptions {
+    /// Samples per second, over all connections; 0 = as fast as possible
+    #[arg(long, value_name = "SAMPLES", default_value_t = 1000)]
+    rate: u64,
+
+    /// How long to push: 30s, 5m, or a number of seconds [default: until Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "count")]
+    duration: Option<Duration>,
+
+    /// How many samples to push [default: until Ctrl-C]
+    #[arg(long, value_name = "SAMPLES", value_parser = value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// Spread the samples over so many series [default: those of the reference's tool, a million
+    /// for distinct]
+    #[arg(long, value_name = "SERIES")]
+    series: Option<u64>,
+
+    /// What to push, as weights. Besides the metric types: shuffled (fields and labels in random
+    /// order and spacing), distinct (each series once before any comes again), newlabel (a series
+    /// per sample), bad (to be rejected)
+    #[arg(long, value_name = "WEIGHTS", default_value = REFERENCE_MIX)]
+    mix: Mix,
+
+    /// Samples per LPUSH, at most; fewer at rates so low that they would come in bursts
+    #[arg(long, value_name = "SAMPLES", default_value_t = 20,
+          value_parser = value_parser!(u32).range(1..=100_000))]
+    batch: u32,
+
+    /// Connections to push over
+    #[arg(long, value_name = "COUNT", default_value_t = 1,
+          value_parser = value_parser!(u16).range(1..=1000))]
+    connections: u16,
+
+    /// Where Redis is: redis://, rediss:// or unix://, or host:port
+    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
+    redis: RedisAddress,
+
+    /// The list to push to
+    #[arg(long, value_name = "KEY", default_value = "prom-stream-gateway:metric-queue")]
+    key: String,
+
+    /// Makes the same samples again [default: at random, and told]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+}
+
+/// Runs the load tool until its goal, Ctrl-C or an error; prints a summary to
+/// stdout, all else to stderr.
+pub fn run(options: LoadOptions) -> ExitCode {
+    match try_run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_run(options: &LoadOptions) -> Result<(), String> {
+    let mix = match options.series {
+        Some(series) => options.mix.clone().with_series(series).map_err(|e| e.to_string())?,
+        None => options.mix.clone(),
+    };
+    let info = options.redis.connection_info()?;
+    let address = info.addr().to_string();
+    let unreachable = |error| format!("can't use redis at {address}: {error}");
+    let client = Client::open(info).map_err(unreachable)?;
+    let connections = (0..options.connections).map(|_| connect(&client));
+    let connections = connections.collect::<Result<Vec<_>, _>>().map_err(unreachable)?;
+    let mut monitor = Monitor::open(&client, &options.key).map_err(unreachable)?;
+
+    let stop = Stop::default();
+    stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
+    let seed = options.seed.unwrap_or_else(rand::random);
+    let progress = Progress::new(options.goal());
+    progress.say(&format!("pushing to {address}, list {}, seed {seed}", options.key));
+    let run = Run {
+        client,
+        key: options.key.clone(),
+        feed: Feed::new(Corpus::new(seed, mix), options.pacer(), options.count),
+        started: Instant::now(),
+        stop,
+        progress,
+        tally: Tally::default(),
+    };
+    push_over_all(&run, connections, &mut monitor)
+}
+
+impl LoadOptions {
+    fn goal(&self) -> Goal {
+        match (self.count, self.duration) {
+            (Some(count), _) => Goal::Count(count),
+            (None, Some(duration)) => Goal::Time(duration),
+            (None, None) => Goal::Never,
+        }
+    }
+
+    fn pacer(&self) -> Pacer {
+        Pacer::new(self.rate, self.batch, self.duration)
+    }
+}
+
+fn push_over_all(
+    run: &Run,
+    connections: Vec<Connection>,
+    monitor: &mut Monitor,
+) -> Result<(), String> {
+    let (alive, all_done) = mpsc::channel::<()>();
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let push = |connection| {
+            let alive = alive.clone();
+            scope.spawn(move || {
+                let outcome = run.push_all(connection);
+                if outcome.is_err() {
+                    run.stop.set();
+                }
+                drop(alive);
+                (outcome, run.started.elapsed())
+            })
+        };
+        let pushers: Vec<_> = connections.into_iter().map(push).collect();
+        drop(alive);
+        monitor.watch(run, &all_done);
+        pushers.into_iter().map(|pusher| pusher.join().expect("a pusher never panics")).collect()
+    });
+    run.progress.finish();
+    let elapsed = outcomes.iter().map(|(_, elapsed)| *elapsed).max().unwrap_or_default();
+    println!("{}", summarize(monitor.glance(run, elapsed), run.tally.pushed_again()));
+    let failed = outcomes.into_iter().find_map(|(outcome, _)| outcome.err());
+    failed.map_or(Ok(()), |error| Err(format!("redis refused a push: {error}")))
+}
+
+/// Looks at the queue over a connection of its own.
+struct Monitor {
+    client: Client,
+    key: String,
+    connection: Option<Connection>,
+}
+
+impl Monitor {
+    /// Connects and makes sure that the key is a list or absent.
+    fn open(client: &Client, key: &str) -> redis::RedisResult<Self> {
+        let mut connection = connect(client)?;
+        queue_length(&mut connection, key)?;
+        let (client, key) = (client.clone(), key.to_owned());
+        Ok(Monitor { client, key, connection: Some(connection) })
+    }
+
+    /// Shows how the run stands until every pusher is done.
+    fn watch(&mut self, run: &Run, all_done: &Receiver<()>) {
+        let mut rate = RecentRate::default();
+        while all_done.recv_timeout(run.progress.period()) == Err(RecvTimeoutError::Timeout) {
+            let glance = self.glance(run, run.started.elapsed());
+            run.progress.show(glance, rate.at(glance.elapsed, glance.pushed));
+        }
+    }
+
+    fn glance(&mut self, run: &Run, elapsed: Duration) -> Glance {
+        Glance { elapsed, pushed: run.tally.pushed(), queue: self.queue_length() }
+    }
+
+    fn queue_length(&mut self) -> Option<u64> {
+        if self.connection.is_none() {
+            self.connection = connect(&self.client).ok();
+        }
+        let length = queue_length(self.connection.as_mut()?, &self.key).ok();
+        if length.is_none() {
+            self.connection = None;
+        }
+        length
+    }
+}
+
+fn queue_length(connection: &mut Connection, key: &str) -> redis::RedisResult<u64> {
+    redis::cmd("LLEN").arg(key).query(connection)
+}
