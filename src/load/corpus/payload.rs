@@ -60,10 +60,10 @@ impl Payload {
     /// Appends it as JSON.
     pub(super) fn write(self, mut layout: Layout<'_>, out: &mut Vec<u8>) {
         let help = match self.kind {
-            Kind::Counter => "A test counter of random values from 0 to 100",
-            Kind::Gauge => "A test gauge of random values from 0 to 100",
-            Kind::Histogram => "A test histogram of random values from 0 to 100",
-            Kind::Summary => "A test summary of random values from 0 to 100",
+            Kind::Counter => "A counter of random values from 0 to 100",
+            Kind::Gauge => "A gauge of random values from 0 to 100",
+            Kind::Histogram => "A histogram of random values from 0 to 100",
+            Kind::Summary => "A summary of random values from 0 to 100",
         };
         let mut members = Vec::with_capacity(7);
         members.push(("type", Json::Text(self.kind.as_str())));

@@ -1,0 +1,118 @@
+//! The gateway under measurement: the release binary, its self-metrics, and
+//! what the kernel tells of its process.
+
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use procfs::process::Process;
+use tempfile::TempDir;
+use ureq::Agent;
+
+use crate::Failure;
+use crate::child::{ChildGuard, free_port};
+
+const PROCESSED: &str = "prom_stream_gateway_processed_metrics_total{";
+const DROPPED: &str = "prom_stream_gateway_dropped_metrics_total{";
+
+/// A gateway with default settings but for its addresses and what is given.
+pub struct Gateway {
+    child: ChildGuard,
+    process: Process,
+    agent: Agent,
+    url: String,
+    _directory: TempDir,
+}
+
+/// What one scrape shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Scrape {
+    /// Samples that the gateway says it processed.
+    pub processed: u64,
+    /// Samples that it says it dropped.
+    pub dropped: u64,
+    /// From asking to the last byte.
+    pub time: Duration,
+    /// Of the exposition.
+    pub bytes: u64,
+}
+
+/// What the process has used so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// In user and kernel mode, over all threads.
+    pub cpu: Duration,
+    /// Resident bytes now.
+    pub rss: u64,
+}
+
+impl Gateway {
+    /// Starts it for the Redis on `redis_port` and waits until it is ready.
+    pub fn start(redis_port: u16, settings: &[(&str, &str)]) -> Result<Self, Failure> {
+        let directory = tempfile::tempdir()?;
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prom-stream-gateway"));
+        command.current_dir(directory.path()).env_clear().envs(settings.iter().copied());
+        command.env("Redis__ConnectionString", format!("127.0.0.1:{redis_port}"));
+        command.env("Http__ListenAddress", &address);
+        let log = directory.path().join("gateway.log");
+        let mut child = ChildGuard::start("the gateway", &mut command, log)?;
+        let process = Process::new(i32::try_from(child.id())?)?;
+        let agent = agent();
+        let url = format!("http://{address}");
+        child.wait_until("ready", Duration::from_secs(15), || {
+            agent.get(format!("{url}/-/ready")).call().is_ok()
+        })?;
+        Ok(Gateway { child, process, agent, url, _directory: directory })
+    }
+
+    /// Reads `/metrics` as plain text and adds up its counters of samples.
+    pub fn scrape(&self) -> Result<Scrape, Failure> {
+        let asked = Instant::now();
+        let response = self.agent.get(format!("{}/metrics", self.url)).call()?;
+        let body = response.into_body().into_with_config().limit(u64::MAX).reader();
+        let mut reader = BufReader::with_capacity(1 << 20, body);
+        let mut scrape = Scrape { processed: 0, dropped: 0, time: Duration::ZERO, bytes: 0 };
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            scrape.bytes += line.len() as u64;
+            scrape.processed += counted(&line, PROCESSED)?;
+            scrape.dropped += counted(&line, DROPPED)?;
+            line.clear();
+        }
+        scrape.time = asked.elapsed();
+        Ok(scrape)
+    }
+
+    /// What it has used up to now.
+    pub fn usage(&self) -> Result<Usage, Failure> {
+        let stat = self.process.stat()?;
+        let ticks = (stat.utime + stat.stime) as f64;
+        let cpu = Duration::from_secs_f64(ticks / procfs::ticks_per_second() as f64);
+        Ok(Usage { cpu, rss: stat.rss * procfs::page_size() })
+    }
+
+    /// A failure of this gateway, with the end of its log.
+    pub fn failure(&self, what: &str) -> Failure {
+        self.child.failure(what)
+    }
+}
+
+/// Does not ask for compression: its price is not what is measured.
+fn agent() -> Agent {
+    Agent::config_builder()
+        .accept_encoding("identity")
+        .timeout_global(Some(Duration::from_secs(60)))
+        .build()
+        .into()
+}
+
+/// The value of a line that begins with `name`, else 0.
+fn counted(line: &[u8], name: &str) -> Result<u64, Failure> {
+    if !line.starts_with(name.as_bytes()) {
+        return Ok(0);
+    }
+    let line = str::from_utf8(line)?.trim_end();
+    let value = line.rsplit(' ').next().unwrap_or_default();
+    Ok(value.parse::<f64>().map_err(|_| format!("expected a count at the end of {line}"))? as u64)
+}

@@ -1,0 +1,276 @@
+//! The drain bench: how fast the gateway empties a full queue, beside a client
+//! that only throws the elements away, on the same Redis in the same run.
+//!
+//! ```text
+//! cargo bench --bench drain -- --corpus mix --rounds 5
+//! ```
+//!
+//! Each round copies a prepared list, then measures from the RENAME that makes
+//! the copy the queue: first the discard client until the queue is empty, then
+//! a fresh gateway until its own counters show that it took every sample. The
+//! end is the moment at which the first scrape that shows it was asked for, so
+//! a gateway's rate errs to its disadvantage by a few milliseconds. Shared
+//! machines are noisy: compare the ratio, not the rates.
+
+mod child;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the load tool uses more of it, and it brings its own tests"
+)]
+#[path = "../../src/load/corpus/mod.rs"]
+mod corpus;
+mod discard;
+mod gateway;
+mod redis_server;
+mod report;
+
+use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use corpus::Corpus;
+use discard::DiscardClient;
+use gateway::{Gateway, Scrape, Usage};
+use redis_server::{Filled, RedisServer};
+use report::Round;
+
+/// What goes wrong ends the bench with a message.
+pub type Failure = Box<dyn std::error::Error>;
+
+const LLEN_PERIOD: Duration = Duration::from_millis(2);
+
+/// How long a gateway may make no progress.
+const STALL: Duration = Duration::from_secs(20);
+
+/// The core of Redis and that of all else, with `--pin`.
+const REDIS_CORE: usize = 0;
+const OTHER_CORE: usize = 1;
+
+const HIGH_LIMITS: &[(&str, &str)] =
+    &[("Metrics__MaxSeries", "4000000"), ("Metrics__MaxSeriesPerMetric", "4000000")];
+
+/// Measures how fast the gateway drains a queue, beside a client that discards.
+#[derive(Debug, Parser)]
+struct Options {
+    /// What the queue holds; several with commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "mix")]
+    corpus: Vec<CorpusName>,
+
+    /// Samples per round [default: 1000000; 20000 where it runs as a test].
+    #[arg(long)]
+    samples: Option<u64>,
+
+    /// Rounds per corpus [default: 5; 1 where it runs as a test].
+    #[arg(long)]
+    rounds: Option<usize>,
+
+    /// Seed of the payloads.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Redis on core 0 and all else on core 1, by taskset.
+    #[arg(long)]
+    pin: bool,
+
+    /// Measure the discard client alone.
+    #[arg(long)]
+    discard_only: bool,
+
+    /// Given by `cargo bench`; without it, a short run only shows that the
+    /// bench works.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CorpusName {
+    /// The reference's load mix.
+    Mix,
+    /// The same series, fields and labels in random order and spacing.
+    Shuffled,
+    /// A million series of twenty names, each once before any comes again.
+    Million,
+    /// A new label value with each sample.
+    Newlabel,
+    /// The same at the default limits.
+    NewlabelLimited,
+    /// The mix with a tenth of bad payloads.
+    Bad10,
+}
+
+/// How a corpus is made and what the gateway needs for it.
+struct Plan {
+    mix: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+    /// Whether exactly the bad payloads are dropped.
+    is_dropped_known: bool,
+}
+
+impl CorpusName {
+    fn plan(self) -> Plan {
+        let plan = |mix, settings| Plan { mix, settings, is_dropped_known: true };
+        match self {
+            CorpusName::Mix => plan(corpus::REFERENCE_MIX, &[]),
+            CorpusName::Shuffled => plan("shuffled=1", &[]),
+            CorpusName::Million => plan("distinct=1", HIGH_LIMITS),
+            CorpusName::Newlabel => plan("newlabel=1", HIGH_LIMITS),
+            CorpusName::NewlabelLimited => {
+                Plan { is_dropped_known: false, ..plan("newlabel=1", &[]) }
+            }
+            CorpusName::Bad10 => plan("counter=9,gauge=9,histogram=9,summary=9,bad=4", &[]),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let (samples, rounds) = if options.bench { (1_000_000, 5) } else { (20_000, 1) };
+    let samples = options.samples.unwrap_or(samples);
+    let rounds = options.rounds.unwrap_or(rounds);
+    if samples == 0 || rounds == 0 {
+        return Err("expected at least one sample and one round".into());
+    }
+    if options.pin {
+        pin_this_process()?;
+    }
+    let mut redis = RedisServer::start(options.pin.then_some(REDIS_CORE))?;
+    let mut lines = vec![report::head()];
+    for name in &options.corpus {
+        let plan = name.plan();
+        let mut corpus = Corpus::new(options.seed, plan.mix.parse()?);
+        let filled = redis.fill_master(&mut corpus, samples)?;
+        eprintln!("{name:?}: {samples} samples, {} bytes on average", filled.bytes / samples);
+        if options.discard_only {
+            for _ in 0..rounds {
+                eprintln!("  discard client {:.2} M/s", discard(&mut redis, filled)? / 1e6);
+            }
+            continue;
+        }
+        let rounds: Result<Vec<Round>, Failure> =
+            (0..rounds).map(|_| round(&mut redis, &plan, filled)).collect();
+        let name = name.to_possible_value().map(|value| value.get_name().to_owned());
+        lines.push(report::line(&name.unwrap_or_default(), &rounds?));
+    }
+    if !options.discard_only {
+        println!("{}", lines.join("\n"));
+    }
+    Ok(())
+}
+
+fn pin_this_process() -> Result<(), Failure> {
+    let core = OTHER_CORE.to_string();
+    let mut command = Command::new("taskset");
+    let output = command.args(["-c", "-p", &core, &std::process::id().to_string()]).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("taskset failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
+}
+
+fn round(redis: &mut RedisServer, plan: &Plan, filled: Filled) -> Result<Round, Failure> {
+    let discard = discard(redis, filled)?;
+    let gateway = Gateway::start(redis.port(), plan.settings)?;
+    redis.stage()?;
+    let before = gateway.usage()?;
+    let started = Instant::now();
+    redis.release()?;
+    wait_until_empty(redis, &gateway)?;
+    let drained = confirm(&gateway, filled.samples)?;
+    if plan.is_dropped_known && drained.scrape.dropped != filled.bad {
+        let dropped = drained.scrape.dropped;
+        let what = format!("dropped {dropped} samples, but {} are bad", filled.bad);
+        return Err(gateway.failure(&what));
+    }
+    let samples = filled.samples as f64;
+    let round = Round {
+        discard,
+        gateway: samples / (drained.at - started).as_secs_f64(),
+        cpu_per_sample: (drained.usage.cpu - before.cpu).div_f64(samples),
+        rss_before: before.rss,
+        rss_after: drained.usage.rss,
+        scrape: drained.scrape.time,
+        exposition: drained.scrape.bytes,
+        dropped: drained.scrape.dropped,
+    };
+    eprintln!(
+        "  discard client {:.2} M/s, gateway {:.2} M/s, ratio {:.2}",
+        round.discard / 1e6,
+        round.gateway / 1e6,
+        round.ratio()
+    );
+    Ok(round)
+}
+
+/// Samples per second of the discard client.
+fn discard(redis: &mut RedisServer, filled: Filled) -> Result<f64, Failure> {
+    let mut client = DiscardClient::connect(redis.port())?;
+    redis.stage()?;
+    let started = Instant::now();
+    redis.release()?;
+    let popped = client.drain()?;
+    let elapsed = started.elapsed();
+    if popped != filled.samples {
+        return Err(format!("the discard client got {popped} of {}", filled.samples).into());
+    }
+    Ok(popped as f64 / elapsed.as_secs_f64())
+}
+
+fn wait_until_empty(redis: &mut RedisServer, gateway: &Gateway) -> Result<(), Failure> {
+    let (mut least, mut progressed) = (u64::MAX, Instant::now());
+    loop {
+        let length = redis.queue_length()?;
+        if length == 0 {
+            return Ok(());
+        }
+        if length < least {
+            (least, progressed) = (length, Instant::now());
+        }
+        if progressed.elapsed() > STALL {
+            let what = format!("took nothing for {STALL:?}, with {length} elements in the queue");
+            return Err(gateway.failure(&what));
+        }
+        thread::sleep(LLEN_PERIOD);
+    }
+}
+
+/// The end of a drain.
+struct Drained {
+    /// When the scrape that shows it was asked for.
+    at: Instant,
+    /// What had been used by then.
+    usage: Usage,
+    scrape: Scrape,
+}
+
+/// Scrapes until every sample is processed or dropped.
+fn confirm(gateway: &Gateway, samples: u64) -> Result<Drained, Failure> {
+    let (mut most, mut progressed) = (0, Instant::now());
+    loop {
+        thread::sleep(LLEN_PERIOD);
+        let (at, usage) = (Instant::now(), gateway.usage()?);
+        let scrape = gateway.scrape()?;
+        let taken = scrape.processed + scrape.dropped;
+        if taken == samples {
+            return Ok(Drained { at, usage, scrape });
+        }
+        if taken > most {
+            (most, progressed) = (taken, Instant::now());
+        }
+        if taken > samples || progressed.elapsed() > STALL {
+            let Scrape { processed, dropped, .. } = scrape;
+            let what = format!("processed {processed} and dropped {dropped} of {samples} samples");
+            return Err(gateway.failure(&what));
+        }
+    }
+}

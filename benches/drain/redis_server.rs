@@ -1,0 +1,111 @@
+//! A Redis of our own, with a master list that is copied onto the queue for
+//! each drain.
+
+use std::process::Command;
+use std::time::Duration;
+
+use redis::{Client, Connection};
+use tempfile::TempDir;
+
+use crate::Failure;
+use crate::child::{ChildGuard, free_port};
+use crate::corpus::{Corpus, Ingredient};
+
+/// The gateway's default queue.
+pub const QUEUE: &str = "prom-stream-gateway:metric-queue";
+
+const MASTER: &str = "master";
+const STAGED: &str = "staged";
+const PAYLOADS_PER_PUSH: usize = 500;
+
+/// A redis-server on 127.0.0.1 that keeps nothing on disk.
+pub struct RedisServer {
+    connection: Connection,
+    port: u16,
+    _child: ChildGuard,
+    _directory: TempDir,
+}
+
+/// What the master list holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filled {
+    /// Payloads.
+    pub samples: u64,
+    /// Of these, the ones to be rejected.
+    pub bad: u64,
+    /// Bytes of payload.
+    pub bytes: u64,
+}
+
+impl RedisServer {
+    /// Starts it, on `core` alone if one is given.
+    pub fn start(core: Option<usize>) -> Result<Self, Failure> {
+        let directory = tempfile::tempdir()?;
+        let port = free_port()?;
+        let mut command = match core {
+            None => Command::new("redis-server"),
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &core.to_string(), "redis-server"]);
+                command
+            }
+        };
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+        command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(directory.path());
+        let log = directory.path().join("redis.log");
+        let mut child = ChildGuard::start("redis-server", &mut command, log)?;
+        let client = Client::open(format!("redis://127.0.0.1:{port}"))?;
+        let mut connection = None;
+        child.wait_until("reachable", Duration::from_secs(10), || {
+            connection = client.get_connection().ok();
+            connection.is_some()
+        })?;
+        let connection = connection.ok_or("redis-server gave no connection")?;
+        Ok(RedisServer { connection, port, _child: child, _directory: directory })
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Puts `samples` payloads of `corpus` into an empty master list.
+    pub fn fill_master(&mut self, corpus: &mut Corpus, samples: u64) -> Result<Filled, Failure> {
+        redis::cmd("FLUSHALL").exec(&mut self.connection)?;
+        let mut filled = Filled::default();
+        while filled.samples < samples {
+            let count = (samples - filled.samples).min(PAYLOADS_PER_PUSH as u64);
+            let payloads: Vec<Vec<u8>> = (0..count)
+                .map(|_| {
+                    let mut payload = Vec::new();
+                    let ingredient = corpus.next(&mut payload);
+                    filled.bad += u64::from(ingredient == Ingredient::Bad);
+                    filled.bytes += payload.len() as u64;
+                    payload
+                })
+                .collect();
+            redis::cmd("LPUSH").arg(MASTER).arg(payloads).exec(&mut self.connection)?;
+            filled.samples += count;
+        }
+        Ok(filled)
+    }
+
+    /// Copies the master list, so that `release` takes no time.
+    pub fn stage(&mut self) -> Result<(), Failure> {
+        let length = self.queue_length()?;
+        if length != 0 {
+            return Err(format!("expected an empty queue, got {length} elements").into());
+        }
+        Ok(redis::cmd("COPY").arg(MASTER).arg(STAGED).arg("REPLACE").exec(&mut self.connection)?)
+    }
+
+    /// Makes the staged copy the queue.
+    pub fn release(&mut self) -> Result<(), Failure> {
+        Ok(redis::cmd("RENAME").arg(STAGED).arg(QUEUE).exec(&mut self.connection)?)
+    }
+
+    /// Elements in the queue.
+    pub fn queue_length(&mut self) -> Result<u64, Failure> {
+        Ok(redis::cmd("LLEN").arg(QUEUE).query(&mut self.connection)?)
+    }
+}
