@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::document;
+use crate::load::LoadOptions;
 
 /// Pops metric samples from a Redis list, aggregates them and exposes them to Prometheus.
 ///
@@ -28,6 +29,8 @@ pub enum Command {
     CheckConfig,
     /// Ask the gateway on the configured address whether it is healthy; exit 0 or 1.
     Healthcheck,
+    /// Push made-up samples onto the queue at a steady rate, to see what a gateway can take.
+    Load(Box<LoadOptions>),
 }
 
 /// Parses the process' arguments. Help and version are printed and end it
@@ -74,6 +77,19 @@ mod tests {
             cli("psg healthcheck").expect("valid").command,
             Some(Command::Healthcheck)
         ));
+    }
+
+    #[test]
+    fn a_load_has_defaults_and_its_options_are_checked() {
+        assert!(matches!(cli("psg load").expect("valid").command, Some(Command::Load(_))));
+        let all = "psg load --rate 0 --count 5 --series 9 --mix counter=1,bad=1 --batch 7 \
+                   --connections 2 --redis localhost:6390 --key queue --seed 1";
+        assert!(cli(all).is_ok());
+        for wrong in ["--duration 0s", "--count 0", "--mix meter=1", "--batch 0", "--connections 0"]
+        {
+            assert!(cli(&format!("psg load {wrong}")).is_err(), "{wrong}");
+        }
+        assert!(cli("psg load --count 1 --duration 1s").is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod config;
 mod docs;
 mod exit;
 mod healthcheck;
+mod load;
 mod logging;
 
 use std::process::ExitCode;
@@ -32,11 +33,12 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> ExitCode {
-    let load = || config::load(cli.config.as_deref());
+    let config = || config::load(cli.config.as_deref());
     match cli.command {
-        None => run(load()),
-        Some(Command::CheckConfig) => check_config::run(&load()),
-        Some(Command::Healthcheck) => healthcheck::run(&load()),
+        None => run(config()),
+        Some(Command::CheckConfig) => check_config::run(&config()),
+        Some(Command::Healthcheck) => healthcheck::run(&config()),
+        Some(Command::Load(options)) => load::run(&options),
     }
 }
 

@@ -79,8 +79,8 @@ pub struct LoadOptions {
 
 /// Runs the load tool until its goal, Ctrl-C or an error; prints a summary to
 /// stdout, all else to stderr.
-pub fn run(options: LoadOptions) -> ExitCode {
-    match try_run(&options) {
+pub fn run(options: &LoadOptions) -> ExitCode {
+    match try_run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
