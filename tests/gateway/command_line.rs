@@ -1,0 +1,127 @@
+//! The command line: help, and the subcommands.
+
+use crate::support::{Finished, Gateway, GatewayBuilder, RedisServer};
+
+const SETTINGS: &[&str] = &[
+    "Redis.ConnectionString",
+    "Redis.MetricQueueWorkers",
+    "Redis.MetricQueueDatabase",
+    "Redis.MetricQueueKey",
+    "Redis.MetricQueuePopCount",
+    "Redis.MaxBytesInFlight",
+    "Metrics.SortIncomingLabels",
+    "Metrics.DisableMetaMetrics",
+    "Metrics.SummaryMaxAgeSeconds",
+    "Metrics.SummaryAgeBuckets",
+    "Metrics.SummaryEstimator",
+    "Metrics.ReaderCacheSeries",
+    "Metrics.MaxSeries",
+    "Metrics.MaxSeriesPerMetric",
+    "Metrics.MaxLabels",
+    "Metrics.MaxLabelValueBytes",
+    "Metrics.MaxNameBytes",
+    "Metrics.MaxHelpBytes",
+    "Metrics.MaxBuckets",
+    "Metrics.MaxQuantiles",
+    "Metrics.MaxPayloadBytes",
+    "Shards.Count",
+    "Shards.InboxCapacity",
+    "Http.ListenAddress",
+    "Log.Format",
+    "Log.Level",
+    "ASPNETCORE_URLS",
+    "ASPNETCORE_HTTP_PORTS",
+];
+
+#[test]
+fn help_lists_every_setting() {
+    let finished = run(&["--help"]);
+    assert_eq!(finished.code(), 0, "{}", finished.output());
+    let output = finished.output().replace("__", ".");
+    for setting in SETTINGS {
+        assert!(output.contains(setting), "{setting} is not in:\n{output}");
+    }
+    for command in ["check-config", "healthcheck", "load"] {
+        assert!(output.contains(command), "{command} is not in:\n{output}");
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let finished = run(&["--version"]);
+    assert_eq!(finished.code(), 0);
+    assert!(finished.output().contains(env!("CARGO_PKG_VERSION")), "{}", finished.output());
+}
+
+#[test]
+fn an_unknown_argument_is_refused() {
+    let finished = run(&["--frobnicate"]);
+    assert_ne!(finished.code(), 0);
+    assert!(finished.output().contains("--frobnicate"), "{}", finished.output());
+}
+
+#[test]
+fn check_config_judges_without_starting() {
+    let good = run(&["check-config"]);
+    assert_eq!(good.code(), 0, "{}", good.output());
+
+    let bad = GatewayBuilder::bare()
+        .set("Shards__Count", "none")
+        .set("Redis__ConnectionString", "localhost,password=hunter2,bogus=1")
+        .arguments(&["check-config"])
+        .finish();
+    assert_eq!(bad.code(), 78, "{}", bad.output());
+    assert!(bad.output().contains("Shards__Count"), "{}", bad.output());
+    assert!(bad.output().contains("bogus"), "{}", bad.output());
+    assert!(!bad.output().contains("hunter2"), "{}", bad.output());
+}
+
+#[test]
+fn check_config_shows_no_secret() {
+    let finished = GatewayBuilder::bare()
+        .set("Redis__ConnectionString", "localhost,user=me,password=hunter2")
+        .arguments(&["check-config"])
+        .finish();
+    assert_eq!(finished.code(), 0, "{}", finished.output());
+    assert!(!finished.output().contains("hunter2"), "{}", finished.output());
+}
+
+#[test]
+fn healthcheck_tells_by_its_status() {
+    let gateway: Gateway = GatewayBuilder::connecting("127.0.0.1:1").start_unready();
+    let address = format!("127.0.0.1:{}", gateway.port());
+    let check = |address: &str| {
+        let builder = GatewayBuilder::bare().set("Http__ListenAddress", address);
+        builder.arguments(&["healthcheck"]).finish()
+    };
+    let healthy = check(&address);
+    assert_eq!(healthy.code(), 0, "{}", healthy.output());
+    drop(gateway);
+    let gone = check(&address);
+    assert_eq!(gone.code(), 1, "{}", gone.output());
+}
+
+#[test]
+fn healthcheck_finds_a_gateway_that_listens_on_all_addresses() {
+    let builder = GatewayBuilder::connecting("127.0.0.1:1");
+    let address = format!("0.0.0.0:{}", builder.port());
+    let _gateway = builder.set("Http__ListenAddress", address.clone()).start_unready();
+    let check = GatewayBuilder::bare().set("Http__ListenAddress", address);
+    let finished = check.arguments(&["healthcheck"]).finish();
+    assert_eq!(finished.code(), 0, "{}", finished.output());
+}
+
+#[test]
+fn load_pushes_samples_that_show() {
+    let redis = RedisServer::start();
+    let gateway = GatewayBuilder::reading(&redis).start();
+    let finished = GatewayBuilder::reading(&redis).arguments(&["load", "--count", "2000"]).finish();
+    assert_eq!(finished.code(), 0, "{}", finished.output());
+    let seen = gateway.scrape_after(2000);
+    assert_eq!(seen.totals(), (2000, 0));
+    assert!(!seen.produced().is_empty());
+}
+
+fn run(arguments: &[&str]) -> Finished {
+    GatewayBuilder::bare().arguments(arguments).finish()
+}

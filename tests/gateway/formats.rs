@@ -1,0 +1,153 @@
+//! Formats: which one is answered to whom, compressed or not, and that a
+//! family is one block whatever the shards.
+
+use crate::support::{Exposition, Format, Rig};
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0;q=0.5,\
+    application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+    application/openmetrics-text;version=0.0.1;q=0.4,\
+    text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+const PROMETHEUS_PROTOBUF: &str = "application/vnd.google.protobuf;\
+    proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+    application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+
+#[test]
+fn the_accept_header_decides() {
+    let rig = Rig::start();
+    let cases = [
+        (None, TEXT),
+        (Some("*/*"), TEXT),
+        (Some(""), TEXT),
+        (Some("text/plain"), TEXT),
+        (Some("text/plain; version=0.0.4"), TEXT),
+        (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), TEXT),
+        (Some("application/json"), TEXT),
+        (Some("complete nonsense ;;,,q=="), TEXT),
+        (Some("application/openmetrics-text"), OPENMETRICS),
+        (Some("application/openmetrics-text; version=1.0.0"), OPENMETRICS),
+        (Some("application/openmetrics-text; version=1.0.0; charset=utf-8"), OPENMETRICS),
+        (Some("Application/OpenMetrics-Text; Version=1.0.0"), OPENMETRICS),
+        (Some("application/openmetrics-text;q=0"), TEXT),
+        (Some("application/openmetrics-text;q=0.5, text/plain;q=0.9"), TEXT),
+        (Some("application/openmetrics-text;q=0.9, text/plain;q=0.5"), OPENMETRICS),
+        (Some("text/plain;q=0.5, application/openmetrics-text;q=0.9"), OPENMETRICS),
+        (Some("text/plain;q=0.5,application/openmetrics-text"), OPENMETRICS),
+        (Some("application/openmetrics-text;q=0.5, */*;q=0.1"), OPENMETRICS),
+        (Some("application/openmetrics-text;q=0.5, */*"), TEXT),
+        (Some(PROMETHEUS_2), OPENMETRICS),
+        (Some(PROMETHEUS_3), OPENMETRICS),
+        (Some(PROMETHEUS_PROTOBUF), OPENMETRICS),
+    ];
+    for (accept, content_type) in cases {
+        let headers: Vec<_> = accept.into_iter().map(|value| ("Accept", value)).collect();
+        let reply = rig.gateway.must_get("/metrics", &headers);
+        assert_eq!(reply.status, 200, "Accept {accept:?}");
+        assert_eq!(reply.header("content-type"), Some(content_type), "Accept {accept:?}");
+        let format = if content_type == TEXT { Format::Text } else { Format::OpenMetrics };
+        Exposition::parse(&reply.text(), format).expect("it is what its header says");
+    }
+}
+
+#[test]
+fn a_slash_at_the_end_answers_too() {
+    let rig = Rig::start();
+    let reply = rig.gateway.must_get("/metrics/", &[]);
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some(TEXT)));
+    Exposition::parse(&reply.text(), Format::Text).expect("it is an exposition");
+    assert_eq!(rig.gateway.must_get("/nothing-here", &[]).status, 404);
+}
+
+#[test]
+fn gzip_only_for_who_accepts_it() {
+    let mut rig = Rig::start();
+    let payloads: Vec<String> = (0..500)
+        .map(|i| format!(r#"{{"type":"gauge","name":"g","value":{i},"labels":{{"i":"{i}"}}}}"#))
+        .collect();
+    let plain = rig.send(&payloads).produced();
+    let cases = [
+        (None, None),
+        (Some("identity"), None),
+        (Some("gzip"), Some("gzip")),
+        (Some("GZIP"), Some("gzip")),
+        (Some("gzip, deflate, br"), Some("gzip")),
+        (Some("gzip;q=1.0, identity;q=0.5"), Some("gzip")),
+        (Some("gzip;q=0"), None),
+        (Some("unheard-of"), None),
+    ];
+    for (accept, encoding) in cases {
+        let headers: Vec<_> = accept.into_iter().map(|value| ("Accept-Encoding", value)).collect();
+        let reply = rig.gateway.must_get("/metrics", &headers);
+        let came = reply.header("content-encoding").filter(|value| *value != "identity");
+        assert_eq!(came, encoding, "Accept-Encoding {accept:?}");
+        let shown = Exposition::parse(&reply.text(), Format::Text).expect("it is an exposition");
+        assert_eq!(shown.produced(), plain, "Accept-Encoding {accept:?}");
+        if encoding.is_some() {
+            assert!(reply.body.len() * 2 < reply.text().len(), "it is hardly smaller");
+        }
+    }
+}
+
+#[test]
+fn a_family_is_one_block_whatever_the_shards() {
+    let mut rig = Rig::with(&[("Shards__Count", "4")]);
+    let payloads: Vec<String> = (0..4_000)
+        .map(|i| {
+            let (family, kind) = (i % 400, ["counter", "gauge", "histogram", "summary"][i % 4]);
+            format!(
+                r#"{{"type":"{kind}","name":"f{family}","help":"of {family}","value":1,"buckets":[1],"labels":{{"i":"{i}"}}}}"#
+            )
+        })
+        .collect();
+    let text = rig.send(&payloads);
+    let openmetrics = rig.gateway.scrape_openmetrics();
+    for seen in [&text, &openmetrics] {
+        assert_eq!(seen.produced().len(), 400);
+        let names: Vec<_> = seen.families.iter().map(|f| f.name.as_str()).collect();
+        let produced: Vec<_> = names.iter().filter(|name| name.starts_with('f')).collect();
+        assert!(produced.is_sorted(), "the families are not sorted by name");
+        for family in seen.families.iter().filter(|family| family.name.starts_with('f')) {
+            let labels: std::collections::HashSet<_> =
+                family.samples.iter().map(|sample| sample.label("i")).collect();
+            assert_eq!(labels.len(), 10, "series of {}", family.name);
+        }
+    }
+}
+
+#[test]
+fn series_keep_their_order_between_scrapes() {
+    let mut rig = Rig::with(&[("Shards__Count", "3")]);
+    let payloads: Vec<String> = (0..300)
+        .map(|i| {
+            format!(r#"{{"type":"gauge","name":"g{}","value":1,"labels":{{"i":"{i}"}}}}"#, i % 5)
+        })
+        .collect();
+    let first = order(&rig.send(&payloads));
+    let again: Vec<String> = payloads.iter().rev().cloned().collect();
+    assert_eq!(order(&rig.send(&again)), first);
+    assert_eq!(order(&rig.gateway.scrape()), first);
+}
+
+fn order(seen: &Exposition) -> Vec<String> {
+    let produced = seen.families.iter().filter(|family| family.name.starts_with('g'));
+    produced.flat_map(|family| &family.samples).map(|sample| sample.canonical.clone()).collect()
+}
+
+#[test]
+fn labels_come_sorted_with_le_and_quantile_last() {
+    let mut rig = Rig::start();
+    let seen = rig.send(&[
+        r#"{"type":"histogram","name":"h","value":1,"buckets":[1],"labels":{"z":"1","a":"2"}}"#,
+        r#"{"type":"summary","name":"s","value":1,"quantiles":[0.5],"epsilons":[0.1],"labels":{"z":"1","a":"2"}}"#,
+    ]);
+    let names = |name| -> Vec<String> {
+        let sample = seen.samples(name).next().expect("it was accepted");
+        sample.labels.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names("h_bucket"), ["a", "z", "le"]);
+    assert_eq!(names("h_sum"), ["a", "z"]);
+    assert_eq!(names("s"), ["a", "z", "quantile"]);
+}

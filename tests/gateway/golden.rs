@@ -1,0 +1,67 @@
+//! Golden: what the reference printed for its payloads, ours prints too.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Exposition, Format, Rig};
+
+const REFERENCE: &str = include_str!("../golden/reference.jsonl");
+
+struct Case {
+    name: String,
+    payloads: Vec<String>,
+    rejected: u64,
+    text: Vec<String>,
+    openmetrics: Vec<String>,
+}
+
+#[test]
+fn prints_what_the_reference_printed() {
+    let mut rig = Rig::start();
+    let mut text_before = rig.gateway.scrape();
+    let mut openmetrics_before = rig.gateway.scrape_openmetrics();
+    for case in cases() {
+        let text = rig.send(&case.payloads);
+        let openmetrics = rig.gateway.scrape_openmetrics();
+        check(&case, Format::Text, &text_before, &text);
+        check(&case, Format::OpenMetrics, &openmetrics_before, &openmetrics);
+        let rejected = text.totals().1 - text_before.totals().1;
+        assert_eq!(rejected, case.rejected, "rejected in case {}", case.name);
+        text_before = text;
+        openmetrics_before = openmetrics;
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let cases: Vec<Case> = REFERENCE.lines().map(case).collect();
+    assert_eq!(cases.len(), 26);
+    cases
+}
+
+fn case(line: &str) -> Case {
+    let json: serde_json::Value = serde_json::from_str(line).expect("a JSON object a line");
+    let words = |field: &str| -> Vec<String> {
+        let array = json[field].as_array().expect("an array");
+        array.iter().map(|word| word.as_str().expect("a string").to_owned()).collect()
+    };
+    Case {
+        name: json["case"].as_str().expect("a string").to_owned(),
+        payloads: words("payloads"),
+        rejected: json["rejected"].as_u64().expect("a number"),
+        text: words("text"),
+        openmetrics: words("openmetrics"),
+    }
+}
+
+/// The families that are new since `before` are exactly those expected.
+fn check(case: &Case, format: Format, before: &Exposition, after: &Exposition) {
+    let (lines, end) = match format {
+        Format::Text => (&case.text, ""),
+        Format::OpenMetrics => (&case.openmetrics, "# EOF\n"),
+    };
+    let text: String = lines.iter().map(|line| format!("{line}\n")).chain([end.into()]).collect();
+    let expected = Exposition::parse(&text, format).expect("the reference is well-formed");
+    let before = before.produced();
+    let mut new: BTreeMap<_, _> = after.produced();
+    new.retain(|name, lines| before.get(name) != Some(lines));
+    assert_eq!(new, expected.produced(), "case {} in {format:?}", case.name);
+}

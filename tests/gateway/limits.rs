@@ -1,0 +1,83 @@
+//! Limits: how many series may live, and what happens to the one too many.
+
+use crate::support::Rig;
+
+#[test]
+fn at_the_series_limit_what_exists_goes_on() {
+    let mut rig = Rig::with(&[("Metrics__MaxSeries", "3")]);
+    rig.send(&[
+        sample("counter", "a", "1"),
+        sample("counter", "a", "2"),
+        sample("gauge", "b", "1"),
+    ]);
+    let seen = rig.send(&[
+        sample("counter", "a", "3"),
+        sample("counter", "c", "1"),
+        sample("counter", "a", "1"),
+        sample("gauge", "b", "1"),
+    ]);
+    assert_eq!(seen.rejected("series_limit"), 2);
+    assert_eq!(seen.totals(), (5, 2));
+    assert_eq!(seen.value("a", &[("i", "1")]), Some(2.0));
+    assert_eq!(seen.value("a", &[("i", "3")]), None);
+    assert!(seen.sum("prom_stream_gateway_series_limit_hits_total") >= 1.0);
+}
+
+#[test]
+fn a_refused_family_leaves_no_header_and_frees_its_names() {
+    let mut rig = Rig::with(&[("Metrics__MaxSeries", "1")]);
+    rig.send(&[sample("gauge", "full", "1")]);
+    let seen = rig.send(&[
+        sample("histogram", "x", "1"),
+        sample("gauge", "x", "1"),
+        sample("counter", "x_sum", "1"),
+        sample("summary", "x", "1"),
+    ]);
+    assert_eq!(seen.rejected("series_limit"), 4, "no conflict with what was refused");
+    assert_eq!(seen.produced().into_keys().collect::<Vec<_>>(), ["full"]);
+}
+
+#[test]
+fn at_the_limit_of_one_metric_the_others_go_on() {
+    let mut rig = Rig::with(&[("Metrics__MaxSeriesPerMetric", "2")]);
+    let seen = rig.send(&[
+        sample("histogram", "a", "1"),
+        sample("histogram", "a", "2"),
+        sample("histogram", "a", "3"),
+        sample("histogram", "a", "1"),
+        sample("summary", "b", "1"),
+        sample("summary", "b", "2"),
+    ]);
+    assert_eq!(seen.rejected("metric_series_limit"), 1);
+    assert_eq!(seen.value("a_count", &[("i", "1")]), Some(2.0));
+    assert_eq!(seen.value("a_count", &[("i", "3")]), None);
+    assert_eq!(seen.samples("b_count").count(), 2);
+    assert_eq!(seen.totals(), (5, 1));
+}
+
+#[test]
+fn the_limits_hold_over_all_shards() {
+    let mut rig = Rig::with(&[
+        ("Metrics__MaxSeries", "50"),
+        ("Metrics__MaxSeriesPerMetric", "20"),
+        ("Shards__Count", "4"),
+        ("Redis__MetricQueueWorkers", "3"),
+    ]);
+    let payloads: Vec<String> = (0..600)
+        .map(|i| sample("gauge", &format!("m{}", i % 6), &format!("{}", i % 300)))
+        .collect();
+    let seen = rig.send(&payloads);
+    let live: usize = (0..6).map(|m| seen.samples(&format!("m{m}")).count()).sum();
+    assert_eq!(live, 50);
+    assert!((0..6).all(|m| seen.samples(&format!("m{m}")).count() <= 20));
+    let (processed, rejected) = seen.totals();
+    let limits = seen.rejected("series_limit") + seen.rejected("metric_series_limit");
+    assert_eq!(limits, rejected);
+    assert!(processed >= 50, "{processed} processed");
+    assert_eq!(seen.sum("prom_stream_gateway_series"), 50.0);
+}
+
+fn sample(kind: &str, name: &str, label: &str) -> String {
+    let buckets = if kind == "histogram" { r#","buckets":[1]"# } else { "" };
+    format!(r#"{{"type":"{kind}","name":"{name}","value":1,"labels":{{"i":"{label}"}}{buckets}}}"#)
+}

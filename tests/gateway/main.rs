@@ -1,0 +1,27 @@
+//! Integration tests of the whole product: a real Redis, the real binary, its
+//! HTTP side. Each test has servers of its own and runs beside the others.
+
+mod support;
+
+mod parser;
+
+mod golden;
+mod payload;
+mod reference;
+mod rejects;
+
+mod limits;
+mod shards;
+
+mod formats;
+mod openmetrics;
+
+mod command_line;
+mod config;
+
+mod access;
+mod faults;
+
+mod lifecycle;
+mod logs;
+mod self_metrics;

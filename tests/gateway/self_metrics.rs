@@ -1,0 +1,162 @@
+//! Self-metrics: each is there, explained, and tells the truth.
+
+use crate::support::exposition::OWN;
+use crate::support::{GatewayBuilder, RedisServer, Rig, wait_until};
+
+/// Name without the prefix, type, and the labels.
+const SELF_METRICS: &[(&str, &str, &[&str])] = &[
+    ("info", "gauge", &[]),
+    ("redis_queue_empty_pops_total", "counter", &["worker", "queueKey"]),
+    ("dropped_metrics_total", "counter", &["worker", "queueKey"]),
+    ("processed_metrics_total", "counter", &["worker", "queueKey"]),
+    ("redis_queue_pending_size", "gauge", &["queueKey"]),
+    ("rejected_samples_total", "counter", &["reason"]),
+    ("series", "gauge", &["shard", "type"]),
+    ("families", "gauge", &[]),
+    ("shard_inbox_batches", "gauge", &["shard"]),
+    ("apply_seconds_total", "counter", &["shard"]),
+    ("scrape_duration_seconds", "histogram", &[]),
+    ("exposition_bytes", "gauge", &[]),
+    ("redis_up", "gauge", &[]),
+    ("redis_errors_total", "counter", &["kind"]),
+    ("redis_reconnects_total", "counter", &[]),
+    ("series_limit_hits_total", "counter", &[]),
+    ("layout_mismatches_total", "counter", &[]),
+    ("inbox_wait_seconds", "histogram", &[]),
+    ("build_info", "gauge", &["version", "revision"]),
+    ("process_cpu_seconds_total", "counter", &[]),
+    ("process_resident_memory_bytes", "gauge", &[]),
+    ("process_virtual_memory_bytes", "gauge", &[]),
+    ("process_open_fds", "gauge", &[]),
+    ("process_max_fds", "gauge", &[]),
+    ("process_start_time_seconds", "gauge", &[]),
+];
+
+#[test]
+fn each_is_there_and_explained() {
+    let mut rig = Rig::start();
+    rig.send(&["{broken", r#"{"name":"n","value":1}"#]);
+    rig.redis.go_down();
+    wait_until("an error to be counted", || {
+        rig.gateway.scrape().sum("prom_stream_gateway_redis_errors_total") > 0.0
+    });
+    let seen = rig.gateway.scrape();
+    for (name, kind, labels) in SELF_METRICS {
+        let name = format!("{OWN}{name}");
+        let family = seen.family(&name).unwrap_or_else(|| panic!("{name} is not there"));
+        assert_eq!(family.kind, *kind, "type of {name}");
+        assert!(family.help.len() > 30, "{name} is hardly explained: {}", family.help);
+        let sample = family.samples.first().unwrap_or_else(|| panic!("{name} has no sample"));
+        let mut names: Vec<&str> = sample.labels.iter().map(|(name, _)| name.as_str()).collect();
+        names.retain(|name| *name != "le");
+        names.sort();
+        let mut expected = labels.to_vec();
+        expected.sort();
+        assert_eq!(names, expected, "labels of {name}");
+    }
+    let info = seen.family("prom_stream_gateway_info").expect("it was just there");
+    assert!(info.help.len() > 200, "info tells what the gateway is: {}", info.help);
+    for family in seen.families.iter().filter(|family| family.name.starts_with(OWN)) {
+        assert!(!family.help.is_empty(), "{} is not explained", family.name);
+        assert!(!family.samples.is_empty(), "{} has no sample", family.name);
+    }
+}
+
+#[test]
+fn the_references_counters_are_at_zero_from_the_start() {
+    let gateway = GatewayBuilder::connecting("127.0.0.1:1")
+        .set("Redis__MetricQueueKey", "my:queue")
+        .set("Redis__MetricQueueWorkers", "3")
+        .start_unready();
+    let seen = gateway.scrape();
+    assert_eq!(seen.value("prom_stream_gateway_info", &[]), Some(1.0));
+    for name in ["redis_queue_empty_pops_total", "dropped_metrics_total", "processed_metrics_total"]
+    {
+        let name = format!("{OWN}{name}");
+        assert_eq!(seen.samples(&name).count(), 3, "{name}");
+        for worker in ["0", "1", "2"] {
+            let labels = [("worker", worker), ("queueKey", "my:queue")];
+            assert_eq!(seen.value(&name, &labels), Some(0.0), "{name} of worker {worker}");
+        }
+    }
+    let pending = seen.samples("prom_stream_gateway_redis_queue_pending_size").next();
+    assert_eq!(pending.and_then(|sample| sample.label("queueKey")), Some("my:queue"));
+}
+
+#[test]
+fn an_empty_queue_is_noticed() {
+    let rig = Rig::start();
+    rig.gateway.scrape_until("a pop that found nothing", |seen| {
+        seen.sum("prom_stream_gateway_redis_queue_empty_pops_total") >= 1.0
+    });
+}
+
+#[test]
+fn the_backlog_is_told_while_nothing_is_taken() {
+    let redis = RedisServer::start();
+    let rights = "ACL SETUSER watcher on nopass ~* +llen";
+    redis.run::<()>(&rights.split(' ').collect::<Vec<_>>());
+    redis.push(&["{}"; 7]);
+    let connection = format!("{},user=watcher,password=any", redis.address());
+    let gateway = GatewayBuilder::connecting(&connection).start_unready();
+    gateway.scrape_until("a pending size of 7", |seen| {
+        seen.sum("prom_stream_gateway_redis_queue_pending_size") == 7.0
+    });
+}
+
+#[test]
+fn series_and_families_are_counted() {
+    let mut rig = Rig::with(&[("Shards__Count", "2")]);
+    let payloads: Vec<String> = (0..40)
+        .map(|i| {
+            let kind = ["counter", "gauge", "histogram", "summary"][i % 4];
+            format!(
+                r#"{{"type":"{kind}","name":"{kind}","value":1,"buckets":[1],"labels":{{"i":"{i}"}}}}"#
+            )
+        })
+        .collect();
+    let seen = rig.send(&payloads);
+    let series = "prom_stream_gateway_series";
+    assert_eq!(seen.sum(series), 40.0);
+    for kind in ["counter", "gauge", "histogram", "summary"] {
+        let of_kind = seen.samples(series).filter(|sample| sample.label("type") == Some(kind));
+        assert_eq!(of_kind.map(|sample| sample.number()).sum::<f64>(), 10.0, "series of {kind}");
+    }
+    assert_eq!(seen.value("prom_stream_gateway_families", &[]), Some(4.0));
+}
+
+#[test]
+fn a_second_layout_is_counted() {
+    let mut rig = Rig::start();
+    let seen = rig.send(&[
+        r#"{"type":"histogram","name":"h","value":1,"buckets":[1]}"#,
+        r#"{"type":"histogram","name":"h","value":1,"buckets":[2]}"#,
+    ]);
+    assert_eq!(seen.sum("prom_stream_gateway_layout_mismatches_total"), 1.0);
+    assert_eq!(seen.totals(), (2, 0));
+}
+
+#[test]
+fn scrapes_are_measured() {
+    let rig = Rig::start();
+    let before = rig.gateway.scrape().sum("prom_stream_gateway_scrape_duration_seconds_count");
+    rig.gateway.scrape();
+    rig.gateway.scrape_until("the scrapes to be counted", |seen| {
+        seen.sum("prom_stream_gateway_scrape_duration_seconds_count") >= before + 2.0
+            && seen.sum("prom_stream_gateway_exposition_bytes") > 1_000.0
+    });
+}
+
+#[test]
+fn without_meta_metrics_only_info_is_left() {
+    let rig = Rig::with(&[("Metrics__DisableMetaMetrics", "true")]);
+    rig.redis.push(&[r#"{"type":"gauge","name":"g","value":1}"#, "{broken"]);
+    let seen = rig.gateway.scrape_until("the sample to show", |seen| seen.family("g").is_some());
+    let own: Vec<_> = seen
+        .families
+        .iter()
+        .map(|f| f.name.as_str())
+        .filter(|name| name.starts_with(OWN))
+        .collect();
+    assert_eq!(own, ["prom_stream_gateway_info"]);
+}

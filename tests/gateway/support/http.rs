@@ -1,0 +1,69 @@
+//! An HTTP client that shows the answer as it came: status, headers, raw body.
+
+use std::io::Read;
+use std::time::Duration;
+
+use ureq::Agent;
+
+/// An answer, not decoded.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// As sent, still compressed where it was.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text, uncompressed where `Content-Encoding` says gzip.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match self.header("content-encoding") {
+            Some("gzip") => flate2::read::GzDecoder::new(self.body.as_slice())
+                .read_to_string(&mut text)
+                .map(|_| text)
+                .expect("the body is gzip"),
+            None | Some("identity") => {
+                String::from_utf8(self.body.clone()).expect("the body is UTF-8")
+            }
+            Some(other) => panic!("content-encoding {other} was not asked for"),
+        }
+    }
+}
+
+/// Asks `path` of the server on `port`; sends no header but those given.
+pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, String> {
+    let agent: Agent = Agent::config_builder()
+        .http_status_as_error(false)
+        .accept("")
+        .accept_encoding("")
+        .user_agent("")
+        .max_redirects(0)
+        .timeout_global(Some(Duration::from_secs(20)))
+        .build()
+        .into();
+    let mut request = agent.get(format!("http://127.0.0.1:{port}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = request.call().map_err(|error| format!("GET {path}: {error}"))?;
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let mut body = Vec::new();
+    let mut reader = response.body_mut().as_reader();
+    reader.read_to_end(&mut body).map_err(|error| format!("GET {path}: {error}"))?;
+    Ok(Reply { status, headers, body })
+}
