@@ -18,9 +18,11 @@ mod openmetrics;
 
 mod command_line;
 mod config;
+mod settings;
 
 mod access;
 mod faults;
+mod hostile;
 
 mod lifecycle;
 mod logs;
