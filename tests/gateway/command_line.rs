@@ -67,7 +67,7 @@ fn check_config_judges_without_starting() {
 
     let bad = GatewayBuilder::bare()
         .set("Shards__Count", "none")
-        .set("Redis__ConnectionString", "localhost,password=hunter2,bogus=1")
+        .set("Redis__ConnectionString", "localhost,bogus=1,password=hunter2")
         .arguments(&["check-config"])
         .finish();
     assert_eq!(bad.code(), 78, "{}", bad.output());

@@ -142,7 +142,16 @@ impl RedisServer {
         let mut command = Command::new("redis-server");
         command.current_dir(self.folder.path());
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]);
-        command.args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
+        command.args([
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--repl-diskless-sync-delay",
+            "0",
+            "--loglevel",
+            "warning",
+        ]);
         if let Some(password) = self.options.password {
             command.args(["--requirepass", password]);
         }
