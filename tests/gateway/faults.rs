@@ -30,8 +30,9 @@ fn redis_restarted() {
     rig.send(&[r#"{"name":"n_total","value":1}"#]);
     rig.redis.go_down();
     wait_until("not ready", || rig.gateway.must_get("/-/ready", &[]).status == 503);
-    let seen = rig.gateway.scrape();
-    assert_eq!(seen.value("prom_stream_gateway_redis_up", &[]), Some(0.0));
+    let seen = rig.gateway.scrape_until("redis_up to fall", |seen| {
+        seen.value("prom_stream_gateway_redis_up", &[]) == Some(0.0)
+    });
     assert_eq!(seen.value("n_total", &[]), Some(1.0), "what is counted stays");
     assert_eq!(rig.gateway.must_get("/-/healthy", &[]).status, 200);
 
@@ -104,17 +105,58 @@ fn something_else_under_the_key_from_the_start() {
 
 #[test]
 fn a_replica_that_is_made_master_is_read() {
-    let master = RedisServer::start();
-    let replica =
-        RedisServer::with(RedisOptions { replica_of: Some(master.port()), ..Default::default() });
+    let mut master = RedisServer::start();
+    let replica = following(&master);
+    master.go_down();
     let gateway = GatewayBuilder::reading(&replica).start_unready();
-    wait_until("the replica to be told from a master", || {
+    gateway.scrape_until("the replica to be told from a master", |seen| {
         let name = "prom_stream_gateway_redis_errors_total";
-        gateway.scrape().value(name, &[("kind", "not_primary")]).unwrap_or(0.0) > 0.0
+        seen.value(name, &[("kind", "not_primary")]).unwrap_or(0.0) > 0.0
     });
+    assert_eq!(gateway.must_get("/-/ready", &[]).status, 503);
     replica.run::<()>(&["REPLICAOF", "NO", "ONE"]);
     replica.push(&[r#"{"name":"n_total","value":1}"#]);
     gateway.scrape_after(1);
+}
+
+#[test]
+fn a_failover_is_followed() {
+    let mut master = RedisServer::start();
+    let replica = following(&master);
+    let connection = format!("{},{}", master.address(), replica.address());
+    let gateway = GatewayBuilder::connecting(&connection).start();
+    master.push(&[r#"{"name":"n_total","value":1}"#]);
+    gateway.scrape_after(1);
+    master.go_down();
+    replica.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    replica.push(&[r#"{"name":"n_total","value":1}"#]);
+    let seen = gateway.scrape_after(2);
+    assert_eq!(seen.value("n_total", &[]), Some(2.0));
+}
+
+#[test]
+fn two_servers_that_change_places_are_followed() {
+    let master = RedisServer::start();
+    let replica = following(&master);
+    let gateway = GatewayBuilder::reading(&master).start();
+    master.push(&[r#"{"name":"n_total","value":1}"#]);
+    gateway.scrape_after(1);
+    replica.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    master.run::<()>(&["REPLICAOF", "127.0.0.1", &replica.port().to_string()]);
+    replica.push(&[r#"{"name":"n_total","value":1}"#]);
+    let seen = gateway.scrape_after(2);
+    assert_eq!(seen.value("n_total", &[]), Some(2.0));
+}
+
+/// A replica that has caught up with `master`.
+fn following(master: &RedisServer) -> RedisServer {
+    let replica =
+        RedisServer::with(RedisOptions { replica_of: Some(master.port()), ..Default::default() });
+    wait_for("the replica to follow", || {
+        let state: String = replica.run(&["INFO", "replication"]);
+        if state.contains("master_link_status:up") { Ok(()) } else { Err(state) }
+    });
+    replica
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Self-metrics: each is there, explained, and tells the truth.
 
+use std::collections::BTreeSet;
+
 use crate::support::exposition::OWN;
-use crate::support::{GatewayBuilder, RedisServer, Rig, wait_until};
+use crate::support::{Exposition, GatewayBuilder, RedisServer, Rig, wait_until};
 
 /// Name without the prefix, type, and the labels.
 const SELF_METRICS: &[(&str, &str, &[&str])] = &[
@@ -41,25 +43,33 @@ fn each_is_there_and_explained() {
         rig.gateway.scrape().sum("prom_stream_gateway_redis_errors_total") > 0.0
     });
     let seen = rig.gateway.scrape();
-    for (name, kind, labels) in SELF_METRICS {
-        let name = format!("{OWN}{name}");
-        let family = seen.family(&name).unwrap_or_else(|| panic!("{name} is not there"));
-        assert_eq!(family.kind, *kind, "type of {name}");
-        assert!(family.help.len() > 30, "{name} is hardly explained: {}", family.help);
-        let sample = family.samples.first().unwrap_or_else(|| panic!("{name} has no sample"));
-        let mut names: Vec<&str> = sample.labels.iter().map(|(name, _)| name.as_str()).collect();
-        names.retain(|name| *name != "le");
-        names.sort();
-        let mut expected = labels.to_vec();
-        expected.sort();
-        assert_eq!(names, expected, "labels of {name}");
-    }
+    let faults: Vec<String> = SELF_METRICS
+        .iter()
+        .filter_map(|(name, kind, labels)| check(&seen, name, kind, labels).err())
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
     let info = seen.family("prom_stream_gateway_info").expect("it was just there");
     assert!(info.help.len() > 200, "info tells what the gateway is: {}", info.help);
     for family in seen.families.iter().filter(|family| family.name.starts_with(OWN)) {
         assert!(!family.help.is_empty(), "{} is not explained", family.name);
         assert!(!family.samples.is_empty(), "{} has no sample", family.name);
     }
+}
+
+fn check(seen: &Exposition, name: &str, kind: &str, labels: &[&str]) -> Result<(), String> {
+    let name = format!("{OWN}{name}");
+    let family = seen.family(&name).ok_or(format!("{name} is not there"))?;
+    if family.kind != kind {
+        return Err(format!("{name} is a {}, not a {kind}", family.kind));
+    }
+    if family.help.len() <= 30 {
+        return Err(format!("{name} is hardly explained: {}", family.help));
+    }
+    let sample = family.samples.first().ok_or(format!("{name} has no sample"))?;
+    let names = sample.labels.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "le");
+    let (names, expected): (BTreeSet<_>, BTreeSet<_>) =
+        (names.collect(), labels.iter().copied().collect());
+    if names == expected { Ok(()) } else { Err(format!("{name} has the labels {names:?}")) }
 }
 
 #[test]

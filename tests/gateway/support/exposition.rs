@@ -137,7 +137,7 @@ impl Exposition {
 
     /// The sum over all samples of that name.
     pub fn sum(&self, name: &str) -> f64 {
-        self.samples(name).map(Sample::number).sum()
+        self.samples(name).map(Sample::number).fold(0.0, |sum, value| sum + value)
     }
 
     /// How many samples of that reason were rejected.
