@@ -116,7 +116,7 @@ fn healthcheck_finds_a_gateway_that_listens_on_all_addresses() {
 fn load_pushes_samples_that_show() {
     let redis = RedisServer::start();
     let gateway = GatewayBuilder::reading(&redis).start();
-    let finished = GatewayBuilder::reading(&redis).arguments(&["load", "--count", "2000"]).finish();
+    let finished = run(&["load", "--count", "2000", "--rate", "0", "--redis", &redis.address()]);
     assert_eq!(finished.code(), 0, "{}", finished.output());
     let seen = gateway.scrape_after(2000);
     assert_eq!(seen.totals(), (2000, 0));

@@ -74,7 +74,9 @@ fn the_limits_hold_over_all_shards() {
     let limits = seen.rejected("series_limit") + seen.rejected("metric_series_limit");
     assert_eq!(limits, rejected);
     assert!(processed >= 50, "{processed} processed");
-    assert_eq!(seen.sum("prom_stream_gateway_series"), 50.0);
+    rig.gateway.scrape_until("50 series to be told", |seen| {
+        seen.sum("prom_stream_gateway_series") == 50.0
+    });
 }
 
 fn sample(kind: &str, name: &str, label: &str) -> String {
