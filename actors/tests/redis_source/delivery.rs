@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use psg_actors::source::ErrorKind;
 
 use crate::harness::{
-    Element, Harness, KEY, MAX_PAYLOAD, element, eventually, expected, length, push, settings,
-    take, take_many, whole,
+    Element, Harness, KEY, MAX_PAYLOAD, element, eventually, expected, is_blocked, length, push,
+    settings, take, take_many, whole,
 };
 use crate::server::RedisServer;
 
@@ -165,11 +165,6 @@ async fn a_stop_ends_waiting_and_connecting_at_once() {
     assert!(stopped_at.elapsed() < Duration::from_secs(1), "{:?}", stopped_at.elapsed());
 }
 
-fn is_blocked(server: &RedisServer) -> bool {
-    let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
-    info.contains("blocked_clients:1")
-}
-
 #[tokio::test]
 async fn empty_pops_are_counted() {
     let server = RedisServer::start(&[]);
@@ -217,4 +212,88 @@ async fn a_killed_server_is_told_and_a_new_one_found() {
     push(&mut server.connect(), 100..200);
     assert_eq!(take_many(&mut source, 100).await, expected(100..200));
     assert_eq!(harness.metrics.reconnects.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_amid_a_backlog_loses_nothing() {
+    let server = RedisServer::start(&[]);
+    let mut connection = server.connect();
+    push(&mut connection, 0..100_000);
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    let mut allow = |rule: &str| {
+        redis::cmd("ACL").arg("SETUSER").arg("default").arg(rule).exec(&mut connection).unwrap();
+        length(&mut connection)
+    };
+    let mut taken = Vec::new();
+    for _ in 0..10 {
+        taken.extend(take_many(&mut source, 500).await);
+        let left = allow("-rpop");
+        let failure = loop {
+            match take(&mut source).await {
+                Ok(elements) => taken.extend(elements.unwrap().into_iter().map(whole)),
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(failure.kind, ErrorKind::Permission);
+        assert_eq!(taken.len() + left, 100_000);
+        allow("+rpop");
+    }
+    assert!(taken == expected(0..taken.len()));
+    assert_eq!(harness.metrics.reconnects.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+/// Lets a server hang amid a backlog, so that pops are in flight, and stops.
+/// What was taken, and how it ended.
+async fn stop_while_hanging(
+    server: &RedisServer,
+    then: impl AsyncFnOnce(),
+) -> (Vec<String>, Option<ErrorKind>) {
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    let mut taken = take_many(&mut source, 5000).await;
+    server.suspend();
+    let rest = async {
+        loop {
+            match take(&mut source).await {
+                Ok(Some(elements)) => taken.extend(elements.into_iter().map(whole)),
+                Ok(None) => break None,
+                Err(failure) => break Some(failure.kind),
+            }
+        }
+    };
+    let stop = async {
+        // Long enough for what the server had sent before to be taken.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        harness.stopper.stop();
+        then().await;
+    };
+    let (failure, ()) = tokio::join!(rest, stop);
+    assert_eq!(take(&mut source).await.unwrap(), None);
+    (taken, failure)
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_a_slow_server() {
+    let server = RedisServer::start(&[]);
+    let mut connection = server.connect();
+    push(&mut connection, 0..100_000);
+    let resume = async || {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.resume();
+    };
+    let (taken, failure) = stop_while_hanging(&server, resume).await;
+    assert_eq!(failure, None);
+    assert_eq!(taken.len() + length(&mut connection), 100_000);
+    assert!(taken == expected(0..taken.len()));
+}
+
+#[tokio::test]
+async fn a_stop_gives_a_hanging_server_up() {
+    let server = RedisServer::start(&[]);
+    push(&mut server.connect(), 0..100_000);
+    let since = Instant::now();
+    let (_, failure) = stop_while_hanging(&server, async || {}).await;
+    assert_eq!(failure, Some(ErrorKind::Timeout));
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
 }

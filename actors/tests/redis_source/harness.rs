@@ -11,7 +11,7 @@ use psg_actors::source::redis::{RedisQueue, RedisSource};
 use psg_actors::source::{ErrorKind, QueueSource, Slice, SourceError, Taken};
 use psg_actors::stop::{StopSignal, Stopper, stop_signal};
 
-use crate::server::PATIENCE;
+use crate::server::{PATIENCE, RedisServer};
 
 pub const KEY: &str = "a queue";
 pub const MAX_PAYLOAD: usize = 100_000;
@@ -152,4 +152,10 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Whether a reader waits in BLMOVE.
+pub fn is_blocked(server: &RedisServer) -> bool {
+    let info: String = redis::cmd("INFO").arg("clients").query(&mut server.connect()).unwrap();
+    info.contains("blocked_clients:1")
 }

@@ -1,5 +1,11 @@
 //! The Redis list as a queue source, against real servers.
 
+mod certificates;
+mod connecting;
 mod delivery;
 mod harness;
+mod log;
+mod monitoring;
+mod old_server;
 mod server;
+mod waking;

@@ -64,13 +64,32 @@ impl RedisServer {
         self.wait_until_up();
     }
 
-    /// How often a command was called, by `INFO commandstats`.
+    /// Makes it hang; its kernel still takes what is sent.
+    pub fn suspend(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// How often a command was called or refused, by `INFO commandstats`.
     pub fn calls(&self, command: &str) -> u64 {
         let info: String =
             redis::cmd("INFO").arg("commandstats").query(&mut self.connect()).unwrap();
-        let prefix = format!("cmdstat_{command}:calls=");
-        let calls = info.lines().find_map(|line| line.strip_prefix(&prefix)?.split(',').next());
-        calls.map_or(0, |calls| calls.parse().unwrap())
+        let prefix = format!("cmdstat_{command}:");
+        let Some(line) = info.lines().find_map(|line| line.strip_prefix(&prefix)) else { return 0 };
+        let field = |name: &str| -> u64 {
+            let value = line.split(',').find_map(|field| field.strip_prefix(name));
+            value.map_or(0, |value| value.parse().unwrap())
+        };
+        field("calls=") + field("rejected_calls=")
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
+        assert!(status.unwrap().success());
     }
 
     fn try_connect(&self) -> redis::RedisResult<redis::Connection> {

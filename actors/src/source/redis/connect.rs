@@ -162,15 +162,17 @@ impl Connector {
         Ok(made.clone())
     }
 
-    /// AUTH, where there is a password. A server that has none is fine too, as
-    /// it is with the clients that the connection string was written for.
+    /// AUTH, where there is a user or a password. A server that has none is fine
+    /// too, as it is with the clients that the connection string was written for.
     async fn authenticate(&self, stream: &mut RedisStream) -> Result<(), SourceError> {
-        let Some(password) = &self.target.password else { return Ok(()) };
         let mut auth = cmd("AUTH");
-        if let Some(username) = &self.target.username {
-            auth.arg(username);
-        }
-        auth.arg(password.expose());
+        match (&self.target.username, &self.target.password) {
+            (None, None) => return Ok(()),
+            (None, Some(password)) => auth.arg(password.expose()),
+            (Some(user), password) => {
+                auth.arg(user).arg(password.as_ref().map_or("", |password| password.expose()))
+            }
+        };
         match exchange(stream, &auth).await? {
             Ok(_) => Ok(()),
             Err(words) if is_without_password(&words) => Ok(()),
@@ -223,7 +225,8 @@ impl Connector {
             Ok(Err(cause)) => Err(error(cause.kind, format!("{endpoint}: {}", cause.message))),
             Err(_) => {
                 let limit = self.target.connect_timeout.as_millis();
-                let message = format!("{endpoint}: no answer within {limit} ms");
+                let hint = if self.target.tls.is_some() { " (by TLS)" } else { "" };
+                let message = format!("{endpoint}: no answer within {limit} ms{hint}");
                 Err(error(ErrorKind::Timeout, message))
             }
         }

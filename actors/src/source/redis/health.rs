@@ -34,7 +34,7 @@ impl Health {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let headline = headline(cause.kind);
         if !open.values().any(|trouble| trouble.headline == headline) {
-            tracing::warn!("{headline}: {}; trying again", cause.message);
+            tracing::warn!("{headline}: {}", cause.message);
         }
         open.insert(party, Trouble { headline, message: cause.message.clone() });
     }
