@@ -18,15 +18,16 @@ pub struct SummarySettings {
 /// How quantiles are estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Estimator {
-    /// `quantiles::ckms::CKMS` with one ε that meets every objective.
+    /// `quantiles::ckms::CKMS` with one ε that meets every objective. Its memory
+    /// grows with the observations, and its inserts slow down.
     CkmsBiased,
-    /// Targeted-quantile CKMS (PODS 2006).
+    /// Targeted-quantile CKMS with sound bounds.
     CkmsTargeted,
 }
 
 impl Default for SummarySettings {
     fn default() -> Self {
-        Self { max_age_ms: 600_000, age_buckets: 5, estimator: Estimator::CkmsBiased }
+        Self { max_age_ms: 600_000, age_buckets: 5, estimator: Estimator::CkmsTargeted }
     }
 }
 
@@ -108,5 +109,63 @@ impl Summary {
     /// The number of all observations.
     pub fn count(&self) -> u64 {
         self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OBJECTIVES: &[(f64, f64)] = &[(0.0, 0.01), (0.5, 0.05), (1.0, 0.01)];
+
+    fn quantiles(summary: &mut Summary, plan: &SummaryPlan, at: u64) -> Vec<f64> {
+        // What is in there must not stay.
+        let mut out = vec![-1.0; 7];
+        summary.quantiles(plan, Moment(at), &mut out);
+        out
+    }
+
+    #[test]
+    fn sum_and_count_are_for_ever_and_quantiles_are_not() {
+        let plan = SummaryPlan::new(OBJECTIVES, SummarySettings::default());
+        let mut summary = Summary::new(&plan, Moment(5));
+        assert_eq!((summary.sum(), summary.count()), (0.0, 0));
+        assert!(quantiles(&mut summary, &plan, 5).iter().all(|value| value.is_nan()));
+        for value in [4.0, -1.5, 2.0] {
+            summary.observe(value, &plan, Moment(5));
+        }
+        assert_eq!(quantiles(&mut summary, &plan, 600_004), [-1.5, 2.0, 4.0]);
+        let expired = quantiles(&mut summary, &plan, 600_005);
+        assert!(expired.len() == 3 && expired.iter().all(|value| value.is_nan()), "{expired:?}");
+        assert_eq!((summary.sum(), summary.count()), (4.5, 3));
+        summary.observe(10.0, &plan, Moment(700_000));
+        assert_eq!((summary.sum(), summary.count()), (14.5, 4));
+        assert_eq!(quantiles(&mut summary, &plan, 700_000), [10.0; 3]);
+    }
+
+    #[test]
+    fn without_objectives_there_is_no_window() {
+        let plan = SummaryPlan::new(&[], SummarySettings::default());
+        let mut summary = Summary::new(&plan, Moment(0));
+        (0..1000).for_each(|value| summary.observe(f64::from(value), &plan, Moment(0)));
+        assert!(summary.window.is_none());
+        assert!(quantiles(&mut summary, &plan, 0).is_empty());
+        assert_eq!((summary.sum(), summary.count()), (499_500.0, 1000));
+    }
+
+    #[test]
+    fn quantile_texts_stand_in_the_order_of_objectives() {
+        let plan = SummaryPlan::new(OBJECTIVES, SummarySettings::default());
+        assert_eq!(plan.objectives(), OBJECTIVES);
+        let texts = |format| plan.quantile_texts(format).iter().map(|text| &**text).collect();
+        let (text, openmetrics): (Vec<_>, Vec<_>) =
+            (texts(Format::Text), texts(Format::OpenMetrics));
+        assert_eq!(text, ["0", "0.5", "1"]);
+        assert_eq!(openmetrics, ["0.0", "0.5", "1.0"]);
+    }
+
+    #[test]
+    fn targeted_is_the_default() {
+        assert_eq!(SummarySettings::default().estimator, Estimator::CkmsTargeted);
     }
 }

@@ -6,6 +6,7 @@
 //! kind of sketch that is, and how exact it has to be, says the [`QuantilePlan`].
 
 mod biased;
+mod targeted;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -16,6 +17,7 @@ pub use window::Window;
 
 use super::summary::{Estimator, SummarySettings};
 use biased::BiasedSketch;
+use targeted::{Target, TargetedSketch};
 
 /// What the windows of one family have in common.
 #[derive(Debug, PartialEq)]
@@ -26,13 +28,19 @@ pub struct QuantilePlan {
     /// Relative rank error of a biased sketch; `None` where no objective
     /// needs one, since minimum and maximum suffice.
     biased_error: Option<f64>,
+    /// What bounds the gaps of a targeted sketch.
+    targets: Box<[Target]>,
 }
 
 impl QuantilePlan {
     /// A plan that meets every (φ, ε) of `objectives`, φ ascending.
     pub fn new(objectives: &[(f64, f64)], settings: SummarySettings) -> Self {
-        let biased_error = biased::relative_error(objectives);
-        Self { objectives: objectives.into(), settings, biased_error }
+        Self {
+            objectives: objectives.into(),
+            settings,
+            biased_error: biased::relative_error(objectives),
+            targets: targeted::targets(objectives),
+        }
     }
 
     /// The (φ, ε) pairs, φ ascending.
@@ -55,20 +63,21 @@ impl QuantilePlan {
 #[derive(Debug)]
 enum Sketch {
     Biased(BiasedSketch),
+    Targeted(TargetedSketch),
 }
 
 impl Sketch {
     fn new(plan: &QuantilePlan) -> Self {
         match plan.settings.estimator {
-            Estimator::CkmsBiased | Estimator::CkmsTargeted => {
-                Sketch::Biased(BiasedSketch::default())
-            }
+            Estimator::CkmsBiased => Sketch::Biased(BiasedSketch::default()),
+            Estimator::CkmsTargeted => Sketch::Targeted(TargetedSketch::default()),
         }
     }
 
     fn is_empty(&self) -> bool {
         match self {
             Sketch::Biased(sketch) => sketch.is_empty(),
+            Sketch::Targeted(sketch) => sketch.is_empty(),
         }
     }
 
@@ -77,6 +86,16 @@ impl Sketch {
     fn allocated_bytes(&self) -> usize {
         match self {
             Sketch::Biased(_) => 0,
+            Sketch::Targeted(sketch) => sketch.allocated_bytes(),
+        }
+    }
+
+    /// Pushes an answer for each objective, from what it holds and from
+    /// `sorted` values besides; a biased one has to hold all.
+    fn push_quantiles(&self, sorted: &[f64], plan: &QuantilePlan, out: &mut Vec<f64>) {
+        match self {
+            Sketch::Biased(sketch) => sketch.push_quantiles(plan, out),
+            Sketch::Targeted(sketch) => sketch.push_quantiles(sorted, plan, out),
         }
     }
 
@@ -84,6 +103,7 @@ impl Sketch {
     fn insert_sorted(&mut self, sorted: &[f64], plan: &QuantilePlan) {
         match self {
             Sketch::Biased(sketch) => sketch.insert(sorted, plan.biased_error),
+            Sketch::Targeted(sketch) => sketch.insert(sorted, &plan.targets),
         }
     }
 }

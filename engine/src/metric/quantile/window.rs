@@ -62,13 +62,17 @@ impl Window {
     /// Pushes one value for each objective: `NaN` where the window is empty.
     pub fn push_quantiles(&mut self, plan: &QuantilePlan, now: Moment, out: &mut Vec<f64>) {
         self.advance(plan, now);
-        if self.ages.first().is_none_or(|oldest| oldest.sketch.is_empty()) {
-            return push_exact(&sorted(self.waiting.clone()), plan, out);
+        let Some(oldest) = self.ages.first() else {
+            return push_exact(&[], plan, out);
+        };
+        if oldest.sketch.is_empty() {
+            return push_exact(&self.sorted_waiting(), plan, out);
         }
-        self.condense(plan);
-        match &self.ages[0].sketch {
-            Sketch::Biased(sketch) => sketch.push_quantiles(plan, out),
+        if let Sketch::Biased(_) = oldest.sketch {
+            self.condense(plan);
         }
+        let sorted = self.sorted_waiting();
+        self.ages[0].sketch.push_quantiles(&sorted, plan, out);
     }
 
     /// Bytes on the heap.
@@ -108,19 +112,33 @@ impl Window {
 
     /// Moves what waits into the sketches.
     fn condense(&mut self, plan: &QuantilePlan) {
+        self.sort_each_slot();
         let mut until = self.waiting.len();
         for newest in (0..self.ages.len()).rev() {
-            let slot_values = &mut self.waiting[self.ages[newest].waiting_from..until];
-            slot_values.sort_unstable_by(f64::total_cmp);
+            let from = std::mem::take(&mut self.ages[newest].waiting_from);
+            let slot_values = &self.waiting[from..until];
             let ages = self.ages[..=newest].iter_mut();
             ages.for_each(|age| age.sketch.insert_sorted(slot_values, plan));
-            until = std::mem::take(&mut self.ages[newest].waiting_from);
+            until = from;
         }
         self.waiting.clear();
     }
-}
 
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    values
+    /// What waits, ascending. It stays in its slots, which expire one by one.
+    fn sorted_waiting(&mut self) -> Vec<f64> {
+        self.sort_each_slot();
+        let mut sorted = self.waiting.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    }
+
+    /// Sorts with the sort that is fast where much is in order already: what
+    /// one scrape sorted is the begin of what the next one finds.
+    fn sort_each_slot(&mut self) {
+        let mut until = self.waiting.len();
+        for age in self.ages.iter().rev() {
+            self.waiting[age.waiting_from..until].sort_by(f64::total_cmp);
+            until = age.waiting_from;
+        }
+    }
 }

@@ -43,6 +43,100 @@ fn biased_meets_every_objective() {
     }
 }
 
+/// The `quantiles` crate as judge of the targeted sketch, and the other way
+/// round: on one stream both answer within twice ε of each other.
+#[test]
+fn estimators_agree() {
+    for shape in Shape::ALL {
+        let values = shape.values(12_000, 3);
+        let mut sorted = values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let [biased, targeted] = ESTIMATORS.map(|estimator| {
+            let plan = plan(USUAL, estimator);
+            let mut window = Window::new(&plan, Moment(0));
+            values.iter().for_each(|value| window.observe(*value, &plan, Moment(0)));
+            quantiles(&mut window, &plan, 0)
+        });
+        for ((_, epsilon), (biased, targeted)) in USUAL.iter().zip(biased.iter().zip(&targeted)) {
+            let (low, high) = (biased.min(*targeted), biased.max(*targeted));
+            let first_above = sorted.partition_point(|value| *value <= low);
+            let first_high = sorted.partition_point(|value| *value < high);
+            let apart = first_high.saturating_sub(first_above) as f64;
+            let allowed = 2.0 * epsilon * values.len() as f64;
+            assert!(apart <= allowed, "{shape:?}: {biased} and {targeted}, allowed {allowed}");
+        }
+    }
+}
+
+/// One reading of a slot: how many values, of what shape, at which height. What
+/// is the 99th percentile of the window is another one of each of its slots.
+fn readings() -> impl Strategy<Value = Vec<(u64, usize, Shape, f64)>> {
+    let shape = prop::sample::select(Shape::ALL.to_vec());
+    let height = prop_oneof![Just(0.0), Just(10.0), -1e3..1e3];
+    let pause = prop_oneof![4 => 0..30u64, 1 => 30..150u64];
+    prop::collection::vec((pause, 0..1200usize, shape, height), 1..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn windows_are_answered_within(readings in readings(), is_biased in prop::bool::weighted(0.2)) {
+        let estimator = if is_biased { Estimator::CkmsBiased } else { Estimator::CkmsTargeted };
+        let plan = plan(&[(0.0, 0.1), (0.5, 0.05), (0.9, 0.01), (0.99, 0.001)], estimator);
+        let mut window = Window::new(&plan, Moment(0));
+        let (mut at, mut seen) = (0, Vec::new());
+        for (pause, count, shape, height) in readings {
+            at += pause;
+            for value in shape.values(count, at) {
+                window.observe(value + height, &plan, Moment(at));
+                seen.push((at / 20, value + height));
+            }
+            // A slot of 20 ms is read until four more have ended.
+            let is_live = |(slot, _): &&(u64, f64)| slot + 5 > at / 20;
+            let live: Vec<f64> = seen.iter().filter(is_live).map(|(_, value)| *value).collect();
+            let answers = quantiles(&mut window, &plan, at);
+            if live.is_empty() {
+                prop_assert!(answers.iter().all(|answer| answer.is_nan()), "{answers:?}");
+                continue;
+            }
+            assert_within(&plan, &live, &answers, "window");
+            if !is_biased && live.len() <= EXACT {
+                let mut sorted = live;
+                sorted.sort_unstable_by(f64::total_cmp);
+                let exact: Vec<f64> = [0.0, 0.5, 0.9, 0.99]
+                    .map(|phi| sorted[rank_of(phi, sorted.len() as u64) as usize - 1])
+                    .into();
+                prop_assert_eq!(answers, exact);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fresh_or_idle_window_costs_less_than_a_kilobyte() {
+    let plan = plan(USUAL, Estimator::CkmsTargeted);
+    let mut window = Window::new(&plan, Moment(0));
+    for slot in 0..5 {
+        (0..4).for_each(|value| window.observe(f64::from(value), &plan, Moment(slot * 20)));
+    }
+    let bytes = size_of::<Window>() + window.allocated_bytes();
+    assert!(bytes <= 1024, "{bytes} bytes");
+}
+
+#[test]
+fn a_busy_window_costs_kilobytes() {
+    let plan = plan(USUAL, Estimator::CkmsTargeted);
+    for shape in [Shape::Uniform, Shape::Exponential, Shape::Sorted, Shape::Reversed] {
+        let mut window = Window::new(&plan, Moment(0));
+        for (index, value) in shape.values(150_000, 5).into_iter().enumerate() {
+            window.observe(value, &plan, Moment(index as u64 / 1500));
+        }
+        let bytes = window.allocated_bytes();
+        assert!(bytes <= 16 * 1024, "{shape:?}: {bytes} bytes");
+    }
+}
+
 proptest! {
     #[test]
     fn few_observations_are_exact(
@@ -63,5 +157,23 @@ proptest! {
             let rank = (*phi as usize * sorted.len()).div_ceil(1000).max(1);
             prop_assert_eq!(answer, sorted[rank - 1]);
         }
+    }
+}
+
+/// Values that had to be condensed for the sake of older ones, now expired,
+/// are as exact as if they had been alone.
+#[test]
+fn few_that_are_left_of_many_are_exact() {
+    for (expired, left) in [(20, 500), (300, 512), (512, 300), (5000, 40)] {
+        let plan = plan(&[(0.25, 0.2), (0.5, 0.05), (0.9, 0.01)], Estimator::CkmsTargeted);
+        let mut window = Window::new(&plan, Moment(0));
+        let values = Shape::Uniform.values(expired + left, 11);
+        values[..expired].iter().for_each(|value| window.observe(*value, &plan, Moment(0)));
+        values[expired..].iter().for_each(|value| window.observe(*value, &plan, Moment(20)));
+        let mut out = Vec::new();
+        let mut sorted = values[expired..].to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        push_exact(&sorted, &plan, &mut out);
+        assert_eq!(quantiles(&mut window, &plan, 100), out, "{left} left of {expired} more");
     }
 }

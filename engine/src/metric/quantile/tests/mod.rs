@@ -2,7 +2,7 @@
 
 mod accuracy;
 mod rotation;
-mod streams;
+pub mod streams;
 
 use super::*;
 use crate::metric::Moment;
