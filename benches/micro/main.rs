@@ -1,0 +1,166 @@
+//! Micro benches of the engine's steps: decode, route, apply, expose.
+//!
+//! ```text
+//! cargo bench --bench micro
+//! ```
+//!
+//! Times are per sample or, for expose, per series.
+
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the load tool uses more of it, and it brings its own tests"
+)]
+#[path = "../../src/load/corpus/mod.rs"]
+mod corpus;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use corpus::{Corpus, Mix};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use psg_engine::catalog::Catalog;
+use psg_engine::exposition::Format;
+use psg_engine::intake::{Intake, IntakeSettings};
+use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::metric::Moment;
+use psg_engine::metric::summary::SummarySettings;
+use psg_engine::sharding::ShardCount;
+use psg_engine::store::{Batch, ExposeJob, Store};
+use psg_engine::wire::Decoder;
+
+/// Samples that one iteration takes.
+const PAGE: usize = 1000;
+/// Samples in a corpus.
+const CORPUS: usize = 100_000;
+/// The corpora: a name, and the mix.
+const CORPORA: [(&str, &str); 3] =
+    [("mix", corpus::REFERENCE_MIX), ("shuffled", "shuffled=1"), ("new labels", "newlabel=1")];
+
+fn payloads(mix: &str) -> Vec<Vec<u8>> {
+    let mix: Mix = mix.parse().expect("a mix of this file");
+    let mut corpus = Corpus::new(1, mix);
+    let payload = |_| {
+        let mut payload = Vec::new();
+        corpus.next(&mut payload);
+        payload
+    };
+    (0..CORPUS).map(payload).collect()
+}
+
+/// One shard and the intake before it.
+struct Engine {
+    intake: Intake,
+    store: Store,
+}
+
+impl Engine {
+    fn new(cache_series: usize) -> Self {
+        let limits = SeriesLimits { max_series: usize::MAX, max_series_per_metric: usize::MAX };
+        let settings = IntakeSettings {
+            payload: PayloadLimits::default(),
+            shards: ShardCount::new(1),
+            cache_series,
+            sort_labels: true,
+        };
+        let catalog = Catalog::new(limits, SummarySettings::default());
+        Self { intake: Intake::new(settings, catalog), store: Store::default() }
+    }
+
+    fn route(&mut self, page: &[Vec<u8>]) -> Batch {
+        for payload in page {
+            black_box(self.intake.route(payload)).expect("the corpus is valid");
+        }
+        for unknown in self.intake.unknown() {
+            let (keys, asked) = unknown.ask();
+            let answers = keys.into_iter().map(|key| self.store.define(key, Moment(0))).collect();
+            self.intake.answer(asked, answers);
+        }
+        self.intake.finish().batches.remove(0)
+    }
+
+    fn take(&mut self, page: &[Vec<u8>]) {
+        let batch = self.route(page);
+        self.store.apply(&batch, Moment(0));
+    }
+}
+
+fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(Throughput::Elements(PAGE as u64));
+    for (name, mix) in CORPORA {
+        let payloads = payloads(mix);
+        let mut pages = payloads.chunks(PAGE).cycle();
+        let mut decoder = Decoder::new(PayloadLimits::default());
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                for payload in pages.next().expect("cycles") {
+                    black_box(decoder.decode(payload).expect("the corpus is valid"));
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn route(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("route");
+    group.throughput(Throughput::Elements(PAGE as u64));
+    for (name, mix) in CORPORA {
+        let payloads = payloads(mix);
+        let mut engine = Engine::new(100_000);
+        // What has been seen before is recognised; new labels are new once.
+        payloads.chunks(PAGE).take(60).for_each(|page| engine.take(page));
+        let mut pages = payloads.chunks(PAGE).cycle();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(engine.route(pages.next().expect("cycles"))));
+        });
+    }
+    group.finish();
+}
+
+fn apply(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("apply");
+    group.throughput(Throughput::Elements(PAGE as u64));
+    for kind in ["counter", "gauge", "histogram", "summary"] {
+        let payloads = payloads(&format!("{kind}=1"));
+        let mut engine = Engine::new(100_000);
+        let batches: Vec<Batch> = payloads.chunks(PAGE).map(|page| engine.route(page)).collect();
+        let mut batches = batches.iter().cycle();
+        group.bench_function(kind, |bencher| {
+            bencher.iter(|| engine.store.apply(batches.next().expect("cycles"), Moment(0)));
+        });
+    }
+    group.finish();
+}
+
+fn expose(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("expose");
+    for kind in ["counter", "gauge", "histogram", "summary"] {
+        let payloads = payloads(&format!("{kind}=1"));
+        let mut engine = Engine::new(100_000);
+        payloads.chunks(PAGE).for_each(|page| engine.take(page));
+        let series: usize = engine.store.shown().iter().sum();
+        group.throughput(Throughput::Elements(series as u64));
+        for format in Format::ALL {
+            let id = BenchmarkId::new(kind, format!("{format:?}"));
+            group.bench_function(id, |bencher| {
+                bencher.iter_custom(|rounds| expose_rounds(&mut engine.store, format, rounds));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn expose_rounds(store: &mut Store, format: Format, rounds: u64) -> Duration {
+    let before = Instant::now();
+    for _ in 0..rounds {
+        let mut job = ExposeJob::new(format);
+        while !store.expose_some(&mut job, 1024, Moment(0)) {}
+        black_box(job.finish());
+    }
+    before.elapsed()
+}
+
+criterion_group!(benches, decode, route, apply, expose);
+criterion_main!(benches);
