@@ -83,6 +83,8 @@ pub struct WorkerMetrics {
     pub empty_pops: AtomicU64,
     /// Samples that are in a shard's inbox.
     pub processed: AtomicU64,
+    /// Samples with another layout or other objectives than their family's.
+    pub layout_mismatches: AtomicU64,
     /// Refused samples, indexed by `reason as usize`.
     pub rejected: [AtomicU64; Reason::COUNT],
 }

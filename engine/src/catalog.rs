@@ -270,6 +270,16 @@ impl Family {
         }
     }
 
+    /// Whether `sample`, of this family's type, came with its bucket layout or
+    /// objectives; if not, it is still aggregated into them.
+    pub fn has_layout_of(&self, sample: &Sample<'_>) -> bool {
+        match &self.shape {
+            Shape::Counter | Shape::Gauge => true,
+            Shape::Histogram(layout) => layout.bounds() == sample.buckets,
+            Shape::Summary(plan) => plan.objectives() == sample.objectives,
+        }
+    }
+
     /// Whether it is still in the catalog. A reader that has kept a family
     /// checks this before it refuses a sample for its sake.
     pub fn is_alive(&self) -> bool {

@@ -27,7 +27,7 @@ use crate::wire::Decoder;
 
 use family_cache::FamilyCache;
 use series_cache::{EntryId, SeriesCache, State};
-use template::{Located, TemplateCache};
+use template::{Located, TemplateCache, Verdict};
 
 /// What an intake is tuned by.
 #[derive(Debug, Clone)]
@@ -56,6 +56,7 @@ pub struct Intake {
     payloads: u32,
     unknown: Vec<(EntryId, SeriesKey)>,
     born: u64,
+    layout_mismatches: u64,
 }
 
 /// One accepted sample of the page in hand.
@@ -101,6 +102,9 @@ pub struct Outcome {
     /// Samples that admission refused, each with the number of its payload in
     /// the page.
     pub refused: Vec<(u32, Reject)>,
+    /// Samples that came with another bucket layout or other objectives than
+    /// their family's, refused ones included.
+    pub layout_mismatches: u64,
 }
 
 impl Intake {
@@ -116,6 +120,7 @@ impl Intake {
             payloads: 0,
             unknown: Vec::new(),
             born: 0,
+            layout_mismatches: 0,
             settings,
             catalog,
         }
@@ -127,9 +132,10 @@ impl Intake {
         self.payloads += 1;
         let located = self.templates.locate(payload);
         if let Some(located) = &located
-            && let Some(entry) = self.templates.recognise(payload, located, &self.series)
+            && let Some((entry, fits)) = self.templates.recognise(payload, located, &self.series)
         {
             self.series.touch(entry);
+            self.layout_mismatches += u64::from(!fits);
             self.page.push(Routed { entry: entry.number(), payload: number, value: located.value });
             return Ok(());
         }
@@ -187,6 +193,7 @@ impl Intake {
             }
         }
         self.payloads = 0;
+        outcome.layout_mismatches = std::mem::take(&mut self.layout_mismatches);
         self.series.end_page(|shard, slot| outcome.batches[shard.get()].forget.push(slot));
         outcome
     }
@@ -205,14 +212,18 @@ impl Intake {
             && let Some(entry) = self.series.find(hash, family, labels)
         {
             self.series.touch(entry);
+            let fits = family.has_layout_of(&sample);
+            self.layout_mismatches += u64::from(!fits);
             // A series that comes back is worth a template; one that is new
             // each time would only push out the others.
             if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
-                self.templates.learn(payload, &located, sample.kind, entry, &mut self.series);
+                let verdict = Verdict { kind: sample.kind, entry, fits };
+                self.templates.learn(payload, &located, verdict, &mut self.series);
             }
             return Ok((entry, sample.value));
         }
         let family = self.families.hold(&self.catalog, &sample)?;
+        self.layout_mismatches += u64::from(!family.has_layout_of(&sample));
         let labels: Arc<str> = labels.into();
         let display = match self.settings.sort_labels {
             true => None,

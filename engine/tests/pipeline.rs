@@ -26,6 +26,7 @@ fn payload() -> impl Strategy<Value = String> {
         .prop_shuffle();
     let shape = prop_oneof![
         Just(r#","buckets":[1,2.5,50]"#),
+        Just(r#","buckets":[1,2.5]"#),
         Just(r#","quantiles":[0.5],"epsilons":[0.05]"#),
         Just("")
     ];
@@ -86,6 +87,7 @@ proptest! {
         for (payload, pair) in payloads.iter().zip(with.iter().zip(&without)) {
             prop_assert_eq!(pair.0, pair.1, "{}", String::from_utf8_lossy(payload));
         }
+        prop_assert_eq!(recognising.layout_mismatches, decoding.layout_mismatches);
         prop_assert_eq!(recognising.lines(Format::Text), decoding.lines(Format::Text));
     }
 
@@ -252,4 +254,20 @@ fn names_that_families_print_are_theirs() {
         assert_eq!(pipeline.page(&[payload(first)]), [None]);
         assert_eq!(pipeline.page(&[payload(second)]), [verdict], "{first}, then {second}");
     }
+}
+
+#[test]
+fn the_first_layout_wins_and_others_are_counted() {
+    let mut pipeline = Pipeline::new(&PipelineSettings::default());
+    let payload = |buckets: &str| {
+        format!(r#"{{"type":"histogram","name":"h","value":2,"buckets":[{buckets}]}}"#)
+    };
+    let (first, other) = (payload("1,5"), payload("1,5,10"));
+    pipeline.page(&[&first, &other]);
+    // The third and fourth time the other layout is recognised by template.
+    pipeline.page(&[&other, &first]);
+    pipeline.page(&[&other, &other, &other]);
+    assert_eq!(pipeline.layout_mismatches, 5);
+    let expected = ["h_sum 14", "h_count 7", "h_bucket{le=\"1\"} 0", "h_bucket{le=\"5\"} 7"];
+    assert!(pipeline.exposition(Format::Text).contains(&expected.join("\n")));
 }

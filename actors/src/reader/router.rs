@@ -106,6 +106,7 @@ impl Router {
 
     fn send(&mut self, page: Page<'_>, now: Moment) -> Result<(), ShardsGone> {
         let outcome = self.intake.finish();
+        add(&self.metrics.layout_mismatches, outcome.layout_mismatches);
         for (number, reject) in &outcome.refused {
             self.refuse(reject, payload_of(page, *number), now);
         }

@@ -131,6 +131,18 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     },
     SelfMetric {
+        name: "layout_mismatches_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They are aggregated into the first layout. Growing means that two versions of a producer disagree: restart the gateway once all are of the new one, if its layout is to be used.",
+        read: |reading, lines| {
+            let of =
+                |worker: &super::WorkerMetrics| worker.layout_mismatches.load(Ordering::Relaxed);
+            let total: u64 = reading.metrics.workers.iter().map(|worker| of(worker)).sum();
+            lines.plain(total as f64);
+        },
+    },
+    SelfMetric {
         name: "series",
         kind: Kind::Gauge,
         labels: &["shard", "type"],

@@ -47,8 +47,18 @@ struct Template {
     /// What stands before the number, then what stands after it.
     bytes: Box<[u8]>,
     before: usize,
-    kind: Kind,
-    entry: EntryId,
+    verdict: Verdict,
+}
+
+/// What the decoder and the catalog said of a template's payloads.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict {
+    /// The sample's type.
+    pub kind: Kind,
+    /// Its series.
+    pub entry: EntryId,
+    /// Whether it has its family's layout or objectives.
+    pub fits: bool,
 }
 
 /// The number that would be the value's if the payload is of a known template.
@@ -99,19 +109,18 @@ impl TemplateCache {
         Some(Located { start, end, hash: self.hash(payload, start, end), value })
     }
 
-    /// The series of a payload whose template is known, if its value is one
-    /// that the decoder would accept.
+    /// The series of a payload whose template is known, and whether its layout
+    /// is the family's, if its value is one that the decoder would accept.
     pub fn recognise(
         &mut self,
         payload: &[u8],
         located: &Located,
         series: &SeriesCache,
-    ) -> Option<EntryId> {
+    ) -> Option<(EntryId, bool)> {
         let number =
             *self.table.find(located.hash, |number| self.fits(*number, payload, located))?;
-        let template = self.templates.get(number)?;
-        let entry = template.entry;
-        if !is_valid(located.value, template.kind) {
+        let Verdict { kind, entry, fits } = self.templates.get(number)?.verdict;
+        if !is_valid(located.value, kind) {
             return None;
         }
         if !series.is_current(entry) {
@@ -120,7 +129,7 @@ impl TemplateCache {
         }
         self.templates.touch(number);
         self.gate.hit();
-        Some(entry)
+        Some((entry, fits))
     }
 
     /// Keeps the template of a payload that the decoder accepted.
@@ -128,19 +137,20 @@ impl TemplateCache {
         &mut self,
         payload: &[u8],
         located: &Located,
-        kind: Kind,
-        entry: EntryId,
+        verdict: Verdict,
         series: &mut SeriesCache,
     ) {
         let length = payload.len() - (located.end - located.start);
         let is_known = self.table.find(located.hash, |n| self.fits(*n, payload, located)).is_some();
-        if is_known || length > self.byte_limit() || !series.may_learn(entry, TEMPLATES_PER_SERIES)
+        if is_known
+            || length > self.byte_limit()
+            || !series.may_learn(verdict.entry, TEMPLATES_PER_SERIES)
         {
             return;
         }
         self.make_room(length);
         let bytes = [&payload[..located.start], &payload[located.end..]].concat().into();
-        let template = Template { hash: located.hash, bytes, before: located.start, kind, entry };
+        let template = Template { hash: located.hash, bytes, before: located.start, verdict };
         let number = self.templates.insert(template);
         let templates = &self.templates;
         let hash_of = |number: &u32| templates.get(*number).map_or(0, |template| template.hash);

@@ -31,6 +31,7 @@ impl Default for PipelineSettings {
 pub struct Pipeline {
     pub catalog: Catalog,
     pub stores: Vec<Store>,
+    pub layout_mismatches: u64,
     intake: Intake,
 }
 
@@ -47,6 +48,7 @@ impl Pipeline {
             intake: Intake::new(intake_settings, catalog.clone()),
             stores: (0..settings.shards).map(|_| Store::default()).collect(),
             catalog,
+            layout_mismatches: 0,
         }
     }
 
@@ -63,6 +65,7 @@ impl Pipeline {
             self.intake.answer(asked, answers);
         }
         let outcome = self.intake.finish();
+        self.layout_mismatches += outcome.layout_mismatches;
         for (number, reject) in outcome.refused {
             verdicts[number as usize] = Some(reject.reason);
         }
