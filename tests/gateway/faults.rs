@@ -1,6 +1,8 @@
 //! Faults: Redis away, back, with something else under the key. The gateway
 //! serves all the time and goes on by itself.
 
+use std::time::Duration;
+
 use crate::support::redis::QUEUE;
 use crate::support::{GatewayBuilder, RedisOptions, RedisServer, Rig, wait_for, wait_until};
 
@@ -157,6 +159,31 @@ fn following(master: &RedisServer) -> RedisServer {
         if state.contains("master_link_status:up") { Ok(()) } else { Err(state) }
     });
     replica
+}
+
+#[test]
+fn a_redis_that_hangs_is_noticed_and_taken_up_again() {
+    let mut rig = Rig::start();
+    rig.send(&[r#"{"name":"n_total","value":1}"#]);
+    rig.redis.pause();
+    rig.gateway.scrape_until("redis_up to fall", |seen| {
+        seen.value("prom_stream_gateway_redis_up", &[]) == Some(0.0)
+    });
+    assert_eq!(rig.gateway.must_get("/-/ready", &[]).status, 503);
+    rig.redis.resume();
+    let seen = rig.send(&[r#"{"name":"n_total","value":1}"#]);
+    assert_eq!(seen.value("n_total", &[]), Some(2.0));
+    wait_until("ready", || rig.gateway.must_get("/-/ready", &[]).status == 200);
+}
+
+#[test]
+fn a_stop_while_redis_hangs() {
+    let mut rig = Rig::start();
+    rig.send(&[r#"{"name":"n_total","value":1}"#]);
+    rig.redis.pause();
+    rig.gateway.signal("TERM");
+    let status = rig.gateway.wait_at_most(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod golden;
 mod payload;
 mod reference;
 mod rejects;
+mod shapes;
 
 mod limits;
 mod shards;

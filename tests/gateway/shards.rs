@@ -44,6 +44,30 @@ fn a_small_inbox_loses_nothing() {
     assert_eq!(seen.samples("n_total").count(), 500);
 }
 
+#[test]
+fn readers_that_keep_forgetting_series_lose_nothing() {
+    let mut rig = Rig::with(&[
+        ("Metrics__ReaderCacheSeries", "5"),
+        ("Redis__MetricQueueWorkers", "4"),
+        ("Shards__Count", "3"),
+        ("Shards__InboxCapacity", "2"),
+    ]);
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut expected: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+    let payloads: Vec<String> = (0..20_000)
+        .map(|_| {
+            let (family, series) = (random.random_range(0..40), random.random_range(0..50));
+            *expected.entry((family, series)).or_default() += 1.0;
+            format!(r#"{{"name":"n{family}","value":1,"labels":{{"i":"{series}"}}}}"#)
+        })
+        .collect();
+    let seen = rig.send(&payloads);
+    for ((family, series), sum) in expected {
+        let came = seen.value(&format!("n{family}"), &[("i", &series.to_string())]);
+        assert_eq!(came, Some(sum), "n{family} of {series}");
+    }
+}
+
 fn exposed(shards: &str, payloads: &[String]) -> (Families, Families) {
     let mut rig = Rig::with(&[("Shards__Count", shards)]);
     let text = rig.send(payloads).produced();

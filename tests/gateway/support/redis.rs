@@ -73,6 +73,16 @@ impl RedisServer {
         self.process.take().expect("redis is up").kill();
     }
 
+    /// Stops the process where it is: it accepts connections and says nothing.
+    pub fn pause(&self) {
+        self.process.as_ref().expect("redis is up").signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.process.as_ref().expect("redis is up").signal("CONT");
+    }
+
     /// Where it listens without TLS.
     pub fn port(&self) -> u16 {
         self.port
