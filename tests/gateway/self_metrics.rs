@@ -23,6 +23,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("redis_errors_total", "counter", &["kind"]),
     ("redis_reconnects_total", "counter", &[]),
     ("series_limit_hits_total", "counter", &[]),
+    ("layout_mismatches_total", "counter", &[]),
     ("inbox_wait_seconds", "histogram", &[]),
     ("build_info", "gauge", &["version", "revision"]),
     ("process_cpu_seconds_total", "counter", &[]),
@@ -134,6 +135,17 @@ fn series_and_families_are_counted() {
         assert_eq!(of_kind.map(|sample| sample.number()).sum::<f64>(), 10.0, "series of {kind}");
     }
     assert_eq!(seen.value("prom_stream_gateway_families", &[]), Some(4.0));
+}
+
+#[test]
+fn a_second_layout_is_counted() {
+    let mut rig = Rig::start();
+    let seen = rig.send(&[
+        r#"{"type":"histogram","name":"h","value":1,"buckets":[1]}"#,
+        r#"{"type":"histogram","name":"h","value":1,"buckets":[2]}"#,
+    ]);
+    assert_eq!(seen.sum("prom_stream_gateway_layout_mismatches_total"), 1.0);
+    assert_eq!(seen.totals(), (2, 0));
 }
 
 #[test]
