@@ -1,7 +1,8 @@
-//! The gateway under measurement: the release binary, its self-metrics, and
+//! The gateway under measurement: a binary, its self-metrics, and
 //! what the kernel tells of its process.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -47,11 +48,15 @@ pub struct Usage {
 }
 
 impl Gateway {
-    /// Starts it for the Redis on `redis_port` and waits until it is ready.
-    pub fn start(redis_port: u16, settings: &[(&str, &str)]) -> Result<Self, Failure> {
+    /// Starts `binary` for the Redis on `redis_port` and waits until it is ready.
+    pub fn start(
+        binary: &Path,
+        redis_port: u16,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{}", free_port()?);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_prom-stream-gateway"));
+        let mut command = Command::new(binary);
         command.current_dir(directory.path()).env_clear().envs(settings.iter().copied());
         command.env("Redis__ConnectionString", format!("127.0.0.1:{redis_port}"));
         command.env("Http__ListenAddress", &address);

@@ -25,6 +25,7 @@ mod gateway;
 mod redis_server;
 mod report;
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,6 +74,11 @@ struct Options {
     /// Redis on core 0 and all else on core 1, by taskset.
     #[arg(long)]
     pin: bool,
+
+    /// Gateway to measure, such as an earlier build; the one of this build where not given.
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_prom-stream-gateway"),
+          hide_default_value = true)]
+    gateway: PathBuf,
 
     /// Measure the discard client alone.
     #[arg(long)]
@@ -158,7 +164,7 @@ fn run(options: &Options) -> Result<(), Failure> {
             continue;
         }
         let rounds: Result<Vec<Round>, Failure> =
-            (0..rounds).map(|_| round(&mut redis, &plan, filled)).collect();
+            (0..rounds).map(|_| round(&mut redis, &options.gateway, &plan, filled)).collect();
         let name = name.to_possible_value().map(|value| value.get_name().to_owned());
         lines.push(report::line(&name.unwrap_or_default(), &rounds?));
     }
@@ -178,9 +184,14 @@ fn pin_this_process() -> Result<(), Failure> {
     Err(format!("taskset failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }
 
-fn round(redis: &mut RedisServer, plan: &Plan, filled: Filled) -> Result<Round, Failure> {
+fn round(
+    redis: &mut RedisServer,
+    binary: &Path,
+    plan: &Plan,
+    filled: Filled,
+) -> Result<Round, Failure> {
     let discard = discard(redis, filled)?;
-    let gateway = Gateway::start(redis.port(), plan.settings)?;
+    let gateway = Gateway::start(binary, redis.port(), plan.settings)?;
     redis.stage()?;
     let before = gateway.usage()?;
     let started = Instant::now();
