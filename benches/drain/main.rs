@@ -100,7 +100,7 @@ enum CorpusName {
     Million,
     /// A new label value with each sample.
     Newlabel,
-    /// The same at the default limits.
+    /// The same at the default limits, twice as long, so that half is refused.
     NewlabelLimited,
     /// The mix with a tenth of bad payloads.
     Bad10,
@@ -110,20 +110,22 @@ enum CorpusName {
 struct Plan {
     mix: &'static str,
     settings: &'static [(&'static str, &'static str)],
+    /// How many times the samples of the others.
+    length: u64,
     /// Whether exactly the bad payloads are dropped.
     is_dropped_known: bool,
 }
 
 impl CorpusName {
     fn plan(self) -> Plan {
-        let plan = |mix, settings| Plan { mix, settings, is_dropped_known: true };
+        let plan = |mix, settings| Plan { mix, settings, length: 1, is_dropped_known: true };
         match self {
             CorpusName::Mix => plan(corpus::REFERENCE_MIX, &[]),
             CorpusName::Shuffled => plan("shuffled=1", &[]),
             CorpusName::Million => plan("distinct=1", HIGH_LIMITS),
             CorpusName::Newlabel => plan("newlabel=1", HIGH_LIMITS),
             CorpusName::NewlabelLimited => {
-                Plan { is_dropped_known: false, ..plan("newlabel=1", &[]) }
+                Plan { length: 2, is_dropped_known: false, ..plan("newlabel=1", &[]) }
             }
             CorpusName::Bad10 => plan("counter=9,gauge=9,histogram=9,summary=9,bad=4", &[]),
         }
@@ -155,6 +157,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     for name in &options.corpus {
         let plan = name.plan();
         let mut corpus = Corpus::new(options.seed, plan.mix.parse()?);
+        let samples = samples * plan.length;
         let filled = redis.fill_master(&mut corpus, samples)?;
         eprintln!("{name:?}: {samples} samples, {} bytes on average", filled.bytes / samples);
         if options.discard_only {
