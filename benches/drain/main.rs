@@ -88,6 +88,11 @@ struct Options {
     /// bench works.
     #[arg(long, hide = true)]
     bench: bool,
+
+    /// Names of tests to run, given by `cargo test`; anything that is not in
+    /// the name of this bench skips it.
+    #[arg(hide = true)]
+    filters: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -133,7 +138,11 @@ impl CorpusName {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let options = Options::parse();
+    if !options.filters.is_empty() && !options.filters.iter().any(|part| "drain".contains(part)) {
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
