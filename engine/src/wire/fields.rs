@@ -80,6 +80,7 @@ pub(super) enum Document {
 }
 
 /// Reads the whole document.
+#[inline(always)]
 pub(super) fn read(
     scanner: &mut Scanner<'_, '_>,
     lists: &mut Lists,
@@ -111,6 +112,7 @@ pub(super) fn read(
     scanner.finish().map(|()| Document::Object(fields))
 }
 
+#[inline(always)]
 fn kind(scanner: &mut Scanner<'_, '_>) -> Result<KindField, Expected> {
     let start = scanner.at();
     if scanner.peek() == b'"' {
@@ -178,14 +180,13 @@ fn list(
     let mut list = List { sent: 0, wrong: None };
     scanner.array(TOP + 1, |scanner| {
         list.sent += 1;
-        if !begins_number(scanner.peek()) {
-            let json = scanner.skip(TOP + 1)?;
-            list.wrong.get_or_insert(json);
+        if begins_number(scanner.peek()) && kept.len() < limit {
+            kept.push(scanner.number()?);
             return Ok(());
         }
-        let value = scanner.number()?;
-        if kept.len() < limit {
-            kept.push(value);
+        let json = scanner.skip(TOP + 1)?;
+        if json != Json::Number {
+            list.wrong.get_or_insert(json);
         }
         Ok(())
     })?;
@@ -214,18 +215,15 @@ fn labels(
     Ok(Field::Given(sent))
 }
 
-/// An empty array is what PHP writes for an empty array: no labels.
-#[cold]
+/// An empty array is what PHP writes for no labels.
+#[inline(always)]
 fn labels_not_in_an_object(scanner: &mut Scanner<'_, '_>) -> Result<Field<usize>, Expected> {
-    if scanner.peek() != b'[' {
-        return other_than_expected(scanner);
-    }
-    let mut is_empty = true;
-    scanner.array(TOP + 1, |scanner| {
-        is_empty = false;
-        scanner.skip(TOP + 1).map(drop)
-    })?;
-    Ok(if is_empty { Field::Absent } else { Field::Wrong(Json::Array) })
+    let start = scanner.at();
+    let found = other_than_expected(scanner)?;
+    let sent = scanner.resolve(Text::in_payload(start, scanner.at()));
+    let is_empty_array =
+        sent.len() >= 2 && sent.starts_with('[') && sent[1..sent.len() - 1].trim_ascii().is_empty();
+    Ok(if is_empty_array { Field::Absent } else { found })
 }
 
 #[inline(always)]
@@ -244,7 +242,7 @@ fn label(scanner: &mut Scanner<'_, '_>, name: Text) -> Result<LabelText, Expecte
 }
 
 /// Null, which is as good as absent, or a value of another type.
-#[cold]
+#[inline(always)]
 fn other_than_expected<T>(scanner: &mut Scanner<'_, '_>) -> Result<Field<T>, Expected> {
     Ok(match scanner.skip(TOP)? {
         Json::Null => Field::Absent,

@@ -5,8 +5,8 @@
 //! to do with a member or an element is the caller's, who must move the cursor
 //! over its value.
 
-use super::number::parse_json_number;
-use super::text::{Text, Texts, end_of_plain};
+use super::number::{number_length, parse_json_number};
+use super::text::{Text, Texts, end_of_plain, end_of_space};
 
 /// How deep objects and arrays may nest; the outermost one is at depth 1.
 pub(super) const MAX_DEPTH: u32 = 64;
@@ -22,13 +22,20 @@ pub(super) enum Json {
     Object,
 }
 
-/// What the grammar asks for where the cursor stands and something else is.
+/// What the grammar asks for at byte `at`, where something else is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Expected(pub(super) &'static str);
+pub(super) struct Expected {
+    pub(super) what: &'static str,
+    pub(super) at: usize,
+}
 
 type Scanned<T> = Result<T, Expected>;
 
 /// A cursor over a document.
+///
+/// What most payloads need is inlined into the caller, and what few need is
+/// called by value, so that no call sees the cursor itself and its position can
+/// live in a register.
 #[derive(Debug)]
 pub(super) struct Scanner<'p, 'd> {
     payload: &'p str,
@@ -78,13 +85,17 @@ impl<'p, 'd> Scanner<'p, 'd> {
     #[inline(always)]
     pub(super) fn space(&mut self) -> u8 {
         let byte = self.peek();
-        if byte > b' ' { byte } else { self.long_space() }
+        if byte > b' ' {
+            return byte;
+        }
+        self.at = end_of_space(self.bytes(), self.at);
+        self.peek()
     }
 
     /// Passes over white space, after which the document must end.
     pub(super) fn finish(&mut self) -> Scanned<()> {
         self.space();
-        if self.at == self.payload.len() { Ok(()) } else { Err(Expected("the end")) }
+        if self.at == self.payload.len() { Ok(()) } else { Err(self.expected("the end")) }
     }
 
     /// Passes over the object under the cursor, `depth` levels deep. `member`
@@ -102,7 +113,7 @@ impl<'p, 'd> Scanner<'p, 'd> {
         loop {
             let name = self.string()?;
             if self.space() != b':' {
-                return Err(Expected("a colon"));
+                return Err(self.expected("a colon"));
             }
             self.at += 1;
             self.space();
@@ -110,7 +121,7 @@ impl<'p, 'd> Scanner<'p, 'd> {
             match self.space() {
                 b',' => self.at += 1,
                 b'}' => break,
-                _ => return Err(Expected("a comma or a closing brace")),
+                _ => return Err(self.expected("a comma or a closing brace")),
             }
             self.space();
         }
@@ -135,7 +146,7 @@ impl<'p, 'd> Scanner<'p, 'd> {
             match self.space() {
                 b',' => self.at += 1,
                 b']' => break,
-                _ => return Err(Expected("a comma or a closing bracket")),
+                _ => return Err(self.expected("a comma or a closing bracket")),
             }
             self.space();
         }
@@ -147,12 +158,14 @@ impl<'p, 'd> Scanner<'p, 'd> {
     #[inline(always)]
     pub(super) fn string(&mut self) -> Scanned<Text> {
         if self.peek() != b'"' {
-            return Err(Expected("a string"));
+            return Err(self.expected("a string"));
         }
         let start = self.at + 1;
         let end = end_of_plain(self.bytes(), start);
         if self.bytes().get(end) != Some(&b'"') {
-            return self.unescape(start);
+            let (text, after) = unescape(self.payload, start, self.unescaped)?;
+            self.at = after;
+            return Ok(text);
         }
         self.at = end + 1;
         Ok(Text::in_payload(start, end))
@@ -162,36 +175,23 @@ impl<'p, 'd> Scanner<'p, 'd> {
     #[inline(always)]
     pub(super) fn number(&mut self) -> Scanned<f64> {
         let (value, length) =
-            parse_json_number(&self.bytes()[self.at..]).ok_or(Expected("a value"))?;
+            parse_json_number(&self.bytes()[self.at..]).ok_or(self.expected("a value"))?;
         self.at += length;
         Ok(value)
     }
 
     /// Passes over the value under the cursor, which is within `depth` levels,
     /// and returns its type.
+    #[inline(always)]
     pub(super) fn skip(&mut self, depth: u32) -> Scanned<Json> {
-        match self.peek() {
-            b'"' => {
-                let kept = self.unescaped.len();
-                self.string()?;
-                self.unescaped.truncate(kept);
-                Ok(Json::String)
-            }
-            b'{' => {
-                let kept = self.unescaped.len();
-                self.object(depth + 1, |scanner, _| scanner.skip(depth + 1).map(drop))?;
-                self.unescaped.truncate(kept);
-                Ok(Json::Object)
-            }
-            b'[' => {
-                self.array(depth + 1, |scanner| scanner.skip(depth + 1).map(drop))?;
-                Ok(Json::Array)
-            }
-            b'n' => self.literal("null", Json::Null),
-            b't' => self.literal("true", Json::Boolean),
-            b'f' => self.literal("false", Json::Boolean),
-            _ => self.number().map(|_| Json::Number),
-        }
+        let (json, at) = skip(self.payload, self.at, self.unescaped, depth)?;
+        self.at = at;
+        Ok(json)
+    }
+
+    #[inline(always)]
+    fn expected(&self, what: &'static str) -> Expected {
+        Expected { what, at: self.at }
     }
 
     #[inline(always)]
@@ -203,49 +203,79 @@ impl<'p, 'd> Scanner<'p, 'd> {
     #[inline(always)]
     fn open(&mut self, depth: u32) -> Scanned<u8> {
         if depth > MAX_DEPTH {
-            return Err(Expected("at most 64 levels"));
+            return Err(self.expected("at most 64 levels"));
         }
         self.at += 1;
         Ok(self.space())
     }
+}
 
-    #[inline(never)]
-    fn long_space(&mut self) -> u8 {
-        while let b' ' | b'\n' | b'\r' | b'\t' = self.peek() {
-            self.at += 1;
+/// As [`Scanner::skip`], from `at`; also returns where the value ends.
+#[inline(never)]
+fn skip(payload: &str, at: usize, unescaped: &mut String, depth: u32) -> Scanned<(Json, usize)> {
+    let kept = unescaped.len();
+    let mut scanner = Scanner { payload, at, unescaped };
+    let json = match scanner.peek() {
+        b'"' => scanner.string().map(|_| Json::String),
+        b'{' => {
+            let member = |scanner: &mut Scanner<'_, '_>, _| scanner.skip(depth + 1).map(drop);
+            scanner.object(depth + 1, member).map(|()| Json::Object)
         }
-        self.peek()
+        b'[' => {
+            let element = |scanner: &mut Scanner<'_, '_>| scanner.skip(depth + 1).map(drop);
+            scanner.array(depth + 1, element).map(|()| Json::Array)
+        }
+        b'n' => scanner.literal("null", Json::Null),
+        b't' => scanner.literal("true", Json::Boolean),
+        b'f' => scanner.literal("false", Json::Boolean),
+        _ => scanner.digits().map(|()| Json::Number),
+    }?;
+    let at = scanner.at;
+    unescaped.truncate(kept);
+    Ok((json, at))
+}
+
+/// Where the string from `start` on ends, which has an escape or a fault, and
+/// what it says.
+#[cold]
+#[inline(never)]
+fn unescape(payload: &str, start: usize, unescaped: &mut String) -> Scanned<(Text, usize)> {
+    let kept = unescaped.len();
+    let mut scanner = Scanner { payload, at: start, unescaped };
+    loop {
+        let end = end_of_plain(scanner.bytes(), scanner.at);
+        scanner.unescaped.push_str(&payload[scanner.at..end]);
+        scanner.at = end;
+        match payload.as_bytes().get(end) {
+            Some(b'"') => break,
+            Some(b'\\') => {
+                let character = scanner.escape()?;
+                scanner.unescaped.push(character);
+            }
+            Some(_) => return Err(scanner.expected("no control character in a string")),
+            None => return Err(scanner.expected("a closing quote")),
+        }
+    }
+    let after = scanner.at + 1;
+    Ok((Text::in_unescaped(kept, unescaped.len(), payload.len()), after))
+}
+
+/// What only values need that are passed over, and strings with escapes.
+impl Scanner<'_, '_> {
+    /// Passes over the number under the cursor without finding its value, which
+    /// may take long.
+    fn digits(&mut self) -> Scanned<()> {
+        let length = number_length(&self.bytes()[self.at..]);
+        self.at += length.ok_or(self.expected("a value"))?;
+        Ok(())
     }
 
     fn literal(&mut self, word: &'static str, json: Json) -> Scanned<Json> {
         if !self.bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err(Expected("a value"));
+            return Err(self.expected("a value"));
         }
         self.at += word.len();
         Ok(json)
-    }
-
-    /// Passes over the string that begins at `start` and writes it unescaped.
-    #[cold]
-    fn unescape(&mut self, start: usize) -> Scanned<Text> {
-        let kept = self.unescaped.len();
-        self.at = start;
-        loop {
-            let end = end_of_plain(self.bytes(), self.at);
-            self.unescaped.push_str(&self.payload[self.at..end]);
-            self.at = end;
-            match self.bytes().get(end) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    let character = self.escape()?;
-                    self.unescaped.push(character);
-                }
-                Some(_) => return Err(Expected("no control character in a string")),
-                None => return Err(Expected("a closing quote")),
-            }
-        }
-        self.at += 1;
-        Ok(Text::in_unescaped(kept, self.unescaped.len(), self.payload.len()))
     }
 
     /// Passes over the escape sequence under the cursor.
@@ -259,7 +289,7 @@ impl<'p, 'd> Scanner<'p, 'd> {
             b'n' => '\n',
             b'r' => '\r',
             b't' => '\t',
-            _ => return Err(Expected("an escape sequence")),
+            _ => return Err(self.expected("an escape sequence")),
         };
         self.at += 1;
         Ok(character)
@@ -268,21 +298,21 @@ impl<'p, 'd> Scanner<'p, 'd> {
     /// Passes over `u` and its four digits, and those of the pair's other half
     /// where they are half a surrogate pair (RFC 8259 section 7).
     fn unicode_escape(&mut self) -> Scanned<char> {
-        const LONE: Expected = Expected("both halves of a surrogate pair");
+        let lone = self.expected("both halves of a surrogate pair");
         let first = self.hex_digits()?;
         if !(0xd800..0xdc00).contains(&first) {
-            return char::from_u32(first).ok_or(LONE);
+            return char::from_u32(first).ok_or(lone);
         }
         if !self.bytes()[self.at..].starts_with(b"\\u") {
-            return Err(LONE);
+            return Err(lone);
         }
         self.at += 1;
         let second = self.hex_digits()?;
         if !(0xdc00..0xe000).contains(&second) {
-            return Err(LONE);
+            return Err(lone);
         }
         let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        char::from_u32(code).ok_or(LONE)
+        char::from_u32(code).ok_or(lone)
     }
 
     /// Passes over `u` and four hexadecimal digits.
@@ -291,7 +321,7 @@ impl<'p, 'd> Scanner<'p, 'd> {
         for _ in 0..4 {
             self.at += 1;
             let digit = char::from(self.peek()).to_digit(16);
-            code = code * 16 + digit.ok_or(Expected("a hexadecimal digit"))?;
+            code = code * 16 + digit.ok_or(self.expected("a hexadecimal digit"))?;
         }
         self.at += 1;
         Ok(code)

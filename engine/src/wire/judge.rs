@@ -141,12 +141,16 @@ fn value(found: Field<Number>, kind: Kind) -> Result<(f64, Option<(usize, usize)
         return Ok((0.0, None));
     };
     if value.is_infinite() {
-        return Err(Reject::new(Reason::NonFinite, "expected a value that a double holds"));
+        return Err(Reject::new(
+            Reason::NonFinite,
+            "expected a value that a double holds, came one that overflows",
+        ));
     }
     match kind {
-        Kind::Counter if value < 0.0 => {
-            Err(Reject::new(Reason::NegativeCounter, "expected no negative value for a counter"))
-        }
+        Kind::Counter if value < 0.0 => Err(Reject::new(
+            Reason::NegativeCounter,
+            "expected a counter's value of at least 0, came a negative one",
+        )),
         Kind::Counter => Ok((without_minus_zero(value), Some(place))),
         Kind::Gauge | Kind::Histogram | Kind::Summary => Ok((value, Some(place))),
     }
@@ -280,10 +284,12 @@ fn settle_buckets(
         buckets.pop();
     }
     if !buckets.iter().all(|bound| bound.is_finite()) {
-        return Err(bad_buckets("expected finite buckets but for a last +Inf"));
+        return Err(bad_buckets(
+            "expected finite buckets but for a last +Inf, came another infinite one",
+        ));
     }
     if !buckets.is_sorted_by(|lower, upper| lower < upper) {
-        return Err(bad_buckets("expected buckets that strictly increase"));
+        return Err(bad_buckets("expected buckets that strictly increase, came some that do not"));
     }
     buckets.iter_mut().for_each(|bound| *bound = without_minus_zero(*bound));
     Ok(())
@@ -321,7 +327,9 @@ fn settle_objectives(
     }
     let pairs = lists.quantiles.iter().zip(&lists.epsilons);
     if !pairs.clone().all(|(quantile, epsilon)| is_share(*quantile) && is_share(*epsilon)) {
-        return Err(bad_quantiles("expected quantiles and epsilons from 0 to 1".into()));
+        return Err(bad_quantiles(
+            "expected quantiles and epsilons from 0 to 1, came one beyond".into(),
+        ));
     }
     objectives.extend(
         pairs.map(|(quantile, epsilon)| {

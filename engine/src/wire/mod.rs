@@ -4,8 +4,8 @@
 //! notes of where its parts stand ([`fields`], on the cursor in [`json`]); then
 //! the notes are judged ([`judge`]), because a later member may replace an
 //! earlier one and because a syntax error anywhere outweighs everything else.
-//! Nothing is copied but strings with escapes, and nothing is allocated once
-//! the buffers have grown.
+//! Nothing is copied but strings with escapes, and for a sample nothing is
+//! allocated once the buffers have grown.
 //!
 //! A payload with several faults is refused for the first of these:
 //!
@@ -62,9 +62,7 @@ impl Decoder {
         unescaped.clear();
         unescaped.shrink_to(KEPT_BYTES);
         let mut scanner = Scanner::new(payload, unescaped);
-        let read = fields::read(&mut scanner, lists, limits);
-        let at = scanner.at();
-        match read {
+        match fields::read(&mut scanner, lists, limits) {
             Ok(Document::Object(fields)) => {
                 judge::sample(&fields, Texts::new(payload, unescaped), lists, objectives, limits)
             }
@@ -72,7 +70,7 @@ impl Decoder {
                 let detail = format!("expected an object, came {}", json.as_str());
                 Err(Reject::new(Reason::NotASample, detail))
             }
-            Err(expected) => Err(syntax_error(payload, expected, at)),
+            Err(expected) => Err(syntax_error(payload, expected)),
         }
     }
 }
@@ -82,15 +80,47 @@ fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
         let detail = format!("expected at most {limit} bytes, came {}", payload.len());
         return Err(Reject::new(Reason::PayloadTooLarge, detail));
     }
-    let not_utf8 = |_| Reject::new(Reason::InvalidJson, "expected UTF-8");
+    let not_utf8 = |_| Reject::new(Reason::InvalidJson, "expected UTF-8, came other bytes");
     simdutf8::basic::from_utf8(payload).map_err(not_utf8)
 }
 
 #[cold]
-fn syntax_error(payload: &str, Expected(expected): Expected, at: usize) -> Reject {
+fn syntax_error(payload: &str, Expected { what, at }: Expected) -> Reject {
     let came = match payload[at..].chars().next() {
         Some(character) => text::excerpt(character.encode_utf8(&mut [0; 4])),
         None => "the end".to_owned(),
     };
-    Reject::new(Reason::InvalidJson, format!("expected {expected} at byte {at}, came {came}"))
+    Reject::new(Reason::InvalidJson, format!("expected {what} at byte {at}, came {came}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_payloads_leave_no_large_buffers() {
+        let limits = PayloadLimits::default();
+        let text = |members: &str| format!(r#"{{"name":"m",{members}"x":0}}"#);
+        let many = |member: &str| member.repeat(1_000_000 / member.len());
+        let mut decoder = Decoder::new(limits.clone());
+        for hostile in [
+            text(&format!(r#""help":"{}","#, many(r"\n"))),
+            text(&many(r#""name":"\u006d","#)),
+            text(&many(r#""\u006e":0,"#)),
+            text(&format!(r#""labels":{{{}"a":"b"}},"#, many(r#""\u0061":"\n","#))),
+            text(&format!(
+                r#""buckets":[{}0],"quantiles":[{}0],"#,
+                many("1,")[..400_000].to_owned(),
+                &many("1,")[..400_000]
+            )),
+        ] {
+            let refused = decoder.decode(hostile.as_bytes()).map(|sample| sample.kind);
+            assert_ne!(refused.map_err(|refused| refused.reason), Err(Reason::PayloadTooLarge));
+        }
+        decoder.decode(br#"{"name":"m"}"#).expect("a sample");
+        assert!(decoder.unescaped.capacity() <= 2 * KEPT_BYTES);
+        assert!(decoder.lists.labels.capacity() <= 2 * limits.max_labels);
+        assert!(decoder.lists.buckets.capacity() <= 2 * limits.max_buckets);
+        assert!(decoder.lists.quantiles.capacity() <= 2 * limits.max_quantiles);
+    }
 }

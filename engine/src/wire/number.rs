@@ -22,6 +22,12 @@ pub fn parse_json_number(bytes: &[u8]) -> Option<(f64, usize)> {
     Some((value, number.length))
 }
 
+/// The length of the JSON number at the start of `bytes`, as
+/// [`parse_json_number`] finds it.
+pub(super) fn number_length(bytes: &[u8]) -> Option<usize> {
+    Decimal::scan(bytes).map(|number| number.length)
+}
+
 /// The powers of ten that `f64` holds exactly.
 static POWERS_OF_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,

@@ -103,6 +103,16 @@ pub(super) fn end_of_plain(bytes: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
 }
 
+/// The first byte at or after `at` that is not JSON's white space; the length of
+/// `bytes` where there is none.
+#[inline(never)]
+pub(super) fn end_of_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
 /// Eight bytes at once, the high bit set in each that ends a run. Only the
 /// lowest one set is certain: a subtraction may borrow from the bytes above.
 #[inline(always)]

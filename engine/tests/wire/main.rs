@@ -1,9 +1,11 @@
 //! Tests of the wire: which payloads are samples, and which ones exactly.
 
+mod documents;
+mod fields;
 mod golden;
+mod labels;
 mod numbers;
 mod oracle;
 mod payloads;
 mod properties;
-mod rules;
 mod show;

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use psg_engine::wire::number::parse_json_number;
 use serde_json::value::RawValue;
 
+use crate::payloads::cases;
+
 /// Compares with serde_json's grammar and the standard library's rounding.
 fn check(token: &str) {
     let is_number = token.starts_with(|first: char| first == '-' || first.is_ascii_digit())
@@ -116,7 +118,7 @@ fn very_long_numbers() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(cases())]
 
     #[test]
     fn number_like_tokens(token in "-?[0-9]{1,22}(\\.[0-9]{0,22})?([eE][+-]?[0-9]{0,3})?") {

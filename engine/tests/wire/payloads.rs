@@ -6,6 +6,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use psg_engine::limits::PayloadLimits;
 
+/// Thousands of cases, or as many more as `PROPTEST_CASES` asks for.
+pub fn cases() -> ProptestConfig {
+    let asked = ProptestConfig::default().cases;
+    ProptestConfig::with_cases(asked.max(4096))
+}
+
 /// Limits that generated payloads reach easily.
 pub fn small_limits() -> PayloadLimits {
     PayloadLimits {

@@ -8,7 +8,7 @@ use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
 use psg_engine::wire::Decoder;
 
-use crate::payloads::{damaged_payload, payload, small_limits, token_soup};
+use crate::payloads::{cases, damaged_payload, payload, small_limits, token_soup};
 use crate::show::{decode, show};
 use crate::{oracle, payloads};
 
@@ -56,7 +56,7 @@ fn depth(document: &[u8]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(cases())]
 
     #[test]
     fn whole_payloads(payload in payload()) {

@@ -1,9 +1,9 @@
-//! One line for a decoded sample, so that tables can state what is expected.
+//! One line for a decoded sample, and tables that state what is expected.
 
 use std::fmt::Write;
 
 use psg_engine::limits::PayloadLimits;
-use psg_engine::reject::Reject;
+use psg_engine::reject::{Reason, Reject};
 use psg_engine::sample::Sample;
 use psg_engine::wire::Decoder;
 
@@ -33,4 +33,23 @@ pub fn show(sample: &Sample<'_>) -> String {
         append(format!(" objectives {:?}", sample.objectives));
     }
     line
+}
+
+/// Checks that `payload` is the sample that `expected` shows.
+pub fn accepts(payload: &str, expected: &str) {
+    let decoded = decode(payload.as_bytes(), PayloadLimits::default());
+    assert_eq!(decoded.as_deref().map_err(ToString::to_string), Ok(expected), "{payload}");
+}
+
+/// Checks that all of `payloads` are refused for `reason`.
+pub fn refuses(reason: Reason, payloads: &[&str]) {
+    for payload in payloads {
+        refuses_bytes(reason, payload.as_bytes(), PayloadLimits::default());
+    }
+}
+
+/// The same of one payload, which need not be text, under other limits.
+pub fn refuses_bytes(reason: Reason, payload: &[u8], limits: PayloadLimits) {
+    let decoded = decode(payload, limits).map_err(|refused| refused.reason);
+    assert_eq!(decoded, Err(reason), "{}", String::from_utf8_lossy(payload));
 }
