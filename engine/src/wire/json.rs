@@ -213,7 +213,6 @@ impl<'p, 'd> Scanner<'p, 'd> {
 /// As [`Scanner::skip`], from `at`; also returns where the value ends.
 #[inline(never)]
 fn skip(payload: &str, at: usize, unescaped: &mut String, depth: u32) -> Scanned<(Json, usize)> {
-    let kept = unescaped.len();
     let mut scanner = Scanner { payload, at, unescaped };
     let json = match scanner.peek() {
         b'"' => scanner.string().map(|_| Json::String),
@@ -230,9 +229,7 @@ fn skip(payload: &str, at: usize, unescaped: &mut String, depth: u32) -> Scanned
         b'f' => scanner.literal("false", Json::Boolean),
         _ => scanner.digits().map(|()| Json::Number),
     }?;
-    let at = scanner.at;
-    unescaped.truncate(kept);
-    Ok((json, at))
+    Ok((json, scanner.at))
 }
 
 /// Where the string from `start` on ends, which has an escape or a fault, and
