@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use psg_actors::http::ROUTES;
+use psg_actors::self_metrics::table::{SELF_METRICS, SelfMetric};
 use psg_engine::reject::Reason;
 
 use crate::config::document;
@@ -52,6 +54,27 @@ fn reasons_markdown() -> String {
     text
 }
 
+fn routes_markdown() -> String {
+    let mut text = String::from("| Path | Answer to GET and HEAD |\n| --- | --- |\n");
+    for route in ROUTES {
+        text.push_str(&format!("| `{}` | {} |\n", route.path, route.meaning));
+    }
+    text
+}
+
+fn self_metrics_markdown() -> String {
+    let mut text = String::from("| Name | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n");
+    SELF_METRICS.iter().for_each(|metric| text.push_str(&self_metric_row(metric)));
+    text
+}
+
+fn self_metric_row(metric: &SelfMetric) -> String {
+    let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+    let (name, kind, labels) = (metric.full_name(), metric.kind.as_str(), labels.join(", "));
+    assert!(!metric.help.contains('|'), "{name}: breaks the README's table");
+    format!("| `{name}` | {kind} | {labels} | {} |\n", metric.help)
+}
+
 #[test]
 fn settings() {
     check_section("settings", &document::table_markdown());
@@ -60,6 +83,16 @@ fn settings() {
 #[test]
 fn reasons() {
     check_section("reasons", &reasons_markdown());
+}
+
+#[test]
+fn routes() {
+    check_section("routes", &routes_markdown());
+}
+
+#[test]
+fn self_metrics() {
+    check_section("self-metrics", &self_metrics_markdown());
 }
 
 #[test]

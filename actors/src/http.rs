@@ -62,18 +62,41 @@ pub struct HttpSide {
 }
 
 /// One route: its path, and how it is answered.
-struct Route {
-    path: &'static str,
+pub struct Route {
+    /// The path, exactly.
+    pub path: &'static str,
+    /// What it answers to GET and HEAD, in a sentence for the documentation.
+    pub meaning: &'static str,
     resource: fn(Resource) -> Resource,
 }
 
-/// Every route.
-static ROUTES: &[Route] = &[
-    Route { path: "/", resource: |resource| get_and_head(resource, probes::root) },
-    Route { path: "/metrics", resource: |resource| get_and_head(resource, metrics::metrics) },
-    Route { path: "/metrics/", resource: |resource| get_and_head(resource, metrics::metrics) },
-    Route { path: "/-/healthy", resource: |resource| get_and_head(resource, probes::healthy) },
-    Route { path: "/-/ready", resource: |resource| get_and_head(resource, probes::ready) },
+/// Every route; the README's table of them comes from here.
+pub static ROUTES: &[Route] = &[
+    Route {
+        path: "/metrics",
+        meaning: "All series: Prometheus text 0.0.4, or OpenMetrics 1.0.0 where `Accept` prefers it; gzip where `Accept-Encoding` allows it. 503 where no complete answer can be given.",
+        resource: |resource| get_and_head(resource, metrics::metrics),
+    },
+    Route {
+        path: "/metrics/",
+        meaning: "The same.",
+        resource: |resource| get_and_head(resource, metrics::metrics),
+    },
+    Route {
+        path: "/",
+        meaning: "200 and `ok` while the process serves, whatever Redis does.",
+        resource: |resource| get_and_head(resource, probes::root),
+    },
+    Route {
+        path: "/-/healthy",
+        meaning: "200 while the process serves: for liveness probes.",
+        resource: |resource| get_and_head(resource, probes::healthy),
+    },
+    Route {
+        path: "/-/ready",
+        meaning: "200 while the queue can be read, else 503 and the reason: for readiness probes.",
+        resource: |resource| get_and_head(resource, probes::ready),
+    },
 ];
 
 /// Binds the addresses; serves once the server is awaited.
