@@ -28,3 +28,5 @@ mod hostile;
 mod lifecycle;
 mod logs;
 mod self_metrics;
+
+mod readme;
