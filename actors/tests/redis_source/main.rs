@@ -1,5 +1,6 @@
 //! The Redis list as a queue source, against real servers.
 
+mod broken_server;
 mod certificates;
 mod connecting;
 mod delivery;

@@ -59,3 +59,23 @@ async fn a_length_that_may_not_be_asked_is_unknown() {
     tokio::join!(harness.queue.monitor(harness.stop.clone()), watch);
     assert_eq!(log.count("stays unknown"), 1, "{}", log.text());
 }
+
+#[tokio::test]
+async fn a_connection_that_the_server_closes_is_opened_again_without_a_word() {
+    let (log, _guard) = Log::catch();
+    let server = RedisServer::start(&[]);
+    let harness = Harness::new(server.endpoint());
+    let watch = async {
+        eventually("up", || is_up(&harness)).await;
+        let kill = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").take();
+        kill.exec(&mut server.connect()).unwrap();
+        let reconnects = || harness.metrics.reconnects.load(Ordering::Relaxed);
+        eventually("connected again", || reconnects() == 1).await;
+        eventually("asked again", || server.calls("llen") >= 2).await;
+        assert!(is_up(&harness));
+        harness.stopper.stop();
+    };
+    tokio::join!(harness.queue.monitor(harness.stop.clone()), watch);
+    assert_eq!(harness.errors(ErrorKind::Connection), 0);
+    assert_eq!(log.count("WARN"), 0, "{}", log.text());
+}

@@ -74,7 +74,14 @@ impl Monitor {
     }
 
     async fn ask(&mut self) -> Result<(), SourceError> {
-        let outcome = self.length().await;
+        let was_linked = self.link.is_some();
+        let mut outcome = self.length().await;
+        if was_linked && outcome.as_ref().is_err_and(|cause| cause.kind == ErrorKind::Connection) {
+            // Servers and what is between close connections for their own
+            // reasons: that alone does not mean that Redis is away.
+            self.link = None;
+            outcome = self.length().await;
+        }
         self.publish(&outcome);
         match outcome {
             Ok(_) => Ok(()),
