@@ -107,6 +107,24 @@ fn last_totals(gateway: &Gateway) -> (u64, u64) {
 }
 
 #[test]
+fn replies_under_way_at_the_end_are_taken() {
+    let mut rig = Rig::start();
+    rig.push(&vec![SAMPLE; 100_000]);
+    rig.gateway.scrape_until("some samples to be taken", |seen| seen.totals().0 > 1_000);
+    // Pops that Redis has read or will read are answered only after the stop.
+    rig.redis.pause();
+    rig.gateway.signal("TERM");
+    wait_until("the stop in the log", || {
+        rig.gateway.log().iter().any(|line| line.contains("stopping"))
+    });
+    rig.redis.resume();
+    assert_eq!(rig.gateway.wait_at_most(STOP).code(), Some(0));
+    let (processed, rejected) = last_totals(&rig.gateway);
+    let left = rig.redis.pending() as u64;
+    assert_eq!(processed + rejected + left, rig.pushed(), "{processed} processed, {left} left");
+}
+
+#[test]
 fn a_stop_while_redis_is_away() {
     let mut rig = Rig::start();
     rig.send(&[SAMPLE]);
