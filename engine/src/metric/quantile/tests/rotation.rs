@@ -120,6 +120,11 @@ fn clock_that_goes_back_counts_as_standing() {
 }
 
 #[test]
+fn nan_has_no_rank() {
+    check(&[See(0, f64::NAN), Expect(0, NONE), See(0, 7.0), See(0, f64::NAN), Expect(0, [7.0; 3])]);
+}
+
+#[test]
 fn extreme_settings_hold() {
     const LATE: u64 = u64::MAX / 2;
     let check = |max_age_ms, age_buckets, expected| {
