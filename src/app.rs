@@ -49,6 +49,7 @@ pub fn run(config: Config) -> ExitCode {
 fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(%panic, "an actor has panicked, the gateway ends");
+        #[expect(clippy::exit, reason = "what a panic left half done can't be put in order")]
         std::process::exit(1);
     }));
 }

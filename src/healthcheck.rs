@@ -39,7 +39,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     let address = match listen.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        other => other,
+        specific @ (IpAddr::V4(_) | IpAddr::V6(_)) => specific,
     };
     SocketAddr::new(address, listen.port())
 }

@@ -46,6 +46,7 @@ impl ChildGuard {
             if Instant::now() > deadline {
                 return Err(self.failure(&format!("was not {what} after {limit:?}")));
             }
+            #[expect(clippy::disallowed_methods, reason = "between two looks at the condition")]
             thread::sleep(Duration::from_millis(5));
         }
         Ok(())

@@ -263,6 +263,7 @@ fn wait_until_empty(redis: &mut RedisServer, gateway: &Gateway) -> Result<(), Fa
             let what = format!("took nothing for {STALL:?}, with {length} elements in the queue");
             return Err(gateway.failure(&what));
         }
+        #[expect(clippy::disallowed_methods, reason = "between two looks at the condition")]
         thread::sleep(LLEN_PERIOD);
     }
 }
@@ -280,6 +281,7 @@ struct Drained {
 fn confirm(gateway: &Gateway, samples: u64) -> Result<Drained, Failure> {
     let (mut most, mut progressed) = (0, Instant::now());
     loop {
+        #[expect(clippy::disallowed_methods, reason = "between two looks at the condition")]
         thread::sleep(LLEN_PERIOD);
         let (at, usage) = (Instant::now(), gateway.usage()?);
         let scrape = gateway.scrape()?;

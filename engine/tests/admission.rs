@@ -3,6 +3,11 @@
 //! can: the limits hold at every moment, every accepted sample counts once,
 //! and what was refused leaves nothing behind.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of it is test code, also what clippy takes for helpers"
+)]
+
 mod support;
 
 use std::sync::Barrier;

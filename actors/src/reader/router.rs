@@ -49,6 +49,7 @@ pub struct RouterSettings {
 impl Router {
     /// A router that counts under `worker`.
     pub fn new(settings: RouterSettings, metrics: &SelfMetrics, worker: usize) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "it holds no more than was asked")]
         let (reply, answers) = unbounded_channel();
         Self {
             intake: Intake::new(settings.intake, settings.catalog),

@@ -1,5 +1,10 @@
 //! The Redis list as a queue source, against real servers.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of it is test code, also what clippy takes for helpers"
+)]
+
 mod broken_server;
 mod certificates;
 mod connecting;

@@ -7,8 +7,7 @@ use crate::show::decode;
 
 #[test]
 fn verdicts_of_the_reference() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/reference.jsonl");
-    let cases = std::fs::read_to_string(path).expect("the golden file");
+    let cases = include_str!("../../../tests/golden/reference.jsonl");
     let mut payloads_seen = 0;
     for case in cases.lines() {
         let case: Value = serde_json::from_str(case).expect("a case a line");

@@ -134,7 +134,11 @@ impl<'p> Payload<'p> {
             .iter()
             .map(|element| match element {
                 Tree::Number(digits) => Ok(digits.parse().expect("a double")),
-                _ => Err(Reason::InvalidField),
+                Tree::Null
+                | Tree::Boolean(_)
+                | Tree::Text(_)
+                | Tree::Array(_)
+                | Tree::Object(_) => Err(Reason::InvalidField),
             })
             .collect()
     }

@@ -32,6 +32,7 @@ pub fn wait_within<T>(
             Err(why) if Instant::now() >= deadline => {
                 panic!("waited {patience:?} in vain for {what}: {why}")
             }
+            #[expect(clippy::disallowed_methods, reason = "between two looks at the condition")]
             Err(_) => thread::sleep(BETWEEN_TRIES),
         }
     }

@@ -55,10 +55,12 @@ pub fn refused(command: &str, words: &str) -> SourceError {
 
 /// An I/O error while doing `what`.
 pub fn io_failed(what: &str, cause: &io::Error) -> SourceError {
-    let kind = match cause.kind() {
-        io::ErrorKind::TimedOut => ErrorKind::Timeout,
-        _ if is_tls(cause) => ErrorKind::Tls,
-        _ => ErrorKind::Connection,
+    let kind = if cause.kind() == io::ErrorKind::TimedOut {
+        ErrorKind::Timeout
+    } else if is_tls(cause) {
+        ErrorKind::Tls
+    } else {
+        ErrorKind::Connection
     };
     error(kind, format!("{what}: {}", printable(&cause.to_string())))
 }

@@ -44,9 +44,11 @@ pub fn role_of_info(reply: &Value) -> Role {
 
 fn address(host: Option<&Value>, port: Option<&Value>) -> Option<Endpoint> {
     let host = text(host?).filter(|host| !host.is_empty())?;
-    let port = match port? {
-        Value::Int(port) => u16::try_from(*port).ok()?,
-        other => text(other)?.parse().ok()?,
+    let port = port?;
+    let port = if let Value::Int(number) = port {
+        u16::try_from(*number).ok()?
+    } else {
+        text(port)?.parse().ok()?
     };
     Some(Endpoint::Tcp(host, port))
 }
