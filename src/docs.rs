@@ -1,6 +1,8 @@
 //! Tables in README.md that come from the code. Each test compares one with
 //! what stands between its markers; with `UPDATE_DOCS=1` it is written there.
 
+mod places;
+
 use std::path::Path;
 use std::sync::Mutex;
 
