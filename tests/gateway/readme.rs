@@ -10,7 +10,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
+use crate::support::process::free_port;
 use crate::support::redis::QUEUE;
 use crate::support::{GatewayBuilder, RedisServer, Rig};
 
@@ -33,6 +35,10 @@ const TESTS: [&str; 11] = [
     "prometheus",
     "acl",
 ];
+
+/// How long a program may take that finds no Redis: it must not wait for one.
+/// Far more than its time-outs, since it may have to be compiled first.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A fenced block.
 struct Block {
@@ -131,6 +137,20 @@ fn the_settings_file_is_sound() {
 }
 
 #[test]
+fn the_connection_strings_are_sound() {
+    let rows = README.lines().skip_while(|line| *line != "| Redis | Connection string |");
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let strings: Vec<&str> = quoted.filter(|text| !text.starts_with("Redis.")).collect();
+    assert!(strings.len() > 8, "{strings:?}");
+    for string in strings {
+        let report = GatewayBuilder::connecting(string).arguments(&["check-config"]).finish();
+        assert_eq!(report.code(), 0, "{string}: {}", report.output());
+        assert!(!report.output().contains("warning: "), "{string}: {}", report.output());
+    }
+}
+
+#[test]
 fn the_rights_are_enough() {
     let redis = RedisServer::start();
     shell(&block("acl"), &redis);
@@ -199,22 +219,34 @@ fn go() {
 }
 
 /// Runs the program of that block against a gateway, which then shows what the
-/// program measured.
+/// program measured; and against nobody, which it says and does not wait for.
 fn run_program(test: &str, runtime: &str, command: impl Fn(&Path) -> Command) {
     let rig = Rig::start();
-    let program = block(test);
-    assert!(program.contains("localhost") && program.contains("6379"), "{program}");
-    let program =
-        program.replace("localhost", "127.0.0.1").replace("6379", &rig.redis.port().to_string());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("example").with_extension(test);
-    fs::write(&file, program).expect("the folder can be written");
+    write_program(&file, test, rig.redis.port());
     assert_eq!(stdout(&mut command(&file)), "", "the program has nothing to say");
     let seen = rig.gateway.scrape_after(2);
     assert_eq!(seen.totals(), (2, 0));
     let labels = [("queue", "mail"), ("runtime", runtime)];
     assert_eq!(seen.value("jobs_total", &labels), Some(1.0));
     assert_eq!(seen.value("job_seconds_sum", &labels[1..]), Some(0.21));
+
+    write_program(&file, test, free_port());
+    let started = Instant::now();
+    let output = command(&file).output().expect("it has just run");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.contains("metrics were not sent"), "{said}");
+    assert!(started.elapsed() < PATIENCE, "it took {:?}", started.elapsed());
+}
+
+/// The program of that block, with Redis on another port.
+fn write_program(file: &Path, test: &str, port: u16) {
+    let program = block(test);
+    assert!(program.contains("localhost") && program.contains("6379"), "{program}");
+    let program = program.replace("localhost", "127.0.0.1").replace("6379", &port.to_string());
+    fs::write(file, program).expect("the folder can be written");
 }
 
 fn arguments<A: AsRef<OsStr>>(
