@@ -1,7 +1,8 @@
 //! The gateway under measurement: a binary, its self-metrics, and
 //! what the kernel tells of its process.
 
-use std::io::{BufRead, BufReader};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -45,6 +46,13 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident bytes now.
     pub rss: u64,
+}
+
+/// An exposition format to ask for.
+#[derive(Debug, Clone, Copy)]
+pub enum Format {
+    Text,
+    OpenMetrics,
 }
 
 impl Gateway {
@@ -95,6 +103,66 @@ impl Gateway {
         let ticks = (stat.utime + stat.stime) as f64;
         let cpu = Duration::from_secs_f64(ticks / procfs::ticks_per_second() as f64);
         Ok(Usage { cpu, rss: stat.rss * procfs::page_size() })
+    }
+
+    /// Fetches `/metrics`; how long that took, and the length of the body.
+    pub fn fetch(&self, format: Format) -> Result<(Duration, u64), Failure> {
+        let accept = match format {
+            Format::Text => "text/plain",
+            Format::OpenMetrics => "application/openmetrics-text",
+        };
+        let asked = Instant::now();
+        let request = self.agent.get(format!("{}/metrics", self.url)).header("Accept", accept);
+        let mut body = request.call()?.into_body().into_with_config().limit(u64::MAX).reader();
+        let mut buffer = vec![0; 1 << 20];
+        let mut length = 0;
+        loop {
+            match body.read(&mut buffer)? {
+                0 => return Ok((asked.elapsed(), length)),
+                read => length += read as u64,
+            }
+        }
+    }
+
+    /// Series that the gateway says it shows.
+    pub fn shown_series(&self) -> Result<u64, Failure> {
+        self.sums_of(["prom_stream_gateway_series{"]).map(|[series]| series)
+    }
+
+    /// How often a reader waited more than 50 ms for a shard.
+    pub fn long_inbox_waits(&self) -> Result<u64, Failure> {
+        let [all, short] = self.sums_of([
+            "prom_stream_gateway_inbox_wait_seconds_count",
+            "prom_stream_gateway_inbox_wait_seconds_bucket{le=\"0.05\"}",
+        ])?;
+        Ok(all - short)
+    }
+
+    /// Starts the peak of resident memory anew.
+    pub fn forget_peak(&self) -> Result<(), Failure> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
+    /// The peak of resident memory, in bytes.
+    pub fn peak(&self) -> Result<u64, Failure> {
+        let peak = self.process.status()?.vmhwm.ok_or("expected VmHWM in the process' status")?;
+        Ok(peak * 1024)
+    }
+
+    /// What the samples of each name add up to, in one scrape.
+    fn sums_of<const N: usize>(&self, names: [&str; N]) -> Result<[u64; N], Failure> {
+        let response = self.agent.get(format!("{}/metrics", self.url)).call()?;
+        let body = response.into_body().into_with_config().limit(u64::MAX).reader();
+        let mut reader = BufReader::with_capacity(1 << 20, body);
+        let mut line = Vec::new();
+        let mut sums = [0; N];
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            for (sum, name) in sums.iter_mut().zip(names) {
+                *sum += counted(&line, name)?;
+            }
+            line.clear();
+        }
+        Ok(sums)
     }
 
     /// A failure of this gateway, with the end of its log.

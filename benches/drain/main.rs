@@ -21,7 +21,9 @@ mod child;
 #[path = "../../src/load/corpus/mod.rs"]
 mod corpus;
 mod discard;
+#[allow(dead_code, reason = "the series bench uses more of it")]
 mod gateway;
+#[allow(dead_code, reason = "the series bench uses more of it")]
 mod redis_server;
 mod report;
 

@@ -90,6 +90,11 @@ impl RedisServer {
         Ok(filled)
     }
 
+    /// Pushes onto the queue.
+    pub fn push(&mut self, payloads: &[String]) -> Result<(), Failure> {
+        Ok(redis::cmd("LPUSH").arg(QUEUE).arg(payloads).exec(&mut self.connection)?)
+    }
+
     /// Copies the master list, so that `release` takes no time.
     pub fn stage(&mut self) -> Result<(), Failure> {
         let length = self.queue_length()?;
