@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::header::ALLOW;
 use actix_web::middleware::Compress;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer, Resource};
@@ -130,7 +131,11 @@ where
     A: actix_web::FromRequest + 'static,
     H::Output: actix_web::Responder + 'static,
 {
-    let refused = || async { HttpResponse::MethodNotAllowed().body("only GET and HEAD\n") };
+    let refused = || async {
+        HttpResponse::MethodNotAllowed()
+            .insert_header((ALLOW, "GET, HEAD"))
+            .body("only GET and HEAD\n")
+    };
     resource
         .route(web::get().to(handler.clone()))
         .route(web::head().to(handler))

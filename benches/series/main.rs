@@ -151,7 +151,7 @@ fn drain_while_scraped(redis: &mut RedisServer, most: u64) -> Result<(), Failure
         let before = Instant::now();
         redis.release()?;
         while redis.queue_length()? > 0 {
-            thread::sleep(Duration::from_millis(2));
+            pause(2);
         }
         Ok(before.elapsed())
     };
@@ -200,7 +200,7 @@ fn fill(
         if Instant::now() > deadline {
             return Err(gateway.failure("has not taken all series after a minute"));
         }
-        thread::sleep(Duration::from_millis(20));
+        pause(20);
     }
     Ok(())
 }
@@ -227,6 +227,12 @@ fn series_of(index: u64) -> (String, [String; 3]) {
         format!("region-{}", index % 4),
     ];
     (format!("bench_metric_{}_total", index % NAMES), labels)
+}
+
+/// Between two looks at a condition.
+#[expect(clippy::disallowed_methods, reason = "each caller waits for a condition")]
+fn pause(milliseconds: u64) {
+    thread::sleep(Duration::from_millis(milliseconds));
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -40,14 +40,16 @@ fn a_logged_payload_is_shown_and_cut() {
 
 #[test]
 fn a_payload_cannot_forge_a_line() {
-    let mut rig = Rig::start();
-    rig.send(&["oops\nforged line\r\n\u{1b}[31mred"]);
-    wait_until("the payload in the log", || {
-        rig.gateway.log().iter().any(|line| line.contains("oops"))
-    });
-    let log = rig.gateway.log();
-    assert!(!log.iter().any(|line| line.starts_with("forged")), "{}", log.join("\n"));
-    assert!(!log.iter().any(|line| line.contains('\u{1b}')), "{}", log.join("\n"));
+    for format in ["json", "text"] {
+        let mut rig = Rig::with(&[("Log__Format", format)]);
+        rig.send(&["oops\nforged line\r\n\u{1b}[31mred"]);
+        wait_until("the payload in the log", || {
+            rig.gateway.log().iter().any(|line| line.contains("oops"))
+        });
+        let log = rig.gateway.log();
+        assert!(!log.iter().any(|line| line.starts_with("forged")), "{}", log.join("\n"));
+        assert!(!log.iter().any(|line| line.contains('\u{1b}')), "{}", log.join("\n"));
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
     match state.scrapes.scrape(format).await {
         Ok(exposition) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, format.content_type()))
-            .insert_header((VARY, "Accept"))
+            .insert_header((VARY, "Accept, Accept-Encoding"))
             .body(body(exposition)),
         Err(error) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
     }

@@ -98,5 +98,13 @@ impl Shared {
     fn failed(&self, party: Party, cause: &SourceError) {
         self.metrics.errors[cause.kind as usize].fetch_add(1, Ordering::Relaxed);
         self.health.failed(party, cause);
+        self.metrics.up.store(false, Ordering::Relaxed);
+    }
+
+    /// Takes note that it works for that party; the queue is up once it works
+    /// for all.
+    fn works(&self, party: Party) {
+        self.health.works(party);
+        self.metrics.up.store(self.health.trouble().is_none(), Ordering::Relaxed);
     }
 }

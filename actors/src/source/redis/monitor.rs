@@ -130,16 +130,11 @@ impl Monitor {
         let metrics = &self.shared.metrics;
         match outcome {
             Ok(length) => {
-                self.shared.health.works(Party::Monitor);
+                self.shared.works(Party::Monitor);
                 let length = length.and_then(|length| i64::try_from(length).ok());
                 metrics.pending.store(length.unwrap_or(UNKNOWN_LENGTH), Ordering::Relaxed);
-                metrics.up.store(true, Ordering::Relaxed);
             }
-            Err(cause) => {
-                self.shared.failed(Party::Monitor, cause);
-                // A server that names the type of the key is there.
-                metrics.up.store(cause.kind == ErrorKind::WrongType, Ordering::Relaxed);
-            }
+            Err(cause) => self.shared.failed(Party::Monitor, cause),
         }
     }
 

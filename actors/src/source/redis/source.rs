@@ -266,7 +266,7 @@ impl RedisSource {
     /// A pop is over: what it found says whether there is a backlog.
     fn finish(&mut self, asked: usize, found: usize) {
         if self.in_trouble {
-            self.shared.health.works(self.party);
+            self.shared.works(self.party);
             self.in_trouble = false;
         }
         if found == 0 {
