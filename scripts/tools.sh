@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# Getting the tools that `./test` and `./run` need onto a Debian machine; for
+# sourcing. What is there already is used; what comes new goes under .cache/
+# wherever that is possible. No service is ever installed, so none starts.
+
+tools=$PWD/.cache/bin
+mkdir -p "$tools"
+PATH=$tools:$PATH
+
+# Says something that is not the output of a tool.
+say() { printf '%s\n' "$*" >&2; }
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Root, or whoever may become root without being asked anything.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+may_install() { has apt-get && as_root true 2>/dev/null; }
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 "$@"; }
+
+# Package lists are fetched once, and only where something is missing.
+update_lists() {
+  [ -n "${lists_are_new:-}" ] && return
+  apt update && lists_are_new=yes
+}
+
+# install PACKAGE...: from the distribution, without what they recommend.
+install() {
+  if ! may_install; then
+    say "to be installed by somebody who may: apt-get install $*"
+    return 1
+  fi
+  say "installing $*"
+  update_lists && apt install -y --no-install-recommends "$@" >/dev/null
+}
+
+# Debian's redis-server is a link to a program of redis-tools, and a service
+# around it. Only the program is wanted, and the link gives it its name.
+need_redis_server() {
+  has redis-server && return
+  has redis-check-rdb || install redis-tools || return
+  ln -sf "$(command -v redis-check-rdb)" "$tools/redis-server"
+  "$tools/redis-server" --version | grep -q '^Redis server' && return
+  rm -f "$tools/redis-server"
+  say "expected redis-check-rdb to be redis-server too, as Debian has it; install redis-server"
+  return 1
+}
+
+# A C compiler and the linker of Rust are one program.
+need_compiler() { has cc || install gcc libc6-dev; }
+
+# Debian's prometheus is a service and much more; of it, promtool alone is
+# unpacked. It needs nothing else, and fetching it needs no rights.
+need_promtool() {
+  has promtool && return
+  has apt-get || { say "to be installed: promtool, of Prometheus"; return 1; }
+  say "fetching promtool"
+  may_install && update_lists
+  local directory status
+  directory=$(mktemp -d) || return
+  (
+    cd "$directory" || exit
+    apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download prometheus || exit
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool
+  ) && mv "$directory/usr/bin/promtool" "$tools/promtool"
+  status=$?
+  rm -r "$directory"
+  return "$status"
+}
+
+# The OpenMetrics parser of Prometheus' own Python client judges our output.
+# PSG_PYTHON tells the tests which Python has it.
+need_openmetrics_parser() {
+  local environment=$PWD/.cache/python
+  PSG_PYTHON=$environment/bin/python
+  export PSG_PYTHON
+  if ! "$PSG_PYTHON" -c 'import prometheus_client' 2>/dev/null; then
+    say "making a Python environment with prometheus-client"
+    make_environment "$environment" || { unset PSG_PYTHON; return 1; }
+  fi
+}
+
+make_environment() {
+  rm -rf "$1"
+  # Debian's python3 without python3-venv has the module but not what it needs.
+  python3 -c 'import venv, ensurepip' 2>/dev/null || install python3-venv || return
+  python3 -m venv "$1" && "$1/bin/pip" --quiet install --disable-pip-version-check \
+    prometheus-client==0.26.0
+}
