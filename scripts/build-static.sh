@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Builds the static binary for an architecture of container images, amd64 or
+# arm64, on a machine of either, and puts it where the second argument says.
+# Wants clang and, in /usr/include or $MUSL_INCLUDE, the musl headers of that
+# architecture (Debian: musl-dev:ARCHITECTURE).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+architecture=${1:?expected amd64 or arm64} output=${2:?expected where to put the binary}
+case $architecture in
+  amd64) machine=x86_64 ;;
+  arm64) machine=aarch64 ;;
+  *)
+    echo "expected amd64 or arm64, came $architecture" >&2
+    exit 2
+    ;;
+esac
+
+target=$machine-unknown-linux-musl
+headers=${MUSL_INCLUDE:-/usr/include}/$machine-linux-musl
+[ -e "$headers/stdio.h" ] || { echo "expected musl's headers in $headers" >&2; exit 1; }
+if command -v rustup >/dev/null; then rustup target add "$target"; fi
+
+# Cargo and the cc crate want the target in the names of their variables.
+lower=${target//-/_} upper=$(tr '[:lower:]-' '[:upper:]_' <<<"$target")
+export "CC_$lower=clang" "CARGO_TARGET_${upper}_LINKER=rust-lld"
+export "CFLAGS_$lower=--target=$machine-linux-musl -nostdlibinc -isystem $headers"
+
+# Of the debug information, what names functions in a backtrace is enough here.
+cargo build --config 'profile.release.strip="debuginfo"' --release --locked \
+  --package prom-stream-gateway --target "$target"
+install -D "target/$target/release/prom-stream-gateway" "$output"
