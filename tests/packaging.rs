@@ -1,0 +1,231 @@
+//! What ships around the program agrees with it: the image, the compose file,
+//! Prometheus' configuration and the dashboard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use psg_actors::self_metrics::table::{SELF_METRICS, SelfMetric};
+use psg_engine::name::RESERVED_PREFIX;
+use psg_engine::sample::Kind;
+use serde_json::Value;
+
+const DASHBOARDS: &str = "compose/grafana/dashboards";
+
+fn path(relative: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+fn text(relative: &str) -> String {
+    fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+}
+
+fn yaml(relative: &str) -> Value {
+    serde_yaml_ng::from_str(&text(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+}
+
+fn dashboards() -> Vec<Value> {
+    let files = fs::read_dir(path(DASHBOARDS)).expect("a folder of dashboards");
+    let files = files.map(|entry| entry.expect("an entry").path());
+    files
+        .map(|file| {
+            let text = fs::read_to_string(&file).expect("a file");
+            serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+        })
+        .collect()
+}
+
+fn strings(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().map(|item| item.as_str().expect("text"))
+}
+
+/// Each `(panel's title, query)` of a dashboard.
+fn queries(dashboard: &Value) -> Vec<(&str, &str)> {
+    let panels = dashboard["panels"].as_array().expect("panels");
+    panels
+        .iter()
+        .flat_map(|panel| {
+            let title = panel["title"].as_str().expect("a panel has a title");
+            let targets = panel["targets"].as_array().expect("a panel has queries");
+            targets.iter().map(move |target| (title, target["expr"].as_str().expect("a query")))
+        })
+        .collect()
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_' || letter == ':'
+}
+
+/// The names of the gateway's own metrics in a query.
+fn own_names(query: &str) -> BTreeSet<&str> {
+    query.split(|letter| !is_of_name(letter)).filter(|w| w.starts_with(RESERVED_PREFIX)).collect()
+}
+
+/// The labels that a query groups by.
+fn grouped_by(query: &str) -> Vec<&str> {
+    let lists = query.split("by (").skip(1);
+    let lists = lists.map(|rest| rest.split(')').next().expect("a split has a first part"));
+    lists.flat_map(|list| list.split(',').map(str::trim)).collect()
+}
+
+/// The self-metric that prints a name, as Prometheus stores it.
+fn printed_by(name: &str) -> Option<&'static SelfMetric> {
+    SELF_METRICS.iter().find(|metric| {
+        let full = metric.full_name();
+        match metric.kind {
+            Kind::Counter | Kind::Gauge => name == full,
+            Kind::Histogram => {
+                ["_bucket", "_sum", "_count"].iter().any(|suffix| name == full.clone() + suffix)
+            }
+            Kind::Summary => {
+                name == full || ["_sum", "_count"].iter().any(|s| name == full.clone() + s)
+            }
+        }
+    })
+}
+
+#[test]
+fn dashboards_query_metrics_that_exist() {
+    let mut checked = 0;
+    for dashboard in dashboards() {
+        for (panel, query) in queries(&dashboard) {
+            let names = own_names(query);
+            assert!(!names.is_empty(), "panel {panel}: no metric of the gateway in {query}");
+            let metrics: Vec<&SelfMetric> = names
+                .iter()
+                .map(|name| {
+                    printed_by(name).unwrap_or_else(|| panic!("panel {panel}: no metric {name}"))
+                })
+                .collect();
+            for label in grouped_by(query) {
+                let is_theirs = |metric: &&SelfMetric| {
+                    metric.labels.contains(&label)
+                        || (label == "le" && metric.kind == Kind::Histogram)
+                };
+                assert!(
+                    metrics.iter().all(is_theirs),
+                    "panel {panel}: no label {label} in {query}"
+                );
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no query was checked");
+}
+
+#[test]
+fn dashboards_explain_themselves_and_have_a_datasource() {
+    let provisioned = yaml("compose/grafana/provisioning/datasources/prometheus.yaml");
+    let uid = &provisioned["datasources"][0]["uid"];
+    assert!(uid.is_string(), "{provisioned}");
+    for dashboard in dashboards() {
+        for panel in dashboard["panels"].as_array().expect("panels") {
+            assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{panel}");
+            assert_eq!(&panel["datasource"]["uid"], uid, "{panel}");
+        }
+    }
+}
+
+/// What a Dockerfile sets with `ENV`, one a line.
+fn image_environment() -> BTreeMap<String, String> {
+    let dockerfile = text("Dockerfile");
+    let set = dockerfile.lines().filter_map(|line| line.strip_prefix("ENV "));
+    let set = set.map(|line| line.split_once('=').expect("ENV NAME=value"));
+    set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn exposed_port() -> String {
+    let dockerfile = text("Dockerfile");
+    let exposed = dockerfile.lines().find_map(|line| line.strip_prefix("EXPOSE "));
+    exposed.expect("the Dockerfile exposes a port").to_owned()
+}
+
+/// Runs `check-config` with this environment alone, in a folder without a
+/// configuration file.
+fn check_config(environment: &BTreeMap<String, String>) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    Command::new(env!("CARGO_BIN_EXE_prom-stream-gateway"))
+        .arg("check-config")
+        .env_clear()
+        .envs(environment)
+        .current_dir(folder.path())
+        .output()
+        .expect("the gateway starts")
+}
+
+/// The gateway's environment in the compose file, over that of its image.
+fn composed_environment() -> BTreeMap<String, String> {
+    let compose = yaml("compose.yaml");
+    let set = compose["services"]["gateway"]["environment"].as_object().expect("an environment");
+    let set = set.iter().map(|(name, value)| {
+        let value = value.as_str().unwrap_or_else(|| panic!("{name} is not text"));
+        (name.clone(), value.to_owned())
+    });
+    image_environment().into_iter().chain(set).collect()
+}
+
+#[test]
+fn the_compose_file_configures_the_gateway_soundly() {
+    let output = check_config(&composed_environment());
+    let shown = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    // A setting that does not exist is only warned of.
+    assert!(!shown.contains("warning"), "{shown}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains(&format!("0.0.0.0:{}", exposed_port())), "{shown}");
+}
+
+#[test]
+fn a_misspelt_setting_would_be_seen() {
+    let mut environment = composed_environment();
+    environment.insert("Redis__MetricQueueWorker".to_owned(), "2".to_owned());
+    let output = check_config(&environment);
+    let said = [output.stdout, output.stderr].concat();
+    assert!(String::from_utf8_lossy(&said).contains("warning"));
+}
+
+#[test]
+fn the_port_of_the_image_is_the_one_that_is_published_and_scraped() {
+    let port = exposed_port();
+    let compose = yaml("compose.yaml");
+    let published: Vec<_> = strings(&compose["services"]["gateway"]["ports"]).collect();
+    assert_eq!(published, [format!("127.0.0.1:9091:{port}")]);
+    let prometheus = yaml("compose/prometheus.yml");
+    let scrape = &prometheus["scrape_configs"][0];
+    let targets: Vec<_> = strings(&scrape["static_configs"][0]["targets"]).collect();
+    assert_eq!(targets, [format!("gateway:{port}")]);
+    assert_eq!(scrape["honor_labels"], true);
+}
+
+#[test]
+fn services_give_up_what_they_do_not_need() {
+    let compose = yaml("compose.yaml");
+    for (name, service) in compose["services"].as_object().expect("services") {
+        // What a merge key brings counts as the service's own.
+        let of = |key: &str| service.get(key).unwrap_or(&service["<<"][key]);
+        assert_eq!(of("read_only"), &true, "{name}");
+        assert_eq!(strings(of("cap_drop")).collect::<Vec<_>>(), ["ALL"], "{name}");
+        let options: Vec<_> = strings(of("security_opt")).collect();
+        assert_eq!(options, ["no-new-privileges:true"], "{name}");
+        for port in strings(&service["ports"]) {
+            assert!(port.starts_with("127.0.0.1:"), "{name} publishes {port} to everybody");
+        }
+        for volume in strings(&service["volumes"]).filter(|volume| volume.starts_with("./")) {
+            let mounted = volume.split(':').next().expect("a split has a first part");
+            assert!(path(mounted).exists(), "{name} mounts {mounted}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn promtool_accepts_the_configuration_of_prometheus() {
+    let file = path("compose/prometheus.yml");
+    match Command::new("promtool").args(["check", "config"]).arg(file).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Err(_) => eprintln!("skipped: there is no promtool"),
+    }
+}
