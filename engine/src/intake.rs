@@ -10,6 +10,7 @@
 //!    that admission refused.
 
 mod template;
+mod parts;
 mod family_cache;
 mod series_cache;
 mod clock;
@@ -55,15 +56,13 @@ pub struct Intake {
     page: Vec<Routed>,
     payloads: u32,
     unknown: Vec<(EntryId, SeriesKey)>,
-    born: u64,
     layout_mismatches: u64,
 }
 
 /// One accepted sample of the page in hand.
 #[derive(Debug, Clone, Copy)]
 struct Routed {
-    /// The number of its entry, which stays that series' until the page ends.
-    entry: u32,
+    entry: EntryId,
     /// Which payload of the page it came in.
     payload: u32,
     value: f64,
@@ -119,7 +118,6 @@ impl Intake {
             page: Vec::new(),
             payloads: 0,
             unknown: Vec::new(),
-            born: 0,
             layout_mismatches: 0,
             settings,
             catalog,
@@ -132,15 +130,15 @@ impl Intake {
         self.payloads += 1;
         let located = self.templates.locate(payload);
         if let Some(located) = &located
-            && let Some((entry, fits)) = self.templates.recognise(payload, located, &self.series)
+            && let Some(verdict) = self.templates.recognise(payload, located)
         {
-            self.series.touch(entry);
-            self.layout_mismatches += u64::from(!fits);
-            self.page.push(Routed { entry: entry.number(), payload: number, value: located.value });
+            self.series.touch(verdict.entry);
+            self.layout_mismatches += u64::from(!verdict.fits);
+            self.page.push(Routed { entry: verdict.entry, payload: number, value: located.value });
             return Ok(());
         }
         let (entry, value) = self.decode(payload, located)?;
-        self.page.push(Routed { entry: entry.number(), payload: number, value });
+        self.page.push(Routed { entry, payload: number, value });
         Ok(())
     }
 
@@ -194,7 +192,12 @@ impl Intake {
         }
         self.payloads = 0;
         outcome.layout_mismatches = std::mem::take(&mut self.layout_mismatches);
-        self.series.end_page(|shard, slot| outcome.batches[shard.get()].forget.push(slot));
+        self.series.end_page(|leaving| {
+            leaving.templates().for_each(|template| self.templates.forget(template));
+            if let Some((shard, slot)) = leaving.slot {
+                outcome.batches[shard.get()].forget.push(slot);
+            }
+        });
         outcome
     }
 
@@ -217,8 +220,8 @@ impl Intake {
             // A series that comes back is worth a template; one that is new
             // each time would only push out the others.
             if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
-                let verdict = Verdict { kind: sample.kind, entry, fits };
-                self.templates.learn(payload, &located, verdict, &mut self.series);
+                let verdict = Verdict { entry, kind: sample.kind, fits };
+                learn(&mut self.templates, &mut self.series, payload, &located, verdict);
             }
             return Ok((entry, sample.value));
         }
@@ -229,8 +232,7 @@ impl Intake {
             true => None,
             false => Some(self.renderer.as_sent(sample.labels)).filter(|text| **text != *labels),
         };
-        self.born += 1;
-        let entry = self.series.insert(hash, family.family().clone(), labels.clone(), self.born);
+        let entry = self.series.insert(hash, family.family().clone(), labels.clone());
         let key = SeriesKey {
             hash: series_hash(&family, &labels),
             family,
@@ -239,6 +241,20 @@ impl Intake {
         };
         self.unknown.push((entry, key));
         Ok((entry, sample.value))
+    }
+}
+
+fn learn(
+    templates: &mut TemplateCache,
+    series: &mut SeriesCache,
+    payload: &[u8],
+    located: &Located,
+    verdict: Verdict,
+) {
+    let Some(template) = templates.learn(payload, located, verdict) else { return };
+    match series.keep_template(verdict.entry, template) {
+        Some(oldest) => templates.forget(oldest),
+        None => templates.learnt_first(),
     }
 }
 

@@ -4,20 +4,17 @@
 /// Entries under small numbers.
 #[derive(Debug)]
 pub struct ClockSlab<T> {
-    cells: Vec<Option<Cell<T>>>,
+    cells: Vec<Option<T>>,
+    /// Whether each was used since the hand last passed. Apart from the cells:
+    /// this is written for every sample, and a few kilobytes stay in cache.
+    recent: Vec<bool>,
     free: Vec<u32>,
     hand: usize,
 }
 
-#[derive(Debug)]
-struct Cell<T> {
-    value: T,
-    recent: bool,
-}
-
 impl<T> Default for ClockSlab<T> {
     fn default() -> Self {
-        Self { cells: Vec::new(), free: Vec::new(), hand: 0 }
+        Self { cells: Vec::new(), recent: Vec::new(), free: Vec::new(), hand: 0 }
     }
 }
 
@@ -29,45 +26,47 @@ impl<T> ClockSlab<T> {
 
     /// Takes an entry in; its number stays until it is removed.
     pub fn insert(&mut self, value: T) -> u32 {
-        let cell = Some(Cell { value, recent: true });
         if let Some(number) = self.free.pop() {
-            self.cells[number as usize] = cell;
+            self.cells[number as usize] = Some(value);
+            self.recent[number as usize] = true;
             return number;
         }
-        self.cells.push(cell);
+        self.cells.push(Some(value));
+        self.recent.push(true);
         (self.cells.len() - 1) as u32
     }
 
     /// The entry of a number.
     pub fn get(&self, number: u32) -> Option<&T> {
-        self.cells.get(number as usize)?.as_ref().map(|cell| &cell.value)
+        self.cells.get(number as usize)?.as_ref()
     }
 
     /// The entry of a number, to change it.
     pub fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.cells.get_mut(number as usize)?.as_mut().map(|cell| &mut cell.value)
+        self.cells.get_mut(number as usize)?.as_mut()
     }
 
     /// Gives the entry another round.
+    #[inline]
     pub fn touch(&mut self, number: u32) {
-        if let Some(Some(cell)) = self.cells.get_mut(number as usize) {
-            cell.recent = true;
+        if let Some(recent) = self.recent.get_mut(number as usize) {
+            *recent = true;
         }
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, number: u32) -> Option<T> {
-        let cell = self.cells.get_mut(number as usize)?.take()?;
+        let value = self.cells.get_mut(number as usize)?.take()?;
         self.free.push(number);
-        Some(cell.value)
+        Some(value)
     }
 
     /// Takes out the entry whose turn it is; `None` where there is none.
     pub fn evict(&mut self) -> Option<(u32, T)> {
         while self.len() > 0 {
             self.hand = (self.hand + 1) % self.cells.len();
-            let Some(cell) = &mut self.cells[self.hand] else { continue };
-            if !std::mem::take(&mut cell.recent) {
+            let was_recent = std::mem::take(&mut self.recent[self.hand]);
+            if !was_recent && self.cells[self.hand].is_some() {
                 let number = self.hand as u32;
                 return self.remove(number).map(|value| (number, value));
             }

@@ -7,44 +7,45 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use super::clock::ClockSlab;
+use super::template::TemplateId;
 use crate::catalog::Family;
 use crate::reject::Reason;
 use crate::series::Slot;
 use crate::sharding::ShardIndex;
 
+/// Templates that one series may have: as many producers spell it differently.
+const TEMPLATES_PER_SERIES: usize = 4;
+
 /// Series by family and canonical label text, at most `capacity` between pages.
 #[derive(Debug)]
 pub struct SeriesCache {
     entries: ClockSlab<Entry>,
+    /// What is known of each entry's series, by its number. Apart from the
+    /// entries: this alone is read for every sample.
+    states: Vec<State>,
     table: HashTable<u32>,
     hasher: RandomState,
     capacity: usize,
     refused: Vec<EntryId>,
 }
 
-/// An entry of the cache. `age` tells apart the series that had one number one
-/// after the other.
+/// An entry of the cache; it stays that series' until a page ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryId {
-    number: u32,
-    age: u64,
-}
-
-impl EntryId {
-    /// The number alone: enough while nothing can be evicted.
-    pub fn number(self) -> u32 {
-        self.number
-    }
-}
+pub struct EntryId(u32);
 
 #[derive(Debug)]
 struct Entry {
     hash: u64,
     family: Arc<Family>,
     labels: Arc<str>,
-    state: State,
-    age: u64,
-    templates: u8,
+    templates: Templates,
+}
+
+/// The templates of one series, and which of them is the oldest.
+#[derive(Debug, Default)]
+struct Templates {
+    ids: [Option<TemplateId>; TEMPLATES_PER_SERIES],
+    oldest: u8,
 }
 
 /// What is known of a series.
@@ -64,11 +65,27 @@ pub enum State {
     Refused(Reason),
 }
 
+/// What leaves the cache with a series.
+#[derive(Debug)]
+pub struct Leaving {
+    /// The slot on which a reference is given back.
+    pub slot: Option<(ShardIndex, Slot)>,
+    templates: Templates,
+}
+
+impl Leaving {
+    /// The templates that lead to the series.
+    pub fn templates(&self) -> impl Iterator<Item = TemplateId> + '_ {
+        self.templates.ids.iter().flatten().copied()
+    }
+}
+
 impl SeriesCache {
     /// A cache that keeps `capacity` series from page to page.
     pub fn new(capacity: usize) -> Self {
         Self {
             entries: ClockSlab::default(),
+            states: Vec::new(),
             table: HashTable::new(),
             hasher: RandomState::default(),
             capacity,
@@ -88,52 +105,41 @@ impl SeriesCache {
                 .get(*number)
                 .is_some_and(|entry| Arc::ptr_eq(&entry.family, family) && *entry.labels == *labels)
         };
-        let number = *self.table.find(hash, same)?;
-        self.entries.get(number).map(|entry| EntryId { number, age: entry.age })
+        self.table.find(hash, same).copied().map(EntryId)
     }
 
     /// A new entry whose shard has yet to be asked.
-    pub fn insert(
-        &mut self,
-        hash: u64,
-        family: Arc<Family>,
-        labels: Arc<str>,
-        age: u64,
-    ) -> EntryId {
-        let entry = Entry { hash, family, labels, state: State::Unknown, age, templates: 0 };
+    pub fn insert(&mut self, hash: u64, family: Arc<Family>, labels: Arc<str>) -> EntryId {
+        let entry = Entry { hash, family, labels, templates: Templates::default() };
         let number = self.entries.insert(entry);
+        match self.states.get_mut(number as usize) {
+            Some(state) => *state = State::Unknown,
+            None => self.states.push(State::Unknown),
+        }
         let entries = &self.entries;
         let hash_of = |number: &u32| entries.get(*number).map_or(0, |entry| entry.hash);
         self.table.insert_unique(hash, number, hash_of);
-        EntryId { number, age }
-    }
-
-    /// Whether the entry is still that of the series which it was given for.
-    pub fn is_current(&self, id: EntryId) -> bool {
-        self.entries.get(id.number).is_some_and(|entry| entry.age == id.age)
+        EntryId(number)
     }
 
     /// Gives the series another round before it is evicted.
+    #[inline]
     pub fn touch(&mut self, id: EntryId) {
-        self.entries.touch(id.number);
+        self.entries.touch(id.0);
     }
 
-    /// Whether another template may be learnt for the series: at most `limit`
-    /// are, so that producers which spell it anew each time stop being a cost.
-    pub fn may_learn(&mut self, id: EntryId, limit: u8) -> bool {
-        match self.entries.get_mut(id.number) {
-            Some(entry) if entry.templates < limit => {
-                entry.templates += 1;
-                true
-            }
-            Some(_) | None => false,
-        }
+    /// Keeps a template of the series, so that both leave together; returns
+    /// the oldest one where there are too many.
+    pub fn keep_template(&mut self, id: EntryId, template: TemplateId) -> Option<TemplateId> {
+        let Templates { ids, oldest } = &mut self.entries.get_mut(id.0)?.templates;
+        let place = &mut ids[usize::from(*oldest)];
+        *oldest = (*oldest + 1) % TEMPLATES_PER_SERIES as u8;
+        place.replace(template)
     }
 
     /// Takes the answer of the series' shard.
     pub fn resolve(&mut self, id: EntryId, shard: ShardIndex, answer: Result<Slot, Reason>) {
-        let Some(entry) = self.entries.get_mut(id.number) else { return };
-        entry.state = match answer {
+        self.states[id.0 as usize] = match answer {
             Ok(slot) => State::Known { shard, slot },
             Err(reason) => {
                 self.refused.push(id);
@@ -142,31 +148,34 @@ impl SeriesCache {
         };
     }
 
-    /// What is known of the series of an entry of this page, by its number.
-    pub fn state(&self, number: u32) -> State {
-        self.entries.get(number).map_or(State::Unknown, |entry| entry.state)
+    /// What is known of the series of an entry of this page.
+    #[inline]
+    pub fn state(&self, id: EntryId) -> State {
+        self.states[id.0 as usize]
     }
 
-    /// Forgets what was refused, and what is beyond the capacity; `forget` is
-    /// told each slot whose reference is given back.
-    pub fn end_page(&mut self, mut forget: impl FnMut(ShardIndex, Slot)) {
+    /// Forgets what was refused, and what is beyond the capacity; `leave` is
+    /// told what goes with each.
+    pub fn end_page(&mut self, mut leave: impl FnMut(Leaving)) {
         while let Some(id) = self.refused.pop() {
-            if let Some(entry) = self.entries.remove(id.number) {
-                self.unlink(id.number, &entry);
+            if let Some(entry) = self.entries.remove(id.0) {
+                leave(self.unlink(id.0, entry));
             }
         }
         while self.entries.len() > self.capacity {
             let Some((number, entry)) = self.entries.evict() else { return };
-            self.unlink(number, &entry);
-            if let State::Known { shard, slot } = entry.state {
-                forget(shard, slot);
-            }
+            leave(self.unlink(number, entry));
         }
     }
 
-    fn unlink(&mut self, number: u32, entry: &Entry) {
+    fn unlink(&mut self, number: u32, entry: Entry) -> Leaving {
         if let Ok(found) = self.table.find_entry(entry.hash, |candidate| *candidate == number) {
             found.remove();
         }
+        let slot = match self.states[number as usize] {
+            State::Known { shard, slot } => Some((shard, slot)),
+            State::Unknown | State::Refused(_) => None,
+        };
+        Leaving { slot, templates: entry.templates }
     }
 }

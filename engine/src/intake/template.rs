@@ -9,54 +9,56 @@
 //! for values. So a hit is exactly as strict as the decoder; whatever is in
 //! doubt goes to the decoder.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use memchr::memmem::Finder;
 
-use super::clock::ClockSlab;
-use super::series_cache::{EntryId, SeriesCache};
+use super::parts::{PartId, Parts};
+use super::series_cache::EntryId;
 use crate::sample::Kind;
 use crate::wire::number::parse_json_number;
 
 /// Bytes of template text that are kept for each series of the capacity.
 const BYTES_PER_SERIES: usize = 320;
-/// Templates that one series may have: as many producers spell it differently.
-const TEMPLATES_PER_SERIES: u8 = 4;
 /// Payloads between two looks at whether templates are any use.
 const WINDOW: u32 = 4096;
 /// Windows to stay away after one in which they were none.
 const WINDOWS_AWAY: u32 = 15;
 
-/// Templates by their bytes.
+/// The templates of one reader. Each belongs to a series of its cache, and
+/// leaves with it.
 #[derive(Debug)]
 pub struct TemplateCache {
-    templates: ClockSlab<Template>,
-    table: HashTable<u32>,
+    parts: Parts,
+    templates: HashTable<Template>,
     hasher: RandomState,
     value_field: Finder<'static>,
-    capacity: usize,
-    bytes: usize,
+    byte_limit: usize,
     gate: Gate,
+}
+
+/// A template: what stands before the number, and what stands after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TemplateId {
+    before: PartId,
+    after: PartId,
 }
 
 #[derive(Debug)]
 struct Template {
-    hash: u64,
-    /// What stands before the number, then what stands after it.
-    bytes: Box<[u8]>,
-    before: usize,
+    id: TemplateId,
     verdict: Verdict,
 }
 
 /// What the decoder and the catalog said of a template's payloads.
 #[derive(Debug, Clone, Copy)]
 pub struct Verdict {
-    /// The sample's type.
-    pub kind: Kind,
     /// Its series.
     pub entry: EntryId,
+    /// The sample's type.
+    pub kind: Kind,
     /// Whether it has its family's layout or objectives.
     pub fits: bool,
 }
@@ -66,7 +68,6 @@ pub struct Verdict {
 pub struct Located {
     start: usize,
     end: usize,
-    hash: u64,
     /// The number's value.
     pub value: f64,
 }
@@ -79,21 +80,21 @@ impl Located {
 }
 
 impl TemplateCache {
-    /// A cache for `capacity` templates.
+    /// A cache for the templates of `capacity` series.
     pub fn new(capacity: usize) -> Self {
         Self {
-            templates: ClockSlab::default(),
-            table: HashTable::new(),
+            parts: Parts::default(),
+            templates: HashTable::new(),
             hasher: RandomState::default(),
             value_field: Finder::new("\"value\"").into_owned(),
-            capacity,
-            bytes: 0,
+            byte_limit: capacity * BYTES_PER_SERIES,
             gate: Gate::default(),
         }
     }
 
     /// The number after the first `"value":` of the payload. It may be another
     /// than the top-level one: then no template is ever learnt of it.
+    #[inline]
     pub fn locate(&mut self, payload: &[u8]) -> Option<Located> {
         if !self.gate.is_open() {
             return None;
@@ -105,98 +106,76 @@ impl TemplateCache {
         }
         let start = skip_space(payload, colon + 1);
         let (value, length) = parse_json_number(&payload[start..])?;
-        let end = start + length;
-        Some(Located { start, end, hash: self.hash(payload, start, end), value })
+        Some(Located { start, end: start + length, value })
     }
 
-    /// The series of a payload whose template is known, and whether its layout
-    /// is the family's, if its value is one that the decoder would accept.
-    pub fn recognise(
-        &mut self,
-        payload: &[u8],
-        located: &Located,
-        series: &SeriesCache,
-    ) -> Option<(EntryId, bool)> {
-        let number =
-            *self.table.find(located.hash, |number| self.fits(*number, payload, located))?;
-        let Verdict { kind, entry, fits } = self.templates.get(number)?.verdict;
-        if !is_valid(located.value, kind) {
+    /// What is known of a payload whose template is known, if its value is one
+    /// that the decoder would accept.
+    #[inline]
+    pub fn recognise(&mut self, payload: &[u8], located: &Located) -> Option<Verdict> {
+        let before = self.parts.find(&payload[..located.start])?;
+        let after = self.parts.find(&payload[located.end..])?;
+        let verdict = self.find(TemplateId { before, after })?.verdict;
+        if !is_valid(located.value, verdict.kind) {
             return None;
         }
-        if !series.is_current(entry) {
-            self.remove(number);
-            return None;
-        }
-        self.templates.touch(number);
-        self.gate.hit();
-        Some((entry, fits))
+        self.gate.was_useful();
+        Some(verdict)
     }
 
-    /// Keeps the template of a payload that the decoder accepted.
+    /// Keeps the template of a payload that the decoder accepted; `None` where
+    /// it is known, or there is no room for it. Whoever learns a template has
+    /// to see to it that it is forgotten with its series.
     pub fn learn(
         &mut self,
         payload: &[u8],
         located: &Located,
         verdict: Verdict,
-        series: &mut SeriesCache,
-    ) {
+    ) -> Option<TemplateId> {
         let length = payload.len() - (located.end - located.start);
-        let is_known = self.table.find(located.hash, |n| self.fits(*n, payload, located)).is_some();
-        if is_known
-            || length > self.byte_limit()
-            || !series.may_learn(verdict.entry, TEMPLATES_PER_SERIES)
-        {
-            return;
+        if self.parts.bytes() + length > self.byte_limit {
+            return None;
         }
-        self.make_room(length);
-        let bytes = [&payload[..located.start], &payload[located.end..]].concat().into();
-        let template = Template { hash: located.hash, bytes, before: located.start, verdict };
-        let number = self.templates.insert(template);
-        let templates = &self.templates;
-        let hash_of = |number: &u32| templates.get(*number).map_or(0, |template| template.hash);
-        self.table.insert_unique(located.hash, number, hash_of);
-        self.bytes += length;
-        self.gate.learnt();
+        let before = self.parts.hold(&payload[..located.start]);
+        let after = self.parts.hold(&payload[located.end..]);
+        let id = TemplateId { before, after };
+        if self.find(id).is_some() {
+            self.release(id);
+            return None;
+        }
+        let hasher = &self.hasher;
+        let hash_of = |template: &Template| hash(hasher, template.id);
+        self.templates.insert_unique(hash(hasher, id), Template { id, verdict }, hash_of);
+        Some(id)
     }
 
-    fn hash(&self, payload: &[u8], start: usize, end: usize) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(&payload[..start]);
-        hasher.write(&payload[end..]);
-        hasher.finish()
+    /// Takes note that learning was worth it, and not the replacement of one
+    /// spelling of a series by yet another.
+    pub fn learnt_first(&mut self) {
+        self.gate.was_useful();
     }
 
-    fn fits(&self, number: u32, payload: &[u8], located: &Located) -> bool {
-        self.templates.get(number).is_some_and(|template| {
-            template.before == located.start
-                && template.bytes[..template.before] == payload[..located.start]
-                && template.bytes[template.before..] == payload[located.end..]
-        })
-    }
-
-    fn byte_limit(&self) -> usize {
-        self.capacity * BYTES_PER_SERIES
-    }
-
-    fn make_room(&mut self, length: usize) {
-        while self.templates.len() >= self.capacity || self.bytes + length > self.byte_limit() {
-            let Some((number, template)) = self.templates.evict() else { return };
-            self.unlink(number, &template);
+    /// Forgets a template whose series leaves, or has too many.
+    pub fn forget(&mut self, id: TemplateId) {
+        let hash = hash(&self.hasher, id);
+        if let Ok(entry) = self.templates.find_entry(hash, |template| template.id == id) {
+            entry.remove();
+            self.release(id);
         }
     }
 
-    fn remove(&mut self, number: u32) {
-        if let Some(template) = self.templates.remove(number) {
-            self.unlink(number, &template);
-        }
+    fn find(&self, id: TemplateId) -> Option<&Template> {
+        self.templates.find(hash(&self.hasher, id), |template| template.id == id)
     }
 
-    fn unlink(&mut self, number: u32, template: &Template) {
-        self.bytes -= template.bytes.len();
-        if let Ok(found) = self.table.find_entry(template.hash, |candidate| *candidate == number) {
-            found.remove();
-        }
+    fn release(&mut self, id: TemplateId) {
+        self.parts.release(id.before);
+        self.parts.release(id.after);
     }
+}
+
+fn hash(hasher: &RandomState, id: TemplateId) -> u64 {
+    hasher.hash_one(u64::from(id.before.0) << 32 | u64::from(id.after.0))
 }
 
 /// The decoder's rules for values, in their strictest form: what fails here is
@@ -236,11 +215,7 @@ impl Gate {
         true
     }
 
-    fn hit(&mut self) {
-        self.useful += 1;
-    }
-
-    fn learnt(&mut self) {
+    fn was_useful(&mut self) {
         self.useful += 1;
     }
 }
