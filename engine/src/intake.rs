@@ -17,7 +17,7 @@ mod clock;
 
 use std::sync::Arc;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Family};
 use crate::labels::LabelRenderer;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
@@ -210,9 +210,11 @@ impl Intake {
         let sample = self.decoder.decode(payload)?;
         let labels = self.renderer.canonical(sample.labels);
         let hash = self.series.hash(sample.name, labels);
-        let cached = self.families.get(sample.name).filter(|family| family.kind() == sample.kind);
-        if let Some(family) = cached
-            && let Some(entry) = self.series.find(hash, family, labels)
+        let families = &self.families;
+        let is_of = |family: &Arc<Family>| family.name() == sample.name;
+        let known = self.series.find(hash, labels, |id| families.get(id).is_some_and(is_of));
+        if let Some((entry, id)) = known
+            && let Some(family) = families.get(id).filter(|family| family.kind() == sample.kind)
         {
             self.series.touch(entry);
             let fits = family.has_layout_of(&sample);
@@ -225,14 +227,14 @@ impl Intake {
             }
             return Ok((entry, sample.value));
         }
-        let family = self.families.hold(&self.catalog, &sample)?;
+        let (id, family) = self.families.hold(&self.catalog, &sample)?;
         self.layout_mismatches += u64::from(!family.has_layout_of(&sample));
         let labels: Arc<str> = labels.into();
         let display = match self.settings.sort_labels {
             true => None,
             false => Some(self.renderer.as_sent(sample.labels)).filter(|text| **text != *labels),
         };
-        let entry = self.series.insert(hash, family.family().clone(), labels.clone());
+        let entry = self.series.insert(hash, id, labels.clone());
         let key = SeriesKey {
             hash: series_hash(&family, &labels),
             family,

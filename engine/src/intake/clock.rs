@@ -41,11 +41,6 @@ impl<T> ClockSlab<T> {
         self.cells.get(number as usize)?.as_ref()
     }
 
-    /// The entry of a number, to change it.
-    pub fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.cells.get_mut(number as usize)?.as_mut()
-    }
-
     /// Gives the entry another round.
     #[inline]
     pub fn touch(&mut self, number: u32) {

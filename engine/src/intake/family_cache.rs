@@ -15,31 +15,64 @@ const SMALL: usize = 1024;
 /// Families by name. None of them is held: each may have left the catalog.
 #[derive(Debug, Default)]
 pub struct FamilyCache {
-    families: HashMap<Box<str>, Arc<Family>, RandomState>,
+    ids: HashMap<Box<str>, FamilyId, RandomState>,
+    families: Vec<Option<Arc<Family>>>,
+    free: Vec<FamilyId>,
 }
 
+/// A family's number in one cache. It is used again once the family has left
+/// the catalog: then no series of it is known to the reader any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FamilyId(u32);
+
 impl FamilyCache {
-    /// The family of a name that was met before, dead or alive.
-    pub fn get(&self, name: &str) -> Option<&Arc<Family>> {
-        self.families.get(name)
+    /// The family of a number.
+    #[inline]
+    pub fn get(&self, id: FamilyId) -> Option<&Arc<Family>> {
+        self.families[id.0 as usize].as_ref()
     }
 
     /// The family that takes `sample`, held; see [`Catalog::claim`].
-    pub fn hold(&mut self, catalog: &Catalog, sample: &Sample<'_>) -> Result<FamilyRef, Reject> {
-        let cached = self.get(sample.name).filter(|family| family.kind() == sample.kind);
-        if let Some(family) = cached.and_then(FamilyRef::from_cached) {
-            return Ok(family);
+    pub fn hold(
+        &mut self,
+        catalog: &Catalog,
+        sample: &Sample<'_>,
+    ) -> Result<(FamilyId, FamilyRef), Reject> {
+        if let Some(id) = self.ids.get(sample.name).copied()
+            && let Some(cached) = self.get(id).filter(|family| family.kind() == sample.kind)
+            && let Some(family) = FamilyRef::from_cached(cached)
+        {
+            return Ok((id, family));
         }
         let family = catalog.claim(sample)?;
         self.drop_dead(catalog);
-        self.families.insert(sample.name.into(), family.family().clone());
-        Ok(family)
+        Ok((self.keep(sample.name, family.family()), family))
+    }
+
+    fn keep(&mut self, name: &str, family: &Arc<Family>) -> FamilyId {
+        let id = self.ids.get(name).copied().or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.families.push(None);
+            FamilyId((self.families.len() - 1) as u32)
+        });
+        self.families[id.0 as usize] = Some(family.clone());
+        self.ids.insert(name.into(), id);
+        id
     }
 
     /// Keeps this cache within twice the catalog's size.
     fn drop_dead(&mut self, catalog: &Catalog) {
-        if self.families.len() >= SMALL + 2 * catalog.families() {
-            self.families.retain(|_, family| family.is_alive());
+        if self.ids.len() < SMALL + 2 * catalog.families() {
+            return;
         }
+        let Self { ids, families, free } = self;
+        ids.retain(|_, id| {
+            let family = &mut families[id.0 as usize];
+            let is_alive = family.as_ref().is_some_and(|family| family.is_alive());
+            if !is_alive {
+                *family = None;
+                free.push(*id);
+            }
+            is_alive
+        });
     }
 }

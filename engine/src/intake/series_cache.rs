@@ -7,8 +7,8 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use super::clock::ClockSlab;
+use super::family_cache::FamilyId;
 use super::template::TemplateId;
-use crate::catalog::Family;
 use crate::reject::Reason;
 use crate::series::Slot;
 use crate::sharding::ShardIndex;
@@ -23,6 +23,8 @@ pub struct SeriesCache {
     /// What is known of each entry's series, by its number. Apart from the
     /// entries: this alone is read for every sample.
     states: Vec<State>,
+    /// The templates of each entry, by its number.
+    templates: Vec<Templates>,
     table: HashTable<u32>,
     hasher: RandomState,
     capacity: usize,
@@ -36,9 +38,8 @@ pub struct EntryId(u32);
 #[derive(Debug)]
 struct Entry {
     hash: u64,
-    family: Arc<Family>,
     labels: Arc<str>,
-    templates: Templates,
+    family: FamilyId,
 }
 
 /// The templates of one series, and which of them is the oldest.
@@ -86,6 +87,7 @@ impl SeriesCache {
         Self {
             entries: ClockSlab::default(),
             states: Vec::new(),
+            templates: Vec::new(),
             table: HashTable::new(),
             hasher: RandomState::default(),
             capacity,
@@ -98,23 +100,32 @@ impl SeriesCache {
         self.hasher.hash_one((name, labels))
     }
 
-    /// The entry of a series, if it is known or asked for.
-    pub fn find(&self, hash: u64, family: &Arc<Family>, labels: &str) -> Option<EntryId> {
+    /// The entry and the family of a series, if it is known or asked for.
+    /// `has_name` says whether a family has the series' name.
+    #[inline]
+    pub fn find(
+        &self,
+        hash: u64,
+        labels: &str,
+        has_name: impl Fn(FamilyId) -> bool,
+    ) -> Option<(EntryId, FamilyId)> {
         let same = |number: &u32| {
-            self.entries
-                .get(*number)
-                .is_some_and(|entry| Arc::ptr_eq(&entry.family, family) && *entry.labels == *labels)
+            self.entries.get(*number).is_some_and(|entry| {
+                entry.hash == hash && has_name(entry.family) && *entry.labels == *labels
+            })
         };
-        self.table.find(hash, same).copied().map(EntryId)
+        let number = *self.table.find(hash, same)?;
+        self.entries.get(number).map(|entry| (EntryId(number), entry.family))
     }
 
     /// A new entry whose shard has yet to be asked.
-    pub fn insert(&mut self, hash: u64, family: Arc<Family>, labels: Arc<str>) -> EntryId {
-        let entry = Entry { hash, family, labels, templates: Templates::default() };
-        let number = self.entries.insert(entry);
-        match self.states.get_mut(number as usize) {
-            Some(state) => *state = State::Unknown,
-            None => self.states.push(State::Unknown),
+    pub fn insert(&mut self, hash: u64, family: FamilyId, labels: Arc<str>) -> EntryId {
+        let number = self.entries.insert(Entry { hash, labels, family });
+        if number as usize == self.states.len() {
+            self.states.push(State::Unknown);
+            self.templates.push(Templates::default());
+        } else {
+            self.states[number as usize] = State::Unknown;
         }
         let entries = &self.entries;
         let hash_of = |number: &u32| entries.get(*number).map_or(0, |entry| entry.hash);
@@ -131,7 +142,7 @@ impl SeriesCache {
     /// Keeps a template of the series, so that both leave together; returns
     /// the oldest one where there are too many.
     pub fn keep_template(&mut self, id: EntryId, template: TemplateId) -> Option<TemplateId> {
-        let Templates { ids, oldest } = &mut self.entries.get_mut(id.0)?.templates;
+        let Templates { ids, oldest } = &mut self.templates[id.0 as usize];
         let place = &mut ids[usize::from(*oldest)];
         *oldest = (*oldest + 1) % TEMPLATES_PER_SERIES as u8;
         place.replace(template)
@@ -159,16 +170,16 @@ impl SeriesCache {
     pub fn end_page(&mut self, mut leave: impl FnMut(Leaving)) {
         while let Some(id) = self.refused.pop() {
             if let Some(entry) = self.entries.remove(id.0) {
-                leave(self.unlink(id.0, entry));
+                leave(self.unlink(id.0, &entry));
             }
         }
         while self.entries.len() > self.capacity {
             let Some((number, entry)) = self.entries.evict() else { return };
-            leave(self.unlink(number, entry));
+            leave(self.unlink(number, &entry));
         }
     }
 
-    fn unlink(&mut self, number: u32, entry: Entry) -> Leaving {
+    fn unlink(&mut self, number: u32, entry: &Entry) -> Leaving {
         if let Ok(found) = self.table.find_entry(entry.hash, |candidate| *candidate == number) {
             found.remove();
         }
@@ -176,6 +187,6 @@ impl SeriesCache {
             State::Known { shard, slot } => Some((shard, slot)),
             State::Unknown | State::Refused(_) => None,
         };
-        Leaving { slot, templates: entry.templates }
+        Leaving { slot, templates: std::mem::take(&mut self.templates[number as usize]) }
     }
 }

@@ -24,8 +24,9 @@ use crate::wire::number::parse_json_number;
 const BYTES_PER_SERIES: usize = 320;
 /// Payloads between two looks at whether templates are any use.
 const WINDOW: u32 = 4096;
-/// Windows to stay away after one in which they were none.
-const WINDOWS_AWAY: u32 = 15;
+/// Windows to stay away after one in which they were none, at first; twice as
+/// many after each further one, up to the second.
+const WINDOWS_AWAY: (u32, u32) = (15, 127);
 
 /// The templates of one reader. Each belongs to a series of its cache, and
 /// leaves with it.
@@ -198,23 +199,36 @@ fn skip_space(payload: &[u8], from: usize) -> usize {
 struct Gate {
     seen: u32,
     useful: u32,
+    /// Payloads to let pass.
     away: u32,
+    windows_away: u32,
 }
 
 impl Gate {
+    #[inline]
     fn is_open(&mut self) -> bool {
         if self.away > 0 {
             self.away -= 1;
             return false;
         }
         if self.seen == WINDOW {
-            self.away = if self.useful < WINDOW / 16 { WINDOW * WINDOWS_AWAY } else { 0 };
-            (self.seen, self.useful) = (0, 0);
+            self.end_window();
         }
         self.seen += 1;
         true
     }
 
+    fn end_window(&mut self) {
+        let (first, most) = WINDOWS_AWAY;
+        self.windows_away = match self.useful < WINDOW / 16 {
+            true => (self.windows_away * 2).clamp(first, most),
+            false => 0,
+        };
+        self.away = self.windows_away * WINDOW;
+        (self.seen, self.useful) = (0, 0);
+    }
+
+    #[inline]
     fn was_useful(&mut self) {
         self.useful += 1;
     }
