@@ -27,13 +27,13 @@ mod gateway;
 mod redis_server;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use corpus::Corpus;
+use corpus::{Corpus, Mix};
 use discard::DiscardClient;
 use gateway::{Gateway, Scrape, Usage};
 use redis_server::{Filled, RedisServer};
@@ -82,6 +82,11 @@ struct Options {
           hide_default_value = true)]
     gateway: PathBuf,
 
+    /// A setting of the gateway besides those of the corpus, such as
+    /// Shards__Count=1; several times for several.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
+    set: Vec<(String, String)>,
+
     /// Measure the discard client alone.
     #[arg(long)]
     discard_only: bool,
@@ -111,11 +116,15 @@ enum CorpusName {
     NewlabelLimited,
     /// The mix with a tenth of bad payloads.
     Bad10,
+    /// Four summaries that take all samples.
+    HotSummaries,
 }
 
 /// How a corpus is made and what the gateway needs for it.
 struct Plan {
     mix: &'static str,
+    /// How many series, where not the mix's own number.
+    series: Option<u64>,
     settings: &'static [(&'static str, &'static str)],
     /// How many times the samples of the others.
     length: u64,
@@ -125,7 +134,8 @@ struct Plan {
 
 impl CorpusName {
     fn plan(self) -> Plan {
-        let plan = |mix, settings| Plan { mix, settings, length: 1, is_dropped_known: true };
+        let plan =
+            |mix, settings| Plan { mix, series: None, settings, length: 1, is_dropped_known: true };
         match self {
             CorpusName::Mix => plan(corpus::REFERENCE_MIX, &[]),
             CorpusName::Shuffled => plan("shuffled=1", &[]),
@@ -135,6 +145,7 @@ impl CorpusName {
                 Plan { length: 2, is_dropped_known: false, ..plan("newlabel=1", &[]) }
             }
             CorpusName::Bad10 => plan("counter=9,gauge=9,histogram=9,summary=9,bad=4", &[]),
+            CorpusName::HotSummaries => Plan { series: Some(4), ..plan("summary=1", &[]) },
         }
     }
 }
@@ -167,7 +178,9 @@ fn run(options: &Options) -> Result<(), Failure> {
     let mut lines = vec![report::head()];
     for name in &options.corpus {
         let plan = name.plan();
-        let mut corpus = Corpus::new(options.seed, plan.mix.parse()?);
+        let mix: Mix = plan.mix.parse()?;
+        let mix = plan.series.map_or(Ok(mix.clone()), |series| mix.with_series(series))?;
+        let mut corpus = Corpus::new(options.seed, mix);
         let samples = samples * plan.length;
         let filled = redis.fill_master(&mut corpus, samples)?;
         eprintln!("{name:?}: {samples} samples, {} bytes on average", filled.bytes / samples);
@@ -178,7 +191,7 @@ fn run(options: &Options) -> Result<(), Failure> {
             continue;
         }
         let rounds: Result<Vec<Round>, Failure> =
-            (0..rounds).map(|_| round(&mut redis, &options.gateway, &plan, filled)).collect();
+            (0..rounds).map(|_| round(&mut redis, options, &plan, filled)).collect();
         let name = name.to_possible_value().map(|value| value.get_name().to_owned());
         lines.push(report::line(&name.unwrap_or_default(), &rounds?));
     }
@@ -186,6 +199,11 @@ fn run(options: &Options) -> Result<(), Failure> {
         println!("{}", lines.join("\n"));
     }
     Ok(())
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn pin_this_process() -> Result<(), Failure> {
@@ -200,12 +218,14 @@ fn pin_this_process() -> Result<(), Failure> {
 
 fn round(
     redis: &mut RedisServer,
-    binary: &Path,
+    options: &Options,
     plan: &Plan,
     filled: Filled,
 ) -> Result<Round, Failure> {
     let discard = discard(redis, filled)?;
-    let gateway = Gateway::start(binary, redis.port(), plan.settings)?;
+    let mut settings = plan.settings.to_vec();
+    settings.extend(options.set.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let gateway = Gateway::start(&options.gateway, redis.port(), &settings)?;
     redis.stage()?;
     let before = gateway.usage()?;
     let started = Instant::now();

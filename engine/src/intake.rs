@@ -219,8 +219,6 @@ impl Intake {
             self.series.touch(entry);
             let fits = family.has_layout_of(&sample);
             self.layout_mismatches += u64::from(!fits);
-            // A series that comes back is worth a template; one that is new
-            // each time would only push out the others.
             if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
                 let verdict = Verdict { entry, kind: sample.kind, fits };
                 learn(&mut self.templates, &mut self.series, payload, &located, verdict);
@@ -253,10 +251,14 @@ fn learn(
     located: &Located,
     verdict: Verdict,
 ) {
-    let Some(template) = templates.learn(payload, located, verdict) else { return };
-    match series.keep_template(verdict.entry, template) {
-        Some(oldest) => templates.forget(oldest),
-        None => templates.learnt_first(),
+    let fingerprint = templates.fingerprint(payload, located);
+    if !series.is_seen_again(verdict.entry, fingerprint) {
+        return;
+    }
+    if let Some(template) = templates.learn(payload, located, verdict)
+        && let Some(oldest) = series.keep_template(verdict.entry, template)
+    {
+        templates.forget(oldest);
     }
 }
 
@@ -264,4 +266,65 @@ fn refusal(reason: Reason) -> Reject {
     let of_metric = reason == Reason::MetricSeriesLimit;
     let whose = if of_metric { "the metric has" } else { "there are" };
     Reject::new(reason, format!("a new series, where {whose} as many as the limit allows"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::SeriesLimits;
+    use crate::metric::Moment;
+    use crate::metric::summary::SummarySettings;
+    use crate::store::Store;
+
+    /// Routes one payload as a page of its own; whether it was recognised.
+    fn route(intake: &mut Intake, store: &mut Store, payload: &str) -> bool {
+        let payload = payload.as_bytes();
+        let located = intake.templates.locate(payload);
+        let verdict = located.and_then(|located| intake.templates.recognise(payload, &located));
+        intake.route(payload).expect("a valid payload");
+        for unknown in intake.unknown() {
+            let (keys, asked) = unknown.ask();
+            let answers = keys.into_iter().map(|key| store.define(key, Moment(0))).collect();
+            intake.answer(asked, answers);
+        }
+        intake.finish().batches.iter().for_each(|batch| store.apply(batch, Moment(0)));
+        verdict.is_some()
+    }
+
+    fn one_shard(cache_series: usize) -> (Intake, Store) {
+        let settings = IntakeSettings {
+            payload: PayloadLimits::default(),
+            shards: ShardCount::new(1),
+            cache_series,
+            sort_labels: true,
+        };
+        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        (Intake::new(settings, catalog), Store::default())
+    }
+
+    /// Without this the properties that compare templates with the decoder
+    /// would hold for nothing.
+    #[test]
+    fn a_spelling_that_comes_back_is_recognised() {
+        let (mut intake, mut store) = one_shard(10);
+        let payload =
+            |value: u32| format!(r#"{{"name":"n","value":{value},"labels":{{"a":"b"}}}}"#);
+        let mut recognised = (0..6).map(|value| route(&mut intake, &mut store, &payload(value)));
+        assert!((0..3).all(|_| recognised.next() == Some(false)));
+        assert!(recognised.all(|recognised| recognised));
+    }
+
+    #[test]
+    fn templates_leave_with_their_series() {
+        let (mut intake, mut store) = one_shard(1);
+        let payload = |name: &str| format!(r#"{{"name":"{name}","value":1}}"#);
+        for _ in 0..4 {
+            route(&mut intake, &mut store, &payload("a"));
+        }
+        assert!(route(&mut intake, &mut store, &payload("a")));
+        // One page gives the first series its second chance, the next evicts it.
+        route(&mut intake, &mut store, &payload("b"));
+        route(&mut intake, &mut store, &payload("c"));
+        assert!(!route(&mut intake, &mut store, &payload("a")));
+    }
 }

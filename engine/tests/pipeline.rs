@@ -264,8 +264,8 @@ fn the_first_layout_wins_and_others_are_counted() {
     };
     let (first, other) = (payload("1,5"), payload("1,5,10"));
     pipeline.page(&[&first, &other]);
-    // The third and fourth time the other layout is recognised by template.
     pipeline.page(&[&other, &first]);
+    // From the fourth time on the other layout is recognised by template.
     pipeline.page(&[&other, &other, &other]);
     assert_eq!(pipeline.layout_mismatches, 5);
     let expected = ["h_sum 14", "h_count 7", "h_bucket{le=\"1\"} 0", "h_bucket{le=\"5\"} 7"];

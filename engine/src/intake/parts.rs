@@ -68,8 +68,9 @@ impl Parts {
         self.bytes
     }
 
+    /// A hash of `bytes` that no stranger can foresee.
     #[inline]
-    fn hash(&self, bytes: &[u8]) -> u64 {
+    pub fn hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(bytes);
         hasher.finish()

@@ -42,11 +42,13 @@ struct Entry {
     family: FamilyId,
 }
 
-/// The templates of one series, and which of them is the oldest.
+/// The templates of one series, and the last spellings that were seen of it.
 #[derive(Debug, Default)]
 struct Templates {
     ids: [Option<TemplateId>; TEMPLATES_PER_SERIES],
     oldest: u8,
+    spellings: [u32; TEMPLATES_PER_SERIES],
+    oldest_spelling: u8,
 }
 
 /// What is known of a series.
@@ -139,10 +141,23 @@ impl SeriesCache {
         self.entries.touch(id.0);
     }
 
+    /// Whether one of the last spellings of the series had this fingerprint.
+    /// If not, it is remembered: a spelling that comes back is worth a
+    /// template, one that is new each time would be a cost each time.
+    pub fn is_seen_again(&mut self, id: EntryId, fingerprint: u32) -> bool {
+        let Templates { spellings, oldest_spelling, .. } = &mut self.templates[id.0 as usize];
+        if spellings.contains(&fingerprint) {
+            return true;
+        }
+        spellings[usize::from(*oldest_spelling)] = fingerprint;
+        *oldest_spelling = (*oldest_spelling + 1) % TEMPLATES_PER_SERIES as u8;
+        false
+    }
+
     /// Keeps a template of the series, so that both leave together; returns
     /// the oldest one where there are too many.
     pub fn keep_template(&mut self, id: EntryId, template: TemplateId) -> Option<TemplateId> {
-        let Templates { ids, oldest } = &mut self.templates[id.0 as usize];
+        let Templates { ids, oldest, .. } = &mut self.templates[id.0 as usize];
         let place = &mut ids[usize::from(*oldest)];
         *oldest = (*oldest + 1) % TEMPLATES_PER_SERIES as u8;
         place.replace(template)

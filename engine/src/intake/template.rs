@@ -147,13 +147,15 @@ impl TemplateCache {
         let hasher = &self.hasher;
         let hash_of = |template: &Template| hash(hasher, template.id);
         self.templates.insert_unique(hash(hasher, id), Template { id, verdict }, hash_of);
+        self.gate.was_useful();
         Some(id)
     }
 
-    /// Takes note that learning was worth it, and not the replacement of one
-    /// spelling of a series by yet another.
-    pub fn learnt_first(&mut self) {
-        self.gate.was_useful();
+    /// Tells apart the spellings of a series, nearly always.
+    pub fn fingerprint(&self, payload: &[u8], located: &Located) -> u32 {
+        let before = self.parts.hash(&payload[..located.start]);
+        let after = self.parts.hash(&payload[located.end..]);
+        (before.rotate_left(32) ^ after) as u32
     }
 
     /// Forgets a template whose series leaves, or has too many.
