@@ -129,6 +129,11 @@ impl Gateway {
         self.sums_of(["prom_stream_gateway_series{"]).map(|[series]| series)
     }
 
+    /// The value of the sample whose line begins with `name`; 0 where none does.
+    pub fn value_of(&self, name: &str) -> Result<u64, Failure> {
+        self.sums_of([name]).map(|[value]| value)
+    }
+
     /// How often a reader waited more than 50 ms for a shard.
     pub fn long_inbox_waits(&self) -> Result<u64, Failure> {
         let [all, short] = self.sums_of([

@@ -63,10 +63,18 @@ struct Options {
     /// bench works.
     #[arg(long, hide = true)]
     bench: bool,
+
+    /// Given by `cargo test` to select tests by name.
+    #[arg(hide = true)]
+    filters: Vec<String>,
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let options = Options::parse();
+    if !options.filters.is_empty() && !options.filters.iter().any(|part| "series".contains(part)) {
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
