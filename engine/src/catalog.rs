@@ -14,6 +14,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
@@ -42,7 +43,7 @@ struct Shared {
     /// and retirements only, both rare.
     printed: Mutex<HashMap<Box<str>, u64>>,
     next_uid: AtomicU64,
-    live_series: AtomicUsize,
+    live_series: CachePadded<AtomicUsize>,
     limits: SeriesLimits,
     summary: SummarySettings,
 }
@@ -55,10 +56,17 @@ pub struct Family {
     name_hash: u64,
     help: Box<str>,
     shape: Shape,
+    home: Weak<Shared>,
+    /// Written for every new series by whichever thread, on a cache line of
+    /// their own: what is above is read for every sample that is parsed.
+    counts: CachePadded<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
     /// Counted references; 0 is final.
     refs: AtomicU32,
     live_series: AtomicUsize,
-    home: Weak<Shared>,
 }
 
 /// What the series of a family are made of.
@@ -90,7 +98,7 @@ impl Catalog {
             families: DashMap::default(),
             printed: Mutex::default(),
             next_uid: AtomicU64::new(1),
-            live_series: AtomicUsize::new(0),
+            live_series: CachePadded::default(),
             limits,
             summary,
         };
@@ -167,7 +175,7 @@ impl Catalog {
         Family {
             uid,
             home: Arc::downgrade(&self.shared),
-            refs: AtomicU32::new(1),
+            counts: Counts { refs: AtomicU32::new(1), ..Counts::default() }.into(),
             ..Family::standalone(sample.name, sample.help, shape)
         }
     }
@@ -229,9 +237,8 @@ impl Family {
             name_hash: xxh3_64(name.as_bytes()),
             help: help.into(),
             shape,
-            refs: AtomicU32::new(0),
-            live_series: AtomicUsize::new(0),
             home: Weak::new(),
+            counts: CachePadded::default(),
         }
     }
 
@@ -283,7 +290,7 @@ impl Family {
     /// Whether it is still in the catalog. A reader that has kept a family
     /// checks this before it refuses a sample for its sake.
     pub fn is_alive(&self) -> bool {
-        self.refs.load(Ordering::Acquire) > 0
+        self.counts.refs.load(Ordering::Acquire) > 0
     }
 
     /// Refuses, with `type_conflict`, another type than its own.
@@ -301,7 +308,7 @@ impl FamilyRef {
     /// reference has gone since: then the name has to be claimed anew.
     pub fn from_cached(family: &Arc<Family>) -> Option<Self> {
         let more = |refs: u32| (refs > 0).then(|| refs + 1);
-        family.refs.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        family.counts.refs.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
         Some(Self(family.clone()))
     }
 
@@ -321,7 +328,7 @@ impl Deref for FamilyRef {
 
 impl Drop for FamilyRef {
     fn drop(&mut self) {
-        if self.0.refs.fetch_sub(1, Ordering::AcqRel) == 1
+        if self.0.counts.refs.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(shared) = self.0.home.upgrade()
         {
             shared.retire(&self.0);
@@ -337,11 +344,11 @@ impl Place {
             return Err(Reason::SeriesLimit);
         };
         let limits = shared.limits;
-        if !add_below(&family.live_series, limits.max_series_per_metric) {
+        if !add_below(&family.counts.live_series, limits.max_series_per_metric) {
             return Err(Reason::MetricSeriesLimit);
         }
         if !add_below(&shared.live_series, limits.max_series) {
-            family.live_series.fetch_sub(1, Ordering::Relaxed);
+            family.counts.live_series.fetch_sub(1, Ordering::Relaxed);
             return Err(Reason::SeriesLimit);
         }
         Ok(Self(family))
@@ -355,7 +362,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.live_series.fetch_sub(1, Ordering::Relaxed);
+        self.0.counts.live_series.fetch_sub(1, Ordering::Relaxed);
         if let Some(shared) = self.0.0.home.upgrade() {
             shared.live_series.fetch_sub(1, Ordering::Relaxed);
         }
