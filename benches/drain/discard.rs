@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
 use crate::Failure;
-use crate::redis_server::QUEUE;
+use crate::support::redis_server::QUEUE;
 
 const POP_COUNT: usize = 1000;
 const POPS_IN_FLIGHT: usize = 3;

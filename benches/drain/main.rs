@@ -12,20 +12,10 @@
 //! a gateway's rate errs to its disadvantage by a few milliseconds. Shared
 //! machines are noisy: compare the ratio, not the rates.
 
-mod child;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the load tool uses more of it, and it brings its own tests"
-)]
-#[path = "../../src/load/corpus/mod.rs"]
-mod corpus;
 mod discard;
-#[allow(dead_code, reason = "the series bench uses more of it")]
-mod gateway;
-#[allow(dead_code, reason = "the series bench uses more of it")]
-mod redis_server;
 mod report;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -33,14 +23,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use corpus::{Corpus, Mix};
 use discard::DiscardClient;
-use gateway::{Gateway, Scrape, Usage};
-use redis_server::{Filled, RedisServer};
 use report::Round;
-
-/// What goes wrong ends the bench with a message.
-pub type Failure = Box<dyn std::error::Error>;
+pub use support::Failure;
+use support::corpus::{self, Corpus, Mix};
+use support::gateway::{Gateway, Scrape, Usage};
+use support::redis_server::{Filled, RedisServer};
 
 const LLEN_PERIOD: Duration = Duration::from_millis(2);
 
@@ -78,7 +66,7 @@ struct Options {
     pin: bool,
 
     /// Gateway to measure, such as an earlier build; the one of this build where not given.
-    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_prom-stream-gateway"),
+    #[arg(long, value_name = "FILE", default_value = support::BINARY,
           hide_default_value = true)]
     gateway: PathBuf,
 
@@ -152,16 +140,7 @@ impl CorpusName {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if !options.filters.is_empty() && !options.filters.iter().any(|part| "drain".contains(part)) {
-        return ExitCode::SUCCESS;
-    }
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    support::main("drain", &options.filters, || run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Failure> {

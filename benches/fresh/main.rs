@@ -8,21 +8,8 @@
 //! from the LPUSH to the last byte of that scrape, so a scrape's own duration is
 //! part of it.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the load tool uses more of it, and it brings its own tests"
-)]
-#[path = "../../src/load/corpus/mod.rs"]
-mod corpus;
-#[path = "../drain/child.rs"]
-mod child;
-#[allow(dead_code, reason = "the drain bench uses more of it")]
-#[path = "../drain/gateway.rs"]
-mod gateway;
-#[allow(dead_code, reason = "the drain bench uses more of it")]
-#[path = "../drain/redis_server.rs"]
-mod redis_server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,13 +17,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use gateway::Gateway;
-use redis_server::RedisServer;
+use support::gateway::Gateway;
+use support::redis_server::RedisServer;
+use support::{BINARY, Failure};
 
-/// What goes wrong ends the bench with a message.
-pub type Failure = Box<dyn std::error::Error>;
-
-const BINARY: &str = env!("CARGO_BIN_EXE_prom-stream-gateway");
 /// How long one sample may take to show before the bench gives up.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -63,16 +47,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if !options.filters.is_empty() && !options.filters.iter().any(|part| "fresh".contains(part)) {
-        return ExitCode::SUCCESS;
-    }
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    support::main("fresh", &options.filters, || run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Failure> {

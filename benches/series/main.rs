@@ -9,22 +9,9 @@
 //! that encode the same series in the same run; and a queue that is drained
 //! while a million series are scraped without pause.
 
-#[path = "../drain/child.rs"]
-mod child;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the load tool uses more of it, and it brings its own tests"
-)]
-#[path = "../../src/load/corpus/mod.rs"]
-mod corpus;
 mod crates;
-#[allow(dead_code, reason = "the drain bench uses more of it")]
-#[path = "../drain/gateway.rs"]
-mod gateway;
-#[allow(dead_code, reason = "the drain bench uses more of it")]
-#[path = "../drain/redis_server.rs"]
-mod redis_server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,17 +20,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use gateway::{Format, Gateway};
-use psg_engine::sample::Kind;
-use redis_server::RedisServer;
 
-/// What goes wrong ends the bench with a message.
-pub type Failure = Box<dyn std::error::Error>;
+use psg_engine::sample::Kind;
+use support::gateway::{Format, Gateway};
+use support::redis_server::RedisServer;
+use support::{BINARY, Failure, corpus};
 
 /// Both series limits, for a million series under 20 names.
 const LIMITS: &[(&str, &str)] =
     &[("Metrics__MaxSeries", "4000000"), ("Metrics__MaxSeriesPerMetric", "4000000")];
-const BINARY: &str = env!("CARGO_BIN_EXE_prom-stream-gateway");
 /// Metric names that the series are spread over.
 const NAMES: u64 = 20;
 const PAYLOADS_PER_PUSH: u64 = 1000;
@@ -71,16 +56,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if !options.filters.is_empty() && !options.filters.iter().any(|part| "series".contains(part)) {
-        return ExitCode::SUCCESS;
-    }
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    support::main("series", &options.filters, || run(&options))
 }
 
 fn run(options: &Options) -> Result<(), Failure> {

@@ -11,8 +11,8 @@ use procfs::process::Process;
 use tempfile::TempDir;
 use ureq::Agent;
 
-use crate::Failure;
-use crate::child::{ChildGuard, free_port};
+use super::Failure;
+use super::child::{ChildGuard, free_port};
 
 const PROCESSED: &str = "prom_stream_gateway_processed_metrics_total{";
 const DROPPED: &str = "prom_stream_gateway_dropped_metrics_total{";

@@ -7,9 +7,9 @@ use std::time::Duration;
 use redis::{Client, Connection};
 use tempfile::TempDir;
 
-use crate::Failure;
-use crate::child::{ChildGuard, free_port};
-use crate::corpus::{Corpus, Ingredient};
+use super::Failure;
+use super::child::{ChildGuard, free_port};
+use super::corpus::{Corpus, Ingredient};
 
 /// The gateway's default queue.
 pub const QUEUE: &str = "prom-stream-gateway:metric-queue";

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Failure;
+use super::Failure;
 
 /// A running child whose output goes to a file.
 pub struct ChildGuard {
