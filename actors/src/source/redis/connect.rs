@@ -102,6 +102,7 @@ impl Connector {
             return;
         }
         if let Some(owner) = moved_to(from, words) {
+            tracing::info!(endpoint = %owner, "redis says that this node has the queue: going there");
             *self.primary.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
         }
         self.detours.fetch_add(1, Ordering::AcqRel);
