@@ -77,10 +77,13 @@ async fn serve(settings: GatewaySettings) -> io::Result<()> {
     let finished = finish(readers).await;
     handle.stop(true).await;
     server.await??;
+    // A reader that hangs still holds the shards' inboxes open: waiting for
+    // the shards would never end.
+    finished?;
     let metrics = parts.end();
     let (processed, rejected) = (metrics.processed(), metrics.rejected());
     tracing::info!(processed, rejected, "stopped");
-    finished
+    Ok(())
 }
 
 fn unready(queue: RedisQueue, redis: Arc<RedisMetrics>, stop: StopSignal) -> Unready {

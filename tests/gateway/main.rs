@@ -26,6 +26,7 @@ mod faults;
 mod hostile;
 
 mod lifecycle;
+mod trickle;
 mod logs;
 mod self_metrics;
 
