@@ -15,8 +15,8 @@ const PACE: Duration = Duration::from_millis(200);
 /// Answers the handshake as a master does, and each RPOP with an element of
 /// which one byte comes after the other for ever. Threads end with the test.
 fn start(is_popped: &Arc<AtomicBool>) -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = listener.local_addr().expect("a bound port").port();
     let is_popped = Arc::clone(is_popped);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -28,7 +28,7 @@ fn start(is_popped: &Arc<AtomicBool>) -> u16 {
 }
 
 fn serve(mut stream: TcpStream, is_popped: &AtomicBool) {
-    stream.set_read_timeout(Some(PACE)).unwrap();
+    stream.set_read_timeout(Some(PACE)).expect("a time-out above zero");
     let mut request = [0; 4096];
     let mut trickles = false;
     loop {
