@@ -21,21 +21,23 @@ use psg_actors::self_metrics::{RedisMetrics, SelfMetrics};
 use psg_actors::settings::GatewaySettings;
 use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_actors::source::redis::RedisQueue;
+use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::IntakeSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::config::Config;
+use crate::config::{Config, Entry};
 
 /// How long the readers may take to finish what they have taken.
 const READERS_DEADLINE: Duration = Duration::from_secs(6);
 
 /// Runs the gateway until SIGTERM or SIGINT; 0 after a clean stop.
-pub fn run(config: Config) -> ExitCode {
+pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
     end_on_panic();
-    match actix::System::new().block_on(serve(config.gateway)) {
+    let facts = facts(&config.gateway, entries);
+    match actix::System::new().block_on(serve(config.gateway, facts)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the gateway ends");
@@ -54,7 +56,24 @@ fn end_on_panic() {
     }));
 }
 
-async fn serve(settings: GatewaySettings) -> io::Result<()> {
+/// What the status tells of the configuration.
+fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
+    let setting = |entry: &Entry| model::Setting {
+        name: entry.name.to_owned(),
+        value: entry.value.clone(),
+        origin: entry.origin.as_str().to_owned(),
+    };
+    let endpoints = settings.queue.redis.endpoints.iter().map(ToString::to_string);
+    Facts {
+        source: "redis",
+        address: endpoints.collect::<Vec<_>>().join(", "),
+        key: settings.queue.key.clone(),
+        max_series: settings.metrics.series.max_series,
+        settings: entries.iter().map(setting).collect(),
+    }
+}
+
+async fn serve(settings: GatewaySettings, facts: Facts) -> io::Result<()> {
     let mut signals = Signals::listen()?;
     let (stopper, stop) = stop_signal();
     let parts = Parts::start(&settings)?;
@@ -64,12 +83,16 @@ async fn serve(settings: GatewaySettings) -> io::Result<()> {
         parts.metrics.redis.clone(),
     );
     let unready = unready(queue.clone(), parts.metrics.redis.clone(), stop.clone());
-    let state = HttpState { scrapes: parts.scrapes.clone(), unready };
+    let (metrics, catalog) = (parts.metrics.clone(), parts.catalog.clone());
+    let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, facts));
+    let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
+    let state = HttpState { scrapes, unready, status: status.clone(), shards };
     let side = http::bind(&settings.http, state)?;
     let (handle, server) = (side.handle, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
 
     actix::spawn(queue.monitor(stop.clone()));
+    actix::spawn(status.run(stop.clone()));
     let readers = start_readers(&settings, &parts, &queue, &stop);
     let signal = signals.next().await;
     tracing::info!(signal, "stopping: nothing more is taken");

@@ -49,7 +49,7 @@ fn run(outcome: Outcome) -> ExitCode {
         Ok(config) => {
             logging::init(config.log);
             outcome.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            app::run(config)
+            app::run(config, &outcome.entries)
         }
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("bad configuration: {problem}"));

@@ -3,6 +3,7 @@
 mod metrics;
 mod negotiate;
 mod probes;
+mod status;
 
 use std::fmt;
 use std::io;
@@ -18,6 +19,8 @@ use actix_web::{App, HttpResponse, HttpServer, Resource};
 
 use crate::scrape::ScrapeHandle;
 use crate::settings::HttpSettings;
+use crate::shard_set::ShardSet;
+use crate::status::{StatusBoard, model};
 
 /// Threads that serve HTTP. Each scrape is rendered elsewhere; these copy.
 const WORKERS: usize = 2;
@@ -33,6 +36,10 @@ pub struct HttpState {
     pub scrapes: ScrapeHandle,
     /// Why the gateway is not ready, if it is not.
     pub unready: Unready,
+    /// Tells how the gateway does.
+    pub status: Arc<StatusBoard>,
+    /// The shards' inboxes.
+    pub shards: ShardSet,
 }
 
 /// Tells why the gateway is not ready, without secrets; `None` where it is.
@@ -97,6 +104,11 @@ pub static ROUTES: &[Route] = &[
         path: "/-/ready",
         meaning: "200 while the queue can be read, else 503 and the reason: for readiness probes.",
         resource: |resource| get_and_head(resource, probes::ready),
+    },
+    Route {
+        path: model::PATH,
+        meaning: "How the gateway does, as JSON: rates, backlog, rejects, series, the last minutes, settings in force.",
+        resource: |resource| get_and_head(resource, status::status),
     },
 ];
 

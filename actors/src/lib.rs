@@ -12,6 +12,7 @@ pub mod shard;
 pub mod scrape;
 pub mod http;
 pub mod self_metrics;
+pub mod status;
 pub mod reject_log;
 pub mod backoff;
 pub mod clock;

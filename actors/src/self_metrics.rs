@@ -2,7 +2,7 @@
 //! actor may reach. [`table`] describes each and tells how it is read.
 
 pub mod histogram;
-mod process;
+pub(crate) mod process;
 pub mod table;
 
 use std::sync::Arc;
@@ -127,4 +127,11 @@ pub struct ShardMetrics {
     pub series: [AtomicU64; Kind::ALL.len()],
     /// Nanoseconds spent on applying batches.
     pub apply_nanoseconds: AtomicU64,
+}
+
+impl ShardMetrics {
+    /// Shown series of any type.
+    pub fn series_total(&self) -> u64 {
+        self.series.iter().map(|series| series.load(Ordering::Relaxed)).sum()
+    }
 }

@@ -9,6 +9,7 @@
 //! Readers keep the families that they have met; the map behind this type is
 //! touched only when a family is seen for the first time or leaves.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -128,6 +129,25 @@ impl Catalog {
     /// How many series hold a place.
     pub fn live_series(&self) -> usize {
         self.shared.live_series.load(Ordering::Relaxed)
+    }
+
+    /// The `count` families with the most series, most first and of equals by
+    /// name, each with its series. Looks at every family, so it is not for the
+    /// way of a sample.
+    pub fn largest(&self, count: usize) -> Vec<(usize, Arc<Family>)> {
+        let mut largest: Vec<(usize, Arc<Family>)> = Vec::with_capacity(count + 1);
+        for family in self.shared.families.iter() {
+            let series = family.live_series();
+            let precedes = |other: &(usize, Arc<Family>)| {
+                (Reverse(other.0), other.1.name()) < (Reverse(series), family.name())
+            };
+            let rank = largest.partition_point(precedes);
+            if rank < count {
+                largest.insert(rank, (series, family.clone()));
+                largest.truncate(count);
+            }
+        }
+        largest
     }
 
     fn find(&self, name: &str) -> Option<FamilyRef> {
@@ -275,6 +295,11 @@ impl Family {
             Shape::Histogram(_) => Kind::Histogram,
             Shape::Summary(_) => Kind::Summary,
         }
+    }
+
+    /// How many of its series hold a place.
+    pub fn live_series(&self) -> usize {
+        self.counts.live_series.load(Ordering::Relaxed)
     }
 
     /// Whether `sample`, of this family's type, came with its bucket layout or

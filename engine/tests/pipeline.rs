@@ -271,3 +271,25 @@ fn the_first_layout_wins_and_others_are_counted() {
     let expected = ["h_sum 14", "h_count 7", "h_bucket{le=\"1\"} 0", "h_bucket{le=\"5\"} 7"];
     assert!(pipeline.exposition(Format::Text).contains(&expected.join("\n")));
 }
+
+proptest! {
+    #[test]
+    fn the_largest_families_are_those_with_the_most_series(
+        series in prop::collection::vec(1usize..6, 0..12),
+        count in 0usize..15,
+    ) {
+        let mut pipeline = Pipeline::new(&PipelineSettings::default());
+        for (number, series) in series.iter().enumerate() {
+            let payload = |i| format!(r#"{{"name":"m{number:02}","labels":{{"i":{i}}}}}"#);
+            pipeline.page(&(0..*series).map(payload).collect::<Vec<String>>());
+        }
+        let mut expected: Vec<(usize, String)> =
+            series.iter().enumerate().map(|(n, series)| (*series, format!("m{n:02}"))).collect();
+        expected.sort_by_key(|(series, name)| (std::cmp::Reverse(*series), name.clone()));
+        expected.truncate(count);
+        let largest = pipeline.catalog.largest(count);
+        let largest: Vec<(usize, String)> =
+            largest.iter().map(|(series, family)| (*series, family.name().to_owned())).collect();
+        prop_assert_eq!(largest, expected);
+    }
+}

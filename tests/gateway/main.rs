@@ -29,5 +29,6 @@ mod lifecycle;
 mod trickle;
 mod logs;
 mod self_metrics;
+mod status;
 
 mod readme;

@@ -11,13 +11,19 @@ pub struct AtomicHistogram {
     bounds: &'static [f64],
     counts: Vec<AtomicU64>,
     sum_nanoseconds: AtomicU64,
+    last_nanoseconds: AtomicU64,
 }
 
 impl AtomicHistogram {
     /// A histogram for strictly increasing bounds in seconds.
     pub fn new(bounds: &'static [f64]) -> Self {
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
-        Self { bounds, counts, sum_nanoseconds: AtomicU64::new(0) }
+        Self {
+            bounds,
+            counts,
+            sum_nanoseconds: AtomicU64::new(0),
+            last_nanoseconds: AtomicU64::new(0),
+        }
     }
 
     /// Counts one duration.
@@ -25,12 +31,19 @@ impl AtomicHistogram {
         let seconds = duration.as_secs_f64();
         let bucket = self.bounds.partition_point(|bound| seconds > *bound);
         self.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        self.sum_nanoseconds.fetch_add(duration.as_nanos() as u64, Ordering::Relaxed);
+        let nanoseconds = duration.as_nanos() as u64;
+        self.sum_nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        self.last_nanoseconds.store(nanoseconds, Ordering::Relaxed);
     }
 
     /// Counts one duration of nothing at all.
     pub fn observe_none(&self) {
         self.counts[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The last duration that was counted; 0 where there was none.
+    pub fn last(&self) -> Duration {
+        Duration::from_nanos(self.last_nanoseconds.load(Ordering::Relaxed))
     }
 
     /// Its layout, as the exposition needs it.

@@ -23,6 +23,24 @@ pub struct ProcessFigures {
     pub start_seconds: f64,
 }
 
+/// What is read often, and cheaply.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// User and system time in seconds.
+    pub cpu_seconds: f64,
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+}
+
+/// What the process takes at present; `None` where there is no `/proc`.
+pub fn usage() -> Option<Usage> {
+    let stat = Process::myself().ok()?.stat().ok()?;
+    Some(Usage {
+        cpu_seconds: (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
+        resident_bytes: stat.rss * procfs::page_size(),
+    })
+}
+
 /// The figures at present; `None` where there is no `/proc`.
 pub fn read() -> Option<ProcessFigures> {
     let process = Process::myself().ok()?;

@@ -368,6 +368,6 @@ impl Lines {
 }
 
 /// The source revision, given to the build by its environment.
-fn revision() -> &'static str {
+pub(crate) fn revision() -> &'static str {
     option_env!("PSG_REVISION").unwrap_or("unknown")
 }

@@ -1,0 +1,144 @@
+//! Status: the figures that tell an operator how the gateway does, in one
+//! [`model`] for all views of them. `/api/v1/status` serves it as JSON.
+//!
+//! The *board* reads the self-metrics' atomics once a second into a bounded
+//! [`history`], which the rates come from. Nobody on the way of a sample does
+//! anything for it.
+
+mod compose;
+pub mod history;
+pub mod model;
+mod reading;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use psg_engine::catalog::Catalog;
+use psg_engine::metric::Moment;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::Clock;
+use crate::self_metrics::SelfMetrics;
+use crate::stop::StopSignal;
+
+use history::History;
+use model::{Setting, Status, TopMetric};
+use reading::Reading;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many metrics are named among those with the most series.
+const TOP_METRICS: usize = 20;
+
+/// How old the list of these may be: making it looks at every family.
+const TOP_METRICS_MS: u64 = 1000;
+
+/// What does not change while the process runs.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Where samples are taken from: `redis`.
+    pub source: &'static str,
+    /// Where that is, without secrets.
+    pub address: String,
+    /// The queue's key.
+    pub key: String,
+    /// Live series that may be.
+    pub max_series: usize,
+    /// Every setting in force, secrets masked.
+    pub settings: Vec<Setting>,
+}
+
+/// What is asked of others at the moment of a look.
+#[derive(Debug, Clone, Default)]
+pub struct Present {
+    /// Why the gateway is not ready, if it is not.
+    pub unready: Option<String>,
+    /// Messages that wait in each shard's inbox.
+    pub inboxes: Vec<usize>,
+}
+
+/// Keeps the history and puts the status together.
+#[derive(Debug)]
+pub struct StatusBoard {
+    metrics: Arc<SelfMetrics>,
+    catalog: Catalog,
+    clock: Clock,
+    facts: Facts,
+    /// In seconds since 1970.
+    started_at: f64,
+    history: Mutex<History>,
+    top_metrics: Mutex<Option<(Moment, Vec<TopMetric>)>>,
+}
+
+impl StatusBoard {
+    /// A board whose history begins now.
+    pub fn new(metrics: Arc<SelfMetrics>, catalog: Catalog, clock: Clock, facts: Facts) -> Self {
+        let first = Reading::take(&metrics, clock.now());
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            metrics,
+            catalog,
+            clock,
+            facts,
+            started_at: since_1970.as_secs_f64() - clock.now().0 as f64 / 1000.0,
+            history: Mutex::new(History::new(first)),
+            top_metrics: Mutex::default(),
+        }
+    }
+
+    /// Reads the counters each second until the stop signal comes.
+    pub async fn run(self: Arc<Self>, mut stop: StopSignal) {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first one comes at once, and the history has its beginning.
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                () = stop.stopped() => return,
+                _ = ticks.tick() => self.tick(),
+            }
+        }
+    }
+
+    /// The status at present. Looks at every family at most once a second,
+    /// which may take a moment where there are very many.
+    pub fn status(&self, present: Present) -> Status {
+        let now = Reading::take(&self.metrics, self.clock.now());
+        let top_metrics = self.top_metrics(now.at);
+        let figures = compose::Figures {
+            metrics: &self.metrics,
+            catalog: &self.catalog,
+            facts: &self.facts,
+            history: &lock(&self.history),
+            now: &now,
+        };
+        Status {
+            uptime_seconds: now.at.0 as f64 / 1000.0,
+            started_at: self.started_at,
+            top_metrics,
+            ..figures.status(present)
+        }
+    }
+
+    fn tick(&self) {
+        let reading = Reading::take(&self.metrics, self.clock.now());
+        lock(&self.history).push(reading);
+    }
+
+    fn top_metrics(&self, now: Moment) -> Vec<TopMetric> {
+        let mut kept = lock(&self.top_metrics);
+        match &*kept {
+            Some((then, top)) if now.0 < then.0 + TOP_METRICS_MS => top.clone(),
+            Some(_) | None => {
+                let top = compose::top_metrics(&self.catalog, TOP_METRICS);
+                *kept = Some((now, top.clone()));
+                top
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic of any actor ends the process; there is nothing to protect.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,167 @@
+//! From counters to the model.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use psg_engine::catalog::Catalog;
+use psg_engine::reject::Reason;
+use psg_engine::sample::Kind;
+
+use super::history::History;
+use super::model::{
+    Endpoint, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status, TopMetric,
+};
+use super::reading::Reading;
+use super::{Facts, Present};
+use crate::http::ROUTES;
+use crate::self_metrics::table::revision;
+use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
+use crate::source::ErrorKind;
+
+/// Everything that a status is made from.
+pub struct Figures<'a> {
+    /// The counters.
+    pub metrics: &'a SelfMetrics,
+    /// The families.
+    pub catalog: &'a Catalog,
+    /// What does not change.
+    pub facts: &'a Facts,
+    /// The last minutes.
+    pub history: &'a History,
+    /// The counters at present.
+    pub now: &'a Reading,
+}
+
+impl Figures<'_> {
+    /// The model, but for what the board itself knows.
+    pub fn status(&self, present: Present) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: revision().to_owned(),
+            unready: present.unready,
+            process: self.process(),
+            samples: self.samples(),
+            queue: self.queue(),
+            rejects: self.rejects(),
+            series: self.series(),
+            shards: self.shards(&present.inboxes),
+            scrapes: self.scrapes(),
+            history: self.history.points(),
+            settings: self.facts.settings.clone(),
+            endpoints: endpoints(),
+            ..Status::default()
+        }
+    }
+
+    fn process(&self) -> Process {
+        Process {
+            cpus: self.history.last_seconds(10, self.now).cpus(),
+            resident_bytes: process::usage().map_or(0, |usage| usage.resident_bytes),
+        }
+    }
+
+    fn samples(&self) -> Samples {
+        Samples {
+            processed: self.now.processed,
+            rejected: self.now.rejected_total(),
+            last_10_seconds: self.history.last_seconds(10, self.now).rates(),
+            last_minute: self.history.last_seconds(60, self.now).rates(),
+        }
+    }
+
+    fn queue(&self) -> Queue {
+        let redis = &self.metrics.redis;
+        let errors = ErrorKind::ALL.iter().map(|kind| {
+            let errors = redis.errors[*kind as usize].load(Ordering::Relaxed);
+            (kind.as_str().to_owned(), errors)
+        });
+        Queue {
+            source: self.facts.source.to_owned(),
+            address: self.facts.address.clone(),
+            key: self.facts.key.clone(),
+            up: redis.up.load(Ordering::Relaxed),
+            pending: self.now.pending,
+            reconnects: redis.reconnects.load(Ordering::Relaxed),
+            errors: errors.filter(|(_, errors)| *errors > 0).collect(),
+        }
+    }
+
+    fn rejects(&self) -> Vec<Rejects> {
+        let before = self.history.last_seconds(60, self.now).before;
+        let of = |reason: &Reason| {
+            let total = self.now.rejected[*reason as usize];
+            Rejects {
+                reason: reason.as_str().to_owned(),
+                meaning: reason.meaning().to_owned(),
+                total,
+                last_minute: total.saturating_sub(before.rejected[*reason as usize]),
+            }
+        };
+        let mut rejects: Vec<Rejects> =
+            Reason::ALL.iter().map(of).filter(|rejects| rejects.total > 0).collect();
+        rejects.sort_by_key(|rejects| Reverse(rejects.total));
+        rejects
+    }
+
+    fn series(&self) -> Series {
+        let mut by_type = BTreeMap::new();
+        for (kind, series) in self.metrics.shards.iter().flat_map(|shard| by_kind(shard)) {
+            *by_type.entry(kind).or_default() += series;
+        }
+        Series {
+            total: by_type.values().sum(),
+            limit: self.facts.max_series as u64,
+            by_type,
+            metrics: self.catalog.families() as u64,
+        }
+    }
+
+    fn shards(&self, inboxes: &[usize]) -> Vec<Shard> {
+        let busy = self.history.last_seconds(10, self.now);
+        let figures = busy.busy().zip(inboxes);
+        let shard =
+            |(shard, (busy, inbox)): (&std::sync::Arc<ShardMetrics>, (f64, &usize))| Shard {
+                series: shard.series_total(),
+                by_type: by_kind(shard).collect(),
+                inbox: *inbox as u64,
+                busy,
+            };
+        self.metrics.shards.iter().zip(figures).map(shard).collect()
+    }
+
+    fn scrapes(&self) -> Scrapes {
+        let last = self.history.last_scrape(self.now);
+        Scrapes {
+            total: self.now.scrapes,
+            last_seconds_ago: last.map(|then| (self.now.at.0 - then.0) as f64 / 1000.0),
+            last_seconds: self.metrics.scrape_duration.last().as_secs_f64(),
+            mean_seconds: self.history.whole(self.now).mean_scrape_seconds(),
+            last_bytes: self.metrics.exposition_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The metrics with the most series, most first.
+pub fn top_metrics(catalog: &Catalog, count: usize) -> Vec<TopMetric> {
+    let figures =
+        |(series, family): (usize, std::sync::Arc<psg_engine::catalog::Family>)| TopMetric {
+            name: family.name().to_owned(),
+            kind: family.kind().as_str().to_owned(),
+            series: series as u64,
+        };
+    catalog.largest(count).into_iter().map(figures).collect()
+}
+
+fn by_kind(shard: &ShardMetrics) -> impl Iterator<Item = (String, u64)> + '_ {
+    let of = |kind: Kind| shard.series[kind as usize].load(Ordering::Relaxed);
+    Kind::ALL.into_iter().map(move |kind| (kind.as_str().to_owned(), of(kind)))
+}
+
+fn endpoints() -> Vec<Endpoint> {
+    let endpoint = |route: &crate::http::Route| Endpoint {
+        path: route.path.to_owned(),
+        meaning: route.meaning.to_owned(),
+    };
+    ROUTES.iter().map(endpoint).collect()
+}

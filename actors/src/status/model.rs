@@ -1,0 +1,218 @@
+//! The model of the status: what `/api/v1/status` answers, field by field, and
+//! what every view of it is made from. A field that a view does not find is
+//! empty, so that views and gateways of different versions get along.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The path that it is served under.
+pub const PATH: &str = "/api/v1/status";
+
+/// How the gateway does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// The gateway's version.
+    pub version: String,
+    /// The source revision that it was built from.
+    pub revision: String,
+    /// When it started, in seconds since 1970.
+    pub started_at: f64,
+    /// Seconds since then.
+    pub uptime_seconds: f64,
+    /// Why it is not ready; `null` where it is.
+    pub unready: Option<String>,
+    /// What the process takes of the machine.
+    pub process: Process,
+    /// What came of the samples since the start.
+    pub samples: Samples,
+    /// Where samples come from.
+    pub queue: Queue,
+    /// Refused samples by reason, the most frequent first; those with none are
+    /// left out.
+    pub rejects: Vec<Rejects>,
+    /// The series that are shown.
+    pub series: Series,
+    /// The shards, by number.
+    pub shards: Vec<Shard>,
+    /// The metrics with the most series, most first.
+    pub top_metrics: Vec<TopMetric>,
+    /// Scrapes of `/metrics`.
+    pub scrapes: Scrapes,
+    /// The last minutes.
+    pub history: History,
+    /// Every setting in force, secrets masked.
+    pub settings: Vec<Setting>,
+    /// What else the gateway answers.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// What the process takes of the machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// CPUs in use over the last ten seconds: 1 is one of them all the time.
+    pub cpus: f64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+}
+
+/// What came of the samples.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Samples {
+    /// Accepted since the start.
+    pub processed: u64,
+    /// Refused since the start.
+    pub rejected: u64,
+    /// Over the last ten seconds.
+    pub last_10_seconds: Rates,
+    /// Over the last minute.
+    pub last_minute: Rates,
+}
+
+/// Samples per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rates {
+    /// In: what was taken, and what the backlog grew by. Where other gateways
+    /// take from the same queue, their share is not in it.
+    pub received: f64,
+    /// Out, accepted.
+    pub processed: f64,
+    /// Out, refused.
+    pub rejected: f64,
+}
+
+/// Where samples come from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Queue {
+    /// What kind of queue it is.
+    pub source: String,
+    /// Where it is.
+    pub address: String,
+    /// Its key.
+    pub key: String,
+    /// Whether it can be read.
+    pub up: bool,
+    /// Elements that wait; `null` where the gateway may not ask.
+    pub pending: Option<u64>,
+    /// Connections opened again after one was lost.
+    pub reconnects: u64,
+    /// Errors by kind; those that never came are left out.
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// Samples refused for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rejects {
+    /// The reason.
+    pub reason: String,
+    /// When it applies.
+    pub meaning: String,
+    /// Since the start.
+    pub total: u64,
+    /// In the last minute.
+    pub last_minute: u64,
+}
+
+/// The series that are shown; a histogram or a summary is one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Series {
+    /// All of them.
+    pub total: u64,
+    /// How many may be.
+    pub limit: u64,
+    /// By metric type.
+    pub by_type: BTreeMap<String, u64>,
+    /// Metric names.
+    pub metrics: u64,
+}
+
+/// One shard.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shard {
+    /// Its series.
+    pub series: u64,
+    /// These by metric type.
+    pub by_type: BTreeMap<String, u64>,
+    /// Messages that wait in its inbox.
+    pub inbox: u64,
+    /// The part of the last ten seconds that it spent on applying samples: 1
+    /// is all of it.
+    pub busy: f64,
+}
+
+/// One metric name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TopMetric {
+    /// The name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its series.
+    pub series: u64,
+}
+
+/// Scrapes of `/metrics`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scrapes {
+    /// Since the start.
+    pub total: u64,
+    /// How long ago the last one was, to the second; `null` where there was
+    /// none.
+    pub last_seconds_ago: Option<f64>,
+    /// How long it took inside the gateway.
+    pub last_seconds: f64,
+    /// How long those of the history took on average.
+    pub mean_seconds: f64,
+    /// How much text it was, uncompressed.
+    pub last_bytes: u64,
+}
+
+/// The last minutes, a point a second; the last point of each list is the
+/// newest, and all lists are equally long.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// Samples per second that came in, as in [`Rates::received`].
+    pub received: Vec<f64>,
+    /// Samples per second that were accepted.
+    pub processed: Vec<f64>,
+    /// Samples per second that were refused.
+    pub rejected: Vec<f64>,
+    /// Elements that waited; `null` where that was not known.
+    pub pending: Vec<Option<u64>>,
+    /// Series that were shown.
+    pub series: Vec<u64>,
+}
+
+/// One setting in force.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Setting {
+    /// `Section.Key`.
+    pub name: String,
+    /// Its value for the eye.
+    pub value: String,
+    /// Where it comes from: `environment`, `file` or `default`.
+    pub origin: String,
+}
+
+/// One path that is answered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// The path.
+    pub path: String,
+    /// What it answers.
+    pub meaning: String,
+}

@@ -1,0 +1,65 @@
+//! A reading: what the counters that the history needs showed at one moment.
+
+use std::sync::atomic::Ordering;
+
+use psg_engine::metric::Moment;
+use psg_engine::reject::Reason;
+
+use crate::self_metrics::{SelfMetrics, process};
+
+/// The counters at one moment. All of them count from the start of the
+/// process.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// When.
+    pub at: Moment,
+    /// Samples accepted.
+    pub processed: u64,
+    /// Samples refused, indexed by `reason as usize`.
+    pub rejected: [u64; Reason::COUNT],
+    /// Elements that wait, where that is known.
+    pub pending: Option<u64>,
+    /// Series shown.
+    pub series: u64,
+    /// Of each shard.
+    pub apply_nanoseconds: Vec<u64>,
+    /// Scrapes.
+    pub scrapes: u64,
+    /// What they took together.
+    pub scrape_seconds: f64,
+    /// CPU time of the process.
+    pub cpu_seconds: f64,
+}
+
+impl Reading {
+    /// Reads the counters; `at` is the present moment.
+    pub fn take(metrics: &SelfMetrics, at: Moment) -> Self {
+        let rejected_for = |reason: usize| {
+            let of = |worker: &crate::self_metrics::WorkerMetrics| {
+                worker.rejected[reason].load(Ordering::Relaxed)
+            };
+            metrics.workers.iter().map(|worker| of(worker)).sum()
+        };
+        let scrapes = metrics.scrape_duration.read();
+        Self {
+            at,
+            processed: metrics.processed(),
+            rejected: std::array::from_fn(rejected_for),
+            pending: u64::try_from(metrics.redis.pending.load(Ordering::Relaxed)).ok(),
+            series: metrics.shards.iter().map(|shard| shard.series_total()).sum(),
+            apply_nanoseconds: metrics
+                .shards
+                .iter()
+                .map(|shard| shard.apply_nanoseconds.load(Ordering::Relaxed))
+                .collect(),
+            scrapes: scrapes.count(),
+            scrape_seconds: scrapes.sum(),
+            cpu_seconds: process::usage().map_or(0.0, |usage| usage.cpu_seconds),
+        }
+    }
+
+    /// Samples refused for any reason.
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.iter().sum()
+    }
+}
