@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix::{Actor, Arbiter};
-use psg_actors::clock::Clock;
+use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::http::{self, HttpState, Unready};
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
 use psg_actors::reject_log::RejectLog;
@@ -180,6 +180,7 @@ fn start_readers(
         shards: parts.shards.clone(),
         rejects: Arc::new(RejectLog::default()),
         clock: parts.clock,
+        unix: UnixClock::start(),
     };
     let start = |worker| {
         let (tell_done, done) = oneshot::channel();

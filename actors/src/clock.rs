@@ -1,8 +1,12 @@
-//! The monotonic clock of the process.
+//! The clocks of the process: a monotonic one for ages, and Unix time for what
+//! producers say of theirs.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use psg_engine::metric::Moment;
+use psg_engine::timestamp::UnixTime;
 
 /// Tells moments since the process started. Copies tell the same.
 #[derive(Debug, Clone, Copy)]
@@ -17,5 +21,64 @@ impl Clock {
     /// The present moment.
     pub fn now(&self) -> Moment {
         Moment(self.0.elapsed().as_millis() as u64)
+    }
+}
+
+/// Tells Unix time. Clones tell the same.
+///
+/// While the system's clock has been set back by less than timestamps may be
+/// ahead, this one stands still, so that a gauge is not kept at what was taken
+/// before.
+#[derive(Debug, Clone)]
+pub struct UnixClock {
+    /// What was told last, in microseconds.
+    told: Arc<AtomicI64>,
+}
+
+impl UnixClock {
+    /// A clock that has told nothing yet.
+    pub fn start() -> Self {
+        Self { told: Arc::new(AtomicI64::new(i64::MIN)) }
+    }
+
+    /// The present time.
+    pub fn now(&self) -> UnixTime {
+        self.tell(system_time())
+    }
+
+    fn tell(&self, now: UnixTime) -> UnixTime {
+        let told = UnixTime::from_micros(self.told.fetch_max(now.micros(), Ordering::Relaxed));
+        if told <= now {
+            return now;
+        }
+        if told.is_too_far_ahead_of(now) {
+            self.told.store(now.micros(), Ordering::Relaxed);
+            return now;
+        }
+        told
+    }
+}
+
+fn system_time() -> UnixTime {
+    let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |us| -us),
+    };
+    UnixTime::from_micros(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_a_little_stands_still() {
+        let clock = UnixClock::start();
+        let tell = |seconds: i64| clock.tell(UnixTime::from_micros(seconds * 1_000_000)).micros();
+        let told: Vec<i64> = [10_000, 10_001, 9_000, 10_002, 6_402, 6_401, 6_500]
+            .into_iter()
+            .map(|seconds| tell(seconds) / 1_000_000)
+            .collect();
+        assert_eq!(told, [10_000, 10_001, 10_001, 10_002, 10_002, 6_401, 6_500]);
     }
 }

@@ -27,6 +27,7 @@ use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::sharding::ShardCount;
 use psg_engine::store::{Batch, ExposeJob, Store};
+use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::Decoder;
 
 /// Samples that one iteration takes.
@@ -69,7 +70,7 @@ impl Engine {
 
     fn route(&mut self, page: &[Vec<u8>]) -> Batch {
         for payload in page {
-            black_box(self.intake.route(payload)).expect("the corpus is valid");
+            self.intake.route(payload, |_, reject| panic!("the corpus is valid: {reject}"));
         }
         for unknown in self.intake.unknown() {
             let (keys, asked) = unknown.ask();
@@ -95,7 +96,7 @@ fn decode(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 for payload in pages.next().expect("cycles") {
-                    black_box(decoder.decode(payload).expect("the corpus is valid"));
+                    black_box(decoder.decode(payload, UnixTime::MIN).expect("the corpus is valid"));
                 }
             });
         });

@@ -15,16 +15,19 @@ mod family_cache;
 mod series_cache;
 mod clock;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Family};
 use crate::labels::LabelRenderer;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
+use crate::sample::{Kind, Sample};
 use crate::series::{SeriesKey, Slot};
 use crate::sharding::{ShardCount, ShardIndex, series_hash};
-use crate::store::Batch;
-use crate::wire::Decoder;
+use crate::store::{Batch, Extra};
+use crate::timestamp::{Ttl, UnixTime};
+use crate::wire::{Decoder, begins_array};
 
 use family_cache::FamilyCache;
 use series_cache::{EntryId, SeriesCache, State};
@@ -57,6 +60,45 @@ pub struct Intake {
     payloads: u32,
     unknown: Vec<(EntryId, SeriesKey)>,
     layout_mismatches: u64,
+    /// When the page in hand was taken.
+    taken_at: UnixTime,
+    /// The newest timestamp of the page in hand.
+    newest: Option<UnixTime>,
+    /// What few samples of the page say besides their value; the index is that
+    /// in `page`.
+    extras: Vec<Extra>,
+    /// Which samples of the page came in arrays.
+    parts: Vec<Part>,
+    /// The places of one array's elements.
+    elements: Vec<Range<usize>>,
+}
+
+/// Elements of arrays that are kept room for.
+const KEPT_ELEMENTS: usize = 4096;
+
+/// What became of a payload that was not refused.
+enum Way {
+    /// It is a sample of the page.
+    Taken,
+    /// It begins as an array; nothing was done yet.
+    Array,
+}
+
+/// What the decoder found, and for which series.
+struct Decoded {
+    entry: EntryId,
+    value: f64,
+    kind: Kind,
+    timestamp: Option<UnixTime>,
+    ttl: Option<Ttl>,
+}
+
+/// Where a sample of the page stood in the array that it came in.
+#[derive(Debug)]
+struct Part {
+    /// Which sample of the page.
+    routed: usize,
+    place: Range<usize>,
 }
 
 /// One accepted sample of the page in hand.
@@ -98,12 +140,24 @@ impl Unknown {
 pub struct Outcome {
     /// One batch for each shard, in shard order; empty ones included.
     pub batches: Vec<Batch>,
-    /// Samples that admission refused, each with the number of its payload in
-    /// the page.
-    pub refused: Vec<(u32, Reject)>,
+    /// Samples that admission refused.
+    pub refused: Vec<Refused>,
+    /// The newest timestamp that an accepted payload of the page had.
+    pub newest: Option<UnixTime>,
     /// Samples that came with another bucket layout or other objectives than
     /// their family's, refused ones included.
     pub layout_mismatches: u64,
+}
+
+/// A sample that admission refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// The number of its payload in the page.
+    pub payload: u32,
+    /// Where it stands in its payload, if that is an array.
+    pub part: Option<Range<usize>>,
+    /// Why it was refused.
+    pub reject: Reject,
 }
 
 impl Intake {
@@ -119,27 +173,90 @@ impl Intake {
             payloads: 0,
             unknown: Vec::new(),
             layout_mismatches: 0,
+            taken_at: UnixTime::default(),
+            newest: None,
+            extras: Vec::new(),
+            parts: Vec::new(),
+            elements: Vec::new(),
             settings,
             catalog,
         }
     }
 
-    /// Takes the next payload of the page, or says why it is refused.
-    pub fn route(&mut self, payload: &[u8]) -> Result<(), Reject> {
+    /// Begins a page that is taken from the queue at `now`.
+    pub fn begin(&mut self, now: UnixTime) {
+        self.taken_at = now;
+    }
+
+    /// Takes the next payload of the page: one sample, or an array of them.
+    /// `refuse` is told the bytes of each that is refused, and why.
+    pub fn route(&mut self, payload: &[u8], mut refuse: impl FnMut(&[u8], &Reject)) {
         let number = self.payloads;
         self.payloads += 1;
+        match self.route_sample(payload, number, true) {
+            Ok(Way::Taken) => {}
+            Ok(Way::Array) => self.route_array(payload, number, refuse),
+            Err(reject) => refuse(payload, &reject),
+        }
+    }
+
+    /// Takes a payload that is one sample, or says that it begins as an array
+    /// where it `may_be_array`.
+    #[inline]
+    fn route_sample(
+        &mut self,
+        payload: &[u8],
+        number: u32,
+        may_be_array: bool,
+    ) -> Result<Way, Reject> {
         let located = self.templates.locate(payload);
         if let Some(located) = &located
             && let Some(verdict) = self.templates.recognise(payload, located)
         {
             self.series.touch(verdict.entry);
             self.layout_mismatches += u64::from(!verdict.fits);
+            if let Some(ttl) = verdict.ttl {
+                self.note_extra(None, Some(ttl));
+            }
             self.page.push(Routed { entry: verdict.entry, payload: number, value: located.value });
-            return Ok(());
+            return Ok(Way::Taken);
         }
-        let (entry, value) = self.decode(payload, located)?;
+        if may_be_array && begins_array(payload) {
+            return Ok(Way::Array);
+        }
+        let Decoded { entry, value, kind, timestamp, ttl } = self.decode(payload, located)?;
+        if timestamp.is_some() || ttl.is_some() {
+            self.newest = self.newest.max(timestamp);
+            self.note_extra(timestamp.filter(|_| kind == Kind::Gauge), ttl);
+        }
         self.page.push(Routed { entry, payload: number, value });
-        Ok(())
+        Ok(Way::Taken)
+    }
+
+    /// Each sample of an array goes the way of any other; where it came from is
+    /// noted, in case that admission refuses it.
+    #[cold]
+    fn route_array(&mut self, payload: &[u8], number: u32, mut refuse: impl FnMut(&[u8], &Reject)) {
+        let mut elements = std::mem::take(&mut self.elements);
+        if let Err(reject) = self.decoder.elements(payload, &mut elements) {
+            refuse(payload, &reject);
+        }
+        for place in elements.drain(..) {
+            let sample = &payload[place.clone()];
+            let routed = self.page.len();
+            match self.route_sample(sample, number, false) {
+                Ok(_taken) => self.parts.push(Part { routed, place }),
+                Err(reject) => refuse(sample, &reject),
+            }
+        }
+        elements.shrink_to(KEPT_ELEMENTS);
+        self.elements = elements;
+    }
+
+    /// Notes what the sample says that is put into the page next.
+    #[cold]
+    fn note_extra(&mut self, timestamp: Option<UnixTime>, ttl: Option<Ttl>) {
+        self.extras.push(Extra { index: self.page.len() as u32, timestamp, ttl });
     }
 
     /// Counts a payload of the page that was refused before it came here, so
@@ -177,20 +294,35 @@ impl Intake {
         outcome.batches.resize_with(self.settings.shards.get(), Batch::default);
         let expected = self.page.len() / self.settings.shards.get();
         for batch in &mut outcome.batches {
+            batch.taken_at = self.taken_at;
             batch.values.reserve(expected + expected / 4);
         }
-        for routed in self.page.drain(..) {
+        let mut extras = self.extras.drain(..).peekable();
+        for (index, routed) in self.page.drain(..).enumerate() {
+            let extra = extras.next_if(|extra| extra.index as usize == index);
             match self.series.state(routed.entry) {
                 State::Known { shard, slot } => {
-                    outcome.batches[shard.get()].values.push((slot, routed.value));
+                    let batch = &mut outcome.batches[shard.get()];
+                    if let Some(extra) = extra {
+                        batch.extras.push(Extra { index: batch.values.len() as u32, ..extra });
+                    }
+                    batch.values.push((slot, routed.value));
                 }
                 State::Refused(reason) => {
-                    outcome.refused.push((routed.payload, refusal(reason)));
+                    let part = self.parts.binary_search_by_key(&index, |part| part.routed);
+                    outcome.refused.push(Refused {
+                        payload: routed.payload,
+                        part: part.ok().map(|part| self.parts[part].place.clone()),
+                        reject: refusal(reason),
+                    });
                 }
                 State::Unknown => unreachable!("every shard has answered"),
             }
         }
         self.payloads = 0;
+        self.parts.clear();
+        self.parts.shrink_to(KEPT_ELEMENTS);
+        outcome.newest = self.newest.take();
         outcome.layout_mismatches = std::mem::take(&mut self.layout_mismatches);
         self.series.end_page(|leaving| {
             leaving.templates().for_each(|template| self.templates.forget(template));
@@ -202,12 +334,8 @@ impl Intake {
     }
 
     /// The long way: the decoder, the catalog, the cache of known series.
-    fn decode(
-        &mut self,
-        payload: &[u8],
-        located: Option<Located>,
-    ) -> Result<(EntryId, f64), Reject> {
-        let sample = self.decoder.decode(payload)?;
+    fn decode(&mut self, payload: &[u8], located: Option<Located>) -> Result<Decoded, Reject> {
+        let sample = self.decoder.decode(payload, self.taken_at)?;
         let labels = self.renderer.canonical(sample.labels);
         let hash = self.series.hash(sample.name, labels);
         let families = &self.families;
@@ -219,11 +347,13 @@ impl Intake {
             self.series.touch(entry);
             let fits = family.has_layout_of(&sample);
             self.layout_mismatches += u64::from(!fits);
+            // A timestamp may be refused later, and is hardly ever sent again.
+            let located = located.filter(|_| sample.timestamp.is_none());
             if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
-                let verdict = Verdict { entry, kind: sample.kind, fits };
+                let verdict = Verdict { entry, kind: sample.kind, fits, ttl: sample.ttl };
                 learn(&mut self.templates, &mut self.series, payload, &located, verdict);
             }
-            return Ok((entry, sample.value));
+            return Ok(Decoded::new(entry, &sample));
         }
         let (id, family) = self.families.hold(&self.catalog, &sample)?;
         self.layout_mismatches += u64::from(!family.has_layout_of(&sample));
@@ -240,7 +370,14 @@ impl Intake {
             display: display.map(Box::from),
         };
         self.unknown.push((entry, key));
-        Ok((entry, sample.value))
+        Ok(Decoded::new(entry, &sample))
+    }
+}
+
+impl Decoded {
+    fn new(entry: EntryId, sample: &Sample<'_>) -> Self {
+        let Sample { kind, value, timestamp, ttl, .. } = *sample;
+        Self { entry, value, kind, timestamp, ttl }
     }
 }
 
@@ -281,7 +418,7 @@ mod tests {
         let payload = payload.as_bytes();
         let located = intake.templates.locate(payload);
         let verdict = located.and_then(|located| intake.templates.recognise(payload, &located));
-        intake.route(payload).expect("a valid payload");
+        intake.route(payload, |_, reject| panic!("{reject}"));
         for unknown in intake.unknown() {
             let (keys, asked) = unknown.ask();
             let answers = keys.into_iter().map(|key| store.define(key, Moment(0))).collect();

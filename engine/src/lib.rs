@@ -9,6 +9,7 @@
 
 pub mod limits;
 pub mod reject;
+pub mod timestamp;
 pub mod sample;
 pub mod wire;
 pub mod name;

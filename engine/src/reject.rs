@@ -30,7 +30,7 @@ macro_rules! reasons {
 reasons! {
     /// The element is not JSON, not UTF-8, has a lone surrogate or nests over 64 deep.
     InvalidJson => "invalid_json",
-    /// The element is JSON, but not an object.
+    /// The element, or one of an array of samples, is JSON but not an object; or the array is empty.
     NotASample => "not_a_sample",
     /// A known field has the wrong JSON type.
     InvalidField => "invalid_field",
@@ -58,6 +58,10 @@ reasons! {
     BadBuckets => "bad_buckets",
     /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
     BadQuantiles => "bad_quantiles",
+    /// `timestamp` is more than an hour ahead of the gateway's clock.
+    BadTimestamp => "bad_timestamp",
+    /// `ttl` is negative.
+    BadTtl => "bad_ttl",
     /// There are more labels than `Metrics.MaxLabels`.
     TooManyLabels => "too_many_labels",
     /// The metric name or a label name is longer than `Metrics.MaxNameBytes`.

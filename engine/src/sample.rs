@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::timestamp::{Ttl, UnixTime};
 use crate::wire::text::{LabelText, Texts};
 
 /// The four metric types.
@@ -73,6 +74,10 @@ pub struct Sample<'a> {
     /// Upper bounds, strictly increasing and finite, without the `+Inf` that
     /// ends every layout; empty for other types than histogram.
     pub buckets: &'a [f64],
+    /// When it was measured, if it says so.
+    pub timestamp: Option<UnixTime>,
+    /// How long its series may stay idle, if it says so.
+    pub ttl: Option<Ttl>,
     /// (φ, ε) pairs, φ ascending and unique, 0 ≤ φ ≤ 1, 0.0001 ≤ ε ≤ 1; empty
     /// for other types than summary.
     pub objectives: &'a [(f64, f64)],

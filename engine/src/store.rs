@@ -17,6 +17,7 @@ use crate::metric::{Moment, Value};
 use crate::reject::Reason;
 use crate::sample::Kind;
 use crate::series::{SeriesKey, Slot};
+use crate::timestamp::{Stamp, Ttl, UnixTime};
 
 mod expose;
 
@@ -58,8 +59,23 @@ struct FamilyKey(Arc<Family>);
 pub struct Batch {
     /// Samples.
     pub values: Vec<(Slot, f64)>,
+    /// What few of them say besides, in their order.
+    pub extras: Vec<Extra>,
+    /// When they were taken from the queue.
+    pub taken_at: UnixTime,
     /// References given back, after the values.
     pub forget: Vec<Slot>,
+}
+
+/// What a sample of a [`Batch`] says besides its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extra {
+    /// Which one of [`Batch::values`].
+    pub index: u32,
+    /// When a gauge was measured.
+    pub timestamp: Option<UnixTime>,
+    /// How long its series may stay idle from now on.
+    pub ttl: Option<Ttl>,
 }
 
 impl Store {
@@ -82,15 +98,42 @@ impl Store {
 
     /// Applies a batch.
     pub fn apply(&mut self, batch: &Batch, now: Moment) {
-        for (slot, value) in &batch.values {
-            let series = held(&mut self.slots, *slot);
-            series.value.apply(*value, series.place.family(), now);
-            if !series.shown {
-                self.show(*slot);
-            }
+        let mut from = 0;
+        for extra in &batch.extras {
+            let at = extra.index as usize;
+            self.apply_values(&batch.values[from..at], batch.taken_at, now);
+            self.apply_with_extra(batch.values[at], extra, batch.taken_at, now);
+            from = at + 1;
         }
+        self.apply_values(&batch.values[from..], batch.taken_at, now);
         for slot in &batch.forget {
             self.forget(*slot);
+        }
+    }
+
+    /// Applies samples that say nothing but their value, as nearly all do.
+    fn apply_values(&mut self, values: &[(Slot, f64)], taken_at: UnixTime, now: Moment) {
+        for (slot, value) in values {
+            self.apply_one(*slot, *value, Stamp::untold(taken_at), now);
+        }
+    }
+
+    fn apply_with_extra(
+        &mut self,
+        (slot, value): (Slot, f64),
+        extra: &Extra,
+        taken_at: UnixTime,
+        now: Moment,
+    ) {
+        self.apply_one(slot, value, Stamp { taken_at, timestamp: extra.timestamp }, now);
+    }
+
+    #[inline(always)]
+    fn apply_one(&mut self, slot: Slot, value: f64, stamp: Stamp, now: Moment) {
+        let series = held(&mut self.slots, slot);
+        series.value.apply(value, stamp, series.place.family(), now);
+        if !series.shown {
+            self.show(slot);
         }
     }
 

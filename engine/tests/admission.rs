@@ -77,9 +77,7 @@ fn reader(seed: u64, catalog: Catalog, shards: Vec<Sender<Message>>) -> Account 
     let mut account = Account::default();
     for _ in 0..PAGES {
         for _ in 0..20 {
-            if intake.route(payload(&mut random).as_bytes()).is_err() {
-                account.refused += 1;
-            }
+            intake.route(payload(&mut random).as_bytes(), |_, _| account.refused += 1);
         }
         let mut asked = Vec::new();
         for unknown in intake.unknown() {

@@ -17,9 +17,11 @@ use psg_engine::merge::{Fragment, merge};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::metric::{Moment, Value};
 use psg_engine::sample::{Kind, Labels, Sample};
+use psg_engine::timestamp::{Stamp, UnixTime};
 use support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
 
 const NOW: Moment = Moment(1000);
+const UNTOLD: Stamp = Stamp::untold(UnixTime::MIN);
 const DERIVED: [&str; 4] = ["_count", "_sum", "_bucket", "_created"];
 
 /// A family as generated: all that is known of it before it is written.
@@ -91,12 +93,14 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
         value_at: None,
         labels: Labels::NONE,
         buckets: &[-0.5, 1.0, 2.5e17],
+        timestamp: None,
+        ttl: None,
         objectives: &[(0.0, 0.01), (0.5, 0.05)],
     };
     let family = catalog.claim(&sample).expect("a valid family").family().clone();
     let value_of = |series: &DraftSeries| {
         let mut value = Value::new(&family, NOW);
-        series.values.iter().for_each(|sample| value.apply(*sample, &family, NOW));
+        series.values.iter().for_each(|sample| value.apply(*sample, UNTOLD, &family, NOW));
         value
     };
     let series = draft.series.iter().map(|series| (series.clone(), value_of(series))).collect();

@@ -8,7 +8,7 @@ use psg_engine::exposition::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::reject::Reason;
 
-use support::pipeline::{Pipeline, PipelineSettings};
+use support::pipeline::{NOW, Pipeline, PipelineSettings};
 
 /// Payloads of few names and labels, so that they meet each other; some of
 /// them are refused.
@@ -30,12 +30,36 @@ fn payload() -> impl Strategy<Value = String> {
         Just(r#","quantiles":[0.5],"epsilons":[0.05]"#),
         Just("")
     ];
-    (kind, name, value, labels, shape).prop_map(|(kind, name, value, labels, shape)| {
-        let labels = labels.join(",");
-        format!(
-            r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}}}"#
-        )
+    (kind, name, value, labels, shape, times()).prop_map(
+        |(kind, name, value, labels, shape, times)| {
+            let labels = labels.join(",");
+            format!(
+                r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}{times}}}"#
+            )
+        },
+    )
+}
+
+/// Payloads that are JSON, whatever else is wrong with them.
+fn json_payload() -> impl Strategy<Value = String> {
+    payload().prop_filter("a fault of syntax is one of all the array", |payload| {
+        !payload.contains(":01")
     })
+}
+
+/// Timestamps of which gauges keep the greatest, and what is not accepted.
+fn times() -> impl Strategy<Value = String> {
+    let timestamp = prop_oneof![
+        4 => (0u32..8).prop_map(|second| (NOW - 3 + second).to_string()),
+        1 => Just((NOW + 3601).to_string()),
+        1 => Just("null".to_owned()),
+    ];
+    let ttl = prop::sample::select(vec!["0", "7", "8", "-1", "\"9\""]);
+    prop_oneof![
+        4 => Just(String::new()),
+        2 => timestamp.prop_map(|timestamp| format!(r#","timestamp":{timestamp}"#)),
+        1 => ttl.prop_map(|ttl| format!(r#","ttl":{ttl}"#)),
+    ]
 }
 
 fn run(
@@ -88,7 +112,30 @@ proptest! {
             prop_assert_eq!(pair.0, pair.1, "{}", String::from_utf8_lossy(payload));
         }
         prop_assert_eq!(recognising.layout_mismatches, decoding.layout_mismatches);
+        prop_assert_eq!(&recognising.extras, &decoding.extras);
+        prop_assert_eq!(recognising.newest, decoding.newest);
         prop_assert_eq!(recognising.lines(Format::Text), decoding.lines(Format::Text));
+    }
+
+    /// An array is worth what its samples are worth alone, and of each that is
+    /// refused the bytes are told.
+    #[test]
+    fn arrays_are_their_samples(payloads in prop::collection::vec(json_payload(), 1..60), length in 1usize..9) {
+        let mut alone = Pipeline::new(&PipelineSettings::default());
+        let expected: Vec<(Vec<u8>, Reason)> = payloads
+            .chunks(length)
+            .flat_map(|page| alone.page_of_arrays(page))
+            .map(|(_, sample, reason)| (sample, reason))
+            .collect();
+        let mut pipeline = Pipeline::new(&PipelineSettings::default());
+        let refused: Vec<(Vec<u8>, Reason)> = payloads
+            .chunks(length)
+            .flat_map(|page| pipeline.page_of_arrays(&[format!("[{}]", page.join(", "))]))
+            .map(|(_, sample, reason)| (sample, reason))
+            .collect();
+        prop_assert_eq!(refused, expected);
+        prop_assert_eq!(&pipeline.extras, &alone.extras);
+        prop_assert_eq!(pipeline.lines(Format::Text), alone.lines(Format::Text));
     }
 
     #[test]
@@ -292,4 +339,44 @@ proptest! {
             largest.iter().map(|(series, family)| (*series, family.name().to_owned())).collect();
         prop_assert_eq!(largest, expected);
     }
+}
+
+#[test]
+fn a_refused_sample_of_an_array_is_found_in_it() {
+    let limits = SeriesLimits { max_series: 1, max_series_per_metric: 1 };
+    let mut pipeline = Pipeline::new(&PipelineSettings { limits, ..PipelineSettings::default() });
+    let (one, two, bad) = (r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"a","value":-1}"#);
+    let page = [one.to_owned(), format!(" [ {one} , {two},{bad} ]"), two.to_owned(), "[]".into()];
+    let refused = pipeline.page_of_arrays(&page);
+    let told = |number: usize, sample: &str, reason| (number, sample.as_bytes().to_vec(), reason);
+    let expected = [
+        told(1, bad, Reason::NegativeCounter),
+        told(3, "[]", Reason::NotASample),
+        told(1, two, Reason::SeriesLimit),
+        told(2, two, Reason::SeriesLimit),
+    ];
+    assert_eq!(refused, expected);
+}
+
+#[test]
+fn gauges_keep_the_greatest_timestamp() {
+    let mut pipeline = Pipeline::new(&PipelineSettings::default());
+    let gauge = |value: u32, timestamp: &str| {
+        format!(r#"{{"type":"gauge","name":"g","value":{value}{timestamp}}}"#)
+    };
+    let mut show = |page: &[String]| {
+        pipeline.page(page);
+        pipeline.lines(Format::Text).pop().expect("a line")
+    };
+    let at = |seconds: u32| format!(r#","timestamp":{seconds}"#);
+    assert_eq!(show(&[gauge(1, &at(NOW - 5)), gauge(2, &at(NOW - 9))]), "g 1");
+    assert_eq!(show(&[gauge(3, &at(NOW - 5))]), "g 3", "of two at one time the later");
+    assert_eq!(show(&[gauge(4, "")]), "g 4", "it was measured when it was taken");
+    assert_eq!(show(&[gauge(5, &at(NOW - 1))]), "g 4");
+    assert_eq!(show(&[gauge(6, &at(NOW + 60)), gauge(7, "")]), "g 6");
+    assert_eq!(
+        show(&[gauge(8, r#","timestamp":"9""#)]),
+        "g 6",
+        "it is ignored where it is no number"
+    );
 }

@@ -22,6 +22,7 @@ mod config;
 mod settings;
 
 mod access;
+mod arrays;
 mod faults;
 mod hostile;
 

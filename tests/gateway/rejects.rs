@@ -93,6 +93,10 @@ const REJECTED: &[(&[u8], &str)] = &[
     (br#"{"type":"summary","name":"x","value":1,"labels":{"quantile":"1"}}"#, "invalid_label_name"),
     (br#"{"name":"x","value":1,"labels":{"a":[]}}"#, "invalid_label_value"),
     (br#"{"name":"x","value":1,"labels":{"a":{}}}"#, "invalid_label_value"),
+    // Times.
+    (br#"{"name":"x","value":1,"timestamp":99999999999}"#, "bad_timestamp"),
+    (br#"{"name":"x","value":1,"timestamp":99999999999999}"#, "bad_timestamp"),
+    (br#"{"name":"x","value":1,"ttl":-1}"#, "bad_ttl"),
     // Values.
     (br#"{"type":"counter","name":"x","value":-1}"#, "negative_counter"),
     (br#"{"name":"x","value":-5e-324}"#, "negative_counter"),

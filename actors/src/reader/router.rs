@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use psg_engine::catalog::Catalog;
-use psg_engine::intake::{Asked, Intake, IntakeSettings};
+use psg_engine::intake::{Asked, Intake, IntakeSettings, Refused};
 use psg_engine::metric::Moment;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::Batch;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixClock};
 use crate::reject_log::RejectLog;
 use crate::self_metrics::{SelfMetrics, WorkerMetrics};
 use crate::shard::{Defined, ShardMessage};
@@ -26,9 +26,16 @@ pub struct Router {
     shards: ShardSet,
     reply: UnboundedSender<Defined>,
     answers: UnboundedReceiver<Defined>,
+    account: Account,
+    clock: Clock,
+    unix: UnixClock,
+}
+
+/// Where samples are counted.
+#[derive(Debug)]
+struct Account {
     metrics: Arc<WorkerMetrics>,
     rejects: Arc<RejectLog>,
-    clock: Clock,
 }
 
 /// What the routers of all readers share.
@@ -44,6 +51,8 @@ pub struct RouterSettings {
     pub rejects: Arc<RejectLog>,
     /// The process' clock.
     pub clock: Clock,
+    /// Unix time as all readers tell it.
+    pub unix: UnixClock,
 }
 
 impl Router {
@@ -56,9 +65,12 @@ impl Router {
             shards: settings.shards,
             reply,
             answers,
-            metrics: metrics.workers[worker].clone(),
-            rejects: settings.rejects,
+            account: Account {
+                metrics: metrics.workers[worker].clone(),
+                rejects: settings.rejects,
+            },
             clock: settings.clock,
+            unix: settings.unix,
         }
     }
 
@@ -66,19 +78,21 @@ impl Router {
     /// is done: what it had in hand would be lost.
     pub async fn route(&mut self, page: Page<'_>) -> Result<(), ShardsGone> {
         let now = self.clock.now();
+        self.intake.begin(self.unix.now());
         for element in page.elements {
             match element {
                 Slice::Whole(range) => {
                     let payload = &page.buffer[range.clone()];
-                    if let Err(reject) = self.intake.route(payload) {
-                        self.refuse(&reject, payload, now);
-                    }
+                    let account = &self.account;
+                    let refuse =
+                        |sample: &[u8], reject: &Reject| account.refuse(reject, sample, now);
+                    self.intake.route(payload, refuse);
                 }
                 Slice::TooLarge { head, length } => {
                     self.intake.skip();
                     let detail = format!("the element has {length} bytes");
                     let reject = Reject::new(Reason::PayloadTooLarge, detail);
-                    self.refuse(&reject, &page.buffer[head.clone()], now);
+                    self.account.refuse(&reject, &page.buffer[head.clone()], now);
                 }
             }
         }
@@ -107,9 +121,9 @@ impl Router {
 
     fn send(&mut self, page: Page<'_>, now: Moment) -> Result<(), ShardsGone> {
         let outcome = self.intake.finish();
-        add(&self.metrics.layout_mismatches, outcome.layout_mismatches);
-        for (number, reject) in &outcome.refused {
-            self.refuse(reject, payload_of(page, *number), now);
+        add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
+        for refused in &outcome.refused {
+            self.account.refuse(&refused.reject, sample_of(page, refused), now);
         }
         for (number, batch) in outcome.batches.into_iter().enumerate() {
             self.send_batch(ShardIndex(number as u16), batch)?;
@@ -124,20 +138,25 @@ impl Router {
         let samples = batch.values.len() as u64;
         self.shards.send(shard, ShardMessage::Apply(batch))?;
         // Only now: a scrape that shows n processed shows what those n did.
-        add(&self.metrics.processed, samples);
+        add(&self.account.metrics.processed, samples);
         Ok(())
-    }
-
-    fn refuse(&self, reject: &Reject, payload: &[u8], now: Moment) {
-        add(&self.metrics.rejected[reject.reason as usize], 1);
-        self.rejects.note(reject, payload, now);
     }
 }
 
-fn payload_of(page: Page<'_>, number: u32) -> &[u8] {
-    match &page.elements[number as usize] {
-        Slice::Whole(range) | Slice::TooLarge { head: range, .. } => &page.buffer[range.clone()],
+impl Account {
+    /// Counts the refusal of one sample, and tells those who show it.
+    fn refuse(&self, reject: &Reject, sample: &[u8], now: Moment) {
+        add(&self.metrics.rejected[reject.reason as usize], 1);
+        self.rejects.note(reject, sample, now);
     }
+}
+
+/// The bytes of a refused sample: all of its element, or its part of an array.
+fn sample_of<'a>(page: Page<'a>, refused: &Refused) -> &'a [u8] {
+    let payload = match &page.elements[refused.payload as usize] {
+        Slice::Whole(range) | Slice::TooLarge { head: range, .. } => &page.buffer[range.clone()],
+    };
+    refused.part.clone().map_or(payload, |part| &payload[part])
 }
 
 fn add(count: &AtomicU64, more: u64) {

@@ -14,6 +14,7 @@ use psg_engine::metric::{Moment, Value};
 use psg_engine::name::RESERVED_PREFIX;
 use psg_engine::reject::Reason;
 use psg_engine::sample::{Kind, Label, Labels};
+use psg_engine::timestamp::UnixTime;
 
 use super::SelfMetrics;
 use super::process::{self, ProcessFigures};
@@ -351,7 +352,7 @@ impl Lines {
 
     /// Counters and gauges are written alike, so one kind of value serves both.
     fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
-        self.add(labels, Value::Gauge(value));
+        self.add(labels, Value::Gauge(value, UnixTime::MIN.into()));
     }
 
     fn figure(&mut self, reading: &Reading<'_>, read: fn(&ProcessFigures) -> f64) {

@@ -120,6 +120,8 @@ mod tests {
                 value_at: None,
                 labels: Labels::NONE,
                 buckets: &[1.0],
+                timestamp: None,
+                ttl: None,
                 objectives: &[],
             };
             catalog.claim(&sample).expect("a valid family").family().clone()

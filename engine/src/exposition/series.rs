@@ -24,7 +24,7 @@ pub fn write_series(
 ) {
     let mut lines = Lines { out, format, name: family.name(), labels };
     match (value, family.shape()) {
-        (Value::Counter(number) | Value::Gauge(number), _) => lines.value("", *number),
+        (Value::Counter(number) | Value::Gauge(number, _), _) => lines.value("", *number),
         (Value::Histogram(histogram), Shape::Histogram(layout)) => {
             lines.histogram(histogram, layout);
         }
@@ -122,8 +122,10 @@ impl Lines<'_> {
 mod tests {
     use super::*;
     use crate::metric::summary::SummarySettings;
+    use crate::timestamp::{Stamp, UnixTime};
 
     const NOW: Moment = Moment(1);
+    const UNTOLD: Stamp = Stamp::untold(UnixTime::MIN);
 
     /// Compares the lines of one series after `samples` with what is expected in
     /// either format, given as lines that are written with a `|` in between.
@@ -131,7 +133,7 @@ mod tests {
         let family = Family::standalone("x", "", shape);
         let mut value = Value::new(&family, NOW);
         for sample in samples {
-            value.apply(*sample, &family, NOW);
+            value.apply(*sample, UNTOLD, &family, NOW);
         }
         for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
             let mut out = b"before\n".to_vec();

@@ -18,6 +18,7 @@ use memchr::memmem::Finder;
 use super::parts::{PartId, Parts};
 use super::series_cache::EntryId;
 use crate::sample::Kind;
+use crate::timestamp::Ttl;
 use crate::wire::number::parse_json_number;
 
 /// Bytes of template text that are kept for each series of the capacity.
@@ -62,6 +63,8 @@ pub struct Verdict {
     pub kind: Kind,
     /// Whether it has its family's layout or objectives.
     pub fits: bool,
+    /// What its payloads say of how long the series may stay idle.
+    pub ttl: Option<Ttl>,
 }
 
 /// The number that would be the value's if the payload is of a known template.

@@ -1,10 +1,12 @@
 //! What a series holds: one aggregate for each metric type, a file each.
 
+pub mod gauge;
 pub mod histogram;
 pub mod quantile;
 pub mod summary;
 
 use crate::catalog::{Family, Shape};
+use crate::timestamp::{PackedTime, Stamp, UnixTime};
 use histogram::Histogram;
 use summary::Summary;
 
@@ -17,8 +19,8 @@ pub struct Moment(pub u64);
 pub enum Value {
     /// The sum of all samples.
     Counter(f64),
-    /// The last sample.
-    Gauge(f64),
+    /// The sample that was measured last, and when that was.
+    Gauge(f64, PackedTime),
     /// Counts per bucket, and the sum.
     Histogram(Box<Histogram>),
     /// Quantiles over the window; sum and count for ever.
@@ -30,17 +32,18 @@ impl Value {
     pub fn new(family: &Family, now: Moment) -> Self {
         match family.shape() {
             Shape::Counter => Value::Counter(0.0),
-            Shape::Gauge => Value::Gauge(0.0),
+            Shape::Gauge => Value::Gauge(0.0, UnixTime::MIN.into()),
             Shape::Histogram(layout) => Value::Histogram(Box::new(Histogram::new(layout))),
             Shape::Summary(plan) => Value::Summary(Box::new(Summary::new(plan, now))),
         }
     }
 
     /// Takes one sample in. `family` is the one that the value was made for.
-    pub fn apply(&mut self, sample: f64, family: &Family, now: Moment) {
+    #[inline]
+    pub fn apply(&mut self, sample: f64, stamp: Stamp, family: &Family, now: Moment) {
         match (self, family.shape()) {
             (Value::Counter(total), _) => *total += sample,
-            (Value::Gauge(last), _) => *last = sample,
+            (Value::Gauge(last, at), _) => gauge::observe(last, at, sample, stamp),
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
                 histogram.observe(sample, layout);
             }
@@ -50,5 +53,16 @@ impl Value {
                 unreachable!("a series keeps the type of its family")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be millions of them.
+    #[test]
+    fn a_value_is_two_words() {
+        assert_eq!(size_of::<Value>(), 16);
     }
 }

@@ -3,6 +3,8 @@
 //! Of a name given twice the last wins completely, so that nothing can be
 //! refused before the whole document was read.
 
+use std::ops::Range;
+
 use super::json::{Expected, Json, Scanner};
 use super::text::{LabelText, Text};
 use crate::limits::PayloadLimits;
@@ -58,6 +60,10 @@ pub(super) struct Fields {
     pub(super) buckets: Field<List>,
     pub(super) quantiles: Field<List>,
     pub(super) epsilons: Field<List>,
+    /// As good as absent where it is no number.
+    pub(super) timestamp: Option<f64>,
+    /// The same.
+    pub(super) ttl: Option<f64>,
 }
 
 /// Where members and elements are kept; reused from payload to payload.
@@ -105,11 +111,30 @@ pub(super) fn read(
             "epsilons" => {
                 fields.epsilons = list(scanner, &mut lists.epsilons, limits.max_quantiles)?;
             }
+            "timestamp" => fields.timestamp = number_or_nothing(scanner)?,
+            "ttl" => fields.ttl = number_or_nothing(scanner)?,
             _unknown => drop(scanner.skip(TOP)?),
         }
         Ok(())
     })?;
     scanner.finish().map(|()| Document::Object(fields))
+}
+
+/// Reads a whole document that is an array; `out` gets the place of each
+/// element.
+pub(super) fn elements(
+    scanner: &mut Scanner<'_, '_>,
+    out: &mut Vec<Range<usize>>,
+) -> Result<(), Expected> {
+    out.clear();
+    scanner.space();
+    scanner.array(TOP, |scanner| {
+        let start = scanner.at();
+        scanner.skip(TOP)?;
+        out.push(start..scanner.at());
+        Ok(())
+    })?;
+    scanner.finish()
 }
 
 #[inline(always)]
@@ -165,6 +190,15 @@ fn number(scanner: &mut Scanner<'_, '_>) -> Result<Field<Number>, Expected> {
     let start = scanner.at();
     let value = scanner.number()?;
     Ok(Field::Given(Number { value, place: (start, scanner.at()) }))
+}
+
+/// A number; anything else is passed over.
+#[inline(always)]
+fn number_or_nothing(scanner: &mut Scanner<'_, '_>) -> Result<Option<f64>, Expected> {
+    if begins_number(scanner.peek()) {
+        return scanner.number().map(Some);
+    }
+    scanner.skip(TOP).map(|_ignored| None)
 }
 
 #[inline(always)]

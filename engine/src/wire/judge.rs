@@ -9,6 +9,7 @@ use crate::limits::PayloadLimits;
 use crate::name;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Labels, Sample};
+use crate::timestamp::{Ttl, UnixTime};
 
 /// A rank error below this is taken as this: at 0 a sketch would keep every
 /// observation.
@@ -24,6 +25,7 @@ pub(super) fn sample<'a>(
     lists: &'a mut Lists,
     objectives: &'a mut Vec<(f64, f64)>,
     limits: &PayloadLimits,
+    now: UnixTime,
 ) -> Result<Sample<'a>, Reject> {
     objectives.clear();
     check_types(fields)?;
@@ -40,6 +42,7 @@ pub(super) fn sample<'a>(
             settle_objectives(fields, lists, objectives, limits)?;
         }
     }
+    let (timestamp, ttl) = times(fields, now)?;
     Ok(Sample {
         kind,
         name,
@@ -48,6 +51,8 @@ pub(super) fn sample<'a>(
         value_at,
         labels: Labels::decoded(&lists.labels, texts),
         buckets: &lists.buckets,
+        timestamp,
+        ttl,
         objectives,
     })
 }
@@ -349,4 +354,38 @@ fn is_share(number: f64) -> bool {
 #[cold]
 fn bad_quantiles(detail: String) -> Reject {
     Reject::new(Reason::BadQuantiles, detail)
+}
+
+/// When it was measured and how long it lasts, as far as it says.
+#[inline(always)]
+fn times(fields: &Fields, now: UnixTime) -> Result<(Option<UnixTime>, Option<Ttl>), Reject> {
+    let timestamp = fields.timestamp.map(UnixTime::from_sample);
+    if timestamp.is_some_and(|timestamp| timestamp.is_too_far_ahead_of(now)) {
+        return Err(bad_timestamp(fields.timestamp.unwrap_or_default(), now));
+    }
+    match fields.ttl {
+        Some(seconds) if seconds < 0.0 => Err(bad_ttl(seconds)),
+        ttl @ (Some(_) | None) => Ok((timestamp, ttl.map(Ttl::from_sample))),
+    }
+}
+
+#[cold]
+fn bad_timestamp(came: f64, now: UnixTime) -> Reject {
+    let expected = "expected a timestamp at most an hour ahead of the clock";
+    let detail = format!("{expected}, which is at {now}, came {}", shown(came));
+    Reject::new(Reason::BadTimestamp, detail)
+}
+
+#[cold]
+fn bad_ttl(came: f64) -> Reject {
+    Reject::new(
+        Reason::BadTtl,
+        format!("expected a ttl of at least 0 seconds, came {}", shown(came)),
+    )
+}
+
+/// A number for a message: with an exponent where it would be long.
+fn shown(number: f64) -> String {
+    let digits = format!("{number:?}");
+    digits.strip_suffix(".0").unwrap_or(&digits).to_owned()
 }

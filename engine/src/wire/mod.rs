@@ -7,6 +7,10 @@
 //! Nothing is copied but strings with escapes, and for a sample nothing is
 //! allocated once the buffers have grown.
 //!
+//! A payload may also be an array of samples ([`Decoder::elements`]). All of it
+//! must be JSON; then each element is a payload of its own, with a verdict of
+//! its own, and none of them may be an array again.
+//!
 //! A payload with several faults is refused for the first of these:
 //!
 //! 1. `payload_too_large`
@@ -19,6 +23,7 @@
 //! 8. `too_many_labels`; then for each label in turn `name_too_long`,
 //!    `invalid_label_name`, `invalid_label_value`, `label_too_long`
 //! 9. `bad_buckets` of a histogram, `bad_quantiles` of a summary
+//! 10. `bad_timestamp`, then `bad_ttl`
 //!
 //! Reserved names are the catalog's to refuse, since a family may print names
 //! besides its own.
@@ -29,11 +34,14 @@ mod judge;
 pub mod number;
 pub(crate) mod text;
 
+use std::ops::Range;
+
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
+use crate::timestamp::UnixTime;
 use fields::{Document, Lists};
-use json::{Expected, Scanner};
+use json::{Expected, Json, Scanner};
 use text::Texts;
 
 /// Decodes payloads; keeps its buffers from one to the next.
@@ -55,8 +63,12 @@ impl Decoder {
         Self { limits, unescaped: String::new(), lists: Lists::default(), objectives: Vec::new() }
     }
 
-    /// The sample in `payload`, or why it is refused.
-    pub fn decode<'a>(&'a mut self, payload: &'a [u8]) -> Result<Sample<'a>, Reject> {
+    /// The sample in `payload`, taken at `now`, or why it is refused.
+    pub fn decode<'a>(
+        &'a mut self,
+        payload: &'a [u8],
+        now: UnixTime,
+    ) -> Result<Sample<'a>, Reject> {
         let Self { limits, unescaped, lists, objectives } = self;
         let payload = check_bytes(payload, limits.max_payload_bytes)?;
         unescaped.clear();
@@ -64,13 +76,32 @@ impl Decoder {
         let mut scanner = Scanner::new(payload, unescaped);
         match fields::read(&mut scanner, lists, limits) {
             Ok(Document::Object(fields)) => {
-                judge::sample(&fields, Texts::new(payload, unescaped), lists, objectives, limits)
+                let texts = Texts::new(payload, unescaped);
+                judge::sample(&fields, texts, lists, objectives, limits, now)
             }
-            Ok(Document::Other(json)) => {
-                let detail = format!("expected an object, came {}", json.as_str());
-                Err(Reject::new(Reason::NotASample, detail))
-            }
+            Ok(Document::Other(json)) => Err(not_a_sample(json)),
             Err(expected) => Err(syntax_error(payload, expected)),
+        }
+    }
+
+    /// Where the elements of `payload`, which is an array, stand in it: each a
+    /// payload of its own. None of them where all of it is not JSON.
+    pub fn elements(&mut self, payload: &[u8], out: &mut Vec<Range<usize>>) -> Result<(), Reject> {
+        let payload = check_bytes(payload, self.limits.max_payload_bytes)?;
+        self.unescaped.clear();
+        let mut scanner = Scanner::new(payload, &mut self.unescaped);
+        let read = fields::elements(&mut scanner, out);
+        self.unescaped.clear();
+        self.unescaped.shrink_to(KEPT_BYTES);
+        match read {
+            Ok(()) if out.is_empty() => {
+                Err(Reject::new(Reason::NotASample, "expected samples in an array, came none"))
+            }
+            Ok(()) => Ok(()),
+            Err(expected) => {
+                out.clear();
+                Err(syntax_error(payload, expected))
+            }
         }
     }
 }
@@ -82,6 +113,25 @@ fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
     }
     let not_utf8 = |_| Reject::new(Reason::InvalidJson, "expected UTF-8, came other bytes");
     simdutf8::basic::from_utf8(payload).map_err(not_utf8)
+}
+
+/// Whether `payload`, if it is JSON at all, is an array.
+#[inline]
+pub fn begins_array(payload: &[u8]) -> bool {
+    payload.get(text::end_of_space(payload, 0)) == Some(&b'[')
+}
+
+#[cold]
+fn not_a_sample(came: Json) -> Reject {
+    let detail = match came {
+        Json::Null => "expected an object, came null",
+        Json::Boolean => "expected an object, came a boolean",
+        Json::Number => "expected an object, came a number",
+        Json::String => "expected an object, came a string",
+        Json::Array => "expected an object, came an array",
+        Json::Object => unreachable!("an object is what was expected"),
+    };
+    Reject::new(Reason::NotASample, detail)
 }
 
 #[cold]
@@ -114,10 +164,11 @@ mod tests {
                 &many("1,")[..400_000]
             )),
         ] {
-            let refused = decoder.decode(hostile.as_bytes()).map(|sample| sample.kind);
+            let refused =
+                decoder.decode(hostile.as_bytes(), UnixTime::MIN).map(|sample| sample.kind);
             assert_ne!(refused.map_err(|refused| refused.reason), Err(Reason::PayloadTooLarge));
         }
-        decoder.decode(br#"{"name":"m"}"#).expect("a sample");
+        decoder.decode(br#"{"name":"m"}"#, UnixTime::MIN).expect("a sample");
         assert!(decoder.unescaped.capacity() <= 2 * KEPT_BYTES);
         assert!(decoder.lists.labels.capacity() <= 2 * limits.max_labels);
         assert!(decoder.lists.buckets.capacity() <= 2 * limits.max_buckets);

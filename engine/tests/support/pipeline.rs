@@ -3,14 +3,18 @@
 
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
-use psg_engine::intake::{Intake, IntakeSettings};
+use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
 use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
-use psg_engine::reject::Reason;
+use psg_engine::reject::{Reason, Reject};
 use psg_engine::sharding::ShardCount;
-use psg_engine::store::{ExposeJob, Store};
+use psg_engine::store::{ExposeJob, Extra, Store};
+use psg_engine::timestamp::{Ttl, UnixTime};
+
+/// When pages are taken, in Unix seconds.
+pub const NOW: u32 = 1_700_000_000;
 
 /// What a pipeline is made with.
 #[derive(Debug, Clone)]
@@ -32,6 +36,10 @@ pub struct Pipeline {
     pub catalog: Catalog,
     pub stores: Vec<Store>,
     pub layout_mismatches: u64,
+    /// What samples said besides their value, each with that.
+    pub extras: Vec<(f64, Option<UnixTime>, Option<Ttl>)>,
+    /// The newest timestamp that was taken.
+    pub newest: Option<UnixTime>,
     intake: Intake,
 }
 
@@ -49,15 +57,34 @@ impl Pipeline {
             stores: (0..settings.shards).map(|_| Store::default()).collect(),
             catalog,
             layout_mismatches: 0,
+            extras: Vec::new(),
+            newest: None,
         }
     }
 
     /// Routes one page; tells for each payload why it was refused.
     pub fn page<P: AsRef<[u8]>>(&mut self, payloads: &[P]) -> Vec<Option<Reason>> {
-        let mut verdicts: Vec<Option<Reason>> = payloads
-            .iter()
-            .map(|payload| self.intake.route(payload.as_ref()).err().map(|reject| reject.reason))
-            .collect();
+        let mut verdicts: Vec<Option<Reason>> = vec![None; payloads.len()];
+        for (number, _, reason) in self.page_of_arrays(payloads) {
+            verdicts[number] = Some(reason);
+        }
+        verdicts
+    }
+
+    /// Routes one page; tells of each refused sample the number of its payload,
+    /// its bytes, and the reason.
+    pub fn page_of_arrays<P: AsRef<[u8]>>(
+        &mut self,
+        payloads: &[P],
+    ) -> Vec<(usize, Vec<u8>, Reason)> {
+        let mut refused = Vec::new();
+        self.intake.begin(UnixTime::from_sample(f64::from(NOW)));
+        for (number, payload) in payloads.iter().enumerate() {
+            let refuse = |sample: &[u8], reject: &Reject| {
+                refused.push((number, sample.to_vec(), reject.reason));
+            };
+            self.intake.route(payload.as_ref(), refuse);
+        }
         for unknown in self.intake.unknown() {
             let (keys, asked) = unknown.ask();
             let store = &mut self.stores[asked.shard.get()];
@@ -66,13 +93,19 @@ impl Pipeline {
         }
         let outcome = self.intake.finish();
         self.layout_mismatches += outcome.layout_mismatches;
-        for (number, reject) in outcome.refused {
-            verdicts[number as usize] = Some(reject.reason);
+        self.newest = self.newest.max(outcome.newest);
+        for Refused { payload, part, reject } in outcome.refused {
+            let bytes = payloads[payload as usize].as_ref();
+            let sample = part.map_or(bytes, |part| &bytes[part]);
+            refused.push((payload as usize, sample.to_vec(), reject.reason));
         }
         for (store, batch) in self.stores.iter_mut().zip(outcome.batches) {
+            let told =
+                |extra: &Extra| (batch.values[extra.index as usize].1, extra.timestamp, extra.ttl);
+            self.extras.extend(batch.extras.iter().map(told));
             store.apply(&batch, Moment(0));
         }
-        verdicts
+        refused
     }
 
     /// The exposition of all shards.

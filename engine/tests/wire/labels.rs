@@ -4,7 +4,7 @@ use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
 use psg_engine::wire::Decoder;
 
-use crate::show::{accepts, refuses};
+use crate::show::{accepts, now, refuses};
 
 #[test]
 fn label_values() {
@@ -104,7 +104,7 @@ fn many_labels_where_the_limit_is_high() {
         (0..30_000).map(|index| format!("\"l{}\":{index}", index % 1000)).collect();
     let payload = format!(r#"{{"name":"m","labels":{{{}}}}}"#, members.join(","));
     let mut decoder = Decoder::new(limits);
-    let sample = decoder.decode(payload.as_bytes()).expect("a sample");
+    let sample = decoder.decode(payload.as_bytes(), now()).expect("a sample");
     assert_eq!(sample.labels.len(), 1000);
     for (index, label) in sample.labels.iter().enumerate() {
         assert_eq!(label.name, format!("l{index}"));

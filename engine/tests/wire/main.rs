@@ -1,5 +1,6 @@
 //! Tests of the wire: which payloads are samples, and which ones exactly.
 
+mod arrays;
 mod documents;
 mod fields;
 mod golden;
@@ -9,3 +10,4 @@ mod oracle;
 mod payloads;
 mod properties;
 mod show;
+mod times;

@@ -5,10 +5,11 @@ use std::fmt;
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
 use psg_engine::sample::{Kind, Label, Sample};
+use psg_engine::timestamp::{Ttl, UnixTime};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::show::show;
+use crate::show::{NOW, show};
 
 /// A document with its duplicates, and its numbers as they were written.
 pub enum Tree<'p> {
@@ -29,6 +30,24 @@ pub fn decode(payload: &[u8], limits: &PayloadLimits) -> Result<String, Reason> 
     let tree = Tree::parse(text).filter(|tree| tree.depth() <= 64).ok_or(Reason::InvalidJson)?;
     let Tree::Object(members) = tree else { return Err(Reason::NotASample) };
     judge(text, &Payload(members), limits)
+}
+
+/// What the decoder must make of each element of `payload`, where that is an
+/// array; else the reason why not.
+pub fn decode_array(
+    payload: &[u8],
+    limits: &PayloadLimits,
+) -> Result<Vec<Result<String, Reason>>, Reason> {
+    if payload.len() > limits.max_payload_bytes {
+        return Err(Reason::PayloadTooLarge);
+    }
+    let text = std::str::from_utf8(payload).map_err(|_| Reason::InvalidJson)?;
+    Tree::parse(text).filter(|tree| tree.depth() <= 64).ok_or(Reason::InvalidJson)?;
+    let elements: Vec<&RawValue> = serde_json::from_str(text).expect("an array");
+    if elements.is_empty() {
+        return Err(Reason::NotASample);
+    }
+    Ok(elements.into_iter().map(|element| decode(element.get().as_bytes(), limits)).collect())
 }
 
 impl<'p> Tree<'p> {
@@ -115,6 +134,14 @@ impl<'p> Payload<'p> {
         }
     }
 
+    /// A field that is as good as absent where it is no number.
+    fn time(&self, name: &str) -> Option<f64> {
+        match self.last(name) {
+            Some(Tree::Number(digits)) => Some(digits.parse().expect("a double")),
+            None | Some(_) => None,
+        }
+    }
+
     fn labels(&self) -> Result<&[(String, Tree<'p>)], Reason> {
         match self.last("labels") {
             None | Some(Tree::Null) => Ok(&[]),
@@ -186,12 +213,21 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         value_at: digits.map(|digits| place(text, digits)),
         labels: labels.as_slice().into(),
         buckets: &if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() },
+        timestamp: payload.time("timestamp").map(UnixTime::from_sample),
+        ttl: payload.time("ttl").map(Ttl::from_sample),
         objectives: &if kind == Kind::Summary {
             objectives(&quantiles, &epsilons, limits)?
         } else {
             Vec::new()
         },
     };
+    let ahead = |timestamp: f64| {
+        let seconds = if timestamp > 1e11 { timestamp / 1000.0 } else { timestamp };
+        // A double of this size tells microseconds apart only just.
+        ((seconds - f64::from(NOW) - 3600.0) * 1e6).round() > 0.0
+    };
+    refuse_if(payload.time("timestamp").is_some_and(ahead), Reason::BadTimestamp)?;
+    refuse_if(payload.time("ttl").is_some_and(|ttl| ttl < 0.0), Reason::BadTtl)?;
     Ok(show(&sample))
 }
 

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use psg_engine::limits::PayloadLimits;
 
+use crate::show::NOW;
+
 /// Thousands of cases, or as many more as `PROPTEST_CASES` asks for.
 pub fn cases() -> ProptestConfig {
     let asked = ProptestConfig::default().cases;
@@ -142,7 +144,10 @@ fn sample_members() -> impl Strategy<Value = Vec<(String, Node)>> {
 
 fn member() -> impl Strategy<Value = (String, Node)> {
     prop_oneof![
-        ("type|name|help|value|labels|buckets|quantiles|epsilons|Name|x", any_value()),
+        (
+            "type|name|help|value|labels|buckets|quantiles|epsilons|timestamp|ttl|Name|x",
+            any_value()
+        ),
         (Just("type".to_owned()), kind()),
         (Just("name".to_owned()), metric_name()),
         (Just("help".to_owned()), short_text()),
@@ -150,6 +155,8 @@ fn member() -> impl Strategy<Value = (String, Node)> {
         (Just("labels".to_owned()), labels()),
         (Just("buckets".to_owned()), numbers()),
         ("quantiles|epsilons", shares().prop_map(|(quantiles, _)| quantiles)),
+        (Just("timestamp".to_owned()), timestamp()),
+        (Just("ttl".to_owned()), number()),
     ]
 }
 
@@ -234,6 +241,18 @@ fn number() -> impl Strategy<Value = Node> {
             .prop_map(|number| Node::Bare(format!("{number:?}"))),
         1 => "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?".prop_map(Node::Bare),
         1 => select(vec!["-0", "0", "-0.0", "1e999", "-1e999", "1e-999", "-1"]).prop_map(bare),
+    ]
+}
+
+/// Around an hour ahead of [`NOW`], in seconds and milliseconds, and any number.
+fn timestamp() -> impl Strategy<Value = Node> {
+    let around = (Just(f64::from(NOW) + 3600.0 - 2.0), 0..16u32, select(vec![1.0, 1000.0]));
+    prop_oneof![
+        3 => around.prop_map(|(from, quarters, unit)| {
+            Node::Bare(format!("{:?}", (from + f64::from(quarters) / 4.0) * unit))
+        }),
+        1 => select(vec!["0", "-1", "1e11", "100000000001", "\"1\"", "null"]).prop_map(bare),
+        1 => number(),
     ]
 }
 

@@ -9,7 +9,7 @@ use psg_engine::reject::Reason;
 use psg_engine::wire::Decoder;
 
 use crate::payloads::{cases, damaged_payload, payload, small_limits, token_soup};
-use crate::show::{decode, show};
+use crate::show::{decode, now, show};
 use crate::{oracle, payloads};
 
 fn check(payload: &[u8]) -> Result<String, Reason> {
@@ -95,7 +95,7 @@ proptest! {
     ) {
         let mut used = Decoder::new(small_limits());
         for payload in payloads {
-            let again = used.decode(payload.as_bytes()).map(|sample| show(&sample));
+            let again = used.decode(payload.as_bytes(), now()).map(|sample| show(&sample));
             prop_assert_eq!(again, decode(payload.as_bytes(), small_limits()));
         }
     }
@@ -113,7 +113,7 @@ fn generated_payloads_meet_every_verdict() {
     let seeded = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, seeded);
     let run = runner.run(&payloads::payload(), |payload| {
-        match Decoder::new(small_limits()).decode(payload.as_bytes()) {
+        match Decoder::new(small_limits()).decode(payload.as_bytes(), now()) {
             Ok(sample) => {
                 let mut seen = kinds.get();
                 seen[sample.kind as usize] += 1;

@@ -5,15 +5,24 @@ use std::fmt::Write;
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::sample::Sample;
+use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::Decoder;
+
+/// When samples are taken, in Unix seconds.
+pub const NOW: u32 = 1_700_000_000;
+
+/// The same, as the decoder takes it.
+pub fn now() -> UnixTime {
+    UnixTime::from_sample(f64::from(NOW))
+}
 
 /// The sample that a fresh decoder finds in `payload`, as one line.
 pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
-    Decoder::new(limits).decode(payload).map(|sample| show(&sample))
+    Decoder::new(limits).decode(payload, now()).map(|sample| show(&sample))
 }
 
 /// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,
-/// buckets and objectives.
+/// buckets, objectives, timestamp and ttl.
 pub fn show(sample: &Sample<'_>) -> String {
     let labels: Vec<String> =
         sample.labels.iter().map(|label| format!("{}={:?}", label.name, label.value)).collect();
@@ -31,6 +40,12 @@ pub fn show(sample: &Sample<'_>) -> String {
     }
     if !sample.objectives.is_empty() {
         append(format!(" objectives {:?}", sample.objectives));
+    }
+    if let Some(timestamp) = sample.timestamp {
+        append(format!(" measured at {timestamp}"));
+    }
+    if let Some(ttl) = sample.ttl {
+        append(format!(" ttl {:?}", ttl.seconds()));
     }
     line
 }

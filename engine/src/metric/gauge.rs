@@ -1,0 +1,53 @@
+//! A gauge: the sample that was measured last, and when that was.
+
+use crate::timestamp::{PackedTime, Stamp, UnixTime};
+
+/// Puts `sample` in the place of `last`, measured at `at`, unless it was
+/// measured before; of two at the same time the one taken later stays.
+///
+/// A time further ahead than a sample could have been accepted with says that
+/// the clock was set back since, and counts for nothing.
+#[inline]
+pub fn observe(last: &mut f64, at: &mut PackedTime, sample: f64, stamp: Stamp) {
+    let (known, new) = (UnixTime::from(*at), stamp.timestamp.unwrap_or(stamp.taken_at));
+    if new >= known || known.is_too_far_ahead_of(stamp.taken_at) {
+        (*last, *at) = (sample, new.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    /// The last value after samples `(value, taken at, timestamp)`.
+    fn check(samples: &[(f64, i64, Option<i64>)], expected: f64) {
+        let (mut last, mut at) = (0.0, UnixTime::MIN.into());
+        for (sample, taken_at, timestamp) in samples {
+            let stamp = Stamp {
+                taken_at: UnixTime::from_micros(*taken_at),
+                timestamp: timestamp.map(UnixTime::from_micros),
+            };
+            observe(&mut last, &mut at, *sample, stamp);
+        }
+        assert_eq!(last, expected, "{samples:?}");
+    }
+
+    #[test]
+    fn the_greatest_timestamp_stays() {
+        check(&[(1.0, 100, Some(50)), (2.0, 101, Some(40))], 1.0);
+        check(&[(1.0, 100, Some(50)), (2.0, 101, Some(50))], 2.0);
+        check(&[(1.0, 100, Some(50)), (2.0, 101, None)], 2.0);
+        check(&[(1.0, 100, None), (2.0, 101, Some(99))], 1.0);
+        check(&[(1.0, 100, Some(150)), (2.0, 120, None)], 1.0);
+        check(&[(1.0, 100, Some(150)), (2.0, 151, None)], 2.0);
+        check(&[(1.0, -7, Some(-1_000_000_000))], 1.0);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_hold_a_gauge() {
+        check(&[(1.0, 9 * HOUR, None), (2.0, HOUR, None)], 2.0);
+        check(&[(1.0, 9 * HOUR, Some(9 * HOUR)), (2.0, HOUR, Some(5))], 2.0);
+    }
+}
