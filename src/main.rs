@@ -13,6 +13,8 @@ mod config;
 #[cfg(test)]
 mod docs;
 mod exit;
+#[cfg(test)]
+mod fuzz;
 mod healthcheck;
 mod load;
 mod logging;

@@ -12,7 +12,7 @@ mod checked;
 mod connection;
 pub mod document;
 mod error;
-mod file;
+pub mod file;
 mod kind;
 mod listen;
 mod raw;
@@ -26,6 +26,8 @@ use tracing::level_filters::LevelFilter;
 
 pub use error::Problem;
 pub use raw::Origin;
+
+use file::FileContent;
 
 /// Everything that a run of the gateway is configured by.
 #[derive(Debug, Clone)]
@@ -85,9 +87,10 @@ pub fn load(file: Option<&Path>) -> Outcome {
     configure(std::env::vars_os(), file::read(file))
 }
 
-fn configure(
+/// Configures from these variables and what a file held.
+pub fn configure(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-    file: file::FileContent,
+    file: FileContent,
 ) -> Outcome {
     let mut sources = raw::Sources::new(environment, file.pairs);
     sources.problems.splice(0..0, file.problems);

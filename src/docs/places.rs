@@ -10,9 +10,10 @@ const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 
 /// Where code is.
-const CODE: [&str; 5] = ["src", "actors", "engine", "tests", "benches"];
+const CODE: [&str; 6] = ["src", "actors", "engine", "tests", "benches", "fuzz"];
 
-const MANIFESTS: [&str; 3] = ["Cargo.toml", "actors/Cargo.toml", "engine/Cargo.toml"];
+const MANIFESTS: [&str; 4] =
+    ["Cargo.toml", "actors/Cargo.toml", "engine/Cargo.toml", "fuzz/Cargo.toml"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -38,7 +39,8 @@ fn rust_files() -> Vec<PathBuf> {
             let entry = entry.expect("a readable folder");
             let path = folder.join(entry.file_name());
             if entry.file_type().expect("it has a type").is_dir() {
-                folders.push(path);
+                // What a build left there is not code.
+                folders.extend((entry.file_name() != "target").then_some(path));
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 files.push(path);
             }

@@ -3,8 +3,7 @@
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
 
-use crate::payloads::small_limits;
-use crate::show::{accepts, decode, refuses, refuses_bytes};
+use crate::show::{accepts, decode, refuses, refuses_bytes, small_limits};
 
 #[test]
 fn syntax() {

@@ -9,7 +9,7 @@ use psg_engine::timestamp::{Ttl, UnixTime};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::show::{NOW, show};
+use super::show::{NOW, show};
 
 /// A document with its duplicates, and its numbers as they were written.
 pub enum Tree<'p> {

@@ -4,7 +4,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use psg_engine::limits::PayloadLimits;
 
 use crate::show::NOW;
 
@@ -12,19 +11,6 @@ use crate::show::NOW;
 pub fn cases() -> ProptestConfig {
     let asked = ProptestConfig::default().cases;
     ProptestConfig::with_cases(asked.max(4096))
-}
-
-/// Limits that generated payloads reach easily.
-pub fn small_limits() -> PayloadLimits {
-    PayloadLimits {
-        max_payload_bytes: 500,
-        max_labels: 3,
-        max_label_value_bytes: 16,
-        max_name_bytes: 10,
-        max_help_bytes: 12,
-        max_buckets: 4,
-        max_quantiles: 3,
-    }
 }
 
 /// A document to be rendered. Numbers and literals are their JSON text.

@@ -8,8 +8,8 @@ use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
 use psg_engine::wire::Decoder;
 
-use crate::payloads::{cases, damaged_payload, payload, small_limits, token_soup};
-use crate::show::{decode, now, show};
+use crate::payloads::{cases, damaged_payload, payload, token_soup};
+use crate::show::{decode, now, show, small_limits};
 use crate::{oracle, payloads};
 
 fn check(payload: &[u8]) -> Result<String, Reason> {

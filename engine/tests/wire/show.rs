@@ -16,6 +16,19 @@ pub fn now() -> UnixTime {
     UnixTime::from_sample(f64::from(NOW))
 }
 
+/// Limits that small payloads reach easily.
+pub fn small_limits() -> PayloadLimits {
+    PayloadLimits {
+        max_payload_bytes: 500,
+        max_labels: 3,
+        max_label_value_bytes: 16,
+        max_name_bytes: 10,
+        max_help_bytes: 12,
+        max_buckets: 4,
+        max_quantiles: 3,
+    }
+}
+
 /// The sample that a fresh decoder finds in `payload`, as one line.
 pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
     Decoder::new(limits).decode(payload, now()).map(|sample| show(&sample))

@@ -3,7 +3,7 @@
 //! much to ask for, `source` puts them together; `connect` finds the server,
 //! `wake` waits for elements, `monitor` watches.
 
-mod decoder;
+pub mod decoder;
 mod replies;
 mod schedule;
 mod source;

@@ -1,0 +1,45 @@
+//! Checks: what has to hold for any bytes, one function for each surface that
+//! takes bytes from elsewhere. The fuzzers in `fuzz/targets/` call them with
+//! what they make up, and an ordinary test of the binary (`src/fuzz.rs`) with
+//! all of `fuzz/corpus/`, so that what was once found stays fixed.
+//!
+//! A check panics where something does not hold. This module stands in two
+//! crates, each of which has the configuration as `crate::config`.
+
+mod appsettings;
+mod connection;
+mod exposition;
+mod payload;
+mod resp;
+mod route;
+mod secret;
+
+#[allow(dead_code, reason = "the engine's tests use more of it")]
+#[path = "../../../engine/tests/support/exposition_parser.rs"]
+mod exposition_parser;
+#[path = "../../../engine/tests/wire/oracle.rs"]
+mod oracle;
+#[allow(dead_code, reason = "the engine's tests use more of it")]
+#[path = "../../../engine/tests/support/pipeline.rs"]
+mod pipeline;
+#[allow(dead_code, reason = "the engine's tests use more of it")]
+#[path = "../../../engine/tests/wire/show.rs"]
+mod show;
+
+/// A surface under attack.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// The name of the target, of its corpus and of its dictionary.
+    pub name: &'static str,
+    /// Panics where something does not hold.
+    pub run: fn(&[u8]),
+}
+
+/// Every check there is.
+pub const CHECKS: [Check; 5] = [
+    Check { name: "payload", run: payload::check },
+    Check { name: "route", run: route::check },
+    Check { name: "resp", run: resp::check },
+    Check { name: "connection", run: connection::check },
+    Check { name: "appsettings", run: appsettings::check },
+];

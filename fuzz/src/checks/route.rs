@@ -1,0 +1,98 @@
+//! Payloads on their whole way to the exposition, one on each line: verdicts
+//! are the oracle's but for what only the catalog knows, and neither templates
+//! nor the sizes of caches and pages nor K show in what comes out.
+
+use psg_engine::exposition::Format;
+use psg_engine::limits::PayloadLimits;
+use psg_engine::reject::Reason;
+
+use super::pipeline::{Pipeline, PipelineSettings};
+use super::{exposition, oracle};
+
+/// So many lines at most: each is routed often.
+const MOST_LINES: usize = 10;
+
+/// From the fourth time on a spelling is recognised by its template.
+const TIMES: usize = 5;
+
+/// Routes the lines again and again, through pipelines that differ only in what
+/// must not show.
+pub fn check(lines: &[u8]) {
+    let lines: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').take(MOST_LINES).collect();
+    let mut alternating: Vec<&[u8]> = lines.iter().flat_map(|line| [*line; TIMES]).collect();
+    alternating.extend(&lines);
+    let settings = |shards, cache_series| PipelineSettings {
+        shards,
+        cache_series,
+        ..PipelineSettings::default()
+    };
+    let mut expected = run(&settings(1, 0), &alternating, 1);
+    judge(&alternating, &expected.refused);
+    exposition::check(&mut expected.pipeline);
+    for (shards, cache_series, page) in [(2, 1000, 3), (3, 2, 7)] {
+        let mut found = run(&settings(shards, cache_series), &alternating, page);
+        assert_eq!(found.refused, expected.refused, "left: K {shards}, cache {cache_series}");
+        assert_eq!(found.extras(), expected.extras());
+        let (found, expected) = (&mut found.pipeline, &mut expected.pipeline);
+        assert_eq!(found.layout_mismatches, expected.layout_mismatches);
+        assert_eq!(found.newest, expected.newest);
+        assert_eq!(found.lines(Format::Text), expected.lines(Format::Text));
+    }
+}
+
+struct Routed {
+    pipeline: Pipeline,
+    /// For each payload the samples of it that were refused.
+    refused: Vec<Vec<(Vec<u8>, Reason)>>,
+}
+
+impl Routed {
+    /// What samples said besides their value, in no order: that depends on K.
+    fn extras(&self) -> Vec<String> {
+        let extras = self.pipeline.extras.iter();
+        let mut extras: Vec<String> = extras.map(|extra| format!("{extra:?}")).collect();
+        extras.sort_unstable();
+        extras
+    }
+}
+
+fn run(settings: &PipelineSettings, payloads: &[&[u8]], page: usize) -> Routed {
+    let mut pipeline = Pipeline::new(settings);
+    let mut refused = Vec::new();
+    for page in payloads.chunks(page) {
+        let first = refused.len();
+        refused.resize_with(first + page.len(), Vec::new);
+        for (number, sample, reason) in pipeline.page_of_arrays(page) {
+            refused[first + number].push((sample, reason));
+        }
+    }
+    Routed { pipeline, refused }
+}
+
+/// Compares the refusals with those of the oracle, which knows of no other
+/// payload: they are its own, and such as the catalog gives.
+fn judge(payloads: &[&[u8]], refused: &[Vec<(Vec<u8>, Reason)>]) {
+    let of_the_catalog = [Reason::TypeConflict, Reason::SuffixConflict, Reason::ReservedName];
+    let mut judged: Option<(&[u8], Vec<Reason>)> = None;
+    for (payload, refused) in payloads.iter().zip(refused) {
+        let own = match judged.take() {
+            Some((same, own)) if same == *payload => own,
+            Some(_) | None => refused_by_the_oracle(payload),
+        };
+        let reasons = refused.iter().map(|(_, reason)| *reason);
+        let reasons: Vec<Reason> = reasons.filter(|it| !of_the_catalog.contains(it)).collect();
+        assert_eq!(reasons, own, "right: the oracle on {:?}", payload.escape_ascii().to_string());
+        judged = Some((payload, own));
+    }
+}
+
+fn refused_by_the_oracle(payload: &[u8]) -> Vec<Reason> {
+    let limits = PayloadLimits::default();
+    if !payload.trim_ascii_start().starts_with(b"[") {
+        return oracle::decode(payload, &limits).err().into_iter().collect();
+    }
+    match oracle::decode_array(payload, &limits) {
+        Ok(samples) => samples.into_iter().filter_map(Result::err).collect(),
+        Err(reason) => vec![reason],
+    }
+}
