@@ -7,8 +7,8 @@ use psg_engine::reject::Reason;
 use psg_engine::wire::{Decoder, begins_array};
 
 use crate::oracle;
-use crate::payloads::{cases, damaged_payload, payload, small_limits, token_soup};
-use crate::show::{now, show};
+use crate::payloads::{cases, damaged_payload, payload, token_soup};
+use crate::show::{now, show, small_limits};
 
 /// The verdicts on the elements of an array, in order; or that on all of it.
 fn decode_array(
