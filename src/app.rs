@@ -25,6 +25,7 @@ use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::IntakeSettings;
+use psg_engine::series::ReaderIndex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -141,7 +142,8 @@ impl Parts {
             &settings.queue.key,
             settings.metrics.disable_meta_metrics,
         ));
-        let (shards, threads) = ShardSet::start(settings.shards, metrics.clone(), clock)?;
+        let (shards, threads) =
+            ShardSet::start(settings.shards, metrics.clone(), clock, settings.metrics.expiry)?;
         let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone())?;
         Ok(Self { catalog, metrics, shards, threads, scrapes, scraper, clock })
     }
@@ -175,6 +177,7 @@ fn start_readers(
             shards: parts.shards.count(),
             cache_series: settings.metrics.reader_cache_series,
             sort_labels: settings.metrics.sort_labels,
+            reader: ReaderIndex::default(),
         },
         catalog: parts.catalog.clone(),
         shards: parts.shards.clone(),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use psg_engine::metric::Moment;
 use psg_engine::timestamp::UnixTime;
@@ -16,6 +16,11 @@ impl Clock {
     /// A clock that starts now.
     pub fn start() -> Self {
         Self(Instant::now())
+    }
+
+    /// When `moment` is by the system's clock.
+    pub fn instant(&self, moment: Moment) -> Instant {
+        self.0 + Duration::from_millis(moment.0)
     }
 
     /// The present moment.

@@ -3,10 +3,13 @@
 
 mod router;
 
+use std::pin::pin;
+
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::backoff::Backoff;
+use crate::shard_set::ShardsGone;
 use crate::source::{QueueSource, Taken};
 use crate::stop::StopSignal;
 
@@ -29,28 +32,45 @@ impl<S: QueueSource> Reader<S> {
     /// Takes and routes until the stop signal has come and all that was taken
     /// is in the shards' inboxes.
     pub async fn run(mut self) {
+        // The shards have ended: so has the process.
+        let _ = self.work().await;
+    }
+
+    async fn work(&mut self) -> Result<(), ShardsGone> {
+        let Self { source, router, stop } = self;
         let mut backoff = Backoff::default();
         loop {
-            match self.source.take().await {
+            match obeying(router, source.take()).await? {
                 Ok(Taken::Page(page)) => {
                     backoff.reset();
-                    if self.router.route(page).await.is_err() {
-                        return;
-                    }
+                    router.route(page).await?;
                 }
-                Ok(Taken::Ended) => return,
+                Ok(Taken::Ended) => return Ok(()),
                 Err(error) => {
                     tracing::debug!(kind = error.kind.as_str(), %error, "nothing could be taken");
-                    self.wait(backoff.delay()).await;
+                    obeying(router, wait(stop, backoff.delay())).await?;
                 }
             }
         }
     }
+}
 
-    async fn wait(&mut self, delay: std::time::Duration) {
+async fn wait(stop: &mut StopSignal, delay: std::time::Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = stop.stopped() => {}
+    }
+}
+
+/// Waits for `future`, and meanwhile gives back at once what shards let
+/// expire. The future is never dropped before it is done.
+async fn obeying<F: Future>(router: &mut Router, future: F) -> Result<F::Output, ShardsGone> {
+    let mut future = pin!(future);
+    loop {
         tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = self.stop.stopped() => {}
+            biased;
+            output = &mut future => return Ok(output),
+            obeyed = router.obey() => obeyed?,
         }
     }
 }

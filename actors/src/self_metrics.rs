@@ -127,6 +127,8 @@ pub struct ShardMetrics {
     pub series: [AtomicU64; Kind::ALL.len()],
     /// Nanoseconds spent on applying batches.
     pub apply_nanoseconds: AtomicU64,
+    /// Series that have expired.
+    pub expired: AtomicU64,
 }
 
 impl ShardMetrics {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::store::ExpirySettings;
 
 /// Everything that the running gateway is tuned by.
 #[derive(Debug, Clone)]
@@ -120,6 +121,8 @@ pub struct MetricSettings {
     pub series: SeriesLimits,
     /// Window and estimator of summaries.
     pub summary: SummarySettings,
+    /// When idle series leave.
+    pub expiry: ExpirySettings,
     /// Whether labels are printed sorted by name; else in first-seen order.
     pub sort_labels: bool,
     /// Whether the gateway's own metrics, but for `info`, are left out.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use psg_engine::exposition::Format;
 use psg_engine::merge::Fragment;
 use psg_engine::reject::Reason;
-use psg_engine::series::{SeriesKey, Slot};
+use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::ShardIndex;
-use psg_engine::store::{Batch, ExposeJob, Store};
+use psg_engine::store::{Batch, ExpirySettings, ExposeJob, Notice, Store};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::Clock;
@@ -24,6 +24,8 @@ use crate::self_metrics::ShardMetrics;
 const SLICE_SERIES: usize = 1024;
 /// Messages that have their turn between two slices.
 const MESSAGES_PER_SLICE: usize = 16;
+/// Series that may expire before messages have their turn.
+const SLICE_EXPIRIES: usize = 1024;
 
 /// What a shard is asked.
 #[derive(Debug)]
@@ -32,10 +34,12 @@ pub enum ShardMessage {
     /// on which a shard never waits: a reader has one question at each shard
     /// at most.
     Define {
+        /// Who asks.
+        reader: ReaderIndex,
         /// Which series.
         keys: Vec<SeriesKey>,
-        /// Where the answer goes.
-        reply: UnboundedSender<Defined>,
+        /// Where the answer goes, and later word of series that expire.
+        reply: UnboundedSender<Word>,
     },
     /// Apply samples.
     Apply(Batch),
@@ -48,13 +52,34 @@ pub enum ShardMessage {
     },
 }
 
+/// What a shard sends to a reader. All of it goes through one channel, in
+/// order.
+#[derive(Debug)]
+pub enum Word {
+    /// The answer to a question.
+    Defined(Defined),
+    /// Series have expired.
+    Expired(Expired),
+}
+
+/// Word of series that have expired: the reader that holds them has to give
+/// them back. It is sent once for each series that a reader holds, so what
+/// waits in a reader's channel is bounded by its cache.
+#[derive(Debug)]
+pub struct Expired {
+    /// Whose series they are.
+    pub shard: ShardIndex,
+    /// Which.
+    pub handles: Vec<Handle>,
+}
+
 /// A shard's answer to [`ShardMessage::Define`], in the order of its keys.
 #[derive(Debug)]
 pub struct Defined {
     /// Whose answer it is.
     pub shard: ShardIndex,
     /// A slot, or the limit that refuses the series.
-    pub answers: Vec<Result<Slot, Reason>>,
+    pub answers: Vec<Result<Handle, Reason>>,
 }
 
 /// A shard's part of a scrape.
@@ -73,6 +98,8 @@ pub struct Shard {
     inbox: Receiver<ShardMessage>,
     store: Store,
     scrapes: VecDeque<(ExposeJob, Sender<Exposed>)>,
+    /// The channel of each reader that has asked something.
+    readers: Vec<Option<UnboundedSender<Word>>>,
     metrics: Arc<ShardMetrics>,
     clock: Clock,
 }
@@ -84,29 +111,47 @@ impl Shard {
         inbox: Receiver<ShardMessage>,
         metrics: Arc<ShardMetrics>,
         clock: Clock,
+        expiry: ExpirySettings,
     ) -> Self {
-        Self { index, inbox, store: Store::default(), scrapes: VecDeque::new(), metrics, clock }
+        Self {
+            index,
+            inbox,
+            store: Store::new(expiry),
+            scrapes: VecDeque::new(),
+            readers: vec![None; MAX_READERS],
+            metrics,
+            clock,
+        }
     }
 
     /// Works until the inbox is closed and empty.
     pub fn run(mut self) {
         loop {
-            if self.expose_slice() {
+            if self.expose_slice() || self.expire_slice() {
                 let inbox = self.inbox.clone();
                 inbox.try_iter().take(MESSAGES_PER_SLICE).for_each(|message| self.handle(message));
                 continue;
             }
-            match self.inbox.recv() {
+            match self.receive() {
                 Ok(message) => self.handle(message),
-                Err(_) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+
+    /// The next message, unless a series expires before it comes.
+    fn receive(&self) -> Result<ShardMessage, RecvTimeoutError> {
+        match self.store.next_expiry() {
+            None => self.inbox.recv().map_err(RecvTimeoutError::from),
+            Some(moment) => self.inbox.recv_deadline(self.clock.instant(moment)),
         }
     }
 
     fn handle(&mut self, message: ShardMessage) {
         match message {
             ShardMessage::Apply(batch) => self.apply(&batch),
-            ShardMessage::Define { keys, reply } => self.define(keys, &reply),
+            ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
             ShardMessage::Expose { format, reply } => {
                 self.scrapes.push_back((ExposeJob::new(format), reply));
             }
@@ -118,16 +163,50 @@ impl Shard {
         self.store.apply(batch, self.clock.now());
         let spent = before.elapsed().as_nanos() as u64;
         self.metrics.apply_nanoseconds.fetch_add(spent, Ordering::Relaxed);
+        self.tell_shown();
+    }
+
+    fn tell_shown(&self) {
         for (gauge, shown) in self.metrics.series.iter().zip(self.store.shown()) {
             gauge.store(shown as u64, Ordering::Relaxed);
         }
     }
 
-    fn define(&mut self, keys: Vec<SeriesKey>, reply: &UnboundedSender<Defined>) {
+    fn define(&mut self, reader: ReaderIndex, keys: Vec<SeriesKey>, reply: UnboundedSender<Word>) {
         let now = self.clock.now();
-        let answers = keys.into_iter().map(|key| self.store.define(key, now)).collect();
+        let answers = keys.into_iter().map(|key| self.store.define(key, reader, now)).collect();
         // A reader that has gone needs no answer: the process is ending.
-        let _ = reply.send(Defined { shard: self.index, answers });
+        let _ = reply.send(Word::Defined(Defined { shard: self.index, answers }));
+        self.readers[usize::from(reader.0)] = Some(reply);
+    }
+
+    /// Lets some series expire; false where none is due. What a scrape shows
+    /// is its own affair, and nothing moves while it is under way.
+    fn expire_slice(&mut self) -> bool {
+        let Some(due) = self.store.next_expiry() else { return false };
+        let now = self.clock.now();
+        if now < due {
+            return false;
+        }
+        self.store.expire_some(SLICE_EXPIRIES, now);
+        self.metrics.expired.store(self.store.expired(), Ordering::Relaxed);
+        self.tell_shown();
+        self.tell_readers();
+        true
+    }
+
+    fn tell_readers(&mut self) {
+        let notices = self.store.take_notices();
+        for (number, reply) in self.readers.iter().enumerate() {
+            let Some(reply) = reply else { continue };
+            let is_for = |notice: &&Notice| notice.readers.contains(ReaderIndex(number as u8));
+            let handles: Vec<Handle> =
+                notices.iter().filter(is_for).map(|notice| notice.handle).collect();
+            if !handles.is_empty() {
+                // A reader that has gone needs no word.
+                let _ = reply.send(Word::Expired(Expired { shard: self.index, handles }));
+            }
+        }
     }
 
     /// Writes a slice of the oldest scrape; false where there is none.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use psg_engine::exposition::Format;
 use psg_engine::sharding::{ShardCount, ShardIndex};
+use psg_engine::store::ExpirySettings;
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
@@ -37,13 +38,14 @@ impl ShardSet {
         settings: ShardSettings,
         metrics: Arc<SelfMetrics>,
         clock: Clock,
+        expiry: ExpirySettings,
     ) -> io::Result<(Self, ShardThreads)> {
         let mut inboxes = Vec::new();
         let mut threads = Vec::new();
         for (number, shard_metrics) in metrics.shards.iter().enumerate() {
             let index = ShardIndex(number as u16);
             let (sender, inbox) = bounded(settings.inbox_capacity);
-            let shard = Shard::new(index, inbox, shard_metrics.clone(), clock);
+            let shard = Shard::new(index, inbox, shard_metrics.clone(), clock, expiry);
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
             threads.push(thread.spawn(move || shard.run())?);
             inboxes.push(sender);

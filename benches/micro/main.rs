@@ -25,6 +25,7 @@ use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
 use psg_engine::store::{Batch, ExposeJob, Store};
 use psg_engine::timestamp::UnixTime;
@@ -63,6 +64,7 @@ impl Engine {
             shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,
+            reader: ReaderIndex(0),
         };
         let catalog = Catalog::new(limits, SummarySettings::default());
         Self { intake: Intake::new(settings, catalog), store: Store::default() }
@@ -74,7 +76,10 @@ impl Engine {
         }
         for unknown in self.intake.unknown() {
             let (keys, asked) = unknown.ask();
-            let answers = keys.into_iter().map(|key| self.store.define(key, Moment(0))).collect();
+            let answers = keys
+                .into_iter()
+                .map(|key| self.store.define(key, ReaderIndex(0), Moment(0)))
+                .collect();
             self.intake.answer(asked, answers);
         }
         self.intake.finish().batches.remove(0)

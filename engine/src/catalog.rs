@@ -3,8 +3,8 @@
 //! A *family* is everything under one metric name. The first valid sample of a
 //! name decides its type, help, bucket layout and objectives, here, before any
 //! sample of it is routed. Families are held by counted references
-//! ([`FamilyRef`], [`Place`]); with the last one the family is removed, so that
-//! nothing which was refused leaves a trace.
+//! ([`FamilyRef`]); with the last one the family is removed, so that nothing
+//! which was refused leaves a trace.
 //!
 //! Readers keep the families that they have met; the map behind this type is
 //! touched only when a family is seen for the first time or leaves.
@@ -12,7 +12,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crossbeam_utils::CachePadded;
@@ -27,6 +27,11 @@ use crate::metric::summary::{SummaryPlan, SummarySettings};
 use crate::name::RESERVED_PREFIX;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
+
+mod admission;
+mod retirement;
+
+pub use admission::Admission;
 
 /// The endings of the names that a histogram or a summary prints besides its own.
 pub(crate) const DERIVED: [&str; 4] = ["_bucket", "_count", "_created", "_sum"];
@@ -44,6 +49,8 @@ struct Shared {
     /// and retirements only, both rare.
     printed: Mutex<HashMap<Box<str>, u64>>,
     next_uid: AtomicU64,
+    /// How many families were retired while they had references.
+    retirements: CachePadded<AtomicU64>,
     live_series: CachePadded<AtomicUsize>,
     limits: SeriesLimits,
     summary: SummarySettings,
@@ -67,6 +74,8 @@ pub struct Family {
 struct Counts {
     /// Counted references; 0 is final.
     refs: AtomicU32,
+    /// Set where the name was taken from it though references are left.
+    retired: AtomicBool,
     live_series: AtomicUsize,
 }
 
@@ -87,11 +96,6 @@ pub enum Shape {
 #[derive(Debug)]
 pub struct FamilyRef(Arc<Family>);
 
-/// A series' place in its family's count and in the process's, given back when
-/// it is dropped with the series.
-#[derive(Debug)]
-pub struct Place(FamilyRef);
-
 impl Catalog {
     /// An empty catalog.
     pub fn new(limits: SeriesLimits, summary: SummarySettings) -> Self {
@@ -99,6 +103,7 @@ impl Catalog {
             families: DashMap::default(),
             printed: Mutex::default(),
             next_uid: AtomicU64::new(1),
+            retirements: CachePadded::default(),
             live_series: CachePadded::default(),
             limits,
             summary,
@@ -315,7 +320,7 @@ impl Family {
     /// Whether it is still in the catalog. A reader that has kept a family
     /// checks this before it refuses a sample for its sake.
     pub fn is_alive(&self) -> bool {
-        self.counts.refs.load(Ordering::Acquire) > 0
+        self.counts.refs.load(Ordering::Acquire) > 0 && !self.is_retired()
     }
 
     /// Refuses, with `type_conflict`, another type than its own.
@@ -330,8 +335,12 @@ impl Family {
 
 impl FamilyRef {
     /// A counted reference to a family that was met before, unless its last
-    /// reference has gone since: then the name has to be claimed anew.
+    /// reference has gone since, or it was retired: then the name has to be
+    /// claimed anew.
     pub fn from_cached(family: &Arc<Family>) -> Option<Self> {
+        if family.is_retired() {
+            return None;
+        }
         let more = |refs: u32| (refs > 0).then(|| refs + 1);
         family.counts.refs.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
         Some(Self(family.clone()))
@@ -359,42 +368,4 @@ impl Drop for FamilyRef {
             shared.retire(&self.0);
         }
     }
-}
-
-impl Place {
-    /// Reserves a place for one more series of `family`, or says which limit
-    /// is reached: `metric_series_limit` or `series_limit`.
-    pub fn reserve(family: FamilyRef) -> Result<Self, Reason> {
-        let Some(shared) = family.0.home.upgrade() else {
-            return Err(Reason::SeriesLimit);
-        };
-        let limits = shared.limits;
-        if !add_below(&family.counts.live_series, limits.max_series_per_metric) {
-            return Err(Reason::MetricSeriesLimit);
-        }
-        if !add_below(&shared.live_series, limits.max_series) {
-            family.counts.live_series.fetch_sub(1, Ordering::Relaxed);
-            return Err(Reason::SeriesLimit);
-        }
-        Ok(Self(family))
-    }
-
-    /// The family, uncounted.
-    pub fn family(&self) -> &Arc<Family> {
-        self.0.family()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.counts.live_series.fetch_sub(1, Ordering::Relaxed);
-        if let Some(shared) = self.0.0.home.upgrade() {
-            shared.live_series.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-fn add_below(count: &AtomicUsize, limit: usize) -> bool {
-    let more = |live: usize| (live < limit).then(|| live + 1);
-    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }

@@ -18,12 +18,12 @@ mod clock;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Family};
+use crate::catalog::{Admission, Catalog, Family};
 use crate::labels::LabelRenderer;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
-use crate::series::{SeriesKey, Slot};
+use crate::series::{Handle, ReaderIndex, SeriesKey};
 use crate::sharding::{ShardCount, ShardIndex, series_hash};
 use crate::store::{Batch, Extra};
 use crate::timestamp::{Ttl, UnixTime};
@@ -44,6 +44,8 @@ pub struct IntakeSettings {
     pub cache_series: usize,
     /// Whether labels are printed sorted; else in first-seen order.
     pub sort_labels: bool,
+    /// Whose intake it is.
+    pub reader: ReaderIndex,
 }
 
 /// One reader's intake.
@@ -282,10 +284,16 @@ impl Intake {
     }
 
     /// Takes a shard's answers, one for each key that it was asked for.
-    pub fn answer(&mut self, asked: Asked, answers: Vec<Result<Slot, Reason>>) {
+    pub fn answer(&mut self, asked: Asked, answers: Vec<Result<Handle, Reason>>) {
         for (entry, answer) in asked.entries.into_iter().zip(answers) {
             self.series.resolve(entry, asked.shard, answer);
         }
+    }
+
+    /// Takes a shard's word that these series have expired: they are forgotten
+    /// at the end of the page, behind the values that are in hand for them.
+    pub fn forget(&mut self, shard: ShardIndex, handles: &[Handle]) {
+        self.series.expire(shard, handles);
     }
 
     /// Ends the page, after every shard has answered.
@@ -295,13 +303,14 @@ impl Intake {
         let expected = self.page.len() / self.settings.shards.get();
         for batch in &mut outcome.batches {
             batch.taken_at = self.taken_at;
+            batch.reader = self.settings.reader;
             batch.values.reserve(expected + expected / 4);
         }
         let mut extras = self.extras.drain(..).peekable();
         for (index, routed) in self.page.drain(..).enumerate() {
             let extra = extras.next_if(|extra| extra.index as usize == index);
             match self.series.state(routed.entry) {
-                State::Known { shard, slot } => {
+                State::Known { shard, slot, .. } => {
                     let batch = &mut outcome.batches[shard.get()];
                     if let Some(extra) = extra {
                         batch.extras.push(Extra { index: batch.values.len() as u32, ..extra });
@@ -368,6 +377,7 @@ impl Intake {
             family,
             labels,
             display: display.map(Box::from),
+            admission: Admission::Counted,
         };
         self.unknown.push((entry, key));
         Ok(Decoded::new(entry, &sample))
@@ -421,7 +431,8 @@ mod tests {
         intake.route(payload, |_, reject| panic!("{reject}"));
         for unknown in intake.unknown() {
             let (keys, asked) = unknown.ask();
-            let answers = keys.into_iter().map(|key| store.define(key, Moment(0))).collect();
+            let answers =
+                keys.into_iter().map(|key| store.define(key, ReaderIndex(0), Moment(0))).collect();
             intake.answer(asked, answers);
         }
         intake.finish().batches.iter().for_each(|batch| store.apply(batch, Moment(0)));
@@ -434,6 +445,7 @@ mod tests {
             shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,
+            reader: ReaderIndex(0),
         };
         let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
         (Intake::new(settings, catalog), Store::default())

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::FamilyRef;
+use crate::catalog::{Admission, FamilyRef};
 
 /// The identity of a series, as a reader asks its shard for a slot.
 #[derive(Debug)]
@@ -16,8 +16,69 @@ pub struct SeriesKey {
     pub display: Option<Box<str>>,
     /// [`crate::sharding::series_hash`] of the two.
     pub hash: u64,
+    /// How the series is to be let in where it does not exist.
+    pub admission: Admission,
 }
 
 /// Where a series lies in its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(pub u32);
+
+/// Tells apart the series that had a slot one after the other. Notices and
+/// answers come to a reader in order, so a notice is never about another
+/// series than the one that the reader has there; this makes sure of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Generation(pub u8);
+
+/// A reader's reference to a series in its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handle {
+    /// Where the series lies.
+    pub slot: Slot,
+    /// Which series of that slot it is.
+    pub generation: Generation,
+}
+
+/// A reader: below [`MAX_READERS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReaderIndex(pub u8);
+
+/// Readers of one process, at most.
+pub const MAX_READERS: usize = 64;
+
+/// A set of readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Readers(u64);
+
+impl Readers {
+    /// One reader alone.
+    pub fn one(reader: ReaderIndex) -> Self {
+        Self(1 << reader.0)
+    }
+
+    /// Whether nobody is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Takes a reader in.
+    pub fn insert(&mut self, reader: ReaderIndex) {
+        self.0 |= 1 << reader.0;
+    }
+
+    /// Takes a reader out.
+    pub fn remove(&mut self, reader: ReaderIndex) {
+        self.0 &= !(1 << reader.0);
+    }
+
+    /// Everyone who is in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether a reader is in it.
+    pub fn contains(self, reader: ReaderIndex) -> bool {
+        self.0 >> reader.0 & 1 == 1
+    }
+}

@@ -2,26 +2,39 @@
 //!
 //! A series lives in a *slot*. Readers learn the slot once (`define`) and then
 //! send `(slot, value)` pairs, so that applying a sample is an array look-up.
-//! A slot is held by a counted reference of each reader that knows it; a
-//! series is *shown* from its first value on.
+//! A slot is held by a reference of each reader that knows it; a series is
+//! *shown* from its first value on, until it expires. Then it is *hidden*: its
+//! total goes to the tombstones, its holders are told, and with the last
+//! reference the slot is free.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-use crate::catalog::{Family, Place};
+use crate::catalog::{Admission, FamilyRef};
 use crate::metric::{Moment, Value};
 use crate::reject::Reason;
 use crate::sample::Kind;
-use crate::series::{SeriesKey, Slot};
+use crate::series::{Generation, Handle, ReaderIndex, Readers, SeriesKey, Slot};
 use crate::timestamp::{Stamp, Ttl, UnixTime};
 
+mod expire;
 mod expose;
+mod holders;
+mod listing;
+mod wheel;
 
+pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
+pub use holders::Notice;
+
+use expire::OwnTtls;
+use holders::Told;
+use listing::{Listings, Position};
+use wheel::{Mark, Tick, Wheel};
 
 /// The series of one shard.
 #[derive(Debug, Default)]
@@ -32,31 +45,51 @@ pub struct Store {
     /// own, since a stranger can make series that collide under a fixed one.
     index: HashTable<Slot>,
     hasher: RandomState,
-    families: BTreeMap<FamilyKey, Vec<Slot>>,
+    /// The shown series of each family.
+    listings: Listings,
     /// Label texts as sent, for the series that print another than their
     /// canonical one.
-    display: HashMap<Slot, Box<str>>,
+    display: HashMap<Slot, Box<str>, RandomState>,
     shown: [usize; Kind::ALL.len()],
+    generation: Generation,
+    expiry: ExpirySettings,
+    /// When to look at series that may be idle for too long.
+    wheel: Wheel,
+    /// Series with a time to live of their own.
+    own_ttl: OwnTtls,
+    told: Told,
+    expired: u64,
 }
 
+/// One series. A cache line, since applying a sample touches nothing else: what
+/// few series have stands in tables beside.
 #[derive(Debug)]
 struct Series {
-    place: Place,
+    family: FamilyRef,
     labels: Arc<str>,
-    index_hash: u64,
     value: Value,
-    holders: u32,
-    shown: bool,
+    /// Readers that hold the slot and have not been told to forget it.
+    holders: Readers,
+    index_hash: u32,
+    /// When its last value came.
+    touched: Tick,
+    /// Where it stands among the shown series of its family.
+    position: Position,
+    generation: Generation,
+    admission: Admission,
+    /// Which entry of the wheel is the one that counts.
+    mark: Mark,
+    has_own_ttl: bool,
 }
 
-/// Orders families by name, the older of two of one name first.
-#[derive(Debug, Clone)]
-struct FamilyKey(Arc<Family>);
+const _: () = assert!(size_of::<Option<Series>>() == 64);
 
 /// What a reader sends a shard: values for slots that it holds, in the order
 /// in which they were taken, then the slots that it holds no longer.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Who sends it.
+    pub reader: ReaderIndex,
     /// Samples.
     pub values: Vec<(Slot, f64)>,
     /// What few of them say besides, in their order.
@@ -79,21 +112,47 @@ pub struct Extra {
 }
 
 impl Store {
-    /// The slot of a series, on which the asker then holds a reference; or
-    /// which limit refuses a new series.
-    pub fn define(&mut self, key: SeriesKey, now: Moment) -> Result<Slot, Reason> {
-        let index_hash = self.hasher.hash_one((key.family.uid(), &*key.labels));
+    /// A store without series.
+    pub fn new(expiry: ExpirySettings) -> Self {
+        Self { expiry, ..Self::default() }
+    }
+
+    /// A handle on a series, which `reader` then holds; or which limit refuses
+    /// a new one.
+    pub fn define(
+        &mut self,
+        key: SeriesKey,
+        reader: ReaderIndex,
+        now: Moment,
+    ) -> Result<Handle, Reason> {
+        let index_hash = self.index_hash(&key);
         if let Some(slot) = self.find(index_hash, &key) {
-            self.series_mut(slot).holders += 1;
-            return Ok(slot);
+            let series = self.series_mut(slot);
+            series.holders.insert(reader);
+            return Ok(Handle { slot, generation: series.generation });
         }
-        let SeriesKey { family, labels, display, hash: _ } = key;
-        let place = Place::reserve(family)?;
-        let value = Value::new(place.family(), now);
-        let series = Series { place, labels, index_hash, value, holders: 1, shown: false };
-        let slot = self.insert(series);
+        let SeriesKey { family, labels, display, hash: _, admission } = key;
+        match admission {
+            Admission::Counted => family.reserve_place()?,
+            Admission::Overflow => {}
+        }
+        self.generation.0 = self.generation.0.wrapping_add(1);
+        let generation = self.generation;
+        let slot = self.insert(Series {
+            family,
+            labels,
+            value: Value::NONE,
+            holders: Readers::one(reader),
+            index_hash,
+            touched: Tick::at(now),
+            position: Position::HIDDEN,
+            generation,
+            admission,
+            mark: Mark::default(),
+            has_own_ttl: false,
+        });
         self.display.extend(display.map(|text| (slot, text)));
-        Ok(slot)
+        Ok(Handle { slot, generation })
     }
 
     /// Applies a batch.
@@ -107,7 +166,7 @@ impl Store {
         }
         self.apply_values(&batch.values[from..], batch.taken_at, now);
         for slot in &batch.forget {
-            self.forget(*slot);
+            self.forget(*slot, batch.reader);
         }
     }
 
@@ -126,15 +185,23 @@ impl Store {
         now: Moment,
     ) {
         self.apply_one(slot, value, Stamp { taken_at, timestamp: extra.timestamp }, now);
+        if let Some(ttl) = extra.ttl {
+            let seconds = ttl.seconds().unwrap_or(0);
+            self.set_ttl(slot, u64::from(seconds) * 1000, now);
+        }
     }
 
     #[inline(always)]
     fn apply_one(&mut self, slot: Slot, value: f64, stamp: Stamp, now: Moment) {
-        let series = held(&mut self.slots, slot);
-        series.value.apply(value, stamp, series.place.family(), now);
-        if !series.shown {
-            self.show(slot);
+        let mut series = held(&mut self.slots, slot);
+        if series.is_hidden() {
+            if !self.show(slot, now) {
+                return;
+            }
+            series = held(&mut self.slots, slot);
         }
+        series.touched = Tick::at(now);
+        series.value.apply(value, stamp, series.family.family(), now);
     }
 
     /// Shown series of each type, indexed by `kind as usize`.
@@ -142,19 +209,23 @@ impl Store {
         self.shown
     }
 
-    /// Slots in use: shown series, and those that readers have asked for and
-    /// sent no value to yet.
+    /// Slots in use: shown series, those that readers have asked for and sent
+    /// no value to yet, and those that expired and that readers still hold.
     pub fn defined(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    fn find(&self, index_hash: u64, key: &SeriesKey) -> Option<Slot> {
+    fn index_hash(&self, key: &SeriesKey) -> u32 {
+        self.hasher.hash_one((key.family.uid(), &*key.labels)) as u32
+    }
+
+    fn find(&self, index_hash: u32, key: &SeriesKey) -> Option<Slot> {
         let same = |slot: &Slot| {
             self.slots[slot.0 as usize].as_ref().is_some_and(|series| {
-                series.place.family().uid() == key.family.uid() && series.labels == key.labels
+                series.family.uid() == key.family.uid() && series.labels == key.labels
             })
         };
-        self.index.find(index_hash, same).copied()
+        self.index.find(spread(index_hash), same).copied()
     }
 
     fn insert(&mut self, series: Series) -> Slot {
@@ -170,33 +241,48 @@ impl Store {
             }
         };
         let slots = &self.slots;
-        let hash_of = |slot: &Slot| slots[slot.0 as usize].as_ref().map_or(0, |s| s.index_hash);
-        self.index.insert_unique(index_hash, slot, hash_of);
+        let hash_of =
+            |slot: &Slot| slots[slot.0 as usize].as_ref().map_or(0, |s| spread(s.index_hash));
+        self.index.insert_unique(spread(index_hash), slot, hash_of);
         slot
     }
 
-    fn show(&mut self, slot: Slot) {
+    /// Shows a hidden series, at its first value or at the first one after it
+    /// expired. False where its family was retired: its values are thrown away.
+    fn show(&mut self, slot: Slot, now: Moment) -> bool {
         let series = held(&mut self.slots, slot);
-        series.shown = true;
-        let family = series.place.family().clone();
+        if series.family.is_retired() {
+            return false;
+        }
+        let family = series.family.family();
+        series.value = Value::new(family, now);
+        series.position = self.listings.insert(family, slot);
         self.shown[family.kind() as usize] += 1;
-        self.families.entry(FamilyKey(family)).or_default().push(slot);
+        series.touched = Tick::at(now);
+        self.watch(slot, Tick::at(now));
+        true
     }
 
-    fn forget(&mut self, slot: Slot) {
-        let series = self.series_mut(slot);
-        series.holders -= 1;
-        if series.holders == 0 && !series.shown {
-            self.remove(slot);
-        }
+    fn forget(&mut self, slot: Slot, reader: ReaderIndex) {
+        self.told.forget(slot, reader);
+        self.series_mut(slot).holders.remove(reader);
+        self.free_if_unused(slot);
     }
 
     /// Frees the slot of a series that is not shown and that nobody holds; its
     /// place and its reference to the family go with it.
-    fn remove(&mut self, slot: Slot) {
+    fn free_if_unused(&mut self, slot: Slot) {
+        let series = self.series_mut(slot);
+        if !series.is_hidden() || !series.holders.is_empty() || self.told.is_held(slot) {
+            return;
+        }
         let Some(series) = self.slots[slot.0 as usize].take() else { return };
-        if let Ok(entry) = self.index.find_entry(series.index_hash, |found| *found == slot) {
+        if let Ok(entry) = self.index.find_entry(spread(series.index_hash), |found| *found == slot)
+        {
             entry.remove();
+        }
+        if series.has_own_ttl {
+            self.own_ttl.remove(&slot);
         }
         self.display.remove(&slot);
         self.free.push(slot);
@@ -207,34 +293,28 @@ impl Store {
     }
 }
 
+impl Series {
+    /// Whether it has no value: none has come yet, or it expired.
+    #[inline]
+    fn is_hidden(&self) -> bool {
+        self.position == Position::HIDDEN
+    }
+}
+
+impl Drop for Series {
+    fn drop(&mut self) {
+        self.family.give_back(self.admission);
+    }
+}
+
 /// The series in a slot on which the caller, or the reader that it serves,
 /// holds a reference.
+#[inline]
 fn held(slots: &mut [Option<Series>], slot: Slot) -> &mut Series {
     slots[slot.0 as usize].as_mut().expect("a slot that is held is in use")
 }
 
-impl FamilyKey {
-    fn order(&self) -> (&str, u64) {
-        (self.0.name(), self.0.uid())
-    }
-}
-
-impl PartialEq for FamilyKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for FamilyKey {}
-
-impl PartialOrd for FamilyKey {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for FamilyKey {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order().cmp(&other.order())
-    }
+/// A table wants hashes that differ in all their bits.
+fn spread(index_hash: u32) -> u64 {
+    u64::from(index_hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

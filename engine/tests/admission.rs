@@ -22,7 +22,7 @@ use psg_engine::merge::merge;
 use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::Reason;
-use psg_engine::series::{SeriesKey, Slot};
+use psg_engine::series::{Handle, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{Batch, ExposeJob, Store};
 
@@ -33,10 +33,10 @@ const SHARDS: usize = 3;
 const PAGES: u64 = 300;
 const LIMITS: SeriesLimits = SeriesLimits { max_series: 40, max_series_per_metric: 12 };
 
-type Answers = (ShardIndex, Vec<Result<Slot, Reason>>);
+type Answers = (ShardIndex, Vec<Result<Handle, Reason>>);
 
 enum Message {
-    Define(Vec<SeriesKey>, Sender<Answers>),
+    Define(ReaderIndex, Vec<SeriesKey>, Sender<Answers>),
     Apply(Batch),
 }
 
@@ -51,8 +51,8 @@ fn shard(index: ShardIndex, inbox: Receiver<Message>, catalog: Catalog) -> Store
     let mut store = Store::default();
     for message in inbox {
         match message {
-            Message::Define(keys, reply) => {
-                let define = |key| store.define(key, Moment(0));
+            Message::Define(reader, keys, reply) => {
+                let define = |key| store.define(key, reader, Moment(0));
                 reply.send((index, keys.into_iter().map(define).collect())).unwrap();
             }
             Message::Apply(batch) => store.apply(&batch, Moment(0)),
@@ -62,7 +62,12 @@ fn shard(index: ShardIndex, inbox: Receiver<Message>, catalog: Catalog) -> Store
     store
 }
 
-fn reader(seed: u64, catalog: Catalog, shards: Vec<Sender<Message>>) -> Account {
+fn reader(
+    reader: ReaderIndex,
+    seed: u64,
+    catalog: Catalog,
+    shards: Vec<Sender<Message>>,
+) -> Account {
     let mut random = seed;
     let mut intake = Intake::new(
         IntakeSettings {
@@ -70,6 +75,7 @@ fn reader(seed: u64, catalog: Catalog, shards: Vec<Sender<Message>>) -> Account 
             shards: ShardCount::new(SHARDS),
             cache_series: 5,
             sort_labels: true,
+            reader,
         },
         catalog,
     );
@@ -82,7 +88,7 @@ fn reader(seed: u64, catalog: Catalog, shards: Vec<Sender<Message>>) -> Account 
         let mut asked = Vec::new();
         for unknown in intake.unknown() {
             let (keys, kept) = unknown.ask();
-            shards[kept.shard.get()].send(Message::Define(keys, reply.clone())).unwrap();
+            shards[kept.shard.get()].send(Message::Define(reader, keys, reply.clone())).unwrap();
             asked.push(kept);
         }
         while !asked.is_empty() {
@@ -136,7 +142,7 @@ fn readers_and_shards_at_once() {
                     let (catalog, senders, start) = (catalog.clone(), senders.clone(), &start);
                     scope.spawn(move || {
                         start.wait();
-                        reader(round * 100 + number, catalog, senders)
+                        reader(ReaderIndex(number as u8), round * 100 + number, catalog, senders)
                     })
                 })
                 .collect();

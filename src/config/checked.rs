@@ -9,6 +9,7 @@ use psg_actors::settings::{
 };
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::store::ExpirySettings;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tracing::level_filters::LevelFilter;
@@ -145,10 +146,17 @@ impl<'a> Checker<'a> {
                     kind.choice(text).and_then(kind::estimator).ok_or_else(|| unlike(kind, text))
                 }),
             },
+            expiry: self.expiry(),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
         }
+    }
+
+    fn expiry(&mut self) -> ExpirySettings {
+        let series: u64 = self.count(&METRICS_SERIES_TTL_SECONDS);
+        let gauge: u64 = self.count(&METRICS_GAUGE_TTL_SECONDS);
+        ExpirySettings::new(series * 1000, gauge * 1000)
     }
 
     fn payload(&mut self) -> PayloadLimits {

@@ -169,9 +169,9 @@ settings! {
     /// How quantiles are estimated: `ckms-targeted` is bounded in memory, `ckms-biased` is the `quantiles` crate's.
     METRICS_SUMMARY_ESTIMATOR = "Metrics.SummaryEstimator", From(default_estimator), Kind::Choice(&["ckms-biased", "ckms-targeted"]), Built;
     /// Seconds after which an idle series leaves `/metrics`; 0 is never.
-    METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Reserved;
+    METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Built;
     /// The same for gauges; 0 is as the other.
-    METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Reserved;
+    METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Built;
     /// A counter or histogram that expired and returns within so many seconds continues from its old total.
     METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR), Reserved;
     /// Totals of expired series kept; the oldest make room.

@@ -14,6 +14,8 @@ const SETTINGS: &[&str] = &[
     "Metrics.SummaryMaxAgeSeconds",
     "Metrics.SummaryAgeBuckets",
     "Metrics.SummaryEstimator",
+    "Metrics.SeriesTtlSeconds",
+    "Metrics.GaugeTtlSeconds",
     "Metrics.ReaderCacheSeries",
     "Metrics.MaxSeries",
     "Metrics.MaxSeriesPerMetric",

@@ -81,7 +81,6 @@ fn what_is_not_built_yet_is_refused() {
         ("Redis__Delivery", "exactly-once"),
         ("Redis__ConnectionString", "embedded"),
         ("Redis__DeadLetterKey", "dead"),
-        ("Metrics__SeriesTtlSeconds", "60"),
         ("Metrics__StateFile", "state"),
         ("Metrics__OnSeriesLimit", "overflow"),
         ("Metrics__DropLabels", "request_id"),

@@ -15,6 +15,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("rejected_samples_total", "counter", &["reason"]),
     ("series", "gauge", &["shard", "type"]),
     ("families", "gauge", &[]),
+    ("expired_series_total", "counter", &[]),
     ("shard_inbox_batches", "gauge", &["shard"]),
     ("apply_seconds_total", "counter", &["shard"]),
     ("scrape_duration_seconds", "histogram", &[]),

@@ -8,6 +8,7 @@ use psg_engine::catalog::Catalog;
 use psg_engine::intake::{Asked, Intake, IntakeSettings, Refused};
 use psg_engine::metric::Moment;
 use psg_engine::reject::{Reason, Reject};
+use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::Batch;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::clock::{Clock, UnixClock};
 use crate::reject_log::RejectLog;
 use crate::self_metrics::{SelfMetrics, WorkerMetrics};
-use crate::shard::{Defined, ShardMessage};
+use crate::shard::{ShardMessage, Word};
 use crate::shard_set::{ShardSet, ShardsGone};
 use crate::source::{Page, Slice};
 
@@ -24,8 +25,9 @@ use crate::source::{Page, Slice};
 pub struct Router {
     intake: Intake,
     shards: ShardSet,
-    reply: UnboundedSender<Defined>,
-    answers: UnboundedReceiver<Defined>,
+    reader: ReaderIndex,
+    reply: UnboundedSender<Word>,
+    words: UnboundedReceiver<Word>,
     account: Account,
     clock: Clock,
     unix: UnixClock,
@@ -58,13 +60,16 @@ pub struct RouterSettings {
 impl Router {
     /// A router that counts under `worker`.
     pub fn new(settings: RouterSettings, metrics: &SelfMetrics, worker: usize) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "it holds no more than was asked")]
-        let (reply, answers) = unbounded_channel();
+        #[expect(clippy::disallowed_methods, reason = "it holds no more than the reader does")]
+        let (reply, words) = unbounded_channel();
+        let reader = ReaderIndex(worker as u8);
+        let intake = IntakeSettings { reader, ..settings.intake };
         Self {
-            intake: Intake::new(settings.intake, settings.catalog),
+            intake: Intake::new(intake, settings.catalog),
             shards: settings.shards,
+            reader,
             reply,
-            answers,
+            words,
             account: Account {
                 metrics: metrics.workers[worker].clone(),
                 rejects: settings.rejects,
@@ -106,17 +111,34 @@ impl Router {
         let mut asked: Vec<Asked> = Vec::new();
         for unknown in self.intake.unknown() {
             let (keys, kept) = unknown.ask();
-            let reply = self.reply.clone();
-            self.shards.send(kept.shard, ShardMessage::Define { keys, reply })?;
+            let (reader, reply) = (self.reader, self.reply.clone());
+            self.shards.send(kept.shard, ShardMessage::Define { reader, keys, reply })?;
             asked.push(kept);
         }
         while !asked.is_empty() {
-            let defined = self.answers.recv().await.ok_or(ShardsGone)?;
-            let position = asked.iter().position(|kept| kept.shard == defined.shard);
-            let position = position.expect("a shard answers what it was asked");
-            self.intake.answer(asked.swap_remove(position), defined.answers);
+            match self.words.recv().await.ok_or(ShardsGone)? {
+                Word::Defined(defined) => {
+                    let position = asked.iter().position(|kept| kept.shard == defined.shard);
+                    let position = position.expect("a shard answers what it was asked");
+                    self.intake.answer(asked.swap_remove(position), defined.answers);
+                }
+                Word::Expired(expired) => self.intake.forget(expired.shard, &expired.handles),
+            }
         }
         Ok(())
+    }
+
+    /// Waits for word of series that have expired and gives them back at once.
+    /// For the time between two pages; the future may be dropped at any time.
+    pub async fn obey(&mut self) -> Result<(), ShardsGone> {
+        match self.words.recv().await.ok_or(ShardsGone)? {
+            Word::Expired(expired) => {
+                self.intake.forget(expired.shard, &expired.handles);
+                let outcome = self.intake.finish();
+                self.send_batches(outcome.batches)
+            }
+            Word::Defined(_) => unreachable!("nothing is asked between two pages"),
+        }
     }
 
     fn send(&mut self, page: Page<'_>, now: Moment) -> Result<(), ShardsGone> {
@@ -125,7 +147,11 @@ impl Router {
         for refused in &outcome.refused {
             self.account.refuse(&refused.reject, sample_of(page, refused), now);
         }
-        for (number, batch) in outcome.batches.into_iter().enumerate() {
+        self.send_batches(outcome.batches)
+    }
+
+    fn send_batches(&self, batches: Vec<Batch>) -> Result<(), ShardsGone> {
+        for (number, batch) in batches.into_iter().enumerate() {
             self.send_batch(ShardIndex(number as u16), batch)?;
         }
         Ok(())

@@ -166,6 +166,17 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         read: |reading, lines| lines.plain(reading.metrics.catalog.families() as f64),
     },
     SelfMetric {
+        name: "expired_series_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Series that left because no sample came for them within their time to live (Metrics.SeriesTtlSeconds, Metrics.GaugeTtlSeconds, or a sample's own). A rate near that of new series is what expiry is for; a high one for series that come back means that the time is too short.",
+        read: |reading, lines| {
+            let shards = &reading.metrics.shards;
+            let expired = shards.iter().map(|shard| shard.expired.load(Ordering::Relaxed));
+            lines.plain(expired.sum::<u64>() as f64);
+        },
+    },
+    SelfMetric {
         name: "shard_inbox_batches",
         kind: Kind::Gauge,
         labels: &["shard"],

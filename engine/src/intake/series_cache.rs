@@ -1,5 +1,6 @@
 //! The series that one reader knows, and where their shards keep them.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::clock::ClockSlab;
 use super::family_cache::FamilyId;
 use super::template::TemplateId;
 use crate::reject::Reason;
-use crate::series::Slot;
+use crate::series::{Generation, Handle, Slot};
 use crate::sharding::ShardIndex;
 
 /// Templates that one series may have: as many producers spell it differently.
@@ -28,7 +29,11 @@ pub struct SeriesCache {
     table: HashTable<u32>,
     hasher: RandomState,
     capacity: usize,
-    refused: Vec<EntryId>,
+    /// What leaves at the end of the page, whatever the capacity.
+    leaving: Vec<EntryId>,
+    /// Entries by where their series lie. Only shards' notices ask for it, so
+    /// it is not there before the first of these.
+    by_slot: Option<HashMap<(ShardIndex, Slot), EntryId, RandomState>>,
 }
 
 /// An entry of the cache; it stays that series' until a page ends.
@@ -56,17 +61,22 @@ struct Templates {
 pub enum State {
     /// Its shard has yet to answer.
     Unknown,
-    /// Its shard keeps it in this slot, on which this cache holds a reference.
+    /// Its shard keeps it, and this cache holds a reference to it there.
     Known {
         /// The shard.
         shard: ShardIndex,
-        /// The slot.
+        /// Where it lies in the shard.
         slot: Slot,
+        /// Which series of that slot it is.
+        generation: Generation,
     },
     /// Admission refused it; forgotten at the end of the page, since a place
     /// may come free.
     Refused(Reason),
 }
+
+// Read for every sample.
+const _: () = assert!(size_of::<State>() == 8);
 
 /// What leaves the cache with a series.
 #[derive(Debug)]
@@ -93,7 +103,8 @@ impl SeriesCache {
             table: HashTable::new(),
             hasher: RandomState::default(),
             capacity,
-            refused: Vec::new(),
+            leaving: Vec::new(),
+            by_slot: None,
         }
     }
 
@@ -164,14 +175,42 @@ impl SeriesCache {
     }
 
     /// Takes the answer of the series' shard.
-    pub fn resolve(&mut self, id: EntryId, shard: ShardIndex, answer: Result<Slot, Reason>) {
+    pub fn resolve(&mut self, id: EntryId, shard: ShardIndex, answer: Result<Handle, Reason>) {
         self.states[id.0 as usize] = match answer {
-            Ok(slot) => State::Known { shard, slot },
+            Ok(handle) => {
+                if let Some(by_slot) = &mut self.by_slot {
+                    by_slot.insert((shard, handle.slot), id);
+                }
+                known(shard, handle)
+            }
             Err(reason) => {
-                self.refused.push(id);
+                self.leaving.push(id);
                 State::Refused(reason)
             }
         };
+    }
+
+    /// Lets go, at the end of the page, of series that their shard has let
+    /// expire.
+    pub fn expire(&mut self, shard: ShardIndex, handles: &[Handle]) {
+        let by_slot = self.by_slot.take().unwrap_or_else(|| self.index_slots());
+        for handle in handles {
+            let Some(id) = by_slot.get(&(shard, handle.slot)) else { continue };
+            if self.states[id.0 as usize] == known(shard, *handle) {
+                self.leaving.push(*id);
+            }
+        }
+        self.by_slot = Some(by_slot);
+    }
+
+    fn index_slots(&self) -> HashMap<(ShardIndex, Slot), EntryId, RandomState> {
+        let known = self.states.iter().enumerate().filter_map(|(number, state)| match state {
+            State::Known { shard, slot, .. } if self.entries.get(number as u32).is_some() => {
+                Some(((*shard, *slot), EntryId(number as u32)))
+            }
+            State::Known { .. } | State::Unknown | State::Refused(_) => None,
+        });
+        known.collect()
     }
 
     /// What is known of the series of an entry of this page.
@@ -180,10 +219,10 @@ impl SeriesCache {
         self.states[id.0 as usize]
     }
 
-    /// Forgets what was refused, and what is beyond the capacity; `leave` is
+    /// Forgets what was refused or has expired, and what is beyond the capacity; `leave` is
     /// told what goes with each.
     pub fn end_page(&mut self, mut leave: impl FnMut(Leaving)) {
-        while let Some(id) = self.refused.pop() {
+        while let Some(id) = self.leaving.pop() {
             if let Some(entry) = self.entries.remove(id.0) {
                 leave(self.unlink(id.0, &entry));
             }
@@ -199,9 +238,18 @@ impl SeriesCache {
             found.remove();
         }
         let slot = match self.states[number as usize] {
-            State::Known { shard, slot } => Some((shard, slot)),
+            State::Known { shard, slot, .. } => {
+                if let Some(by_slot) = &mut self.by_slot {
+                    by_slot.remove(&(shard, slot));
+                }
+                Some((shard, slot))
+            }
             State::Unknown | State::Refused(_) => None,
         };
         Leaving { slot, templates: std::mem::take(&mut self.templates[number as usize]) }
     }
+}
+
+fn known(shard: ShardIndex, handle: Handle) -> State {
+    State::Known { shard, slot: handle.slot, generation: handle.generation }
 }

@@ -28,6 +28,9 @@ pub enum Value {
 }
 
 impl Value {
+    /// What stands in place of a value where there is none.
+    pub(crate) const NONE: Value = Value::Counter(0.0);
+
     /// The aggregate of no sample, of the type and shape of `family`.
     pub fn new(family: &Family, now: Moment) -> Self {
         match family.shape() {

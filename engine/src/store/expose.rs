@@ -1,12 +1,14 @@
 //! A shard's part of a scrape, written in slices so that samples are applied
 //! between them.
 
-use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{FamilyKey, Series, Store, held};
+use super::expire::deadline;
+use super::listing::FamilyKey;
+use super::wheel::Tick;
+use super::{Series, Store};
 use crate::catalog::Family;
 use crate::exposition::Format;
 use crate::exposition::series::write_series;
@@ -79,7 +81,8 @@ impl ExposeJob {
 }
 
 impl Store {
-    /// Writes about `budget` more series; true when nothing is left.
+    /// Writes about `budget` more series; true when nothing is left. Series
+    /// that have been idle for too long by `now` are passed over.
     pub fn expose_some(&mut self, job: &mut ExposeJob, budget: usize, now: Moment) -> bool {
         let mut left = budget;
         while left > 0 {
@@ -94,16 +97,12 @@ impl Store {
     /// The family that the job is at and how many of its series are written;
     /// moves on to the next family where all are.
     fn in_hand(&self, job: &mut ExposeJob) -> Option<(FamilyKey, usize)> {
-        let next = match &job.cursor {
-            None => self.families.first_key_value(),
-            Some((key, written)) => {
-                if self.families.get(key).is_some_and(|slots| *written < slots.len()) {
-                    return job.cursor.take();
-                }
-                self.families.range((Excluded(key), Unbounded)).next()
-            }
-        };
-        let (key, _) = next?;
+        if let Some((key, written)) = &job.cursor
+            && self.listings.get(key).is_some_and(|listing| *written < listing.len())
+        {
+            return job.cursor.take();
+        }
+        let key = self.listings.next(job.cursor.as_ref().map(|(key, _)| key))?;
         job.begin_family(&key.0);
         Some((key.clone(), 0))
     }
@@ -118,13 +117,18 @@ impl Store {
         budget: usize,
         now: Moment,
     ) -> usize {
-        let Self { families, slots, display, .. } = self;
-        let shown = &families[key];
-        let end = shown.len().min(from + budget);
-        for group in shown[from..end].chunks(FETCHED_TOGETHER) {
+        let Self { listings, slots, display, expiry, own_ttl, .. } = self;
+        let Some(listing) = listings.get(key) else { return from };
+        let end = listing.len().min(from + budget);
+        let tick = Tick::at(now);
+        for group in listing.slots(from..end).chunks(FETCHED_TOGETHER) {
             fetch(slots, group);
             for slot in group {
-                let series = held(slots, *slot);
+                let Some(series) = listed(slots, *slot) else { continue };
+                let deadline = deadline(series, *slot, expiry, own_ttl);
+                if deadline.is_some_and(|deadline| deadline <= tick) {
+                    continue;
+                }
                 let labels = display.get(slot).map_or(&*series.labels, |text| text);
                 if job.buffer.capacity() == 0 {
                     job.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
@@ -143,8 +147,13 @@ impl Store {
 fn fetch(slots: &mut [Option<Series>], group: &[Slot]) {
     let mut touched = 0;
     for slot in group {
-        let labels = held(slots, *slot).labels.as_bytes();
+        let labels = listed(slots, *slot).map_or(&[][..], |series| series.labels.as_bytes());
         touched ^= labels.first().unwrap_or(&0) ^ labels.last().unwrap_or(&0);
     }
     std::hint::black_box(touched);
+}
+
+/// The series in a slot of a listing; `None` for a hole.
+fn listed(slots: &mut [Option<Series>], slot: Slot) -> Option<&mut Series> {
+    slots.get_mut(slot.0 as usize)?.as_mut()
 }

@@ -9,8 +9,9 @@ use psg_engine::merge::merge;
 use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::{Reason, Reject};
-use psg_engine::sharding::ShardCount;
-use psg_engine::store::{ExposeJob, Extra, Store};
+use psg_engine::series::{Handle, ReaderIndex};
+use psg_engine::sharding::{ShardCount, ShardIndex};
+use psg_engine::store::{ExpirySettings, ExposeJob, Extra, Store};
 use psg_engine::timestamp::{Ttl, UnixTime};
 
 /// When pages are taken, in Unix seconds.
@@ -23,11 +24,18 @@ pub struct PipelineSettings {
     pub cache_series: usize,
     pub sort_labels: bool,
     pub limits: SeriesLimits,
+    pub expiry: ExpirySettings,
 }
 
 impl Default for PipelineSettings {
     fn default() -> Self {
-        Self { shards: 2, cache_series: 1000, sort_labels: true, limits: SeriesLimits::default() }
+        Self {
+            shards: 2,
+            cache_series: 1000,
+            sort_labels: true,
+            limits: SeriesLimits::default(),
+            expiry: ExpirySettings::default(),
+        }
     }
 }
 
@@ -40,6 +48,7 @@ pub struct Pipeline {
     pub extras: Vec<(f64, Option<UnixTime>, Option<Ttl>)>,
     /// The newest timestamp that was taken.
     pub newest: Option<UnixTime>,
+    pub now: Moment,
     intake: Intake,
 }
 
@@ -51,14 +60,16 @@ impl Pipeline {
             shards: ShardCount::new(settings.shards),
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
+            reader: ReaderIndex(0),
         };
         Self {
             intake: Intake::new(intake_settings, catalog.clone()),
-            stores: (0..settings.shards).map(|_| Store::default()).collect(),
+            stores: (0..settings.shards).map(|_| Store::new(settings.expiry)).collect(),
             catalog,
             layout_mismatches: 0,
             extras: Vec::new(),
             newest: None,
+            now: Moment(0),
         }
     }
 
@@ -85,34 +96,57 @@ impl Pipeline {
             };
             self.intake.route(payload.as_ref(), refuse);
         }
+        let now = self.now;
         for unknown in self.intake.unknown() {
             let (keys, asked) = unknown.ask();
             let store = &mut self.stores[asked.shard.get()];
-            let answers = keys.into_iter().map(|key| store.define(key, Moment(0))).collect();
+            let answers =
+                keys.into_iter().map(|key| store.define(key, ReaderIndex(0), now)).collect();
             self.intake.answer(asked, answers);
         }
-        let outcome = self.intake.finish();
-        self.layout_mismatches += outcome.layout_mismatches;
-        self.newest = self.newest.max(outcome.newest);
-        for Refused { payload, part, reject } in outcome.refused {
+        for Refused { payload, part, reject } in self.send() {
             let bytes = payloads[payload as usize].as_ref();
             let sample = part.map_or(bytes, |part| &bytes[part]);
             refused.push((payload as usize, sample.to_vec(), reject.reason));
         }
+        refused
+    }
+
+    fn send(&mut self) -> Vec<Refused> {
+        let outcome = self.intake.finish();
+        self.layout_mismatches += outcome.layout_mismatches;
+        self.newest = self.newest.max(outcome.newest);
         for (store, batch) in self.stores.iter_mut().zip(outcome.batches) {
             let told =
                 |extra: &Extra| (batch.values[extra.index as usize].1, extra.timestamp, extra.ttl);
             self.extras.extend(batch.extras.iter().map(told));
-            store.apply(&batch, Moment(0));
+            store.apply(&batch, self.now);
         }
-        refused
+        outcome.refused
+    }
+
+    /// Lets everything expire that is due, a few at a time.
+    pub fn expire(&mut self) {
+        for store in &mut self.stores {
+            while !store.expire_some(2, self.now) {}
+        }
+    }
+
+    /// Brings the reader word of what has expired; it obeys.
+    pub fn tell(&mut self) {
+        for (number, store) in (0..).zip(&mut self.stores) {
+            let handles: Vec<Handle> =
+                store.take_notices().iter().map(|notice| notice.handle).collect();
+            self.intake.forget(ShardIndex(number), &handles);
+        }
+        self.send();
     }
 
     /// The exposition of all shards.
     pub fn exposition(&mut self, format: Format) -> String {
         let sources = self.stores.iter_mut().map(|store| {
             let mut job = ExposeJob::new(format);
-            while !store.expose_some(&mut job, 3, Moment(0)) {}
+            while !store.expose_some(&mut job, 3, self.now) {}
             job.finish()
         });
         let exposition = merge(format, sources.collect());

@@ -1,0 +1,171 @@
+//! Expiry: series that no value has come for leave.
+//!
+//! What it costs depends on what expires, not on how many series there are
+//! (see [`super::wheel`]); and since a scrape works out for itself which series
+//! are past their time, it shows none of them, whether or not their turn here
+//! has come.
+
+use std::collections::HashMap;
+
+use foldhash::quality::RandomState;
+
+use super::listing::Position;
+use super::wheel::{Mark, Tick, Wheel, ticks_of};
+use super::{Series, Store, held};
+use crate::metric::{Moment, Value};
+use crate::sample::Kind;
+use crate::series::Slot;
+
+/// After how much idle time series leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExpirySettings {
+    /// Ticks for each type, indexed by `kind as usize`; 0 is never.
+    ticks: [u32; Kind::ALL.len()],
+}
+
+/// Times to live that came with samples.
+pub(super) type OwnTtls = HashMap<Slot, OwnTtl, RandomState>;
+
+/// A time to live that came with a sample.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnTtl {
+    ticks: u32,
+    /// Where the entry of the wheel is that counts.
+    bucket: Tick,
+}
+
+/// Entries that the wheel may have for each shown series, on average, and
+/// besides: producers that change their mind about a time to live leave old
+/// ones behind.
+const WHEEL_ENTRIES: (usize, usize) = (4, 1024);
+
+impl ExpirySettings {
+    /// Times to live in milliseconds; 0 is never, for gauges as the other.
+    pub fn new(series_ttl_ms: u64, gauge_ttl_ms: u64) -> Self {
+        let series = ticks_of(series_ttl_ms);
+        let gauge = if gauge_ttl_ms == 0 { series } else { ticks_of(gauge_ttl_ms) };
+        let of_kind = |kind| match kind {
+            Kind::Gauge => gauge,
+            Kind::Counter | Kind::Histogram | Kind::Summary => series,
+        };
+        Self { ticks: Kind::ALL.map(of_kind) }
+    }
+}
+
+impl Store {
+    /// Lets at most `budget` series expire, or be looked at; true when nothing
+    /// is due any more. Not to be called while a scrape is under way: a series
+    /// that comes back could then be printed in two places.
+    pub fn expire_some(&mut self, budget: usize, now: Moment) -> bool {
+        let tick = Tick::at(now);
+        for _ in 0..budget {
+            let Some((slot, mark)) = self.wheel.pop(tick) else { return true };
+            self.look_at(slot, mark, tick);
+        }
+        self.wheel.next().is_none_or(|next| next > tick)
+    }
+
+    /// When [`Store::expire_some`] has something to do next.
+    pub fn next_expiry(&self) -> Option<Moment> {
+        self.wheel.next().map(Tick::moment)
+    }
+
+    /// Deadlines that are noted: one or a few for each series that has one.
+    pub fn deadlines(&self) -> usize {
+        self.wheel.len()
+    }
+
+    /// How many series have expired.
+    pub fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    /// Gives a series a time to live of its own, from its last value on: that
+    /// of the last sample that came with one. 0 is never.
+    pub fn set_ttl(&mut self, slot: Slot, milliseconds: u64, now: Moment) {
+        let ticks = ticks_of(milliseconds);
+        let series = held(&mut self.slots, slot);
+        let known = series.has_own_ttl.then(|| self.own_ttl.get_mut(&slot)).flatten();
+        let bucket = known.map_or(Tick::MAX, |own| {
+            own.ticks = ticks;
+            own.bucket
+        });
+        if bucket == Tick::MAX {
+            series.has_own_ttl = true;
+            self.own_ttl.insert(slot, OwnTtl { ticks, bucket });
+        }
+        // What is looked at before its time is put back then.
+        if !series.is_hidden() && series.touched.after(ticks) < bucket {
+            self.watch(slot, Tick::at(now));
+        }
+        let (each, besides) = WHEEL_ENTRIES;
+        if self.wheel.len() > each * self.shown.iter().sum::<usize>() + besides {
+            self.rebuild_wheel(Tick::at(now));
+        }
+    }
+
+    /// Puts a shown series into the wheel, if it has a time to live.
+    pub(super) fn watch(&mut self, slot: Slot, now: Tick) {
+        let series = held(&mut self.slots, slot);
+        let deadline = deadline(series, slot, &self.expiry, &self.own_ttl);
+        let bucket = deadline.map_or(Tick::MAX, |deadline| self.wheel.insert(slot, deadline, now));
+        series.mark = Mark::of(bucket);
+        if series.has_own_ttl
+            && let Some(own) = self.own_ttl.get_mut(&slot)
+        {
+            own.bucket = bucket;
+        }
+    }
+
+    fn rebuild_wheel(&mut self, now: Tick) {
+        self.wheel = Wheel::default();
+        for number in 0..self.slots.len() {
+            let is_shown = self.slots[number].as_ref().is_some_and(|series| !series.is_hidden());
+            if is_shown {
+                self.watch(Slot(number as u32), now);
+            }
+        }
+    }
+
+    fn look_at(&mut self, slot: Slot, mark: Mark, now: Tick) {
+        let Some(series) = &self.slots[slot.0 as usize] else { return };
+        if series.mark != mark || series.is_hidden() {
+            return;
+        }
+        let deadline = deadline(series, slot, &self.expiry, &self.own_ttl);
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            self.expired += 1;
+            self.hide(slot);
+        } else {
+            self.watch(slot, now);
+        }
+    }
+
+    /// Takes a series out of what is shown, tells its holders, and frees the
+    /// slot if there are none.
+    pub(super) fn hide(&mut self, slot: Slot) {
+        let series = held(&mut self.slots, slot);
+        series.value = Value::NONE;
+        let family = series.family.family();
+        self.listings.remove(family, series.position);
+        self.shown[family.kind() as usize] -= 1;
+        series.position = Position::HIDDEN;
+        self.tell_holders(slot);
+        self.free_if_unused(slot);
+    }
+}
+
+/// When a series will have been idle for too long.
+#[inline]
+pub(super) fn deadline(
+    series: &Series,
+    slot: Slot,
+    expiry: &ExpirySettings,
+    own_ttl: &OwnTtls,
+) -> Option<Tick> {
+    let ticks = match series.has_own_ttl {
+        false => expiry.ticks[series.family.kind() as usize],
+        true => own_ttl.get(&slot).map_or(0, |own| own.ticks),
+    };
+    (ticks > 0).then(|| series.touched.after(ticks))
+}
