@@ -52,6 +52,30 @@ impl ChildGuard {
         Ok(())
     }
 
+    /// Waits for its end.
+    pub fn wait(&mut self) -> Result<(), Failure> {
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Fails where it has ended.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(self.failure(&format!("ended with {status}"))),
+        }
+    }
+
+    /// Sends a signal, by its name.
+    pub fn signal(&self, signal: &str) -> Result<(), Failure> {
+        let mut command = Command::new("kill");
+        let status = command.arg(format!("-{signal}")).arg(self.id().to_string()).status()?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(self.failure(&format!("can't be sent SIG{signal}"))),
+        }
+    }
+
     /// A failure of this child, with the end of what it printed.
     pub fn failure(&self, what: &str) -> Failure {
         let log = fs::read_to_string(&self.log).unwrap_or_default();

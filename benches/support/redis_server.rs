@@ -22,8 +22,9 @@ const PAYLOADS_PER_PUSH: usize = 500;
 pub struct RedisServer {
     connection: Connection,
     port: u16,
-    _child: ChildGuard,
-    _directory: TempDir,
+    core: Option<usize>,
+    child: ChildGuard,
+    directory: TempDir,
 }
 
 /// What the master list holds.
@@ -42,26 +43,30 @@ impl RedisServer {
     pub fn start(core: Option<usize>) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
         let port = free_port()?;
-        let mut command = match core {
-            None => Command::new("redis-server"),
-            Some(core) => {
-                let mut command = Command::new("taskset");
-                command.args(["-c", &core.to_string(), "redis-server"]);
-                command
-            }
-        };
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-        command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(directory.path());
-        let log = directory.path().join("redis.log");
-        let mut child = ChildGuard::start("redis-server", &mut command, log)?;
-        let client = Client::open(format!("redis://127.0.0.1:{port}"))?;
-        let mut connection = None;
-        child.wait_until("reachable", Duration::from_secs(10), || {
-            connection = client.get_connection().ok();
-            connection.is_some()
-        })?;
-        let connection = connection.ok_or("redis-server gave no connection")?;
-        Ok(RedisServer { connection, port, _child: child, _directory: directory })
+        let mut child = start_child(core, port, &directory)?;
+        let connection = connect(&mut child, port)?;
+        Ok(RedisServer { connection, port, core, child, directory })
+    }
+
+    /// Kills it and starts it anew at the same place, empty.
+    pub fn kill_and_start(&mut self) -> Result<(), Failure> {
+        self.child.signal("KILL")?;
+        self.child.wait()?;
+        self.child = start_child(self.core, self.port, &self.directory)?;
+        self.connection = connect(&mut self.child, self.port)?;
+        Ok(())
+    }
+
+    /// Cuts the connections of all clients but this one.
+    pub fn cut_connections(&mut self) -> Result<(), Failure> {
+        let mut command = redis::cmd("CLIENT");
+        command.arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        Ok(command.exec(&mut self.connection)?)
+    }
+
+    /// Sends the process a signal, by its name.
+    pub fn signal(&self, signal: &str) -> Result<(), Failure> {
+        self.child.signal(signal)
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -113,4 +118,28 @@ impl RedisServer {
     pub fn queue_length(&mut self) -> Result<u64, Failure> {
         Ok(redis::cmd("LLEN").arg(QUEUE).query(&mut self.connection)?)
     }
+}
+
+fn start_child(core: Option<usize>, port: u16, directory: &TempDir) -> Result<ChildGuard, Failure> {
+    let mut command = match core {
+        None => Command::new("redis-server"),
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", &core.to_string(), "redis-server"]);
+            command
+        }
+    };
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(directory.path());
+    ChildGuard::start("redis-server", &mut command, directory.path().join("redis.log"))
+}
+
+fn connect(child: &mut ChildGuard, port: u16) -> Result<Connection, Failure> {
+    let client = Client::open(format!("redis://127.0.0.1:{port}"))?;
+    let mut connection = None;
+    child.wait_until("reachable", Duration::from_secs(10), || {
+        connection = client.get_connection().ok();
+        connection.is_some()
+    })?;
+    Ok(connection.ok_or("redis-server gave no connection")?)
 }

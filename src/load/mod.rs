@@ -54,6 +54,11 @@ pub struct LoadOptions {
     #[arg(long, value_name = "WEIGHTS", default_value = REFERENCE_MIX)]
     mix: Mix,
 
+    /// Replace each series by a new one once in so many samples, not all at a time, as in a fleet
+    /// whose members come and go
+    #[arg(long, value_name = "SAMPLES", value_parser = value_parser!(u64).range(1..))]
+    churn: Option<u64>,
+
     /// Samples per LPUSH, at most; fewer at rates so low that they would come in bursts
     #[arg(long, value_name = "SAMPLES", default_value_t = 20,
           value_parser = value_parser!(u32).range(1..=100_000))]
@@ -110,7 +115,7 @@ fn try_run(options: &LoadOptions) -> Result<(), String> {
     let run = Run {
         client,
         key: options.key.clone(),
-        feed: Feed::new(Corpus::new(seed, mix), options.pacer(), options.count),
+        feed: Feed::new(options.corpus(seed, mix), options.pacer(), options.count),
         started: Instant::now(),
         stop,
         progress,
@@ -125,6 +130,14 @@ impl LoadOptions {
             (Some(count), _) => Goal::Count(count),
             (None, Some(duration)) => Goal::Time(duration),
             (None, None) => Goal::Never,
+        }
+    }
+
+    fn corpus(&self, seed: u64, mix: Mix) -> Corpus {
+        let corpus = Corpus::new(seed, mix);
+        match self.churn {
+            Some(samples) => corpus.with_churn(samples),
+            None => corpus,
         }
     }
 

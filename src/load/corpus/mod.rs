@@ -45,6 +45,7 @@ pub struct Corpus {
     next_request: u64,
     remembered: Vec<(Kind, u64)>,
     conflicts_from: u64,
+    churn: Option<u64>,
 }
 
 /// What can be wrong with a bad payload.
@@ -71,7 +72,15 @@ impl Corpus {
             next_request,
             remembered: Vec::new(),
             conflicts_from: u64::MAX,
+            churn: None,
         }
+    }
+
+    /// The same, but each series gives way to a new one again and again, once
+    /// in so many samples of the corpus, and not all at a time: as in a fleet
+    /// whose members come and go.
+    pub fn with_churn(self, samples: u64) -> Self {
+        Corpus { churn: Some(samples), ..self }
     }
 
     /// Appends the next payload to `out` and tells what it is.
@@ -108,7 +117,8 @@ impl Corpus {
             self.remembered.push((kind, index));
             self.conflicts_from = self.made + PAYLOADS_BEFORE_CONFLICTS;
         }
-        Payload::reference(kind, index, self.value())
+        let payload = Payload::reference(kind, index, self.value());
+        self.of_a_generation(payload, index)
     }
 
     fn distinct(&mut self) -> Payload {
@@ -116,7 +126,18 @@ impl Corpus {
         let (pass, step) = (self.made_distinct / series, self.made_distinct % series);
         self.made_distinct += 1;
         let stride = STRIDES[(pass % STRIDES.len() as u64) as usize];
-        Payload::distinct(step * (stride % series) % series, self.value())
+        let index = step * (stride % series) % series;
+        let payload = Payload::distinct(index, self.value());
+        self.of_a_generation(payload, index)
+    }
+
+    fn of_a_generation(&self, mut payload: Payload, index: u64) -> Payload {
+        if let Some(churn) = self.churn {
+            let ahead = index.wrapping_mul(REQUEST_STRIDE) % churn;
+            let generation = self.made.saturating_add(ahead) / churn;
+            payload.labels.push(("generation", Json::Numbered("", generation + 1, "")));
+        }
+        payload
     }
 
     fn new_label(&mut self) -> Payload {

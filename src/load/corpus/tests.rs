@@ -121,6 +121,26 @@ fn a_bound_on_series_is_reached_and_kept() {
 }
 
 #[test]
+fn with_churn_series_give_way_to_others_one_by_one() {
+    let mix: Mix = "counter=1".parse().unwrap();
+    let corpus = Corpus::new(5, mix.with_series(50).unwrap()).with_churn(2_000);
+    let mut generations: BTreeMap<String, u64> = BTreeMap::new();
+    let mut born = Vec::new();
+    for (number, (_, payload)) in payloads(corpus, 20_000).into_iter().enumerate() {
+        let mut sample = parse(&payload);
+        let generation = sample["labels"].as_object_mut().unwrap().remove("generation").unwrap();
+        let generation: u64 = generation.as_str().unwrap().parse().unwrap();
+        let before = generations.insert(series(&sample), generation).unwrap_or(1);
+        assert!((before..=before + 2).contains(&generation), "{before}, then {generation}");
+        born.extend((generation > before).then_some(number));
+    }
+    assert_eq!(generations.len(), 50);
+    assert!(born.len() > 50 * 8, "{} new series", born.len());
+    let most = born.windows(40).map(|some| some[39] - some[0]).min().unwrap();
+    assert!(most > 500, "40 new series within {most} samples");
+}
+
+#[test]
 fn distinct_series_come_once_in_each_pass() {
     let mix: Mix = "distinct=1".parse().unwrap();
     let all = payloads(Corpus::new(5, mix.with_series(3000).unwrap()), 4 * 3000);
