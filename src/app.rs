@@ -174,6 +174,7 @@ fn start_readers(
     let shared = RouterSettings {
         intake: IntakeSettings {
             payload: settings.metrics.payload.clone(),
+            drop_labels: settings.metrics.drop_labels.clone(),
             shards: parts.shards.count(),
             cache_series: settings.metrics.reader_cache_series,
             sort_labels: settings.metrics.sort_labels,

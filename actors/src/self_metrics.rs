@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use psg_engine::catalog::Catalog;
 use psg_engine::reject::Reason;
 use psg_engine::sample::Kind;
+use psg_engine::timestamp::UnixTime;
 
 use crate::source::ErrorKind;
 
@@ -35,6 +36,9 @@ pub struct SelfMetrics {
     pub inbox_wait: AtomicHistogram,
     /// How long scrapes took, from the request to the merged exposition.
     pub scrape_duration: AtomicHistogram,
+    /// How far behind its taking the newest sample with a timestamp was
+    /// measured, of the last page that had one.
+    pub queue_lag: Arc<QueueLag>,
     /// Size of the last exposition.
     pub exposition_bytes: AtomicU64,
     catalog: Catalog,
@@ -58,6 +62,7 @@ impl SelfMetrics {
             redis: Arc::default(),
             inbox_wait: AtomicHistogram::new(INBOX_WAIT_BOUNDS),
             scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),
+            queue_lag: Arc::default(),
             exposition_bytes: AtomicU64::new(0),
             catalog,
             queue_key: queue_key.into(),
@@ -73,6 +78,34 @@ impl SelfMetrics {
     /// Samples that were refused.
     pub fn rejected(&self) -> u64 {
         self.workers.iter().map(|worker| worker.rejected_total()).sum()
+    }
+}
+
+/// A lag in microseconds; none before the first timestamp.
+#[derive(Debug)]
+pub struct QueueLag(AtomicI64);
+
+impl Default for QueueLag {
+    fn default() -> Self {
+        Self(AtomicI64::new(Self::NONE))
+    }
+}
+
+impl QueueLag {
+    const NONE: i64 = i64::MIN;
+
+    /// Notes a page that was taken at one time, with its newest timestamp.
+    pub fn note(&self, taken_at: UnixTime, newest: UnixTime) {
+        // A producer's clock may be ahead of ours.
+        let lag = (taken_at.micros() - newest.micros()).max(0);
+        self.0.store(lag, Ordering::Relaxed);
+    }
+
+    /// Seconds that what is shown is behind, while `pending` elements wait (as
+    /// in [`RedisMetrics::pending`]); `None` before the first timestamp.
+    pub fn seconds(&self, pending: i64) -> Option<f64> {
+        let lag = Some(self.0.load(Ordering::Relaxed)).filter(|lag| *lag != Self::NONE)?;
+        Some(if pending == 0 { 0.0 } else { lag as f64 / 1e6 })
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::store::ExpirySettings;
@@ -119,6 +120,8 @@ pub struct MetricSettings {
     pub payload: PayloadLimits,
     /// Bounds on live series.
     pub series: SeriesLimits,
+    /// Labels that are taken off every sample.
+    pub drop_labels: DropLabels,
     /// Window and estimator of summaries.
     pub summary: SummarySettings,
     /// When idle series leave.

@@ -22,6 +22,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
+use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
@@ -61,6 +62,7 @@ impl Engine {
         let limits = SeriesLimits { max_series: usize::MAX, max_series_per_metric: usize::MAX };
         let settings = IntakeSettings {
             payload: PayloadLimits::default(),
+            drop_labels: DropLabels::default(),
             shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::catalog::{Admission, Catalog, Family};
-use crate::labels::LabelRenderer;
+use crate::labels::{DropLabels, LabelRenderer};
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
@@ -38,6 +38,8 @@ use template::{Located, TemplateCache, Verdict};
 pub struct IntakeSettings {
     /// Bounds on one payload.
     pub payload: PayloadLimits,
+    /// Labels that are taken off.
+    pub drop_labels: DropLabels,
     /// K.
     pub shards: ShardCount,
     /// Series, and payload templates, that are kept from page to page.
@@ -144,6 +146,8 @@ pub struct Outcome {
     pub batches: Vec<Batch>,
     /// Samples that admission refused.
     pub refused: Vec<Refused>,
+    /// When the page was taken.
+    pub taken_at: UnixTime,
     /// The newest timestamp that an accepted payload of the page had.
     pub newest: Option<UnixTime>,
     /// Samples that came with another bucket layout or other objectives than
@@ -166,7 +170,7 @@ impl Intake {
     /// An intake without any cached series.
     pub fn new(settings: IntakeSettings, catalog: Catalog) -> Self {
         Self {
-            decoder: Decoder::new(settings.payload.clone()),
+            decoder: Decoder::new(settings.payload.clone()).dropping(settings.drop_labels.clone()),
             renderer: LabelRenderer::default(),
             families: FamilyCache::default(),
             series: SeriesCache::new(settings.cache_series),
@@ -331,6 +335,7 @@ impl Intake {
         self.payloads = 0;
         self.parts.clear();
         self.parts.shrink_to(KEPT_ELEMENTS);
+        outcome.taken_at = self.taken_at;
         outcome.newest = self.newest.take();
         outcome.layout_mismatches = std::mem::take(&mut self.layout_mismatches);
         self.series.end_page(|leaving| {
@@ -442,6 +447,7 @@ mod tests {
     fn one_shard(cache_series: usize) -> (Intake, Store) {
         let settings = IntakeSettings {
             payload: PayloadLimits::default(),
+            drop_labels: DropLabels::default(),
             shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,

@@ -5,8 +5,37 @@
 //! so two label sets are equal exactly where their texts are; it is rendered
 //! once per series and never again.
 
+use std::sync::Arc;
+
 use crate::exposition::escape;
 use crate::sample::{Label, Labels};
+
+/// The names of labels that are taken off every sample before it is judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DropLabels {
+    /// Sorted.
+    names: Arc<[Box<str>]>,
+}
+
+impl DropLabels {
+    /// Drops labels of these names.
+    pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
+        let mut names: Vec<Box<str>> = names.into_iter().map(|name| name.as_ref().into()).collect();
+        names.sort_unstable();
+        Self { names: names.into() }
+    }
+
+    /// Whether it drops none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether a label of this name is dropped.
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.binary_search_by(|dropped| (**dropped).cmp(name)).is_ok()
+    }
+}
 
 /// Renders label texts; keeps its buffers from one sample to the next.
 #[derive(Debug, Default)]

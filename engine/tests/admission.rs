@@ -17,6 +17,7 @@ use std::thread;
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
+use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
 use psg_engine::metric::Moment;
@@ -72,6 +73,7 @@ fn reader(
     let mut intake = Intake::new(
         IntakeSettings {
             payload: PayloadLimits::default(),
+            drop_labels: DropLabels::default(),
             shards: ShardCount::new(SHARDS),
             cache_series: 5,
             sort_labels: true,

@@ -138,6 +138,24 @@ proptest! {
         prop_assert_eq!(pipeline.lines(Format::Text), alone.lines(Format::Text));
     }
 
+    /// What is dropped is as if it had not been sent, also where a template is
+    /// recognised.
+    #[test]
+    fn dropped_labels_are_as_if_not_sent(payloads in prop::collection::vec(payload(), 1..60)) {
+        let payloads: Vec<String> = payloads.iter().cycle().take(4 * payloads.len()).cloned().collect();
+        let without = |payload: &String| {
+            let labels = [r#""x":"1""#, r#""z":3"#];
+            let forms = |label: &str| [format!("{label},"), format!(",{label}"), label.to_owned()];
+            labels.into_iter().flat_map(forms).fold(payload.clone(), |text, form| text.replace(&form, ""))
+        };
+        let bare: Vec<String> = payloads.iter().map(without).collect();
+        let (expected, mut bare) = run(&PipelineSettings::default(), &bytes(bare), 7);
+        let settings = PipelineSettings { drop_labels: &["z", "x"], ..PipelineSettings::default() };
+        let (verdicts, mut dropping) = run(&settings, &bytes(payloads), 7);
+        prop_assert_eq!(verdicts, expected);
+        prop_assert_eq!(dropping.lines(Format::Text), bare.lines(Format::Text));
+    }
+
     #[test]
     fn label_order_never_matters(order in Just(vec!["a", "b", "c", "d", "e"]).prop_shuffle(), sort_labels: bool) {
         let labels: Vec<String> = order.iter().map(|name| format!(r#""{name}":"v{name}""#)).collect();

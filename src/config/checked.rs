@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 use psg_actors::settings::{
     GatewaySettings, HttpSettings, MetricSettings, QueueSettings, RedisTarget, ShardSettings,
 };
+use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::store::ExpirySettings;
@@ -147,6 +148,9 @@ impl<'a> Checker<'a> {
                 }),
             },
             expiry: self.expiry(),
+            drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
+                kind.label_names(text).map(DropLabels::new).ok_or_else(|| unlike(kind, text))
+            }),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),

@@ -2,6 +2,7 @@
 //! expected where it can't be.
 
 use psg_engine::metric::summary::Estimator;
+use psg_engine::name::is_label_name;
 use tracing::level_filters::LevelFilter;
 
 use super::{connection, listen};
@@ -14,6 +15,8 @@ pub enum Kind {
     Text,
     /// Any text but the empty one.
     Key,
+    /// Label names, comma-separated; may be none.
+    LabelNames,
     /// Where Redis is; holds secrets.
     Connection,
     /// Path of a PEM file; empty is none.
@@ -60,6 +63,7 @@ impl Kind {
         match self {
             Kind::Text | Kind::CaFile => true,
             Kind::Key => !text.is_empty(),
+            Kind::LabelNames => self.label_names(text).is_some(),
             Kind::Connection => connection::parse(text).is_ok(),
             Kind::Listen(form) => listen::parse(form, text).is_ok(),
             Kind::Flag => self.flag(text).is_some(),
@@ -74,6 +78,9 @@ impl Kind {
         match self {
             Kind::Text => "a text".into(),
             Kind::Key => "a text that is not empty".into(),
+            Kind::LabelNames => {
+                "label names like [a-zA-Z_][a-zA-Z0-9_]*, separated by commas".into()
+            }
             Kind::Connection => connection::EXPECTED.into(),
             Kind::CaFile => "a readable PEM file with at least one certificate".into(),
             Kind::Listen(form) => form.expected().into(),
@@ -85,6 +92,15 @@ impl Kind {
             Kind::Choice(words) => one_of(words),
             Kind::DotnetLevel => one_of(&DOTNET_LEVELS.map(|(name, _)| name)),
         }
+    }
+
+    /// The names of a [`Kind::LabelNames`].
+    pub fn label_names(self, text: &str) -> Option<Vec<&str>> {
+        let names: Vec<&str> = text.split(',').map(str::trim).collect();
+        if names == [""] {
+            return Some(Vec::new());
+        }
+        names.iter().all(|name| is_label_name(name)).then_some(names)
     }
 
     /// The truth value of a [`Kind::Flag`].
@@ -224,6 +240,22 @@ mod tests {
         assert_eq!(Kind::DotnetLevel.level("CRITICAL"), Some(LevelFilter::ERROR));
         assert_eq!(Kind::DotnetLevel.level("None"), Some(LevelFilter::OFF));
         assert_eq!(Kind::DotnetLevel.level("info"), None);
+    }
+
+    #[test]
+    fn label_names_are_separated_by_commas() {
+        let check = |text, expected: Option<&[&str]>| {
+            assert_eq!(Kind::LabelNames.label_names(text).as_deref(), expected, "{text:?}");
+        };
+        check("", Some(&[]));
+        check(" ", Some(&[]));
+        check("request_id", Some(&["request_id"]));
+        check(" a, B_2 ,c", Some(&["a", "B_2", "c"]));
+        check("a,,b", None);
+        check("a b", None);
+        check("a,", None);
+        check("request-id", None);
+        check("__name__", None);
     }
 
     #[test]

@@ -186,8 +186,8 @@ settings! {
     METRICS_MAX_SERIES_PER_METRIC = "Metrics.MaxSeriesPerMetric", Value("100000"), whole(1, 1_000_000_000), Built;
     /// What happens to a sample whose new series would pass a limit: `drop`, or `overflow` into one series per name.
     METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]), Reserved;
-    /// Label names, comma-separated, that are taken off every sample.
-    METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::Text, Reserved;
+    /// Label names, comma-separated, that are taken off every sample: series that differ in nothing else become one.
+    METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames, Built;
     /// Whether series without an `instance` label show `instance=""`.
     METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag, Reserved;
     /// `plain`, or `exact`: a series that a scraper has not seen is shown to it once at its start.

@@ -66,6 +66,7 @@ fn every_built_setting_has_its_effect() {
         "Metrics__ReaderCacheSeries=9",
         "Metrics__MaxSeries=11",
         "Metrics__MaxSeriesPerMetric=12",
+        "Metrics__DropLabels=request_id",
         "Metrics__MaxLabels=13",
         "Metrics__MaxLabelValueBytes=14",
         "Metrics__MaxNameBytes=15",

@@ -19,6 +19,7 @@ const SETTINGS: &[&str] = &[
     "Metrics.ReaderCacheSeries",
     "Metrics.MaxSeries",
     "Metrics.MaxSeriesPerMetric",
+    "Metrics.DropLabels",
     "Metrics.MaxLabels",
     "Metrics.MaxLabelValueBytes",
     "Metrics.MaxNameBytes",

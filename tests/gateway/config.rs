@@ -83,7 +83,6 @@ fn what_is_not_built_yet_is_refused() {
         ("Redis__DeadLetterKey", "dead"),
         ("Metrics__StateFile", "state"),
         ("Metrics__OnSeriesLimit", "overflow"),
-        ("Metrics__DropLabels", "request_id"),
         ("Metrics__EmptyInstance", "true"),
         ("Metrics__FirstIncrement", "exact"),
         ("Http__ShutdownLingerSeconds", "5"),

@@ -1,6 +1,7 @@
 //! Self-metrics: each is there, explained, and tells the truth.
 
 use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::exposition::OWN;
 use crate::support::{Exposition, GatewayBuilder, RedisServer, Rig, wait_until};
@@ -12,6 +13,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("dropped_metrics_total", "counter", &["worker", "queueKey"]),
     ("processed_metrics_total", "counter", &["worker", "queueKey"]),
     ("redis_queue_pending_size", "gauge", &["queueKey"]),
+    ("queue_lag_seconds", "gauge", &[]),
     ("rejected_samples_total", "counter", &["reason"]),
     ("series", "gauge", &["shard", "type"]),
     ("families", "gauge", &[]),
@@ -38,7 +40,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
 #[test]
 fn each_is_there_and_explained() {
     let mut rig = Rig::start();
-    rig.send(&["{broken", r#"{"name":"n","value":1}"#]);
+    rig.send(&["{broken", r#"{"name":"n","value":1,"timestamp":1}"#]);
     rig.redis.go_down();
     wait_until("an error to be counted", || {
         rig.gateway.scrape().sum("prom_stream_gateway_redis_errors_total") > 0.0
@@ -100,6 +102,26 @@ fn an_empty_queue_is_noticed() {
     rig.gateway.scrape_until("a pop that found nothing", |seen| {
         seen.sum("prom_stream_gateway_redis_queue_empty_pops_total") >= 1.0
     });
+}
+
+#[test]
+fn the_lag_is_the_age_of_the_newest_sample_while_a_backlog_is_drained() {
+    let lag = |seen: &Exposition| seen.value("prom_stream_gateway_queue_lag_seconds", &[]);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let samples = [300, 60, 200].map(|age| format!(r#"{{"name":"n","timestamp":{}}}"#, now - age));
+    let mut rig = Rig::start();
+    assert_eq!(lag(&rig.gateway.scrape()), None, "no sample has told its time");
+    assert_eq!(lag(&rig.send(&samples)), Some(0.0), "the queue is empty");
+
+    // Where the length can't be asked, there may always be a backlog.
+    let redis = RedisServer::start();
+    let rights = "ACL SETUSER taker on nopass ~* +rpop +blmove";
+    redis.run::<()>(&rights.split(' ').collect::<Vec<_>>());
+    redis.push(&samples);
+    let connection = format!("{},user=taker,password=any", redis.address());
+    let gateway = GatewayBuilder::connecting(&connection).start();
+    let lag = lag(&gateway.scrape_after(3)).expect("samples have told their time");
+    assert!((60.0..120.0).contains(&lag), "{lag}");
 }
 
 #[test]

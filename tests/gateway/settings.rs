@@ -120,3 +120,22 @@ fn both_estimators_keep_their_errors() {
         }
     }
 }
+
+#[test]
+fn labels_are_dropped_before_anything_is_judged() {
+    let mut rig = Rig::with(&[
+        ("Metrics__DropLabels", "request_id, trace"),
+        ("Metrics__MaxSeriesPerMetric", "2"),
+    ]);
+    let payloads: Vec<String> = (0..100)
+        .map(|id| {
+            let host = if id % 2 == 0 { "a" } else { "b" };
+            format!(r#"{{"name":"n","value":1,"labels":{{"request_id":{id},"host":"{host}","trace":[]}}}}"#)
+        })
+        .collect();
+    let seen = rig.send(&payloads);
+    assert_eq!(seen.totals(), (100, 0));
+    let samples: Vec<_> = seen.samples("n").map(|sample| sample.canonical.clone()).collect();
+    assert_eq!(samples.len(), 2, "{samples:?}");
+    assert_eq!(seen.value("n", &[("host", "a")]), Some(50.0));
+}

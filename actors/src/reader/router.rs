@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::{Clock, UnixClock};
 use crate::reject_log::RejectLog;
-use crate::self_metrics::{SelfMetrics, WorkerMetrics};
+use crate::self_metrics::{QueueLag, SelfMetrics, WorkerMetrics};
 use crate::shard::{ShardMessage, Word};
 use crate::shard_set::{ShardSet, ShardsGone};
 use crate::source::{Page, Slice};
@@ -29,6 +29,7 @@ pub struct Router {
     reply: UnboundedSender<Word>,
     words: UnboundedReceiver<Word>,
     account: Account,
+    lag: Arc<QueueLag>,
     clock: Clock,
     unix: UnixClock,
 }
@@ -74,6 +75,7 @@ impl Router {
                 metrics: metrics.workers[worker].clone(),
                 rejects: settings.rejects,
             },
+            lag: metrics.queue_lag.clone(),
             clock: settings.clock,
             unix: settings.unix,
         }
@@ -144,10 +146,15 @@ impl Router {
     fn send(&mut self, page: Page<'_>, now: Moment) -> Result<(), ShardsGone> {
         let outcome = self.intake.finish();
         add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
+        let (taken_at, newest) = (outcome.taken_at, outcome.newest);
         for refused in &outcome.refused {
             self.account.refuse(&refused.reject, sample_of(page, refused), now);
         }
-        self.send_batches(outcome.batches)
+        self.send_batches(outcome.batches)?;
+        if let Some(newest) = newest {
+            self.lag.note(taken_at, newest);
+        }
+        Ok(())
     }
 
     fn send_batches(&self, batches: Vec<Batch>) -> Result<(), ShardsGone> {

@@ -89,6 +89,18 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     },
     SelfMetric {
+        name: "queue_lag_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "How far the graphs are behind while a backlog is drained: the age of the newest sample of the page taken last, by the timestamps in the samples; 0 once the queue is empty. Not there until a producer sends a timestamp. Near 0 is normal; one that grows means that producers push faster than the gateway takes.",
+        read: |reading, lines| {
+            let pending = reading.metrics.redis.pending.load(Ordering::Relaxed);
+            if let Some(lag) = reading.metrics.queue_lag.seconds(pending) {
+                lines.plain(lag);
+            }
+        },
+    },
+    SelfMetric {
         name: "dropped_metrics_total",
         kind: Kind::Counter,
         labels: &["worker", "queueKey"],

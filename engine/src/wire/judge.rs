@@ -2,6 +2,7 @@
 //!
 //! The order of the checks is the order that [`super`] documents.
 
+use super::Rules;
 use super::fields::{Field, Fields, KindField, List, Lists, Number};
 use super::json::Json;
 use super::text::{LabelText, Text, Texts, excerpt};
@@ -24,16 +25,17 @@ pub(super) fn sample<'a>(
     texts: Texts<'a>,
     lists: &'a mut Lists,
     objectives: &'a mut Vec<(f64, f64)>,
-    limits: &PayloadLimits,
+    rules: &Rules,
     now: UnixTime,
 ) -> Result<Sample<'a>, Reject> {
+    let limits = &rules.limits;
     objectives.clear();
     check_types(fields)?;
     let kind = kind(fields.kind, texts)?;
     let name = metric_name(fields.name, texts, limits)?;
     let (value, value_at) = value(fields.value, kind)?;
     let help = help(fields.help, texts, limits)?;
-    settle_labels(fields.labels, &mut lists.labels, texts, kind, limits)?;
+    settle_labels(fields.labels, &mut lists.labels, texts, kind, rules)?;
     match kind {
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
         Kind::Histogram => settle_buckets(fields.buckets, &mut lists.buckets, limits)?,
@@ -191,12 +193,13 @@ fn settle_labels(
     labels: &mut Vec<LabelText>,
     texts: Texts<'_>,
     kind: Kind,
-    limits: &PayloadLimits,
+    rules: &Rules,
 ) -> Result<(), Reject> {
     let Field::Given(sent) = found else {
         labels.clear();
         return Ok(());
     };
+    let limits = &rules.limits;
     if sent > limits.max_labels {
         let detail = too_much("labels", limits.max_labels, sent);
         return Err(Reject::new(Reason::TooManyLabels, detail));
@@ -205,6 +208,9 @@ fn settle_labels(
         supersede_pairwise(labels, texts);
     } else {
         supersede_sorted(labels, texts);
+    }
+    if !rules.drop_labels.is_empty() {
+        labels.retain(|label| !rules.drop_labels.contains(texts.get(label.name)));
     }
     let own_label = name::own_label(kind);
     labels.iter().try_for_each(|label| check_label(label, texts, own_label, limits))?;

@@ -36,6 +36,7 @@ pub(crate) mod text;
 
 use std::ops::Range;
 
+use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
@@ -47,10 +48,17 @@ use text::Texts;
 /// Decodes payloads; keeps its buffers from one to the next.
 #[derive(Debug)]
 pub struct Decoder {
-    limits: PayloadLimits,
+    rules: Rules,
     unescaped: String,
     lists: Lists,
     objectives: Vec<(f64, f64)>,
+}
+
+/// What payloads are held to.
+#[derive(Debug, Default)]
+struct Rules {
+    limits: PayloadLimits,
+    drop_labels: DropLabels,
 }
 
 /// Unescaped bytes that are kept room for: ordinary payloads fit, and a hostile
@@ -60,7 +68,19 @@ const KEPT_BYTES: usize = 16 * 1024;
 impl Decoder {
     /// A decoder that refuses what passes `limits`.
     pub fn new(limits: PayloadLimits) -> Self {
-        Self { limits, unescaped: String::new(), lists: Lists::default(), objectives: Vec::new() }
+        Self {
+            rules: Rules { limits, drop_labels: DropLabels::default() },
+            unescaped: String::new(),
+            lists: Lists::default(),
+            objectives: Vec::new(),
+        }
+    }
+
+    /// The same, but labels of these names are taken off every sample: they
+    /// count against the limit on labels, and are not judged otherwise.
+    pub fn dropping(mut self, labels: DropLabels) -> Self {
+        self.rules.drop_labels = labels;
+        self
     }
 
     /// The sample in `payload`, taken at `now`, or why it is refused.
@@ -69,15 +89,15 @@ impl Decoder {
         payload: &'a [u8],
         now: UnixTime,
     ) -> Result<Sample<'a>, Reject> {
-        let Self { limits, unescaped, lists, objectives } = self;
-        let payload = check_bytes(payload, limits.max_payload_bytes)?;
+        let Self { rules, unescaped, lists, objectives } = self;
+        let payload = check_bytes(payload, rules.limits.max_payload_bytes)?;
         unescaped.clear();
         unescaped.shrink_to(KEPT_BYTES);
         let mut scanner = Scanner::new(payload, unescaped);
-        match fields::read(&mut scanner, lists, limits) {
+        match fields::read(&mut scanner, lists, &rules.limits) {
             Ok(Document::Object(fields)) => {
                 let texts = Texts::new(payload, unescaped);
-                judge::sample(&fields, texts, lists, objectives, limits, now)
+                judge::sample(&fields, texts, lists, objectives, rules, now)
             }
             Ok(Document::Other(json)) => Err(not_a_sample(json)),
             Err(expected) => Err(syntax_error(payload, expected)),
@@ -87,7 +107,7 @@ impl Decoder {
     /// Where the elements of `payload`, which is an array, stand in it: each a
     /// payload of its own. None of them where all of it is not JSON.
     pub fn elements(&mut self, payload: &[u8], out: &mut Vec<Range<usize>>) -> Result<(), Reject> {
-        let payload = check_bytes(payload, self.limits.max_payload_bytes)?;
+        let payload = check_bytes(payload, self.rules.limits.max_payload_bytes)?;
         self.unescaped.clear();
         let mut scanner = Scanner::new(payload, &mut self.unescaped);
         let read = fields::elements(&mut scanner, out);

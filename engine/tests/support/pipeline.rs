@@ -4,6 +4,7 @@
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
+use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
 use psg_engine::metric::Moment;
@@ -23,6 +24,7 @@ pub struct PipelineSettings {
     pub shards: usize,
     pub cache_series: usize,
     pub sort_labels: bool,
+    pub drop_labels: &'static [&'static str],
     pub limits: SeriesLimits,
     pub expiry: ExpirySettings,
 }
@@ -35,6 +37,7 @@ impl Default for PipelineSettings {
             sort_labels: true,
             limits: SeriesLimits::default(),
             expiry: ExpirySettings::default(),
+            drop_labels: &[],
         }
     }
 }
@@ -57,6 +60,7 @@ impl Pipeline {
         let catalog = Catalog::new(settings.limits, SummarySettings::default());
         let intake_settings = IntakeSettings {
             payload: PayloadLimits::default(),
+            drop_labels: DropLabels::new(settings.drop_labels),
             shards: ShardCount::new(settings.shards),
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
