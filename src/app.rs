@@ -5,6 +5,7 @@
 //! was taken is applied and whatever was asked is answered.
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +21,8 @@ use psg_actors::scrape::{self, ScrapeHandle};
 use psg_actors::self_metrics::{RedisMetrics, SelfMetrics};
 use psg_actors::settings::GatewaySettings;
 use psg_actors::shard_set::{ShardSet, ShardThreads};
+use psg_actors::source::QueueSource;
+use psg_actors::source::embedded::EmbeddedQueue;
 use psg_actors::source::redis::RedisQueue;
 use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
@@ -65,25 +68,28 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
         origin: entry.origin.as_str().to_owned(),
     };
     let endpoints = settings.queue.redis.endpoints.iter().map(ToString::to_string);
+    let (source, address) = match &settings.embedded {
+        Some(embedded) => ("embedded", embedded.listen.to_string()),
+        None => ("redis", endpoints.collect::<Vec<_>>().join(", ")),
+    };
     Facts {
-        source: "redis",
-        address: endpoints.collect::<Vec<_>>().join(", "),
+        source,
+        address,
         key: settings.queue.key.clone(),
         max_series: settings.metrics.series.max_series,
         settings: entries.iter().map(setting).collect(),
     }
 }
 
-async fn serve(settings: GatewaySettings, facts: Facts) -> io::Result<()> {
+async fn serve(settings: GatewaySettings, mut facts: Facts) -> io::Result<()> {
     let mut signals = Signals::listen()?;
     let (stopper, stop) = stop_signal();
     let parts = Parts::start(&settings)?;
-    let queue = RedisQueue::new(
-        &settings.queue,
-        settings.metrics.payload.max_payload_bytes,
-        parts.metrics.redis.clone(),
-    );
-    let unready = unready(queue.clone(), parts.metrics.redis.clone(), stop.clone());
+    let queue = Queue::open(&settings, parts.metrics.redis.clone(), &stop)?;
+    if let Some(address) = queue.listens_on() {
+        facts.address = address.to_string();
+    }
+    let unready = unready(queue.clone(), stop.clone());
     let (metrics, catalog) = (parts.metrics.clone(), parts.catalog.clone());
     let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, facts));
     let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
@@ -92,7 +98,6 @@ async fn serve(settings: GatewaySettings, facts: Facts) -> io::Result<()> {
     let (handle, server) = (side.handle, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
 
-    actix::spawn(queue.monitor(stop.clone()));
     actix::spawn(status.run(stop.clone()));
     let readers = start_readers(&settings, &parts, &queue, &stop);
     let signal = signals.next().await;
@@ -110,14 +115,57 @@ async fn serve(settings: GatewaySettings, facts: Facts) -> io::Result<()> {
     Ok(())
 }
 
-fn unready(queue: RedisQueue, redis: Arc<RedisMetrics>, stop: StopSignal) -> Unready {
+fn unready(queue: Queue, stop: StopSignal) -> Unready {
     Unready::new(move || {
-        if stop.is_stopped() {
-            return Some("the gateway is stopping".to_owned());
-        }
-        let unanswered = !redis.up.load(Ordering::Relaxed);
-        queue.trouble().or_else(|| unanswered.then(|| "redis has not answered yet".to_owned()))
+        let is_stopping = stop.is_stopped();
+        if is_stopping { Some("the gateway is stopping".to_owned()) } else { queue.trouble() }
     })
+}
+
+/// Where samples come from.
+#[derive(Clone)]
+enum Queue {
+    Redis(RedisQueue, Arc<RedisMetrics>),
+    Embedded(EmbeddedQueue),
+}
+
+impl Queue {
+    /// The queue of the settings, watched or listening.
+    fn open(
+        settings: &GatewaySettings,
+        metrics: Arc<RedisMetrics>,
+        stop: &StopSignal,
+    ) -> io::Result<Self> {
+        let max_payload_bytes = settings.metrics.payload.max_payload_bytes;
+        if let Some(embedded) = &settings.embedded {
+            let (queue, stop) = (&settings.queue, stop.clone());
+            let queue = EmbeddedQueue::start(embedded, queue, max_payload_bytes, metrics, stop)?;
+            return Ok(Queue::Embedded(queue));
+        }
+        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics.clone());
+        actix::spawn(queue.monitor(stop.clone()));
+        Ok(Queue::Redis(queue, metrics))
+    }
+
+    /// Where producers connect to, where that is us and not a Unix socket.
+    fn listens_on(&self) -> Option<SocketAddr> {
+        match self {
+            Queue::Redis(..) => None,
+            Queue::Embedded(queue) => queue.address(),
+        }
+    }
+
+    /// What is wrong with it, if anything.
+    fn trouble(&self) -> Option<String> {
+        match self {
+            Queue::Redis(queue, metrics) => {
+                let unanswered = !metrics.up.load(Ordering::Relaxed);
+                let silence = || unanswered.then(|| "redis has not answered yet".to_owned());
+                queue.trouble().or_else(silence)
+            }
+            Queue::Embedded(_) => None,
+        }
+    }
 }
 
 /// What stands behind the readers.
@@ -168,7 +216,7 @@ struct RunningReader {
 fn start_readers(
     settings: &GatewaySettings,
     parts: &Parts,
-    queue: &RedisQueue,
+    queue: &Queue,
     stop: &StopSignal,
 ) -> Vec<RunningReader> {
     let shared = RouterSettings {
@@ -192,13 +240,30 @@ fn start_readers(
         let metrics = parts.metrics.clone();
         let arbiter = Arbiter::new();
         arbiter.spawn_fn(move || {
-            let source = queue.source(worker, metrics.workers[worker].clone(), stop.clone());
             let router = Router::new(shared, &metrics, worker);
-            ReaderActor::new(Reader::new(source, router, stop), tell_done).start();
+            let counted = metrics.workers[worker].clone();
+            match queue {
+                Queue::Redis(queue, _) => {
+                    let source = queue.source(worker, counted, stop.clone());
+                    start_reader(source, router, stop, tell_done);
+                }
+                Queue::Embedded(queue) => {
+                    start_reader(queue.source(counted), router, stop, tell_done);
+                }
+            }
         });
         RunningReader { arbiter, done }
     };
     (0..settings.queue.workers).map(start).collect()
+}
+
+fn start_reader<S: QueueSource + Unpin>(
+    source: S,
+    router: Router,
+    stop: StopSignal,
+    tell_done: oneshot::Sender<()>,
+) {
+    ReaderActor::new(Reader::new(source, router, stop), tell_done).start();
 }
 
 /// Waits until all that was taken is in the shards' inboxes, and ends the

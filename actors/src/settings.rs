@@ -16,6 +16,9 @@ use psg_engine::store::ExpirySettings;
 pub struct GatewaySettings {
     /// The queue and how it is read.
     pub queue: QueueSettings,
+    /// Present where the gateway itself is the queue: then `queue.redis` says
+    /// nothing but the database.
+    pub embedded: Option<EmbeddedSettings>,
     /// What is done with samples.
     pub metrics: MetricSettings,
     /// The shard actors.
@@ -89,6 +92,63 @@ pub struct TlsSettings {
     pub server_name: Option<String>,
     /// A PEM file of the roots to trust; `None` trusts the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+/// The queue that the gateway itself is.
+#[derive(Debug, Clone)]
+pub struct EmbeddedSettings {
+    /// Where producers connect to.
+    pub listen: ListenAddress,
+    /// What they have to say first; `None` lets everyone in.
+    pub login: Option<Login>,
+    /// Bytes that the queue holds, and as many again of requests that are not
+    /// complete.
+    pub max_queue_bytes: usize,
+    /// How long a push waits for room.
+    pub push_timeout: Duration,
+    /// Clients that may be connected at a time; at least 1.
+    pub max_connections: usize,
+    /// After so long without a word a client is cut; `None` is never.
+    pub idle_timeout: Option<Duration>,
+    /// Present where producers have to speak TLS.
+    pub tls: Option<ServerTls>,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An address; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket, which is made.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddress::Tcp(address) => address.fmt(f),
+            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Who may push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user; `None` is the default one, for whom the password alone is
+    /// enough.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Secret,
+}
+
+/// The files of a certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// The chain of certificates, its own first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
 }
 
 /// A text that is never printed.

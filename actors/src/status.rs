@@ -36,7 +36,7 @@ const TOP_METRICS_MS: u64 = 1000;
 /// What does not change while the process runs.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// Where samples are taken from: `redis`.
+    /// Where samples are taken from: `redis` or `embedded`.
     pub source: &'static str,
     /// Where that is, without secrets.
     pub address: String,

@@ -1,5 +1,7 @@
 //! The checked stage: text becomes settings, and every problem is named.
 
+mod embedded;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
@@ -15,7 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tracing::level_filters::LevelFilter;
 
-use super::connection::{self, Connection, NamedDatabase};
+use super::connection::{self, Connection, NamedDatabase, Place};
 use super::error::{self, Problem};
 use super::kind::{self, Kind};
 use super::raw::{Given, Origin, Sources};
@@ -48,8 +50,13 @@ impl<'a> Checker<'a> {
     /// All settings. Where something is wrong a default stands in, so that
     /// the rest is checked too; the problems say that it may not be used.
     fn config(&mut self) -> Config {
+        let (connection, embedded) = match self.place() {
+            Place::Redis(connection) => (connection, None),
+            Place::Embedded(embedded) => (default_connection(), Some(embedded)),
+        };
         let gateway = GatewaySettings {
-            queue: self.queue(),
+            queue: self.queue(connection, embedded.is_some()),
+            embedded: self.embedded(embedded),
             metrics: self.metrics(),
             shards: self.shards(),
             http: HttpSettings { listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses) },
@@ -57,9 +64,9 @@ impl<'a> Checker<'a> {
         Config { gateway, log: self.log() }
     }
 
-    fn queue(&mut self) -> QueueSettings {
+    fn queue(&mut self, connection: Connection, is_embedded: bool) -> QueueSettings {
         QueueSettings {
-            redis: self.redis(),
+            redis: self.redis(connection, is_embedded),
             key: self.text(&REDIS_METRIC_QUEUE_KEY),
             workers: self.count(&REDIS_METRIC_QUEUE_WORKERS),
             pop_count: self.optional_count(&REDIS_METRIC_QUEUE_POP_COUNT),
@@ -67,8 +74,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn redis(&mut self) -> RedisTarget {
-        let connection = self.connection();
+    fn redis(&mut self, connection: Connection, is_embedded: bool) -> RedisTarget {
         let database = self.database(connection.database);
         let ca_file = self.ca_file();
         let mut target = RedisTarget { database, ..connection.target };
@@ -80,7 +86,7 @@ impl<'a> Checker<'a> {
         }
         match &mut target.tls {
             Some(tls) => tls.ca_file = ca_file,
-            None if ca_file.is_some() => self.warnings.push(format!(
+            None if ca_file.is_some() && !is_embedded => self.warnings.push(format!(
                 "{} has no effect, since the connection is not encrypted",
                 self.sources.given(&REDIS_TLS_CA_FILE).name
             )),
@@ -89,13 +95,12 @@ impl<'a> Checker<'a> {
         target
     }
 
-    fn connection(&mut self) -> Connection {
+    fn place(&mut self) -> Place {
         let given = self.sources.given(&REDIS_CONNECTION_STRING);
-        connection::parse(given.text.unwrap_or_default()).unwrap_or_else(|messages| {
+        connection::parse_place(given.text.unwrap_or_default()).unwrap_or_else(|messages| {
             let problems = messages.into_iter().map(|message| Problem::new(&given.name, message));
             self.problems.extend(problems);
-            let default = REDIS_CONNECTION_STRING.default.value().expect("it has a default");
-            connection::parse(default).expect("the default can be parsed")
+            Place::Redis(default_connection())
         })
     }
 
@@ -247,6 +252,11 @@ impl<'a> Checker<'a> {
     }
 }
 
+fn default_connection() -> Connection {
+    let default = REDIS_CONNECTION_STRING.default.value().expect("it has a default");
+    connection::parse(default).expect("the default can be parsed")
+}
+
 /// Makes a value of a kind's text, or says what was expected and what came.
 trait Parse<T>: Fn(Kind, &str) -> Result<T, String> {}
 
@@ -311,7 +321,7 @@ fn in_force(setting: &Setting, config: &Config) -> Option<String> {
 fn shown(setting: &Setting, given: &Given<'_>) -> String {
     let Some(text) = given.text else { return setting.default.shown().to_owned() };
     if given.kind == Kind::Connection {
-        let connection = connection::parse(text);
+        let connection = connection::parse_place(text);
         return connection.map_or_else(|_| "(not shown)".to_owned(), |found| found.to_string());
     }
     if let Kind::Listen(form) = given.kind

@@ -19,10 +19,12 @@ pub enum Kind {
     LabelNames,
     /// Where Redis is; holds secrets.
     Connection,
-    /// Path of a PEM file; empty is none.
+    /// Path of a PEM file of certificates; empty is none.
     CaFile,
     /// Where to listen.
     Listen(listen::Form),
+    /// Where to listen, or the path of a Unix socket.
+    ListenOrSocket,
     /// `true` or `false` in any letter case.
     Flag,
     /// A whole number within bounds, both included.
@@ -65,7 +67,9 @@ impl Kind {
             Kind::Key => !text.is_empty(),
             Kind::LabelNames => self.label_names(text).is_some(),
             Kind::Connection => connection::parse(text).is_ok(),
+            Kind::Connection => connection::parse_place(text).is_ok(),
             Kind::Listen(form) => listen::parse(form, text).is_ok(),
+            Kind::ListenOrSocket => listen::parse_with_socket(text).is_some(),
             Kind::Flag => self.flag(text).is_some(),
             Kind::Whole { .. } | Kind::Size { .. } => self.whole(text).is_some(),
             Kind::Choice(_) => self.choice(text).is_some(),
@@ -84,6 +88,7 @@ impl Kind {
             Kind::Connection => connection::EXPECTED.into(),
             Kind::CaFile => "a readable PEM file with at least one certificate".into(),
             Kind::Listen(form) => form.expected().into(),
+            Kind::ListenOrSocket => listen::EXPECTED_WITH_SOCKET.into(),
             Kind::Flag => "true or false".into(),
             Kind::Whole { least, most } => format!("a whole number from {least} to {most}"),
             Kind::Size { least, most } => {

@@ -2,6 +2,9 @@
 //! looked up: `localhost` is 127.0.0.1.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use psg_actors::settings::ListenAddress;
 
 use super::error;
 
@@ -59,6 +62,19 @@ pub fn parse(form: Form, text: &str) -> Result<Vec<SocketAddr>, String> {
         return Err(error::expected(form.expected(), text));
     }
     Ok(addresses)
+}
+
+/// What an address or a socket's path looks like, for an error message.
+pub const EXPECTED_WITH_SOCKET: &str =
+    "address:port, the address an IP address, localhost or empty, or unix:/path";
+
+/// One `address:port`, or `unix:` and the absolute path of a socket.
+pub fn parse_with_socket(text: &str) -> Option<ListenAddress> {
+    let text = text.trim();
+    match text.strip_prefix("unix:") {
+        Some(path) => Path::new(path).is_absolute().then(|| ListenAddress::Unix(path.into())),
+        None => parse_address(text).map(ListenAddress::Tcp),
+    }
 }
 
 /// `ip:port`, `[v6]:port`, `localhost:port` or `:port`; port 0 lets the

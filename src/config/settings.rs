@@ -131,7 +131,7 @@ const GIB: i64 = 1 << 30;
 const SECONDS_OF_A_YEAR: i64 = 31_536_000;
 
 settings! {
-    /// Where Redis is: StackExchange.Redis syntax, or a `redis://`, `rediss://` or `unix://` URL.
+    /// Where Redis is: StackExchange.Redis syntax, or a `redis://`, `rediss://` or `unix://` URL. `embedded`, or `embedded,user=U,password=P`: no Redis, the gateway itself takes LPUSH.
     REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), Kind::Connection, Built;
     /// PEM file of the certificate authorities to trust for TLS; empty trusts the system's, or those of `SSL_CERT_FILE`.
     REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), Kind::CaFile, Built;
@@ -223,14 +223,22 @@ settings! {
     /// TLS and passwords for the HTTP side: a web-config file as other Prometheus exporters take it.
     HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text, Reserved;
 
-    /// Where the gateway itself takes LPUSH, with the connection string `embedded`.
-    EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::Listen(Form::Address), Reserved;
-    /// Bytes that the embedded queue holds.
-    EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB), Reserved;
-    /// Milliseconds that a push waits for room in the embedded queue.
-    EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000), Reserved;
+    /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
+    EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket, Built;
+    /// Bytes that the embedded queue holds, and as many again of requests that are not complete. While it is full, pushes wait.
+    EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB), Built;
+    /// Milliseconds that a push waits for room in the embedded queue; then it is answered with an error, and takes nothing.
+    EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000), Built;
     /// Whether the embedded queue may be open to other machines without a password.
-    EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), Kind::Flag, Reserved;
+    EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), Kind::Flag, Built;
+    /// Producers that may be connected to the embedded queue at a time, each a file descriptor; more are turned away.
+    EMBEDDED_MAX_CONNECTIONS = "Embedded.MaxConnections", Value("16384"), whole(1, 1_000_000), Built;
+    /// Seconds without a word after which a producer is cut off the embedded queue; 0 is never.
+    EMBEDDED_IDLE_TIMEOUT_SECONDS = "Embedded.IdleTimeoutSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Built;
+    /// PEM file of the certificate, and of those up to its root, that the embedded queue shows to producers; empty is no TLS.
+    EMBEDDED_TLS_CERTIFICATE_FILE = "Embedded.TlsCertificateFile", Value(""), Kind::Text, Built;
+    /// PEM file of its private key.
+    EMBEDDED_TLS_KEY_FILE = "Embedded.TlsKeyFile", Value(""), Kind::Text, Built;
 
     /// How log records are written, to standard output: `json`, one object a line, or `text`.
     LOG_FORMAT = "Log.Format", Computed("`text` on a terminal, else `json`"), Kind::Choice(&["json", "text"]), Built;

@@ -24,6 +24,7 @@ mod settings;
 
 mod access;
 mod arrays;
+mod embedded;
 mod faults;
 mod hostile;
 

@@ -2,8 +2,12 @@
 //! the loop around it (routing, backing off, stopping) is the reader's.
 
 pub mod redis;
+pub mod embedded;
 
 use std::ops::Range;
+
+/// Bytes kept of an element that is larger than the bound.
+pub const HEAD_BYTES: usize = 512;
 
 /// Hands out the elements of a queue, each once.
 pub trait QueueSource: 'static {
@@ -40,7 +44,7 @@ pub enum Slice {
     /// All of its bytes.
     Whole(Range<usize>),
     /// It was larger than the bound and was skipped as it streamed in; only
-    /// its first bytes (at most 512) were kept.
+    /// its first bytes (at most [`HEAD_BYTES`]) were kept.
     TooLarge {
         /// Where the kept bytes lie.
         head: Range<usize>,

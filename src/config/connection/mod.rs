@@ -1,25 +1,38 @@
 //! The connection string: where Redis is and how to log in. Two syntaxes:
-//! StackExchange.Redis' comma-separated one, and URLs.
+//! StackExchange.Redis' comma-separated one, and URLs. Or it says that the
+//! gateway itself is the queue.
 //!
 //! No message of this module repeats what was given, but for the names of
 //! options and the values of harmless ones: the rest may be a password.
 
+pub mod embedded;
 mod options;
 mod url;
 
 use std::fmt;
 use std::time::Duration;
 
+use self::embedded::Embedded;
 use psg_actors::settings::{Endpoint, RedisTarget, Secret, TlsSettings};
 
 /// What a connection string looks like, for an error message.
-pub const EXPECTED: &str = "host:port,option=value,… or a redis://, rediss:// or unix:// URL";
+pub const EXPECTED: &str =
+    "host:port,option=value,… or a redis://, rediss:// or unix:// URL, or embedded";
 
 const DEFAULT_CLIENT_NAME: &str = "prom-stream-gateway";
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// A parsed connection string.
+/// Where the queue is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a Redis.
+    Redis(Connection),
+    /// In the gateway.
+    Embedded(Embedded),
+}
+
+/// A parsed connection string to Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     /// The deployment; `database` is the one that the string names, or 0.
@@ -49,16 +62,30 @@ impl NamedDatabase {
     }
 }
 
-/// Parses a connection string of either syntax; or says all that is wrong.
+/// Parses a connection string; or says all that is wrong with it.
+pub fn parse_place(text: &str) -> Result<Place, Vec<String>> {
+    match embedded::options(text.trim()) {
+        Some(options) => embedded::parse(options).map(Place::Embedded),
+        None => parse(text).map(Place::Redis),
+    }
+}
+
+/// Parses a connection string to Redis of either syntax; or says all that is
+/// wrong with it.
 pub fn parse(text: &str) -> Result<Connection, Vec<String>> {
     let text = text.trim();
-    let first = text.split(',').next().unwrap_or_default().trim();
-    if first.eq_ignore_ascii_case("embedded") {
-        return Err(vec!["the queue `embedded` is not built yet in this version".into()]);
-    }
     match text.split_once("://") {
         Some((scheme, _)) if is_scheme(scheme) => url::parse(text).map_err(|problem| vec![problem]),
         Some(_) | None => options::parse(text),
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Redis(connection) => connection.fmt(f),
+            Place::Embedded(embedded) => embedded.fmt(f),
+        }
     }
 }
 

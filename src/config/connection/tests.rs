@@ -127,7 +127,6 @@ fn options_that_are_wrong() {
     refused("a,password=one,two=2", "expected part 3 to be a known option");
     refused("a,password=one,b@c", "(a password can't hold a comma)");
     refused("a,password=one,ssl=two", "came something else");
-    refused("Embedded,user=u", "not built yet");
     let messages = parse("a:x,ssl=2,frob=1").expect_err("three problems");
     assert_eq!(messages.len(), 3, "{messages:?}");
 }

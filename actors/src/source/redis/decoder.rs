@@ -10,10 +10,7 @@
 
 use std::ops::Range;
 
-use super::super::Slice;
-
-/// Bytes kept of an element that is larger than the bound.
-pub const HEAD_BYTES: usize = 512;
+use super::super::{HEAD_BYTES, Slice};
 
 /// The longest error reply that is read; a longer one breaks the protocol.
 const MAX_ERROR_BYTES: usize = 16 * 1024;

@@ -1,0 +1,413 @@
+//! Commands: the closed list of those that are answered, and what each needs.
+//!
+//! They are what producers and their libraries send to a Redis that has nothing
+//! but our queue in it. The words of refusals are those of Redis 7.0, since
+//! libraries look at them.
+
+mod about;
+mod channels;
+mod client;
+mod keys;
+mod login;
+
+use super::reply::{Protocol, Reply};
+use super::service::Service;
+use super::session::{Profile, Session, Words};
+use super::transaction::Transaction;
+
+/// A push that is larger than the queue.
+pub const NEVER_FITS: &str =
+    "OOM command not allowed: the push is larger than the queue (Embedded.MaxQueueBytes)";
+
+/// A push that found no room in time.
+pub const NO_ROOM: &str =
+    "OOM command not allowed: the queue is full (Embedded.MaxQueueBytes), try again later";
+
+/// A request that is not complete and too large to wait for the rest of it.
+pub const TOO_MUCH_UNFINISHED: &str =
+    "OOM command not allowed: requests that are not complete take up too much memory";
+
+/// What a command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Pushes elements.
+    Push(Push),
+    Llen,
+    Del,
+    Exists,
+    Type,
+    Get,
+    Ping,
+    Echo,
+    Hello,
+    Auth,
+    Select,
+    Client,
+    About,
+    Config,
+    Info,
+    Role,
+    Multi,
+    Exec,
+    Discard,
+    Unwatch,
+    Subscribe,
+    Unsubscribe,
+    Psubscribe,
+    Punsubscribe,
+    Cluster,
+    Quit,
+    Reset,
+}
+
+/// Both ends are one here: elements are taken in the order in which they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Push {
+    /// Whether it takes nothing where the queue is empty.
+    pub only_if_exists: bool,
+}
+
+/// A command by its name.
+#[derive(Debug)]
+pub struct Entry {
+    /// In lower case.
+    pub name: &'static str,
+    command: Command,
+    /// Words, its name among them; negative: at least so many.
+    arity: i64,
+    flags: &'static [&'static str],
+    /// Places of the first and the last key, and the step between two.
+    keys: (i64, i64, i64),
+}
+
+/// How a command is answered.
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    /// With that.
+    Reply(Reply),
+    /// With that; the command can't be, which spoils a transaction.
+    Refusal(Reply),
+    /// Not at all.
+    Nothing,
+    /// With that, and then the connection is closed.
+    Close(Reply),
+    /// By executing the transaction.
+    Execute,
+}
+
+const PUSH: Command = Command::Push(Push { only_if_exists: false });
+const PUSHX: Command = Command::Push(Push { only_if_exists: true });
+
+const WRITE: &[&str] = &["write", "denyoom", "fast"];
+const READ: &[&str] = &["readonly", "fast"];
+const PLAIN: &[&str] = &["loading", "stale", "fast"];
+const OPEN: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth"];
+const ADMIN: &[&str] = &["admin", "noscript", "loading", "stale"];
+const PUBSUB: &[&str] = &["pubsub", "noscript", "loading", "stale"];
+
+const NO_KEYS: (i64, i64, i64) = (0, 0, 0);
+const ONE_KEY: (i64, i64, i64) = (1, 1, 1);
+const ALL_KEYS: (i64, i64, i64) = (1, -1, 1);
+
+const fn entry(
+    name: &'static str,
+    command: Command,
+    arity: i64,
+    flags: &'static [&'static str],
+    keys: (i64, i64, i64),
+) -> Entry {
+    Entry { name, command, arity, flags, keys }
+}
+
+/// Every command; those that are sent most come first.
+pub static COMMANDS: &[Entry] = &[
+    entry("lpush", PUSH, -3, WRITE, ONE_KEY),
+    entry("rpush", PUSH, -3, WRITE, ONE_KEY),
+    entry("ping", Command::Ping, -1, PLAIN, NO_KEYS),
+    entry("multi", Command::Multi, 1, PLAIN, NO_KEYS),
+    entry("exec", Command::Exec, 1, PLAIN, NO_KEYS),
+    entry("select", Command::Select, 2, PLAIN, NO_KEYS),
+    entry("auth", Command::Auth, -2, OPEN, NO_KEYS),
+    entry("hello", Command::Hello, -1, OPEN, NO_KEYS),
+    entry("client", Command::Client, -2, ADMIN, NO_KEYS),
+    entry("quit", Command::Quit, -1, OPEN, NO_KEYS),
+    entry("lpushx", PUSHX, -3, WRITE, ONE_KEY),
+    entry("rpushx", PUSHX, -3, WRITE, ONE_KEY),
+    entry("llen", Command::Llen, 2, READ, ONE_KEY),
+    entry("del", Command::Del, -2, &["write"], ALL_KEYS),
+    entry("unlink", Command::Del, -2, &["write", "fast"], ALL_KEYS),
+    entry("exists", Command::Exists, -2, READ, ALL_KEYS),
+    entry("type", Command::Type, 2, READ, ONE_KEY),
+    entry("get", Command::Get, 2, READ, ONE_KEY),
+    entry("echo", Command::Echo, 2, PLAIN, NO_KEYS),
+    entry("command", Command::About, -1, PLAIN, NO_KEYS),
+    entry("config", Command::Config, -2, ADMIN, NO_KEYS),
+    entry("info", Command::Info, -1, PLAIN, NO_KEYS),
+    entry("role", Command::Role, 1, PLAIN, NO_KEYS),
+    entry("discard", Command::Discard, 1, PLAIN, NO_KEYS),
+    entry("unwatch", Command::Unwatch, 1, PLAIN, NO_KEYS),
+    entry("subscribe", Command::Subscribe, -2, PUBSUB, NO_KEYS),
+    entry("unsubscribe", Command::Unsubscribe, -1, PUBSUB, NO_KEYS),
+    entry("psubscribe", Command::Psubscribe, -2, PUBSUB, NO_KEYS),
+    entry("punsubscribe", Command::Punsubscribe, -1, PUBSUB, NO_KEYS),
+    entry("cluster", Command::Cluster, -2, ADMIN, NO_KEYS),
+    entry("reset", Command::Reset, 1, OPEN, NO_KEYS),
+];
+
+/// What that name stands for, in any letter case.
+pub fn find(name: &[u8]) -> Option<Command> {
+    find_entry(name).map(|entry| entry.command)
+}
+
+fn find_entry(name: &[u8]) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|entry| entry.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// Answers a command that is no push to the queue, or queues it.
+pub fn answer(session: &mut Session, words: Words) -> Answer {
+    let Some(entry) = find_entry(words.name()) else {
+        let refusal = if session.profile.is_known { unknown(&words) } else { no_auth() };
+        return Answer::Refusal(refusal);
+    };
+    if let Some(refusal) = refusal(entry, session, &words) {
+        return Answer::Refusal(refusal);
+    }
+    if let Some(transaction) = &mut session.transaction {
+        match in_transaction(entry.command) {
+            InTransaction::Queued => {
+                transaction.queue(words);
+                return Answer::Reply(Reply::Simple("QUEUED"));
+            }
+            InTransaction::Refused => {
+                return Answer::Refusal(Reply::error(
+                    "ERR Command not allowed inside a transaction",
+                ));
+            }
+            InTransaction::AtOnce => {}
+        }
+    }
+    run(entry.command, session, &words)
+}
+
+/// Answers a command of a transaction that is being executed.
+pub fn answer_in_transaction(session: &mut Session, words: Words) -> Reply {
+    let Some(command) = find(words.name()) else { return unknown(&words) };
+    match run(command, session, &words) {
+        Answer::Reply(reply) | Answer::Refusal(reply) | Answer::Close(reply) => reply,
+        Answer::Nothing | Answer::Execute => Reply::OK,
+    }
+}
+
+/// Why a command can't be answered at all, if so.
+fn refusal(entry: &Entry, session: &Session, words: &Words) -> Option<Reply> {
+    if !session.profile.is_known && !entry.flags.contains(&"no_auth") {
+        return Some(no_auth());
+    }
+    if words.is_cut() {
+        return Some(Reply::error(format!(
+            "ERR too many bytes of arguments for '{}' command",
+            entry.name
+        )));
+    }
+    let length = words.len() as i64;
+    if length != entry.arity && (entry.arity > 0 || length < -entry.arity) {
+        return Some(wrong_number(words.name()));
+    }
+    if session.profile.is_subscriber_only() && !is_for_subscribers(entry.command) {
+        return Some(not_while_subscribed(words.name()));
+    }
+    None
+}
+
+enum InTransaction {
+    Queued,
+    Refused,
+    AtOnce,
+}
+
+fn in_transaction(command: Command) -> InTransaction {
+    match command {
+        Command::Push(_)
+        | Command::Llen
+        | Command::Del
+        | Command::Exists
+        | Command::Type
+        | Command::Get
+        | Command::Ping
+        | Command::Echo
+        | Command::Select
+        | Command::About
+        | Command::Config
+        | Command::Info
+        | Command::Role
+        | Command::Unwatch
+        | Command::Cluster => InTransaction::Queued,
+        Command::Hello
+        | Command::Auth
+        | Command::Client
+        | Command::Subscribe
+        | Command::Unsubscribe
+        | Command::Psubscribe
+        | Command::Punsubscribe => InTransaction::Refused,
+        Command::Multi | Command::Exec | Command::Discard | Command::Quit | Command::Reset => {
+            InTransaction::AtOnce
+        }
+    }
+}
+
+fn is_for_subscribers(command: Command) -> bool {
+    matches!(
+        command,
+        Command::Subscribe
+            | Command::Unsubscribe
+            | Command::Psubscribe
+            | Command::Punsubscribe
+            | Command::Ping
+            | Command::Quit
+            | Command::Reset
+    )
+}
+
+fn run(command: Command, session: &mut Session, words: &Words) -> Answer {
+    Answer::Reply(match command {
+        Command::Push(_) => wrong_number(words.name()),
+        Command::Llen => keys::llen(session, words),
+        Command::Del => keys::del(session, words),
+        Command::Exists => keys::exists(session, words),
+        Command::Type => keys::type_of(session, words),
+        Command::Get => keys::get(session, words),
+        Command::Ping => ping(&session.profile, words),
+        Command::Echo => Reply::bulk(words.argument(1)),
+        Command::Hello => login::hello(session, words),
+        Command::Auth => login::auth(session, words),
+        Command::Select => select(session, words),
+        Command::Client => return client::answer(session, words),
+        Command::About => about::command(words),
+        Command::Config => about::config(&session.service, words),
+        Command::Info => about::info(&session.service, words),
+        Command::Role => about::role(),
+        Command::Multi => multi(session),
+        Command::Exec if session.transaction.is_some() => return Answer::Execute,
+        Command::Exec => Reply::error("ERR EXEC without MULTI"),
+        Command::Discard => discard(session),
+        Command::Unwatch => Reply::OK,
+        Command::Subscribe => channels::subscribe(session, words, channels::Sort::Channel),
+        Command::Unsubscribe => channels::unsubscribe(session, words, channels::Sort::Channel),
+        Command::Psubscribe => channels::subscribe(session, words, channels::Sort::Pattern),
+        Command::Punsubscribe => channels::unsubscribe(session, words, channels::Sort::Pattern),
+        Command::Cluster => Reply::error("ERR This instance has cluster support disabled"),
+        Command::Quit => return Answer::Close(Reply::OK),
+        Command::Reset => reset(session),
+    })
+}
+
+fn ping(profile: &Profile, words: &Words) -> Reply {
+    match words.len() {
+        1 | 2 if profile.is_subscriber_only() => {
+            Reply::Array(vec![Reply::bulk("pong"), Reply::bulk(words.argument(1))])
+        }
+        1 => Reply::Simple("PONG"),
+        2 => Reply::bulk(words.argument(1)),
+        _ => wrong_number(words.name()),
+    }
+}
+
+fn select(session: &mut Session, words: &Words) -> Reply {
+    let Some(number) = integer(words.argument(1)) else {
+        return Reply::error("ERR value is not an integer or out of range");
+    };
+    if !(0..session.service.databases()).contains(&number) {
+        return Reply::error("ERR DB index is out of range");
+    }
+    session.profile.database = number;
+    Reply::OK
+}
+
+fn multi(session: &mut Session) -> Reply {
+    if session.transaction.is_some() {
+        return Reply::error("ERR MULTI calls can not be nested");
+    }
+    session.transaction = Some(Transaction::new(session.staged.committed()));
+    Reply::OK
+}
+
+fn discard(session: &mut Session) -> Reply {
+    if session.transaction.take().is_none() {
+        return Reply::error("ERR DISCARD without MULTI");
+    }
+    session.staged.back_to(session.staged.committed());
+    Reply::OK
+}
+
+fn reset(session: &mut Session) -> Reply {
+    session.transaction = None;
+    session.staged.back_to(session.staged.committed());
+    session.profile = Profile {
+        id: session.profile.id,
+        is_known: session.service.login.is_none(),
+        ..Profile::default()
+    };
+    Reply::Simple("RESET")
+}
+
+/// A whole number in decimal.
+fn integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A refusal by the number of arguments.
+pub fn wrong_number(name: &[u8]) -> Reply {
+    let name = shown(name).to_ascii_lowercase();
+    Reply::error(format!("ERR wrong number of arguments for '{name}' command"))
+}
+
+/// A refusal since the client has not logged in.
+pub fn no_auth() -> Reply {
+    Reply::error("NOAUTH Authentication required.")
+}
+
+/// A refusal since only our queue is here.
+pub fn other_key(service: &Service, key: &[u8], database: i64) -> Reply {
+    let (queue, its_database) = (shown(&service.key), service.database);
+    let key = shown(key);
+    Reply::error(format!(
+        "ERR the gateway's embedded queue takes elements under the key '{queue}' of database \
+         {its_database} only, not under '{key}' of database {database}"
+    ))
+}
+
+/// A refusal since a subscriber may not say that in RESP2.
+pub fn not_while_subscribed(name: &[u8]) -> Reply {
+    let name = shown(name).to_ascii_lowercase();
+    Reply::error(format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+         are allowed in this context"
+    ))
+}
+
+fn unknown(words: &Words) -> Reply {
+    let mut arguments = String::new();
+    for argument in words.from(1) {
+        if arguments.len() > 128 {
+            break;
+        }
+        arguments.push_str(&format!("'{}' ", shown(argument)));
+    }
+    let name = shown(words.name());
+    Reply::error(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
+}
+
+fn unknown_subcommand(words: &Words) -> Reply {
+    let (name, sub) = (shown(words.name()).to_ascii_uppercase(), shown(words.argument(1)));
+    Reply::error(format!("ERR unknown subcommand '{sub}'. Try {name} HELP."))
+}
+
+/// A peer's words, cut to a readable length.
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(128)]).into_owned()
+}
+
+/// Whether the client's version tells a value from another one by name.
+fn is_resp3(session: &Session) -> bool {
+    session.profile.protocol == Protocol::Resp3
+}

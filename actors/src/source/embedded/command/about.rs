@@ -1,0 +1,161 @@
+//! What clients ask about the server: INFO, CONFIG GET, COMMAND, ROLE.
+
+use std::process;
+use std::sync::atomic::Ordering;
+
+use super::super::reply::Reply;
+use super::super::service::{REDIS_VERSION, Service};
+use super::super::session::Words;
+use super::{COMMANDS, Entry, find_entry, unknown_subcommand};
+
+/// A standalone primary without replicas.
+pub fn role() -> Reply {
+    Reply::Array(vec![Reply::bulk("master"), Reply::Integer(0), Reply::Array(Vec::new())])
+}
+
+/// COMMAND and its subcommands. There are no words of documentation.
+pub fn command(words: &Words) -> Reply {
+    let sub = words.argument(1).to_ascii_uppercase();
+    match (sub.as_slice(), words.len()) {
+        (_, 1) | (b"INFO", 2) => Reply::Array(COMMANDS.iter().map(described).collect()),
+        (b"COUNT", 2) => Reply::Integer(COMMANDS.len() as i64),
+        (b"LIST", 2) => {
+            Reply::Array(COMMANDS.iter().map(|entry| Reply::bulk(entry.name)).collect())
+        }
+        (b"DOCS", _) => Reply::Map(Vec::new()),
+        (b"INFO", _) => {
+            let one = |name: &[u8]| find_entry(name).map_or(Reply::Nil, described);
+            Reply::Array(words.from(2).map(one).collect())
+        }
+        _ => unknown_subcommand(words),
+    }
+}
+
+fn described(entry: &Entry) -> Reply {
+    let (first, last, step) = entry.keys;
+    let none = || Reply::Array(Vec::new());
+    Reply::Array(vec![
+        Reply::bulk(entry.name),
+        Reply::Integer(entry.arity),
+        Reply::Array(entry.flags.iter().map(|flag| Reply::Simple(flag)).collect()),
+        Reply::Integer(first),
+        Reply::Integer(last),
+        Reply::Integer(step),
+        none(),
+        none(),
+        none(),
+        none(),
+    ])
+}
+
+/// `CONFIG GET pattern…`; nothing can be set this way.
+pub fn config(service: &Service, words: &Words) -> Reply {
+    if !words.argument(1).eq_ignore_ascii_case(b"GET") {
+        return Reply::error("ERR the embedded queue is configured by the settings of the gateway");
+    }
+    if words.len() == 2 {
+        return super::wrong_number(b"config|get");
+    }
+    let is_asked = |name: &str| words.from(2).any(|pattern| matches(pattern, name.as_bytes()));
+    let known = parameters(service).into_iter().filter(|(name, _)| is_asked(name));
+    Reply::Map(known.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+}
+
+/// The parameters of a Redis that is like us.
+fn parameters(service: &Service) -> Vec<(&'static str, String)> {
+    vec![
+        ("appendonly", "no".into()),
+        ("cluster-enabled", "no".into()),
+        ("databases", service.databases().to_string()),
+        ("maxclients", service.max_connections.to_string()),
+        ("maxmemory", service.max_queue_bytes.to_string()),
+        ("maxmemory-policy", "noeviction".into()),
+        ("port", service.port.to_string()),
+        ("proto-max-bulk-len", "536870912".into()),
+        ("replica-read-only", "yes".into()),
+        ("save", String::new()),
+        ("slave-read-only", "yes".into()),
+        ("timeout", "0".into()),
+    ]
+}
+
+/// Whether a pattern of `*` and `?` matches, in any letter case.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at_pattern, mut at_name) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while at_name < name.len() {
+        match pattern.get(at_pattern) {
+            Some(b'*') => {
+                star = Some((at_pattern, at_name));
+                at_pattern += 1;
+            }
+            Some(byte) if *byte == b'?' || byte.eq_ignore_ascii_case(&name[at_name]) => {
+                at_pattern += 1;
+                at_name += 1;
+            }
+            Some(_) | None => {
+                let Some((before, eaten)) = star else { return false };
+                star = Some((before, eaten + 1));
+                at_pattern = before + 1;
+                at_name = eaten + 1;
+            }
+        }
+    }
+    pattern[at_pattern..].iter().all(|byte| *byte == b'*')
+}
+
+/// `INFO [section…]`
+pub fn info(service: &Service, words: &Words) -> Reply {
+    let all: [&[u8]; 3] = [b"ALL", b"DEFAULT", b"EVERYTHING"];
+    let asked: Vec<Vec<u8>> = words.from(1).map(<[u8]>::to_ascii_uppercase).collect();
+    let is_asked = |section: &str| {
+        let is_it = |word: &Vec<u8>| {
+            all.contains(&word.as_slice()) || word.eq_ignore_ascii_case(section.as_bytes())
+        };
+        asked.is_empty() || asked.iter().any(is_it)
+    };
+    let sections = sections(service);
+    let shown = sections.iter().filter(|(name, _)| is_asked(name));
+    let texts: Vec<String> = shown.map(|(name, lines)| format!("# {name}\r\n{lines}")).collect();
+    Reply::Text(texts.join("\r\n"))
+}
+
+fn sections(service: &Service) -> [(&'static str, String); 7] {
+    let lines = |fields: &[(&str, String)]| -> String {
+        fields.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect()
+    };
+    let uptime = service.uptime().as_secs().to_string();
+    let length = service.entry.length().max(0);
+    let keys = format!("keys={},expires=0,avg_ttl=0", i64::from(length > 0));
+    let keyspace = [(format!("db{}", service.database), keys)];
+    let keyspace = keyspace.iter().filter(|_| length > 0);
+    let keyspace: String = keyspace.map(|(name, value)| format!("{name}:{value}\r\n")).collect();
+    [
+        (
+            "Server",
+            lines(&[
+                ("redis_version", REDIS_VERSION.into()),
+                ("redis_mode", "standalone".into()),
+                ("server_name", "prom-stream-gateway".into()),
+                ("process_id", process::id().to_string()),
+                ("tcp_port", service.port.to_string()),
+                ("uptime_in_seconds", uptime),
+            ]),
+        ),
+        (
+            "Clients",
+            lines(&[("connected_clients", service.clients.load(Ordering::Relaxed).to_string())]),
+        ),
+        (
+            "Memory",
+            lines(&[
+                ("maxmemory", service.max_queue_bytes.to_string()),
+                ("maxmemory_policy", "noeviction".into()),
+            ]),
+        ),
+        ("Persistence", lines(&[("loading", "0".into()), ("aof_enabled", "0".into())])),
+        ("Replication", lines(&[("role", "master".into()), ("connected_slaves", "0".into())])),
+        ("Cluster", lines(&[("cluster_enabled", "0".into())])),
+        ("Keyspace", keyspace),
+    ]
+}

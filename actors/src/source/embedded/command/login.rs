@@ -1,0 +1,117 @@
+//! HELLO and AUTH: which version a client speaks, and who it is.
+
+use super::super::reply::{Protocol, Reply};
+use super::super::service::{REDIS_VERSION, Service};
+use super::super::session::{Session, Words};
+use super::{client, integer, shown};
+use crate::source::ErrorKind;
+
+/// The user that a password alone is for.
+const DEFAULT_USER: &[u8] = b"default";
+
+pub fn auth(session: &mut Session, words: &Words) -> Reply {
+    let outcome = match words.len() {
+        2 => log_in(session, None, words.argument(1)),
+        3 => log_in(session, Some(words.argument(1)), words.argument(2)),
+        _ => Err(Reply::error("ERR syntax error")),
+    };
+    outcome.err().unwrap_or(Reply::OK)
+}
+
+/// `HELLO [version [AUTH user password] [SETNAME name]]`
+pub fn hello(session: &mut Session, words: &Words) -> Reply {
+    let protocol = match (words.len(), integer(words.argument(1))) {
+        (1, _) => session.profile.protocol,
+        (_, Some(2)) => Protocol::Resp2,
+        (_, Some(3)) => Protocol::Resp3,
+        (_, Some(_)) => return Reply::error("NOPROTO unsupported protocol version"),
+        (_, None) => {
+            return Reply::error("ERR Protocol version is not an integer or out of range");
+        }
+    };
+    let mut name = None;
+    let mut next = 2;
+    while next < words.len() {
+        let (option, given) = (words.argument(next), words.len() - next - 1);
+        if option.eq_ignore_ascii_case(b"AUTH") && given >= 2 {
+            let (user, password) = (words.argument(next + 1), words.argument(next + 2));
+            if let Err(refusal) = log_in(session, Some(user), password) {
+                return refusal;
+            }
+            next += 3;
+        } else if option.eq_ignore_ascii_case(b"SETNAME") && given >= 1 {
+            name = Some(words.argument(next + 1).to_vec());
+            next += 2;
+        } else {
+            return Reply::error(format!("ERR Syntax error in HELLO option '{}'", shown(option)));
+        }
+    }
+    if !session.profile.is_known {
+        return Reply::error(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
+             HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
+             select the RESP protocol version at the same time",
+        );
+    }
+    if let Some(name) = name
+        && let Err(refusal) = client::set_name(session, &name)
+    {
+        return refusal;
+    }
+    session.profile.protocol = protocol;
+    greeting(session)
+}
+
+fn greeting(session: &Session) -> Reply {
+    let version = match session.profile.protocol {
+        Protocol::Resp2 => 2,
+        Protocol::Resp3 => 3,
+    };
+    let pair = |name: &str, value| (Reply::bulk(name), value);
+    Reply::Map(vec![
+        pair("server", Reply::bulk("redis")),
+        pair("version", Reply::bulk(REDIS_VERSION)),
+        pair("proto", Reply::Integer(version)),
+        pair("id", Reply::Integer(session.profile.id as i64)),
+        pair("mode", Reply::bulk("standalone")),
+        pair("role", Reply::bulk("master")),
+        pair("modules", Reply::Array(Vec::new())),
+    ])
+}
+
+fn log_in(session: &mut Session, user: Option<&[u8]>, password: &[u8]) -> Result<(), Reply> {
+    let outcome = check(&session.service, user, password);
+    match outcome {
+        Ok(()) => session.profile.is_known = true,
+        Err(_) => session.service.count(ErrorKind::Auth),
+    }
+    outcome
+}
+
+fn check(service: &Service, user: Option<&[u8]>, password: &[u8]) -> Result<(), Reply> {
+    let Some(login) = &service.login else {
+        return match user {
+            None => Err(Reply::error(
+                "ERR AUTH <password> called without any password configured for the default \
+                 user. Are you sure your configuration is correct?",
+            )),
+            // As in Redis, the default user without a password takes any.
+            Some(user) if user == DEFAULT_USER => Ok(()),
+            Some(_) => Err(wrong_password()),
+        };
+    };
+    let expected = login.user.as_deref().map_or(DEFAULT_USER, str::as_bytes);
+    let is_user = is_same(user.unwrap_or(DEFAULT_USER), expected);
+    let is_password = is_same(password, login.password.expose().as_bytes());
+    if is_user & is_password { Ok(()) } else { Err(wrong_password()) }
+}
+
+fn wrong_password() -> Reply {
+    Reply::error("WRONGPASS invalid username-password pair or user is disabled.")
+}
+
+/// Compares without telling by its time how much is right.
+fn is_same(given: &[u8], expected: &[u8]) -> bool {
+    let differing = given.iter().zip(expected).fold(0, |all, (one, other)| all | (one ^ other));
+    given.len() == expected.len() && differing == 0
+}

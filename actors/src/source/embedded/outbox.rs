@@ -1,0 +1,124 @@
+//! The outbox of a client: replies that have not gone out yet.
+//!
+//! A client may send any number of requests before it reads the first reply. If
+//! we stopped reading from it meanwhile, both sides could wait for each other;
+//! if we kept every reply, it could fill the memory. So beyond some bytes equal
+//! replies in a row are kept once and counted, and there a push is answered
+//! with the same length as the one before it.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, BytesMut};
+
+use super::reply::{Protocol, Reply};
+
+/// Packed replies up to which each is kept by itself.
+const PLAIN_BYTES: usize = 64 * 1024;
+
+/// Packed replies in runs from which nothing more should be asked of us.
+const MOST_RUN_BYTES: usize = 256 * 1024;
+
+/// What a run costs besides its reply.
+const RUN_BYTES: usize = 64;
+
+/// Replies in their order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    packed: BytesMut,
+    /// They follow what is packed.
+    runs: VecDeque<Run>,
+    run_bytes: usize,
+}
+
+/// Equal replies in a row.
+#[derive(Debug)]
+struct Run {
+    reply: BytesMut,
+    count: u64,
+    is_push: bool,
+}
+
+impl Outbox {
+    /// Adds a reply.
+    pub fn add(&mut self, reply: Reply, protocol: Protocol) {
+        if self.is_plain() {
+            return reply.pack(protocol, &mut self.packed);
+        }
+        let mut packed = BytesMut::new();
+        reply.pack(protocol, &mut packed);
+        self.add_run(packed, false);
+    }
+
+    /// Adds the reply to a push, after which the queue has that length.
+    pub fn add_pushed(&mut self, length: i64, protocol: Protocol) {
+        if self.is_plain() {
+            return Reply::Integer(length).pack(protocol, &mut self.packed);
+        }
+        if let Some(last) = self.runs.back_mut().filter(|last| last.is_push) {
+            last.count += 1;
+            return;
+        }
+        let mut packed = BytesMut::new();
+        Reply::Integer(length).pack(protocol, &mut packed);
+        self.add_run(packed, true);
+    }
+
+    /// Adds the head of an array of that many replies, which are added next.
+    pub fn add_array_head(&mut self, replies: usize) {
+        let head = format!("*{replies}\r\n");
+        if self.is_plain() {
+            self.packed.extend_from_slice(head.as_bytes());
+        } else {
+            self.add_run(BytesMut::from(head.as_bytes()), false);
+        }
+    }
+
+    /// Bytes that can go out now; empty where everything has.
+    pub fn bytes(&mut self) -> &[u8] {
+        while self.packed.len() < PLAIN_BYTES {
+            let Some(run) = self.runs.front_mut() else { break };
+            let fitting = (PLAIN_BYTES / run.reply.len().max(1)).max(1) as u64;
+            for _ in 0..fitting.min(run.count) {
+                self.packed.extend_from_slice(&run.reply);
+            }
+            run.count -= fitting.min(run.count);
+            if run.count == 0 {
+                self.run_bytes -= run.reply.len() + RUN_BYTES;
+                self.runs.pop_front();
+            }
+        }
+        &self.packed
+    }
+
+    /// So many of these bytes have gone out.
+    pub fn sent(&mut self, bytes: usize) {
+        self.packed.advance(bytes);
+        if self.packed.is_empty() {
+            // Nothing is kept for clients that are silent.
+            self.packed = BytesMut::new();
+        }
+    }
+
+    /// Whether everything has gone out.
+    pub fn is_empty(&self) -> bool {
+        self.packed.is_empty() && self.runs.is_empty()
+    }
+
+    /// Whether it holds so much that no more requests should be answered.
+    pub fn is_full(&self) -> bool {
+        self.run_bytes > MOST_RUN_BYTES
+    }
+
+    fn is_plain(&self) -> bool {
+        self.runs.is_empty() && self.packed.len() < PLAIN_BYTES
+    }
+
+    fn add_run(&mut self, reply: BytesMut, is_push: bool) {
+        if let Some(last) = self.runs.back_mut().filter(|last| last.reply == reply) {
+            last.count += 1;
+            return;
+        }
+        self.run_bytes += reply.len() + RUN_BYTES;
+        self.runs.push_back(Run { reply, count: 1, is_push });
+    }
+}

@@ -1,0 +1,213 @@
+//! The queue itself: what was pushed and not yet taken, bounded in bytes.
+//!
+//! Producers have its [`Entry`], readers its [`Exit`]. Pushes travel in
+//! *chunks*: what one read from a client's socket brought, one allocation for
+//! the bytes and one for the ranges. Whoever pushes first reserves [`Room`];
+//! it is given back when a reader is done with the chunk, so that the bound
+//! holds for all that the queue and its readers keep.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicIsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::super::Slice;
+use crate::self_metrics::RedisMetrics;
+
+/// What an element costs besides its bytes: its range.
+const ELEMENT_BYTES: usize = size_of::<Slice>();
+
+/// What a push costs besides its elements: at worst it is a chunk of its own.
+const PUSH_BYTES: usize = 128;
+
+/// Room is counted in units of so many bytes, so that a count fits 32 bits.
+const UNIT_BYTES: usize = 16;
+
+/// Elements that travel together, in the order in which they were pushed.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// What the ranges of the elements point into.
+    pub bytes: Vec<u8>,
+    /// One for each element.
+    pub elements: Vec<Slice>,
+    /// The room that they take up.
+    pub room: Room,
+}
+
+/// Reserved room, given back when dropped.
+#[derive(Debug, Default)]
+pub struct Room(Option<OwnedSemaphorePermit>);
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoom {
+    /// Not now.
+    Full,
+    /// The queue is smaller than that.
+    Never,
+}
+
+/// The producers' side; the queue is closed when it is dropped.
+#[derive(Debug)]
+pub struct Entry {
+    /// Taken only when this is dropped.
+    sender: Option<Sender<Chunk>>,
+    exit: Exit,
+}
+
+/// The readers' side; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Exit {
+    receiver: Receiver<Chunk>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    room: Arc<Semaphore>,
+    capacity: u32,
+    /// Chunks sent and not received: who raises it from 0 wakes a reader, and
+    /// a reader that is awake looks again before it sleeps.
+    chunks: AtomicIsize,
+    awake: Notify,
+    metrics: Arc<RedisMetrics>,
+}
+
+/// A queue of `max_bytes`, whose length is published in the metrics.
+pub fn queue(max_bytes: usize, metrics: Arc<RedisMetrics>) -> (Entry, Exit) {
+    #[expect(clippy::disallowed_methods, reason = "room is reserved first, which bounds it")]
+    let (sender, receiver) = crossbeam_channel::unbounded();
+    let capacity = u32::try_from(max_bytes / UNIT_BYTES).unwrap_or(u32::MAX);
+    let shared = Shared {
+        room: Arc::new(Semaphore::new(capacity as usize)),
+        capacity,
+        chunks: AtomicIsize::new(0),
+        awake: Notify::new(),
+        metrics,
+    };
+    let exit = Exit { receiver, shared: Arc::new(shared) };
+    (Entry { sender: Some(sender), exit: exit.clone() }, exit)
+}
+
+/// What a push of so many elements with so many bytes costs.
+pub fn cost(elements: usize, bytes: usize) -> usize {
+    PUSH_BYTES + elements * ELEMENT_BYTES + bytes
+}
+
+impl Room {
+    /// Takes over the other's room.
+    pub fn merge(&mut self, other: Room) {
+        match (&mut self.0, other.0) {
+            (Some(mine), Some(others)) => mine.merge(others),
+            (mine @ None, others) => *mine = others,
+            (Some(_), None) => {}
+        }
+    }
+}
+
+impl Entry {
+    /// Room for that cost, if there is some now.
+    pub fn try_reserve(&self, cost: usize) -> Result<Room, NoRoom> {
+        let units = self.units(cost).ok_or(NoRoom::Never)?;
+        let permit = Arc::clone(&self.exit.shared.room).try_acquire_many_owned(units);
+        permit.map(|permit| Room(Some(permit))).map_err(|_| NoRoom::Full)
+    }
+
+    /// Waits for room, behind those that wait already; for ever where the
+    /// queue is smaller than that.
+    pub async fn reserve(&self, cost: usize) -> Room {
+        let units = self.units(cost).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.exit.shared.room).acquire_many_owned(units).await;
+        Room(Some(permit.expect("the semaphore is never closed")))
+    }
+
+    /// Whether that cost is more than the whole queue has room for.
+    pub fn never_fits(&self, cost: usize) -> bool {
+        self.units(cost).is_none()
+    }
+
+    /// Counts elements that are about to be pushed; the length of the queue
+    /// with them.
+    pub fn announce(&self, elements: usize) -> i64 {
+        let elements = elements as i64;
+        self.exit.pending().fetch_add(elements, Ordering::Relaxed) + elements
+    }
+
+    /// Hands announced elements to the readers.
+    pub fn push(&self, chunk: Chunk) {
+        let Some(sender) = &self.sender else { return };
+        if sender.send(chunk).is_err() {
+            // This side holds a receiver too.
+            unreachable!("a receiver is there");
+        }
+        if self.exit.shared.chunks.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.exit.shared.awake.notify_one();
+        }
+    }
+
+    /// Elements that no reader has taken yet.
+    pub fn length(&self) -> i64 {
+        self.exit.pending().load(Ordering::Relaxed)
+    }
+
+    /// Drops what no reader has taken yet; how many elements that was.
+    pub fn clear(&self) -> usize {
+        let mut dropped = 0;
+        while let Ok(chunk) = self.exit.try_take() {
+            dropped += chunk.elements.len();
+        }
+        dropped
+    }
+
+    fn units(&self, cost: usize) -> Option<u32> {
+        let units = u32::try_from(cost.div_ceil(UNIT_BYTES)).ok()?;
+        (units <= self.exit.shared.capacity).then_some(units)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.sender = None;
+        self.exit.shared.awake.notify_waiters();
+    }
+}
+
+impl Exit {
+    /// The next chunk, if there is one now; an error tells whether more may
+    /// come.
+    pub fn try_take(&self) -> Result<Chunk, TryRecvError> {
+        let chunk = self.receiver.try_recv()?;
+        self.shared.chunks.fetch_sub(1, Ordering::SeqCst);
+        self.pending().fetch_sub(chunk.elements.len() as i64, Ordering::Relaxed);
+        Ok(chunk)
+    }
+
+    /// Waits for the next chunk; `None` once the queue is closed and empty.
+    /// Nothing is lost when the future is dropped. `found_nothing` is called
+    /// before each wait.
+    pub async fn take(&self, found_nothing: impl Fn()) -> Option<Chunk> {
+        loop {
+            let mut woken = pin!(self.shared.awake.notified());
+            woken.as_mut().enable();
+            match self.try_take() {
+                Ok(chunk) => return Some(chunk),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => found_nothing(),
+            }
+            woken.await;
+        }
+    }
+
+    /// Wakes another reader where there is something left for it.
+    pub fn share(&self) {
+        if !self.receiver.is_empty() {
+            self.shared.awake.notify_one();
+        }
+    }
+
+    fn pending(&self) -> &AtomicI64 {
+        &self.shared.metrics.pending
+    }
+}

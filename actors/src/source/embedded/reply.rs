@@ -1,0 +1,118 @@
+//! Replies: what they can be, and their bytes in either version of the
+//! protocol, packed by the crate `redis-protocol`.
+
+use bytes::BytesMut;
+use redis_protocol::resp2::types::BytesFrame as Frame2;
+use redis_protocol::resp3::types::{BytesFrame as Frame3, VerbatimStringFormat};
+use redis_protocol::{resp2, resp3};
+
+/// The version that a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// What each client speaks at first.
+    #[default]
+    Resp2,
+    /// After `HELLO 3`.
+    Resp3,
+}
+
+/// One reply, or several that belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// A word such as `OK`.
+    Simple(&'static str),
+    /// A refusal, its code first.
+    Error(String),
+    /// A number.
+    Integer(i64),
+    /// Any bytes.
+    Bulk(Vec<u8>),
+    /// A text for the eye.
+    Text(String),
+    /// Nothing there.
+    Nil,
+    /// Several values.
+    Array(Vec<Reply>),
+    /// Values by name.
+    Map(Vec<(Reply, Reply)>),
+    /// What comes without being asked for, such as the confirmation of a
+    /// subscription.
+    Push(Vec<Reply>),
+    /// One reply after the other.
+    Several(Vec<Reply>),
+}
+
+impl Reply {
+    /// `OK`.
+    pub const OK: Reply = Reply::Simple("OK");
+
+    /// A string of any bytes.
+    pub fn bulk(bytes: impl AsRef<[u8]>) -> Self {
+        Reply::Bulk(bytes.as_ref().to_vec())
+    }
+
+    /// A refusal in these words; what a peer sent is put on one line.
+    pub fn error(words: impl AsRef<str>) -> Self {
+        Reply::Error(words.as_ref().replace(|c: char| c.is_control(), " "))
+    }
+
+    /// Appends its bytes.
+    pub fn pack(self, protocol: Protocol, into: &mut BytesMut) {
+        if let Reply::Several(replies) = self {
+            replies.into_iter().for_each(|reply| reply.pack(protocol, into));
+            return;
+        }
+        let packed = match protocol {
+            Protocol::Resp2 => resp2::encode::extend_encode(into, &self.resp2(), false),
+            Protocol::Resp3 => resp3::encode::complete::extend_encode(into, &self.resp3(), false),
+        };
+        packed.expect("a buffer that grows has room for every frame");
+    }
+
+    fn resp2(self) -> Frame2 {
+        match self {
+            Reply::Simple(word) => Frame2::SimpleString(word.into()),
+            Reply::Error(words) => Frame2::Error(words.into()),
+            Reply::Integer(number) => Frame2::Integer(number),
+            Reply::Bulk(bytes) => Frame2::BulkString(bytes.into()),
+            Reply::Text(text) => Frame2::BulkString(text.into()),
+            Reply::Nil => Frame2::Null,
+            Reply::Array(replies) | Reply::Push(replies) | Reply::Several(replies) => {
+                Frame2::Array(replies.into_iter().map(Reply::resp2).collect())
+            }
+            Reply::Map(pairs) => {
+                let flat = pairs.into_iter().flat_map(|(name, value)| [name, value]);
+                Frame2::Array(flat.map(Reply::resp2).collect())
+            }
+        }
+    }
+
+    fn resp3(self) -> Frame3 {
+        let attributes = None;
+        match self {
+            Reply::Simple(word) => Frame3::SimpleString { data: word.into(), attributes },
+            Reply::Error(data) => Frame3::SimpleError { data: data.into(), attributes },
+            Reply::Integer(data) => Frame3::Number { data, attributes },
+            Reply::Bulk(data) => Frame3::BlobString { data: data.into(), attributes },
+            Reply::Text(text) => Frame3::VerbatimString {
+                data: text.into(),
+                format: VerbatimStringFormat::Text,
+                attributes,
+            },
+            Reply::Nil => Frame3::Null,
+            Reply::Array(replies) | Reply::Several(replies) => {
+                Frame3::Array { data: replies.into_iter().map(Reply::resp3).collect(), attributes }
+            }
+            Reply::Map(pairs) => Frame3::Map {
+                data: pairs
+                    .into_iter()
+                    .map(|(name, value)| (name.resp3(), value.resp3()))
+                    .collect(),
+                attributes,
+            },
+            Reply::Push(replies) => {
+                Frame3::Push { data: replies.into_iter().map(Reply::resp3).collect(), attributes }
+            }
+        }
+    }
+}

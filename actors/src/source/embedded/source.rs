@@ -1,0 +1,84 @@
+//! The source of one worker: hands out chunks in pages.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::super::{Page, QueueSource, Slice, SourceError, Taken};
+use super::queue::{Chunk, Exit};
+use crate::self_metrics::WorkerMetrics;
+
+/// The most elements of a page: the size that RPOPs rise to.
+const PAGE_ELEMENTS: usize = 1000;
+
+/// Small chunks are put together up to so many bytes.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// Takes from the embedded queue.
+#[derive(Debug)]
+pub struct EmbeddedSource {
+    exit: Exit,
+    metrics: Arc<WorkerMetrics>,
+    /// What is handed out, page by page; its room is given back after the last.
+    chunk: Chunk,
+    /// Elements of it that have been handed out.
+    handed_out: usize,
+}
+
+impl QueueSource for EmbeddedSource {
+    async fn take(&mut self) -> Result<Taken<'_>, SourceError> {
+        if self.handed_out == self.chunk.elements.len() && !self.refill().await {
+            return Ok(Taken::Ended);
+        }
+        let first = self.handed_out;
+        self.handed_out = self.chunk.elements.len().min(first + PAGE_ELEMENTS);
+        let elements = &self.chunk.elements[first..self.handed_out];
+        Ok(Taken::Page(Page { buffer: &self.chunk.bytes, elements }))
+    }
+}
+
+impl EmbeddedSource {
+    pub(super) fn new(exit: Exit, metrics: Arc<WorkerMetrics>) -> Self {
+        Self { exit, metrics, chunk: Chunk::default(), handed_out: 0 }
+    }
+
+    /// Waits for elements; false once the queue is closed and empty.
+    async fn refill(&mut self) -> bool {
+        self.handed_out = 0;
+        self.chunk = Chunk::default();
+        let found_nothing = || {
+            self.metrics.empty_pops.fetch_add(1, Ordering::Relaxed);
+        };
+        let Some(chunk) = self.exit.take(found_nothing).await else { return false };
+        self.chunk = chunk;
+        while self.chunk.elements.len() < PAGE_ELEMENTS && self.chunk.bytes.len() < PAGE_BYTES {
+            let Ok(more) = self.exit.try_take() else { break };
+            self.chunk.append(more);
+        }
+        self.exit.share();
+        true
+    }
+}
+
+impl Chunk {
+    /// Puts the elements of another one behind its own.
+    fn append(&mut self, mut other: Chunk) {
+        let offset = self.bytes.len();
+        if self.bytes.capacity() - offset < other.bytes.len() {
+            self.bytes.reserve(PAGE_BYTES);
+        }
+        self.bytes.append(&mut other.bytes);
+        self.elements.extend(other.elements.into_iter().map(|element| element.shifted(offset)));
+        self.room.merge(other.room);
+    }
+}
+
+impl Slice {
+    /// The same element with `offset` bytes put before the buffer.
+    fn shifted(self, offset: usize) -> Self {
+        let shift = |range: std::ops::Range<usize>| range.start + offset..range.end + offset;
+        match self {
+            Slice::Whole(range) => Slice::Whole(shift(range)),
+            Slice::TooLarge { head, length } => Slice::TooLarge { head: shift(head), length },
+        }
+    }
+}

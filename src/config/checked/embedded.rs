@@ -1,0 +1,126 @@
+//! The settings of the embedded queue, and those that it can't go with.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use psg_actors::settings::{EmbeddedSettings, ListenAddress, Login, ServerTls};
+use psg_actors::source::embedded::server_config;
+
+use super::{Checker, unlike};
+use crate::config::connection::embedded::Embedded;
+use crate::config::error::Problem;
+use crate::config::listen;
+use crate::config::raw::Origin;
+use crate::config::settings::*;
+
+/// Settings that mean nothing to the embedded queue.
+const OF_REDIS: [&Setting; 3] =
+    [&REDIS_TLS_CA_FILE, &REDIS_METRIC_QUEUE_POP_COUNT, &REDIS_MAX_BYTES_IN_FLIGHT];
+
+impl Checker<'_> {
+    /// The settings of the embedded queue; checked too where Redis is the
+    /// queue, since a mistake is one also before it matters.
+    pub(super) fn embedded(&mut self, embedded: Option<Embedded>) -> Option<EmbeddedSettings> {
+        let login = embedded.as_ref().and_then(|embedded| embedded.login.clone());
+        let seconds: u64 = self.count(&EMBEDDED_IDLE_TIMEOUT_SECONDS);
+        let settings = EmbeddedSettings {
+            listen: self.read(&EMBEDDED_LISTEN_ADDRESS, |kind, text| {
+                listen::parse_with_socket(text).ok_or_else(|| unlike(kind, text))
+            }),
+            max_queue_bytes: self.count(&EMBEDDED_MAX_QUEUE_BYTES),
+            push_timeout: Duration::from_millis(self.count(&EMBEDDED_PUSH_TIMEOUT_MS)),
+            max_connections: self.count(&EMBEDDED_MAX_CONNECTIONS),
+            idle_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
+            tls: self.server_tls(),
+            login,
+        };
+        let allow_unauthenticated = self.flag(&EMBEDDED_ALLOW_UNAUTHENTICATED);
+        if embedded.is_none() {
+            self.warn_of_settings("the queue is not embedded", "Embedded");
+            return None;
+        }
+        self.check_access(&settings.listen, settings.login.as_ref(), allow_unauthenticated);
+        self.check_company();
+        Some(settings)
+    }
+
+    /// Who may reach it from elsewhere has to say who they are.
+    fn check_access(&mut self, listen: &ListenAddress, login: Option<&Login>, allowed: bool) {
+        let is_local = match listen {
+            ListenAddress::Tcp(address) => address.ip().is_loopback(),
+            ListenAddress::Unix(_) => true,
+        };
+        if !is_local && login.is_none() && !allowed {
+            self.problems.push(Problem::new(
+                self.sources.given(&EMBEDDED_LISTEN_ADDRESS).name,
+                format!(
+                    "expected a loopback address, or a password in Redis.ConnectionString \
+                     (embedded,user=U,password=P), or Embedded.AllowUnauthenticated=true, came \
+                     {listen}"
+                ),
+            ));
+        }
+    }
+
+    /// What needs a Redis is refused.
+    fn check_company(&mut self) {
+        let delivery = self.sources.given(&REDIS_DELIVERY);
+        if delivery.text.is_some_and(|text| text.trim().eq_ignore_ascii_case("exactly-once")) {
+            let message = "exactly-once needs a Redis that keeps the queue, \
+                           expected at-most-once with the embedded queue";
+            self.problems.push(Problem::new(delivery.name, message));
+        }
+        let dead_letters = self.sources.given(&REDIS_DEAD_LETTER_KEY);
+        if dead_letters.text.is_some_and(|text| !text.is_empty()) {
+            let message = "there is no Redis to write rejected payloads to, \
+                           expected an empty value with the embedded queue";
+            self.problems.push(Problem::new(dead_letters.name, message));
+        }
+        for setting in OF_REDIS {
+            let given = self.sources.given(setting);
+            if given.origin != Origin::Default {
+                let name = given.name;
+                self.warnings.push(format!("{name} has no effect on the embedded queue"));
+            }
+        }
+    }
+
+    fn warn_of_settings(&mut self, why: &str, section: &str) {
+        for setting in SETTINGS.iter().filter(|setting| setting.section() == section) {
+            let given = self.sources.given(setting);
+            if given.origin != Origin::Default {
+                self.warnings.push(format!("{} has no effect, since {why}", given.name));
+            }
+        }
+    }
+
+    /// Certificate and key, both or none, that belong together.
+    fn server_tls(&mut self) -> Option<ServerTls> {
+        let certificate = self.path(&EMBEDDED_TLS_CERTIFICATE_FILE);
+        let key = self.path(&EMBEDDED_TLS_KEY_FILE);
+        let (set, problem) = match (certificate, key) {
+            (None, None) => return None,
+            (Some(certificate), Some(key)) => match server_config(&certificate, &key) {
+                Ok(_) => return Some(ServerTls { certificate, key }),
+                Err(cause) => (&EMBEDDED_TLS_CERTIFICATE_FILE, cause),
+            },
+            (Some(_), None) => (
+                &EMBEDDED_TLS_CERTIFICATE_FILE,
+                "expected Embedded.TlsKeyFile too, came none".into(),
+            ),
+            (None, Some(_)) => (
+                &EMBEDDED_TLS_KEY_FILE,
+                "expected Embedded.TlsCertificateFile too, came none".into(),
+            ),
+        };
+        self.problems.push(Problem::new(self.sources.given(set).name, problem));
+        None
+    }
+
+    /// A path, where it is not empty.
+    fn path(&mut self, setting: &'static Setting) -> Option<PathBuf> {
+        let text = self.text(setting);
+        let path = Path::new(text.trim());
+        (!path.as_os_str().is_empty()).then(|| path.to_owned())
+    }
+}

@@ -1,0 +1,4 @@
+//! The embedded queue: the gateway without a Redis.
+
+mod lifecycle;
+mod rig;
