@@ -66,7 +66,6 @@ impl Kind {
             Kind::Text | Kind::CaFile => true,
             Kind::Key => !text.is_empty(),
             Kind::LabelNames => self.label_names(text).is_some(),
-            Kind::Connection => connection::parse(text).is_ok(),
             Kind::Connection => connection::parse_place(text).is_ok(),
             Kind::Listen(form) => listen::parse(form, text).is_ok(),
             Kind::ListenOrSocket => listen::parse_with_socket(text).is_some(),

@@ -67,6 +67,8 @@ fn every_built_setting_has_its_effect() {
         "Metrics__MaxSeries=11",
         "Metrics__MaxSeriesPerMetric=12",
         "Metrics__DropLabels=request_id",
+        "Metrics__SeriesTtlSeconds=22",
+        "Metrics__GaugeTtlSeconds=23",
         "Metrics__MaxLabels=13",
         "Metrics__MaxLabelValueBytes=14",
         "Metrics__MaxNameBytes=15",

@@ -1,8 +1,9 @@
 //! Reply bytes: what the decoder finds does not depend on how they arrive, its
 //! buffer stays small, and the redis crate's parser agrees.
 
+use psg_actors::source::HEAD_BYTES;
 use psg_actors::source::Slice;
-use psg_actors::source::redis::decoder::{Decoder, HEAD_BYTES, ProtocolError, Reply};
+use psg_actors::source::redis::decoder::{Decoder, ProtocolError, Reply};
 use redis::Value;
 
 /// What no reply without a length may pass: an error's words, and a bit.
