@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::document;
 use crate::load::LoadOptions;
+use crate::top::TopOptions;
 
 /// Pops metric samples from a Redis list, aggregates them and exposes them to Prometheus.
 ///
@@ -31,6 +32,8 @@ pub enum Command {
     Healthcheck,
     /// Push made-up samples onto the queue at a steady rate, to see what a gateway can take.
     Load(Box<LoadOptions>),
+    /// Show live how a running gateway does, on a terminal or as a line a second.
+    Top(TopOptions),
 }
 
 /// Parses the process' arguments. Help and version are printed and end it

@@ -18,6 +18,9 @@ mod fuzz;
 mod healthcheck;
 mod load;
 mod logging;
+mod stop;
+mod top;
+mod view;
 
 use std::process::ExitCode;
 
@@ -41,6 +44,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::CheckConfig) => check_config::run(&config()),
         Some(Command::Healthcheck) => healthcheck::run(&config()),
         Some(Command::Load(options)) => load::run(&options),
+        Some(Command::Top(options)) => top::run(&options),
     }
 }
 

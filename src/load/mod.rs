@@ -11,13 +11,13 @@ mod feed;
 mod pacer;
 mod progress;
 mod pusher;
-mod stop;
 
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::stop::Stop;
 use args::{RedisAddress, parse_duration};
 use clap::{Args, value_parser};
 use corpus::{Corpus, Mix, REFERENCE_MIX};
@@ -26,7 +26,6 @@ use pacer::Pacer;
 use progress::{Glance, Goal, Progress, RecentRate, summarize};
 use pusher::{Run, Tally, connect};
 use redis::{Client, Connection};
-use stop::Stop;
 
 /// What to push, how fast and where to.
 #[derive(Debug, Clone, Args)]

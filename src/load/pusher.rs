@@ -9,7 +9,7 @@ use redis::{Client, Connection, RedisError, RetryMethod};
 
 use super::feed::{Batches, Feed, Step};
 use super::progress::Progress;
-use super::stop::Stop;
+use crate::stop::Stop;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);

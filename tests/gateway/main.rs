@@ -33,5 +33,6 @@ mod trickle;
 mod logs;
 mod self_metrics;
 mod status;
+mod top;
 
 mod readme;

@@ -80,6 +80,12 @@ impl GatewayBuilder {
         self
     }
 
+    /// Its HTTP side listens on that port.
+    pub fn on_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self.set("Http__ListenAddress", format!("127.0.0.1:{port}"))
+    }
+
     /// The port that is meant for its HTTP side.
     pub fn port(&self) -> u16 {
         self.port

@@ -8,6 +8,7 @@ pub mod process;
 pub mod redis;
 pub mod rig;
 pub mod tls;
+pub mod terminal;
 pub mod wait;
 
 pub use exposition::{Exposition, Format};

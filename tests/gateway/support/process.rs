@@ -45,9 +45,7 @@ impl Process {
 
     /// Sends a signal, such as `TERM`.
     pub fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", signal, &id]).status().expect("kill runs");
-        assert!(status.success(), "{} can't be sent SIG{signal}", self.name);
+        self::signal(self.child.id(), signal);
     }
 
     /// Waits for the end and for the last line.
@@ -80,6 +78,13 @@ impl Drop for Process {
             eprintln!("--- {} printed:\n{}\n---", self.name, self.lines().join("\n"));
         }
     }
+}
+
+/// Sends the process of that id, which the test has started, a signal.
+pub fn signal(id: u32, name: &str) {
+    let id = id.to_string();
+    let status = Command::new("kill").args(["-s", name, &id]).status().expect("kill runs");
+    assert!(status.success(), "process {id} can't be sent SIG{name}");
 }
 
 fn collect(stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {

@@ -1,4 +1,5 @@
-//! The end of a run: asked for by Ctrl-C, SIGTERM or an error, seen by all.
+//! The end of a command: asked for by Ctrl-C, SIGTERM or an error, seen by all of
+//! its threads.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

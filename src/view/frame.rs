@@ -1,0 +1,135 @@
+//! The frame: the scene in, cells of a terminal out. Pure.
+//!
+//! From top to bottom: headline, charts, tables, an excerpt of `/metrics`, how
+//! to use it. Where there is too little room the excerpt goes first, then the
+//! hints, then the tables.
+
+mod charts;
+mod tables;
+
+use psg_actors::status::model::Status;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style, Stylize};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
+
+use super::number::{age, bytes, share, span};
+use super::scene::{Scene, printable};
+
+/// What describes the figures, less bright than these.
+const LABEL: Style = Style::new().add_modifier(Modifier::DIM);
+/// What asks for attention.
+const ALARM: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
+/// What is well.
+const WELL: Style = Style::new().fg(Color::Green);
+
+const CHARTS_HEIGHT: u16 = 6;
+const TABLES_HEIGHT: u16 = 9;
+/// Less than this is no use for an excerpt.
+const EXCERPT_HEIGHT: u16 = 4;
+
+/// Draws the scene over the whole frame.
+pub fn draw(frame: &mut Frame<'_>, scene: &Scene) {
+    let [headline, body, footer] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Min(0),
+        Constraint::Length(footer_height(scene, frame.area())),
+    ])
+    .areas(frame.area());
+    frame.render_widget(title(scene), headline);
+    match &scene.status {
+        Some(status) => draw_body(frame, body, scene, status),
+        None => frame.render_widget(Paragraph::new(waiting(scene)).wrap(Wrap { trim: true }), body),
+    }
+    frame.render_widget(hints(scene), footer);
+}
+
+/// The hints, and the line of keys, of which the latter alone stays on a small
+/// terminal.
+fn footer_height(scene: &Scene, area: Rect) -> u16 {
+    let rest = 1 + CHARTS_HEIGHT + TABLES_HEIGHT;
+    let wanted = scene.hints.len() as u16 + 1;
+    wanted.min(area.height.saturating_sub(rest)).max(1)
+}
+
+fn draw_body(frame: &mut Frame<'_>, area: Rect, scene: &Scene, status: &Status) {
+    let rest = area.height.saturating_sub(CHARTS_HEIGHT + TABLES_HEIGHT);
+    let excerpt = scene.excerpt.as_deref().filter(|_| rest >= EXCERPT_HEIGHT);
+    let tables = if excerpt.is_some() { TABLES_HEIGHT + rest / 3 } else { u16::MAX };
+    let [charts, tables, below] = Layout::vertical([
+        Constraint::Length(CHARTS_HEIGHT),
+        Constraint::Max(tables),
+        Constraint::Fill(u16::from(excerpt.is_some())),
+    ])
+    .areas(area);
+    charts::draw(frame, charts, status);
+    tables::draw(frame, tables, status);
+    if let Some(lines) = excerpt {
+        frame.render_widget(excerpt_of(lines), below);
+    }
+}
+
+fn title(scene: &Scene) -> Line<'_> {
+    let mut spans = vec![Span::from(" prom-stream-gateway ").bold(), Span::from(&scene.name)];
+    if let Some(status) = &scene.status {
+        let version =
+            format!("  {}  up {}", printable(&status.version), age(status.uptime_seconds));
+        spans.push(Span::styled(version, LABEL));
+    }
+    spans.push(Span::from("  "));
+    match scene.wrong() {
+        Some(wrong) => spans.push(Span::styled(printable(wrong), ALARM)),
+        None if scene.status.is_some() => spans.push(Span::styled("ready", WELL)),
+        None => {}
+    }
+    Line::from(spans)
+}
+
+fn waiting(scene: &Scene) -> Line<'_> {
+    let text = format!(" waiting for {}", scene.url);
+    match &scene.trouble {
+        Some(trouble) => Line::from(vec![text.into(), format!(": {}", printable(trouble)).red()]),
+        None => Line::from(text),
+    }
+}
+
+/// What else is worth a look, at the right end of the bottom line.
+fn machine(status: &Status) -> String {
+    let scrape = match status.scrapes.last_seconds_ago {
+        Some(_) => {
+            let scrapes = &status.scrapes;
+            format!("scrape {} of {}", span(scrapes.last_seconds), bytes(scrapes.last_bytes))
+        }
+        None => "not scraped yet".to_owned(),
+    };
+    let process = &status.process;
+    let (cpus, memory) = (share(process.cpus), bytes(process.resident_bytes));
+    format!("{scrape}   CPU {cpus}   memory {memory}")
+}
+
+fn hints(scene: &Scene) -> Paragraph<'_> {
+    let mut last = vec![Span::from(" q").bold(), Span::styled(" quits", LABEL)];
+    if let Some(status) = &scene.status {
+        last.push(Span::styled(format!("   {}", machine(status)), LABEL));
+    }
+    // The line of keys first: it is what stays where there is little room.
+    let hints = scene.hints.iter().map(|hint| Line::from(format!(" {hint}")));
+    Paragraph::new(std::iter::once(Line::from(last)).chain(hints).collect::<Vec<Line<'_>>>())
+}
+
+fn excerpt_of(lines: &[String]) -> Paragraph<'_> {
+    let lines: Vec<Line<'_>> = lines.iter().map(|line| Line::from(printable(line))).collect();
+    Paragraph::new(lines).block(boxed("of /metrics, new metrics first".into()))
+}
+
+/// A box under that title.
+fn boxed(title: Line<'_>) -> Block<'_> {
+    let mut title = title;
+    title.spans.insert(0, " ".into());
+    title.spans.push(" ".into());
+    Block::bordered().border_type(BorderType::Rounded).border_style(LABEL).title(title)
+}
+
+#[cfg(test)]
+mod tests;

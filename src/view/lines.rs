@@ -1,0 +1,95 @@
+//! The view where there is no terminal: a line for each look.
+
+use psg_actors::status::model::Status;
+
+use super::number::{age, bytes, grouped, rate};
+use super::scene::{Scene, printable};
+
+/// What comes before the first line: where everything is and how to use it.
+pub fn opening(scene: &Scene) -> String {
+    let mut text = format!("metrics: {}/metrics\n", scene.url);
+    for hint in &scene.hints {
+        text.push_str(hint);
+        text.push('\n');
+    }
+    text
+}
+
+/// A line of how it stands.
+pub fn line(scene: &Scene) -> String {
+    let figures = scene.status.as_ref().map_or_else(|| "no answer yet".to_owned(), figures);
+    match scene.wrong() {
+        Some(wrong) => format!("{figures}; {}", printable(wrong)),
+        None => figures,
+    }
+}
+
+fn figures(status: &Status) -> String {
+    let rates = status.samples.last_10_seconds;
+    let pending = status.queue.pending.map_or_else(|| "unknown".to_owned(), grouped);
+    format!(
+        "up {}: in {}/s, out {}/s, backlog {pending}, series {} of {} metrics, rejected {}, {}",
+        age(status.uptime_seconds),
+        rate(rates.received),
+        rate(rates.processed + rates.rejected),
+        grouped(status.series.total),
+        grouped(status.series.metrics),
+        rejected(status),
+        bytes(status.process.resident_bytes),
+    )
+}
+
+/// `0`, or `12 (invalid_json 10, bad_buckets 2)`.
+fn rejected(status: &Status) -> String {
+    let total = grouped(status.samples.rejected);
+    let reasons: Vec<String> = status
+        .rejects
+        .iter()
+        .map(|rejects| format!("{} {}", printable(&rejects.reason), grouped(rejects.total)))
+        .collect();
+    if reasons.is_empty() { total } else { format!("{total} ({})", reasons.join(", ")) }
+}
+
+/// Lines of `/metrics`, under a headline.
+pub fn excerpt(lines: &[String]) -> String {
+    let mut text = String::from("of /metrics:\n");
+    for line in lines {
+        text.push_str(&format!("  {}\n", printable(line)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use psg_actors::status::model::{Queue, Rates, Rejects, Samples, Series};
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_it_stands() {
+        let mut scene = Scene::default();
+        assert_eq!(line(&scene), "no answer yet");
+        scene.trouble = Some("refused\u{1b}[2J".into());
+        assert_eq!(line(&scene), "no answer yet; refused\u{fffd}[2J");
+        let reject =
+            |reason: &str, total| Rejects { reason: reason.into(), total, ..Rejects::default() };
+        scene.trouble = None;
+        scene.status = Some(Status {
+            uptime_seconds: 75.2,
+            samples: Samples {
+                rejected: 12,
+                last_10_seconds: Rates { received: 1000.2, processed: 998.0, rejected: 1.5 },
+                ..Samples::default()
+            },
+            queue: Queue { pending: Some(1234), ..Queue::default() },
+            series: Series { total: 14_256, metrics: 396, ..Series::default() },
+            rejects: vec![reject("invalid_json", 10), reject("bad_buckets", 2)],
+            ..Status::default()
+        });
+        assert_eq!(
+            line(&scene),
+            "up 1 min 15 s: in 1,000/s, out 1,000/s, backlog 1,234, series 14,256 of 396 metrics, \
+             rejected 12 (invalid_json 10, bad_buckets 2), 0 B"
+        );
+    }
+}

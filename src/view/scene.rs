@@ -1,0 +1,94 @@
+//! The scene: all that a view shows, and nothing of how.
+
+use psg_actors::status::model::Status;
+
+use super::watch::Look;
+
+/// What is known of a gateway.
+#[derive(Debug, Clone, Default)]
+pub struct Scene {
+    /// What the view is of, in a word.
+    pub name: String,
+    /// Where the gateway's HTTP side is, without a slash at the end.
+    pub url: String,
+    /// How to use it, a line each.
+    pub hints: Vec<String>,
+    /// The last status that came.
+    pub status: Option<Status>,
+    /// Why there is no newer one.
+    pub trouble: Option<String>,
+    /// Lines of `/metrics`; `None` where the view does not ask for them.
+    pub excerpt: Option<Vec<String>>,
+}
+
+impl Scene {
+    /// Takes over what a look has found. What it has not found stays as it was.
+    pub fn see(&mut self, look: Look) {
+        match look.status {
+            Ok(status) => {
+                self.status = Some(*status);
+                self.trouble = None;
+            }
+            Err(error) => self.trouble = Some(error),
+        }
+        if look.excerpt.is_some() {
+            self.excerpt = look.excerpt;
+        }
+    }
+
+    /// What is wrong, if anything is: with the way to the gateway, or with the
+    /// gateway.
+    pub fn wrong(&self) -> Option<&str> {
+        let unready = || self.status.as_ref()?.unready.as_deref();
+        self.trouble.as_deref().or_else(unready)
+    }
+}
+
+/// `text` without what would speak to a terminal instead of being shown: what
+/// a producer sends can't paint on the screen.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if speaks_to_terminals(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn speaks_to_terminals(character: char) -> bool {
+    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ok(unready: Option<&str>) -> Look {
+        let status = Status { unready: unready.map(str::to_owned), ..Status::default() };
+        Look { status: Ok(Box::new(status)), excerpt: Some(vec!["a 1".into()]) }
+    }
+
+    fn failed() -> Look {
+        Look { status: Err("refused".into()), excerpt: None }
+    }
+
+    #[test]
+    fn what_was_seen_stays_when_the_gateway_goes() {
+        let mut scene = Scene::default();
+        assert_eq!(scene.wrong(), None);
+        scene.see(ok(Some("no redis")));
+        assert_eq!(scene.wrong(), Some("no redis"));
+        scene.see(failed());
+        assert_eq!(scene.wrong(), Some("refused"));
+        assert!(scene.status.is_some());
+        assert_eq!(scene.excerpt.as_deref(), Some(&["a 1".to_owned()][..]));
+        scene.see(ok(None));
+        assert_eq!(scene.wrong(), None);
+    }
+
+    #[test]
+    fn nothing_speaks_to_the_terminal() {
+        assert_eq!(printable("é {a=\"b\"} 1"), "é {a=\"b\"} 1");
+        assert_eq!(
+            printable("a\u{1b}[2Jb\u{9b}\r\n\u{202e}"),
+            "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}\u{fffd}"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! The terminal: taken over for the view, and given back as it was.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::frame;
+use super::scene::Scene;
+
+/// Whether there is a terminal that can be drawn on.
+pub fn is_terminal() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stdout().is_terminal() && io::stdin().is_terminal() && !is_dumb
+}
+
+/// Gives the terminal back; for whoever ends the process in a hurry.
+pub fn restore() {
+    // Nobody is left who could do better.
+    let _ = ratatui::try_restore();
+}
+
+/// What somebody at the terminal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing has happened.
+    Nothing,
+    /// The terminal has changed.
+    Redraw,
+    /// The end.
+    Quit,
+}
+
+/// The terminal while the view has it.
+pub struct Screen(DefaultTerminal);
+
+impl Screen {
+    /// Takes the terminal over.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self(ratatui::try_init()?))
+    }
+
+    /// Draws the scene.
+    pub fn draw(&mut self, scene: &Scene) -> io::Result<()> {
+        self.0.draw(|frame| frame::draw(frame, scene)).map(|_| ())
+    }
+
+    /// Waits for a wish, at most so long.
+    pub fn wish_within(&mut self, time: Duration) -> io::Result<Wish> {
+        if !event::poll(time)? {
+            return Ok(Wish::Nothing);
+        }
+        Ok(match event::read()? {
+            Event::Key(key) if is_quit(key) => Wish::Quit,
+            Event::Resize(_, _) => Wish::Redraw,
+            Event::Key(_)
+            | Event::Mouse(_)
+            | Event::Paste(_)
+            | Event::FocusGained
+            | Event::FocusLost => Wish::Nothing,
+        })
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn is_quit(key: KeyEvent) -> bool {
+    let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let quits = matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc)
+        || (with_control && matches!(key.code, KeyCode::Char('c' | 'd')));
+    quits && key.kind != KeyEventKind::Release
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_keys_quit() {
+        let key = |code, modifiers| is_quit(KeyEvent::new(code, modifiers));
+        assert!(key(KeyCode::Char('q'), KeyModifiers::NONE));
+        assert!(key(KeyCode::Char('c'), KeyModifiers::CONTROL));
+        assert!(key(KeyCode::Esc, KeyModifiers::NONE));
+        assert!(!key(KeyCode::Char('c'), KeyModifiers::NONE));
+        assert!(!key(KeyCode::Enter, KeyModifiers::NONE));
+    }
+}
