@@ -1,5 +1,6 @@
 //! What is handed out: everything, once, in order, and nothing after the stop.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -253,18 +254,26 @@ async fn stop_while_hanging(
     let mut source = harness.source();
     let mut taken = take_many(&mut source, 5000).await;
     server.suspend();
+    let pages = Cell::new(0);
     let rest = async {
         loop {
             match take(&mut source).await {
-                Ok(Some(elements)) => taken.extend(elements.into_iter().map(whole)),
+                Ok(Some(elements)) => {
+                    pages.set(pages.get() + 1);
+                    taken.extend(elements.into_iter().map(whole));
+                }
                 Ok(None) => break None,
                 Err(failure) => break Some(failure.kind),
             }
         }
     };
     let stop = async {
-        // Long enough for what the server had sent before to be taken.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Between two looks the runtime takes in what has arrived.
+        let mut seen = None;
+        eventually("all that the server sent before is taken", || {
+            server.is_suspended() && seen.replace(pages.get()) == Some(pages.get())
+        })
+        .await;
         harness.stopper.stop();
         then().await;
     };
@@ -279,6 +288,7 @@ async fn a_stop_waits_for_a_slow_server() {
     let mut connection = server.connect();
     push(&mut connection, 0..100_000);
     let resume = async || {
+        // So slow is the server.
         tokio::time::sleep(Duration::from_secs(1)).await;
         server.resume();
     };

@@ -69,6 +69,24 @@ impl RedisServer {
         self.signal("-STOP");
     }
 
+    /// Whether it hangs already: a signal takes a moment to arrive.
+    pub fn is_suspended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        stat.split(") ").nth(1).unwrap().starts_with('T')
+    }
+
+    /// For how many whole seconds each connection of that name was idle, at
+    /// least: Redis counts the seconds that began.
+    pub fn idle_seconds(&self, name: &str) -> Vec<u64> {
+        let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut self.connect()).unwrap();
+        let field = |line: &str, key: &str| {
+            line.split(' ').find_map(|field| field.strip_prefix(key)).unwrap().to_owned()
+        };
+        let named = list.lines().filter(|line| field(line, "name=") == name);
+        let idle = |line: &str| field(line, "idle=").parse::<u64>().unwrap();
+        named.map(|line| idle(line).saturating_sub(1)).collect()
+    }
+
     /// Lets it go on.
     pub fn resume(&self) {
         self.signal("-CONT");

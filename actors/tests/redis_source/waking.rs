@@ -49,6 +49,7 @@ async fn many_idle_workers_cost_one_blocked_command() {
         eventually("one waits", || is_blocked(&server)).await;
         let count = || server.calls("rpop") + server.calls("blmove");
         let before = count();
+        // The time in which nothing may happen.
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(count(), before, "an idle gateway asks for something");
         harness.stopper.stop();
@@ -139,7 +140,12 @@ async fn an_idle_connection_that_the_server_closes_is_no_error() {
     let mut connection = server.connect();
     let (taken, ()) = tokio::join!(take(&mut source), async {
         eventually("waits", || is_blocked(&server)).await;
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        // A connection that was in use within the last second is no idle one.
+        eventually("idle", || {
+            let idle = server.idle_seconds("gateway");
+            !idle.is_empty() && idle.iter().all(|seconds| *seconds >= 1)
+        })
+        .await;
         redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").exec(&mut connection).unwrap();
         eventually("waits again", || is_blocked(&server)).await;
         push(&mut connection, 0..1);
