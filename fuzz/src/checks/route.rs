@@ -1,10 +1,12 @@
 //! Payloads on their whole way to the exposition, one on each line: verdicts
 //! are the oracle's but for what only the catalog knows, and neither templates
-//! nor the sizes of caches and pages nor K show in what comes out.
+//! nor the sizes of caches and pages nor K show in what comes out. A line like
+//! `+5000` says that so many milliseconds pass, in which series expire.
 
 use psg_engine::exposition::Format;
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
+use psg_engine::store::ExpirySettings;
 
 use super::pipeline::{Pipeline, PipelineSettings};
 use super::{exposition, oracle};
@@ -15,6 +17,12 @@ const MOST_LINES: usize = 10;
 /// From the fourth time on a spelling is recognised by its template.
 const TIMES: usize = 5;
 
+const SERIES_TTL_MS: u64 = 60_000;
+const GAUGE_TTL_MS: u64 = 10_000;
+
+/// Some three hundred years: more than any clock jumps.
+const LONGEST_MS: u64 = 10_000_000_000_000;
+
 /// Routes the lines again and again, through pipelines that differ only in what
 /// must not show.
 pub fn check(lines: &[u8]) {
@@ -24,6 +32,7 @@ pub fn check(lines: &[u8]) {
     let settings = |shards, cache_series| PipelineSettings {
         shards,
         cache_series,
+        expiry: ExpirySettings::new(SERIES_TTL_MS, GAUGE_TTL_MS),
         ..PipelineSettings::default()
     };
     let mut expected = run(&settings(1, 0), &alternating, 1);
@@ -56,17 +65,36 @@ impl Routed {
     }
 }
 
-fn run(settings: &PipelineSettings, payloads: &[&[u8]], page: usize) -> Routed {
+fn run(settings: &PipelineSettings, lines: &[&[u8]], page: usize) -> Routed {
     let mut pipeline = Pipeline::new(settings);
     let mut refused = Vec::new();
-    for page in payloads.chunks(page) {
-        let first = refused.len();
-        refused.resize_with(first + page.len(), Vec::new);
-        for (number, sample, reason) in pipeline.page_of_arrays(page) {
-            refused[first + number].push((sample, reason));
+    for lines in lines.chunk_by(|line, next| time(line).is_none() && time(next).is_none()) {
+        if let Some(milliseconds) = time(lines[0]) {
+            refused.push(Vec::new());
+            pass(&mut pipeline, milliseconds);
+            continue;
+        }
+        for page in lines.chunks(page) {
+            let first = refused.len();
+            refused.resize_with(first + page.len(), Vec::new);
+            for (number, sample, reason) in pipeline.page_of_arrays(page) {
+                refused[first + number].push((sample, reason));
+            }
         }
     }
     Routed { pipeline, refused }
+}
+
+/// The milliseconds of a line that says that time passes.
+fn time(line: &[u8]) -> Option<u64> {
+    let milliseconds: u64 = str::from_utf8(line.strip_prefix(b"+")?).ok()?.parse().ok()?;
+    Some(milliseconds.min(LONGEST_MS))
+}
+
+fn pass(pipeline: &mut Pipeline, milliseconds: u64) {
+    pipeline.now.0 += milliseconds;
+    pipeline.expire();
+    pipeline.tell();
 }
 
 /// Compares the refusals with those of the oracle, which knows of no other
@@ -74,7 +102,8 @@ fn run(settings: &PipelineSettings, payloads: &[&[u8]], page: usize) -> Routed {
 fn judge(payloads: &[&[u8]], refused: &[Vec<(Vec<u8>, Reason)>]) {
     let of_the_catalog = [Reason::TypeConflict, Reason::SuffixConflict, Reason::ReservedName];
     let mut judged: Option<(&[u8], Vec<Reason>)> = None;
-    for (payload, refused) in payloads.iter().zip(refused) {
+    let payloads = payloads.iter().zip(refused).filter(|(line, _)| time(line).is_none());
+    for (payload, refused) in payloads {
         let own = match judged.take() {
             Some((same, own)) if same == *payload => own,
             Some(_) | None => refused_by_the_oracle(payload),
