@@ -23,6 +23,7 @@ mod config;
 mod settings;
 
 mod access;
+mod excess;
 mod arrays;
 mod embedded;
 mod faults;

@@ -164,6 +164,14 @@ impl Gateway {
         self.port
     }
 
+    /// The most bytes that it had resident at a time.
+    pub fn peak_memory(&self) -> u64 {
+        let status = procfs::process::Process::new(self.process.id())
+            .and_then(|process| process.status())
+            .expect("it runs");
+        status.vmhwm.expect("the kernel tells") * 1024
+    }
+
     /// The lines of its log so far.
     pub fn log(&self) -> Vec<String> {
         self.process.lines()

@@ -38,6 +38,11 @@ impl Process {
         self.output.lock().expect("no reader panics").clone()
     }
 
+    /// The process id.
+    pub fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("ids are small")
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the child is ours")
