@@ -327,7 +327,7 @@ fn multi(session: &mut Session) -> Reply {
     if session.transaction.is_some() {
         return Reply::error("ERR MULTI calls can not be nested");
     }
-    session.transaction = Some(Transaction::new(session.staged.committed()));
+    session.transaction = Some(Transaction::default());
     Reply::OK
 }
 
@@ -335,13 +335,13 @@ fn discard(session: &mut Session) -> Reply {
     if session.transaction.take().is_none() {
         return Reply::error("ERR DISCARD without MULTI");
     }
-    session.staged.back_to(session.staged.committed());
+    session.staged.undo_all();
     Reply::OK
 }
 
 fn reset(session: &mut Session) -> Reply {
     session.transaction = None;
-    session.staged.back_to(session.staged.committed());
+    session.staged.undo_all();
     session.profile = Profile {
         id: session.profile.id,
         is_known: session.service.login.is_none(),

@@ -23,6 +23,8 @@ mod outbox;
 mod service;
 mod queue;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

@@ -124,51 +124,42 @@ impl Decoder {
         is_stranger: bool,
     ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
         let mut used = 0;
+        // As in Redis, an empty line and an empty or null array are no commands.
         while let Some(first) = bytes.get(used) {
-            if *first != b'*' {
-                return self.inline(bytes, used);
-            }
-            let line = length_line(&bytes[used..], ProtocolError::ArgumentCount)?;
-            let Some((line_bytes, count)) = line else { break };
-            used += line_bytes;
-            let count = u64::try_from(count).unwrap_or(0);
-            if count > MAX_ARGUMENTS {
-                return Err(ProtocolError::ArgumentCount);
-            }
-            if is_stranger && count > MAX_STRANGERS_ARGUMENTS {
-                return Err(ProtocolError::StrangersArguments);
-            }
-            // As in Redis, an empty or null array is no command at all.
-            if count > 0 {
-                self.owed = count;
-                self.state = State::Argument;
-                return Ok((used, Some(Event::Begins(count))));
+            let found = match first {
+                b'*' => self.array(&bytes[used..], is_stranger)?,
+                _ => inline(&bytes[used..])?,
+            };
+            let Some((more, event)) = found else { break };
+            used += more;
+            if event.is_some() {
+                return Ok((used, event));
             }
         }
         Ok((used, None))
     }
 
-    fn inline<'a>(
+    /// The head of an array; `None` where its line has not ended.
+    fn array<'a>(
         &mut self,
         bytes: &'a [u8],
-        mut used: usize,
-    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
-        while bytes.get(used).is_some_and(|first| *first != b'*') {
-            let rest = &bytes[used..];
-            let Some(end) = memchr(b'\n', &rest[..rest.len().min(MAX_INLINE_BYTES)]) else {
-                if rest.len() >= MAX_INLINE_BYTES {
-                    return Err(ProtocolError::InlineLength);
-                }
-                break;
-            };
-            used += end + 1;
-            let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-            let words = words(line).ok_or(ProtocolError::Quotes)?;
-            if !words.is_empty() {
-                return Ok((used, Some(Event::Inline(words))));
-            }
+        is_stranger: bool,
+    ) -> Result<Option<(usize, Option<Event<'a>>)>, ProtocolError> {
+        let line = length_line(bytes, ProtocolError::ArgumentCount)?;
+        let Some((used, count)) = line else { return Ok(None) };
+        let count = u64::try_from(count).unwrap_or(0);
+        if count > MAX_ARGUMENTS {
+            return Err(ProtocolError::ArgumentCount);
         }
-        Ok((used, None))
+        if is_stranger && count > MAX_STRANGERS_ARGUMENTS {
+            return Err(ProtocolError::StrangersArguments);
+        }
+        if count == 0 {
+            return Ok(Some((used, None)));
+        }
+        self.owed = count;
+        self.state = State::Argument;
+        Ok(Some((used, Some(Event::Begins(count)))))
     }
 
     fn argument<'a>(
@@ -228,6 +219,20 @@ impl Decoder {
         let used = piece.len() + line_end.len();
         Ok((used, Some(Event::Piece(Piece { bytes: piece, length, first, last: true }))))
     }
+}
+
+/// An inline command; `None` where its line has not ended.
+fn inline(bytes: &[u8]) -> Result<Option<(usize, Option<Event<'_>>)>, ProtocolError> {
+    let Some(end) = memchr(b'\n', &bytes[..bytes.len().min(MAX_INLINE_BYTES)]) else {
+        return match bytes.len() >= MAX_INLINE_BYTES {
+            true => Err(ProtocolError::InlineLength),
+            false => Ok(None),
+        };
+    };
+    let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
+    let words = words(line).ok_or(ProtocolError::Quotes)?;
+    let event = (!words.is_empty()).then_some(Event::Inline(words));
+    Ok(Some((end + 1, event)))
 }
 
 /// The next `left` bytes and the two behind them, where all are there.

@@ -11,7 +11,7 @@ use super::queue::{NoRoom, Room};
 use super::reply::{Protocol, Reply};
 use super::request::{Decoder, Event, Piece, ProtocolError};
 use super::service::{Charge, Service};
-use super::staged::{Mark, Staged};
+use super::staged::Staged;
 use super::transaction::{Queued, Transaction};
 use crate::source::ErrorKind;
 
@@ -240,7 +240,7 @@ impl Session {
             }
             Mode::Stage => {
                 self.staged.add(piece, self.service.max_element_bytes);
-                if self.service.entry.never_fits(self.staged.cost_since(self.savepoint())) {
+                if self.service.entry.never_fits(self.staged.cost()) {
                     self.skip_push(Reply::error(command::NEVER_FITS));
                 }
             }
@@ -268,16 +268,8 @@ impl Session {
     /// Gives the elements of the push in hand up; its rest is skipped.
     fn skip_push(&mut self, reply: Reply) {
         self.service.count(ErrorKind::Busy);
-        self.staged.back_to(self.savepoint());
+        self.staged.undo_command();
         self.request.mode = Mode::Skip(reply);
-    }
-
-    /// The place behind all that came before the command in hand.
-    fn savepoint(&self) -> Mark {
-        match &self.transaction {
-            Some(transaction) => transaction.staged_to,
-            None => self.staged.committed(),
-        }
     }
 
     fn execute(&mut self) -> Next {
@@ -317,24 +309,24 @@ impl Session {
 
     /// A push to the queue whose elements are staged.
     fn push(&mut self, words: &Words) -> Next {
-        let savepoint = self.savepoint();
-        let elements = self.staged.elements_since(savepoint);
+        let elements = self.staged.elements_of_command();
         let Some(Command::Push(push)) = command::find(words.name()) else { return Next::Read };
         if elements == 0 {
             self.refuse(command::wrong_number(words.name()));
             return Next::Read;
         }
         if let Some(transaction) = &mut self.transaction {
-            transaction.queue_push(push, elements, self.staged.mark());
+            transaction.queue_push(push, elements);
+            self.staged.keep();
             self.reply(Reply::Simple("QUEUED"));
             return Next::Read;
         }
         if push.only_if_exists && self.service.entry.length() <= 0 {
-            self.staged.back_to(savepoint);
+            self.staged.undo_command();
             self.reply(Reply::Integer(0));
             return Next::Read;
         }
-        self.reserve(self.staged.cost_since(savepoint), Waiting::Push)
+        self.reserve(self.staged.cost(), Waiting::Push)
     }
 
     /// Takes room for the push or transaction in hand, or has it waited for.
@@ -360,7 +352,7 @@ impl Session {
     }
 
     fn commit_push(&mut self, room: Room) {
-        let elements = self.staged.elements_since(self.staged.committed());
+        let elements = self.staged.uncommitted();
         self.staged.commit(room);
         let length = self.service.entry.announce(elements);
         self.reply_pushed(length);
@@ -368,7 +360,7 @@ impl Session {
 
     fn refuse_push(&mut self, words: &str) {
         self.service.count(ErrorKind::Busy);
-        self.staged.back_to(self.staged.committed());
+        self.staged.undo_all();
         self.reply(Reply::error(words));
     }
 
@@ -379,20 +371,18 @@ impl Session {
             return Next::Read;
         }
         if self.service.entry.length() <= 0 {
-            self.staged.drop_first(transaction.drop_vain_pushes());
+            self.staged.drop_first_kept(transaction.drop_vain_pushes());
         }
-        let committed = self.staged.committed();
-        if self.staged.elements_since(committed) == 0 {
+        if self.staged.uncommitted() == 0 {
             self.commit_transaction(Room::default());
             return Next::Read;
         }
-        let cost = self.staged.cost_since(committed);
-        self.reserve(cost, Waiting::Transaction)
+        self.reserve(self.staged.cost(), Waiting::Transaction)
     }
 
     fn abort_transaction(&mut self, why: &str) {
         self.transaction = None;
-        self.staged.back_to(self.staged.committed());
+        self.staged.undo_all();
         let because = if why.starts_with("OOM") { "of: " } else { "of " };
         self.reply(Reply::error(format!("EXECABORT Transaction discarded because {because}{why}")));
     }
@@ -440,10 +430,7 @@ impl Session {
         if let Some(transaction) = &mut self.transaction {
             transaction.spoil();
         }
-        self.staged.back_to(self.staged.committed());
-        if let Some(transaction) = &mut self.transaction {
-            transaction.staged_to = self.staged.committed();
-        }
+        self.staged.undo_all();
         match &self.request.mode {
             Mode::Stage => self.request.mode = Mode::Skip(refusal),
             Mode::Keep => self.request.words.cut(),
@@ -454,7 +441,7 @@ impl Session {
     }
 
     fn adjust_charge(&mut self) -> bool {
-        let staged = self.staged.cost_since(self.staged.committed());
+        let staged = self.staged.cost();
         let queued = self.transaction.as_ref().map_or(0, Transaction::bytes);
         let kept = staged + queued + self.request.words.bytes();
         self.service.unfinished.adjust(&mut self.charge, kept.saturating_sub(FREE_BYTES))

@@ -1,8 +1,9 @@
 //! Pushes of one client on their way into the queue: elements are copied here
 //! from the socket's bytes once, and leave as a chunk.
 //!
-//! What a command has brought so far can be taken back as a whole, and so can a
-//! transaction: a push is all or nothing.
+//! A push is all or nothing, and so is a transaction: what is there is first
+//! committed elements, then those that a transaction keeps, then those of the
+//! command in hand, and each part can be taken back without the ones before it.
 
 use super::super::{HEAD_BYTES, Slice};
 use super::queue::{self, Chunk, Room};
@@ -14,14 +15,16 @@ pub struct Staged {
     bytes: Vec<u8>,
     elements: Vec<Slice>,
     committed: Mark,
+    /// Not before what is committed.
+    kept: Mark,
     room: Room,
     /// Where the element in hand begins.
     begins: usize,
 }
 
-/// A place to go back to.
+/// The end of a part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mark {
+struct Mark {
     bytes: usize,
     elements: usize,
 }
@@ -50,47 +53,49 @@ impl Staged {
         }
     }
 
-    /// The place behind all that is there.
-    pub fn mark(&self) -> Mark {
-        Mark { bytes: self.bytes.len(), elements: self.elements.len() }
+    /// Keeps the elements of the command in hand for a transaction.
+    pub fn keep(&mut self) {
+        self.kept = self.end();
     }
 
-    /// The place behind what is committed.
-    pub fn committed(&self) -> Mark {
-        self.committed
+    /// Takes back the elements of the command in hand.
+    pub fn undo_command(&mut self) {
+        self.back_to(self.kept);
     }
 
-    /// Takes back what was added behind that place.
-    pub fn back_to(&mut self, mark: Mark) {
-        self.bytes.truncate(mark.bytes);
-        self.elements.truncate(mark.elements);
-        if self.bytes.is_empty() {
-            // What was refused may have been large.
-            self.bytes = Vec::new();
-            self.elements = Vec::new();
-        }
+    /// Takes back all that is not committed.
+    pub fn undo_all(&mut self) {
+        self.kept = self.committed;
+        self.back_to(self.committed);
     }
 
-    /// Drops the first so many elements behind what is committed.
-    pub fn drop_first(&mut self, count: usize) {
+    /// Drops the first so many elements of those that a transaction keeps.
+    pub fn drop_first_kept(&mut self, count: usize) {
         let first = self.committed.elements;
         self.elements.drain(first..first + count);
+        self.kept.elements -= count;
     }
 
-    /// Elements behind that place.
-    pub fn elements_since(&self, mark: Mark) -> usize {
-        self.elements.len() - mark.elements
+    /// Elements of the command in hand.
+    pub fn elements_of_command(&self) -> usize {
+        self.elements.len() - self.kept.elements
     }
 
-    /// What the elements behind that place cost.
-    pub fn cost_since(&self, mark: Mark) -> usize {
-        queue::cost(self.elements_since(mark), self.bytes.len() - mark.bytes)
+    /// Elements that are not committed.
+    pub fn uncommitted(&self) -> usize {
+        self.elements.len() - self.committed.elements
+    }
+
+    /// What the elements that are not committed cost.
+    pub fn cost(&self) -> usize {
+        queue::cost(self.uncommitted(), self.bytes.len() - self.committed.bytes)
     }
 
     /// Commits everything, for which room was reserved.
     pub fn commit(&mut self, room: Room) {
         self.room.merge(room);
-        self.committed = self.mark();
+        self.committed = self.end();
+        self.kept = self.committed;
     }
 
     /// What is committed, if anything, leaves.
@@ -108,7 +113,23 @@ impl Staged {
         };
         self.elements.iter_mut().for_each(|element| element.move_back(bytes));
         self.begins = self.begins.saturating_sub(bytes);
+        self.kept.bytes -= bytes;
+        self.kept.elements -= elements;
         Some(chunk)
+    }
+
+    fn end(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), elements: self.elements.len() }
+    }
+
+    fn back_to(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.elements.truncate(mark.elements);
+        if self.bytes.is_empty() {
+            // What was refused may have been large.
+            self.bytes = Vec::new();
+            self.elements = Vec::new();
+        }
     }
 }
 

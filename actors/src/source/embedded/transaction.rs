@@ -3,20 +3,17 @@
 
 use super::command::Push;
 use super::session::Words;
-use super::staged::Mark;
 
 /// What a queued command costs besides its words.
 const QUEUED_BYTES: usize = 64;
 
 /// Queued commands.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Transaction {
     /// In their order.
     pub queued: Vec<Queued>,
     /// A command was refused: EXEC will be too.
     pub is_spoilt: bool,
-    /// The place behind the staged elements of its pushes.
-    pub staged_to: Mark,
     other_bytes: usize,
 }
 
@@ -35,16 +32,10 @@ pub enum Queued {
 }
 
 impl Transaction {
-    /// An empty one, whose pushes are staged behind that place.
-    pub fn new(staged_to: Mark) -> Self {
-        Self { queued: Vec::new(), is_spoilt: false, staged_to, other_bytes: 0 }
-    }
-
-    /// Queues a push whose elements are staged up to that place.
-    pub fn queue_push(&mut self, push: Push, elements: usize, staged_to: Mark) {
+    /// Queues a push whose elements are staged.
+    pub fn queue_push(&mut self, push: Push, elements: usize) {
         let only_if_exists = push.only_if_exists;
         self.queued.push(Queued::Push { elements, only_if_exists });
-        self.staged_to = staged_to;
     }
 
     /// Queues any other command.
