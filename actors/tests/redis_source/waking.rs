@@ -60,7 +60,7 @@ async fn many_idle_workers_cost_one_blocked_command() {
 }
 
 #[tokio::test]
-async fn a_single_element_wakes_one_worker_and_a_backlog_wakes_others() {
+async fn a_single_element_wakes_one_worker_and_much_work_wakes_others() {
     let server = RedisServer::start(&[]);
     let harness = Harness::new(server.endpoint());
     let work = |worker: usize| {
@@ -70,6 +70,10 @@ async fn a_single_element_wakes_one_worker_and_a_backlog_wakes_others() {
             let mut taken = Vec::new();
             while let Some(elements) = take(&mut source).await.unwrap() {
                 taken.push(elements.len());
+                // Work that one worker does not get through alone.
+                let work = Duration::from_micros(5) * elements.len() as u32;
+                let since = Instant::now();
+                while since.elapsed() < work {}
             }
             taken
         }

@@ -1,11 +1,13 @@
 //! The Redis list as a queue source. Read in this order: `decoder` finds
 //! elements in reply bytes, `replies` moves those bytes, `schedule` says how
-//! much to ask for, `source` puts them together; `connect` finds the server,
-//! `wake` waits for elements, `monitor` watches.
+//! much to ask for, `pace` whether one worker is enough, `source` puts them
+//! together; `connect` finds the server, `wake` waits for elements, `monitor`
+//! watches.
 
 pub mod decoder;
 mod replies;
 mod schedule;
+mod pace;
 mod source;
 mod stream;
 mod connect;

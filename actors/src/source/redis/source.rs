@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::cmd;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{ErrorKind, Page, QueueSource, Slice, SourceError, Taken};
 use super::Shared;
 use super::decoder::Reply;
 use super::error::{error, io_failed, kind_of_reply, protocol_broken, refused};
 use super::health::Party;
+use super::pace::{Crew, Pace};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
@@ -28,6 +29,9 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// nothing comes.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
 
+/// Replies that are later than this are no reason for other workers to wait.
+const LATE_REPLY: Duration = Duration::from_secs(1);
+
 /// A connection that the server closes after it was idle for this long is
 /// opened again without a word: servers close idle connections.
 const IDLE: Duration = Duration::from_secs(1);
@@ -40,11 +44,13 @@ pub struct RedisSource {
     metrics: Arc<WorkerMetrics>,
     stop: StopSignal,
     schedule: Schedule,
+    pace: Pace,
     waiter: Waiter,
     link: Option<Link>,
     /// Elements of the page in hand.
     elements: Vec<Slice>,
-    /// The last reply was not full, so no more is asked for before a wait.
+    /// The last reply was not full, or other workers are enough for what is
+    /// there: no more is asked for before a wait.
     drained: bool,
     /// An error to be told once everything that is in flight has come in.
     failure: Option<SourceError>,
@@ -78,10 +84,12 @@ struct Pop {
 
 impl QueueSource for RedisSource {
     async fn take(&mut self) -> Result<Taken<'_>, SourceError> {
+        self.pace.came();
         self.elements.clear();
         if !self.fill().await? {
             return Ok(Taken::Ended);
         }
+        self.pace.went_with(self.elements.len());
         let buffer = self.link.as_ref().map_or(&[][..], |link| link.replies.bytes());
         Ok(Taken::Page(Page { buffer, elements: &self.elements }))
     }
@@ -101,6 +109,7 @@ impl RedisSource {
             metrics,
             stop,
             schedule,
+            pace: Pace::default(),
             waiter: Waiter::default(),
             link: None,
             elements: Vec::new(),
@@ -212,6 +221,10 @@ impl RedisSource {
             biased;
             received = link.replies.receive() => Some(received),
             () = self.stop.stopped() => timeout(LAST_REPLIES, link.replies.receive()).await.ok(),
+            () = sleep(LATE_REPLY) => {
+                self.waiter.give_up_place();
+                return;
+            }
         };
         match received {
             Some(Ok(())) => {
@@ -279,7 +292,22 @@ impl RedisSource {
             self.schedule.fall();
         } else {
             self.schedule.rise();
-            self.waiter.give_up_place();
+            self.share_backlog();
+        }
+    }
+
+    /// There is more: others are let in where that is worth it, and where they
+    /// are enough, this one goes.
+    fn share_backlog(&mut self) {
+        match self.pace.crew() {
+            Crew::WantsHelp => self.waiter.give_up_place(),
+            Crew::AsItIs => {}
+            Crew::IsEnough => {
+                if !self.waiter.keep_place(&self.shared.waker) {
+                    self.drained = true;
+                    self.schedule.fall();
+                }
+            }
         }
     }
 

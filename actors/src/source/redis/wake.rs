@@ -2,8 +2,10 @@
 //!
 //! One reader of the process holds the *waiting place* and blocks in `BLMOVE
 //! queue queue RIGHT RIGHT`, which leaves the list as it is; the others wait for
-//! the place. Who finds a backlog gives the place up, so that the next one looks
-//! too: readers wake one after the other as long as there is enough for them.
+//! the place. Who finds a backlog that is too much for it gives the place up, so
+//! that the next one looks too: readers wake one after the other as long as there
+//! is enough for them. Who is enough alone keeps the place, or where another has
+//! it, waits for it.
 //!
 //! Where BLMOVE is refused (an ACL, an old server, a full memory, a proxy), the
 //! holder of the place polls instead, and tries BLMOVE again each minute.
@@ -134,6 +136,14 @@ impl Waiter {
     /// Lets the next reader look, since there is enough for two.
     pub fn give_up_place(&mut self) {
         self.place = None;
+    }
+
+    /// Takes the place, or keeps it; false where another reader has it.
+    pub fn keep_place(&mut self, waker: &Waker) -> bool {
+        if self.place.is_none() {
+            self.place = Arc::clone(&waker.place).try_lock_owned().ok();
+        }
+        self.place.is_some()
     }
 
     /// Forgets the connection too.
