@@ -9,6 +9,7 @@ pub mod source;
 pub mod reader;
 pub mod shard_set;
 pub mod shard;
+pub mod checkpoint;
 pub mod scrape;
 pub mod http;
 pub mod self_metrics;

@@ -1,6 +1,7 @@
 //! Self-metrics: what the gateway counts of itself, in atomics that every
 //! actor may reach. [`table`] describes each and tells how it is read.
 
+pub mod checkpoint;
 pub mod histogram;
 pub(crate) mod process;
 pub mod table;
@@ -16,6 +17,7 @@ use psg_engine::timestamp::UnixTime;
 
 use crate::source::ErrorKind;
 
+use checkpoint::CheckpointMetrics;
 use histogram::AtomicHistogram;
 
 /// Bounds of `inbox_wait_seconds`, in seconds.
@@ -39,6 +41,8 @@ pub struct SelfMetrics {
     /// How far behind its taking the newest sample with a timestamp was
     /// measured, of the last page that had one.
     pub queue_lag: Arc<QueueLag>,
+    /// Checkpoints, where state is kept.
+    pub checkpoints: Arc<CheckpointMetrics>,
     /// Size of the last exposition.
     pub exposition_bytes: AtomicU64,
     catalog: Catalog,
@@ -63,6 +67,7 @@ impl SelfMetrics {
             inbox_wait: AtomicHistogram::new(INBOX_WAIT_BOUNDS),
             scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),
             queue_lag: Arc::default(),
+            checkpoints: Arc::default(),
             exposition_bytes: AtomicU64::new(0),
             catalog,
             queue_key: queue_key.into(),

@@ -201,6 +201,8 @@ pub struct ShardSettings {
     pub count: usize,
     /// Messages that an inbox holds; at least 1.
     pub inbox_capacity: usize,
+    /// Whether shards note which segments of the state change.
+    pub watch_changes: bool,
 }
 
 /// The HTTP side.

@@ -2,6 +2,8 @@
 //! one bounded inbox for all messages, which it takes in order; a scrape is
 //! written in slices, and what comes in meanwhile is applied between them.
 
+mod checkpoint;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,12 +14,18 @@ use psg_engine::exposition::Format;
 use psg_engine::merge::Fragment;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
-use psg_engine::sharding::ShardIndex;
-use psg_engine::store::{Batch, ExpirySettings, ExposeJob, Notice, Store};
-use tokio::sync::mpsc::UnboundedSender;
+use psg_engine::sharding::{ShardCount, ShardIndex};
+use psg_engine::state::{Claimed, Instants};
+use psg_engine::store::{Batch, ExpirySettings, ExposeJob, Notice, SnapshotOrder, Store};
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::clock::Clock;
 use crate::self_metrics::ShardMetrics;
+use crate::self_metrics::checkpoint::CheckpointMetrics;
+
+pub use checkpoint::{RestoredPart, SnapshotPart};
+
+use checkpoint::SnapshotUnderWay;
 
 /// Series that a scrape writes before messages have their turn: well below a
 /// millisecond's worth.
@@ -49,6 +57,31 @@ pub enum ShardMessage {
         format: Format,
         /// Where the fragments go; it has room for them.
         reply: Sender<Exposed>,
+    },
+    /// Write the state as it is now, while what comes is applied.
+    Snapshot {
+        /// What of it.
+        order: SnapshotOrder,
+        /// K, which says what belongs to the shard.
+        shards: ShardCount,
+        /// Where the answer goes; it has room for it.
+        reply: mpsc::Sender<SnapshotPart>,
+    },
+    /// The snapshot with this number is stored.
+    SnapshotCommitted(u64),
+    /// Drop all series.
+    Clear {
+        /// Where to tell that it is done; it has room for it.
+        reply: mpsc::Sender<ShardIndex>,
+    },
+    /// Take stored series in, where there are none.
+    Restore {
+        /// The shard's own segments.
+        segments: Vec<Claimed>,
+        /// Now, and the run time of the state.
+        at: Instants,
+        /// Where the answer goes; it has room for it.
+        reply: mpsc::Sender<RestoredPart>,
     },
 }
 
@@ -100,7 +133,9 @@ pub struct Shard {
     scrapes: VecDeque<(ExposeJob, Sender<Exposed>)>,
     /// The channel of each reader that has asked something.
     readers: Vec<Option<UnboundedSender<Word>>>,
+    snapshot: Option<SnapshotUnderWay>,
     metrics: Arc<ShardMetrics>,
+    checkpoints: Arc<CheckpointMetrics>,
     clock: Clock,
 }
 
@@ -110,6 +145,7 @@ impl Shard {
         index: ShardIndex,
         inbox: Receiver<ShardMessage>,
         metrics: Arc<ShardMetrics>,
+        checkpoints: Arc<CheckpointMetrics>,
         clock: Clock,
         expiry: ExpirySettings,
     ) -> Self {
@@ -119,15 +155,22 @@ impl Shard {
             store: Store::new(expiry),
             scrapes: VecDeque::new(),
             readers: vec![None; MAX_READERS],
+            snapshot: None,
             metrics,
+            checkpoints,
             clock,
         }
+    }
+
+    /// Notes from now on which segments of the state change.
+    pub fn watch_changes(&mut self) {
+        self.store.watch_changes();
     }
 
     /// Works until the inbox is closed and empty.
     pub fn run(mut self) {
         loop {
-            if self.expose_slice() || self.expire_slice() {
+            if self.expose_slice() | self.snapshot_slice() || self.expire_slice() {
                 let inbox = self.inbox.clone();
                 inbox.try_iter().take(MESSAGES_PER_SLICE).for_each(|message| self.handle(message));
                 continue;
@@ -155,6 +198,12 @@ impl Shard {
             ShardMessage::Expose { format, reply } => {
                 self.scrapes.push_back((ExposeJob::new(format), reply));
             }
+            ShardMessage::Snapshot { order, shards, reply } => {
+                self.begin_snapshot(order, shards, reply);
+            }
+            ShardMessage::SnapshotCommitted(number) => self.store.snapshot_committed(number),
+            ShardMessage::Clear { reply } => self.clear(&reply),
+            ShardMessage::Restore { segments, at, reply } => self.restore(&segments, at, &reply),
         }
     }
 

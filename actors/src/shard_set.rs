@@ -45,7 +45,12 @@ impl ShardSet {
         for (number, shard_metrics) in metrics.shards.iter().enumerate() {
             let index = ShardIndex(number as u16);
             let (sender, inbox) = bounded(settings.inbox_capacity);
-            let shard = Shard::new(index, inbox, shard_metrics.clone(), clock, expiry);
+            let checkpoints = metrics.checkpoints.clone();
+            let mut shard =
+                Shard::new(index, inbox, shard_metrics.clone(), checkpoints, clock, expiry);
+            if settings.watch_changes {
+                shard.watch_changes();
+            }
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
             threads.push(thread.spawn(move || shard.run())?);
             inboxes.push(sender);

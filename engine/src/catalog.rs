@@ -29,9 +29,11 @@ use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
 
 mod admission;
+mod restore;
 mod retirement;
 
 pub use admission::Admission;
+pub use restore::{RestoredFamily, RestoredShape};
 
 /// The endings of the names that a histogram or a summary prints besides its own.
 pub(crate) const DERIVED: [&str; 4] = ["_bucket", "_count", "_created", "_sum"];
@@ -119,7 +121,7 @@ impl Catalog {
     pub fn claim(&self, sample: &Sample<'_>) -> Result<FamilyRef, Reject> {
         let family = match self.find(sample.name) {
             Some(family) => family,
-            None => self.claim_anew(sample)?,
+            None => self.claim_anew(sample.name, sample.kind, || self.make_family(sample))?,
         };
         // Checked, and where refused dropped, with no lock held: dropping the
         // last reference takes them.
@@ -160,9 +162,15 @@ impl Catalog {
         FamilyRef::from_cached(&family)
     }
 
-    fn claim_anew(&self, sample: &Sample<'_>) -> Result<FamilyRef, Reject> {
+    /// Claims a name that no living family has; who was faster wins.
+    fn claim_anew(
+        &self,
+        name: &str,
+        kind: Kind,
+        make: impl FnOnce() -> Family,
+    ) -> Result<FamilyRef, Reject> {
         let mut printed = self.shared.lock_printed();
-        let entry = match self.shared.families.entry(sample.name.into()) {
+        let entry = match self.shared.families.entry(name.into()) {
             Entry::Occupied(entry) => {
                 if let Some(family) = FamilyRef::from_cached(entry.get()) {
                     return Ok(family);
@@ -172,14 +180,14 @@ impl Catalog {
             }
             Entry::Vacant(entry) => Entry::Vacant(entry),
         };
-        if let Err(refused) = reserve_names(&printed, sample.name, sample.kind) {
+        if let Err(refused) = reserve_names(&printed, name, kind) {
             // What stood here is dead; its own retirement finds nothing to do.
             if let Entry::Occupied(dead) = entry {
                 dead.remove();
             }
             return Err(refused);
         }
-        let family = Arc::new(self.make_family(sample));
+        let family = Arc::new(make());
         for name in printed_names(&family.name, family.kind()) {
             printed.insert(name, family.uid);
         }
@@ -197,11 +205,16 @@ impl Catalog {
             }
         };
         let uid = self.shared.next_uid.fetch_add(1, Ordering::Relaxed);
+        self.held_family(uid, sample.name, sample.help, shape)
+    }
+
+    /// A family of this catalog with one reference.
+    fn held_family(&self, uid: u64, name: &str, help: &str, shape: Shape) -> Family {
         Family {
             uid,
             home: Arc::downgrade(&self.shared),
             counts: Counts { refs: AtomicU32::new(1), ..Counts::default() }.into(),
-            ..Family::standalone(sample.name, sample.help, shape)
+            ..Family::standalone(name, help, shape)
         }
     }
 }
@@ -294,12 +307,7 @@ impl Family {
 
     /// Its type.
     pub fn kind(&self) -> Kind {
-        match self.shape {
-            Shape::Counter => Kind::Counter,
-            Shape::Gauge => Kind::Gauge,
-            Shape::Histogram(_) => Kind::Histogram,
-            Shape::Summary(_) => Kind::Summary,
-        }
+        self.shape.kind()
     }
 
     /// How many of its series hold a place.
@@ -330,6 +338,18 @@ impl Family {
         }
         let (own, came) = (self.kind().as_str(), kind.as_str());
         Err(Reject::new(Reason::TypeConflict, format!("expected {own}, came {came}")))
+    }
+}
+
+impl Shape {
+    /// The type whose series are made so.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Shape::Counter => Kind::Counter,
+            Shape::Gauge => Kind::Gauge,
+            Shape::Histogram(_) => Kind::Histogram,
+            Shape::Summary(_) => Kind::Summary,
+        }
     }
 }
 

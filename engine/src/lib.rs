@@ -19,6 +19,7 @@ pub mod series;
 pub mod sharding;
 pub mod intake;
 pub mod metric;
+pub mod state;
 pub mod store;
 pub mod exposition;
 pub mod merge;

@@ -20,6 +20,32 @@ pub struct ShardCount(u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ShardIndex(pub u16);
 
+/// One of the [`SEGMENTS`] segments of all series: below that number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Segment(u16);
+
+impl Segment {
+    /// All of them.
+    pub fn all() -> impl ExactSizeIterator<Item = Segment> {
+        (0..SEGMENTS as u16).map(Segment)
+    }
+
+    /// The segment of the series with this hash.
+    pub fn of(series_hash: u64) -> Self {
+        Self((series_hash % SEGMENTS) as u16)
+    }
+
+    /// The segment with this number, where there is one.
+    pub fn from_number(number: u16) -> Option<Self> {
+        (u64::from(number) < SEGMENTS).then_some(Self(number))
+    }
+
+    /// Its number, for indexing a table with one entry for each segment too.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 impl ShardCount {
     /// K shards; 0 is taken as 1, and what passes [`SEGMENTS`] as that.
     pub fn new(count: usize) -> Self {
@@ -31,10 +57,24 @@ impl ShardCount {
         usize::from(self.0)
     }
 
+    /// All shards.
+    pub fn all(self) -> impl ExactSizeIterator<Item = ShardIndex> + Clone {
+        (0..self.0).map(ShardIndex)
+    }
+
     /// The shard that owns the series with this hash.
     pub fn owner_of(self, series_hash: u64) -> ShardIndex {
-        let segment = (series_hash % SEGMENTS) as u16;
-        ShardIndex(segment % self.0)
+        self.owner_of_segment(Segment::of(series_hash))
+    }
+
+    /// The shard that owns the series of this segment.
+    pub fn owner_of_segment(self, segment: Segment) -> ShardIndex {
+        ShardIndex(segment.0 % self.0)
+    }
+
+    /// The segments that this shard owns.
+    pub fn segments_of(self, shard: ShardIndex) -> impl Iterator<Item = Segment> {
+        Segment::all().filter(move |segment| self.owner_of_segment(*segment) == shard)
     }
 }
 

@@ -14,23 +14,30 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-use crate::catalog::{Admission, FamilyRef};
+use crate::catalog::{Admission, Family, FamilyRef};
 use crate::metric::{Moment, Value};
 use crate::reject::Reason;
 use crate::sample::Kind;
 use crate::series::{Generation, Handle, ReaderIndex, Readers, SeriesKey, Slot};
+use crate::sharding::{SEGMENTS, Segment};
 use crate::timestamp::{Stamp, Ttl, UnixTime};
 
+mod changes;
 mod expire;
 mod expose;
 mod holders;
 mod listing;
+mod restore;
+mod snapshot;
 mod wheel;
 
 pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
 pub use holders::Notice;
+pub use restore::Restored;
+pub use snapshot::{Snapshot, SnapshotOrder};
 
+use changes::Changes;
 use expire::OwnTtls;
 use holders::Told;
 use listing::{Listings, Position};
@@ -59,6 +66,8 @@ pub struct Store {
     own_ttl: OwnTtls,
     told: Told,
     expired: u64,
+    /// What a checkpoint has to know of what happens to the series.
+    changes: Changes,
 }
 
 /// One series. A cache line, since applying a sample touches nothing else: what
@@ -70,6 +79,7 @@ struct Series {
     value: Value,
     /// Readers that hold the slot and have not been told to forget it.
     holders: Readers,
+    /// Its low bits are the number of the segment: see [`Store::index_hash`].
     index_hash: u32,
     /// When its last value came.
     touched: Tick,
@@ -125,8 +135,8 @@ impl Store {
         reader: ReaderIndex,
         now: Moment,
     ) -> Result<Handle, Reason> {
-        let index_hash = self.index_hash(&key);
-        if let Some(slot) = self.find(index_hash, &key) {
+        let index_hash = self.index_hash(&key.family, &key.labels, Segment::of(key.hash));
+        if let Some(slot) = self.find(index_hash, &key.family, &key.labels) {
             let series = self.series_mut(slot);
             series.holders.insert(reader);
             return Ok(Handle { slot, generation: series.generation });
@@ -157,6 +167,9 @@ impl Store {
 
     /// Applies a batch.
     pub fn apply(&mut self, batch: &Batch, now: Moment) {
+        if self.changes.are_watched() {
+            batch.values.iter().for_each(|(slot, _)| self.before_change(*slot));
+        }
         let mut from = 0;
         for extra in &batch.extras {
             let at = extra.index as usize;
@@ -215,14 +228,17 @@ impl Store {
         self.slots.len() - self.free.len()
     }
 
-    fn index_hash(&self, key: &SeriesKey) -> u32 {
-        self.hasher.hash_one((key.family.uid(), &*key.labels)) as u32
+    /// A hash of this process' own, and in its low bits the segment, so that
+    /// this has a place in the series' cache line.
+    fn index_hash(&self, family: &Family, labels: &str, segment: Segment) -> u32 {
+        let hash = self.hasher.hash_one((family.uid(), labels)) as u32;
+        hash / SEGMENTS as u32 * SEGMENTS as u32 + segment.get() as u32
     }
 
-    fn find(&self, index_hash: u32, key: &SeriesKey) -> Option<Slot> {
+    fn find(&self, index_hash: u32, family: &Family, labels: &str) -> Option<Slot> {
         let same = |slot: &Slot| {
             self.slots[slot.0 as usize].as_ref().is_some_and(|series| {
-                series.family.uid() == key.family.uid() && series.labels == key.labels
+                series.family.uid() == family.uid() && *series.labels == *labels
             })
         };
         self.index.find(spread(index_hash), same).copied()
@@ -244,6 +260,7 @@ impl Store {
         let hash_of =
             |slot: &Slot| slots[slot.0 as usize].as_ref().map_or(0, |s| spread(s.index_hash));
         self.index.insert_unique(spread(index_hash), slot, hash_of);
+        self.changes.slot_filled(slot);
         slot
     }
 
@@ -294,6 +311,12 @@ impl Store {
 }
 
 impl Series {
+    /// The segment of the state that it belongs to.
+    #[inline]
+    fn segment(&self) -> Segment {
+        Segment::of(u64::from(self.index_hash))
+    }
+
     /// Whether it has no value: none has come yet, or it expired.
     #[inline]
     fn is_hidden(&self) -> bool {

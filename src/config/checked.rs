@@ -185,6 +185,7 @@ impl<'a> Checker<'a> {
         ShardSettings {
             count: self.optional_count(&SHARDS_COUNT).unwrap_or_else(cpus),
             inbox_capacity: self.count(&SHARDS_INBOX_CAPACITY),
+            watch_changes: false,
         }
     }
 

@@ -67,6 +67,11 @@ impl Histogram {
         Self { counts, sum }
     }
 
+    /// The counts, not cumulative, one for each bucket.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
     /// Counts one finite value.
     pub fn observe(&mut self, value: f64, layout: &BucketLayout) {
         self.counts[layout.bucket_of(value)] += 1;

@@ -3,6 +3,7 @@
 pub mod gauge;
 pub mod histogram;
 pub mod quantile;
+mod stored;
 pub mod summary;
 
 use crate::catalog::{Family, Shape};

@@ -3,6 +3,7 @@
 use super::Moment;
 use super::quantile::{QuantilePlan, Window};
 use crate::exposition::{Format, number};
+use crate::state::{Since, StateError, WindowRecord, WindowSettings};
 
 /// Window and estimator, the same for every summary of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,11 @@ impl SummaryPlan {
         }
     }
 
+    /// How windows are cut, as it is stored with them.
+    pub(crate) fn window_settings(&self) -> WindowSettings {
+        self.quantiles.window_settings()
+    }
+
     /// The (φ, ε) pairs, φ ascending.
     pub fn objectives(&self) -> &[(f64, f64)] {
         self.quantiles.objectives()
@@ -81,6 +87,26 @@ impl Summary {
         let has_objectives = !plan.objectives().is_empty();
         let window = has_objectives.then(|| Window::new(&plan.quantiles, now));
         Self { sum: 0.0, count: 0, window }
+    }
+
+    /// A summary as it was stored; without a window where it has to begin anew.
+    pub(crate) fn restore(
+        sum: f64,
+        count: u64,
+        window: Option<WindowRecord<'_>>,
+        plan: &SummaryPlan,
+        since: Since,
+    ) -> Result<Self, StateError> {
+        let mut summary = Self { sum, count, ..Self::new(plan, since.now) };
+        if let (Some(window), Some(record)) = (&mut summary.window, window) {
+            *window = Window::from_record(record, &plan.quantiles, since)?;
+        }
+        Ok(summary)
+    }
+
+    /// The observations of the last minutes, where there are objectives.
+    pub(crate) fn window(&self) -> Option<&Window> {
+        self.window.as_ref()
     }
 
     /// Takes one finite value in.

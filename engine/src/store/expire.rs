@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 
 use super::listing::Position;
-use super::wheel::{Mark, Tick, Wheel, ticks_of};
+use super::wheel::{Mark, Tick, Wheel, milliseconds_of, ticks_of};
 use super::{Series, Store, held};
 use crate::metric::{Moment, Value};
 use crate::sample::Kind;
@@ -117,6 +117,13 @@ impl Store {
         }
     }
 
+    /// The time to live that came with a sample of this series, if one did, in
+    /// milliseconds; 0 is never.
+    pub(super) fn own_ttl_ms(series: &Series, slot: Slot, own_ttl: &OwnTtls) -> Option<u64> {
+        let own = series.has_own_ttl.then(|| own_ttl.get(&slot)).flatten()?;
+        Some(milliseconds_of(own.ticks))
+    }
+
     fn rebuild_wheel(&mut self, now: Tick) {
         self.wheel = Wheel::default();
         for number in 0..self.slots.len() {
@@ -144,6 +151,7 @@ impl Store {
     /// Takes a series out of what is shown, tells its holders, and frees the
     /// slot if there are none.
     pub(super) fn hide(&mut self, slot: Slot) {
+        self.before_change(slot);
         let series = held(&mut self.slots, slot);
         series.value = Value::NONE;
         let family = series.family.family();

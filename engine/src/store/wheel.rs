@@ -50,6 +50,18 @@ impl Tick {
         Moment(u64::from(self.0.saturating_sub(FIRST_TICK)) * TICK_MS)
     }
 
+    /// The tick of a time in milliseconds, which may be before the process'
+    /// first moment.
+    pub fn of_milliseconds(milliseconds: i128) -> Self {
+        let tick = i128::from(FIRST_TICK) + milliseconds.div_euclid(i128::from(TICK_MS));
+        Self(u32::try_from(tick.max(0)).unwrap_or(u32::MAX))
+    }
+
+    /// For how many milliseconds it has passed at `now`.
+    pub fn age_ms(self, now: Moment) -> u64 {
+        u64::from(Self::at(now).0.saturating_sub(self.0)) * TICK_MS
+    }
+
     /// So many ticks later.
     #[must_use]
     #[inline]
@@ -64,6 +76,11 @@ pub fn ticks_of(milliseconds: u64) -> u32 {
         0 => 0,
         _ => u32::try_from(milliseconds.div_ceil(TICK_MS)).unwrap_or(u32::MAX).saturating_add(1),
     }
+}
+
+/// Milliseconds of which [`ticks_of`] makes so many ticks.
+pub fn milliseconds_of(ticks: u32) -> u64 {
+    u64::from(ticks.saturating_sub(1)) * TICK_MS
 }
 
 impl Wheel {
@@ -156,5 +173,8 @@ mod tests {
         }
         assert_eq!(ticks_of(0), 0);
         assert_eq!(ticks_of(u64::MAX), u32::MAX);
+        for ticks in [0, 2, 3, 12_345, u32::MAX] {
+            assert_eq!(ticks_of(milliseconds_of(ticks)), ticks);
+        }
     }
 }

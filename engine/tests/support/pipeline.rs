@@ -27,6 +27,7 @@ pub struct PipelineSettings {
     pub drop_labels: &'static [&'static str],
     pub limits: SeriesLimits,
     pub expiry: ExpirySettings,
+    pub summary: SummarySettings,
 }
 
 impl Default for PipelineSettings {
@@ -38,6 +39,7 @@ impl Default for PipelineSettings {
             limits: SeriesLimits::default(),
             expiry: ExpirySettings::default(),
             drop_labels: &[],
+            summary: SummarySettings::default(),
         }
     }
 }
@@ -51,13 +53,14 @@ pub struct Pipeline {
     pub extras: Vec<(f64, Option<UnixTime>, Option<Ttl>)>,
     /// The newest timestamp that was taken.
     pub newest: Option<UnixTime>,
+    /// The time, which tests move.
     pub now: Moment,
     intake: Intake,
 }
 
 impl Pipeline {
     pub fn new(settings: &PipelineSettings) -> Self {
-        let catalog = Catalog::new(settings.limits, SummarySettings::default());
+        let catalog = Catalog::new(settings.limits, settings.summary);
         let intake_settings = IntakeSettings {
             payload: PayloadLimits::default(),
             drop_labels: DropLabels::new(settings.drop_labels),
@@ -148,9 +151,10 @@ impl Pipeline {
 
     /// The exposition of all shards.
     pub fn exposition(&mut self, format: Format) -> String {
+        let now = self.now;
         let sources = self.stores.iter_mut().map(|store| {
             let mut job = ExposeJob::new(format);
-            while !store.expose_some(&mut job, 3, self.now) {}
+            while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });
         let exposition = merge(format, sources.collect());

@@ -16,6 +16,7 @@ use window::EXACT;
 pub use window::Window;
 
 use super::summary::{Estimator, SummarySettings};
+use crate::state::{SketchRecord, StateError, WindowSettings};
 use biased::BiasedSketch;
 use targeted::{Target, TargetedSketch};
 
@@ -48,6 +49,15 @@ impl QuantilePlan {
         &self.objectives
     }
 
+    /// How windows are cut, as it is stored with them.
+    pub(crate) fn window_settings(&self) -> WindowSettings {
+        let targeted = match self.settings.estimator {
+            Estimator::CkmsBiased => false,
+            Estimator::CkmsTargeted => true,
+        };
+        WindowSettings { slot_ms: self.slot_ms(), slots: self.slots(), targeted }
+    }
+
     /// How long one age bucket is the current one, in milliseconds.
     fn slot_ms(&self) -> u64 {
         (self.settings.max_age_ms / u64::from(self.settings.age_buckets.max(1))).max(1)
@@ -71,6 +81,29 @@ impl Sketch {
         match plan.settings.estimator {
             Estimator::CkmsBiased => Sketch::Biased(BiasedSketch::default()),
             Estimator::CkmsTargeted => Sketch::Targeted(TargetedSketch::default()),
+        }
+    }
+
+    /// What is stored of it.
+    fn record(&self) -> SketchRecord<'_> {
+        match self {
+            Sketch::Biased(sketch) => sketch.record(),
+            Sketch::Targeted(sketch) => sketch.record(),
+        }
+    }
+
+    /// What was stored of a sketch of `plan`'s estimator.
+    fn from_record(record: SketchRecord<'_>, plan: &QuantilePlan) -> Result<Self, StateError> {
+        match (record, plan.settings.estimator) {
+            (SketchRecord::Biased { extremes, ckms }, Estimator::CkmsBiased) => {
+                BiasedSketch::from_record(extremes, ckms.as_deref()).map(Sketch::Biased)
+            }
+            (SketchRecord::Targeted { count, tuples }, Estimator::CkmsTargeted) => {
+                TargetedSketch::from_record(count, &tuples).map(Sketch::Targeted)
+            }
+            (SketchRecord::Biased { .. } | SketchRecord::Targeted { .. }, _) => {
+                Err(StateError::malformed("a sketch of another estimator"))
+            }
         }
     }
 

@@ -59,6 +59,7 @@
 
 use super::window::EXACT;
 use super::{QuantilePlan, rank_of};
+use crate::state::{SketchRecord, StateError};
 
 /// How much of a gap's allowance follows n, and so rises with each value.
 const GROWTH: f64 = 0.25;
@@ -124,6 +125,29 @@ pub struct TargetedSketch {
 impl TargetedSketch {
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// What is stored of it.
+    pub fn record(&self) -> SketchRecord<'_> {
+        let parts = |tuple: &Tuple| (tuple.value, tuple.g, tuple.delta);
+        SketchRecord::Targeted {
+            count: self.count,
+            tuples: self.tuples.iter().map(parts).collect(),
+        }
+    }
+
+    /// What was stored of one: `tuples` are value, g and Δ.
+    pub fn from_record(count: u64, tuples: &[(f64, u32, u32)]) -> Result<Self, StateError> {
+        let ascend = tuples.is_sorted_by(|(lower, ..), (upper, ..)| lower <= upper);
+        let is_value = |(value, g, _): &(f64, u32, u32)| !value.is_nan() && *g > 0;
+        let steps: u64 = tuples.iter().map(|(_, g, _)| u64::from(*g)).sum();
+        // Ranks are computed in f64 and scaled up by `PARTS`.
+        if !ascend || !tuples.iter().all(is_value) || steps > count || count > u64::MAX >> 8 {
+            return Err(StateError::malformed("a summary's sketch"));
+        }
+        let tuple =
+            |(value, g, delta): &(f64, u32, u32)| Tuple { value: *value, g: *g, delta: *delta };
+        Ok(Self { count, tuples: tuples.iter().map(tuple).collect() })
     }
 
     #[cfg(test)]

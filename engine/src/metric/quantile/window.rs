@@ -13,6 +13,8 @@
 //! once for the sketches of all age buckets. A window that never held more is
 //! exact and has no sketch at all.
 
+mod stored;
+
 use std::cmp::Ordering;
 
 use super::{QuantilePlan, Sketch, push_exact};

@@ -1,0 +1,59 @@
+//! What is counted of checkpoints, whatever they are written to.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::histogram::AtomicHistogram;
+
+/// Bounds of `checkpoint_duration_seconds`, in seconds.
+const DURATION_BOUNDS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Bounds of `checkpoint_pause_seconds`, in seconds.
+const PAUSE_BOUNDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
+
+/// The checkpoints of the process.
+#[derive(Debug)]
+pub struct CheckpointMetrics {
+    /// From the snapshot to its being safe, of those that succeeded.
+    pub duration: AtomicHistogram,
+    /// The longest time in a row that a shard spent on one.
+    pub pause: AtomicHistogram,
+    /// Checkpoints that failed.
+    pub failures: AtomicU64,
+    /// Bytes written for those that succeeded.
+    bytes: AtomicU64,
+    /// When the last one succeeded, in milliseconds of Unix time; 0 is never.
+    last_success: AtomicI64,
+}
+
+impl Default for CheckpointMetrics {
+    fn default() -> Self {
+        Self {
+            duration: AtomicHistogram::new(DURATION_BOUNDS),
+            pause: AtomicHistogram::new(PAUSE_BOUNDS),
+            failures: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            last_success: AtomicI64::new(0),
+        }
+    }
+}
+
+impl CheckpointMetrics {
+    /// Counts a checkpoint that is safe now.
+    pub fn succeeded(&self, took: Duration, bytes: u64) {
+        self.duration.observe(took);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_success.store(now.as_millis() as i64, Ordering::Relaxed);
+    }
+
+    /// Bytes written for checkpoints that succeeded.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// When the last one succeeded, in seconds of Unix time, if any has.
+    pub fn last_success(&self) -> Option<f64> {
+        let milliseconds = self.last_success.load(Ordering::Relaxed);
+        (milliseconds > 0).then_some(milliseconds as f64 / 1000.0)
+    }
+}

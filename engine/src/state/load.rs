@@ -1,0 +1,108 @@
+//! Loading: all families of a state are claimed before the first of its series
+//! comes back.
+//!
+//! Shards answer a snapshot one after another, and with several readers a name
+//! may have changed hands in between. So families are claimed from the newest
+//! to the oldest; what an older one then has in its way is left out.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::{OpenSegment, StateError, StoredSegment};
+use crate::catalog::{Catalog, FamilyRef, RestoredFamily};
+use crate::reject::Reject;
+use crate::sharding::{Segment, ShardCount};
+
+/// A state that is ready to go to the shards. While it exists, its families stay.
+#[derive(Debug)]
+pub struct Loading {
+    /// For each shard, in shard order, its segments.
+    pub shards: Vec<Vec<Claimed>>,
+    /// Families whose name is another metric's, and why they are left out.
+    pub left_out: Vec<(RestoredFamily, Reject)>,
+}
+
+/// A stored segment whose families are held.
+#[derive(Debug)]
+pub struct Claimed {
+    pub(crate) segment: OpenSegment,
+    /// By position; `None` for one that is left out.
+    families: Vec<Option<FamilyRef>>,
+}
+
+/// A state can't be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("segment {number}: {error}", number = segment.get())]
+pub struct LoadError {
+    /// In which segment.
+    pub segment: Segment,
+    /// Why.
+    #[source]
+    pub error: StateError,
+}
+
+impl Loading {
+    /// Opens stored segments and claims their families in `catalog`.
+    pub fn new(
+        stored: &[StoredSegment],
+        catalog: &Catalog,
+        shards: ShardCount,
+    ) -> Result<Self, LoadError> {
+        let open = |stored: &StoredSegment| {
+            OpenSegment::open(stored).map_err(|error| LoadError { segment: stored.segment, error })
+        };
+        let opened: Vec<OpenSegment> = stored.iter().map(open).collect::<Result<_, _>>()?;
+        let (claims, left_out) = claim_all(&opened, catalog);
+        let families: Vec<_> = opened.iter().map(|segment| held(segment, &claims)).collect();
+        drop(claims);
+        let mut by_shard: Vec<Vec<Claimed>> = Vec::new();
+        by_shard.resize_with(shards.get(), Vec::new);
+        for (segment, families) in opened.into_iter().zip(families) {
+            let owner = shards.owner_of_segment(segment.segment());
+            by_shard[owner.get()].push(Claimed { segment, families });
+        }
+        Ok(Self { shards: by_shard, left_out })
+    }
+}
+
+impl Claimed {
+    /// Which segment it is.
+    pub fn segment(&self) -> Segment {
+        self.segment.segment()
+    }
+
+    /// A reference to the family at a position.
+    pub(crate) fn family(&self, position: u32) -> Option<FamilyRef> {
+        let held = self.families.get(position as usize)?.as_ref()?;
+        FamilyRef::from_cached(held.family())
+    }
+}
+
+/// Families by what they were in the process that stored them.
+type Claims<'a> = HashMap<(u64, &'a str), FamilyRef>;
+
+fn held(segment: &OpenSegment, claims: &Claims<'_>) -> Vec<Option<FamilyRef>> {
+    let held = |family: &RestoredFamily| {
+        let claim = claims.get(&(family.uid, &*family.name))?;
+        FamilyRef::from_cached(claim.family())
+    };
+    segment.families().iter().map(held).collect()
+}
+
+fn claim_all<'a>(
+    opened: &'a [OpenSegment],
+    catalog: &Catalog,
+) -> (Claims<'a>, Vec<(RestoredFamily, Reject)>) {
+    let mut families: Vec<&RestoredFamily> =
+        opened.iter().flat_map(OpenSegment::families).collect();
+    families.sort_by_key(|family| (Reverse(family.uid), &family.name));
+    families.dedup();
+    let (mut claims, mut left_out) = (Claims::new(), Vec::new());
+    for family in families {
+        match catalog.restore(family) {
+            Ok(held) => drop(claims.insert((family.uid, &*family.name), held)),
+            Err(refused) => left_out.push((family.clone(), refused)),
+        }
+    }
+    (claims, left_out)
+}

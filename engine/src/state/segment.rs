@@ -1,0 +1,196 @@
+//! A segment: written series by series in any order, read in two steps, the
+//! families first, since they have to be claimed before the series come back.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::frame::{self, Content};
+use super::record::{self, FamilyRecord, SegmentRecord, SeriesRecord, ShapeRecord, WindowSettings};
+use super::{RunTime, StateError, StoredSegment};
+use crate::catalog::{Family, RestoredFamily, RestoredShape, Shape};
+use crate::name::is_metric_name;
+use crate::sharding::Segment;
+
+const SEGMENT: Content = Content { magic: *b"PSGS", name: "a segment of a state" };
+
+/// Greater uids are not given: the next ones have to fit too.
+const GREATEST_UID: u64 = u64::MAX / 2;
+
+/// A segment that is being written.
+#[derive(Debug, Default)]
+pub(crate) struct SegmentWriter {
+    families: Vec<Arc<Family>>,
+    /// Positions in `families` by uid.
+    positions: HashMap<u64, u32, RandomState>,
+    count: u64,
+    series: Vec<u8>,
+}
+
+impl SegmentWriter {
+    /// The position of a family, which is then one of the segment's.
+    pub(crate) fn family(&mut self, family: &Arc<Family>) -> u32 {
+        *self.positions.entry(family.uid()).or_insert_with(|| {
+            self.families.push(family.clone());
+            (self.families.len() - 1) as u32
+        })
+    }
+
+    /// Appends a series of a family that has its position.
+    pub(crate) fn append(&mut self, series: &SeriesRecord<'_>) {
+        self.count += 1;
+        record::append(&mut self.series, series);
+    }
+
+    /// Bytes of series so far.
+    pub(crate) fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// The bytes to store.
+    pub(crate) fn finish(self, segment: Segment, taken: RunTime) -> StoredSegment {
+        let families: Vec<_> = self.families.iter().map(|family| describe(family)).collect();
+        let mut blob = frame::begin(SEGMENT, self.series.len() + 128 * families.len() + 16);
+        let number = segment.get() as u16;
+        let RunTime(taken) = taken;
+        let header = SegmentRecord { segment: number, taken, families, series: self.count };
+        record::append(&mut blob, &header);
+        blob.extend_from_slice(&self.series);
+        StoredSegment { segment, bytes: frame::finish(blob).into() }
+    }
+}
+
+fn describe(family: &Family) -> FamilyRecord<'_> {
+    let shape = match family.shape() {
+        Shape::Counter => ShapeRecord::Counter,
+        Shape::Gauge => ShapeRecord::Gauge,
+        Shape::Histogram(layout) => ShapeRecord::Histogram(Cow::Borrowed(layout.bounds())),
+        Shape::Summary(plan) => ShapeRecord::Summary {
+            objectives: Cow::Borrowed(plan.objectives()),
+            window: plan.window_settings(),
+        },
+    };
+    FamilyRecord { uid: family.uid(), name: family.name(), help: family.help(), shape }
+}
+
+/// A stored segment that is undamaged, with its families read.
+#[derive(Debug)]
+pub struct OpenSegment {
+    segment: Segment,
+    taken: RunTime,
+    families: Vec<RestoredFamily>,
+    /// Of each family, how windows were cut.
+    windows: Vec<Option<WindowSettings>>,
+    count: u64,
+    bytes: bytes::Bytes,
+}
+
+impl OpenSegment {
+    /// Reads all but the series of a stored segment.
+    pub fn open(stored: &StoredSegment) -> Result<Self, StateError> {
+        let mut rest = frame::open(SEGMENT, &stored.bytes)?;
+        let header: SegmentRecord<'_> = record::take(&mut rest, "its list of families")?;
+        if usize::from(header.segment) != stored.segment.get() {
+            let (expected, came) = (stored.segment.get(), usize::from(header.segment));
+            return Err(StateError::OtherSegment { expected, came });
+        }
+        let window_of = |family: &FamilyRecord<'_>| match &family.shape {
+            ShapeRecord::Summary { window, .. } => Some(*window),
+            ShapeRecord::Counter | ShapeRecord::Gauge | ShapeRecord::Histogram(_) => None,
+        };
+        Ok(Self {
+            segment: stored.segment,
+            taken: RunTime(header.taken),
+            windows: header.families.iter().map(window_of).collect(),
+            count: header.series,
+            bytes: stored.bytes.slice_ref(rest),
+            families: header.families.into_iter().map(check).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Which one it is.
+    pub fn segment(&self) -> Segment {
+        self.segment
+    }
+
+    /// When it was taken.
+    pub fn taken(&self) -> RunTime {
+        self.taken
+    }
+
+    /// The families of its series.
+    pub fn families(&self) -> &[RestoredFamily] {
+        &self.families
+    }
+
+    /// How the windows of the family at this position were cut.
+    pub(crate) fn window_settings(&self, family: u32) -> Option<WindowSettings> {
+        self.windows.get(family as usize).copied().flatten()
+    }
+
+    /// Its series, one by one.
+    pub fn series(&self) -> SeriesReader<'_> {
+        SeriesReader { left: self.count, rest: &self.bytes, families: self.families.len() }
+    }
+}
+
+/// Reads the series of a segment.
+#[derive(Debug)]
+pub struct SeriesReader<'a> {
+    left: u64,
+    rest: &'a [u8],
+    families: usize,
+}
+
+impl<'a> SeriesReader<'a> {
+    /// The next series; `None` behind the last one.
+    pub(crate) fn next(&mut self) -> Result<Option<SeriesRecord<'a>>, StateError> {
+        if self.left == 0 {
+            return record::expect_end(self.rest).map(|()| None);
+        }
+        self.left -= 1;
+        let series: SeriesRecord<'a> = record::take(&mut self.rest, "a series")?;
+        if series.family as usize >= self.families {
+            return Err(StateError::malformed("a series of no family"));
+        }
+        Ok(Some(series))
+    }
+}
+
+fn check(family: FamilyRecord<'_>) -> Result<RestoredFamily, StateError> {
+    if !is_metric_name(family.name) {
+        return Err(StateError::malformed("a metric name that is none"));
+    }
+    if family.uid > GREATEST_UID {
+        return Err(StateError::malformed("a family's uid"));
+    }
+    let (uid, name, help) = (family.uid, family.name.into(), family.help.into());
+    Ok(RestoredFamily { uid, name, help, shape: check_shape(family.shape)? })
+}
+
+fn check_shape(shape: ShapeRecord<'_>) -> Result<RestoredShape, StateError> {
+    match shape {
+        ShapeRecord::Counter => Ok(RestoredShape::Counter),
+        ShapeRecord::Gauge => Ok(RestoredShape::Gauge),
+        ShapeRecord::Histogram(bounds) => {
+            let rise = bounds.is_sorted_by(|lower, upper| lower < upper);
+            if !rise || !bounds.iter().all(|bound| bound.is_finite()) {
+                return Err(StateError::malformed("bounds of buckets that don't rise"));
+            }
+            Ok(RestoredShape::Histogram(bounds.as_ref().into()))
+        }
+        ShapeRecord::Summary { objectives, window: _ } => {
+            let unit = 0.0..=1.0;
+            let valid = |(quantile, error): &(f64, f64)| {
+                unit.contains(quantile) && *error > 0.0 && unit.contains(error)
+            };
+            let rise = objectives.is_sorted_by(|(lower, _), (upper, _)| lower < upper);
+            if !rise || !objectives.iter().all(valid) {
+                return Err(StateError::malformed("objectives of a summary"));
+            }
+            Ok(RestoredShape::Summary(objectives.as_ref().into()))
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A snapshot: the state of one shard at one point, written in slices while
+//! samples go on being applied.
+//!
+//! It goes through the slots once and appends each series to its segment. A
+//! series that is about to change before its turn is written at once, as it
+//! still is (copy on write, series by series), so that nothing ever waits for
+//! more than a slice.
+
+use std::collections::HashMap;
+
+use foldhash::quality::RandomState;
+
+use super::changes::{SegmentSet, SlotSet};
+use super::expire::OwnTtls;
+use super::{Series, Store, held};
+use crate::catalog::Admission;
+use crate::series::Slot;
+use crate::sharding::{SEGMENTS, Segment, ShardCount, ShardIndex};
+use crate::state::{Instants, SegmentWriter, SeriesRecord, StoredSegment};
+
+/// Bytes that cost about as much as visiting another series.
+const BYTES_PER_UNIT: usize = 128;
+
+/// What a snapshot has to have.
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotOrder {
+    /// Rises from one to the next; see [`Store::snapshot_committed`].
+    pub number: u64,
+    /// Whether all segments are asked for; else those that have changed since a
+    /// committed one, where changes are watched.
+    pub all: bool,
+    /// When it is taken, the same for every shard.
+    pub taken: Instants,
+}
+
+/// How far a snapshot is.
+#[derive(Debug)]
+pub enum Snapshot {
+    /// There is none.
+    None,
+    /// Something is left to write.
+    UnderWay,
+    /// The segments that were asked for, those without any series included.
+    Done(Vec<StoredSegment>),
+}
+
+/// A snapshot under way.
+#[derive(Debug)]
+pub(super) struct SnapshotJob {
+    taken: Instants,
+    wanted: SegmentSet,
+    /// By number of the segment; of those that are wanted.
+    writers: Box<[Option<SegmentWriter>]>,
+    /// The slots from here on have yet to be visited,
+    next: usize,
+    /// up to the number that there were when it began,
+    end: usize,
+    /// but for these.
+    skipped: SlotSet,
+    /// Which segment is to be finished next, once all slots were visited.
+    finishing: usize,
+    done: Vec<StoredSegment>,
+}
+
+/// What few series have, beside them.
+#[derive(Debug, Clone, Copy)]
+struct Beside<'a> {
+    display: &'a HashMap<Slot, Box<str>, RandomState>,
+    own_ttl: &'a OwnTtls,
+}
+
+impl SnapshotJob {
+    /// Leaves out what is in a slot.
+    pub fn skip(&mut self, slot: Slot) {
+        if self.has_to_visit(slot) {
+            self.skipped.insert(slot);
+        }
+    }
+
+    fn has_to_visit(&self, slot: Slot) -> bool {
+        (self.next..self.end).contains(&(slot.0 as usize))
+    }
+
+    /// Writes a series as it is, before it changes, unless that is done.
+    fn write_early(&mut self, slot: Slot, series: &Series, beside: Beside<'_>) {
+        if self.has_to_visit(slot) && !self.skipped.contains(slot) {
+            self.skipped.insert(slot);
+            self.write(slot, series, beside);
+        }
+    }
+
+    /// Writes what is shown of a living family; returns how many bytes.
+    fn write(&mut self, slot: Slot, series: &Series, beside: Beside<'_>) -> usize {
+        let segment = series.segment();
+        if series.is_hidden() || !self.wanted.contains(segment) || series.family.is_retired() {
+            return 0;
+        }
+        let writer = self.writers[segment.get()].get_or_insert_default();
+        let before = writer.len();
+        let record = SeriesRecord {
+            family: writer.family(series.family.family()),
+            labels: &series.labels,
+            display: beside.display.get(&slot).map(|text| &**text),
+            idle: series.touched.age_ms(self.taken.now),
+            ttl: Store::own_ttl_ms(series, slot, beside.own_ttl),
+            overflow: match series.admission {
+                Admission::Counted => false,
+                Admission::Overflow => true,
+            },
+            value: series.value.record(self.taken.now),
+        };
+        writer.append(&record);
+        writer.len() - before
+    }
+
+    /// Finishes segments; true when all are.
+    fn finish_some(&mut self, mut budget: usize) -> bool {
+        while budget > 0 {
+            let Some(segment) = Segment::from_number(self.finishing as u16) else { return true };
+            self.finishing += 1;
+            if self.wanted.contains(segment) {
+                let writer = self.writers[segment.get()].take().unwrap_or_default();
+                let stored = writer.finish(segment, self.taken.run_time);
+                budget = budget.saturating_sub(1 + stored.bytes.len() / BYTES_PER_UNIT / 8);
+                self.done.push(stored);
+            }
+        }
+        false
+    }
+}
+
+impl Store {
+    /// Begins to note which segments change.
+    pub fn watch_changes(&mut self) {
+        self.changes.marks.get_or_insert_default();
+    }
+
+    /// Begins a snapshot of the state as it is now. One that is still under way
+    /// is dropped.
+    pub fn begin_snapshot(&mut self, order: SnapshotOrder, shard: ShardIndex, shards: ShardCount) {
+        let changed = self.changes.marks.as_mut().map(|marks| marks.take(order.number));
+        let all = || shards.segments_of(shard).collect();
+        let wanted = changed.filter(|_| !order.all).unwrap_or_else(all);
+        let end = self.slots.len();
+        self.changes.snapshot = Some(Box::new(SnapshotJob {
+            taken: order.taken,
+            wanted,
+            writers: (0..SEGMENTS).map(|_| None).collect(),
+            next: 0,
+            end,
+            skipped: SlotSet::below(end),
+            finishing: 0,
+            done: Vec::new(),
+        }));
+    }
+
+    /// Goes on with the snapshot under way, for about as long as `budget`
+    /// visits of a series take.
+    pub fn snapshot_some(&mut self, budget: usize) -> Snapshot {
+        let Some(mut job) = self.changes.snapshot.take() else { return Snapshot::None };
+        if job.next < job.end {
+            self.visit_some(&mut job, budget);
+        } else if job.finish_some(budget) {
+            return Snapshot::Done(job.done);
+        }
+        self.changes.snapshot = Some(job);
+        Snapshot::UnderWay
+    }
+
+    /// The snapshot with this number is stored: what it had has no longer
+    /// changed, but for what came since. Of one that is never committed, the
+    /// next has all that it had.
+    pub fn snapshot_committed(&mut self, number: u64) {
+        if let Some(marks) = &mut self.changes.marks {
+            marks.committed(number);
+        }
+    }
+
+    /// To be called before the series in a slot changes, is shown or removed.
+    pub(super) fn before_change(&mut self, slot: Slot) {
+        let series = held(&mut self.slots, slot);
+        if let Some(marks) = &mut self.changes.marks {
+            marks.mark(series.segment());
+        }
+        if let Some(job) = &mut self.changes.snapshot {
+            let beside = Beside { display: &self.display, own_ttl: &self.own_ttl };
+            job.write_early(slot, series, beside);
+        }
+    }
+
+    fn visit_some(&self, job: &mut SnapshotJob, budget: usize) {
+        let beside = Beside { display: &self.display, own_ttl: &self.own_ttl };
+        let mut spent = 0;
+        while spent < budget && job.next < job.end {
+            let slot = Slot(job.next as u32);
+            if let Some(series) = &self.slots[job.next]
+                && !job.skipped.contains(slot)
+            {
+                spent += job.write(slot, series, beside) / BYTES_PER_UNIT;
+            }
+            job.next += 1;
+            spent += 1;
+        }
+    }
+}
