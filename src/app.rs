@@ -17,6 +17,7 @@ use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::http::{self, HttpState, Unready};
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
 use psg_actors::reject_log::RejectLog;
+use psg_actors::rejects::RejectBoard;
 use psg_actors::scrape::{self, ScrapeHandle};
 use psg_actors::self_metrics::{RedisMetrics, SelfMetrics};
 use psg_actors::settings::GatewaySettings;
@@ -93,7 +94,8 @@ async fn serve(settings: GatewaySettings, mut facts: Facts) -> io::Result<()> {
     let (metrics, catalog) = (parts.metrics.clone(), parts.catalog.clone());
     let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, facts));
     let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
-    let state = HttpState { scrapes, unready, status: status.clone(), shards };
+    let rejects = parts.rejects.clone();
+    let state = HttpState { scrapes, unready, status: status.clone(), rejects, shards };
     let side = http::bind(&settings.http, state)?;
     let (handle, server) = (side.handle, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -172,6 +174,7 @@ impl Queue {
 struct Parts {
     catalog: Catalog,
     metrics: Arc<SelfMetrics>,
+    rejects: Arc<RejectBoard>,
     shards: ShardSet,
     threads: ShardThreads,
     scrapes: ScrapeHandle,
@@ -190,10 +193,12 @@ impl Parts {
             &settings.queue.key,
             settings.metrics.disable_meta_metrics,
         ));
+        let (workers, expose) = (settings.queue.workers, settings.http.expose_payloads);
+        let rejects = Arc::new(RejectBoard::new(workers, catalog.clone(), expose));
         let (shards, threads) =
             ShardSet::start(settings.shards, metrics.clone(), clock, settings.metrics.expiry)?;
         let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone())?;
-        Ok(Self { catalog, metrics, shards, threads, scrapes, scraper, clock })
+        Ok(Self { catalog, metrics, rejects, shards, threads, scrapes, scraper, clock })
     }
 
     /// Ends the scraper, then the shards, each after its last message.
@@ -230,7 +235,8 @@ fn start_readers(
         },
         catalog: parts.catalog.clone(),
         shards: parts.shards.clone(),
-        rejects: Arc::new(RejectLog::default()),
+        reject_log: Arc::new(RejectLog::default()),
+        rejects: parts.rejects.clone(),
         clock: parts.clock,
         unix: UnixClock::start(),
     };

@@ -3,6 +3,7 @@
 mod metrics;
 mod negotiate;
 mod probes;
+mod rejects;
 mod status;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use actix_web::middleware::Compress;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer, Resource};
 
+use crate::rejects::RejectBoard;
 use crate::scrape::ScrapeHandle;
 use crate::settings::HttpSettings;
 use crate::shard_set::ShardSet;
@@ -38,6 +40,8 @@ pub struct HttpState {
     pub unready: Unready,
     /// Tells how the gateway does.
     pub status: Arc<StatusBoard>,
+    /// Tells which samples were refused.
+    pub rejects: Arc<RejectBoard>,
     /// The shards' inboxes.
     pub shards: ShardSet,
 }
@@ -109,6 +113,11 @@ pub static ROUTES: &[Route] = &[
         path: model::PATH,
         meaning: "How the gateway does, as JSON: rates, backlog, rejects, series, the last minutes, settings in force.",
         resource: |resource| get_and_head(resource, status::status),
+    },
+    Route {
+        path: rejects::PATH,
+        meaning: "The last 256 refused samples as JSON, the newest first: when, why, what was expected and what came, and the payload's first 512 bytes where `Http.ExposePayloads` is true; and the metrics whose samples come with another layout than their first one.",
+        resource: |resource| get_and_head(resource, rejects::rejects),
     },
 ];
 

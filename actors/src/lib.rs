@@ -15,6 +15,7 @@ pub mod http;
 pub mod self_metrics;
 pub mod status;
 pub mod reject_log;
+pub mod rejects;
 pub mod backoff;
 pub mod clock;
 pub mod stop;

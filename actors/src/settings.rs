@@ -210,4 +210,6 @@ pub struct ShardSettings {
 pub struct HttpSettings {
     /// Where to listen; at least one address.
     pub listen: Vec<SocketAddr>,
+    /// Whether refused payloads are shown.
+    pub expose_payloads: bool,
 }

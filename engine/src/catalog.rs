@@ -79,6 +79,8 @@ struct Counts {
     /// Set where the name was taken from it though references are left.
     retired: AtomicBool,
     live_series: AtomicUsize,
+    /// Samples that came with another layout or other objectives.
+    layout_mismatches: AtomicU64,
 }
 
 /// What the series of a family are made of.
@@ -142,19 +144,35 @@ impl Catalog {
     /// name, each with its series. Looks at every family, so it is not for the
     /// way of a sample.
     pub fn largest(&self, count: usize) -> Vec<(usize, Arc<Family>)> {
-        let mut largest: Vec<(usize, Arc<Family>)> = Vec::with_capacity(count + 1);
+        self.first_by(count, |family| Some(family.live_series()))
+    }
+
+    /// The `count` families of which most samples came with another layout or
+    /// other objectives, each with how many; those of which none did are left
+    /// out. As costly as [`Catalog::largest`].
+    pub fn most_layout_mismatches(&self, count: usize) -> Vec<(u64, Arc<Family>)> {
+        self.first_by(count, |family| Some(family.layout_mismatches()).filter(|found| *found > 0))
+    }
+
+    /// The `count` families with the largest numbers, of equals by name.
+    fn first_by<N: Ord + Copy>(
+        &self,
+        count: usize,
+        number: impl Fn(&Family) -> Option<N>,
+    ) -> Vec<(N, Arc<Family>)> {
+        let mut first: Vec<(N, Arc<Family>)> = Vec::with_capacity(count + 1);
         for family in self.shared.families.iter() {
-            let series = family.live_series();
-            let precedes = |other: &(usize, Arc<Family>)| {
-                (Reverse(other.0), other.1.name()) < (Reverse(series), family.name())
+            let Some(number) = number(&family) else { continue };
+            let precedes = |other: &(N, Arc<Family>)| {
+                (Reverse(other.0), other.1.name()) < (Reverse(number), family.name())
             };
-            let rank = largest.partition_point(precedes);
+            let rank = first.partition_point(precedes);
             if rank < count {
-                largest.insert(rank, (series, family.clone()));
-                largest.truncate(count);
+                first.insert(rank, (number, family.clone()));
+                first.truncate(count);
             }
         }
-        largest
+        first
     }
 
     fn find(&self, name: &str) -> Option<FamilyRef> {
@@ -313,6 +331,16 @@ impl Family {
     /// How many of its series hold a place.
     pub fn live_series(&self) -> usize {
         self.counts.live_series.load(Ordering::Relaxed)
+    }
+
+    /// How many samples came with another layout or other objectives.
+    pub fn layout_mismatches(&self) -> u64 {
+        self.counts.layout_mismatches.load(Ordering::Relaxed)
+    }
+
+    /// Counts one of these.
+    pub(crate) fn count_layout_mismatch(&self) {
+        self.counts.layout_mismatches.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether `sample`, of this family's type, came with its bucket layout or

@@ -196,13 +196,13 @@ impl Intake {
 
     /// Takes the next payload of the page: one sample, or an array of them.
     /// `refuse` is told the bytes of each that is refused, and why.
-    pub fn route(&mut self, payload: &[u8], mut refuse: impl FnMut(&[u8], &Reject)) {
+    pub fn route(&mut self, payload: &[u8], mut refuse: impl FnMut(&[u8], Reject)) {
         let number = self.payloads;
         self.payloads += 1;
         match self.route_sample(payload, number, true) {
             Ok(Way::Taken) => {}
             Ok(Way::Array) => self.route_array(payload, number, refuse),
-            Err(reject) => refuse(payload, &reject),
+            Err(reject) => refuse(payload, reject),
         }
     }
 
@@ -220,7 +220,9 @@ impl Intake {
             && let Some(verdict) = self.templates.recognise(payload, located)
         {
             self.series.touch(verdict.entry);
-            self.layout_mismatches += u64::from(!verdict.fits);
+            if !verdict.fits {
+                self.count_misfit(verdict.entry);
+            }
             if let Some(ttl) = verdict.ttl {
                 self.note_extra(None, Some(ttl));
             }
@@ -242,21 +244,30 @@ impl Intake {
     /// Each sample of an array goes the way of any other; where it came from is
     /// noted, in case that admission refuses it.
     #[cold]
-    fn route_array(&mut self, payload: &[u8], number: u32, mut refuse: impl FnMut(&[u8], &Reject)) {
+    fn route_array(&mut self, payload: &[u8], number: u32, mut refuse: impl FnMut(&[u8], Reject)) {
         let mut elements = std::mem::take(&mut self.elements);
         if let Err(reject) = self.decoder.elements(payload, &mut elements) {
-            refuse(payload, &reject);
+            refuse(payload, reject);
         }
         for place in elements.drain(..) {
             let sample = &payload[place.clone()];
             let routed = self.page.len();
             match self.route_sample(sample, number, false) {
                 Ok(_taken) => self.parts.push(Part { routed, place }),
-                Err(reject) => refuse(sample, &reject),
+                Err(reject) => refuse(sample, reject),
             }
         }
         elements.shrink_to(KEPT_ELEMENTS);
         self.elements = elements;
+    }
+
+    /// Counts a sample of a known series that has another layout than its family.
+    #[cold]
+    fn count_misfit(&mut self, entry: EntryId) {
+        self.layout_mismatches += 1;
+        if let Some(family) = self.series.family(entry).and_then(|id| self.families.get(id)) {
+            family.count_layout_mismatch();
+        }
     }
 
     /// Notes what the sample says that is put into the page next.
@@ -359,8 +370,7 @@ impl Intake {
             && let Some(family) = families.get(id).filter(|family| family.kind() == sample.kind)
         {
             self.series.touch(entry);
-            let fits = family.has_layout_of(&sample);
-            self.layout_mismatches += u64::from(!fits);
+            let fits = count_fit(family, &sample, &mut self.layout_mismatches);
             // A timestamp may be refused later, and is hardly ever sent again.
             let located = located.filter(|_| sample.timestamp.is_none());
             if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
@@ -370,7 +380,7 @@ impl Intake {
             return Ok(Decoded::new(entry, &sample));
         }
         let (id, family) = self.families.hold(&self.catalog, &sample)?;
-        self.layout_mismatches += u64::from(!family.has_layout_of(&sample));
+        count_fit(&family, &sample, &mut self.layout_mismatches);
         let labels: Arc<str> = labels.into();
         let display = match self.settings.sort_labels {
             true => None,
@@ -394,6 +404,16 @@ impl Decoded {
         let Sample { kind, value, timestamp, ttl, .. } = *sample;
         Self { entry, value, kind, timestamp, ttl }
     }
+}
+
+/// Whether a sample has the layout of its family; counted where not.
+fn count_fit(family: &Family, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
+    let fits = family.has_layout_of(sample);
+    if !fits {
+        *mismatches += 1;
+        family.count_layout_mismatch();
+    }
+    fits
 }
 
 fn learn(

@@ -333,6 +333,9 @@ fn the_first_layout_wins_and_others_are_counted() {
     // From the fourth time on the other layout is recognised by template.
     pipeline.page(&[&other, &other, &other]);
     assert_eq!(pipeline.layout_mismatches, 5);
+    let told = pipeline.catalog.most_layout_mismatches(9);
+    let told: Vec<(u64, &str)> = told.iter().map(|(n, family)| (*n, family.name())).collect();
+    assert_eq!(told, [(5, "h")]);
     let expected = ["h_sum 14", "h_count 7", "h_bucket{le=\"1\"} 0", "h_bucket{le=\"5\"} 7"];
     assert!(pipeline.exposition(Format::Text).contains(&expected.join("\n")));
 }

@@ -59,7 +59,10 @@ impl<'a> Checker<'a> {
             embedded: self.embedded(embedded),
             metrics: self.metrics(),
             shards: self.shards(),
-            http: HttpSettings { listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses) },
+            http: HttpSettings {
+                listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses),
+                expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
+            },
         };
         Config { gateway, log: self.log() }
     }

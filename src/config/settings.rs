@@ -219,7 +219,7 @@ settings! {
     /// Whether `DELETE /api/v1/metrics/{name}` is there.
     HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag, Reserved;
     /// Whether `/api/v1/rejects` shows payloads, which may hold what is not for everyone.
-    HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag, Reserved;
+    HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag, Built;
     /// TLS and passwords for the HTTP side: a web-config file as other Prometheus exporters take it.
     HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text, Reserved;
 

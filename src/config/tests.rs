@@ -49,41 +49,44 @@ fn defaults_are_those_of_the_engine() {
     assert_eq!(log, LogSettings { format: None, level: LevelFilter::INFO });
 }
 
+/// Each built setting with another value than its default.
+const EFFECTIVE: &[&str] = &[
+    "Redis__ConnectionString=b",
+    "Redis__MetricQueueWorkers=3",
+    "Redis__MetricQueueDatabase=4",
+    "Redis__MetricQueueKey=other",
+    "Redis__MetricQueuePopCount=7",
+    "Redis__MaxBytesInFlight=1MiB",
+    "Metrics__SortIncomingLabels=FALSE",
+    "Metrics__DisableMetaMetrics=True",
+    "Metrics__SummaryMaxAgeSeconds=61",
+    "Metrics__SummaryAgeBuckets=6",
+    "Metrics__ReaderCacheSeries=9",
+    "Metrics__MaxSeries=11",
+    "Metrics__MaxSeriesPerMetric=12",
+    "Metrics__DropLabels=request_id",
+    "Metrics__SeriesTtlSeconds=22",
+    "Metrics__GaugeTtlSeconds=23",
+    "Metrics__MaxLabels=13",
+    "Metrics__MaxLabelValueBytes=14",
+    "Metrics__MaxNameBytes=15",
+    "Metrics__MaxHelpBytes=1 KiB",
+    "Metrics__MaxBuckets=17",
+    "Metrics__MaxQuantiles=18",
+    "Metrics__MaxPayloadBytes=19",
+    "Shards__Count=20",
+    "Shards__InboxCapacity=21",
+    "Http__ListenAddress=:1",
+    "Http__ExposePayloads=true",
+    "Log__Format=json",
+    "Log__Level=debug",
+];
+
 #[test]
 fn every_built_setting_has_its_effect() {
     let base = format!("{:?}", config(&[], "{}"));
-    let set = [
-        "Redis__ConnectionString=b",
-        "Redis__MetricQueueWorkers=3",
-        "Redis__MetricQueueDatabase=4",
-        "Redis__MetricQueueKey=other",
-        "Redis__MetricQueuePopCount=7",
-        "Redis__MaxBytesInFlight=1MiB",
-        "Metrics__SortIncomingLabels=FALSE",
-        "Metrics__DisableMetaMetrics=True",
-        "Metrics__SummaryMaxAgeSeconds=61",
-        "Metrics__SummaryAgeBuckets=6",
-        "Metrics__ReaderCacheSeries=9",
-        "Metrics__MaxSeries=11",
-        "Metrics__MaxSeriesPerMetric=12",
-        "Metrics__DropLabels=request_id",
-        "Metrics__SeriesTtlSeconds=22",
-        "Metrics__GaugeTtlSeconds=23",
-        "Metrics__MaxLabels=13",
-        "Metrics__MaxLabelValueBytes=14",
-        "Metrics__MaxNameBytes=15",
-        "Metrics__MaxHelpBytes=1 KiB",
-        "Metrics__MaxBuckets=17",
-        "Metrics__MaxQuantiles=18",
-        "Metrics__MaxPayloadBytes=19",
-        "Shards__Count=20",
-        "Shards__InboxCapacity=21",
-        "Http__ListenAddress=:1",
-        "Log__Format=json",
-        "Log__Level=debug",
-    ];
     let mut seen = vec![base];
-    for line in set {
+    for line in EFFECTIVE {
         let printed = format!("{:?}", config(&[line], "{}"));
         assert!(!seen.contains(&printed), "{line} has no effect");
         seen.push(printed);
@@ -109,7 +112,7 @@ fn every_built_setting_has_its_effect() {
         "Embedded.TlsKeyFile",
     ];
     let built = SETTINGS.iter().filter(|setting| setting.is_built()).count();
-    let checked = set.len() + of_embedded.len() + checked_elsewhere.len();
+    let checked = EFFECTIVE.len() + of_embedded.len() + checked_elsewhere.len();
     assert_eq!(checked, built, "a setting is missing here");
 }
 

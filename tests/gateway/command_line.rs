@@ -38,6 +38,7 @@ const SETTINGS: &[&str] = &[
     "Embedded.IdleTimeoutSeconds",
     "Embedded.TlsCertificateFile",
     "Embedded.TlsKeyFile",
+    "Http.ExposePayloads",
     "Log.Format",
     "Log.Level",
     "ASPNETCORE_URLS",

@@ -86,7 +86,6 @@ fn what_is_not_built_yet_is_refused() {
         ("Metrics__FirstIncrement", "exact"),
         ("Http__ShutdownLingerSeconds", "5"),
         ("Http__EnableAdmin", "true"),
-        ("Http__ExposePayloads", "true"),
         ("Http__ConfigFile", "web.yml"),
     ];
     for (name, value) in cases {

@@ -31,6 +31,7 @@ mod hostile;
 
 mod lifecycle;
 mod trickle;
+mod why_rejected;
 mod logs;
 mod self_metrics;
 mod status;

@@ -11,10 +11,12 @@ use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::Batch;
+use psg_engine::timestamp::UnixTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::{Clock, UnixClock};
 use crate::reject_log::RejectLog;
+use crate::rejects::{Refusal, RejectBoard};
 use crate::self_metrics::{QueueLag, SelfMetrics, WorkerMetrics};
 use crate::shard::{ShardMessage, Word};
 use crate::shard_set::{ShardSet, ShardsGone};
@@ -37,8 +39,17 @@ pub struct Router {
 /// Where samples are counted.
 #[derive(Debug)]
 struct Account {
+    worker: usize,
     metrics: Arc<WorkerMetrics>,
-    rejects: Arc<RejectLog>,
+    log: Arc<RejectLog>,
+    board: Arc<RejectBoard>,
+}
+
+/// When a page was taken.
+#[derive(Debug, Clone, Copy)]
+struct PageTime {
+    now: Moment,
+    unix: UnixTime,
 }
 
 /// What the routers of all readers share.
@@ -51,7 +62,9 @@ pub struct RouterSettings {
     /// Where samples go.
     pub shards: ShardSet,
     /// Where refusals are logged.
-    pub rejects: Arc<RejectLog>,
+    pub reject_log: Arc<RejectLog>,
+    /// Where refusals are shown.
+    pub rejects: Arc<RejectBoard>,
     /// The process' clock.
     pub clock: Clock,
     /// Unix time as all readers tell it.
@@ -72,8 +85,10 @@ impl Router {
             reply,
             words,
             account: Account {
+                worker,
                 metrics: metrics.workers[worker].clone(),
-                rejects: settings.rejects,
+                log: settings.reject_log,
+                board: settings.rejects,
             },
             lag: metrics.queue_lag.clone(),
             clock: settings.clock,
@@ -84,27 +99,28 @@ impl Router {
     /// Routes all elements of a page. The future must not be dropped before it
     /// is done: what it had in hand would be lost.
     pub async fn route(&mut self, page: Page<'_>) -> Result<(), ShardsGone> {
-        let now = self.clock.now();
-        self.intake.begin(self.unix.now());
+        let page_at = PageTime { now: self.clock.now(), unix: self.unix.now() };
+        self.intake.begin(page_at.unix);
         for element in page.elements {
             match element {
                 Slice::Whole(range) => {
                     let payload = &page.buffer[range.clone()];
                     let account = &self.account;
-                    let refuse =
-                        |sample: &[u8], reject: &Reject| account.refuse(reject, sample, now);
+                    let refuse = |sample: &[u8], reject: Reject| {
+                        account.refuse(reject, sample, sample.len() as u64, page_at);
+                    };
                     self.intake.route(payload, refuse);
                 }
                 Slice::TooLarge { head, length } => {
                     self.intake.skip();
                     let detail = format!("the element has {length} bytes");
                     let reject = Reject::new(Reason::PayloadTooLarge, detail);
-                    self.account.refuse(&reject, &page.buffer[head.clone()], now);
+                    self.account.refuse(reject, &page.buffer[head.clone()], *length, page_at);
                 }
             }
         }
         self.define_unknown().await?;
-        self.send(page, now)
+        self.send(page, page_at)
     }
 
     /// Asks the shards for the series that are not known, and waits for all
@@ -143,12 +159,13 @@ impl Router {
         }
     }
 
-    fn send(&mut self, page: Page<'_>, now: Moment) -> Result<(), ShardsGone> {
+    fn send(&mut self, page: Page<'_>, page_at: PageTime) -> Result<(), ShardsGone> {
         let outcome = self.intake.finish();
         add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
         let (taken_at, newest) = (outcome.taken_at, outcome.newest);
-        for refused in &outcome.refused {
-            self.account.refuse(&refused.reject, sample_of(page, refused), now);
+        for refused in outcome.refused {
+            let sample = sample_of(page, &refused);
+            self.account.refuse(refused.reject, sample, sample.len() as u64, page_at);
         }
         self.send_batches(outcome.batches)?;
         if let Some(newest) = newest {
@@ -178,9 +195,10 @@ impl Router {
 
 impl Account {
     /// Counts the refusal of one sample, and tells those who show it.
-    fn refuse(&self, reject: &Reject, sample: &[u8], now: Moment) {
+    fn refuse(&self, reject: Reject, sample: &[u8], length: u64, page_at: PageTime) {
         add(&self.metrics.rejected[reject.reason as usize], 1);
-        self.rejects.note(reject, sample, now);
+        self.log.note(&reject, sample, page_at.now);
+        self.board.note(self.worker, Refusal { at: page_at.unix, reject, sample, length });
     }
 }
 

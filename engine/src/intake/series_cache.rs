@@ -165,6 +165,11 @@ impl SeriesCache {
         false
     }
 
+    /// The family of an entry's series.
+    pub fn family(&self, id: EntryId) -> Option<FamilyId> {
+        self.entries.get(id.0).map(|entry| entry.family)
+    }
+
     /// Keeps a template of the series, so that both leave together; returns
     /// the oldest one where there are too many.
     pub fn keep_template(&mut self, id: EntryId, template: TemplateId) -> Option<TemplateId> {

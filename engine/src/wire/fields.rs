@@ -137,6 +137,24 @@ pub(super) fn elements(
     scanner.finish()
 }
 
+/// The text of the last `name`, up to where the document goes on amiss.
+pub(super) fn name(scanner: &mut Scanner<'_, '_>) -> Option<String> {
+    if scanner.space() != b'{' {
+        return None;
+    }
+    let mut found = None;
+    // Where it is damaged, what was found before stays.
+    let _ = scanner.object(TOP, |scanner, member| {
+        if scanner.resolve(member) == "name" && scanner.peek() == b'"' {
+            let text = scanner.string()?;
+            found = Some(scanner.resolve(text).to_owned());
+            return Ok(());
+        }
+        scanner.skip(TOP).map(drop)
+    });
+    found
+}
+
 #[inline(always)]
 fn kind(scanner: &mut Scanner<'_, '_>) -> Result<KindField, Expected> {
     let start = scanner.at();

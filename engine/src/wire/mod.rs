@@ -135,6 +135,14 @@ fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
     simdutf8::basic::from_utf8(payload).map_err(not_utf8)
 }
 
+/// The metric name that a payload gives itself, as far as its beginning tells:
+/// for people who look for a payload that was refused, cut or damaged.
+pub fn metric_name_in(beginning: &[u8]) -> Option<String> {
+    let valid = beginning.utf8_chunks().next()?.valid();
+    let mut unescaped = String::new();
+    fields::name(&mut Scanner::new(valid, &mut unescaped))
+}
+
 /// Whether `payload`, if it is JSON at all, is an array.
 #[inline]
 pub fn begins_array(payload: &[u8]) -> bool {

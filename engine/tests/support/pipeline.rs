@@ -98,7 +98,7 @@ impl Pipeline {
         let mut refused = Vec::new();
         self.intake.begin(UnixTime::from_sample(f64::from(NOW)));
         for (number, payload) in payloads.iter().enumerate() {
-            let refuse = |sample: &[u8], reject: &Reject| {
+            let refuse = |sample: &[u8], reject: Reject| {
                 refused.push((number, sample.to_vec(), reject.reason));
             };
             self.intake.route(payload.as_ref(), refuse);

@@ -2,6 +2,7 @@
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
+use psg_engine::wire::metric_name_in;
 
 use crate::show::{accepts, decode, refuses, refuses_bytes, small_limits};
 
@@ -157,4 +158,24 @@ fn payload_size() {
     assert!(decode(exact.as_bytes(), small_limits()).is_ok());
     refuses_bytes(Reason::PayloadTooLarge, format!("{exact} ").as_bytes(), small_limits());
     refuses_bytes(Reason::PayloadTooLarge, &[0xff; 501], small_limits());
+}
+
+#[test]
+fn the_name_of_what_is_cut_or_damaged() {
+    let check = |beginning: &[u8], expected: Option<&str>| {
+        let shown = String::from_utf8_lossy(beginning);
+        assert_eq!(metric_name_in(beginning).as_deref(), expected, "{shown}");
+    };
+    check(br#"{"name":"n","value":-1}"#, Some("n"));
+    check(br#"{"value":1,"name":"n","help":"cut of"#, Some("n"));
+    check(br#" { "value" : 1, "na\u006de":"\u0061" broken"#, Some("a"));
+    check(br#"{"name":"a","labels":{"name":"b"},"name":"c","#, Some("c"));
+    check(b"{\"name\":\"n\",\"help\":\"\xff\"}", Some("n"));
+    check(br#"{"name":"cut"#, None);
+    check(br#"{"name":7}"#, None);
+    check(br#"{"value":01,"name":"n"}"#, None);
+    check(br#"[{"name":"n"}]"#, None);
+    check(b"nonsense", None);
+    check(b"", None);
+    check(b"\xff", None);
 }
