@@ -10,6 +10,7 @@ mod appsettings;
 mod connection;
 mod exposition;
 mod payload;
+mod requests;
 mod resp;
 mod route;
 mod secret;
@@ -36,10 +37,16 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 5] = [
+pub const CHECKS: [Check; 6] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "resp", run: resp::check },
+    Check { name: "requests", run: requests::check },
     Check { name: "connection", run: connection::check },
     Check { name: "appsettings", run: appsettings::check },
 ];
+
+/// Whether what is no JSON white space begins as an array.
+fn begins_as_array(payload: &[u8]) -> bool {
+    payload.iter().find(|byte| !b" \t\n\r".contains(byte)) == Some(&b'[')
+}

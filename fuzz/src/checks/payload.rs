@@ -5,10 +5,10 @@ use std::cell::RefCell;
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::{Reason, Reject};
-use psg_engine::wire::Decoder;
+use psg_engine::wire::{Decoder, metric_name_in};
 
-use super::oracle;
 use super::show::{now, show, small_limits};
+use super::{begins_as_array, oracle};
 
 thread_local! {
     /// Used again and again, so that what a payload leaves behind is seen.
@@ -26,13 +26,20 @@ pub fn check(payload: &[u8]) {
         for (limits, decoder) in decoders {
             let verdict = decode(payload, decoder);
             assert_eq!(verdict, oracle::decode(payload, limits), "left: the decoder's verdict");
-            if payload.trim_ascii_start().starts_with(b"[") {
+            if begins_as_array(payload) {
                 let verdicts = decode_array(payload, decoder);
                 let expected = oracle::decode_array(payload, limits);
                 assert_eq!(verdicts, expected, "left: the decoder's verdicts");
             }
+            if let Ok(sample) = verdict {
+                let name = metric_name_in(payload).expect("a sample has a name");
+                let (_, named) = sample.split_once(' ').expect("the type stands before");
+                assert!(named.starts_with(&format!("{name}{{")), "{name} in {sample}");
+            }
         }
     });
+    // It is meant for what is cut, too.
+    let _ = metric_name_in(&payload[..payload.len() / 2]);
 }
 
 fn decode(payload: &[u8], decoder: &mut Decoder) -> Result<String, Reason> {

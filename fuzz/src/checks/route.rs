@@ -9,7 +9,7 @@ use psg_engine::reject::Reason;
 use psg_engine::store::ExpirySettings;
 
 use super::pipeline::{Pipeline, PipelineSettings};
-use super::{exposition, oracle};
+use super::{begins_as_array, exposition, oracle};
 
 /// So many lines at most: each is routed often.
 const MOST_LINES: usize = 10;
@@ -117,7 +117,7 @@ fn judge(payloads: &[&[u8]], refused: &[Vec<(Vec<u8>, Reason)>]) {
 
 fn refused_by_the_oracle(payload: &[u8]) -> Vec<Reason> {
     let limits = PayloadLimits::default();
-    if !payload.trim_ascii_start().starts_with(b"[") {
+    if !begins_as_array(payload) {
         return oracle::decode(payload, &limits).err().into_iter().collect();
     }
     match oracle::decode_array(payload, &limits) {

@@ -13,7 +13,7 @@
 mod listener;
 mod stream;
 mod connection;
-mod request;
+pub mod request;
 mod session;
 mod command;
 mod transaction;
