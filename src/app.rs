@@ -38,17 +38,47 @@ use crate::config::{Config, Entry};
 /// How long the readers may take to finish what they have taken.
 const READERS_DEADLINE: Duration = Duration::from_secs(6);
 
+/// Where a gateway listens.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// For HTTP; at least one address.
+    pub http: Vec<SocketAddr>,
+    /// For producers, where the gateway itself is the queue.
+    pub queue: Option<SocketAddr>,
+}
+
 /// Runs the gateway until SIGTERM or SIGINT; 0 after a clean stop.
 pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
     end_on_panic();
     let facts = facts(&config.gateway, entries);
-    match actix::System::new().block_on(serve(config.gateway, facts)) {
+    let served = actix::System::new().block_on(async {
+        let mut signals = Signals::listen()?;
+        serve(config.gateway, facts, |_| {}, signals.next()).await
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the gateway ends");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the gateway on this thread until `end` is told or dropped, in a process
+/// that minds signals and panics itself; calls `listening` once it listens.
+pub fn host(
+    config: Config,
+    entries: &[Entry],
+    listening: impl FnOnce(Listening),
+    end: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let facts = facts(&config.gateway, entries);
+    let ended = async {
+        // Whoever has dropped the other side wants the end as well.
+        let _ = end.await;
+        "the end of its host"
+    };
+    actix::System::new().block_on(serve(config.gateway, facts, listening, ended))
 }
 
 /// A shard that is missing would look like counter resets, a reader that is
@@ -82,8 +112,12 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
     }
 }
 
-async fn serve(settings: GatewaySettings, mut facts: Facts) -> io::Result<()> {
-    let mut signals = Signals::listen()?;
+async fn serve(
+    settings: GatewaySettings,
+    mut facts: Facts,
+    listening: impl FnOnce(Listening),
+    ended: impl Future<Output = &'static str>,
+) -> io::Result<()> {
     let (stopper, stop) = stop_signal();
     let parts = Parts::start(&settings)?;
     let queue = Queue::open(&settings, parts.metrics.redis.clone(), &stop)?;
@@ -102,7 +136,8 @@ async fn serve(settings: GatewaySettings, mut facts: Facts) -> io::Result<()> {
 
     actix::spawn(status.run(stop.clone()));
     let readers = start_readers(&settings, &parts, &queue, &stop);
-    let signal = signals.next().await;
+    listening(Listening { http: side.addresses, queue: queue.listens_on() });
+    let signal = ended.await;
     tracing::info!(signal, "stopping: nothing more is taken");
     stopper.stop();
     let finished = finish(readers).await;

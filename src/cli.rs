@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::document;
+use crate::demo::DemoOptions;
 use crate::load::LoadOptions;
 use crate::top::TopOptions;
 
@@ -32,6 +33,8 @@ pub enum Command {
     Healthcheck,
     /// Push made-up samples onto the queue at a steady rate, to see what a gateway can take.
     Load(Box<LoadOptions>),
+    /// Try it out, with nothing else needed: a gateway that is its own queue, a load, a live view.
+    Demo(DemoOptions),
     /// Show live how a running gateway does, on a terminal or as a line a second.
     Top(TopOptions),
 }

@@ -20,8 +20,19 @@ const OUR_CRATES: [&str; 3] = ["prom_stream_gateway", "psg_actors", "psg_engine"
 pub fn init(settings: LogSettings) {
     let is_terminal = std::io::stdout().is_terminal();
     let format = settings.format.unwrap_or(default_format(is_terminal));
-    let layer = layer(format, is_terminal, std::io::stdout);
-    tracing_subscriber::registry().with(layer.with_filter(filter(settings.level))).init();
+    install(layer(format, is_terminal, std::io::stdout), settings.level);
+}
+
+/// The same as text to `writer`, without colours.
+pub fn init_with<W>(level: LevelFilter, writer: W)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    install(layer(LogFormat::Text, false, writer), level);
+}
+
+fn install(layer: Box<dyn Layer<Registry> + Send + Sync>, level: LevelFilter) {
+    tracing_subscriber::registry().with(layer.with_filter(filter(level))).init();
 }
 
 fn default_format(is_terminal: bool) -> LogFormat {

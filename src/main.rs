@@ -10,6 +10,7 @@ mod app;
 mod check_config;
 mod cli;
 mod config;
+mod demo;
 #[cfg(test)]
 mod docs;
 mod exit;
@@ -44,6 +45,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::CheckConfig) => check_config::run(&config()),
         Some(Command::Healthcheck) => healthcheck::run(&config()),
         Some(Command::Load(options)) => load::run(&options),
+        Some(Command::Demo(options)) => demo::run(&options),
         Some(Command::Top(options)) => top::run(&options),
     }
 }

@@ -103,13 +103,15 @@ impl StatusBoard {
     /// The status at present. Looks at every family at most once a second,
     /// which may take a moment where there are very many.
     pub fn status(&self, present: Present) -> Status {
+        let top_metrics = self.top_metrics(self.clock.now());
+        // Locked first, so that nothing in the history is later than now.
+        let history = lock(&self.history);
         let now = Reading::take(&self.metrics, self.clock.now());
-        let top_metrics = self.top_metrics(now.at);
         let figures = compose::Figures {
             metrics: &self.metrics,
             catalog: &self.catalog,
             facts: &self.facts,
-            history: &lock(&self.history),
+            history: &history,
             now: &now,
         };
         Status {
@@ -141,4 +143,37 @@ impl StatusBoard {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic of any actor ends the process; there is nothing to protect.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use psg_engine::limits::SeriesLimits;
+    use psg_engine::metric::summary::SummarySettings;
+
+    use super::*;
+
+    #[test]
+    fn looks_and_ticks_at_once() {
+        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let metrics = Arc::new(SelfMetrics::new(1, 1, catalog.clone(), "queue", false));
+        let board = StatusBoard::new(metrics.clone(), catalog, Clock::start(), Facts::default());
+        thread::scope(|scope| {
+            let ticks = scope.spawn(|| {
+                for _ in 0..5000 {
+                    metrics.scrape_duration.observe(Duration::from_millis(1));
+                    board.tick();
+                }
+            });
+            let mut uptime = 0.0;
+            while !ticks.is_finished() {
+                let status = board.status(Present::default());
+                let ago = status.scrapes.last_seconds_ago.unwrap_or_default();
+                assert!((0.0..10.0).contains(&ago), "{ago}");
+                assert!(status.uptime_seconds >= uptime);
+                uptime = status.uptime_seconds;
+            }
+        });
+    }
 }

@@ -87,6 +87,12 @@ pub fn load(file: Option<&Path>) -> Outcome {
     configure(std::env::vars_os(), file::read(file))
 }
 
+/// Configures from these settings alone, by their environment names.
+pub fn from_settings(settings: &[(&str, &str)]) -> Outcome {
+    let pairs = settings.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    configure(pairs, file::FileContent::default())
+}
+
 /// Configures from these variables and what a file held.
 pub fn configure(
     environment: impl IntoIterator<Item = (OsString, OsString)>,

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::stop::Stop;
 use args::{RedisAddress, parse_duration};
-use clap::{Args, value_parser};
+use clap::{Args, Parser, value_parser};
 use corpus::{Corpus, Mix, REFERENCE_MIX};
 use feed::Feed;
 use pacer::Pacer;
@@ -93,7 +93,36 @@ pub fn run(options: &LoadOptions) -> ExitCode {
     }
 }
 
+/// Pushes as the load tool does by default, at `rate` samples per second, to
+/// the Redis at `address` until `stop` is set. Shows nothing.
+pub fn push_quietly(address: &str, rate: u64, stop: Stop) -> Result<(), String> {
+    let rate = rate.to_string();
+    let defaults = Defaults::try_parse_from(["load", "--redis", address, "--rate", &rate]);
+    let options = defaults.map_err(|error| error.to_string())?.options;
+    push(&options, stop, Progress::quiet())?.outcome
+}
+
+#[derive(Debug, Parser)]
+struct Defaults {
+    #[command(flatten)]
+    options: LoadOptions,
+}
+
 fn try_run(options: &LoadOptions) -> Result<(), String> {
+    let stop = Stop::default();
+    stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
+    let done = push(options, stop, Progress::new(options.goal()))?;
+    println!("{}", done.summary);
+    done.outcome
+}
+
+/// What came of a run that has begun.
+struct Done {
+    summary: String,
+    outcome: Result<(), String>,
+}
+
+fn push(options: &LoadOptions, stop: Stop, progress: Progress) -> Result<Done, String> {
     let mix = match options.series {
         Some(series) => options.mix.clone().with_series(series).map_err(|e| e.to_string())?,
         None => options.mix.clone(),
@@ -106,10 +135,7 @@ fn try_run(options: &LoadOptions) -> Result<(), String> {
     let connections = connections.collect::<Result<Vec<_>, _>>().map_err(unreachable)?;
     let mut monitor = Monitor::open(&client, &options.key).map_err(unreachable)?;
 
-    let stop = Stop::default();
-    stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
     let seed = options.seed.unwrap_or_else(rand::random);
-    let progress = Progress::new(options.goal());
     progress.say(&format!("pushing to {address}, list {}, seed {seed}", options.key));
     let run = Run {
         client,
@@ -120,7 +146,7 @@ fn try_run(options: &LoadOptions) -> Result<(), String> {
         progress,
         tally: Tally::default(),
     };
-    push_over_all(&run, connections, &mut monitor)
+    Ok(push_over_all(&run, connections, &mut monitor))
 }
 
 impl LoadOptions {
@@ -145,11 +171,7 @@ impl LoadOptions {
     }
 }
 
-fn push_over_all(
-    run: &Run,
-    connections: Vec<Connection>,
-    monitor: &mut Monitor,
-) -> Result<(), String> {
+fn push_over_all(run: &Run, connections: Vec<Connection>, monitor: &mut Monitor) -> Done {
     let (alive, all_done) = mpsc::channel::<()>();
     let outcomes: Vec<_> = thread::scope(|scope| {
         let push = |connection| {
@@ -170,9 +192,10 @@ fn push_over_all(
     });
     run.progress.finish();
     let elapsed = outcomes.iter().map(|(_, elapsed)| *elapsed).max().unwrap_or_default();
-    println!("{}", summarize(monitor.glance(run, elapsed), run.tally.pushed_again()));
+    let summary = summarize(monitor.glance(run, elapsed), run.tally.pushed_again());
     let failed = outcomes.into_iter().find_map(|(outcome, _)| outcome.err());
-    failed.map_or(Ok(()), |error| Err(format!("redis refused a push: {error}")))
+    let outcome = failed.map_or(Ok(()), |error| Err(format!("redis refused a push: {error}")));
+    Done { summary, outcome }
 }
 
 /// Looks at the queue over a connection of its own.

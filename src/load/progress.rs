@@ -39,6 +39,8 @@ pub struct Glance {
 pub struct Progress {
     bar: ProgressBar,
     goal: Goal,
+    /// Whether messages go to the log, and all else nowhere.
+    is_quiet: bool,
 }
 
 impl Progress {
@@ -55,7 +57,12 @@ impl Progress {
         };
         let style = ProgressStyle::with_template(template).expect("the template is well-formed");
         bar.set_style(style);
-        Progress { bar, goal }
+        Progress { bar, goal, is_quiet: false }
+    }
+
+    /// Shows nothing: for a process that has a view of its own.
+    pub fn quiet() -> Self {
+        Progress { bar: ProgressBar::hidden(), goal: Goal::Never, is_quiet: true }
     }
 
     /// How often it wants to look at the run.
@@ -65,6 +72,9 @@ impl Progress {
 
     /// Shows how it stands; `rate` is in samples per second.
     pub fn show(&self, glance: Glance, rate: f64) {
+        if self.is_quiet {
+            return;
+        }
         let line = describe(glance, rate);
         if self.bar.is_hidden() {
             eprintln!("{line}");
@@ -80,6 +90,10 @@ impl Progress {
 
     /// Shows a message of its own.
     pub fn say(&self, message: &str) {
+        if self.is_quiet {
+            tracing::info!("load: {message}");
+            return;
+        }
         self.bar.suspend(|| eprintln!("{message}"));
     }
 

@@ -49,16 +49,21 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene) {
 /// terminal.
 fn footer_height(scene: &Scene, area: Rect) -> u16 {
     let rest = 1 + CHARTS_HEIGHT + TABLES_HEIGHT;
-    let wanted = scene.hints.len() as u16 + 1;
+    let lines = |hint: &String| 1 + hint.chars().count() as u16 / area.width.max(1);
+    let wanted = scene.hints.iter().map(lines).sum::<u16>() + 1;
     wanted.min(area.height.saturating_sub(rest)).max(1)
 }
 
 fn draw_body(frame: &mut Frame<'_>, area: Rect, scene: &Scene, status: &Status) {
-    let rest = area.height.saturating_sub(CHARTS_HEIGHT + TABLES_HEIGHT);
+    let charts = if area.height < 28 { CHARTS_HEIGHT - 1 } else { CHARTS_HEIGHT };
+    let rest = area.height.saturating_sub(charts + TABLES_HEIGHT);
     let excerpt = scene.excerpt.as_deref().filter(|_| rest >= EXCERPT_HEIGHT);
-    let tables = if excerpt.is_some() { TABLES_HEIGHT + rest / 3 } else { u16::MAX };
+    let tables = match excerpt {
+        Some(_) => TABLES_HEIGHT + rest.saturating_sub(6) / 2,
+        None => u16::MAX,
+    };
     let [charts, tables, below] = Layout::vertical([
-        Constraint::Length(CHARTS_HEIGHT),
+        Constraint::Length(charts),
         Constraint::Max(tables),
         Constraint::Fill(u16::from(excerpt.is_some())),
     ])
@@ -115,7 +120,8 @@ fn hints(scene: &Scene) -> Paragraph<'_> {
     }
     // The line of keys first: it is what stays where there is little room.
     let hints = scene.hints.iter().map(|hint| Line::from(format!(" {hint}")));
-    Paragraph::new(std::iter::once(Line::from(last)).chain(hints).collect::<Vec<Line<'_>>>())
+    let lines: Vec<Line<'_>> = std::iter::once(Line::from(last)).chain(hints).collect();
+    Paragraph::new(lines).wrap(Wrap { trim: false })
 }
 
 fn excerpt_of(lines: &[String]) -> Paragraph<'_> {

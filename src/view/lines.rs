@@ -7,12 +7,7 @@ use super::scene::{Scene, printable};
 
 /// What comes before the first line: where everything is and how to use it.
 pub fn opening(scene: &Scene) -> String {
-    let mut text = format!("metrics: {}/metrics\n", scene.url);
-    for hint in &scene.hints {
-        text.push_str(hint);
-        text.push('\n');
-    }
-    text
+    scene.hints.iter().map(|hint| format!("{hint}\n")).collect()
 }
 
 /// A line of how it stands.

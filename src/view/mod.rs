@@ -19,3 +19,4 @@ mod watch;
 
 pub use scene::Scene;
 pub use show::{Manner, show};
+pub use terminal::can_draw;

@@ -54,9 +54,9 @@ pub fn age(seconds: f64) -> String {
     }
 }
 
-/// A part of one: `12 %`.
+/// A part of one: `12 %`, `0.3 %`.
 pub fn share(part: f64) -> String {
-    format!("{:.0} %", part * 100.0)
+    format!("{} %", rate(part * 100.0))
 }
 
 #[cfg(test)]
@@ -87,5 +87,7 @@ mod tests {
         check(age(7500.0), "2 h 05 min");
         check(age(277_200.0), "3 d 5 h");
         check(share(0.123), "12 %");
+        check(share(0.0031), "0.3 %");
+        check(share(0.0), "0 %");
     }
 }

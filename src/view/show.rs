@@ -29,7 +29,7 @@ pub struct Manner {
 pub fn show(scene: Scene, manner: Manner, stop: &Stop) -> io::Result<()> {
     let looks = watch(&scene.url, manner.with_excerpt, stop)?;
     let is_over = || stop.is_set() || manner.end.is_some_and(|end| Instant::now() >= end);
-    if manner.plain || !terminal::is_terminal() {
+    if manner.plain || !terminal::can_draw() {
         return print(scene, &looks, is_over);
     }
     draw(scene, &looks, is_over)
@@ -71,9 +71,8 @@ fn print(mut scene: Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) -
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the watch has ended"));
-            }
+            // The watch has seen the stop first.
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     Ok(())

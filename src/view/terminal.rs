@@ -10,15 +10,9 @@ use super::frame;
 use super::scene::Scene;
 
 /// Whether there is a terminal that can be drawn on.
-pub fn is_terminal() -> bool {
+pub fn can_draw() -> bool {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     io::stdout().is_terminal() && io::stdin().is_terminal() && !is_dumb
-}
-
-/// Gives the terminal back; for whoever ends the process in a hurry.
-pub fn restore() {
-    // Nobody is left who could do better.
-    let _ = ratatui::try_restore();
 }
 
 /// What somebody at the terminal wants.
@@ -65,7 +59,8 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        restore();
+        // Nobody is left who could do better.
+        let _ = ratatui::try_restore();
     }
 }
 

@@ -53,7 +53,7 @@ fn help_lists_every_setting() {
     for setting in SETTINGS {
         assert!(output.contains(setting), "{setting} is not in:\n{output}");
     }
-    for command in ["check-config", "healthcheck", "load"] {
+    for command in ["check-config", "healthcheck", "load", "demo", "top"] {
         let listed = output.lines().any(|line| line.split_whitespace().next() == Some(command));
         assert!(listed, "{command} is not in:\n{output}");
     }

@@ -35,6 +35,7 @@ mod why_rejected;
 mod logs;
 mod self_metrics;
 mod status;
+mod demo;
 mod top;
 
 mod readme;

@@ -34,16 +34,25 @@ fn draw_series(frame: &mut Frame<'_>, area: Rect, status: &Status) {
         grouped(series.total).bold(),
         Span::styled(format!(" of {} at most", grouped(series.limit)), LABEL),
     ]);
-    let by_type = series.by_type.iter().map(|(kind, series)| {
-        vec![
-            Span::styled(format!("{} ", printable(kind)), LABEL),
-            grouped(*series).into(),
-            "  ".into(),
-        ]
-    });
-    let mut lines = vec![Line::from(by_type.flatten().collect::<Vec<Span<'_>>>())];
+    let mut lines = by_type(status, area.width.saturating_sub(2).into());
     lines.extend(shards(status));
     frame.render_widget(Paragraph::new(lines).block(boxed(title)), area);
+}
+
+/// The metric types and their series, in lines of at most `width` cells.
+fn by_type(status: &Status, width: usize) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = vec![Line::default()];
+    for (kind, series) in &status.series.by_type {
+        let (kind, series) = (format!("{} ", printable(kind)), format!("{}  ", grouped(*series)));
+        let last = lines.last().map_or(0, Line::width);
+        if last > 0 && last + kind.len() + series.len() > width + 2 {
+            lines.push(Line::default());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.spans.extend([Span::styled(kind, LABEL), Span::from(series)]);
+        }
+    }
+    lines
 }
 
 /// A line for each shard, the bars of all together telling their balance.
@@ -98,7 +107,9 @@ fn draw_metrics(frame: &mut Frame<'_>, area: Rect, status: &Status) {
             Cell::from(series),
         ])
     };
-    let widths = [Constraint::Fill(1), Constraint::Length(9), Constraint::Length(8)];
+    // The name matters more than the type.
+    let kind_width = if area.width < 48 { 0 } else { 9 };
+    let widths = [Constraint::Fill(1), Constraint::Length(kind_width), Constraint::Length(8)];
     let table = Table::new(status.top_metrics.iter().map(row), widths);
     frame.render_widget(table.block(boxed(title)), area);
 }

@@ -98,7 +98,7 @@ fn a_large_terminal_shows_everything() {
             " backlog 4,321 ",
             " series 14,256 of 1,000,000 at most ",
             "counter 14,000  gauge 256",
-            "shard 0  ████████ 7,000     1 % busy  inbox 1",
+            "shard 0  ████████ 7,000   1.0 % busy  inbox 1",
             "shard 1  ████████ 7,256    50 % busy  inbox 1",
             " rejected 150 ",
             "invalid_json            140 +12 in 1 min",
@@ -109,7 +109,7 @@ fn a_large_terminal_shows_everything() {
             " of /metrics, new metrics first ",
             "mails_total{queue=\"welcome\"} 1",
             " metrics  http://127.0.0.1:9091/metrics",
-            " q quits   scrape 4.2 ms of 5.0 MiB   CPU 7 %   memory 30.0 MiB",
+            " q quits   scrape 4.2 ms of 5.0 MiB   CPU 7.0 %   memory 30.0 MiB",
         ],
     );
 }

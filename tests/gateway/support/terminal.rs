@@ -18,7 +18,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_prom-stream-gateway");
 /// What is printed once the program has ended, before its status.
 const ENDED: &str = "the program ended with";
 
-/// A program on a terminal of 40 lines and 110 columns.
+const LINES: usize = 40;
+const COLUMNS: usize = 110;
+
+/// A program on a terminal.
 pub struct Terminal {
     script: Child,
     keys: ChildStdin,
@@ -33,7 +36,7 @@ impl Terminal {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let words = arguments.join(" ");
         let lines = format!(
-            "stty rows 40 cols 110; stty -g > before\n\
+            "stty rows {LINES} cols {COLUMNS}; stty -g > before\n\
              sh -c 'echo $$ > id; exec {BINARY} {words}'\n\
              echo \"{ENDED} $?\"; stty -g > after"
         );
@@ -51,17 +54,21 @@ impl Terminal {
         Self { script, keys, painted, folder }
     }
 
-    /// All that has been painted so far, without what places and colours it.
+    /// What stands on the terminal now, or stood on it when the program ended.
     pub fn text(&self) -> String {
-        without_escapes(&String::from_utf8_lossy(&self.painted.lock().expect("no panic")))
+        Screen::after(&self.painted()).text()
     }
 
-    /// Waits until all of that has been painted.
+    /// Waits until all of that stands on the terminal.
     pub fn wait_for_text(&self, parts: &[&str]) -> String {
         wait_for(&format!("{parts:?} on the terminal"), || {
             let text = self.text();
             if parts.iter().all(|part| text.contains(part)) { Ok(text) } else { Err(text) }
         })
+    }
+
+    fn painted(&self) -> String {
+        String::from_utf8_lossy(&self.painted.lock().expect("no panic")).into_owned()
     }
 
     /// Presses keys.
@@ -81,13 +88,16 @@ impl Terminal {
         wait_until("the end of the program", || {
             self.script.try_wait().expect("it is ours").is_some()
         });
-        let painted = String::from_utf8_lossy(&self.painted.lock().expect("no panic")).into_owned();
+        let painted = wait_for("its last words", || {
+            let painted = self.painted();
+            let is_whole = painted.split_once(ENDED).is_some_and(|(_, rest)| rest.contains('\n'));
+            if is_whole { Ok(painted) } else { Err(painted) }
+        });
         let opened = painted.matches("\u{1b}[?1049h").count();
         assert_eq!(opened, painted.matches("\u{1b}[?1049l").count(), "the other screen is left");
         assert_eq!(self.file("after"), self.file("before"), "the terminal's settings");
-        let text = self.text();
-        let (_, status) = text.split_once(ENDED).unwrap_or_else(|| panic!("no end in {text}"));
-        status.trim().parse().unwrap_or_else(|_| panic!("no status in {text}"))
+        let (_, status) = painted.split_once(ENDED).expect("it was just there");
+        status.trim().parse().unwrap_or_else(|_| panic!("no status in {status}"))
     }
 
     fn file(&self, name: &str) -> String {
@@ -114,26 +124,85 @@ fn collect(mut stream: impl Read + Send + 'static, painted: &Arc<Mutex<Vec<u8>>>
     });
 }
 
-/// `text` without control sequences; where one has moved the cursor, a blank.
-fn without_escapes(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(character) = rest.next() {
-        if character != '\u{1b}' {
-            plain.push(character);
-            continue;
-        }
-        if rest.next() == Some('[') {
-            let last = rest.find(|c| c.is_ascii_alphabetic());
-            if last != Some('m') {
-                plain.push(' ');
+/// The cells of a terminal: as much of one as the program makes use of.
+struct Screen {
+    cells: Vec<Vec<char>>,
+    line: usize,
+    column: usize,
+}
+
+impl Screen {
+    fn after(painted: &str) -> Self {
+        let mut screen = Self { cells: blank(), line: 0, column: 0 };
+        let mut rest = painted.chars();
+        while let Some(character) = rest.next() {
+            match character {
+                '\u{1b}' => screen.obey(&mut rest),
+                '\r' => screen.column = 0,
+                '\n' => screen.feed_line(),
+                character => screen.put(character),
             }
         }
+        screen
     }
-    plain
+
+    /// A control sequence, of which only `[` ones come, each with a letter at its
+    /// end.
+    fn obey(&mut self, rest: &mut std::str::Chars<'_>) {
+        if rest.next() != Some('[') {
+            return;
+        }
+        let mut sequence = String::new();
+        let command = rest.find(|c| {
+            sequence.push(*c);
+            c.is_ascii_alphabetic()
+        });
+        let numbers = sequence.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        match command {
+            Some('H') => {
+                let mut places = numbers.split(';').map(|n| n.parse::<usize>().unwrap_or(1) - 1);
+                self.line = places.next().unwrap_or_default().min(LINES - 1);
+                self.column = places.next().unwrap_or_default();
+            }
+            Some('J') => self.cells = blank(),
+            // Colours and modes.
+            _ => {}
+        }
+    }
+
+    fn feed_line(&mut self) {
+        self.line += 1;
+        if self.line == LINES {
+            self.cells.remove(0);
+            self.cells.push(vec![' '; COLUMNS]);
+            self.line -= 1;
+        }
+    }
+
+    fn put(&mut self, character: char) {
+        if self.column == COLUMNS {
+            self.column = 0;
+            self.feed_line();
+        }
+        self.cells[self.line][self.column] = character;
+        self.column += 1;
+    }
+
+    fn text(&self) -> String {
+        let lines = self.cells.iter().map(|line| line.iter().collect::<String>());
+        lines.map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+}
+
+fn blank() -> Vec<Vec<char>> {
+    vec![vec![' '; COLUMNS]; LINES]
 }
 
 #[test]
-fn escapes_are_taken_out() {
-    assert_eq!(without_escapes("a\u{1b}[1;31mb\u{1b}[0m\u{1b}[5;7Hc\u{1b}[?1049ld"), "ab c d");
+fn what_is_painted_over_is_gone() {
+    let text =
+        Screen::after("a\u{1b}[2J\u{1b}[2;3Hbad\u{1b}[31;1mc\u{1b}[2;4He\u{1b}[?1049ld").text();
+    assert!(text.starts_with("\n  bedc\n\n"), "{text}");
+    let scrolled: String = (0..LINES + 2).map(|line| format!("{line}\r\n")).collect();
+    assert!(Screen::after(&scrolled).text().starts_with("3\n4\n"));
 }
