@@ -11,9 +11,11 @@ const BINARY: &str = env!("CARGO_BIN_EXE_prom-stream-gateway");
 const HELLO: &str = r#"{"name":"hello_total","value":3}"#;
 
 /// Where a demo listens, as it has said.
-struct Ports {
-    http: u16,
-    queue: u16,
+pub struct Ports {
+    /// For Prometheus.
+    pub http: u16,
+    /// For producers.
+    pub queue: u16,
 }
 
 impl Ports {
@@ -47,13 +49,15 @@ fn number(text: &str) -> Option<u16> {
     text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn start_plain(arguments: &[&str]) -> Process {
+/// A demo that prints lines.
+pub fn start_plain(arguments: &[&str]) -> Process {
     let mut command = Command::new(BINARY);
     command.env_clear().arg("demo").args(arguments);
     Process::start("the demo", &mut command)
 }
 
-fn ports(demo: &Process) -> Ports {
+/// Where it listens.
+pub fn ports(demo: &Process) -> Ports {
     wait_for("the demo to say where it listens", || {
         let text = demo.lines().join("\n");
         Ports::said_in(&text).ok_or(text)

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use crate::demo;
 use crate::support::process::free_port;
 use crate::support::redis::QUEUE;
-use crate::support::{GatewayBuilder, RedisServer, Rig};
+use crate::support::{GatewayBuilder, RedisServer, Rig, wait_for};
 
 const README: &str = include_str!("../../README.md");
 
@@ -75,7 +76,12 @@ fn block(test: &str) -> String {
 
 /// Runs lines of shell with `redis-cli` talking to `redis`.
 fn shell(lines: &str, redis: &RedisServer) -> String {
-    let here = format!("set -e\nredis-cli() {{ command redis-cli -p {} \"$@\"; }}\n", redis.port());
+    shell_on(lines, redis.port())
+}
+
+/// Runs lines of shell with `redis-cli` talking to whoever listens on `port`.
+fn shell_on(lines: &str, port: u16) -> String {
+    let here = format!("set -e\nredis-cli() {{ command redis-cli -p {port} \"$@\"; }}\n");
     stdout(Command::new("bash").args(["-c", &format!("{here}{lines}")]))
 }
 
@@ -123,6 +129,19 @@ fn the_quick_start_shows_what_it_says() {
     let look =
         block("look").replace("localhost:9091", &format!("127.0.0.1:{}", rig.gateway.port()));
     assert_eq!(shell(&look, &rig.redis), block("seen"));
+}
+
+#[test]
+fn the_quick_start_works_with_the_demo() {
+    let demo = demo::start_plain(&["--rate", "10"]);
+    let ports = demo::ports(&demo);
+    shell_on(&block("push"), ports.queue);
+    let look = block("look").replace("localhost:9091", &format!("127.0.0.1:{}", ports.http));
+    wait_for("the samples to show", || {
+        // grep fails where it finds nothing.
+        let seen = shell_on(&format!("{{ {look}}} || true"), ports.queue);
+        if seen == block("seen") { Ok(()) } else { Err(seen) }
+    });
 }
 
 #[test]
