@@ -30,6 +30,7 @@ use psg_actors::stop::{StopSignal, stop_signal};
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::IntakeSettings;
 use psg_engine::series::ReaderIndex;
+use psg_engine::store::{StoreSettings, TombstoneBudget, TombstoneKey, TombstoneSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -231,7 +232,7 @@ impl Parts {
         let (workers, expose) = (settings.queue.workers, settings.http.expose_payloads);
         let rejects = Arc::new(RejectBoard::new(workers, catalog.clone(), expose));
         let (shards, threads) =
-            ShardSet::start(settings.shards, metrics.clone(), clock, settings.metrics.expiry)?;
+            ShardSet::start(settings.shards, metrics.clone(), clock, store_settings(settings))?;
         let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone())?;
         Ok(Self { catalog, metrics, rejects, shards, threads, scrapes, scraper, clock })
     }
@@ -245,6 +246,14 @@ impl Parts {
         self.threads.join();
         self.metrics
     }
+}
+
+fn store_settings(settings: &GatewaySettings) -> StoreSettings {
+    let GatewaySettings { metrics, shards, .. } = settings;
+    let budget = Arc::new(TombstoneBudget::new(metrics.max_tombstones, shards.count));
+    let key = TombstoneKey(rand::random());
+    let tombstones = TombstoneSettings { ttl_ms: metrics.tombstone_ttl_ms, key, budget };
+    StoreSettings { expiry: metrics.expiry, tombstones }
 }
 
 /// A reader that runs on an arbiter of its own.

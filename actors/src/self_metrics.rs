@@ -167,6 +167,8 @@ pub struct ShardMetrics {
     pub apply_nanoseconds: AtomicU64,
     /// Series that have expired.
     pub expired: AtomicU64,
+    /// Tombstones that had to make room.
+    pub tombstones_evicted: AtomicU64,
 }
 
 impl ShardMetrics {

@@ -186,6 +186,10 @@ pub struct MetricSettings {
     pub summary: SummarySettings,
     /// When idle series leave.
     pub expiry: ExpirySettings,
+    /// How long the totals of expired series are kept, in milliseconds.
+    pub tombstone_ttl_ms: u64,
+    /// How many of them are kept.
+    pub max_tombstones: usize,
     /// Whether labels are printed sorted by name; else in first-seen order.
     pub sort_labels: bool,
     /// Whether the gateway's own metrics, but for `info`, are left out.

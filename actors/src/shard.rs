@@ -16,7 +16,7 @@ use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
-use psg_engine::store::{Batch, ExpirySettings, ExposeJob, Notice, SnapshotOrder, Store};
+use psg_engine::store::{Batch, ExposeJob, Notice, SnapshotOrder, Store, StoreSettings};
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::clock::Clock;
@@ -147,12 +147,12 @@ impl Shard {
         metrics: Arc<ShardMetrics>,
         checkpoints: Arc<CheckpointMetrics>,
         clock: Clock,
-        expiry: ExpirySettings,
+        store: StoreSettings,
     ) -> Self {
         Self {
             index,
             inbox,
-            store: Store::new(expiry),
+            store: Store::new(store, index),
             scrapes: VecDeque::new(),
             readers: vec![None; MAX_READERS],
             snapshot: None,
@@ -239,6 +239,8 @@ impl Shard {
         }
         self.store.expire_some(SLICE_EXPIRIES, now);
         self.metrics.expired.store(self.store.expired(), Ordering::Relaxed);
+        let tombstones = self.store.tombstones();
+        self.metrics.tombstones_evicted.store(tombstones.evicted(), Ordering::Relaxed);
         self.tell_shown();
         self.tell_readers();
         true

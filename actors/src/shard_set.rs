@@ -8,7 +8,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use psg_engine::exposition::Format;
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::ExpirySettings;
+use psg_engine::store::StoreSettings;
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
@@ -38,7 +38,7 @@ impl ShardSet {
         settings: ShardSettings,
         metrics: Arc<SelfMetrics>,
         clock: Clock,
-        expiry: ExpirySettings,
+        store: StoreSettings,
     ) -> io::Result<(Self, ShardThreads)> {
         let mut inboxes = Vec::new();
         let mut threads = Vec::new();
@@ -46,8 +46,9 @@ impl ShardSet {
             let index = ShardIndex(number as u16);
             let (sender, inbox) = bounded(settings.inbox_capacity);
             let checkpoints = metrics.checkpoints.clone();
+            let store = store.clone();
             let mut shard =
-                Shard::new(index, inbox, shard_metrics.clone(), checkpoints, clock, expiry);
+                Shard::new(index, inbox, shard_metrics.clone(), checkpoints, clock, store);
             if settings.watch_changes {
                 shard.watch_changes();
             }

@@ -4,14 +4,15 @@
 //! cargo bench --bench series
 //! ```
 //!
-//! Three tables: bytes of resident memory for a series of each type; a scrape
-//! end to end over HTTP, beside the `prometheus` and `prometheus-client` crates
-//! that encode the same series in the same run; and a queue that is drained
-//! while a million series are scraped without pause.
+//! Four tables: bytes of resident memory for a tombstone, and for a series of
+//! each type; a scrape end to end over HTTP, beside the `prometheus` and
+//! `prometheus-client` crates that encode the same series in the same run; and
+//! a queue that is drained while a million series are scraped without pause.
 
 mod crates;
 #[path = "../support/mod.rs"]
 mod support;
+mod tombstones;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,6 +26,10 @@ use psg_engine::sample::Kind;
 use support::gateway::{Format, Gateway};
 use support::redis_server::RedisServer;
 use support::{BINARY, Failure, corpus};
+
+/// As in the gateway: this process' own memory is measured for one table.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Both series limits, for a million series under 20 names.
 const LIMITS: &[(&str, &str)] =
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let most = options.series.unwrap_or(if options.bench { 1_000_000 } else { 2_000 });
     let mut redis = RedisServer::start(None)?;
+    tombstones::run(most)?;
     memory(&mut redis, most)?;
     scrapes(&mut redis, most, options.rounds)?;
     drain_while_scraped(&mut redis, most)

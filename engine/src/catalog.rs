@@ -96,6 +96,17 @@ pub enum Shape {
     Summary(SummaryPlan),
 }
 
+impl Shape {
+    /// How many buckets a histogram has, `+Inf` included; `None` for other
+    /// types.
+    pub fn buckets(&self) -> Option<usize> {
+        match self {
+            Shape::Histogram(layout) => Some(layout.bounds().len() + 1),
+            Shape::Counter | Shape::Gauge | Shape::Summary(_) => None,
+        }
+    }
+}
+
 /// A counted reference: the family stays in the catalog while one exists.
 #[derive(Debug)]
 pub struct FamilyRef(Arc<Family>);
@@ -392,6 +403,12 @@ impl FamilyRef {
         let more = |refs: u32| (refs > 0).then(|| refs + 1);
         family.counts.refs.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
         Some(Self(family.clone()))
+    }
+
+    /// One more reference.
+    pub fn another(&self) -> Self {
+        self.counts.refs.fetch_add(1, Ordering::Relaxed);
+        Self(self.0.clone())
     }
 
     /// The family, uncounted.

@@ -19,7 +19,7 @@ use crate::metric::{Moment, Value};
 use crate::reject::Reason;
 use crate::sample::Kind;
 use crate::series::{Generation, Handle, ReaderIndex, Readers, SeriesKey, Slot};
-use crate::sharding::{SEGMENTS, Segment};
+use crate::sharding::{SEGMENTS, Segment, ShardIndex};
 use crate::timestamp::{Stamp, Ttl, UnixTime};
 
 mod changes;
@@ -29,6 +29,7 @@ mod holders;
 mod listing;
 mod restore;
 mod snapshot;
+mod tombstones;
 mod wheel;
 
 pub use expire::ExpirySettings;
@@ -36,12 +37,16 @@ pub use expose::ExposeJob;
 pub use holders::Notice;
 pub use restore::Restored;
 pub use snapshot::{Snapshot, SnapshotOrder};
+pub use tombstones::{
+    Tombstone, TombstoneBudget, TombstoneId, TombstoneKey, TombstoneSettings, Tombstones, Total,
+};
+pub use wheel::Tick;
 
 use changes::Changes;
 use expire::OwnTtls;
 use holders::Told;
 use listing::{Listings, Position};
-use wheel::{Mark, Tick, Wheel};
+use wheel::{Mark, Wheel};
 
 /// The series of one shard.
 #[derive(Debug, Default)]
@@ -65,9 +70,21 @@ pub struct Store {
     /// Series with a time to live of their own.
     own_ttl: OwnTtls,
     told: Told,
+    tombstones: Tombstones,
+    /// When tombstones were last looked at.
+    looked: Tick,
     expired: u64,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
+}
+
+/// What stores are tuned by.
+#[derive(Debug, Clone, Default)]
+pub struct StoreSettings {
+    /// When idle series leave.
+    pub expiry: ExpirySettings,
+    /// How long their totals are kept.
+    pub tombstones: TombstoneSettings,
 }
 
 /// One series. A cache line, since applying a sample touches nothing else: what
@@ -122,9 +139,10 @@ pub struct Extra {
 }
 
 impl Store {
-    /// A store without series.
-    pub fn new(expiry: ExpirySettings) -> Self {
-        Self { expiry, ..Self::default() }
+    /// The store of `shard`, without series.
+    pub fn new(settings: StoreSettings, shard: ShardIndex) -> Self {
+        let tombstones = Tombstones::new(settings.tombstones, shard);
+        Self { expiry: settings.expiry, tombstones, ..Self::default() }
     }
 
     /// A handle on a series, which `reader` then holds; or which limit refuses
@@ -265,18 +283,21 @@ impl Store {
     }
 
     /// Shows a hidden series, at its first value or at the first one after it
-    /// expired. False where its family was retired: its values are thrown away.
+    /// expired: then it goes on from its old total, where that is kept. False
+    /// where its family was retired: its values are thrown away.
     fn show(&mut self, slot: Slot, now: Moment) -> bool {
         let series = held(&mut self.slots, slot);
         if series.family.is_retired() {
             return false;
         }
         let family = series.family.family();
-        series.value = Value::new(family, now);
+        let tick = Tick::at(now);
+        let old = self.tombstones.exhume(family, &series.labels, tick);
+        series.value = old.unwrap_or_else(|| Value::new(family, now));
         series.position = self.listings.insert(family, slot);
         self.shown[family.kind() as usize] += 1;
-        series.touched = Tick::at(now);
-        self.watch(slot, Tick::at(now));
+        series.touched = tick;
+        self.watch(slot, tick);
         true
     }
 

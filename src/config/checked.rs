@@ -159,6 +159,8 @@ impl<'a> Checker<'a> {
             drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
                 kind.label_names(text).map(DropLabels::new).ok_or_else(|| unlike(kind, text))
             }),
+            tombstone_ttl_ms: 1000 * self.count::<u64>(&METRICS_TOMBSTONE_TTL_SECONDS),
+            max_tombstones: self.count(&METRICS_MAX_TOMBSTONES),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),

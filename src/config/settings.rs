@@ -173,9 +173,9 @@ settings! {
     /// The same for gauges; 0 is as the other.
     METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Built;
     /// A counter or histogram that expired and returns within so many seconds continues from its old total.
-    METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR), Reserved;
+    METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR), Built;
     /// Totals of expired series kept; the oldest make room.
-    METRICS_MAX_TOMBSTONES = "Metrics.MaxTombstones", Value("1000000"), whole(0, 1_000_000_000), Reserved;
+    METRICS_MAX_TOMBSTONES = "Metrics.MaxTombstones", Value("1000000"), whole(0, 1_000_000_000), Built;
     /// Series that one reader keeps at hand, so that their shard needn't be asked again.
     METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000), Built;
     /// File that keeps the totals over a restart; empty keeps none.

@@ -16,6 +16,8 @@ const SETTINGS: &[&str] = &[
     "Metrics.SummaryEstimator",
     "Metrics.SeriesTtlSeconds",
     "Metrics.GaugeTtlSeconds",
+    "Metrics.TombstoneTtlSeconds",
+    "Metrics.MaxTombstones",
     "Metrics.ReaderCacheSeries",
     "Metrics.MaxSeries",
     "Metrics.MaxSeriesPerMetric",

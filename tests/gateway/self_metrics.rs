@@ -18,6 +18,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("series", "gauge", &["shard", "type"]),
     ("families", "gauge", &[]),
     ("expired_series_total", "counter", &[]),
+    ("tombstones_evicted_total", "counter", &[]),
     ("shard_inbox_batches", "gauge", &["shard"]),
     ("apply_seconds_total", "counter", &["shard"]),
     ("scrape_duration_seconds", "histogram", &[]),

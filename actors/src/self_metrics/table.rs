@@ -189,6 +189,18 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     },
     SelfMetric {
+        name: "tombstones_evicted_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Totals of expired counters and histograms that were dropped before their time, because there were more than Metrics.MaxTombstones. If such a series comes back, it begins at 0, which Prometheus takes for a reset. Growing means: raise Metrics.MaxTombstones (about 50 bytes each), or lower Metrics.TombstoneTtlSeconds.",
+        read: |reading, lines| {
+            let shards = &reading.metrics.shards;
+            let evicted =
+                |shard: &Arc<super::ShardMetrics>| shard.tombstones_evicted.load(Ordering::Relaxed);
+            lines.plain(shards.iter().map(evicted).sum::<u64>() as f64);
+        },
+    },
+    SelfMetric {
         name: "shard_inbox_batches",
         kind: Kind::Gauge,
         labels: &["shard"],

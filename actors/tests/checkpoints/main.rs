@@ -17,7 +17,7 @@ use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::SEGMENTS;
-use psg_engine::store::ExpirySettings;
+use psg_engine::store::StoreSettings;
 use tokio::sync::mpsc::unbounded_channel;
 
 const SERIES: usize = 3000;
@@ -37,7 +37,7 @@ impl Gateway {
         let clock = Clock::start();
         let settings = ShardSettings { count, inbox_capacity: 4, watch_changes: true };
         let (shards, threads) =
-            ShardSet::start(settings, metrics.clone(), clock, ExpirySettings::default())
+            ShardSet::start(settings, metrics.clone(), clock, StoreSettings::default())
                 .expect("threads start");
         let checkpoints = Checkpoints::new(
             shards.clone(),

@@ -11,10 +11,13 @@ use foldhash::quality::RandomState;
 
 use super::listing::Position;
 use super::wheel::{Mark, Tick, Wheel, milliseconds_of, ticks_of};
-use super::{Series, Store, held};
+use super::{Series, Store, Tombstones, held};
 use crate::metric::{Moment, Value};
 use crate::sample::Kind;
 use crate::series::Slot;
+
+/// Ticks between two looks at whether tombstones have to make room.
+const TICKS_BETWEEN_LOOKS: u32 = 10;
 
 /// After how much idle time series leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,15 +62,30 @@ impl Store {
     pub fn expire_some(&mut self, budget: usize, now: Moment) -> bool {
         let tick = Tick::at(now);
         for _ in 0..budget {
-            let Some((slot, mark)) = self.wheel.pop(tick) else { return true };
+            let Some((slot, mark)) = self.wheel.pop(tick) else {
+                self.looked = tick;
+                return self.tombstones.expire_some(budget, tick);
+            };
             self.look_at(slot, mark, tick);
         }
-        self.wheel.next().is_none_or(|next| next > tick)
+        false
     }
 
     /// When [`Store::expire_some`] has something to do next.
     pub fn next_expiry(&self) -> Option<Moment> {
-        self.wheel.next().map(Tick::moment)
+        // One of this shard's may have to make room for another shard's.
+        let look = || self.looked.after(TICKS_BETWEEN_LOOKS);
+        let tombstones = self.tombstones.next_expiry().map(|next| next.min(look()));
+        let next = match (self.wheel.next(), tombstones) {
+            (Some(series), Some(tombstones)) => Some(series.min(tombstones)),
+            (one, other) => one.or(other),
+        };
+        next.map(Tick::moment)
+    }
+
+    /// The totals of expired series.
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
     }
 
     /// Deadlines that are noted: one or a few for each series that has one.
@@ -142,6 +160,8 @@ impl Store {
         let deadline = deadline(series, slot, &self.expiry, &self.own_ttl);
         if deadline.is_some_and(|deadline| deadline <= now) {
             self.expired += 1;
+            let Series { family, labels, value, .. } = series;
+            self.tombstones.bury(family, labels, value, now);
             self.hide(slot);
         } else {
             self.watch(slot, now);

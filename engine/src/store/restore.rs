@@ -43,7 +43,8 @@ impl Store {
     pub fn clear(&mut self) {
         let watches = self.changes.marks.is_some();
         let (expiry, generation, expired) = (self.expiry, self.generation, self.expired);
-        *self = Self { expiry, generation, expired, ..Self::default() };
+        let tombstones = self.tombstones.emptied();
+        *self = Self { expiry, generation, expired, tombstones, ..Self::default() };
         if watches {
             self.watch_changes();
         }

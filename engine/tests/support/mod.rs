@@ -4,3 +4,4 @@
 
 pub mod exposition_parser;
 pub mod pipeline;
+pub mod world;

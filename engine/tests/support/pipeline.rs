@@ -1,6 +1,8 @@
 //! The whole engine on one thread: an intake and K stores, wired as the
 //! actors wire them.
 
+use std::sync::Arc;
+
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
@@ -12,7 +14,10 @@ use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::{ExpirySettings, ExposeJob, Extra, Store};
+use psg_engine::store::{
+    ExpirySettings, ExposeJob, Extra, Store, StoreSettings, TombstoneBudget, TombstoneKey,
+    TombstoneSettings,
+};
 use psg_engine::timestamp::{Ttl, UnixTime};
 
 /// When pages are taken, in Unix seconds.
@@ -28,6 +33,8 @@ pub struct PipelineSettings {
     pub limits: SeriesLimits,
     pub expiry: ExpirySettings,
     pub summary: SummarySettings,
+    pub tombstone_ttl_ms: u64,
+    pub max_tombstones: usize,
 }
 
 impl Default for PipelineSettings {
@@ -40,6 +47,8 @@ impl Default for PipelineSettings {
             expiry: ExpirySettings::default(),
             drop_labels: &[],
             summary: SummarySettings::default(),
+            tombstone_ttl_ms: 0,
+            max_tombstones: 1000,
         }
     }
 }
@@ -69,9 +78,16 @@ impl Pipeline {
             sort_labels: settings.sort_labels,
             reader: ReaderIndex(0),
         };
+        let tombstones = TombstoneSettings {
+            ttl_ms: settings.tombstone_ttl_ms,
+            key: TombstoneKey([7; 16]),
+            budget: Arc::new(TombstoneBudget::new(settings.max_tombstones, settings.shards)),
+        };
+        let store = StoreSettings { expiry: settings.expiry, tombstones };
+        let shards = (0..settings.shards as u16).map(ShardIndex);
         Self {
             intake: Intake::new(intake_settings, catalog.clone()),
-            stores: (0..settings.shards).map(|_| Store::new(settings.expiry)).collect(),
+            stores: shards.map(|shard| Store::new(store.clone(), shard)).collect(),
             catalog,
             layout_mismatches: 0,
             extras: Vec::new(),

@@ -1,0 +1,79 @@
+//! Overflow: where a limit refuses a new series of a counter or a histogram,
+//! its samples may go to one series of the family that is there for all of
+//! them. It has no place in the counts, and no family has it that has no other
+//! series.
+
+use std::sync::Arc;
+
+use super::Intake;
+use super::series_cache::{EntryId, State};
+use crate::catalog::{Admission, FamilyRef};
+use crate::sample::Kind;
+use crate::series::SeriesKey;
+use crate::sharding::series_hash;
+
+/// The label text of every family's overflow series.
+pub const OVERFLOW_LABELS: &str = "otel_metric_overflow=\"true\"";
+
+/// What an intake folds: entries that a limit refused, and where their samples
+/// go instead.
+#[derive(Debug, Default)]
+pub struct Overflow {
+    refused: Vec<EntryId>,
+    folded: Vec<(EntryId, EntryId)>,
+}
+
+impl Overflow {
+    /// Notes an entry that a limit refused.
+    pub fn note(&mut self, entry: EntryId) {
+        self.refused.push(entry);
+    }
+}
+
+impl Intake {
+    /// Finds the overflow series for what was refused; there may be some then
+    /// that no shard has been asked for yet, see [`Intake::unknown`].
+    pub fn fold_refused(&mut self) {
+        for entry in std::mem::take(&mut self.overflow.refused) {
+            if let Some(overflow) = self.overflow_entry(entry) {
+                self.overflow.folded.push((entry, overflow));
+            }
+        }
+    }
+
+    /// Sends what was folded to where it goes, now that it is known.
+    pub(super) fn settle_folded(&mut self) {
+        self.overflow.refused.clear();
+        for (entry, overflow) in self.overflow.folded.drain(..) {
+            if let State::Known { shard, slot, .. } = self.series.state(overflow) {
+                self.series.fold(entry, shard, slot);
+            }
+        }
+    }
+
+    fn overflow_entry(&mut self, refused: EntryId) -> Option<EntryId> {
+        let id = self.series.family(refused)?;
+        let family = self.families.get(id)?;
+        match family.kind() {
+            Kind::Counter | Kind::Histogram => {}
+            Kind::Gauge | Kind::Summary => return None,
+        }
+        let hash = self.series.hash(family.name(), OVERFLOW_LABELS);
+        if let Some((entry, _)) = self.series.find(hash, OVERFLOW_LABELS, |found| found == id) {
+            self.series.touch(entry);
+            return Some(entry);
+        }
+        let family = FamilyRef::from_cached(family)?;
+        let labels: Arc<str> = OVERFLOW_LABELS.into();
+        let entry = self.series.insert(hash, id, labels.clone());
+        let key = SeriesKey {
+            hash: series_hash(&family, &labels),
+            family,
+            labels,
+            display: None,
+            admission: Admission::Overflow,
+        };
+        self.unknown.push((entry, key));
+        Some(entry)
+    }
+}

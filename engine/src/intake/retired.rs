@@ -1,0 +1,28 @@
+//! Families that were retired (see [`crate::catalog`]): once a page a reader
+//! looks whether there are any new ones, and lets go of their series.
+
+use super::Intake;
+
+impl Intake {
+    /// Lets go of the series of retired families, if any was retired since the
+    /// last look.
+    #[inline]
+    pub(super) fn look_for_retired(&mut self) {
+        let retirements = self.catalog.retirements();
+        if retirements != self.retirements {
+            self.retirements = retirements;
+            self.drop_retired();
+        }
+    }
+
+    #[cold]
+    fn drop_retired(&mut self) {
+        let Self { series, families, templates, given_back, .. } = self;
+        let is_retired = |id| families.get(id).is_none_or(|family| family.is_retired());
+        series.drop_families(is_retired, |leaving| {
+            leaving.templates().for_each(|template| templates.forget(template));
+            given_back.extend(leaving.slot);
+        });
+        families.drop_retired();
+    }
+}

@@ -1,0 +1,63 @@
+//! The budget of tombstones, one for all shards.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use crate::sharding::ShardIndex;
+use crate::store::wheel::Tick;
+
+/// By how many the budget may be passed until the shard with the oldest has
+/// looked.
+const SLACK: usize = 1024;
+
+/// How many tombstones there may be, and are, and where the oldest lies.
+#[derive(Debug, Default)]
+pub struct TombstoneBudget {
+    most: usize,
+    count: AtomicUsize,
+    /// When the oldest of each shard came to be.
+    oldest: Box<[AtomicU32]>,
+}
+
+impl TombstoneBudget {
+    /// A budget of `most` for so many shards.
+    pub fn new(most: usize, shards: usize) -> Self {
+        let oldest = (0..shards).map(|_| AtomicU32::new(Tick::MAX.0)).collect();
+        Self { most, count: AtomicUsize::new(0), oldest }
+    }
+
+    /// How many there are in all shards.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_one(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_one(&self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn tell_oldest(&self, shard: ShardIndex, died: Tick) {
+        if let Some(oldest) = self.oldest.get(shard.get()) {
+            oldest.store(died.0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether there are too many and one of this shard's has to go; if so, it
+    /// is no longer counted.
+    pub(super) fn wants_back(&self, shard: ShardIndex) -> bool {
+        if self.count() <= self.most {
+            return false;
+        }
+        let bound = if self.is_oldest_in(shard) { self.most } else { self.most + SLACK };
+        let less = |count: usize| (count > bound).then(|| count - 1);
+        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    fn is_oldest_in(&self, shard: ShardIndex) -> bool {
+        let oldest = |died: &AtomicU32| died.load(Ordering::Relaxed);
+        let own = self.oldest.get(shard.get()).map_or(Tick::MAX.0, oldest);
+        self.oldest.iter().all(|other| own <= oldest(other))
+    }
+}

@@ -1,0 +1,345 @@
+//! Readers, shards and their channels on one thread, each of which goes on only
+//! when the test says so; and beside them a model that is told the same.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use psg_engine::catalog::{Catalog, Family, Shape};
+use psg_engine::exposition::Format;
+use psg_engine::intake::{Intake, IntakeSettings};
+use psg_engine::labels::DropLabels;
+use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::merge::merge;
+use psg_engine::metric::Moment;
+use psg_engine::metric::summary::SummarySettings;
+use psg_engine::series::{Handle, ReaderIndex};
+use psg_engine::sharding::{ShardCount, ShardIndex, series_hash};
+use psg_engine::store::{
+    Batch, ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
+    TombstoneSettings,
+};
+use psg_engine::timestamp::UnixTime;
+
+use super::exposition_parser::{Dialect, parse};
+
+const TICK_MS: u64 = 100;
+const READERS: usize = 2;
+
+/// What a world is made with; times are in ticks.
+#[derive(Debug, Clone)]
+pub struct WorldSettings {
+    pub shards: usize,
+    pub cache_series: usize,
+    pub series_ttl: u64,
+    pub gauge_ttl: u64,
+    pub tombstone_ttl: u64,
+    pub limits: SeriesLimits,
+    pub max_tombstones: usize,
+}
+
+impl Default for WorldSettings {
+    fn default() -> Self {
+        Self {
+            shards: 2,
+            cache_series: 100,
+            series_ttl: 10,
+            gauge_ttl: 10,
+            tombstone_ttl: 1_000_000,
+            limits: SeriesLimits::default(),
+            max_tombstones: 1000,
+        }
+    }
+}
+
+/// A batch on its way, and the samples in it as the model knows them.
+struct OnItsWay {
+    batch: Batch,
+    samples: Vec<(usize, f64)>,
+}
+
+/// What the model knows of a series.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    total: f64,
+    touched: u64,
+    is_shown: bool,
+    died: Option<u64>,
+}
+
+/// All of it.
+pub struct World {
+    settings: WorldSettings,
+    now: u64,
+    catalog: Catalog,
+    budget: Arc<TombstoneBudget>,
+    intakes: Vec<Intake>,
+    words: Vec<VecDeque<(ShardIndex, Handle)>>,
+    stores: Vec<Store>,
+    inboxes: Vec<VecDeque<OnItsWay>>,
+    model: BTreeMap<usize, Known>,
+    /// The last total seen of each series that has one.
+    seen: HashMap<usize, f64>,
+}
+
+impl World {
+    pub fn new(settings: WorldSettings) -> Self {
+        let catalog = Catalog::new(settings.limits, SummarySettings::default());
+        let budget = Arc::new(TombstoneBudget::new(settings.max_tombstones, settings.shards));
+        let of = |ticks: u64| ticks * TICK_MS;
+        let store = StoreSettings {
+            expiry: ExpirySettings::new(of(settings.series_ttl), of(settings.gauge_ttl)),
+            tombstones: TombstoneSettings {
+                ttl_ms: of(settings.tombstone_ttl),
+                key: TombstoneKey([3; 16]),
+                budget: budget.clone(),
+            },
+        };
+        let intake = |reader| {
+            let settings = IntakeSettings {
+                payload: PayloadLimits::default(),
+                shards: ShardCount::new(settings.shards),
+                cache_series: settings.cache_series,
+                sort_labels: true,
+                drop_labels: DropLabels::default(),
+                reader: ReaderIndex(reader),
+            };
+            Intake::new(settings, catalog.clone())
+        };
+        Self {
+            now: 0,
+            intakes: (0..READERS as u8).map(intake).collect(),
+            words: vec![VecDeque::new(); READERS],
+            stores: (0..settings.shards as u16)
+                .map(|shard| Store::new(store.clone(), ShardIndex(shard)))
+                .collect(),
+            inboxes: (0..settings.shards).map(|_| VecDeque::new()).collect(),
+            model: BTreeMap::new(),
+            seen: HashMap::new(),
+            catalog,
+            budget,
+            settings,
+        }
+    }
+
+    /// A reader takes `(series, tenths)` samples and sends what is accepted.
+    pub fn page(&mut self, reader: usize, samples: &[(usize, u32)]) {
+        self.intakes[reader].begin(UnixTime::from_sample(1e9 + self.now as f64));
+        for (series, tenths) in samples {
+            let payload = payload(*series, *tenths);
+            self.intakes[reader].route(payload.as_bytes(), |_, reject| panic!("{reject}"));
+        }
+        for unknown in self.intakes[reader].unknown() {
+            let (keys, asked) = unknown.ask();
+            // The question comes behind what is in the inbox.
+            self.drain(asked.shard.get());
+            let store = &mut self.stores[asked.shard.get()];
+            let (reader_index, now) = (ReaderIndex(reader as u8), moment(self.now));
+            let define = |key| store.define(key, reader_index, now);
+            let answers = keys.into_iter().map(define).collect();
+            // The answer comes behind what was told before.
+            self.hear(reader);
+            self.intakes[reader].answer(asked, answers);
+        }
+        self.finish(reader, samples);
+    }
+
+    pub fn wait(&mut self, ticks: u64) {
+        self.now += ticks;
+    }
+
+    /// A shard lets everything expire that is due.
+    pub fn expire(&mut self, shard: usize) {
+        let shard = shard % self.stores.len();
+        let store = &mut self.stores[shard];
+        while !store.expire_some(2, moment(self.now)) {}
+        for notice in store.take_notices() {
+            for reader in (0..READERS).filter(|r| notice.readers.contains(ReaderIndex(*r as u8))) {
+                self.words[reader].push_back((ShardIndex(shard as u16), notice.handle));
+            }
+        }
+        let (settings, now) = (&self.settings, self.now);
+        for (series, known) in &mut self.model {
+            if owner(*series, settings) == shard
+                && known.is_shown
+                && is_due(*series, known, settings, now)
+            {
+                known.is_shown = false;
+                known.died = Some(now);
+            }
+        }
+    }
+
+    pub fn expire_all(&mut self) {
+        (0..self.stores.len()).for_each(|shard| self.drain(shard));
+        (0..self.stores.len()).for_each(|shard| self.expire(shard));
+        // Who holds the oldest may have looked before there were too many.
+        (0..self.stores.len()).for_each(|shard| self.expire(shard));
+    }
+
+    /// A shard works off its inbox.
+    pub fn drain(&mut self, shard: usize) {
+        let shard = shard % self.stores.len();
+        while let Some(OnItsWay { batch, samples }) = self.inboxes[shard].pop_front() {
+            assert_eq!(batch.values.len(), samples.len());
+            self.stores[shard].apply(&batch, moment(self.now));
+            samples.into_iter().for_each(|(series, value)| self.model_sample(series, value));
+        }
+    }
+
+    /// A reader that waits for the queue hears what it was told, and obeys.
+    pub fn tell(&mut self, reader: usize) {
+        self.hear(reader);
+        self.finish(reader, &[]);
+    }
+
+    /// Compares a scrape with the model.
+    pub fn scrape(&mut self) {
+        let shown = self.lines();
+        let (settings, now) = (&self.settings, self.now);
+        let is_visible =
+            |series: usize, known: &Known| known.is_shown && !is_due(series, known, settings, now);
+        let expected: BTreeMap<usize, f64> = self
+            .model
+            .iter()
+            .filter(|(series, known)| is_visible(**series, known))
+            .map(|(series, known)| (*series, known.total))
+            .collect();
+        assert_eq!(shown, expected, "at tick {now}");
+        let totals_last = self.settings.tombstone_ttl >= 1_000_000;
+        for (series, total) in shown.into_iter().filter(|(series, _)| kind(*series) != "gauge") {
+            let before = self.seen.insert(series, total).unwrap_or(0.0);
+            assert!(!totals_last || total >= before, "{series} fell from {before} to {total}");
+        }
+    }
+
+    pub fn check_bounds(&self) {
+        let limits = self.settings.limits;
+        assert!(self.catalog.live_series() <= limits.max_series);
+        let defined: usize = self.stores.iter().map(Store::defined).sum();
+        assert_eq!(self.catalog.live_series(), defined);
+    }
+
+    /// Waits until everything has expired, and finds that nothing is left.
+    pub fn end(&mut self) {
+        (0..self.stores.len()).for_each(|shard| self.drain(shard));
+        self.now += 100;
+        self.expire_all();
+        (0..READERS).for_each(|reader| self.tell(reader));
+        self.expire_all();
+        assert_eq!(self.stores.iter().map(Store::defined).sum::<usize>(), 0);
+        assert_eq!(self.catalog.live_series(), 0);
+        let families_left = self.catalog.families();
+        assert_eq!(families_left == 0, self.tombstones() == 0, "{families_left} families");
+        assert!(self.lines().is_empty());
+        self.now += self.settings.tombstone_ttl + 2;
+        self.expire_all();
+        assert_eq!((self.catalog.families(), self.tombstones()), (0, 0));
+    }
+
+    pub fn tombstones(&self) -> usize {
+        let tombstones = self.stores.iter().map(|store| store.tombstones().len()).sum();
+        assert_eq!(self.budget.count(), tombstones);
+        tombstones
+    }
+
+    pub fn evicted(&self) -> u64 {
+        self.stores.iter().map(|store| store.tombstones().evicted()).sum()
+    }
+
+    pub fn shown(&mut self, series: usize) -> f64 {
+        (0..self.stores.len()).for_each(|shard| self.drain(shard));
+        self.lines()[&series] * 10.0
+    }
+
+    fn hear(&mut self, reader: usize) {
+        for (shard, handle) in self.words[reader].drain(..) {
+            self.intakes[reader].forget(shard, &[handle]);
+        }
+    }
+
+    fn finish(&mut self, reader: usize, samples: &[(usize, u32)]) {
+        let outcome = self.intakes[reader].finish();
+        let refused: Vec<usize> = outcome.refused.iter().map(|r| r.payload as usize).collect();
+        let accepted = samples.iter().enumerate().filter(|(number, _)| !refused.contains(number));
+        let mut by_shard = vec![Vec::new(); self.stores.len()];
+        for (_, (series, tenths)) in accepted {
+            by_shard[owner(*series, &self.settings)].push((*series, f64::from(*tenths) / 10.0));
+        }
+        for (shard, (batch, samples)) in outcome.batches.into_iter().zip(by_shard).enumerate() {
+            self.inboxes[shard].push_back(OnItsWay { batch, samples });
+        }
+    }
+
+    fn model_sample(&mut self, series: usize, value: f64) {
+        let (now, ttl) = (self.now, self.settings.tombstone_ttl);
+        let known = self.model.entry(series).or_default();
+        if !known.is_shown {
+            let is_kept = ttl > 0 && known.died.is_some_and(|died| now < died + ttl + 1);
+            if !is_kept {
+                known.total = 0.0;
+            }
+            known.is_shown = true;
+        }
+        match kind(series) {
+            "gauge" => known.total = value,
+            _ => known.total += value,
+        }
+        known.touched = now;
+    }
+
+    /// The totals shown, by series: of a histogram its sum.
+    fn lines(&mut self) -> BTreeMap<usize, f64> {
+        let now = moment(self.now);
+        let sources = self.stores.iter_mut().map(|store| {
+            let mut job = ExposeJob::new(Format::Text);
+            while !store.expose_some(&mut job, 3, now) {}
+            job.finish()
+        });
+        let body = merge(Format::Text, sources.collect()).pieces.concat();
+        let body = String::from_utf8(body).expect("an exposition is UTF-8");
+        let families = parse(&body, Dialect::Text).expect("an exposition");
+        let samples = families.iter().flat_map(|family| &family.samples);
+        samples
+            .filter(|sample| !sample.name.ends_with("_bucket") && !sample.name.ends_with("_count"))
+            .map(|sample| (sample.labels[0].1.parse().expect("a number"), sample.value))
+            .collect()
+    }
+}
+
+/// Two thirds of the series are counters and histograms.
+fn kind(series: usize) -> &'static str {
+    ["counter", "gauge", "histogram"][series % 3]
+}
+
+fn labels(series: usize) -> String {
+    format!("s=\"{series}\"")
+}
+
+fn name(series: usize) -> String {
+    format!("{}_{}", kind(series), series % 2)
+}
+
+fn payload(series: usize, tenths: u32) -> String {
+    format!(
+        r#"{{"type":"{}","name":"{}","value":{}.{},"labels":{{"s":"{series}"}},"buckets":[1,2]}}"#,
+        kind(series),
+        name(series),
+        tenths / 10,
+        tenths % 10
+    )
+}
+
+fn owner(series: usize, settings: &WorldSettings) -> usize {
+    let family = Family::standalone(&name(series), "", Shape::Counter);
+    let hash = series_hash(&family, &labels(series));
+    ShardCount::new(settings.shards).owner_of(hash).get()
+}
+
+fn is_due(series: usize, known: &Known, settings: &WorldSettings, now: u64) -> bool {
+    let ttl = if kind(series) == "gauge" { settings.gauge_ttl } else { settings.series_ttl };
+    now > known.touched + ttl
+}
+
+fn moment(tick: u64) -> Moment {
+    Moment(tick * TICK_MS)
+}
