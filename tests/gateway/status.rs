@@ -47,6 +47,7 @@ fn it_counts_what_was_sent() {
     assert_eq!(status["samples"]["rejected"], 3);
     assert_eq!(status["series"]["limit"], 5000);
     assert_eq!(status["series"]["metrics"], 3);
+    assert_eq!(status["series"]["expired"], 0);
     assert_eq!(
         status["series"]["by_type"],
         serde_json::json!({"counter": 11, "gauge": 10, "histogram": 10, "summary": 0})
@@ -112,6 +113,17 @@ fn the_backlog_is_seen_while_nothing_is_taken() {
     });
     assert_eq!(status["queue"]["pending"], 7);
     assert!(status["unready"].is_string(), "{status}");
+}
+
+#[test]
+fn the_lag_is_told_where_samples_have_timestamps() {
+    let mut rig = Rig::start();
+    rig.send(&[r#"{"name":"a"}"#]);
+    assert_eq!(status(&rig.gateway)["queue"]["lag_seconds"], Value::Null);
+    rig.send(&[r#"{"name":"a","timestamp":1700000000}"#]);
+    status_until(&rig.gateway, "no lag, since nothing waits", |status| {
+        status["queue"]["lag_seconds"] == 0.0
+    });
 }
 
 #[test]

@@ -82,6 +82,7 @@ impl Figures<'_> {
             key: self.facts.key.clone(),
             up: redis.up.load(Ordering::Relaxed),
             pending: self.now.pending,
+            lag_seconds: self.metrics.queue_lag.seconds(redis.pending.load(Ordering::Relaxed)),
             reconnects: redis.reconnects.load(Ordering::Relaxed),
             errors: errors.filter(|(_, errors)| *errors > 0).collect(),
         }
@@ -105,8 +106,9 @@ impl Figures<'_> {
     }
 
     fn series(&self) -> Series {
+        let shards = &self.metrics.shards;
         let mut by_type = BTreeMap::new();
-        for (kind, series) in self.metrics.shards.iter().flat_map(|shard| by_kind(shard)) {
+        for (kind, series) in shards.iter().flat_map(|shard| by_kind(shard)) {
             *by_type.entry(kind).or_default() += series;
         }
         Series {
@@ -114,6 +116,7 @@ impl Figures<'_> {
             limit: self.facts.max_series as u64,
             by_type,
             metrics: self.catalog.families() as u64,
+            expired: shards.iter().map(|shard| shard.expired.load(Ordering::Relaxed)).sum(),
         }
     }
 

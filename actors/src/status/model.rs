@@ -99,6 +99,9 @@ pub struct Queue {
     pub up: bool,
     /// Elements that wait; `null` where the gateway may not ask.
     pub pending: Option<u64>,
+    /// How far the graphs are behind while it is drained, by the timestamps in
+    /// samples; `null` where these have none.
+    pub lag_seconds: Option<f64>,
     /// Connections opened again after one was lost.
     pub reconnects: u64,
     /// Errors by kind; those that never came are left out.
@@ -131,6 +134,8 @@ pub struct Series {
     pub by_type: BTreeMap<String, u64>,
     /// Metric names.
     pub metrics: u64,
+    /// Series that have left for being idle, since the start.
+    pub expired: u64,
 }
 
 /// One shard.

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{RenderDirection, Sparkline};
 
 use super::{ALARM, LABEL, boxed};
-use crate::view::number::{age, grouped, rate};
+use crate::view::number::{age, grouped, rate, span};
 
 /// One chart: its title and its points, one a second, the newest last.
 struct Chart {
@@ -78,13 +78,12 @@ fn taken(status: &Status) -> Chart {
 
 fn backlog(status: &Status) -> Chart {
     let pending = status.queue.pending.map_or_else(|| "unknown".to_owned(), grouped);
-    let points = status.history.pending.iter().map(|point| point.unwrap_or_default() as f64);
-    Chart {
-        title: titled("backlog", pending, ""),
-        points: points.collect(),
-        join: greatest,
-        color: Color::Yellow,
+    let mut title = titled("backlog", pending, "");
+    if let Some(lag) = status.queue.lag_seconds.filter(|lag| *lag > 0.0) {
+        title.spans.push(Span::styled(format!("  {} behind", span(lag)), ALARM));
     }
+    let points = status.history.pending.iter().map(|point| point.unwrap_or_default() as f64);
+    Chart { title, points: points.collect(), join: greatest, color: Color::Yellow }
 }
 
 fn titled(name: &'static str, figure: String, unit: &'static str) -> Line<'static> {
