@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::Options;
 use super::support::child::ChildGuard;
-use super::support::{BINARY, Failure};
+use super::support::Failure;
 
 /// A running load tool.
 pub struct Load {
@@ -18,7 +18,7 @@ impl Load {
     /// Starts it; it goes on until this is dropped.
     pub fn start(redis_port: u16, options: &Options) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(&options.gateway);
         command.args(["load", "--seed", "1", "--connections", "2"]);
         command.args(["--redis", &format!("redis://127.0.0.1:{redis_port}")]);
         command.args(["--rate", &options.rate.to_string()]);

@@ -15,7 +15,7 @@ mod load;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,6 +52,10 @@ struct Options {
     /// Kills the gateway after so many rows.
     #[arg(long)]
     kill_gateway_after: Option<u64>,
+
+    /// Gateway to run, which is the load tool too; the one of this build where not given.
+    #[arg(long, value_name = "FILE", default_value = BINARY, hide_default_value = true)]
+    gateway: PathBuf,
 
     /// A setting of the gateway, by its environment name: NAME=VALUE.
     #[arg(long)]
@@ -138,7 +142,7 @@ impl<'a> Soak<'a> {
         let pair = |text: &'a String| text.split_once('=').ok_or("expected --set NAME=VALUE");
         let settings = options.set.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
         let redis = RedisServer::start(None)?;
-        let gateway = Gateway::start(Path::new(BINARY), redis.port(), &settings)?;
+        let gateway = Gateway::start(&options.gateway, redis.port(), &settings)?;
         let load = Load::start(redis.port(), options)?;
         Ok(Soak { options, settings, redis, gateway, load, started: Instant::now() })
     }
@@ -184,9 +188,9 @@ impl<'a> Soak<'a> {
                 self.redis.signal("CONT")?;
             }
             Disturbance::KillGateway => {
-                let port = self.redis.port();
+                let (binary, port) = (&self.options.gateway, self.redis.port());
                 // Dropping the one that ran kills it.
-                self.gateway = Gateway::start(Path::new(BINARY), port, &self.settings)?;
+                self.gateway = Gateway::start(binary, port, &self.settings)?;
             }
         }
         Ok(())
