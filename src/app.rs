@@ -14,17 +14,18 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter};
 use psg_actors::clock::{Clock, UnixClock};
+use psg_actors::dead_letters::DeadLetters;
 use psg_actors::http::{self, HttpState, Unready};
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
 use psg_actors::reject_log::RejectLog;
 use psg_actors::rejects::RejectBoard;
 use psg_actors::scrape::{self, ScrapeHandle};
 use psg_actors::self_metrics::{RedisMetrics, SelfMetrics};
-use psg_actors::settings::GatewaySettings;
+use psg_actors::settings::{GatewaySettings, QueueSettings};
 use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_actors::source::QueueSource;
 use psg_actors::source::embedded::EmbeddedQueue;
-use psg_actors::source::redis::RedisQueue;
+use psg_actors::source::redis::{LetterWriter, RedisQueue};
 use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
 use psg_engine::catalog::Catalog;
@@ -47,6 +48,9 @@ pub struct Listening {
     /// For producers, where the gateway itself is the queue.
     pub queue: Option<SocketAddr>,
 }
+
+/// How long the last dead letters may take to be written.
+const LETTERS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Runs the gateway until SIGTERM or SIGINT; 0 after a clean stop.
 pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
@@ -142,6 +146,12 @@ async fn serve(
     tracing::info!(signal, "stopping: nothing more is taken");
     stopper.stop();
     let finished = finish(readers).await;
+    if let Some(letters) = &parts.dead_letters {
+        let flushed = tokio::time::timeout(LETTERS_DEADLINE, letters.flush()).await;
+        if flushed.is_err() {
+            tracing::warn!("dead letters are left unwritten");
+        }
+    }
     handle.stop(true).await;
     server.await??;
     // A reader that hangs still holds the shards' inboxes open: waiting for
@@ -158,6 +168,18 @@ fn unready(queue: Queue, stop: StopSignal) -> Unready {
         let is_stopping = stop.is_stopped();
         if is_stopping { Some("the gateway is stopping".to_owned()) } else { queue.trouble() }
     })
+}
+
+/// The dead letters' queue and its writer, where they are wanted.
+fn start_dead_letters(settings: &GatewaySettings, metrics: &SelfMetrics) -> Option<DeadLetters> {
+    let QueueSettings { redis, dead_letters, .. } = &settings.queue;
+    if dead_letters.key.is_empty() {
+        return None;
+    }
+    let letters = DeadLetters::new(dead_letters.max_bytes, metrics.dead_letters.clone());
+    let writer = LetterWriter::new(letters.clone(), dead_letters.clone(), redis.clone());
+    actix::spawn(writer.run());
+    Some(letters)
 }
 
 /// Where samples come from.
@@ -211,6 +233,7 @@ struct Parts {
     catalog: Catalog,
     metrics: Arc<SelfMetrics>,
     rejects: Arc<RejectBoard>,
+    dead_letters: Option<DeadLetters>,
     shards: ShardSet,
     threads: ShardThreads,
     scrapes: ScrapeHandle,
@@ -231,10 +254,21 @@ impl Parts {
         ));
         let (workers, expose) = (settings.queue.workers, settings.http.expose_payloads);
         let rejects = Arc::new(RejectBoard::new(workers, catalog.clone(), expose));
+        let dead_letters = start_dead_letters(settings, &metrics);
         let (shards, threads) =
             ShardSet::start(settings.shards, metrics.clone(), clock, store_settings(settings))?;
         let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone())?;
-        Ok(Self { catalog, metrics, rejects, shards, threads, scrapes, scraper, clock })
+        Ok(Self {
+            catalog,
+            metrics,
+            rejects,
+            dead_letters,
+            shards,
+            threads,
+            scrapes,
+            scraper,
+            clock,
+        })
     }
 
     /// Ends the scraper, then the shards, each after its last message.
@@ -281,6 +315,7 @@ fn start_readers(
         shards: parts.shards.clone(),
         reject_log: Arc::new(RejectLog::default()),
         rejects: parts.rejects.clone(),
+        dead_letters: parts.dead_letters.clone(),
         clock: parts.clock,
         unix: UnixClock::start(),
     };

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::document;
 use crate::demo::DemoOptions;
+use crate::lint::LintOptions;
 use crate::load::LoadOptions;
 use crate::top::TopOptions;
 
@@ -31,6 +32,8 @@ pub enum Command {
     CheckConfig,
     /// Ask the gateway on the configured address whether it is healthy; exit 0 or 1.
     Healthcheck,
+    /// Tell which payloads would be refused, and why; exit 1 where any would.
+    Lint(LintOptions),
     /// Push made-up samples onto the queue at a steady rate, to see what a gateway can take.
     Load(Box<LoadOptions>),
     /// Try it out, with nothing else needed: a gateway that is its own queue, a load, a live view.

@@ -17,6 +17,7 @@ mod exit;
 #[cfg(test)]
 mod fuzz;
 mod healthcheck;
+mod lint;
 mod load;
 mod logging;
 mod stop;
@@ -44,6 +45,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         None => run(config()),
         Some(Command::CheckConfig) => check_config::run(&config()),
         Some(Command::Healthcheck) => healthcheck::run(&config()),
+        Some(Command::Lint(options)) => lint::run(&options, &config()),
         Some(Command::Load(options)) => load::run(&options),
         Some(Command::Demo(options)) => demo::run(&options),
         Some(Command::Top(options)) => top::run(&options),

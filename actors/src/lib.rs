@@ -16,6 +16,7 @@ pub mod self_metrics;
 pub mod status;
 pub mod reject_log;
 pub mod rejects;
+pub mod dead_letters;
 pub mod backoff;
 pub mod clock;
 pub mod stop;

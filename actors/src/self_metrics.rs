@@ -15,6 +15,7 @@ use psg_engine::reject::Reason;
 use psg_engine::sample::Kind;
 use psg_engine::timestamp::UnixTime;
 
+use crate::dead_letters::DeadLetterMetrics;
 use crate::source::ErrorKind;
 
 use checkpoint::CheckpointMetrics;
@@ -43,6 +44,8 @@ pub struct SelfMetrics {
     pub queue_lag: Arc<QueueLag>,
     /// Checkpoints, where state is kept.
     pub checkpoints: Arc<CheckpointMetrics>,
+    /// What became of dead letters.
+    pub dead_letters: Arc<DeadLetterMetrics>,
     /// Size of the last exposition.
     pub exposition_bytes: AtomicU64,
     catalog: Catalog,
@@ -68,6 +71,7 @@ impl SelfMetrics {
             scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),
             queue_lag: Arc::default(),
             checkpoints: Arc::default(),
+            dead_letters: Arc::default(),
             exposition_bytes: AtomicU64::new(0),
             catalog,
             queue_key: queue_key.into(),

@@ -41,6 +41,19 @@ pub struct QueueSettings {
     /// Bound on count × pops in flight × the largest element of late, for each
     /// worker.
     pub max_bytes_in_flight: usize,
+    /// Where refused payloads go.
+    pub dead_letters: DeadLetterSettings,
+}
+
+/// Where refused payloads go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterSettings {
+    /// Key of a list beside the queue; empty keeps none.
+    pub key: String,
+    /// Letters that are kept, the newest.
+    pub max_length: u64,
+    /// Bytes of letters that are kept, the newest.
+    pub max_bytes: u64,
 }
 
 /// A Redis deployment and how to log in to it.

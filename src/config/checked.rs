@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
+use psg_actors::dead_letters::{ACCOUNT, key_beside};
 use psg_actors::settings::{
-    GatewaySettings, HttpSettings, MetricSettings, QueueSettings, RedisTarget, ShardSettings,
+    DeadLetterSettings, GatewaySettings, HttpSettings, MetricSettings, QueueSettings, RedisTarget,
+    ShardSettings,
 };
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -68,12 +70,28 @@ impl<'a> Checker<'a> {
     }
 
     fn queue(&mut self, connection: Connection, is_embedded: bool) -> QueueSettings {
+        let redis = self.redis(connection, is_embedded);
+        let key = self.text(&REDIS_METRIC_QUEUE_KEY);
         QueueSettings {
-            redis: self.redis(connection, is_embedded),
-            key: self.text(&REDIS_METRIC_QUEUE_KEY),
+            redis,
+            dead_letters: self.dead_letters(&key),
+            key,
             workers: self.count(&REDIS_METRIC_QUEUE_WORKERS),
             pop_count: self.optional_count(&REDIS_METRIC_QUEUE_POP_COUNT),
             max_bytes_in_flight: self.count(&REDIS_MAX_BYTES_IN_FLIGHT),
+        }
+    }
+
+    fn dead_letters(&mut self, queue: &str) -> DeadLetterSettings {
+        let key = self.text(&REDIS_DEAD_LETTER_KEY);
+        if let Some(problem) = bad_dead_letter_key(&key, queue) {
+            let name = &self.sources.given(&REDIS_DEAD_LETTER_KEY).name;
+            self.problems.push(Problem::new(name, problem));
+        }
+        DeadLetterSettings {
+            key,
+            max_length: self.count(&REDIS_DEAD_LETTER_MAX_LENGTH),
+            max_bytes: self.count(&REDIS_DEAD_LETTER_MAX_BYTES),
         }
     }
 
@@ -280,6 +298,21 @@ fn level(kind: Kind, text: &str) -> Result<LevelFilter, String> {
 fn listen_addresses(kind: Kind, text: &str) -> Result<Vec<SocketAddr>, String> {
     let Kind::Listen(form) = kind else { unreachable!("the kind of a listen address") };
     listen::parse(form, text)
+}
+
+/// What is wrong with a key for dead letters, if anything.
+fn bad_dead_letter_key(key: &str, queue: &str) -> Option<String> {
+    if key.is_empty() {
+        return None;
+    }
+    let expected = if key == queue || key_beside(key, ACCOUNT) == queue {
+        "another key than the queue's".to_owned()
+    } else if key.starts_with(&key_beside(queue, "")) {
+        format!("a key outside the gateway's own, which begin with {}", key_beside(queue, ""))
+    } else {
+        return None;
+    };
+    Some(error::expected(&expected, key))
 }
 
 fn unlike(kind: Kind, text: &str) -> String {

@@ -151,12 +151,12 @@ settings! {
     REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600), Reserved;
     /// Exactly-once only: after so many seconds without its owner a standby takes the queue over.
     REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600), Reserved;
-    /// Key of the Redis list that rejected payloads go to; empty keeps none.
-    REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text, Reserved;
+    /// Key of the Redis list that rejected payloads go to, the newest first; empty keeps none.
+    REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text, Built;
     /// Rejected payloads kept, the newest.
-    REDIS_DEAD_LETTER_MAX_LENGTH = "Redis.DeadLetterMaxLength", Value("10000"), whole(1, 1_000_000_000), Reserved;
+    REDIS_DEAD_LETTER_MAX_LENGTH = "Redis.DeadLetterMaxLength", Value("10000"), whole(1, 1_000_000_000), Built;
     /// Bytes of rejected payloads kept, the newest.
-    REDIS_DEAD_LETTER_MAX_BYTES = "Redis.DeadLetterMaxBytes", Value("64 MiB"), size(1024, 1024 * GIB), Reserved;
+    REDIS_DEAD_LETTER_MAX_BYTES = "Redis.DeadLetterMaxBytes", Value("64 MiB"), size(1024, 1024 * GIB), Built;
 
     /// Whether labels are printed sorted by name. Label order never matters for identity; `false` keeps the order first seen.
     METRICS_SORT_INCOMING_LABELS = "Metrics.SortIncomingLabels", Value("true"), Kind::Flag, Built;

@@ -57,10 +57,15 @@ const EFFECTIVE: &[&str] = &[
     "Redis__MetricQueueKey=other",
     "Redis__MetricQueuePopCount=7",
     "Redis__MaxBytesInFlight=1MiB",
+    "Redis__DeadLetterKey=dead",
+    "Redis__DeadLetterMaxLength=8",
+    "Redis__DeadLetterMaxBytes=9 KiB",
     "Metrics__SortIncomingLabels=FALSE",
     "Metrics__DisableMetaMetrics=True",
     "Metrics__SummaryMaxAgeSeconds=61",
     "Metrics__SummaryAgeBuckets=6",
+    "Metrics__TombstoneTtlSeconds=24",
+    "Metrics__MaxTombstones=25",
     "Metrics__ReaderCacheSeries=9",
     "Metrics__MaxSeries=11",
     "Metrics__MaxSeriesPerMetric=12",
@@ -114,6 +119,25 @@ fn every_built_setting_has_its_effect() {
     let built = SETTINGS.iter().filter(|setting| setting.is_built()).count();
     let checked = EFFECTIVE.len() + of_embedded.len() + checked_elsewhere.len();
     assert_eq!(checked, built, "a setting is missing here");
+}
+
+#[test]
+fn dead_letters_have_a_key_of_their_own() {
+    let check = |queue: &str, key: &str, expected: Option<&str>| {
+        let (queue, key_line) =
+            (format!("Redis__MetricQueueKey={queue}"), format!("Redis__DeadLetterKey={key}"));
+        let problems = outcome(&[&queue, &key_line], "{}").config.err().unwrap_or_default();
+        let expected =
+            expected.map(|what| format!("Redis__DeadLetterKey: expected {what}, came {key:?}"));
+        let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        assert_eq!(problems, expected.into_iter().collect::<Vec<_>>(), "{queue} {key}");
+    };
+    check("q", "q:dead", None);
+    check("q", "{q}dead", None);
+    check("q", "q", Some("another key than the queue's"));
+    check("{a}:size", "a", Some("another key than the queue's"));
+    check("q", "{q}:dead", Some("a key outside the gateway's own, which begin with {q}:"));
+    check("{a}q", "{a}q:dead", Some("a key outside the gateway's own, which begin with {a}q:"));
 }
 
 #[test]

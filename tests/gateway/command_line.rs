@@ -9,6 +9,9 @@ const SETTINGS: &[&str] = &[
     "Redis.MetricQueueKey",
     "Redis.MetricQueuePopCount",
     "Redis.MaxBytesInFlight",
+    "Redis.DeadLetterKey",
+    "Redis.DeadLetterMaxLength",
+    "Redis.DeadLetterMaxBytes",
     "Metrics.SortIncomingLabels",
     "Metrics.DisableMetaMetrics",
     "Metrics.SummaryMaxAgeSeconds",
@@ -55,7 +58,7 @@ fn help_lists_every_setting() {
     for setting in SETTINGS {
         assert!(output.contains(setting), "{setting} is not in:\n{output}");
     }
-    for command in ["check-config", "healthcheck", "load", "demo", "top"] {
+    for command in ["check-config", "healthcheck", "lint", "load", "demo", "top"] {
         let listed = output.lines().any(|line| line.split_whitespace().next() == Some(command));
         assert!(listed, "{command} is not in:\n{output}");
     }

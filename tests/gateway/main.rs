@@ -26,10 +26,12 @@ mod access;
 mod excess;
 mod arrays;
 mod embedded;
+mod dead_letters;
 mod faults;
 mod hostile;
 
 mod lifecycle;
+mod lint;
 mod trickle;
 mod why_rejected;
 mod logs;

@@ -15,6 +15,7 @@ use psg_engine::timestamp::UnixTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::{Clock, UnixClock};
+use crate::dead_letters::DeadLetters;
 use crate::reject_log::RejectLog;
 use crate::rejects::{Refusal, RejectBoard};
 use crate::self_metrics::{QueueLag, SelfMetrics, WorkerMetrics};
@@ -43,6 +44,7 @@ struct Account {
     metrics: Arc<WorkerMetrics>,
     log: Arc<RejectLog>,
     board: Arc<RejectBoard>,
+    letters: Option<DeadLetters>,
 }
 
 /// When a page was taken.
@@ -65,6 +67,8 @@ pub struct RouterSettings {
     pub reject_log: Arc<RejectLog>,
     /// Where refusals are shown.
     pub rejects: Arc<RejectBoard>,
+    /// Where refused payloads go, if anywhere.
+    pub dead_letters: Option<DeadLetters>,
     /// The process' clock.
     pub clock: Clock,
     /// Unix time as all readers tell it.
@@ -89,6 +93,7 @@ impl Router {
                 metrics: metrics.workers[worker].clone(),
                 log: settings.reject_log,
                 board: settings.rejects,
+                letters: settings.dead_letters,
             },
             lag: metrics.queue_lag.clone(),
             clock: settings.clock,
@@ -198,6 +203,9 @@ impl Account {
     fn refuse(&self, reject: Reject, sample: &[u8], length: u64, page_at: PageTime) {
         add(&self.metrics.rejected[reject.reason as usize], 1);
         self.log.note(&reject, sample, page_at.now);
+        if let Some(letters) = &self.letters {
+            letters.offer(sample, length);
+        }
         self.board.note(self.worker, Refusal { at: page_at.unix, reject, sample, length });
     }
 }

@@ -130,6 +130,24 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     },
     SelfMetric {
+        name: "dead_letters_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Refused samples that were written to the list that Redis.DeadLetterKey names; 0 where it names none.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.dead_letters.written.load(Ordering::Relaxed) as f64);
+        },
+    },
+    SelfMetric {
+        name: "dead_letters_dropped_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Refused samples that were not written to the list that Redis.DeadLetterKey names, since Redis refused them or could not take them as fast as they came. They are counted and explained like any refused sample; only their bytes are lost. The gateway's log says why.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.dead_letters.dropped.load(Ordering::Relaxed) as f64);
+        },
+    },
+    SelfMetric {
         name: "series_limit_hits_total",
         kind: Kind::Counter,
         labels: &[],

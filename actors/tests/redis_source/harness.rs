@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use psg_actors::self_metrics::{RedisMetrics, WorkerMetrics};
-use psg_actors::settings::{Endpoint, QueueSettings, RedisTarget};
+use psg_actors::settings::{DeadLetterSettings, Endpoint, QueueSettings, RedisTarget};
 use psg_actors::source::redis::{RedisQueue, RedisSource};
 use psg_actors::source::{ErrorKind, QueueSource, Slice, SourceError, Taken};
 use psg_actors::stop::{StopSignal, Stopper, stop_signal};
@@ -74,6 +74,7 @@ pub fn settings(endpoints: Vec<Endpoint>) -> QueueSettings {
         workers: 1,
         pop_count: None,
         max_bytes_in_flight: 2 * 1024 * 1024,
+        dead_letters: DeadLetterSettings { key: String::new(), max_length: 1, max_bytes: 1024 },
     }
 }
 

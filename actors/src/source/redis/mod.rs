@@ -15,11 +15,14 @@ mod role;
 mod error;
 mod wake;
 mod health;
+mod link;
 mod monitor;
+mod letters;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub use letters::LetterWriter;
 pub use source::RedisSource;
 
 use self::connect::Connector;

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo, cmd};
-use tokio::task::AbortHandle;
+use redis::cmd;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::super::{ErrorKind, SourceError};
 use super::Shared;
 use super::error::crate_failed;
 use super::health::Party;
+use super::link::Link;
 use crate::backoff::Backoff;
 use crate::stop::StopSignal;
 
@@ -21,9 +20,6 @@ use crate::stop::StopSignal;
 const UNKNOWN_LENGTH: i64 = -1;
 
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the answer may take.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// Asks until the stop signal comes.
 pub async fn run(shared: Arc<Shared>, mut stop: StopSignal) {
@@ -35,22 +31,15 @@ pub async fn run(shared: Arc<Shared>, mut stop: StopSignal) {
 
 struct Monitor {
     shared: Arc<Shared>,
-    link: Option<Link>,
+    link: Option<MonitorLink>,
     connected_before: bool,
     length_denied: bool,
 }
 
-/// The crate's connection, its driver task, and when it was opened.
-struct Link {
-    connection: MultiplexedConnection,
-    driver: AbortHandle,
+/// A link, and how many detours there had been when it was opened.
+struct MonitorLink {
+    link: Link,
     detours: u64,
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
 }
 
 impl Monitor {
@@ -96,7 +85,7 @@ impl Monitor {
     async fn length(&mut self) -> Result<Option<u64>, SourceError> {
         let llen = cmd("LLEN").arg(&self.shared.key).take();
         let link = self.link().await?;
-        match llen.query_async::<u64>(&mut link.connection).await {
+        match llen.query_async::<u64>(&mut link.link.connection).await {
             Ok(length) => Ok(Some(length)),
             Err(cause) => {
                 let failure = crate_failed("LLEN", &cause);
@@ -138,7 +127,7 @@ impl Monitor {
         }
     }
 
-    async fn link(&mut self) -> Result<&mut Link, SourceError> {
+    async fn link(&mut self) -> Result<&mut MonitorLink, SourceError> {
         let detours = self.shared.connector.detours();
         if self.link.as_ref().is_some_and(|link| link.detours != detours) {
             self.link = None;
@@ -150,21 +139,13 @@ impl Monitor {
         Ok(self.link.insert(link))
     }
 
-    async fn connect(&mut self, detours: u64) -> Result<Link, SourceError> {
-        let connected = self.shared.connector.connect().await?;
-        // Logged in already: the crate is left nothing to say first.
-        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER));
-        let (connection, driver) =
-            MultiplexedConnection::new_with_config(&info, connected.stream, config)
-                .await
-                .map_err(|cause| crate_failed("connecting", &cause))?;
-        let driver = tokio::spawn(driver).abort_handle();
+    async fn connect(&mut self, detours: u64) -> Result<MonitorLink, SourceError> {
+        let link = Link::open(&self.shared.connector).await?;
         if self.connected_before {
             self.shared.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         self.connected_before = true;
-        Ok(Link { connection, driver, detours })
+        Ok(MonitorLink { link, detours })
     }
 
     fn forget_link_after(&mut self, kind: ErrorKind) {

@@ -1,0 +1,43 @@
+//! A link: the crate's connection on a stream that is logged in, for those who
+//! ask little and need no speed.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisConnectionInfo};
+use tokio::task::AbortHandle;
+
+use super::super::SourceError;
+use super::connect::Connector;
+use super::error::crate_failed;
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A connection and its driver task, which ends with it.
+pub struct Link {
+    /// The connection.
+    pub connection: MultiplexedConnection,
+    driver: AbortHandle,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Link {
+    /// Connects to the primary.
+    pub async fn open(connector: &Connector) -> Result<Self, SourceError> {
+        let connected = connector.connect().await?;
+        // Logged in already: the crate is left nothing to say first.
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER));
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&info, connected.stream, config)
+                .await
+                .map_err(|cause| crate_failed("connecting", &cause))?;
+        Ok(Self { connection, driver: tokio::spawn(driver).abort_handle() })
+    }
+}
