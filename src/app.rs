@@ -15,6 +15,7 @@ use std::time::Duration;
 use actix::{Actor, Arbiter};
 use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::dead_letters::DeadLetters;
+use psg_actors::http::admin::Admin;
 use psg_actors::http::{self, HttpState, Unready};
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
 use psg_actors::reject_log::RejectLog;
@@ -134,7 +135,8 @@ async fn serve(
     let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, facts));
     let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
     let rejects = parts.rejects.clone();
-    let state = HttpState { scrapes, unready, status: status.clone(), rejects, shards };
+    let admin = Admin::new(parts.catalog.clone(), settings.http.enable_admin);
+    let state = HttpState { scrapes, unready, status: status.clone(), rejects, shards, admin };
     let side = http::bind(&settings.http, state)?;
     let (handle, server) = (side.handle, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -309,6 +311,7 @@ fn start_readers(
             shards: parts.shards.count(),
             cache_series: settings.metrics.reader_cache_series,
             sort_labels: settings.metrics.sort_labels,
+            overflow: settings.metrics.overflow,
             reader: ReaderIndex::default(),
         },
         catalog: parts.catalog.clone(),

@@ -1,5 +1,7 @@
 //! The HTTP side: who may ask what, and what is answered.
 
+pub mod admin;
+mod cardinality;
 mod metrics;
 mod negotiate;
 mod probes;
@@ -44,6 +46,8 @@ pub struct HttpState {
     pub rejects: Arc<RejectBoard>,
     /// The shards' inboxes.
     pub shards: ShardSet,
+    /// What may be removed.
+    pub admin: admin::Admin,
 }
 
 /// Tells why the gateway is not ready, without secrets; `None` where it is.
@@ -118,6 +122,22 @@ pub static ROUTES: &[Route] = &[
         path: rejects::PATH,
         meaning: "The last 256 refused samples as JSON, the newest first: when, why, what was expected and what came, and the payload's first 512 bytes where `Http.ExposePayloads` is true; and the metrics whose samples come with another layout than their first one.",
         resource: |resource| get_and_head(resource, rejects::rejects),
+    },
+    Route {
+        path: crate::cardinality::PATH,
+        meaning: "Who has how much, as JSON: the 20 metrics with the most series, and the 20 label names with the most distinct values, exact up to 1,024 and estimated beyond. Looks at every series; one at a time.",
+        resource: |resource| get_and_head(resource, cardinality::cardinality),
+    },
+    Route {
+        path: admin::PATH,
+        meaning: "`DELETE` alone, and only with `Http.EnableAdmin`: removes a metric with its series, what is kept of expired ones, its type and its layout. Answers when all of it is gone.",
+        resource: |resource| {
+            resource.route(web::delete().to(admin::remove)).default_service(web::to(|| async {
+                HttpResponse::MethodNotAllowed()
+                    .insert_header((ALLOW, "DELETE"))
+                    .body("only DELETE\n")
+            }))
+        },
     },
 ];
 

@@ -11,6 +11,7 @@ pub mod shard_set;
 pub mod shard;
 pub mod checkpoint;
 pub mod scrape;
+pub mod cardinality;
 pub mod http;
 pub mod self_metrics;
 pub mod status;

@@ -127,6 +127,8 @@ pub struct WorkerMetrics {
     pub processed: AtomicU64,
     /// Samples with another layout or other objectives than their family's.
     pub layout_mismatches: AtomicU64,
+    /// Samples that went to an overflow series.
+    pub folded: AtomicU64,
     /// Refused samples, indexed by `reason as usize`.
     pub rejected: [AtomicU64; Reason::COUNT],
 }

@@ -195,6 +195,9 @@ pub struct MetricSettings {
     pub series: SeriesLimits,
     /// Labels that are taken off every sample.
     pub drop_labels: DropLabels,
+    /// Whether counters and histograms beyond these are folded into one series
+    /// of their name; else they are refused.
+    pub overflow: bool,
     /// Window and estimator of summaries.
     pub summary: SummarySettings,
     /// When idle series leave.
@@ -227,6 +230,8 @@ pub struct ShardSettings {
 pub struct HttpSettings {
     /// Where to listen; at least one address.
     pub listen: Vec<SocketAddr>,
+    /// Whether metrics may be removed.
+    pub enable_admin: bool,
     /// Whether refused payloads are shown.
     pub expose_payloads: bool,
 }

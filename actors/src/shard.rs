@@ -2,6 +2,7 @@
 //! one bounded inbox for all messages, which it takes in order; a scrape is
 //! written in slices, and what comes in meanwhile is applied between them.
 
+mod asides;
 mod checkpoint;
 
 use std::collections::VecDeque;
@@ -10,18 +11,23 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use psg_engine::cardinality::LabelValues;
+use psg_engine::catalog::Family;
 use psg_engine::exposition::Format;
 use psg_engine::merge::Fragment;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
-use psg_engine::store::{Batch, ExposeJob, Notice, SnapshotOrder, Store, StoreSettings};
+use psg_engine::store::{
+    Batch, ExposeJob, Notice, Removed, SnapshotOrder, Store, StoreSettings, SurveyJob,
+};
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::clock::Clock;
 use crate::self_metrics::ShardMetrics;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
+use asides::{Aside, Asides};
 
 pub use checkpoint::{RestoredPart, SnapshotPart};
 
@@ -58,6 +64,18 @@ pub enum ShardMessage {
         /// Where the fragments go; it has room for them.
         reply: Sender<Exposed>,
     },
+    /// Count the values of labels.
+    Survey {
+        /// Where the answer goes; it has room for it.
+        reply: Sender<LabelValues>,
+    },
+    /// Drop a family that was retired.
+    Remove {
+        /// Which.
+        family: Arc<Family>,
+        /// Where the answer goes; it has room for it.
+        reply: Sender<Removed>,
+    },
     /// Write the state as it is now, while what comes is applied.
     Snapshot {
         /// What of it.
@@ -91,11 +109,11 @@ pub enum ShardMessage {
 pub enum Word {
     /// The answer to a question.
     Defined(Defined),
-    /// Series have expired.
+    /// Series have expired, or were removed.
     Expired(Expired),
 }
 
-/// Word of series that have expired: the reader that holds them has to give
+/// Word of series that have expired or were removed: the reader that holds them has to give
 /// them back. It is sent once for each series that a reader holds, so what
 /// waits in a reader's channel is bounded by its cache.
 #[derive(Debug)]
@@ -134,6 +152,7 @@ pub struct Shard {
     /// The channel of each reader that has asked something.
     readers: Vec<Option<UnboundedSender<Word>>>,
     snapshot: Option<SnapshotUnderWay>,
+    asides: Asides,
     metrics: Arc<ShardMetrics>,
     checkpoints: Arc<CheckpointMetrics>,
     clock: Clock,
@@ -156,6 +175,7 @@ impl Shard {
             scrapes: VecDeque::new(),
             readers: vec![None; MAX_READERS],
             snapshot: None,
+            asides: Asides::new(),
             metrics,
             checkpoints,
             clock,
@@ -170,7 +190,10 @@ impl Shard {
     /// Works until the inbox is closed and empty.
     pub fn run(mut self) {
         loop {
-            if self.expose_slice() | self.snapshot_slice() || self.expire_slice() {
+            if self.expose_slice() | self.snapshot_slice()
+                || self.aside_slice()
+                || self.expire_slice()
+            {
                 let inbox = self.inbox.clone();
                 inbox.try_iter().take(MESSAGES_PER_SLICE).for_each(|message| self.handle(message));
                 continue;
@@ -197,6 +220,13 @@ impl Shard {
             ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
             ShardMessage::Expose { format, reply } => {
                 self.scrapes.push_back((ExposeJob::new(format), reply));
+            }
+            ShardMessage::Survey { reply } => {
+                self.asides.push_back(Aside::Survey(SurveyJob::default(), reply));
+            }
+            ShardMessage::Remove { family, reply } => {
+                let job = self.store.begin_removal(family);
+                self.asides.push_back(Aside::Remove(job, reply));
             }
             ShardMessage::Snapshot { order, shards, reply } => {
                 self.begin_snapshot(order, shards, reply);
@@ -227,6 +257,9 @@ impl Shard {
         // A reader that has gone needs no answer: the process is ending.
         let _ = reply.send(Word::Defined(Defined { shard: self.index, answers }));
         self.readers[usize::from(reader.0)] = Some(reply);
+        if self.store.has_notices() {
+            self.tell_readers();
+        }
     }
 
     /// Lets some series expire; false where none is due. What a scrape shows

@@ -6,9 +6,11 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use psg_engine::cardinality::LabelValues;
+use psg_engine::catalog::Family;
 use psg_engine::exposition::Format;
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::StoreSettings;
+use psg_engine::store::{Removed, StoreSettings};
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
@@ -89,6 +91,25 @@ impl ShardSet {
         for number in 0..self.inboxes.len() {
             let message = ShardMessage::Expose { format, reply: reply.clone() };
             self.send(ShardIndex(number as u16), message)?;
+        }
+        Ok(parts)
+    }
+
+    /// Asks every shard to count the values of labels.
+    pub fn survey(&self) -> Result<Receiver<LabelValues>, ShardsGone> {
+        let (reply, parts) = bounded(self.inboxes.len());
+        for shard in self.count().all() {
+            self.send(shard, ShardMessage::Survey { reply: reply.clone() })?;
+        }
+        Ok(parts)
+    }
+
+    /// Asks every shard to drop a family that was retired.
+    pub fn remove(&self, family: &Arc<Family>) -> Result<Receiver<Removed>, ShardsGone> {
+        let (reply, parts) = bounded(self.inboxes.len());
+        for shard in self.count().all() {
+            let (family, reply) = (family.clone(), reply.clone());
+            self.send(shard, ShardMessage::Remove { family, reply })?;
         }
         Ok(parts)
     }

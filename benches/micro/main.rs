@@ -66,6 +66,7 @@ impl Engine {
             shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,
+            overflow: false,
             reader: ReaderIndex(0),
         };
         let catalog = Catalog::new(limits, SummarySettings::default());

@@ -5,8 +5,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::Options;
-use super::support::child::ChildGuard;
 use super::support::Failure;
+use super::support::child::ChildGuard;
 
 /// A running load tool.
 pub struct Load {

@@ -14,6 +14,8 @@ mod parts;
 mod family_cache;
 mod series_cache;
 mod clock;
+mod overflow;
+mod retired;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,13 +25,16 @@ use crate::labels::{DropLabels, LabelRenderer};
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
-use crate::series::{Handle, ReaderIndex, SeriesKey};
+use crate::series::{Handle, ReaderIndex, SeriesKey, Slot};
 use crate::sharding::{ShardCount, ShardIndex, series_hash};
 use crate::store::{Batch, Extra};
 use crate::timestamp::{Ttl, UnixTime};
 use crate::wire::{Decoder, begins_array};
 
+pub use overflow::OVERFLOW_LABELS;
+
 use family_cache::FamilyCache;
+use overflow::Overflow;
 use series_cache::{EntryId, SeriesCache, State};
 use template::{Located, TemplateCache, Verdict};
 
@@ -46,6 +51,9 @@ pub struct IntakeSettings {
     pub cache_series: usize,
     /// Whether labels are printed sorted; else in first-seen order.
     pub sort_labels: bool,
+    /// Whether counters and histograms beyond a series limit are folded into
+    /// one series of their family; else they are refused.
+    pub overflow: bool,
     /// Whose intake it is.
     pub reader: ReaderIndex,
 }
@@ -64,6 +72,11 @@ pub struct Intake {
     payloads: u32,
     unknown: Vec<(EntryId, SeriesKey)>,
     layout_mismatches: u64,
+    overflow: Overflow,
+    /// [`Catalog::retirements`] at the last look.
+    retirements: u64,
+    /// Slots of retired families, to be given back with the page.
+    given_back: Vec<(ShardIndex, Slot)>,
     /// When the page in hand was taken.
     taken_at: UnixTime,
     /// The newest timestamp of the page in hand.
@@ -146,6 +159,8 @@ pub struct Outcome {
     pub batches: Vec<Batch>,
     /// Samples that admission refused.
     pub refused: Vec<Refused>,
+    /// Samples that went to an overflow series.
+    pub folded: u64,
     /// When the page was taken.
     pub taken_at: UnixTime,
     /// The newest timestamp that an accepted payload of the page had.
@@ -179,6 +194,9 @@ impl Intake {
             payloads: 0,
             unknown: Vec::new(),
             layout_mismatches: 0,
+            overflow: Overflow::default(),
+            retirements: catalog.retirements(),
+            given_back: Vec::new(),
             taken_at: UnixTime::default(),
             newest: None,
             extras: Vec::new(),
@@ -192,6 +210,7 @@ impl Intake {
     /// Begins a page that is taken from the queue at `now`.
     pub fn begin(&mut self, now: UnixTime) {
         self.taken_at = now;
+        self.look_for_retired();
     }
 
     /// Takes the next payload of the page: one sample, or an array of them.
@@ -301,6 +320,9 @@ impl Intake {
     /// Takes a shard's answers, one for each key that it was asked for.
     pub fn answer(&mut self, asked: Asked, answers: Vec<Result<Handle, Reason>>) {
         for (entry, answer) in asked.entries.into_iter().zip(answers) {
+            if self.settings.overflow && answer.is_err() {
+                self.overflow.note(entry);
+            }
             self.series.resolve(entry, asked.shard, answer);
         }
     }
@@ -313,6 +335,7 @@ impl Intake {
 
     /// Ends the page, after every shard has answered.
     pub fn finish(&mut self) -> Outcome {
+        self.settle_folded();
         let mut outcome = Outcome::default();
         outcome.batches.resize_with(self.settings.shards.get(), Batch::default);
         let expected = self.page.len() / self.settings.shards.get();
@@ -332,6 +355,11 @@ impl Intake {
                     }
                     batch.values.push((slot, routed.value));
                 }
+                State::Folded { shard, slot } => {
+                    // What it says of its own series is not for this one.
+                    outcome.batches[shard.get()].values.push((slot, routed.value));
+                    outcome.folded += 1;
+                }
                 State::Refused(reason) => {
                     let part = self.parts.binary_search_by_key(&index, |part| part.routed);
                     outcome.refused.push(Refused {
@@ -349,6 +377,9 @@ impl Intake {
         outcome.taken_at = self.taken_at;
         outcome.newest = self.newest.take();
         outcome.layout_mismatches = std::mem::take(&mut self.layout_mismatches);
+        for (shard, slot) in self.given_back.drain(..) {
+            outcome.batches[shard.get()].forget.push(slot);
+        }
         self.series.end_page(|leaving| {
             leaving.templates().for_each(|template| self.templates.forget(template));
             if let Some((shard, slot)) = leaving.slot {
@@ -471,6 +502,7 @@ mod tests {
             shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,
+            overflow: false,
             reader: ReaderIndex(0),
         };
         let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());

@@ -70,6 +70,29 @@ impl LabelRenderer {
     }
 }
 
+/// The labels of a label text: their names, and their values as they are
+/// printed.
+pub fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (name, quoted) = rest.split_once("=\"")?;
+        let end = end_of_value(quoted);
+        rest = quoted[end..].trim_start_matches('"').trim_start_matches(',');
+        Some((name, &quoted[..end]))
+    })
+}
+
+/// Where the first quote stands that is not escaped.
+fn end_of_value(quoted: &str) -> usize {
+    let mut is_escaped = false;
+    let ends = |byte: &u8| {
+        let found = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        found
+    };
+    quoted.as_bytes().iter().position(ends).unwrap_or(quoted.len())
+}
+
 fn append(out: &mut String, label: Label<'_>) {
     if !out.is_empty() {
         out.push(',');
@@ -103,5 +126,16 @@ mod tests {
             r#"b="2",_x="1",A="3""#,
         );
         check(&[("a", "\"\\\n")], r#"a="\"\\\n""#, r#"a="\"\\\n""#);
+    }
+
+    #[test]
+    fn texts_come_apart_again() {
+        let of = |text| parts(text).collect::<Vec<_>>();
+        assert_eq!(of(""), []);
+        assert_eq!(of(r#"a="1",b="""#), [("a", "1"), ("b", "")]);
+        assert_eq!(
+            of(r#"a="\\",b="\",=\\\"",c="x""#),
+            [("a", r"\\"), ("b", r#"\",=\\\""#), ("c", "x")]
+        );
     }
 }

@@ -14,6 +14,7 @@ pub mod sample;
 pub mod wire;
 pub mod name;
 pub mod labels;
+pub mod cardinality;
 pub mod catalog;
 pub mod series;
 pub mod sharding;

@@ -47,6 +47,8 @@ pub struct Exposition {
 /// two families that print the same name the newer alone is in it.
 pub fn merge(format: Format, sources: Vec<Vec<Fragment>>) -> Exposition {
     let mut fragments: Vec<Fragment> = sources.into_iter().flatten().collect();
+    // Retired while the scrape was under way: some shards may have it no more.
+    fragments.retain(|fragment| !fragment.family.is_retired());
     // Stable, so series keep their order; and quick, since each source is sorted.
     fragments.sort_by(|left, right| identity(left).cmp(&identity(right)));
     let mut blocks: Vec<&[Fragment]> = fragments.chunk_by(same_name).map(newest).collect();

@@ -27,16 +27,20 @@ mod expire;
 mod expose;
 mod holders;
 mod listing;
+mod remove;
 mod restore;
 mod snapshot;
+mod survey;
 mod tombstones;
 mod wheel;
 
 pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
 pub use holders::Notice;
+pub use remove::{RemoveJob, Removed};
 pub use restore::Restored;
 pub use snapshot::{Snapshot, SnapshotOrder};
+pub use survey::SurveyJob;
 pub use tombstones::{
     Tombstone, TombstoneBudget, TombstoneId, TombstoneKey, TombstoneSettings, Tombstones, Total,
 };
@@ -162,7 +166,8 @@ impl Store {
         let SeriesKey { family, labels, display, hash: _, admission } = key;
         match admission {
             Admission::Counted => family.reserve_place()?,
-            Admission::Overflow => {}
+            Admission::Overflow if family.live_series() > 0 => {}
+            Admission::Overflow => return Err(Reason::SeriesLimit),
         }
         self.generation.0 = self.generation.0.wrapping_add(1);
         let generation = self.generation;
@@ -180,6 +185,10 @@ impl Store {
             has_own_ttl: false,
         });
         self.display.extend(display.map(|text| (slot, text)));
+        if self.series_mut(slot).family.is_retired() {
+            // The question was on its way when the family went.
+            self.tell_holders(slot);
+        }
         Ok(Handle { slot, generation })
     }
 

@@ -77,6 +77,7 @@ fn reader(
             shards: ShardCount::new(SHARDS),
             cache_series: 5,
             sort_labels: true,
+            overflow: false,
             reader,
         },
         catalog,

@@ -63,6 +63,7 @@ impl<'a> Checker<'a> {
             shards: self.shards(),
             http: HttpSettings {
                 listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses),
+                enable_admin: self.flag(&HTTP_ENABLE_ADMIN),
                 expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
             },
         };
@@ -173,6 +174,11 @@ impl<'a> Checker<'a> {
                     kind.choice(text).and_then(kind::estimator).ok_or_else(|| unlike(kind, text))
                 }),
             },
+            overflow: self.read(&METRICS_ON_SERIES_LIMIT, |kind, text| match kind.choice(text) {
+                Some("drop") => Ok(false),
+                Some("overflow") => Ok(true),
+                Some(_) | None => Err(unlike(kind, text)),
+            }),
             expiry: self.expiry(),
             drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
                 kind.label_names(text).map(DropLabels::new).ok_or_else(|| unlike(kind, text))

@@ -185,7 +185,7 @@ settings! {
     /// Live series of one metric name.
     METRICS_MAX_SERIES_PER_METRIC = "Metrics.MaxSeriesPerMetric", Value("100000"), whole(1, 1_000_000_000), Built;
     /// What happens to a sample whose new series would pass a limit: `drop`, or `overflow` into one series per name.
-    METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]), Reserved;
+    METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]), Built;
     /// Label names, comma-separated, that are taken off every sample: series that differ in nothing else become one.
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames, Built;
     /// Whether series without an `instance` label show `instance=""`.
@@ -217,7 +217,7 @@ settings! {
     /// After SIGTERM, seconds to wait for each known scraper to fetch the last totals.
     HTTP_SHUTDOWN_LINGER_SECONDS = "Http.ShutdownLingerSeconds", Value("0"), whole(0, 3600), Reserved;
     /// Whether `DELETE /api/v1/metrics/{name}` is there.
-    HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag, Reserved;
+    HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag, Built;
     /// Whether `/api/v1/rejects` shows payloads, which may hold what is not for everyone.
     HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag, Built;
     /// TLS and passwords for the HTTP side: a web-config file as other Prometheus exporters take it.

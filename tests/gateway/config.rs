@@ -80,11 +80,9 @@ fn what_is_not_built_yet_is_refused() {
     let cases = [
         ("Redis__Delivery", "exactly-once"),
         ("Metrics__StateFile", "state"),
-        ("Metrics__OnSeriesLimit", "overflow"),
         ("Metrics__EmptyInstance", "true"),
         ("Metrics__FirstIncrement", "exact"),
         ("Http__ShutdownLingerSeconds", "5"),
-        ("Http__EnableAdmin", "true"),
         ("Http__ConfigFile", "web.yml"),
     ];
     for (name, value) in cases {

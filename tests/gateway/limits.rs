@@ -79,6 +79,30 @@ fn the_limits_hold_over_all_shards() {
     });
 }
 
+#[test]
+fn what_is_beyond_a_limit_may_go_to_one_series_of_its_name() {
+    let mut rig = Rig::with(&[
+        ("Metrics__MaxSeriesPerMetric", "2"),
+        ("Metrics__OnSeriesLimit", "overflow"),
+        ("Metrics__ReaderCacheSeries", "2"),
+        ("Shards__Count", "3"),
+    ]);
+    for round in 1..=3 {
+        for kind in ["counter", "histogram", "gauge"] {
+            let payloads: Vec<String> =
+                (0..10).map(|i| sample(kind, kind, &i.to_string())).collect();
+            let seen = rig.send(&payloads);
+            let overflow = &[("otel_metric_overflow", "true")];
+            let name = if kind == "histogram" { "histogram_count" } else { kind };
+            let expected = (kind != "gauge").then_some(f64::from(8 * round));
+            assert_eq!(seen.value(name, overflow), expected, "{name}");
+        }
+    }
+    let seen = rig.gateway.scrape();
+    assert_eq!(seen.rejected("metric_series_limit"), 3 * 8, "gauges are refused as ever");
+    assert_eq!(seen.sum("prom_stream_gateway_series_limit_hits_total"), f64::from(3 * 3 * 8));
+}
+
 fn sample(kind: &str, name: &str, label: &str) -> String {
     let buckets = if kind == "histogram" { r#","buckets":[1]"# } else { "" };
     format!(r#"{{"type":"{kind}","name":"{name}","value":1,"labels":{{"i":"{label}"}}{buckets}}}"#)

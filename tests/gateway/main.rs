@@ -11,6 +11,7 @@ mod reference;
 mod rejects;
 mod shapes;
 
+mod cardinality;
 mod expiry;
 mod limits;
 mod shards;

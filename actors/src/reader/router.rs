@@ -131,6 +131,12 @@ impl Router {
     /// Asks the shards for the series that are not known, and waits for all
     /// answers.
     async fn define_unknown(&mut self) -> Result<(), ShardsGone> {
+        self.ask_for_unknown().await?;
+        self.intake.fold_refused();
+        self.ask_for_unknown().await
+    }
+
+    async fn ask_for_unknown(&mut self) -> Result<(), ShardsGone> {
         let mut asked: Vec<Asked> = Vec::new();
         for unknown in self.intake.unknown() {
             let (keys, kept) = unknown.ask();
@@ -168,6 +174,7 @@ impl Router {
         let outcome = self.intake.finish();
         add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
         let (taken_at, newest) = (outcome.taken_at, outcome.newest);
+        add(&self.account.metrics.folded, outcome.folded);
         for refused in outcome.refused {
             let sample = sample_of(page, &refused);
             self.account.refuse(refused.reject, sample, sample.len() as u64, page_at);

@@ -151,14 +151,16 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         name: "series_limit_hits_total",
         kind: Kind::Counter,
         labels: &[],
-        help: "Samples that were refused because they would have made a new series where Metrics.MaxSeries or Metrics.MaxSeriesPerMetric is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
+        help: "Samples that were refused, or went to an overflow series, because they would have made a new series where Metrics.MaxSeries or Metrics.MaxSeriesPerMetric is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
         read: |reading, lines| {
             let limits = [Reason::SeriesLimit, Reason::MetricSeriesLimit];
             let of = |counts: &[AtomicU64]| -> u64 {
                 limits.iter().map(|reason| counts[*reason as usize].load(Ordering::Relaxed)).sum()
             };
-            let total: u64 = reading.metrics.workers.iter().map(|w| of(&w.rejected)).sum();
-            lines.plain(total as f64);
+            let hits = |worker: &Arc<super::WorkerMetrics>| {
+                of(&worker.rejected) + worker.folded.load(Ordering::Relaxed)
+            };
+            lines.plain(reading.metrics.workers.iter().map(hits).sum::<u64>() as f64);
         },
     },
     SelfMetric {

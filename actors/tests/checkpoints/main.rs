@@ -53,6 +53,7 @@ impl Gateway {
                 cache_series: 10_000,
                 sort_labels: true,
                 drop_labels: DropLabels::default(),
+                overflow: false,
                 reader: ReaderIndex(0),
             },
             catalog,

@@ -50,13 +50,30 @@ impl FamilyCache {
     }
 
     fn keep(&mut self, name: &str, family: &Arc<Family>) -> FamilyId {
-        let id = self.ids.get(name).copied().or_else(|| self.free.pop()).unwrap_or_else(|| {
+        // Series of a retired family may still be known by its number.
+        let is_free = |id: &FamilyId| self.get(*id).is_none_or(|family| !family.is_retired());
+        let known = self.ids.get(name).copied().filter(is_free);
+        let id = known.or_else(|| self.free.pop()).unwrap_or_else(|| {
             self.families.push(None);
             FamilyId((self.families.len() - 1) as u32)
         });
         self.families[id.0 as usize] = Some(family.clone());
         self.ids.insert(name.into(), id);
         id
+    }
+
+    /// Forgets families that were retired. No series may be known by their
+    /// numbers any more.
+    pub fn drop_retired(&mut self) {
+        for number in 0..self.families.len() as u32 {
+            let family = &mut self.families[number as usize];
+            let Some(retired) = family.take_if(|family| family.is_retired()) else { continue };
+            let id = FamilyId(number);
+            if self.ids.get(retired.name()) == Some(&id) {
+                self.ids.remove(retired.name());
+            }
+            self.free.push(id);
+        }
     }
 
     /// Keeps this cache within twice the catalog's size.

@@ -70,6 +70,14 @@ pub enum State {
         /// Which series of that slot it is.
         generation: Generation,
     },
+    /// Admission refused it, and its samples go to an overflow series;
+    /// forgotten at the end of the page like those that are refused.
+    Folded {
+        /// The shard of that series.
+        shard: ShardIndex,
+        /// Where it lies there.
+        slot: Slot,
+    },
     /// Admission refused it; forgotten at the end of the page, since a place
     /// may come free.
     Refused(Reason),
@@ -213,9 +221,30 @@ impl SeriesCache {
             State::Known { shard, slot, .. } if self.entries.get(number as u32).is_some() => {
                 Some(((*shard, *slot), EntryId(number as u32)))
             }
-            State::Known { .. } | State::Unknown | State::Refused(_) => None,
+            State::Known { .. } | State::Folded { .. } | State::Unknown | State::Refused(_) => None,
         });
         known.collect()
+    }
+
+    /// Sends the samples of a refused series elsewhere.
+    pub fn fold(&mut self, id: EntryId, shard: ShardIndex, slot: Slot) {
+        self.states[id.0 as usize] = State::Folded { shard, slot };
+    }
+
+    /// Forgets, between two pages, the series of families that are gone;
+    /// `leave` is told what goes with each.
+    pub fn drop_families(
+        &mut self,
+        is_gone: impl Fn(FamilyId) -> bool,
+        mut leave: impl FnMut(Leaving),
+    ) {
+        for number in 0..self.states.len() as u32 {
+            if self.entries.get(number).is_some_and(|entry| is_gone(entry.family))
+                && let Some(entry) = self.entries.remove(number)
+            {
+                leave(self.unlink(number, &entry));
+            }
+        }
     }
 
     /// What is known of the series of an entry of this page.
@@ -249,7 +278,7 @@ impl SeriesCache {
                 }
                 Some((shard, slot))
             }
-            State::Unknown | State::Refused(_) => None,
+            State::Folded { .. } | State::Unknown | State::Refused(_) => None,
         };
         Leaving { slot, templates: std::mem::take(&mut self.templates[number as usize]) }
     }

@@ -45,6 +45,11 @@ impl Told {
 }
 
 impl Store {
+    /// Whether there is something to tell.
+    pub fn has_notices(&self) -> bool {
+        !self.told.notices.is_empty()
+    }
+
     /// What is to be told since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.told.notices)

@@ -60,6 +60,11 @@ impl Listings {
         }
     }
 
+    /// Takes a whole family out.
+    pub fn take(&mut self, family: &Arc<Family>) -> Vec<Slot> {
+        self.0.remove(&FamilyKey(family.clone())).unwrap_or_default().slots
+    }
+
     /// The first family, or the first one behind `key`.
     pub fn next(&self, key: Option<&FamilyKey>) -> Option<&FamilyKey> {
         let next = match key {

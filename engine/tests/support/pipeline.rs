@@ -34,6 +34,7 @@ pub struct PipelineSettings {
     pub expiry: ExpirySettings,
     pub summary: SummarySettings,
     pub tombstone_ttl_ms: u64,
+    pub overflow: bool,
     pub max_tombstones: usize,
 }
 
@@ -48,6 +49,7 @@ impl Default for PipelineSettings {
             drop_labels: &[],
             summary: SummarySettings::default(),
             tombstone_ttl_ms: 0,
+            overflow: false,
             max_tombstones: 1000,
         }
     }
@@ -58,6 +60,8 @@ pub struct Pipeline {
     pub catalog: Catalog,
     pub stores: Vec<Store>,
     pub layout_mismatches: u64,
+    /// Samples that went to overflow series.
+    pub folded: u64,
     /// What samples said besides their value, each with that.
     pub extras: Vec<(f64, Option<UnixTime>, Option<Ttl>)>,
     /// The newest timestamp that was taken.
@@ -76,6 +80,7 @@ impl Pipeline {
             shards: ShardCount::new(settings.shards),
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
+            overflow: settings.overflow,
             reader: ReaderIndex(0),
         };
         let tombstones = TombstoneSettings {
@@ -90,6 +95,7 @@ impl Pipeline {
             stores: shards.map(|shard| Store::new(store.clone(), shard)).collect(),
             catalog,
             layout_mismatches: 0,
+            folded: 0,
             extras: Vec::new(),
             newest: None,
             now: Moment(0),
@@ -111,8 +117,21 @@ impl Pipeline {
         &mut self,
         payloads: &[P],
     ) -> Vec<(usize, Vec<u8>, Reason)> {
-        let mut refused = Vec::new();
+        let refused = Vec::new();
         self.intake.begin(UnixTime::from_sample(f64::from(NOW)));
+        self.rest_of_page(payloads, refused)
+    }
+
+    /// Routes a page that began before what happened last.
+    pub fn page_in_flight<P: AsRef<[u8]>>(&mut self, payloads: &[P]) {
+        self.rest_of_page(payloads, Vec::new());
+    }
+
+    fn rest_of_page<P: AsRef<[u8]>>(
+        &mut self,
+        payloads: &[P],
+        mut refused: Vec<(usize, Vec<u8>, Reason)>,
+    ) -> Vec<(usize, Vec<u8>, Reason)> {
         for (number, payload) in payloads.iter().enumerate() {
             let refuse = |sample: &[u8], reject: Reject| {
                 refused.push((number, sample.to_vec(), reject.reason));
@@ -120,13 +139,9 @@ impl Pipeline {
             self.intake.route(payload.as_ref(), refuse);
         }
         let now = self.now;
-        for unknown in self.intake.unknown() {
-            let (keys, asked) = unknown.ask();
-            let store = &mut self.stores[asked.shard.get()];
-            let answers =
-                keys.into_iter().map(|key| store.define(key, ReaderIndex(0), now)).collect();
-            self.intake.answer(asked, answers);
-        }
+        self.ask(now);
+        self.intake.fold_refused();
+        self.ask(now);
         for Refused { payload, part, reject } in self.send() {
             let bytes = payloads[payload as usize].as_ref();
             let sample = part.map_or(bytes, |part| &bytes[part]);
@@ -135,9 +150,20 @@ impl Pipeline {
         refused
     }
 
+    fn ask(&mut self, now: Moment) {
+        for unknown in self.intake.unknown() {
+            let (keys, asked) = unknown.ask();
+            let store = &mut self.stores[asked.shard.get()];
+            let answers =
+                keys.into_iter().map(|key| store.define(key, ReaderIndex(0), now)).collect();
+            self.intake.answer(asked, answers);
+        }
+    }
+
     fn send(&mut self) -> Vec<Refused> {
         let outcome = self.intake.finish();
         self.layout_mismatches += outcome.layout_mismatches;
+        self.folded += outcome.folded;
         self.newest = self.newest.max(outcome.newest);
         for (store, batch) in self.stores.iter_mut().zip(outcome.batches) {
             let told =
@@ -167,13 +193,20 @@ impl Pipeline {
 
     /// The exposition of all shards.
     pub fn exposition(&mut self, format: Format) -> String {
+        self.exposition_with(format, || {})
+    }
+
+    /// The same, where something happens before it is merged.
+    pub fn exposition_with(&mut self, format: Format, meanwhile: impl FnOnce()) -> String {
         let now = self.now;
         let sources = self.stores.iter_mut().map(|store| {
             let mut job = ExposeJob::new(format);
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });
-        let exposition = merge(format, sources.collect());
+        let sources: Vec<_> = sources.collect();
+        meanwhile();
+        let exposition = merge(format, sources);
         let body: Vec<u8> = exposition.pieces.iter().flatten().copied().collect();
         assert_eq!(body.len(), exposition.length);
         String::from_utf8(body).expect("an exposition is UTF-8")

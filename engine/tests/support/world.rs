@@ -101,6 +101,7 @@ impl World {
                 cache_series: settings.cache_series,
                 sort_labels: true,
                 drop_labels: DropLabels::default(),
+                overflow: false,
                 reader: ReaderIndex(reader),
             };
             Intake::new(settings, catalog.clone())

@@ -197,6 +197,11 @@ impl Gateway {
         self.get(path, headers).expect("the gateway answers")
     }
 
+    /// DELETE that must be answered, whatever the status.
+    pub fn delete(&self, path: &str) -> Reply {
+        http::delete(self.port, path).expect("the gateway answers")
+    }
+
     /// `/metrics` in the text format.
     pub fn scrape(&self) -> Exposition {
         self.scrape_as(Format::Text)

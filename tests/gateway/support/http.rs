@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::time::Duration;
 
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 /// An answer, not decoded.
 #[derive(Debug)]
@@ -40,7 +41,21 @@ impl Reply {
 
 /// Asks `path` of the server on `port`; sends no header but those given.
 pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, String> {
-    let agent: Agent = Agent::config_builder()
+    let mut request = agent().get(format!("http://127.0.0.1:{port}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    reply(request.call().map_err(|error| format!("GET {path}: {error}"))?)
+}
+
+/// DELETE of `path` of the server on `port`.
+pub fn delete(port: u16, path: &str) -> Result<Reply, String> {
+    let request = agent().delete(format!("http://127.0.0.1:{port}{path}"));
+    reply(request.call().map_err(|error| format!("DELETE {path}: {error}"))?)
+}
+
+fn agent() -> Agent {
+    Agent::config_builder()
         .http_status_as_error(false)
         .accept("")
         .accept_encoding("")
@@ -48,12 +63,10 @@ pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, Str
         .max_redirects(0)
         .timeout_global(Some(Duration::from_secs(20)))
         .build()
-        .into();
-    let mut request = agent.get(format!("http://127.0.0.1:{port}{path}"));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let mut response = request.call().map_err(|error| format!("GET {path}: {error}"))?;
+        .into()
+}
+
+fn reply(mut response: Response<Body>) -> Result<Reply, String> {
     let status = response.status().as_u16();
     let headers = response
         .headers()
@@ -64,6 +77,6 @@ pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, Str
         .collect();
     let mut body = Vec::new();
     let mut reader = response.body_mut().as_reader();
-    reader.read_to_end(&mut body).map_err(|error| format!("GET {path}: {error}"))?;
+    reader.read_to_end(&mut body).map_err(|error| format!("the body: {error}"))?;
     Ok(Reply { status, headers, body })
 }

@@ -1,0 +1,83 @@
+//! Cardinality, as `/api/v1/cardinality` tells it: which metrics have the most
+//! series, and which label names the most distinct values. Asked of the shards
+//! when somebody wants to know; nothing is kept for it.
+
+use psg_engine::cardinality::LabelValues;
+use psg_engine::catalog::Catalog;
+use serde::Serialize;
+
+use crate::shard_set::{ShardSet, ShardsGone};
+
+/// The path under which it is served.
+pub const PATH: &str = "/api/v1/cardinality";
+
+/// Metrics, and label names, that are told.
+const TOLD: usize = 20;
+
+/// Who has how much.
+#[derive(Debug, Serialize)]
+pub struct Cardinality {
+    /// Series that have a place in the counts.
+    pub series: usize,
+    /// Metric names in use.
+    pub families: usize,
+    /// The metrics with the most series, most first.
+    pub metrics: Vec<Metric>,
+    /// The label names with the most distinct values, most first.
+    pub labels: Vec<Label>,
+    /// Labels that were not counted, since there are too many names.
+    pub labels_not_counted: u64,
+}
+
+/// A metric and its series.
+#[derive(Debug, Serialize)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its series; a histogram or a summary counts as one.
+    pub series: usize,
+}
+
+/// A label name and its values.
+#[derive(Debug, Serialize)]
+pub struct Label {
+    /// The name.
+    pub name: String,
+    /// Its distinct values, over all metrics.
+    pub values: u64,
+    /// Whether that is their exact number; else it is an estimate.
+    pub exact: bool,
+    /// Series that have the label.
+    pub series: u64,
+}
+
+impl Cardinality {
+    /// Asks the catalog and all shards. Waits for these, so it is not for
+    /// threads on which something else depends.
+    pub fn ask(catalog: &Catalog, shards: &ShardSet) -> Result<Self, ShardsGone> {
+        let mut found = LabelValues::default();
+        let parts = shards.survey()?;
+        for _ in 0..shards.count().get() {
+            found.merge(parts.recv().map_err(|_| ShardsGone)?);
+        }
+        let metric = |(series, family): (usize, std::sync::Arc<psg_engine::catalog::Family>)| {
+            Metric { name: family.name().to_owned(), kind: family.kind().as_str(), series }
+        };
+        let label = |label: psg_engine::cardinality::LabelName| Label {
+            name: label.name.into(),
+            values: label.values,
+            exact: label.is_exact,
+            series: label.series,
+        };
+        Ok(Self {
+            series: catalog.live_series(),
+            families: catalog.families(),
+            metrics: catalog.largest(TOLD).into_iter().map(metric).collect(),
+            labels: found.most(TOLD).into_iter().map(label).collect(),
+            labels_not_counted: found.left_out(),
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! What a shard does beside its work when somebody asks for it: surveys of
+//! label values, and the removal of a retired family. In slices, as scrapes
+//! are, so that samples do not wait.
+
+use std::collections::VecDeque;
+
+use crossbeam_channel::Sender;
+use psg_engine::cardinality::LabelValues;
+use psg_engine::store::{RemoveJob, Removed, SurveyJob};
+
+use super::Shard;
+
+/// Series that are looked at before messages have their turn.
+const SLICE_SERIES: usize = 1024;
+
+/// One of these.
+#[derive(Debug)]
+pub enum Aside {
+    /// Count label values; the answer has room in its channel.
+    Survey(SurveyJob, Sender<LabelValues>),
+    /// Remove a family; the answer has room in its channel.
+    Remove(RemoveJob, Sender<Removed>),
+}
+
+/// Those that wait, in the order in which they came.
+pub type Asides = VecDeque<Aside>;
+
+impl Shard {
+    /// Does a slice of the oldest; false where there is none.
+    pub(super) fn aside_slice(&mut self) -> bool {
+        let Some(aside) = self.asides.pop_front() else { return false };
+        match aside {
+            Aside::Survey(mut job, reply) => {
+                if self.store.survey_some(&mut job, SLICE_SERIES) {
+                    // Who has gone needs no answer.
+                    let _ = reply.send(job.finish());
+                } else {
+                    self.asides.push_front(Aside::Survey(job, reply));
+                }
+            }
+            Aside::Remove(mut job, reply) => {
+                let is_done = self.store.remove_some(&mut job, SLICE_SERIES);
+                self.tell_readers();
+                self.tell_shown();
+                if is_done {
+                    let _ = reply.send(job.removed());
+                } else {
+                    self.asides.push_front(Aside::Remove(job, reply));
+                }
+            }
+        }
+        true
+    }
+}
