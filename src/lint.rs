@@ -119,6 +119,7 @@ impl<'a, W: Write> Linter<'a, W> {
             shards: ShardCount::new(1),
             cache_series: settings.reader_cache_series,
             sort_labels: settings.sort_labels,
+            overflow: settings.overflow,
         };
         let catalog = Catalog::new(settings.series, settings.summary);
         Self {
@@ -151,6 +152,15 @@ impl<'a, W: Write> Linter<'a, W> {
         Ok(self.tally)
     }
 
+    fn ask_for_unknown(&mut self) {
+        for unknown in self.intake.unknown() {
+            let (keys, asked) = unknown.ask();
+            let answers =
+                keys.into_iter().map(|key| self.store.define(key, READER, Moment(0))).collect();
+            self.intake.answer(asked, answers);
+        }
+    }
+
     /// Gives the verdict on one payload, as a page of its own.
     fn payload(&mut self, payload: Payload<'_>) -> io::Result<()> {
         if payload.length > payload.bytes.len() {
@@ -163,12 +173,9 @@ impl<'a, W: Write> Linter<'a, W> {
         self.intake.route(payload.bytes, |sample, reject| {
             refused.push((sample.as_ptr() as usize - payload.bytes.as_ptr() as usize, reject));
         });
-        for unknown in self.intake.unknown() {
-            let (keys, asked) = unknown.ask();
-            let answers =
-                keys.into_iter().map(|key| self.store.define(key, READER, Moment(0))).collect();
-            self.intake.answer(asked, answers);
-        }
+        self.ask_for_unknown();
+        self.intake.fold_refused();
+        self.ask_for_unknown();
         let outcome = self.intake.finish();
         let place = |refused: &Refused| refused.part.as_ref().map_or(0, |part| part.start);
         refused.extend(outcome.refused.into_iter().map(|one| (place(&one), one.reject)));
@@ -247,6 +254,7 @@ mod tests {
         MetricSettings {
             payload: PayloadLimits { max_payload_bytes: 200, ..PayloadLimits::default() },
             series: SeriesLimits::default(),
+            overflow: false,
             summary: SummarySettings::default(),
             expiry: ExpirySettings::default(),
             tombstone_ttl_ms: 0,
