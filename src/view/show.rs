@@ -30,7 +30,11 @@ pub fn show(scene: Scene, manner: Manner, stop: &Stop) -> io::Result<()> {
     let looks = watch(&scene.url, manner.with_excerpt, stop)?;
     let is_over = || stop.is_set() || manner.end.is_some_and(|end| Instant::now() >= end);
     if manner.plain || !terminal::can_draw() {
-        return print(scene, &looks, is_over);
+        return match print(scene, &looks, is_over) {
+            // Whoever read the lines has enough of them.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            printed => printed,
+        };
     }
     draw(scene, &looks, is_over)
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{Clear, ClearType};
 
 use super::frame;
 use super::scene::Scene;
@@ -32,7 +34,10 @@ pub struct Screen(DefaultTerminal);
 impl Screen {
     /// Takes the terminal over.
     pub fn open() -> io::Result<Self> {
-        Ok(Self(ratatui::try_init()?))
+        let screen = Self(ratatui::try_init()?);
+        // Not every terminal has another, empty screen to change to.
+        execute!(io::stdout(), Clear(ClearType::All))?;
+        Ok(screen)
     }
 
     /// Draws the scene.

@@ -127,6 +127,15 @@ fn control_c_signals_and_time_give_the_terminal_back() {
 }
 
 #[test]
+fn it_ends_with_whoever_reads_its_lines() {
+    let lines = format!("{BINARY} demo | head -n 3; echo ${{PIPESTATUS[0]}}");
+    let output = Command::new("bash").args(["-c", &lines]).output().expect("bash runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with("metrics  http://") && said.ends_with("\n0\n"), "{said}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn lines_can_be_had_on_a_terminal_too() {
     let terminal = Terminal::run(&["demo", "--plain", "--seconds", "2"]);
     terminal.wait_for_text(&["up 0 s: in "]);
