@@ -243,6 +243,7 @@ impl Shard {
         let spent = before.elapsed().as_nanos() as u64;
         self.metrics.apply_nanoseconds.fetch_add(spent, Ordering::Relaxed);
         self.tell_shown();
+        self.tell_readers();
     }
 
     fn tell_shown(&self) {
@@ -257,9 +258,7 @@ impl Shard {
         // A reader that has gone needs no answer: the process is ending.
         let _ = reply.send(Word::Defined(Defined { shard: self.index, answers }));
         self.readers[usize::from(reader.0)] = Some(reply);
-        if self.store.has_notices() {
-            self.tell_readers();
-        }
+        self.tell_readers();
     }
 
     /// Lets some series expire; false where none is due. What a scrape shows
@@ -280,6 +279,9 @@ impl Shard {
     }
 
     fn tell_readers(&mut self) {
+        if !self.store.has_notices() {
+            return;
+        }
         let notices = self.store.take_notices();
         for (number, reply) in self.readers.iter().enumerate() {
             let Some(reply) = reply else { continue };

@@ -297,6 +297,7 @@ impl Store {
     fn show(&mut self, slot: Slot, now: Moment) -> bool {
         let series = held(&mut self.slots, slot);
         if series.family.is_retired() {
+            self.tell_holders(slot);
             return false;
         }
         let family = series.family.family();

@@ -1,4 +1,4 @@
-//! Series that come, expire and come back, against a model that knows nothing
+//! Series that come, expire, come back and are removed, against a model that knows nothing
 //! of slots, wheels, caches or notices: readers whose words are delivered late,
 //! shards whose inboxes are worked off late, scrapes at any moment.
 
@@ -26,6 +26,8 @@ enum Step {
     Tell(usize),
     /// A scrape.
     Scrape,
+    /// An operator removes the metric that a series is of.
+    Remove(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -37,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0usize..4).prop_map(Step::Drain),
         2 => (0usize..2).prop_map(Step::Tell),
         3 => Just(Step::Scrape),
+        1 => (0usize..24).prop_map(Step::Remove),
     ]
 }
 
@@ -49,6 +52,7 @@ fn run(world: &mut World, steps: &[Step]) {
             Step::Drain(shard) => world.drain(*shard),
             Step::Tell(reader) => world.tell(*reader),
             Step::Scrape => world.scrape(),
+            Step::Remove(series) => world.remove(*series),
         }
         world.check_bounds();
     }

@@ -51,10 +51,12 @@ impl Default for WorldSettings {
     }
 }
 
-/// A batch on its way, and the samples in it as the model knows them.
-struct OnItsWay {
-    batch: Batch,
-    samples: Vec<(usize, f64)>,
+/// What is on its way to a shard.
+enum OnItsWay {
+    /// A batch, and the samples in it as the model knows them.
+    Batch(Batch, Vec<(usize, f64)>),
+    /// The removal of a retired family.
+    Remove(Arc<Family>),
 }
 
 /// What the model knows of a series.
@@ -139,6 +141,7 @@ impl World {
             let answers = keys.into_iter().map(define).collect();
             // The answer comes behind what was told before.
             self.hear(reader);
+            self.pass_on_notices(asked.shard.get());
             self.intakes[reader].answer(asked, answers);
         }
         self.finish(reader, samples);
@@ -153,11 +156,7 @@ impl World {
         let shard = shard % self.stores.len();
         let store = &mut self.stores[shard];
         while !store.expire_some(2, moment(self.now)) {}
-        for notice in store.take_notices() {
-            for reader in (0..READERS).filter(|r| notice.readers.contains(ReaderIndex(*r as u8))) {
-                self.words[reader].push_back((ShardIndex(shard as u16), notice.handle));
-            }
-        }
+        self.pass_on_notices(shard);
         let (settings, now) = (&self.settings, self.now);
         for (series, known) in &mut self.model {
             if owner(*series, settings) == shard
@@ -180,11 +179,43 @@ impl World {
     /// A shard works off its inbox.
     pub fn drain(&mut self, shard: usize) {
         let shard = shard % self.stores.len();
-        while let Some(OnItsWay { batch, samples }) = self.inboxes[shard].pop_front() {
-            assert_eq!(batch.values.len(), samples.len());
-            self.stores[shard].apply(&batch, moment(self.now));
-            samples.into_iter().for_each(|(series, value)| self.model_sample(series, value));
+        while let Some(message) = self.inboxes[shard].pop_front() {
+            match message {
+                OnItsWay::Batch(batch, samples) => {
+                    self.stores[shard].apply(&batch, moment(self.now));
+                    self.pass_on_notices(shard);
+                    samples
+                        .into_iter()
+                        .for_each(|(series, value)| self.model_sample(series, value));
+                }
+                OnItsWay::Remove(family) => {
+                    let store = &mut self.stores[shard];
+                    let mut job = store.begin_removal(family);
+                    while !store.remove_some(&mut job, 2) {}
+                    self.pass_on_notices(shard);
+                }
+            }
         }
+    }
+
+    /// An operator removes the family of a series. What is on its way for it is
+    /// thrown away; what readers take from now on is new.
+    pub fn remove(&mut self, series: usize) {
+        let name = name(series);
+        let Some(family) = self.catalog.retire(&name) else { return };
+        for inbox in &mut self.inboxes {
+            for message in inbox.iter_mut() {
+                match message {
+                    OnItsWay::Batch(_, samples) => {
+                        samples.retain(|(other, _)| self::name(*other) != name);
+                    }
+                    OnItsWay::Remove(_) => {}
+                }
+            }
+            inbox.push_back(OnItsWay::Remove(family.clone()));
+        }
+        self.model.retain(|other, _| self::name(*other) != name);
+        self.seen.retain(|other, _| self::name(*other) != name);
     }
 
     /// A reader that waits for the queue hears what it was told, and obeys.
@@ -252,6 +283,14 @@ impl World {
         self.lines()[&series] * 10.0
     }
 
+    fn pass_on_notices(&mut self, shard: usize) {
+        for notice in self.stores[shard].take_notices() {
+            for reader in (0..READERS).filter(|r| notice.readers.contains(ReaderIndex(*r as u8))) {
+                self.words[reader].push_back((ShardIndex(shard as u16), notice.handle));
+            }
+        }
+    }
+
     fn hear(&mut self, reader: usize) {
         for (shard, handle) in self.words[reader].drain(..) {
             self.intakes[reader].forget(shard, &[handle]);
@@ -267,7 +306,8 @@ impl World {
             by_shard[owner(*series, &self.settings)].push((*series, f64::from(*tenths) / 10.0));
         }
         for (shard, (batch, samples)) in outcome.batches.into_iter().zip(by_shard).enumerate() {
-            self.inboxes[shard].push_back(OnItsWay { batch, samples });
+            assert_eq!(batch.values.len(), samples.len());
+            self.inboxes[shard].push_back(OnItsWay::Batch(batch, samples));
         }
     }
 
