@@ -14,6 +14,7 @@ mod requests;
 mod resp;
 mod route;
 mod secret;
+mod state;
 
 #[allow(dead_code, reason = "the engine's tests use more of it")]
 #[path = "../../../engine/tests/support/exposition_parser.rs"]
@@ -37,11 +38,12 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 6] = [
+pub const CHECKS: [Check; 7] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "resp", run: resp::check },
     Check { name: "requests", run: requests::check },
+    Check { name: "state", run: state::check },
     Check { name: "connection", run: connection::check },
     Check { name: "appsettings", run: appsettings::check },
 ];

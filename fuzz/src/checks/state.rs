@@ -1,0 +1,81 @@
+//! Stored state: whatever a segment holds, though its checksum be right, it is
+//! an error or series, and series that came back are the same once they have
+//! been stored again.
+
+use psg_engine::exposition::Format;
+use psg_engine::metric::Moment;
+use psg_engine::metric::summary::{Estimator, SummarySettings};
+use psg_engine::sharding::{Segment, ShardCount, ShardIndex};
+use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
+use psg_engine::store::{Snapshot, SnapshotOrder};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::pipeline::{Pipeline, PipelineSettings};
+
+/// When the state is read, by the process' clock.
+const NOW: Moment = Moment(20_000);
+
+/// The first byte chooses the estimator, the second how long gateways have run
+/// with the state; the rest is what a segment holds.
+pub fn check(data: &[u8]) {
+    let _ = Head::decode(&framed(*b"PSGH", data));
+    let [estimator, age, content @ ..] = data else { return };
+    let estimator = match estimator % 2 {
+        0 => Estimator::CkmsTargeted,
+        _ => Estimator::CkmsBiased,
+    };
+    let summary = SummarySettings { estimator, ..SummarySettings::default() };
+    let run_time = RunTime((1 << (age % 64)) - 1);
+    let number = segment_number(content).and_then(Segment::from_number);
+    let segment = number.unwrap_or(Segment::of(0));
+    let stored = StoredSegment { segment, bytes: framed(*b"PSGS", content).into() };
+    let Some(mut first) = restore(&[stored], summary, run_time) else { return };
+    let again = snapshot(&mut first, run_time);
+    let mut second = restore(&again, summary, run_time).expect("it was just written");
+    assert_eq!(second.lines(Format::Text), first.lines(Format::Text), "right: as first read");
+}
+
+/// The content in a frame without a fault.
+fn framed(magic: [u8; 4], content: &[u8]) -> Vec<u8> {
+    let head = [magic, [1, 0, 0, 0]].concat();
+    let checksum = xxh3_64_with_seed(content, xxh3_64(&head));
+    [head.as_slice(), &checksum.to_le_bytes(), content].concat()
+}
+
+/// The number that a segment gives itself: seven bits in each byte, the lowest
+/// first.
+fn segment_number(content: &[u8]) -> Option<u16> {
+    let end = content.iter().take(3).position(|byte| *byte < 0x80)?;
+    let number = content[..=end].iter().rev();
+    let number = number.fold(0, |number, byte| number << 7 | u32::from(byte & 0x7f));
+    u16::try_from(number).ok()
+}
+
+fn restore(
+    stored: &[StoredSegment],
+    summary: SummarySettings,
+    run_time: RunTime,
+) -> Option<Pipeline> {
+    let settings = PipelineSettings { shards: 1, summary, ..PipelineSettings::default() };
+    let mut pipeline = Pipeline::new(&settings);
+    pipeline.now = NOW;
+    let loading = Loading::new(stored, &pipeline.catalog, ShardCount::new(1)).ok()?;
+    for claimed in &loading.shards[0] {
+        pipeline.stores[0].restore(claimed, Instants { now: NOW, run_time }).ok()?;
+    }
+    Some(pipeline)
+}
+
+fn snapshot(pipeline: &mut Pipeline, run_time: RunTime) -> Vec<StoredSegment> {
+    let taken = Instants { now: NOW, run_time };
+    let order = SnapshotOrder { number: 1, all: true, taken };
+    let store = &mut pipeline.stores[0];
+    store.begin_snapshot(order, ShardIndex(0), ShardCount::new(1));
+    loop {
+        match store.snapshot_some(100) {
+            Snapshot::UnderWay => {}
+            Snapshot::Done(segments) => return segments,
+            Snapshot::None => panic!("a snapshot was begun"),
+        }
+    }
+}
