@@ -13,8 +13,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix::{Actor, Arbiter};
+use psg_actors::checkpoint::Checkpoints;
 use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::dead_letters::DeadLetters;
+use psg_actors::gate::Gate;
 use psg_actors::http::admin::Admin;
 use psg_actors::http::{self, HttpState, Unready};
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
@@ -27,6 +29,7 @@ use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_actors::source::QueueSource;
 use psg_actors::source::embedded::EmbeddedQueue;
 use psg_actors::source::redis::{LetterWriter, RedisQueue};
+use psg_actors::state_file::{self, Keeper, StateFile};
 use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
 use psg_engine::catalog::Catalog;
@@ -125,22 +128,27 @@ async fn serve(
     ended: impl Future<Output = &'static str>,
 ) -> io::Result<()> {
     let (stopper, stop) = stop_signal();
+    let state_file = settings.metrics.state_file.as_deref().map(StateFile::open);
+    let state_file = state_file.transpose().map_err(io::Error::other)?;
     let parts = Parts::start(&settings)?;
     let queue = Queue::open(&settings, parts.metrics.redis.clone(), &stop)?;
     if let Some(address) = queue.listens_on() {
         facts.address = address.to_string();
     }
-    let unready = unready(queue.clone(), stop.clone());
+    let gate = parts.gate.clone();
+    let unready = unready(queue.clone(), gate.clone(), stop.clone());
     let (metrics, catalog) = (parts.metrics.clone(), parts.catalog.clone());
     let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, facts));
     let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
     let rejects = parts.rejects.clone();
     let admin = Admin::new(parts.catalog.clone(), settings.http.enable_admin);
-    let state = HttpState { scrapes, unready, status: status.clone(), rejects, shards, admin };
+    let state =
+        HttpState { scrapes, gate, unready, status: status.clone(), rejects, shards, admin };
     let side = http::bind(&settings.http, state)?;
     let (handle, server) = (side.handle, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
 
+    let keeper = keep_state(state_file, &parts).await?;
     actix::spawn(status.run(stop.clone()));
     let readers = start_readers(&settings, &parts, &queue, &stop);
     listening(Listening { http: side.addresses, queue: queue.listens_on() });
@@ -156,19 +164,23 @@ async fn serve(
     }
     handle.stop(true).await;
     server.await??;
+    let kept = keeper.map_or(Ok(()), Keeper::end);
     // A reader that hangs still holds the shards' inboxes open: waiting for
     // the shards would never end.
     finished?;
+    kept?;
     let metrics = parts.end();
     let (processed, rejected) = (metrics.processed(), metrics.rejected());
     tracing::info!(processed, rejected, "stopped");
     Ok(())
 }
 
-fn unready(queue: Queue, stop: StopSignal) -> Unready {
+fn unready(queue: Queue, gate: Gate, stop: StopSignal) -> Unready {
     Unready::new(move || {
-        let is_stopping = stop.is_stopped();
-        if is_stopping { Some("the gateway is stopping".to_owned()) } else { queue.trouble() }
+        if stop.is_stopped() {
+            return Some("the gateway is stopping".to_owned());
+        }
+        queue.trouble().or_else(|| gate.unready().map(str::to_owned))
     })
 }
 
@@ -182,6 +194,18 @@ fn start_dead_letters(settings: &GatewaySettings, metrics: &SelfMetrics) -> Opti
     let writer = LetterWriter::new(letters.clone(), dead_letters.clone(), redis.clone());
     actix::spawn(writer.run());
     Some(letters)
+}
+
+/// Loads the state file, where there is to be one, and has it written from now
+/// on. Nothing may be taken or shown before.
+async fn keep_state(file: Option<StateFile>, parts: &Parts) -> io::Result<Option<Keeper>> {
+    let Some(file) = file else { return Ok(None) };
+    let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
+    let metrics = parts.metrics.checkpoints.clone();
+    let checkpoints = Checkpoints::new(shards, catalog, parts.clock, rand::random(), metrics);
+    let keeper = state_file::start(file, checkpoints).await.map_err(io::Error::other)?;
+    parts.gate.memory_is_whole();
+    Ok(Some(keeper))
 }
 
 /// Where samples come from.
@@ -241,6 +265,7 @@ struct Parts {
     scrapes: ScrapeHandle,
     scraper: JoinHandle<()>,
     clock: Clock,
+    gate: Gate,
 }
 
 impl Parts {
@@ -259,7 +284,11 @@ impl Parts {
         let dead_letters = start_dead_letters(settings, &metrics);
         let (shards, threads) =
             ShardSet::start(settings.shards, metrics.clone(), clock, store_settings(settings))?;
-        let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone())?;
+        let gate = Gate::open();
+        if settings.metrics.state_file.is_some() {
+            gate.close("the state file is being loaded");
+        }
+        let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone(), gate.clone())?;
         Ok(Self {
             catalog,
             metrics,
@@ -270,6 +299,7 @@ impl Parts {
             scrapes,
             scraper,
             clock,
+            gate,
         })
     }
 

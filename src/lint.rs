@@ -263,6 +263,7 @@ mod tests {
             sort_labels: true,
             disable_meta_metrics: false,
             reader_cache_series: 100,
+            state_file: None,
         }
     }
 

@@ -175,12 +175,23 @@ impl PendingSnapshot {
     /// Waits for the parts of all shards.
     pub async fn collect(mut self) -> Result<TakenSnapshot, ShardsGone> {
         let mut segments = Vec::new();
-        while self.missing > 0 {
-            let part = self.parts.recv().await.ok_or(ShardsGone)?;
-            segments.extend(part.segments);
-            self.missing -= 1;
+        for _ in 0..self.missing {
+            segments.extend(self.parts.recv().await.ok_or(ShardsGone)?.segments);
         }
+        Ok(self.taken(segments))
+    }
+
+    /// The same, for threads that may wait.
+    pub fn collect_blocking(mut self) -> Result<TakenSnapshot, ShardsGone> {
+        let mut segments = Vec::new();
+        for _ in 0..self.missing {
+            segments.extend(self.parts.blocking_recv().ok_or(ShardsGone)?.segments);
+        }
+        Ok(self.taken(segments))
+    }
+
+    fn taken(self, mut segments: Vec<StoredSegment>) -> TakenSnapshot {
         segments.sort_unstable_by_key(|stored| stored.segment);
-        Ok(TakenSnapshot { number: self.number, head: self.head, segments })
+        TakenSnapshot { number: self.number, head: self.head, segments }
     }
 }

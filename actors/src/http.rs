@@ -20,6 +20,7 @@ use actix_web::middleware::Compress;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer, Resource};
 
+use crate::gate::Gate;
 use crate::rejects::RejectBoard;
 use crate::scrape::ScrapeHandle;
 use crate::settings::HttpSettings;
@@ -38,6 +39,8 @@ const SHUTDOWN_SECONDS: u64 = 3;
 pub struct HttpState {
     /// Asks for scrapes.
     pub scrapes: ScrapeHandle,
+    /// Whether totals may be shown.
+    pub gate: Gate,
     /// Why the gateway is not ready, if it is not.
     pub unready: Unready,
     /// Tells how the gateway does.

@@ -16,6 +16,7 @@ use psg_engine::exposition::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
 use tokio::sync::oneshot;
 
+use crate::gate::{Closed, Gate, Permit};
 use crate::self_metrics::SelfMetrics;
 use crate::shard_set::{ShardSet, ShardsGone};
 
@@ -35,12 +36,24 @@ pub enum ScrapeError {
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
+    /// Totals may not be shown.
+    #[error(transparent)]
+    Closed(#[from] Closed),
 }
 
 #[derive(Debug)]
 struct Request {
     format: Format,
-    reply: oneshot::Sender<Arc<Exposition>>,
+    reply: oneshot::Sender<Result<Scraped, Closed>>,
+}
+
+/// A complete scrape, and what permits it.
+#[derive(Debug, Clone)]
+pub struct Scraped {
+    /// The text.
+    pub exposition: Arc<Exposition>,
+    /// To be asked about again as long as the text is being sent.
+    pub permit: Permit,
 }
 
 #[derive(Debug)]
@@ -48,28 +61,30 @@ struct Scraper {
     requests: Receiver<Request>,
     shards: ShardSet,
     metrics: Arc<SelfMetrics>,
+    gate: Gate,
 }
 
 /// Starts the scraper's thread.
 pub fn start(
     shards: ShardSet,
     metrics: Arc<SelfMetrics>,
+    gate: Gate,
 ) -> io::Result<(ScrapeHandle, JoinHandle<()>)> {
     let (sender, requests) = bounded(WAITING);
-    let scraper = Scraper { requests, shards, metrics };
+    let scraper = Scraper { requests, shards, metrics, gate };
     let thread = std::thread::Builder::new().name("scrape".into()).spawn(move || scraper.run())?;
     Ok((ScrapeHandle(sender), thread))
 }
 
 impl ScrapeHandle {
     /// A complete scrape that shows at least what was processed before now.
-    pub async fn scrape(&self, format: Format) -> Result<Arc<Exposition>, ScrapeError> {
+    pub async fn scrape(&self, format: Format) -> Result<Scraped, ScrapeError> {
         let (reply, exposition) = oneshot::channel();
         self.0.try_send(Request { format, reply }).map_err(|refused| match refused {
             crossbeam_channel::TrySendError::Full(_) => ScrapeError::Busy,
             crossbeam_channel::TrySendError::Disconnected(_) => ScrapeError::Stopping,
         })?;
-        exposition.await.map_err(|_| ScrapeError::Stopping)
+        Ok(exposition.await.map_err(|_| ScrapeError::Stopping)??)
     }
 }
 
@@ -91,13 +106,27 @@ impl Scraper {
             if requests.is_empty() {
                 continue;
             }
-            let exposition = Arc::new(self.scrape(format)?);
+            let scraped = self.permitted(format)?;
             for request in requests {
                 // Who has hung up needs no answer.
-                let _ = request.reply.send(exposition.clone());
+                let _ = request.reply.send(scraped.clone());
             }
         }
         Ok(())
+    }
+
+    /// What the gate permits before the scrape it must still permit when the
+    /// last shard has answered.
+    fn permitted(&self, format: Format) -> Result<Result<Scraped, Closed>, ShardsGone> {
+        let permit = match self.gate.permit() {
+            Ok(permit) => permit,
+            Err(closed) => return Ok(Err(closed)),
+        };
+        let exposition = Arc::new(match permit {
+            Permit::Everything(_) => self.scrape(format)?,
+            Permit::OwnMetrics => merge(format, vec![self.metrics.fragments(format, &self.shards)]),
+        });
+        Ok(self.gate.still(permit).map(|()| Scraped { exposition, permit }))
     }
 
     /// Reads the self-metrics before it asks the shards: a scrape that shows n

@@ -212,6 +212,8 @@ pub struct MetricSettings {
     pub disable_meta_metrics: bool,
     /// Handles that one reader keeps.
     pub reader_cache_series: usize,
+    /// Where totals are kept, if they are.
+    pub state_file: Option<PathBuf>,
 }
 
 /// The shard actors.

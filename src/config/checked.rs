@@ -188,6 +188,9 @@ impl<'a> Checker<'a> {
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
+            state_file: Some(self.text(&METRICS_STATE_FILE))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
         }
     }
 

@@ -179,7 +179,7 @@ settings! {
     /// Series that one reader keeps at hand, so that their shard needn't be asked again.
     METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000), Built;
     /// File that keeps the totals over a restart; empty keeps none.
-    METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text, Reserved;
+    METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text, Built;
     /// Live series in the process; a histogram or a summary is one.
     METRICS_MAX_SERIES = "Metrics.MaxSeries", Value("1000000"), whole(1, 1_000_000_000), Built;
     /// Live series of one metric name.

@@ -22,6 +22,7 @@ const SETTINGS: &[&str] = &[
     "Metrics.TombstoneTtlSeconds",
     "Metrics.MaxTombstones",
     "Metrics.ReaderCacheSeries",
+    "Metrics.StateFile",
     "Metrics.MaxSeries",
     "Metrics.MaxSeriesPerMetric",
     "Metrics.OnSeriesLimit",

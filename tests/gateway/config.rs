@@ -79,7 +79,6 @@ fn all_problems_are_named_at_once_as_they_were_set() {
 fn what_is_not_built_yet_is_refused() {
     let cases = [
         ("Redis__Delivery", "exactly-once"),
-        ("Metrics__StateFile", "state"),
         ("Metrics__EmptyInstance", "true"),
         ("Metrics__FirstIncrement", "exact"),
         ("Http__ShutdownLingerSeconds", "5"),

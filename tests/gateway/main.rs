@@ -33,6 +33,7 @@ mod hostile;
 
 mod lifecycle;
 mod lint;
+mod state_file;
 mod trickle;
 mod why_rejected;
 mod logs;

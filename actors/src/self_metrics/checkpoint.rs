@@ -46,6 +46,11 @@ impl CheckpointMetrics {
         self.last_success.store(now.as_millis() as i64, Ordering::Relaxed);
     }
 
+    /// Counts a checkpoint that failed.
+    pub fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Bytes written for checkpoints that succeeded.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

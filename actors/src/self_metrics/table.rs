@@ -305,6 +305,55 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     },
     SelfMetric {
+        name: "checkpoint_last_success_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "When the state was last kept safe (Metrics.StateFile, or exactly-once delivery), in seconds since 1970; missing until the first time. time() minus this is how much would be lost if the gateway died now; alert where it is several intervals.",
+        read: |reading, lines| {
+            if let Some(seconds) = reading.metrics.checkpoints.last_success() {
+                lines.plain(seconds);
+            }
+        },
+    },
+    SelfMetric {
+        name: "checkpoint_failures_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Checkpoints that could not be kept safe. Should not grow: the gateway's log says why.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.checkpoints.failures.load(Ordering::Relaxed) as f64);
+        },
+    },
+    SelfMetric {
+        name: "checkpoint_bytes_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Bytes written for checkpoints. Its rate is what keeping the state costs the disk or Redis.",
+        read: |reading, lines| lines.plain(reading.metrics.checkpoints.bytes() as f64),
+    },
+    SelfMetric {
+        name: "checkpoint_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "How long checkpoints took, from the point that they keep to its being safe. Samples are taken and applied meanwhile.",
+        read: |reading, lines| {
+            let histogram = &reading.metrics.checkpoints.duration;
+            lines.shape = Some(Shape::Histogram(histogram.layout()));
+            lines.add(&[], Value::Histogram(Box::new(histogram.read())));
+        },
+    },
+    SelfMetric {
+        name: "checkpoint_pause_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "For each checkpoint and shard, the longest time in a row in which the shard wrote its state and applied nothing. Should stay far below 0.02.",
+        read: |reading, lines| {
+            let histogram = &reading.metrics.checkpoints.pause;
+            lines.shape = Some(Shape::Histogram(histogram.layout()));
+            lines.add(&[], Value::Histogram(Box::new(histogram.read())));
+        },
+    },
+    SelfMetric {
         name: "process_cpu_seconds_total",
         kind: Kind::Counter,
         labels: &[],

@@ -41,6 +41,7 @@
 //! Whatever bytes come, reading them ends with the state or with a
 //! [`StateError`]; it allocates no more than a small multiple of their length.
 
+pub mod archive;
 mod frame;
 mod head;
 mod load;

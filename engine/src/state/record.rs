@@ -16,6 +16,15 @@ pub struct HeadRecord {
     pub tombstone_key: [u8; 16],
 }
 
+/// See [`super::archive`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct IndexRecord<'a> {
+    /// The blob of the head.
+    pub head: &'a [u8],
+    /// Of each segment, in order of their numbers.
+    pub lengths: Vec<u64>,
+}
+
 /// What stands before the series of a segment.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SegmentRecord<'a> {

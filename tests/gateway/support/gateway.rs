@@ -182,6 +182,13 @@ impl Gateway {
         self.process.signal(signal);
     }
 
+    /// The same, unless it has ended.
+    pub fn signal_if_running(&mut self, signal: &str) {
+        if self.process.ended().is_none() {
+            self.process.signal(signal);
+        }
+    }
+
     /// Waits for its end at most that long.
     pub fn wait_at_most(&mut self, patience: Duration) -> ExitStatus {
         self.process.wait_at_most(patience)

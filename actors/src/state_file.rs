@@ -1,0 +1,132 @@
+//! The state file: totals that outlive the process where Redis does not keep
+//! them. It is written once a minute and when the gateway stops, and loaded
+//! before anything is taken.
+//!
+//! It is replaced as a whole: written beside, made durable, renamed. So
+//! whenever the process or the machine dies, there is the old one or the new
+//! one. A lock file beside it keeps a second gateway away.
+
+mod keeper;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use psg_engine::state::{Head, StateError, StoredSegment, archive};
+use rustix::fs::{FlockOperation, flock};
+
+pub use keeper::{Keeper, start};
+
+/// A state file that no other gateway has.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    /// Where the next one is written before it takes its place.
+    beside: PathBuf,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+/// Why there is no use in going on with a state file.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFileError {
+    /// Another gateway has it.
+    #[error("Metrics.StateFile {}: another gateway uses it", path.display())]
+    InUse {
+        /// The state file.
+        path: PathBuf,
+    },
+    /// Something can't be read or written.
+    #[error("Metrics.StateFile {}: {error}", path.display())]
+    Io {
+        /// What could not be read or written.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is there, but is nothing that can be loaded. It is left as it is.
+    #[error(
+        "Metrics.StateFile {}: {error}; it is left untouched: move it away to begin without it",
+        path.display()
+    )]
+    Unreadable {
+        /// The state file.
+        path: PathBuf,
+        /// Why.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StateFile {
+    /// Locks the file and makes sure that it can be written.
+    pub fn open(path: &Path) -> Result<Self, StateFileError> {
+        let lock_path = with_ending(path, ".lock");
+        let lock = OpenOptions::new().create(true).append(true).open(&lock_path);
+        let lock = lock.map_err(|error| failed(&lock_path, error))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            rustix::io::Errno::WOULDBLOCK => StateFileError::InUse { path: path.into() },
+            error => failed(&lock_path, error.into()),
+        })?;
+        if path.is_dir() {
+            return Err(failed(path, io::Error::other("expected a file, came a folder")));
+        }
+        let file = Self { path: path.into(), beside: with_ending(path, ".new"), _lock: lock };
+        file.try_writing().map_err(|error| failed(&file.beside, error))?;
+        Ok(file)
+    }
+
+    /// The state in the file, if there is one.
+    pub fn read(&self) -> Result<Option<(Head, Vec<StoredSegment>)>, StateFileError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&self.path, error)),
+        };
+        archive::read(&bytes).map(Some).map_err(|error: StateError| self.unreadable(error))
+    }
+
+    /// Puts a whole state in the place of the one that is there; returns how
+    /// many bytes it has.
+    pub fn write(&self, head: &Head, segments: &[StoredSegment]) -> io::Result<u64> {
+        let mut file = File::create(&self.beside)?;
+        let mut written = 0;
+        for piece in archive::write(head, segments) {
+            file.write_all(&piece)?;
+            written += piece.len() as u64;
+        }
+        file.sync_all()?;
+        fs::rename(&self.beside, &self.path)?;
+        self.sync_folder()?;
+        Ok(written)
+    }
+
+    fn unreadable(
+        &self,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> StateFileError {
+        StateFileError::Unreadable { path: self.path.clone(), error: error.into() }
+    }
+
+    fn try_writing(&self) -> io::Result<()> {
+        File::create(&self.beside)?;
+        fs::remove_file(&self.beside)?;
+        self.sync_folder()
+    }
+
+    /// A rename is durable once its folder is.
+    fn sync_folder(&self) -> io::Result<()> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+fn failed(path: &Path, error: io::Error) -> StateFileError {
+    StateFileError::Io { path: path.into(), error }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}

@@ -1,0 +1,127 @@
+//! The keeper: the actor that writes the state file, each minute and at the
+//! end. It has a thread of its own, since it waits for shards and for the disk.
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use psg_engine::store::Restored;
+
+use super::{StateFile, StateFileError};
+use crate::checkpoint::{Checkpoints, Loaded};
+use crate::shard_set::ShardsGone;
+
+/// How long after one writing the next one begins.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Names that a warning lists of those that could not be loaded.
+const NAMES_LOGGED: usize = 10;
+
+/// A keeper at work.
+#[derive(Debug)]
+pub struct Keeper {
+    stop: Sender<()>,
+    thread: JoinHandle<bool>,
+}
+
+/// The keeper's data.
+#[derive(Debug)]
+struct Life {
+    file: StateFile,
+    checkpoints: Checkpoints,
+    stop: Receiver<()>,
+    /// Whether the last writing failed: trouble is logged when it begins.
+    is_in_trouble: bool,
+}
+
+/// Loads what is in the file into shards without series, and starts the keeper.
+pub async fn start(
+    file: StateFile,
+    mut checkpoints: Checkpoints,
+) -> Result<Keeper, StateFileError> {
+    if let Some((head, segments)) = file.read()? {
+        let loaded = checkpoints.load(head, &segments).await;
+        tell(&file, &loaded.map_err(|error| file.unreadable(error))?);
+    }
+    let (stop_sender, stop) = bounded(1);
+    let path = file.path.clone();
+    let life = Life { file, checkpoints, stop, is_in_trouble: false };
+    let thread = std::thread::Builder::new().name("state-file".into());
+    let thread = thread.spawn(move || life.run());
+    let thread = thread.map_err(|error| StateFileError::Io { path, error })?;
+    Ok(Keeper { stop: stop_sender, thread })
+}
+
+impl Keeper {
+    /// Writes the state for the last time; whether that went well. Nothing may
+    /// be sent to the shards any more.
+    pub fn end(self) -> io::Result<()> {
+        // A keeper that has gone has panicked, which ended the process.
+        let _ = self.stop.send(());
+        match self.thread.join() {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(io::Error::other("the state file could not be written")),
+        }
+    }
+}
+
+impl Life {
+    fn run(mut self) -> bool {
+        loop {
+            let is_last = match self.stop.recv_timeout(INTERVAL) {
+                Err(RecvTimeoutError::Timeout) => false,
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
+            };
+            let Ok(is_written) = self.checkpoint() else { return false };
+            if is_last {
+                return is_written;
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) -> Result<bool, ShardsGone> {
+        let before = Instant::now();
+        let taken = self.checkpoints.begin(true)?.collect_blocking()?;
+        let written = self.file.write(&taken.head, &taken.segments);
+        let metrics = self.checkpoints.metrics();
+        match &written {
+            Ok(bytes) => {
+                metrics.succeeded(before.elapsed(), *bytes);
+                self.checkpoints.committed(taken.number)?;
+            }
+            Err(_) => metrics.failed(),
+        }
+        self.tell(&written);
+        Ok(written.is_ok())
+    }
+
+    /// Logs trouble when it begins and when it is over.
+    fn tell(&mut self, written: &io::Result<u64>) {
+        let path = self.file.path.display();
+        match written {
+            Ok(_) if self.is_in_trouble => {
+                tracing::info!(%path, "the state file can be written again");
+            }
+            Err(error) if !self.is_in_trouble => {
+                tracing::error!(%path, %error, "the state file can't be written; \
+                    what is there stays as it is, and it is tried again each minute");
+            }
+            Ok(_) | Err(_) => {}
+        }
+        self.is_in_trouble = written.is_err();
+    }
+}
+
+fn tell(file: &StateFile, loaded: &Loaded) {
+    let Restored { series, left_out } = loaded.restored;
+    tracing::info!(path = %file.path.display(), series, "state loaded");
+    if !loaded.left_out.is_empty() {
+        let names = &loaded.left_out[..loaded.left_out.len().min(NAMES_LOGGED)];
+        tracing::warn!(
+            ?names,
+            metrics = loaded.left_out.len(),
+            series = left_out,
+            "some metrics of the state are left out"
+        );
+    }
+}
