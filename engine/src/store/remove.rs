@@ -39,6 +39,10 @@ impl Store {
     pub fn begin_removal(&mut self, family: Arc<Family>) -> RemoveJob {
         let left = self.listings.take(&family);
         let tombstones = self.tombstones.remove_family(&family);
+        if let Some(marks) = &mut self.changes.marks {
+            tombstones.iter().for_each(|id| marks.mark(id.segment()));
+        }
+        let tombstones = tombstones.len();
         RemoveJob { family, left, removed: Removed { series: 0, tombstones } }
     }
 

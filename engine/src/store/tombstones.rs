@@ -59,6 +59,13 @@ pub struct TombstoneSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TombstoneId(pub [u64; 2]);
 
+impl TombstoneId {
+    /// The segment that its series belongs to.
+    pub fn segment(self) -> Segment {
+        Segment::of(self.0[1])
+    }
+}
+
 /// A tombstone, as it is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Tombstone<'a> {
@@ -115,6 +122,20 @@ impl Tombstones {
         let mut emptied = Self::new(self.settings.clone(), self.shard);
         emptied.evicted = self.evicted;
         emptied
+    }
+
+    /// Takes over the key of stored tombstones, where there are none yet.
+    pub fn set_key(&mut self, key: TombstoneKey) {
+        assert!(self.is_empty(), "tombstones under another key can't be found any more");
+        self.settings.key = key;
+    }
+
+    /// Takes in what was stored, in any order, where there are none yet: those
+    /// that are still in time, and of these as many as there may be.
+    pub fn restore(&mut self, mut stored: Vec<Tombstone<'_>>, now: Tick) {
+        stored.retain(|tombstone| tombstone.died.after(self.ttl) > now);
+        stored.sort_by_key(|tombstone| tombstone.died);
+        stored.into_iter().for_each(|tombstone| self.insert(tombstone));
     }
 
     /// How many there are.
@@ -216,13 +237,14 @@ impl Tombstones {
         self.heads.iter().map(|number| self.get(number))
     }
 
-    /// Drops those of a family; tells how many, and how many were looked at.
-    pub fn remove_family(&mut self, family: &Arc<Family>) -> usize {
-        let Some(doomed) = self.families.number_of(family) else { return 0 };
+    /// Drops those of a family; tells which. Looks at all.
+    pub fn remove_family(&mut self, family: &Arc<Family>) -> Vec<TombstoneId> {
+        let Some(doomed) = self.families.number_of(family) else { return Vec::new() };
         let numbers: Vec<u32> =
             self.heads.iter().filter(|number| self.heads.get(*number).family == doomed).collect();
+        let ids = numbers.iter().map(|number| self.heads.get(*number).id).collect();
         numbers.iter().for_each(|number| self.remove(*number));
-        numbers.len()
+        ids
     }
 
     fn get(&self, number: u32) -> Tombstone<'_> {
@@ -307,5 +329,72 @@ fn value_of(total: Total<'_>) -> Value {
 impl std::fmt::Debug for TombstoneKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::limits::SeriesLimits;
+    use crate::metric::summary::SummarySettings;
+    use crate::sample::{Kind, Labels, Sample};
+
+    fn histogram(catalog: &Catalog) -> FamilyRef {
+        let sample = Sample {
+            kind: Kind::Histogram,
+            name: "h",
+            help: "",
+            value: 0.0,
+            value_at: None,
+            labels: Labels::NONE,
+            buckets: &[1.0, 2.0],
+            timestamp: None,
+            ttl: None,
+            objectives: &[],
+        };
+        catalog.claim(&sample).unwrap()
+    }
+
+    fn tombstones(key: u8) -> Tombstones {
+        let budget = Arc::new(TombstoneBudget::new(100, 1));
+        let key = TombstoneKey([key; 16]);
+        Tombstones::new(TombstoneSettings { ttl_ms: 10_000, key, budget }, ShardIndex(0))
+    }
+
+    /// What is stored of one process' tombstones serves another, with the key.
+    #[test]
+    fn they_come_back_by_age_under_their_own_key() {
+        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let family = histogram(&catalog);
+        let labels = |number: u32| format!("i=\"{number}\"");
+        let value = |number: u32| {
+            let counts = [u64::from(number), 2, 3];
+            Value::Histogram(Box::new(Histogram::from_parts(counts.into(), 0.5)))
+        };
+        let mut first = tombstones(1);
+        for number in 0..50 {
+            first.bury(&family, &labels(number), &value(number), Tick(1000 + number));
+        }
+        let mut second = tombstones(2);
+        second.set_key(TombstoneKey([1; 16]));
+        let mut stored: Vec<Tombstone<'_>> = first.iter().collect();
+        assert!(stored.is_sorted_by_key(|tombstone| tombstone.died));
+        stored.reverse();
+        // Those that died before tick 1020 are too old then.
+        second.restore(stored, Tick(1020 + 100));
+        assert_eq!(second.len(), 30);
+        assert!(second.iter().map(|tombstone| tombstone.died).is_sorted());
+        for number in 0..50 {
+            let hash = series_hash(&family, &labels(number));
+            let segment = second.id_of(&family, &labels(number)).segment();
+            assert_eq!(segment, Segment::of(hash));
+            let found = second.exhume(family.family(), &labels(number), Tick(1121));
+            let expected = (number >= 21).then(|| value(number));
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{number}");
+        }
+        assert_eq!(second.remove_family(family.family()).len(), 0);
+        assert_eq!(first.remove_family(family.family()).len(), 50);
+        assert!(first.is_empty() && first.settings.budget.count() == 0);
     }
 }
