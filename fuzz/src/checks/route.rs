@@ -19,6 +19,7 @@ const TIMES: usize = 5;
 
 const SERIES_TTL_MS: u64 = 60_000;
 const GAUGE_TTL_MS: u64 = 10_000;
+const TOMBSTONE_TTL_MS: u64 = 150_000;
 
 /// Some three hundred years: more than any clock jumps.
 const LONGEST_MS: u64 = 10_000_000_000_000;
@@ -33,6 +34,7 @@ pub fn check(lines: &[u8]) {
         shards,
         cache_series,
         expiry: ExpirySettings::new(SERIES_TTL_MS, GAUGE_TTL_MS),
+        tombstone_ttl_ms: TOMBSTONE_TTL_MS,
         ..PipelineSettings::default()
     };
     let mut expected = run(&settings(1, 0), &alternating, 1);
