@@ -1,4 +1,8 @@
 //! The embedded queue: the gateway without a Redis.
 
+mod access;
+mod clients;
+mod crowd;
 mod lifecycle;
 mod rig;
+mod stack_exchange;

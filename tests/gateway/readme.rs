@@ -86,7 +86,7 @@ fn shell_on(lines: &str, port: u16) -> String {
 }
 
 /// What a command prints on standard output; it must succeed.
-fn stdout(command: &mut Command) -> String {
+pub fn stdout(command: &mut Command) -> String {
     let Output { status, stdout, stderr } =
         command.output().unwrap_or_else(|error| panic!("{command:?} does not run: {error}"));
     let said = String::from_utf8_lossy(&stderr);
@@ -277,13 +277,18 @@ fn arguments<A: AsRef<OsStr>>(
 }
 
 /// Where `tests/examples/install` puts the libraries.
-fn libraries() -> PathBuf {
+pub fn libraries() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/examples")
 }
 
 /// Whether `probe` succeeds; says so where it does not.
-fn is_there(probe: &mut Command, what: &str) -> bool {
-    let is_there = probe.output().is_ok_and(|output| output.status.success());
+pub fn is_there(probe: &mut Command, what: &str) -> bool {
+    must_be_there(probe.output().is_ok_and(|output| output.status.success()), what)
+}
+
+/// Says where something is not there that a test needs; that is a failure where
+/// it was asked for.
+pub fn must_be_there(is_there: bool, what: &str) -> bool {
     let required = std::env::var("PSG_EXAMPLES").is_ok_and(|value| value == "all");
     assert!(is_there || !required, "there is no {what}, and PSG_EXAMPLES=all asks for it");
     if !is_there {

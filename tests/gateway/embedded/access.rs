@@ -1,0 +1,90 @@
+//! Who may push, and on which ways.
+
+use std::fs;
+use std::process::Command;
+
+use redis::cmd;
+
+use super::rig::Embedded;
+use crate::readme::stdout;
+use crate::support::redis::QUEUE;
+use crate::support::tls::Certificates;
+
+const SAMPLE: &str = r#"{"name":"n_total","value":1}"#;
+
+#[test]
+fn a_login_is_asked_for() {
+    let embedded = Embedded::with("embedded,user=u,password=p,", &[]);
+    let refused = cmd("LPUSH").arg(QUEUE).arg(SAMPLE).exec(&mut embedded.connect());
+    assert_eq!(refused.unwrap_err().code(), Some("NOAUTH"));
+    let client = redis::Client::open(format!("redis://u:wrong@127.0.0.1:{}", embedded.port));
+    assert!(client.unwrap().get_connection().is_err());
+    cmd("LPUSH").arg(QUEUE).arg(SAMPLE).exec(&mut embedded.connect_as("u:p@")).unwrap();
+    let seen = embedded.gateway.scrape_after(1);
+    assert_eq!(seen.value("n_total", &[]), Some(1.0));
+    let errors = "prom_stream_gateway_redis_errors_total";
+    assert!(seen.value(errors, &[("kind", "auth")]) >= Some(1.0));
+    assert_eq!(seen.value("prom_stream_gateway_redis_up", &[]), Some(1.0));
+    let log = embedded.gateway.log().join("\n");
+    assert!(!log.contains("password"), "{log}");
+}
+
+#[test]
+fn tls_by_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Certificates::create(folder.path(), &["localhost"]);
+    let (certificate, key) = (files.certificate.to_str().unwrap(), files.key.to_str().unwrap());
+    let settings = [("Embedded__TlsCertificateFile", certificate), ("Embedded__TlsKeyFile", key)];
+    let embedded = Embedded::with("embedded,password=p", &settings);
+    let port = embedded.port.to_string();
+    let mut push = Command::new("redis-cli");
+    push.args(["-h", "localhost", "-p", &port, "--tls", "--cacert"]).arg(&files.authority);
+    push.args(["--pass", "p", "--no-auth-warning", "LPUSH", QUEUE, SAMPLE]);
+    assert_eq!(stdout(&mut push).trim(), "1");
+    // Who does not speak TLS costs one connection.
+    let mut plain = embedded.line();
+    plain.send(&["PING"]);
+    let said = plain.receive_all();
+    assert!(!said.windows(4).any(|part| part == b"PONG"), "{}", said.escape_ascii());
+    assert_eq!(stdout(&mut push).trim(), "1");
+    let seen = embedded.gateway.scrape_after(2);
+    let errors = "prom_stream_gateway_redis_errors_total";
+    assert_eq!(seen.value(errors, &[("kind", "tls")]), Some(1.0));
+}
+
+#[test]
+fn a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("queue.sock");
+    let address = format!("unix:{}", socket.display());
+    let settings = [("Embedded__ListenAddress", address.as_str())];
+    let push = || {
+        let mut push = Command::new("redis-cli");
+        push.arg("-s").arg(&socket).args(["LPUSH", QUEUE, SAMPLE]);
+        assert_eq!(stdout(&mut push).trim(), "1");
+    };
+    let mut embedded = Embedded::with("embedded", &settings);
+    push();
+    embedded.gateway.scrape_after(1);
+    embedded.gateway.signal("KILL");
+    embedded.gateway.wait_at_most(crate::support::wait::PATIENCE);
+    assert!(socket.exists(), "it was killed");
+    let mut embedded = Embedded::with("embedded", &settings);
+    push();
+    embedded.gateway.scrape_after(1);
+    embedded.gateway.signal("TERM");
+    let status = embedded.gateway.wait_at_most(crate::support::wait::PATIENCE);
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the socket is gone");
+}
+
+#[test]
+fn an_address_in_use_ends_the_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let finished = crate::support::GatewayBuilder::connecting("embedded")
+        .set("Embedded__ListenAddress", address.as_str())
+        .finish();
+    assert_eq!(finished.code(), 1);
+    assert!(finished.output().contains(&address), "{}", finished.output());
+}
