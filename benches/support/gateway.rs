@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use procfs::process::Process;
+use procfs::process::{Process, Stat};
 use tempfile::TempDir;
 use ureq::Agent;
 
@@ -62,11 +62,31 @@ impl Gateway {
         redis_port: u16,
         settings: &[(&str, &str)],
     ) -> Result<Self, Failure> {
+        Self::start_on(binary, &format!("127.0.0.1:{redis_port}"), settings)
+    }
+
+    /// Starts `binary` as its own queue; it, and the port that producers
+    /// connect to.
+    pub fn start_embedded(
+        binary: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<(Self, u16), Failure> {
+        let port = free_port()?;
+        let address = format!("127.0.0.1:{port}");
+        let settings = [settings, &[("Embedded__ListenAddress", &*address)]].concat();
+        Ok((Self::start_on(binary, "embedded", &settings)?, port))
+    }
+
+    fn start_on(
+        binary: &Path,
+        connection_string: &str,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut command = Command::new(binary);
         command.current_dir(directory.path()).env_clear().envs(settings.iter().copied());
-        command.env("Redis__ConnectionString", format!("127.0.0.1:{redis_port}"));
+        command.env("Redis__ConnectionString", connection_string);
         command.env("Http__ListenAddress", &address);
         let log = directory.path().join("gateway.log");
         let mut child = ChildGuard::start("the gateway", &mut command, log)?;
@@ -100,9 +120,7 @@ impl Gateway {
     /// What it has used up to now.
     pub fn usage(&self) -> Result<Usage, Failure> {
         let stat = self.process.stat()?;
-        let ticks = (stat.utime + stat.stime) as f64;
-        let cpu = Duration::from_secs_f64(ticks / procfs::ticks_per_second() as f64);
-        Ok(Usage { cpu, rss: stat.rss * procfs::page_size() })
+        Ok(Usage { cpu: cpu(&stat), rss: stat.rss * procfs::page_size() })
     }
 
     /// Fetches `/metrics`; how long that took, and the length of the body.
@@ -174,6 +192,17 @@ impl Gateway {
     pub fn failure(&self, what: &str) -> Failure {
         self.child.failure(what)
     }
+}
+
+/// Processor time that another process has used up to now.
+pub fn cpu_of(process_id: u32) -> Result<Duration, Failure> {
+    Ok(cpu(&Process::new(i32::try_from(process_id)?)?.stat()?))
+}
+
+/// In user and kernel mode, over all threads.
+fn cpu(stat: &Stat) -> Duration {
+    let ticks = (stat.utime + stat.stime) as f64;
+    Duration::from_secs_f64(ticks / procfs::ticks_per_second() as f64)
 }
 
 /// Does not ask for compression: its price is not what is measured.
