@@ -7,32 +7,9 @@ use std::time::{Duration, Instant};
 use psg_actors::source::ErrorKind;
 
 use crate::harness::{
-    Element, Harness, KEY, MAX_PAYLOAD, element, eventually, expected, is_blocked, length, push,
-    settings, take, take_many, whole,
+    Harness, KEY, eventually, expected, is_blocked, length, push, settings, take, take_many, whole,
 };
 use crate::server::RedisServer;
-
-#[tokio::test]
-async fn hands_out_a_backlog_once_and_in_order() {
-    let server = RedisServer::start(&[]);
-    push(&mut server.connect(), 0..200_000);
-    let harness = Harness::new(server.endpoint());
-    let taken = take_many(&mut harness.source(), 200_000).await;
-    assert!(taken == expected(0..200_000), "order or content changed");
-    assert_eq!(length(&mut server.connect()), 0);
-}
-
-#[tokio::test]
-async fn hands_out_what_comes_by_and_by() {
-    let server = RedisServer::start(&[]);
-    let mut connection = server.connect();
-    let harness = Harness::new(server.endpoint());
-    let mut source = harness.source();
-    for first in (0..500).step_by(5) {
-        push(&mut connection, first..first + 5);
-        assert_eq!(take_many(&mut source, 5).await, expected(first..first + 5));
-    }
-}
 
 #[tokio::test]
 async fn a_set_pop_count_is_kept() {
@@ -94,57 +71,6 @@ fn drain(mut source: psg_actors::source::redis::RedisSource) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn elements_over_the_bound_are_skipped() {
-    let server = RedisServer::start(&[]);
-    let mut connection = server.connect();
-    let large = "y".repeat(MAX_PAYLOAD + 1);
-    let fits = "z".repeat(MAX_PAYLOAD);
-    let huge = "h".repeat(20_000_000);
-    for value in ["first", &large, "second", &fits, &huge, "last"] {
-        redis::cmd("LPUSH").arg(KEY).arg(value).exec(&mut connection).unwrap();
-    }
-    let harness = Harness::new(server.endpoint());
-    let mut source = harness.source();
-    let mut taken = Vec::new();
-    while taken.len() < 6 {
-        taken.extend(take(&mut source).await.unwrap().unwrap());
-    }
-    let too_large = |letter: &str, length| Element::TooLarge { head: letter.repeat(512), length };
-    let expected = vec![
-        Element::Whole("first".into()),
-        too_large("y", MAX_PAYLOAD as u64 + 1),
-        Element::Whole("second".into()),
-        Element::Whole(fits),
-        too_large("h", 20_000_000),
-        Element::Whole("last".into()),
-    ];
-    assert!(taken == expected);
-}
-
-#[tokio::test]
-async fn a_stop_loses_nothing_that_is_in_flight() {
-    for pages in [0, 1, 3, 10] {
-        let server = RedisServer::start(&[]);
-        let mut connection = server.connect();
-        push(&mut connection, 0..100_000);
-        let harness = Harness::new(server.endpoint());
-        let mut source = harness.source();
-        let mut taken = Vec::new();
-        for _ in 0..pages {
-            taken.extend(take(&mut source).await.unwrap().unwrap());
-        }
-        harness.stopper.stop();
-        while let Some(elements) = take(&mut source).await.unwrap() {
-            taken.extend(elements);
-        }
-        let taken: Vec<String> = taken.into_iter().map(whole).collect();
-        assert_eq!(taken.len() + length(&mut connection), 100_000, "after {pages} pages");
-        assert!(taken == expected(0..taken.len()));
-        assert!(take(&mut source).await.unwrap().is_none(), "ended is for good");
-    }
-}
-
-#[tokio::test]
 async fn a_stop_ends_waiting_and_connecting_at_once() {
     let server = RedisServer::start(&[]);
     let idle = Harness::new(server.endpoint());
@@ -164,20 +90,6 @@ async fn a_stop_ends_waiting_and_connecting_at_once() {
     assert_eq!(idle_end.unwrap(), None);
     assert_eq!(lost_end.unwrap(), None);
     assert!(stopped_at.elapsed() < Duration::from_secs(1), "{:?}", stopped_at.elapsed());
-}
-
-#[tokio::test]
-async fn empty_pops_are_counted() {
-    let server = RedisServer::start(&[]);
-    let harness = Harness::new(server.endpoint());
-    let mut source = harness.source();
-    let (first, ()) = tokio::join!(take(&mut source), async {
-        eventually("waits", || is_blocked(&server)).await;
-        assert_eq!(harness.empty_pops(), 1);
-        push(&mut server.connect(), 0..1);
-    });
-    assert_eq!(first.unwrap(), Some(vec![Element::Whole(element(0))]));
-    assert_eq!(harness.empty_pops(), 1);
 }
 
 #[tokio::test]
