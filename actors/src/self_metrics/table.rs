@@ -82,7 +82,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         name: "redis_queue_pending_size",
         kind: Kind::Gauge,
         labels: &["queueKey"],
-        help: "Elements that wait in the Redis list, asked once a second. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
+        help: "Elements that wait in the Redis list, asked once a second, or in the embedded queue. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
         read: |reading, lines| {
             let pending = reading.metrics.redis.pending.load(Ordering::Relaxed);
             lines.labelled(&[("queueKey", &reading.metrics.queue_key)], pending.max(0) as f64);
@@ -287,7 +287,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         name: "redis_errors_total",
         kind: Kind::Counter,
         labels: &["kind"],
-        help: "Errors of the connections to Redis, by kind. A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
+        help: "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused for want of room). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
         read: |reading, lines| {
             for kind in ErrorKind::ALL {
                 let errors = reading.metrics.redis.errors[kind as usize].load(Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -217,7 +217,7 @@ fn admit(
         return;
     }
     clients.spawn(async move {
-        let counted = Counted(Arc::clone(&service));
+        let counted = Counted(Arc::clone(&service.clients));
         if let Some(stream) = greet(stream, &treatment, &service).await {
             Connection::new(stream, service, treatment.idle_timeout).serve(stop).await;
         }
@@ -225,12 +225,13 @@ fn admit(
     });
 }
 
-/// A client that is counted, until this is dropped.
-struct Counted(Arc<Service>);
+/// A client that is counted, until this is dropped. It does not hold the
+/// service, which ends with the last session.
+struct Counted(Arc<AtomicUsize>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Service {
     /// Memory of requests that are not complete.
     pub unfinished: Budget,
     /// Clients that are connected.
-    pub clients: AtomicUsize,
+    pub clients: Arc<AtomicUsize>,
     /// The port listened on; 0 on a Unix socket.
     pub port: u16,
     next_client: AtomicU64,
@@ -86,7 +86,7 @@ impl Service {
             max_queue_bytes: settings.max_queue_bytes,
             max_connections: settings.max_connections,
             unfinished: Budget { left: AtomicUsize::new(settings.max_queue_bytes) },
-            clients: AtomicUsize::new(0),
+            clients: Arc::default(),
             port: place.port,
             next_client: AtomicU64::new(1),
             started: Instant::now(),

@@ -274,9 +274,15 @@ impl Session {
 
     fn execute(&mut self) -> Next {
         self.profile.replies = self.profile.replies.next();
-        let request = std::mem::take(&mut self.request);
+        let mut request = std::mem::take(&mut self.request);
         match request.mode {
-            Mode::Stage => self.push(&request.words),
+            Mode::Stage => {
+                let next = self.push(&request.words);
+                // The next command is mostly a push too: nothing is allocated anew.
+                request.words.clear();
+                self.request.words = request.words;
+                next
+            }
             Mode::Skip(refusal) => {
                 self.refuse(refusal);
                 Next::Read
@@ -521,6 +527,12 @@ impl Words {
         if piece.last {
             self.ends.push(self.bytes.len());
         }
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.is_cut = false;
     }
 
     /// Keeps the name alone.
