@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use psg_actors::self_metrics::{RedisMetrics, WorkerMetrics};
-use psg_actors::settings::{EmbeddedSettings, Endpoint, ListenAddress, QueueSettings, RedisTarget};
+use psg_actors::settings::{
+    DeadLetterSettings, EmbeddedSettings, Endpoint, ListenAddress, QueueSettings, RedisTarget,
+};
 use psg_actors::source::embedded::{EmbeddedQueue, EmbeddedSource};
 use psg_actors::source::redis::{RedisQueue, RedisSource};
 use psg_actors::source::{QueueSource, Slice, SourceError, Taken};
@@ -177,6 +179,7 @@ fn settings(endpoint: Endpoint) -> QueueSettings {
         workers: 1,
         pop_count: None,
         max_bytes_in_flight: 2 * 1024 * 1024,
+        dead_letters: DeadLetterSettings { key: String::new(), max_length: 1, max_bytes: 1024 },
     }
 }
 

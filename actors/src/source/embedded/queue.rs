@@ -149,7 +149,7 @@ impl Entry {
 
     /// Elements that no reader has taken yet.
     pub fn length(&self) -> i64 {
-        self.exit.pending().load(Ordering::Relaxed)
+        self.exit.length()
     }
 
     /// Drops what no reader has taken yet; how many elements that was.
@@ -186,11 +186,19 @@ impl Exit {
 
     /// Waits for the next chunk; `None` once the queue is closed and empty.
     /// Nothing is lost when the future is dropped. `found_nothing` is called
-    /// before each wait.
-    pub async fn take(&self, found_nothing: impl Fn()) -> Option<Chunk> {
+    /// before each wait. A chunk that is there may be left for a moment, so
+    /// that more gather: `gather` is waited for before it is taken.
+    pub async fn take<G: Future<Output = ()>>(
+        &self,
+        found_nothing: impl Fn(),
+        gather: impl Fn() -> G,
+    ) -> Option<Chunk> {
         loop {
             let mut woken = pin!(self.shared.awake.notified());
             woken.as_mut().enable();
+            if !self.receiver.is_empty() {
+                gather().await;
+            }
             match self.try_take() {
                 Ok(chunk) => return Some(chunk),
                 Err(TryRecvError::Disconnected) => return None,
@@ -198,6 +206,11 @@ impl Exit {
             }
             woken.await;
         }
+    }
+
+    /// Elements that no reader has taken yet.
+    pub fn length(&self) -> i64 {
+        self.pending().load(Ordering::Relaxed)
     }
 
     /// Wakes another reader where there is something left for it.

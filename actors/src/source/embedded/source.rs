@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::super::{Page, QueueSource, Slice, SourceError, Taken};
 use super::queue::{Chunk, Exit};
@@ -13,6 +16,11 @@ const PAGE_ELEMENTS: usize = 1000;
 /// Small chunks are put together up to so many bytes.
 const PAGE_BYTES: usize = 256 * 1024;
 
+/// How long small pushes are gathered while they come one upon the other: each
+/// page wakes the shards, which would cost more than twenty samples do. After a
+/// silence a push is handed out at once.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// Takes from the embedded queue.
 #[derive(Debug)]
 pub struct EmbeddedSource {
@@ -22,6 +30,8 @@ pub struct EmbeddedSource {
     chunk: Chunk,
     /// Elements of it that have been handed out.
     handed_out: usize,
+    /// When the queue was last looked at with success.
+    last_found: Option<Instant>,
 }
 
 impl QueueSource for EmbeddedSource {
@@ -38,7 +48,7 @@ impl QueueSource for EmbeddedSource {
 
 impl EmbeddedSource {
     pub(super) fn new(exit: Exit, metrics: Arc<WorkerMetrics>) -> Self {
-        Self { exit, metrics, chunk: Chunk::default(), handed_out: 0 }
+        Self { exit, metrics, chunk: Chunk::default(), handed_out: 0, last_found: None }
     }
 
     /// Waits for elements; false once the queue is closed and empty.
@@ -48,7 +58,14 @@ impl EmbeddedSource {
         let found_nothing = || {
             self.metrics.empty_pops.fetch_add(1, Ordering::Relaxed);
         };
-        let Some(chunk) = self.exit.take(found_nothing).await else { return false };
+        let gather = async || {
+            let was_just_now = self.last_found.is_some_and(|then| then.elapsed() < GATHER);
+            if was_just_now && self.exit.length() < PAGE_ELEMENTS as i64 {
+                sleep(GATHER).await;
+            }
+        };
+        let Some(chunk) = self.exit.take(found_nothing, gather).await else { return false };
+        self.last_found = Some(Instant::now());
         self.chunk = chunk;
         while self.chunk.elements.len() < PAGE_ELEMENTS && self.chunk.bytes.len() < PAGE_BYTES {
             let Ok(more) = self.exit.try_take() else { break };
