@@ -83,6 +83,9 @@ const EFFECTIVE: &[&str] = &[
     "Shards__InboxCapacity=21",
     "Http__ListenAddress=:1",
     "Http__ExposePayloads=true",
+    "Http__EnableAdmin=true",
+    "Metrics__OnSeriesLimit=overflow",
+    "Metrics__StateFile=state",
     "Log__Format=json",
     "Log__Level=debug",
 ];
