@@ -202,7 +202,8 @@ async fn keep_state(file: Option<StateFile>, parts: &Parts) -> io::Result<Option
     let Some(file) = file else { return Ok(None) };
     let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
     let metrics = parts.metrics.checkpoints.clone();
-    let checkpoints = Checkpoints::new(shards, catalog, parts.clock, rand::random(), metrics);
+    let checkpoints =
+        Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics);
     let keeper = state_file::start(file, checkpoints).await.map_err(io::Error::other)?;
     parts.gate.memory_is_whole();
     Ok(Some(keeper))
@@ -266,11 +267,14 @@ struct Parts {
     scraper: JoinHandle<()>,
     clock: Clock,
     gate: Gate,
+    /// State is stored with it, since tombstones mean nothing without.
+    tombstone_key: TombstoneKey,
 }
 
 impl Parts {
     fn start(settings: &GatewaySettings) -> io::Result<Self> {
         let clock = Clock::start();
+        let tombstone_key = TombstoneKey(rand::random());
         let catalog = Catalog::new(settings.metrics.series, settings.metrics.summary);
         let metrics = Arc::new(SelfMetrics::new(
             settings.queue.workers,
@@ -282,8 +286,12 @@ impl Parts {
         let (workers, expose) = (settings.queue.workers, settings.http.expose_payloads);
         let rejects = Arc::new(RejectBoard::new(workers, catalog.clone(), expose));
         let dead_letters = start_dead_letters(settings, &metrics);
-        let (shards, threads) =
-            ShardSet::start(settings.shards, metrics.clone(), clock, store_settings(settings))?;
+        let (shards, threads) = ShardSet::start(
+            settings.shards,
+            metrics.clone(),
+            clock,
+            store_settings(settings, tombstone_key),
+        )?;
         let gate = Gate::open();
         if settings.metrics.state_file.is_some() {
             gate.close("the state file is being loaded");
@@ -300,6 +308,7 @@ impl Parts {
             scraper,
             clock,
             gate,
+            tombstone_key,
         })
     }
 
@@ -314,10 +323,9 @@ impl Parts {
     }
 }
 
-fn store_settings(settings: &GatewaySettings) -> StoreSettings {
+fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSettings {
     let GatewaySettings { metrics, shards, .. } = settings;
     let budget = Arc::new(TombstoneBudget::new(metrics.max_tombstones, shards.count));
-    let key = TombstoneKey(rand::random());
     let tombstones = TombstoneSettings { ttl_ms: metrics.tombstone_ttl_ms, key, budget };
     StoreSettings { expiry: metrics.expiry, tombstones }
 }

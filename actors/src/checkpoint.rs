@@ -21,7 +21,7 @@ use std::sync::Arc;
 use psg_engine::catalog::Catalog;
 use psg_engine::sharding::ShardIndex;
 use psg_engine::state::{Head, Instants, LoadError, Loading, RunTime, StateError, StoredSegment};
-use psg_engine::store::{Restored, SnapshotOrder};
+use psg_engine::store::{Restored, SnapshotOrder, TombstoneKey};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::clock::Clock;
@@ -91,7 +91,7 @@ pub enum RestoreError {
 }
 
 impl Checkpoints {
-    /// Of shards without series; `tombstone_key` is random.
+    /// Of shards without series, whose tombstones are made under this key.
     pub fn new(
         shards: ShardSet,
         catalog: Catalog,
@@ -154,10 +154,11 @@ impl Checkpoints {
         let Loading { shards: claimed, left_out } = Loading::new(segments, &self.catalog, shards)?;
         let at = Instants { now: self.clock.now(), run_time: head.run_time };
         (self.since, self.tombstone_key) = (at, head.tombstone_key);
+        let key = TombstoneKey(head.tombstone_key);
         let (reply, mut answers) = channel(shards.get());
         for (shard, segments) in shards.all().zip(claimed) {
             let reply = reply.clone();
-            self.shards.send(shard, ShardMessage::Restore { segments, at, reply })?;
+            self.shards.send(shard, ShardMessage::Restore { segments, at, key, reply })?;
         }
         let mut restored = Restored::default();
         for _ in shards.all() {

@@ -20,7 +20,7 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    Batch, ExposeJob, Notice, Removed, SnapshotOrder, Store, StoreSettings, SurveyJob,
+    Batch, ExposeJob, Notice, Removed, SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
 };
 use tokio::sync::mpsc::{self, UnboundedSender};
 
@@ -98,6 +98,8 @@ pub enum ShardMessage {
         segments: Vec<Claimed>,
         /// Now, and the run time of the state.
         at: Instants,
+        /// The key of its tombstones.
+        key: TombstoneKey,
         /// Where the answer goes; it has room for it.
         reply: mpsc::Sender<RestoredPart>,
     },
@@ -233,7 +235,9 @@ impl Shard {
             }
             ShardMessage::SnapshotCommitted(number) => self.store.snapshot_committed(number),
             ShardMessage::Clear { reply } => self.clear(&reply),
-            ShardMessage::Restore { segments, at, reply } => self.restore(&segments, at, &reply),
+            ShardMessage::Restore { segments, at, key, reply } => {
+                self.restore(&segments, at, key, &reply);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants, StateError, StoredSegment};
-use psg_engine::store::{Restored, Snapshot, SnapshotOrder};
+use psg_engine::store::{Restored, Snapshot, SnapshotOrder, TombstoneKey};
 use tokio::sync::mpsc::Sender;
 
 use super::Shard;
@@ -90,13 +90,10 @@ impl Shard {
         &mut self,
         segments: &[Claimed],
         at: Instants,
+        key: TombstoneKey,
         reply: &Sender<RestoredPart>,
     ) {
-        let outcome = segments.iter().try_fold(Restored::default(), |before, segment| {
-            let Restored { series, left_out } = self.store.restore(segment, at)?;
-            let series = before.series + series;
-            Ok(Restored { series, left_out: before.left_out + left_out })
-        });
+        let outcome = self.store.restore(segments, at, key);
         self.tell_shown();
         let _ = reply.try_send(RestoredPart { shard: self.index, outcome });
     }

@@ -20,8 +20,9 @@
 //! What follows is [postcard](https://postcard.jamesmunns.com) of the types in
 //! `record.rs`, in their order: of the head a `HeadRecord`, of a segment a
 //! `SegmentRecord` (its number, when it was taken, its families, how many
-//! series) and then a `SeriesRecord` for each series, whose family is a
-//! position in the segment's list.
+//! series and tombstones), then a `SeriesRecord` for each series and a
+//! `TombstoneRecord` for each tombstone, whose family is a position in the
+//! segment's list.
 //!
 //! postcard, because its wire format is specified and kept stable since its
 //! 1.0, has no field names in it (a counter costs its labels and some twelve
@@ -54,7 +55,8 @@ use crate::sharding::Segment;
 pub use head::Head;
 pub use load::{Claimed, LoadError, Loading};
 pub(crate) use record::{
-    AgeRecord, SeriesRecord, SketchRecord, ValueRecord, WindowRecord, WindowSettings,
+    AgeRecord, SeriesRecord, SketchRecord, TombstoneRecord, TotalRecord, ValueRecord, WindowRecord,
+    WindowSettings,
 };
 pub(crate) use segment::SegmentWriter;
 pub use segment::{OpenSegment, SeriesReader};

@@ -33,8 +33,10 @@ pub struct SegmentRecord<'a> {
     pub taken: u64,
     #[serde(borrow)]
     pub families: Vec<FamilyRecord<'a>>,
-    /// How many series follow.
+    /// How many series follow,
     pub series: u64,
+    /// and how many tombstones behind them.
+    pub tombstones: u64,
 }
 
 /// A family; series refer to it by its position in the segment.
@@ -85,6 +87,29 @@ pub struct SeriesRecord<'a> {
     /// Whether it is its family's overflow series, which has no place.
     pub overflow: bool,
     pub value: ValueRecord<'a>,
+}
+
+/// See [`crate::store::Tombstone`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TombstoneRecord<'a> {
+    /// The position of its family in the segment.
+    pub family: u32,
+    pub id: [u8; 16],
+    /// How long before its segment was taken the series expired, in
+    /// milliseconds.
+    pub age: u64,
+    pub total: TotalRecord<'a>,
+}
+
+/// What a series had come to.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum TotalRecord<'a> {
+    Counter(f64),
+    Histogram {
+        /// Not cumulative; the last is the `+Inf` bucket.
+        counts: Cow<'a, [u64]>,
+        sum: f64,
+    },
 }
 
 /// See [`crate::metric::Value`].

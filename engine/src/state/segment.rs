@@ -8,7 +8,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::frame::{self, Content};
-use super::record::{self, FamilyRecord, SegmentRecord, SeriesRecord, ShapeRecord, WindowSettings};
+use super::record::{
+    self, FamilyRecord, SegmentRecord, SeriesRecord, ShapeRecord, TombstoneRecord, WindowSettings,
+};
 use super::{RunTime, StateError, StoredSegment};
 use crate::catalog::{Family, RestoredFamily, RestoredShape, Shape};
 use crate::name::is_metric_name;
@@ -27,6 +29,8 @@ pub(crate) struct SegmentWriter {
     positions: HashMap<u64, u32, RandomState>,
     count: u64,
     series: Vec<u8>,
+    buried: u64,
+    tombstones: Vec<u8>,
 }
 
 impl SegmentWriter {
@@ -44,6 +48,12 @@ impl SegmentWriter {
         record::append(&mut self.series, series);
     }
 
+    /// Appends a tombstone of a family that has its position.
+    pub(crate) fn bury(&mut self, tombstone: &TombstoneRecord<'_>) {
+        self.buried += 1;
+        record::append(&mut self.tombstones, tombstone);
+    }
+
     /// Bytes of series so far.
     pub(crate) fn len(&self) -> usize {
         self.series.len()
@@ -52,12 +62,15 @@ impl SegmentWriter {
     /// The bytes to store.
     pub(crate) fn finish(self, segment: Segment, taken: RunTime) -> StoredSegment {
         let families: Vec<_> = self.families.iter().map(|family| describe(family)).collect();
-        let mut blob = frame::begin(SEGMENT, self.series.len() + 128 * families.len() + 16);
+        let content = self.series.len() + self.tombstones.len();
+        let mut blob = frame::begin(SEGMENT, content + 128 * families.len() + 16);
         let number = segment.get() as u16;
         let RunTime(taken) = taken;
-        let header = SegmentRecord { segment: number, taken, families, series: self.count };
+        let (series, tombstones) = (self.count, self.buried);
+        let header = SegmentRecord { segment: number, taken, families, series, tombstones };
         record::append(&mut blob, &header);
         blob.extend_from_slice(&self.series);
+        blob.extend_from_slice(&self.tombstones);
         StoredSegment { segment, bytes: frame::finish(blob).into() }
     }
 }
@@ -84,6 +97,7 @@ pub struct OpenSegment {
     /// Of each family, how windows were cut.
     windows: Vec<Option<WindowSettings>>,
     count: u64,
+    buried: u64,
     bytes: bytes::Bytes,
 }
 
@@ -105,6 +119,7 @@ impl OpenSegment {
             taken: RunTime(header.taken),
             windows: header.families.iter().map(window_of).collect(),
             count: header.series,
+            buried: header.tombstones,
             bytes: stored.bytes.slice_ref(rest),
             families: header.families.into_iter().map(check).collect::<Result<_, _>>()?,
         })
@@ -132,14 +147,16 @@ impl OpenSegment {
 
     /// Its series, one by one.
     pub fn series(&self) -> SeriesReader<'_> {
-        SeriesReader { left: self.count, rest: &self.bytes, families: self.families.len() }
+        let (left, buried, families) = (self.count, self.buried, self.families.len());
+        SeriesReader { left, buried, rest: &self.bytes, families }
     }
 }
 
-/// Reads the series of a segment.
+/// Reads the series of a segment, then its tombstones.
 #[derive(Debug)]
 pub struct SeriesReader<'a> {
     left: u64,
+    buried: u64,
     rest: &'a [u8],
     families: usize,
 }
@@ -148,7 +165,7 @@ impl<'a> SeriesReader<'a> {
     /// The next series; `None` behind the last one.
     pub(crate) fn next(&mut self) -> Result<Option<SeriesRecord<'a>>, StateError> {
         if self.left == 0 {
-            return record::expect_end(self.rest).map(|()| None);
+            return Ok(None);
         }
         self.left -= 1;
         let series: SeriesRecord<'a> = record::take(&mut self.rest, "a series")?;
@@ -156,6 +173,20 @@ impl<'a> SeriesReader<'a> {
             return Err(StateError::malformed("a series of no family"));
         }
         Ok(Some(series))
+    }
+
+    /// The next tombstone, once there are no more series; `None` behind the
+    /// last one, which has to be the end.
+    pub(crate) fn next_tombstone(&mut self) -> Result<Option<TombstoneRecord<'a>>, StateError> {
+        if self.buried == 0 {
+            return record::expect_end(self.rest).map(|()| None);
+        }
+        self.buried -= 1;
+        let tombstone: TombstoneRecord<'a> = record::take(&mut self.rest, "a tombstone")?;
+        if tombstone.family as usize >= self.families {
+            return Err(StateError::malformed("a tombstone of no family"));
+        }
+        Ok(Some(tombstone))
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Marks {
 
 /// A set of segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SegmentSet(Box<[u64; (SEGMENTS / 64) as usize]>);
+pub struct SegmentSet(Box<[u64; (SEGMENTS / 64) as usize]>);
 
 /// A set of slots, of those below a bound.
 #[derive(Debug, Default)]
@@ -54,6 +54,11 @@ impl Marks {
     #[inline]
     pub fn mark(&mut self, segment: Segment) {
         self.changed.insert(segment);
+    }
+
+    /// Marks all of a set.
+    pub fn mark_all(&mut self, segments: &SegmentSet) {
+        self.changed.add(segments);
     }
 
     /// The segments that a snapshot with this number has to have.
@@ -83,7 +88,7 @@ impl SegmentSet {
         self.0[segment.get() / 64] & (1 << (segment.get() % 64)) != 0
     }
 
-    fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0.iter()).for_each(|(word, more)| *word |= more);
     }
 }

@@ -1,13 +1,16 @@
 //! The way back: series of a stored segment into an empty store.
 
 use super::listing::Position;
+use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
 use super::wheel::{Mark, Tick};
 use super::{Series, Store, held};
-use crate::catalog::{Admission, FamilyRef};
+use crate::catalog::{Admission, FamilyRef, Shape};
 use crate::metric::Value;
 use crate::series::Readers;
 use crate::sharding::{Segment, series_hash};
-use crate::state::{Claimed, Instants, OpenSegment, SeriesRecord, Since, StateError};
+use crate::state::{
+    Claimed, Instants, OpenSegment, SeriesRecord, Since, StateError, TombstoneRecord, TotalRecord,
+};
 
 /// What came back of a stored segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,15 +21,74 @@ pub struct Restored {
     pub left_out: usize,
 }
 
+/// A stored tombstone: when its series died, its id, family and total.
+type Buried<'a> = (Tick, TombstoneId, FamilyRef, TotalRecord<'a>);
+
+fn unearth<'a>(
+    record: TombstoneRecord<'a>,
+    family: FamilyRef,
+    stored: &OpenSegment,
+    since: Since,
+) -> Result<Buried<'a>, StateError> {
+    let half =
+        |from: usize| u64::from_le_bytes(std::array::from_fn(|index| record.id[from + index]));
+    let id = TombstoneId([half(0), half(8)]);
+    let fits = match (&record.total, family.shape()) {
+        (TotalRecord::Counter(_), Shape::Counter) => true,
+        (TotalRecord::Histogram { counts, .. }, Shape::Histogram(layout)) => {
+            let count = counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+            counts.len() == layout.bounds().len() + 1 && count.is_some()
+        }
+        (TotalRecord::Counter(_) | TotalRecord::Histogram { .. }, _) => false,
+    };
+    if !fits || id.segment() != stored.segment() {
+        return Err(StateError::malformed("a tombstone of another family or segment"));
+    }
+    let age = i64::try_from(record.age).unwrap_or(i64::MAX);
+    let died = Tick::of_milliseconds(since.milliseconds(-age));
+    Ok((died, id, family, record.total))
+}
+
+fn as_tombstone<'a>((died, id, family, total): &'a Buried<'_>) -> Tombstone<'a> {
+    let total = match total {
+        TotalRecord::Counter(total) => Total::Counter(*total),
+        TotalRecord::Histogram { counts, sum } => Total::Histogram { sum: *sum, counts },
+    };
+    Tombstone { id: *id, family, died: *died, total }
+}
+
 impl Store {
-    /// Takes in the series of a stored segment, which none of the store's own
-    /// belongs to; those of families that could not be claimed are left out.
-    /// `at` is now, and the run time that the state's head tells.
-    pub fn restore(&mut self, claimed: &Claimed, at: Instants) -> Result<Restored, StateError> {
+    /// Takes in what is in the stored segments of a store that is empty; what
+    /// is of families that could not be claimed is left out. `at` is now, and
+    /// the run time that the state's head tells; `key` is from there too.
+    pub fn restore(
+        &mut self,
+        segments: &[Claimed],
+        at: Instants,
+        key: TombstoneKey,
+    ) -> Result<Restored, StateError> {
+        let (mut restored, mut buried) = (Restored::default(), Vec::new());
+        for claimed in segments {
+            self.restore_segment(claimed, at, &mut restored, &mut buried)?;
+        }
+        self.tombstones.set_key(key);
+        let stored = buried.iter().map(as_tombstone).collect();
+        self.tombstones.restore(stored, Tick::at(at.now));
+        // They are where they were stored.
+        self.tombstones.take_changed();
+        Ok(restored)
+    }
+
+    fn restore_segment<'a>(
+        &mut self,
+        claimed: &'a Claimed,
+        at: Instants,
+        restored: &mut Restored,
+        buried: &mut Vec<Buried<'a>>,
+    ) -> Result<(), StateError> {
         let stored = &claimed.segment;
         let since = Since::new(at, stored.taken());
         let mut reader = stored.series();
-        let mut restored = Restored::default();
         while let Some(record) = reader.next()? {
             let Some(family) = claimed.family(record.family) else {
                 restored.left_out += 1;
@@ -35,7 +97,11 @@ impl Store {
             self.restore_series(record, family, stored, since)?;
             restored.series += 1;
         }
-        Ok(restored)
+        while let Some(record) = reader.next_tombstone()? {
+            let Some(family) = claimed.family(record.family) else { continue };
+            buried.push(unearth(record, family, stored, since)?);
+        }
+        Ok(())
     }
 
     /// Drops all series, and what is noted about changes; slots that readers

@@ -12,11 +12,14 @@ use foldhash::quality::RandomState;
 
 use super::changes::{SegmentSet, SlotSet};
 use super::expire::OwnTtls;
+use super::tombstones::{Tombstone, Total};
 use super::{Series, Store, held};
 use crate::catalog::Admission;
 use crate::series::Slot;
 use crate::sharding::{SEGMENTS, Segment, ShardCount, ShardIndex};
-use crate::state::{Instants, SegmentWriter, SeriesRecord, StoredSegment};
+use crate::state::{
+    Instants, SegmentWriter, SeriesRecord, StoredSegment, TombstoneRecord, TotalRecord,
+};
 
 /// Bytes that cost about as much as visiting another series.
 const BYTES_PER_UNIT: usize = 128;
@@ -113,6 +116,30 @@ impl SnapshotJob {
         writer.len() - before
     }
 
+    fn bury(&mut self, tombstone: &Tombstone<'_>) {
+        let segment = tombstone.id.segment();
+        if !self.wanted.contains(segment) || tombstone.family.is_retired() {
+            return;
+        }
+        let writer = self.writers[segment.get()].get_or_insert_default();
+        let [first, second] = tombstone.id.0.map(u64::to_le_bytes);
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&first);
+        id[8..].copy_from_slice(&second);
+        let record = TombstoneRecord {
+            family: writer.family(tombstone.family.family()),
+            id,
+            age: tombstone.died.age_ms(self.taken.now),
+            total: match tombstone.total {
+                Total::Counter(total) => TotalRecord::Counter(total),
+                Total::Histogram { sum, counts } => {
+                    TotalRecord::Histogram { counts: counts.into(), sum }
+                }
+            },
+        };
+        writer.bury(&record);
+    }
+
     /// Finishes segments; true when all are.
     fn finish_some(&mut self, mut budget: usize) -> bool {
         while budget > 0 {
@@ -138,11 +165,13 @@ impl Store {
     /// Begins a snapshot of the state as it is now. One that is still under way
     /// is dropped.
     pub fn begin_snapshot(&mut self, order: SnapshotOrder, shard: ShardIndex, shards: ShardCount) {
+        let buried = self.tombstones.take_changed();
+        self.changes.marks.iter_mut().for_each(|marks| marks.mark_all(&buried));
         let changed = self.changes.marks.as_mut().map(|marks| marks.take(order.number));
         let all = || shards.segments_of(shard).collect();
         let wanted = changed.filter(|_| !order.all).unwrap_or_else(all);
         let end = self.slots.len();
-        self.changes.snapshot = Some(Box::new(SnapshotJob {
+        let mut job = Box::new(SnapshotJob {
             taken: order.taken,
             wanted,
             writers: (0..SEGMENTS).map(|_| None).collect(),
@@ -151,7 +180,10 @@ impl Store {
             skipped: SlotSet::below(end),
             finishing: 0,
             done: Vec::new(),
-        }));
+        });
+        // At once, since they are few and may go at any moment.
+        self.tombstones.iter().for_each(|tombstone| job.bury(&tombstone));
+        self.changes.snapshot = Some(job);
     }
 
     /// Goes on with the snapshot under way, for about as long as `budget`

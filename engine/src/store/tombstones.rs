@@ -27,6 +27,7 @@ mod rows;
 
 pub use budget::TombstoneBudget;
 
+use super::changes::SegmentSet;
 use super::wheel::{Tick, ticks_of};
 use crate::catalog::{Family, FamilyRef};
 use crate::metric::Value;
@@ -105,6 +106,8 @@ pub struct Tombstones {
     /// The figures of histograms, by the number of their buckets.
     rows: HashMap<usize, Rows, RandomState>,
     evicted: u64,
+    /// The segments of those that came and went since they were asked for.
+    changed: SegmentSet,
 }
 
 impl Tombstones {
@@ -136,6 +139,11 @@ impl Tombstones {
         stored.retain(|tombstone| tombstone.died.after(self.ttl) > now);
         stored.sort_by_key(|tombstone| tombstone.died);
         stored.into_iter().for_each(|tombstone| self.insert(tombstone));
+    }
+
+    /// The segments of those that came and went since the last call.
+    pub(super) fn take_changed(&mut self) -> SegmentSet {
+        std::mem::take(&mut self.changed)
     }
 
     /// How many there are.
@@ -198,6 +206,7 @@ impl Tombstones {
     /// where there are too many.
     pub fn insert(&mut self, tombstone: Tombstone<'_>) {
         let Tombstone { id, family, died, total } = tombstone;
+        self.changed.insert(id.segment());
         let number = self.families.hold(family);
         if let Some(old) = self.find(id, number) {
             self.remove(old);
@@ -274,6 +283,8 @@ impl Tombstones {
 
     fn unlink(&mut self, number: u32) {
         let head = *self.heads.get(number);
+        let id = head.id;
+        self.changed.insert(id.segment());
         self.index.remove(head.id, number, &mut self.heads);
         self.heads.remove(number);
         let shape = self.families.get(head.family).shape();

@@ -5,7 +5,7 @@ use psg_engine::exposition::Format;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::sharding::ShardCount;
 use psg_engine::state::{Head, Instants, LoadError, Loading, RunTime, StateError, StoredSegment};
-use psg_engine::store::{ExposeJob, Store};
+use psg_engine::store::{ExposeJob, Store, TombstoneKey};
 
 use crate::round_trip::{feed, payload};
 use crate::support::pipeline::PipelineSettings;
@@ -31,7 +31,7 @@ fn load(stored: &StoredSegment, summary: SummarySettings) -> Result<usize, State
         .map_err(|LoadError { error, .. }| error)?;
     let mut store = Store::default();
     let at = Instants { now: crate::START, run_time: RunTime(0) };
-    let restored = store.restore(&loading.shards[0][0], at)?;
+    let restored = store.restore(&loading.shards[0], at, TombstoneKey::default())?;
     // What was read has to be of use, however odd it is.
     let mut job = ExposeJob::new(Format::Text);
     while !store.expose_some(&mut job, 100, crate::START) {}

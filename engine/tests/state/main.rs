@@ -10,7 +10,7 @@ mod support;
 use psg_engine::metric::Moment;
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
-use psg_engine::store::{Snapshot, SnapshotOrder};
+use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
 
 use support::pipeline::{Pipeline, PipelineSettings};
 
@@ -69,9 +69,8 @@ pub fn restored(settings: &PipelineSettings, stored: &[StoredSegment], at: RunTi
     assert_eq!(loading.left_out, []);
     let at = Instants { now: pipeline.now, run_time: head.run_time };
     for (store, segments) in pipeline.stores.iter_mut().zip(&loading.shards) {
-        for segment in segments {
-            store.restore(segment, at).expect("it was just written");
-        }
+        let key = TombstoneKey(head.tombstone_key);
+        store.restore(segments, at, key).expect("it was just written");
     }
     pipeline
 }

@@ -168,3 +168,36 @@ fn limits_do_not_turn_out_what_was_stored() {
     let refused = copy.page(&[series(1), series(4)]);
     assert!(refused[0].is_none() && refused[1].is_some(), "{refused:?}");
 }
+
+/// What expired before the state was stored goes on from its old total after,
+/// under the key that was stored.
+#[test]
+fn tombstones_come_back() {
+    let settings = PipelineSettings {
+        expiry: ExpirySettings::new(1_000, 0),
+        tombstone_ttl_ms: 60_000,
+        ..PipelineSettings::default()
+    };
+    let samples = |value: u32| {
+        [
+            format!(r#"{{"name":"c_total","value":{value},"labels":{{"a":"b"}}}}"#),
+            format!(r#"{{"type":"histogram","name":"h","value":{value},"buckets":[2,50]}}"#),
+        ]
+    };
+    let mut original = pipeline(&settings);
+    original.page(&samples(3));
+    original.now = Moment(START.0 + 10_000);
+    original.expire();
+    assert_eq!(original.exposition(Format::Text), "");
+    original.tell();
+    assert_eq!(original.catalog.families(), 2, "tombstones hold their families");
+    let stored = snapshot(&mut original, 1, true);
+    let other = PipelineSettings { shards: 5, ..settings };
+    let mut copy = restored(&other, &stored, instants(&original).run_time);
+    assert_eq!(copy.catalog.families(), 2, "their names keep their types");
+    copy.page(&samples(4));
+    let text = copy.exposition(Format::Text);
+    for line in ["c_total{a=\"b\"} 7", "h_sum 7", "h_count 2", "h_bucket{le=\"2\"} 0"] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+}

@@ -7,7 +7,7 @@ use psg_engine::metric::Moment;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::sharding::{Segment, ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
-use psg_engine::store::{Snapshot, SnapshotOrder};
+use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::pipeline::{Pipeline, PipelineSettings};
@@ -60,9 +60,8 @@ fn restore(
     let mut pipeline = Pipeline::new(&settings);
     pipeline.now = NOW;
     let loading = Loading::new(stored, &pipeline.catalog, ShardCount::new(1)).ok()?;
-    for claimed in &loading.shards[0] {
-        pipeline.stores[0].restore(claimed, Instants { now: NOW, run_time }).ok()?;
-    }
+    let at = Instants { now: NOW, run_time };
+    pipeline.stores[0].restore(&loading.shards[0], at, TombstoneKey([7; 16])).ok()?;
     Some(pipeline)
 }
 
