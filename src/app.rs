@@ -16,6 +16,7 @@ use actix::{Actor, Arbiter};
 use psg_actors::checkpoint::Checkpoints;
 use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::dead_letters::DeadLetters;
+use psg_actors::doom::{Doom, End};
 use psg_actors::gate::Gate;
 use psg_actors::http::admin::Admin;
 use psg_actors::http::{self, HttpState, Unready};
@@ -24,10 +25,11 @@ use psg_actors::reject_log::RejectLog;
 use psg_actors::rejects::RejectBoard;
 use psg_actors::scrape::{self, ScrapeHandle};
 use psg_actors::self_metrics::{RedisMetrics, SelfMetrics};
-use psg_actors::settings::{GatewaySettings, QueueSettings};
+use psg_actors::settings::{GatewaySettings, OnceTuning, QueueSettings};
 use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_actors::source::QueueSource;
 use psg_actors::source::embedded::EmbeddedQueue;
+use psg_actors::source::redis::once::OnceSettings;
 use psg_actors::source::redis::{LetterWriter, RedisQueue};
 use psg_actors::state_file::{self, Keeper, StateFile};
 use psg_actors::status::{Facts, StatusBoard, model};
@@ -40,9 +42,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::config::{Config, Entry};
+use crate::exit;
 
 /// How long the readers may take to finish what they have taken.
 const READERS_DEADLINE: Duration = Duration::from_secs(6);
+/// How long the last checkpoint may take; a server that says nothing for five
+/// seconds is given up before.
+const LAST_CHECKPOINT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Where a gateway listens.
 #[derive(Debug, Clone)]
@@ -66,9 +72,16 @@ pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(Ended::Io(error)) => {
             tracing::error!(%error, "the gateway ends");
             ExitCode::FAILURE
+        }
+        Err(Ended::Doom(end)) => {
+            tracing::error!(%end, "the gateway ends");
+            match end {
+                End::BadConfiguration(_) => exit::bad_configuration(),
+                End::Failed(_) => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -87,7 +100,11 @@ pub fn host(
         let _ = end.await;
         "the end of its host"
     };
-    actix::System::new().block_on(serve(config.gateway, facts, listening, ended))
+    let system = actix::System::new();
+    system.block_on(serve(config.gateway, facts, listening, ended)).map_err(|ended| match ended {
+        Ended::Io(error) => error,
+        Ended::Doom(end) => io::Error::other(end),
+    })
 }
 
 /// A shard that is missing would look like counter resets, a reader that is
@@ -121,17 +138,36 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
     }
 }
 
+/// Why the gateway ended before it was told to.
+enum Ended {
+    Io(io::Error),
+    Doom(End),
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<End> for Ended {
+    fn from(end: End) -> Self {
+        Self::Doom(end)
+    }
+}
+
 async fn serve(
     settings: GatewaySettings,
     mut facts: Facts,
     listening: impl FnOnce(Listening),
     ended: impl Future<Output = &'static str>,
-) -> io::Result<()> {
+) -> Result<(), Ended> {
     let (stopper, stop) = stop_signal();
     let state_file = settings.metrics.state_file.as_deref().map(StateFile::open);
     let state_file = state_file.transpose().map_err(io::Error::other)?;
     let parts = Parts::start(&settings)?;
-    let queue = Queue::open(&settings, parts.metrics.redis.clone(), &stop)?;
+    let doom = Doom::default();
+    let queue = Queue::open(&settings, parts.metrics.redis.clone(), &doom, &stop)?;
     if let Some(address) = queue.listens_on() {
         facts.address = address.to_string();
     }
@@ -150,12 +186,18 @@ async fn serve(
 
     let keeper = keep_state(state_file, &parts).await?;
     actix::spawn(status.run(stop.clone()));
-    let readers = start_readers(&settings, &parts, &queue, &stop);
+    let readers = start_readers(&settings, &parts, &queue, &doom, &stop);
     listening(Listening { http: side.addresses, queue: queue.listens_on() });
-    let signal = ended.await;
+    let signal = tokio::select! {
+        end = doom.met() => return Err(end.into()),
+        signal = ended => signal,
+    };
     tracing::info!(signal, "stopping: nothing more is taken");
     stopper.stop();
-    let finished = finish(readers).await;
+    let finished = tokio::select! {
+        end = doom.met() => return Err(end.into()),
+        finished = finish(readers, deadline(&settings)) => finished,
+    };
     if let Some(letters) = &parts.dead_letters {
         let flushed = tokio::time::timeout(LETTERS_DEADLINE, letters.flush()).await;
         if flushed.is_err() {
@@ -163,7 +205,7 @@ async fn serve(
         }
     }
     handle.stop(true).await;
-    server.await??;
+    server.await.map_err(io::Error::from)??;
     let kept = keeper.map_or(Ok(()), Keeper::end);
     // A reader that hangs still holds the shards' inboxes open: waiting for
     // the shards would never end.
@@ -221,6 +263,7 @@ impl Queue {
     fn open(
         settings: &GatewaySettings,
         metrics: Arc<RedisMetrics>,
+        doom: &Doom,
         stop: &StopSignal,
     ) -> io::Result<Self> {
         let max_payload_bytes = settings.metrics.payload.max_payload_bytes;
@@ -229,7 +272,8 @@ impl Queue {
             let queue = EmbeddedQueue::start(embedded, queue, max_payload_bytes, metrics, stop)?;
             return Ok(Queue::Embedded(queue));
         }
-        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics.clone());
+        let doom = doom.clone();
+        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics.clone(), doom);
         actix::spawn(queue.monitor(stop.clone()));
         Ok(Queue::Redis(queue, metrics))
     }
@@ -292,7 +336,7 @@ impl Parts {
             clock,
             store_settings(settings, tombstone_key),
         )?;
-        let gate = Gate::open();
+        let gate = if settings.queue.once.is_some() { Gate::closed() } else { Gate::open() };
         if settings.metrics.state_file.is_some() {
             gate.close("the state file is being loaded");
         }
@@ -340,6 +384,7 @@ fn start_readers(
     settings: &GatewaySettings,
     parts: &Parts,
     queue: &Queue,
+    doom: &Doom,
     stop: &StopSignal,
 ) -> Vec<RunningReader> {
     let shared = RouterSettings {
@@ -364,16 +409,21 @@ fn start_readers(
         let (tell_done, done) = oneshot::channel();
         let (shared, queue, stop) = (shared.clone(), queue.clone(), stop.clone());
         let metrics = parts.metrics.clone();
+        let once = settings.queue.once.map(|tuning| once_settings(tuning, parts, doom));
         let arbiter = Arbiter::new();
         arbiter.spawn_fn(move || {
             let router = Router::new(shared, &metrics, worker);
             let counted = metrics.workers[worker].clone();
-            match queue {
-                Queue::Redis(queue, _) => {
+            match (queue, once) {
+                (Queue::Redis(queue, _), Some(once)) => {
+                    let source = queue.once_source(once, counted, stop.clone());
+                    start_reader(source, router, stop, tell_done);
+                }
+                (Queue::Redis(queue, _), None) => {
                     let source = queue.source(worker, counted, stop.clone());
                     start_reader(source, router, stop, tell_done);
                 }
-                Queue::Embedded(queue) => {
+                (Queue::Embedded(queue), _) => {
                     start_reader(queue.source(counted), router, stop, tell_done);
                 }
             }
@@ -392,9 +442,28 @@ fn start_reader<S: QueueSource + Unpin>(
     ReaderActor::new(Reader::new(source, router, stop), tell_done).start();
 }
 
+/// What the one reader of exactly-once delivery works with.
+fn once_settings(tuning: OnceTuning, parts: &Parts, doom: &Doom) -> OnceSettings {
+    let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
+    let metrics = parts.metrics.checkpoints.clone();
+    OnceSettings {
+        checkpoint_interval: tuning.checkpoint_interval,
+        lease: tuning.lease,
+        checkpoints: Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics),
+        gate: parts.gate.clone(),
+        doom: doom.clone(),
+    }
+}
+
+/// How long the readers may take to finish: to route what they have taken, or to
+/// write a last checkpoint.
+fn deadline(settings: &GatewaySettings) -> Duration {
+    if settings.queue.once.is_some() { LAST_CHECKPOINT_DEADLINE } else { READERS_DEADLINE }
+}
+
 /// Waits until all that was taken is in the shards' inboxes, and ends the
 /// readers' threads.
-async fn finish(readers: Vec<RunningReader>) -> io::Result<()> {
+async fn finish(readers: Vec<RunningReader>, deadline: Duration) -> io::Result<()> {
     let all_done = async {
         let mut arbiters = Vec::new();
         for reader in readers {
@@ -404,7 +473,7 @@ async fn finish(readers: Vec<RunningReader>) -> io::Result<()> {
         }
         arbiters
     };
-    let arbiters = tokio::time::timeout(READERS_DEADLINE, all_done)
+    let arbiters = tokio::time::timeout(deadline, all_done)
         .await
         .map_err(|_| io::Error::other("a reader did not finish what it had taken"))?;
     for arbiter in arbiters {

@@ -130,6 +130,13 @@ impl Checkpoints {
         self.shards.count().all().try_for_each(to)
     }
 
+    /// Lets series expire again after [`Checkpoints::clear`], once what came
+    /// after the state that was loaded is applied.
+    pub fn let_expire(&self) -> Result<(), ShardsGone> {
+        let to = |shard| self.shards.send(shard, ShardMessage::LetExpire);
+        self.shards.count().all().try_for_each(to)
+    }
+
     /// Drops the series of all shards. What readers know of slots is void then.
     pub async fn clear(&self) -> Result<(), ShardsGone> {
         let (reply, mut answers) = channel(self.shards.count().get());

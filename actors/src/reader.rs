@@ -45,6 +45,10 @@ impl<S: QueueSource> Reader<S> {
                     backoff.reset();
                     router.route(page).await?;
                 }
+                Ok(Taken::Forget) => {
+                    backoff.reset();
+                    router.forget_all();
+                }
                 Ok(Taken::Ended) => return Ok(()),
                 Err(error) => {
                     tracing::debug!(kind = error.kind.as_str(), %error, "nothing could be taken");

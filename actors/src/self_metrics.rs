@@ -147,10 +147,22 @@ pub struct RedisMetrics {
     pub up: AtomicBool,
     /// Elements in the list when it was last asked; -1 where it may not be asked.
     pub pending: AtomicI64,
+    /// Elements that are claimed and not routed yet; exactly-once only.
+    pub claimed: AtomicU64,
+    /// How often the memory was dropped for the last checkpoint.
+    pub reloads: AtomicU64,
     /// Connections opened again after one was lost.
     pub reconnects: AtomicU64,
     /// Errors, indexed by `kind as usize`.
     pub errors: [AtomicU64; ErrorKind::ALL.len()],
+}
+
+impl RedisMetrics {
+    /// Elements that wait, in the queue or set aside.
+    pub fn waiting(&self) -> u64 {
+        let pending = self.pending.load(Ordering::Relaxed).max(0) as u64;
+        pending + self.claimed.load(Ordering::Relaxed)
+    }
 }
 
 impl Default for RedisMetrics {
@@ -158,6 +170,8 @@ impl Default for RedisMetrics {
         Self {
             up: AtomicBool::new(false),
             pending: AtomicI64::new(0),
+            claimed: AtomicU64::new(0),
+            reloads: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             errors: Default::default(),
         }

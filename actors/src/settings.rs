@@ -38,6 +38,8 @@ pub struct QueueSettings {
     pub workers: usize,
     /// Elements per pop; `None` starts at 25 and rises under backlog.
     pub pop_count: Option<usize>,
+    /// Present where delivery is exactly-once.
+    pub once: Option<OnceTuning>,
     /// Bound on count × pops in flight × the largest element of late, for each
     /// worker.
     pub max_bytes_in_flight: usize,
@@ -54,6 +56,15 @@ pub struct DeadLetterSettings {
     pub max_length: u64,
     /// Bytes of letters that are kept, the newest.
     pub max_bytes: u64,
+}
+
+/// How exactly-once delivery is tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnceTuning {
+    /// The time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// After that long without its owner, a standby takes the queue over.
+    pub lease: Duration,
 }
 
 /// A Redis deployment and how to log in to it.

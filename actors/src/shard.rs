@@ -15,6 +15,7 @@ use psg_engine::cardinality::LabelValues;
 use psg_engine::catalog::Family;
 use psg_engine::exposition::Format;
 use psg_engine::merge::Fragment;
+use psg_engine::metric::Moment;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
@@ -87,7 +88,10 @@ pub enum ShardMessage {
     },
     /// The snapshot with this number is stored.
     SnapshotCommitted(u64),
-    /// Drop all series.
+    /// Series may expire again: what was stored is whole.
+    LetExpire,
+    /// Drop all series. None expires until [`ShardMessage::LetExpire`]: what is
+    /// given back may have values that have yet to be applied again.
     Clear {
         /// Where to tell that it is done; it has room for it.
         reply: mpsc::Sender<ShardIndex>,
@@ -150,6 +154,8 @@ pub struct Shard {
     index: ShardIndex,
     inbox: Receiver<ShardMessage>,
     store: Store,
+    /// Whether no series may expire.
+    expiry_held: bool,
     scrapes: VecDeque<(ExposeJob, Sender<Exposed>)>,
     /// The channel of each reader that has asked something.
     readers: Vec<Option<UnboundedSender<Word>>>,
@@ -174,6 +180,7 @@ impl Shard {
             index,
             inbox,
             store: Store::new(store, index),
+            expiry_held: false,
             scrapes: VecDeque::new(),
             readers: vec![None; MAX_READERS],
             snapshot: None,
@@ -210,10 +217,14 @@ impl Shard {
 
     /// The next message, unless a series expires before it comes.
     fn receive(&self) -> Result<ShardMessage, RecvTimeoutError> {
-        match self.store.next_expiry() {
+        match self.next_expiry() {
             None => self.inbox.recv().map_err(RecvTimeoutError::from),
             Some(moment) => self.inbox.recv_deadline(self.clock.instant(moment)),
         }
+    }
+
+    fn next_expiry(&self) -> Option<Moment> {
+        self.store.next_expiry().filter(|_| !self.expiry_held)
     }
 
     fn handle(&mut self, message: ShardMessage) {
@@ -234,6 +245,7 @@ impl Shard {
                 self.begin_snapshot(order, shards, reply);
             }
             ShardMessage::SnapshotCommitted(number) => self.store.snapshot_committed(number),
+            ShardMessage::LetExpire => self.expiry_held = false,
             ShardMessage::Clear { reply } => self.clear(&reply),
             ShardMessage::Restore { segments, at, key, reply } => {
                 self.restore(&segments, at, key, &reply);
@@ -268,7 +280,7 @@ impl Shard {
     /// Lets some series expire; false where none is due. What a scrape shows
     /// is its own affair, and nothing moves while it is under way.
     fn expire_slice(&mut self) -> bool {
-        let Some(due) = self.store.next_expiry() else { return false };
+        let Some(due) = self.next_expiry() else { return false };
         let now = self.clock.now();
         if now < due {
             return false;

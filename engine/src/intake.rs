@@ -207,6 +207,12 @@ impl Intake {
         }
     }
 
+    /// Forgets every series and family, since the shards drop theirs; between
+    /// two pages only.
+    pub fn forget_all(&mut self) {
+        *self = Self::new(self.settings.clone(), self.catalog.clone());
+    }
+
     /// Begins a page that is taken from the queue at `now`.
     pub fn begin(&mut self, now: UnixTime) {
         self.taken_at = now;

@@ -5,11 +5,12 @@ mod embedded;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use psg_actors::dead_letters::{ACCOUNT, key_beside};
 use psg_actors::settings::{
-    DeadLetterSettings, GatewaySettings, HttpSettings, MetricSettings, QueueSettings, RedisTarget,
-    ShardSettings,
+    DeadLetterSettings, GatewaySettings, HttpSettings, MetricSettings, OnceTuning, QueueSettings,
+    RedisTarget, ShardSettings,
 };
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -56,28 +57,38 @@ impl<'a> Checker<'a> {
             Place::Redis(connection) => (connection, None),
             Place::Embedded(embedded) => (default_connection(), Some(embedded)),
         };
+        let queue = self.queue(connection, embedded.is_some());
         let gateway = GatewaySettings {
-            queue: self.queue(connection, embedded.is_some()),
             embedded: self.embedded(embedded),
             metrics: self.metrics(),
-            shards: self.shards(),
+            shards: self.shards(queue.once.is_some()),
+            queue,
             http: HttpSettings {
                 listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses),
                 enable_admin: self.flag(&HTTP_ENABLE_ADMIN),
                 expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
             },
         };
+        if gateway.queue.once.is_some() && gateway.metrics.state_file.is_some() {
+            let name = &self.sources.given(&METRICS_STATE_FILE).name;
+            let message = "expected none, since exactly-once delivery keeps the totals in Redis";
+            self.problems.push(Problem::new(name, message.to_owned()));
+        }
         Config { gateway, log: self.log() }
     }
 
     fn queue(&mut self, connection: Connection, is_embedded: bool) -> QueueSettings {
         let redis = self.redis(connection, is_embedded);
         let key = self.text(&REDIS_METRIC_QUEUE_KEY);
+        let dead_letters = self.dead_letters(&key);
+        let (workers, once) = (self.count(&REDIS_METRIC_QUEUE_WORKERS), self.once());
         QueueSettings {
             redis,
-            dead_letters: self.dead_letters(&key),
+            dead_letters,
             key,
-            workers: self.count(&REDIS_METRIC_QUEUE_WORKERS),
+            // Everything has to happen in the queue's order.
+            workers: if once.is_some() { 1 } else { workers },
+            once,
             pop_count: self.optional_count(&REDIS_METRIC_QUEUE_POP_COUNT),
             max_bytes_in_flight: self.count(&REDIS_MAX_BYTES_IN_FLIGHT),
         }
@@ -94,6 +105,23 @@ impl<'a> Checker<'a> {
             max_length: self.count(&REDIS_DEAD_LETTER_MAX_LENGTH),
             max_bytes: self.count(&REDIS_DEAD_LETTER_MAX_BYTES),
         }
+    }
+
+    /// How exactly-once delivery is tuned, where it is asked for.
+    fn once(&mut self) -> Option<OnceTuning> {
+        let tuning = OnceTuning {
+            checkpoint_interval: self.seconds(&REDIS_CHECKPOINT_INTERVAL_SECONDS),
+            lease: self.seconds(&REDIS_LEASE_SECONDS),
+        };
+        let is_asked_for = self.read(&REDIS_DELIVERY, |kind, text| {
+            let choice = kind.choice(text).ok_or_else(|| unlike(kind, text))?;
+            Ok(choice == "exactly-once")
+        });
+        is_asked_for.then_some(tuning)
+    }
+
+    fn seconds(&mut self, setting: &'static Setting) -> Duration {
+        Duration::from_secs(self.count(setting))
     }
 
     fn redis(&mut self, connection: Connection, is_embedded: bool) -> RedisTarget {
@@ -212,12 +240,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn shards(&mut self) -> ShardSettings {
+    fn shards(&mut self, watch_changes: bool) -> ShardSettings {
         let cpus = || available_parallelism().map_or(1, usize::from).min(MOST_DEFAULT_SHARDS);
         ShardSettings {
             count: self.optional_count(&SHARDS_COUNT).unwrap_or_else(cpus),
             inbox_capacity: self.count(&SHARDS_INBOX_CAPACITY),
-            watch_changes: false,
+            watch_changes,
         }
     }
 

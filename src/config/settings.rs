@@ -146,11 +146,11 @@ settings! {
     /// Bound for each worker on the bytes that the pops in flight may bring, judged by the largest element of late.
     REDIS_MAX_BYTES_IN_FLIGHT = "Redis.MaxBytesInFlight", Value("2 MiB"), size(1024, GIB), Built;
     /// `at-most-once`, or `exactly-once`: each element counts once, whatever is killed.
-    REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), Kind::Choice(&["at-most-once", "exactly-once"]), Reserved;
+    REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), Kind::Choice(&["at-most-once", "exactly-once"]), Built;
     /// Exactly-once only: seconds between two checkpoints.
-    REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600), Reserved;
+    REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600), Built;
     /// Exactly-once only: after so many seconds without its owner a standby takes the queue over.
-    REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600), Reserved;
+    REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600), Built;
     /// Key of the Redis list that rejected payloads go to, the newest first; empty keeps none.
     REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text, Built;
     /// Rejected payloads kept, the newest.

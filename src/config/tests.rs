@@ -112,6 +112,13 @@ fn every_built_setting_has_its_effect() {
         assert!(!seen.contains(&printed), "{line} has no effect");
         seen.push(printed);
     }
+    let of_once =
+        ["Redis__CheckpointIntervalSeconds=6", "Redis__LeaseSeconds=7", "Shards__Count=4"];
+    for line in of_once {
+        let printed = format!("{:?}", config(&["Redis__Delivery=exactly-once", line], "{}"));
+        assert!(!seen.contains(&printed), "{line} has no effect");
+        seen.push(printed);
+    }
     let checked_elsewhere = [
         "Metrics.SummaryEstimator",
         REDIS_TLS_CA_FILE.name,
@@ -120,7 +127,7 @@ fn every_built_setting_has_its_effect() {
         "Embedded.TlsKeyFile",
     ];
     let built = SETTINGS.iter().filter(|setting| setting.is_built()).count();
-    let checked = EFFECTIVE.len() + of_embedded.len() + checked_elsewhere.len();
+    let checked = EFFECTIVE.len() + of_embedded.len() + of_once.len() + checked_elsewhere.len();
     assert_eq!(checked, built, "a setting is missing here");
 }
 
@@ -181,12 +188,11 @@ fn all_problems_come_at_once_by_the_name_that_was_used() {
         "Metrics__EmptyInstance=true",
     ];
     let json = r#"{"Metrics": {"MaxLabels": -1, "SortIncomingLabels": "ja"}, "Log": {"Level": 3},
-                   "Redis": {"MetricQueueKey": "", "Delivery": "exactly-once"}}"#;
+                   "Redis": {"MetricQueueKey": "", "DeadLetterMaxLength": "9"}}"#;
     check_problems(
         &environment,
         json,
         &[
-            r#"Redis.Delivery: "exactly-once" is not built yet in this version; remove it"#,
             r#"Metrics__EmptyInstance: "true" is not built yet in this version; remove it"#,
             r#"Redis__ConnectionString: part 2 is the unknown option frob"#,
             r#"Redis__ConnectionString: expected ssl=true or ssl=false, came "2""#,

@@ -20,6 +20,8 @@ fn each_bad_value_is_refused_by_its_name() {
         ("Redis__MetricQueuePopCount", "0"),
         ("Redis__MaxBytesInFlight", "plenty"),
         ("Redis__Delivery", "twice"),
+        ("Redis__CheckpointIntervalSeconds", "0"),
+        ("Redis__LeaseSeconds", "0.5"),
         ("Metrics__SortIncomingLabels", "maybe"),
         ("Metrics__DisableMetaMetrics", "2"),
         ("Metrics__SummaryMaxAgeSeconds", "0"),
@@ -78,7 +80,6 @@ fn all_problems_are_named_at_once_as_they_were_set() {
 #[test]
 fn what_is_not_built_yet_is_refused() {
     let cases = [
-        ("Redis__Delivery", "exactly-once"),
         ("Metrics__EmptyInstance", "true"),
         ("Metrics__FirstIncrement", "exact"),
         ("Http__ShutdownLingerSeconds", "5"),

@@ -31,6 +31,9 @@ mod dead_letters;
 mod faults;
 mod hostile;
 
+mod once;
+mod chaos;
+
 mod lifecycle;
 mod lint;
 mod state_file;

@@ -101,6 +101,15 @@ impl Router {
         }
     }
 
+    /// Forgets every series and family, since the shards drop theirs. Words of
+    /// those that are still on their way are not heard any more.
+    pub fn forget_all(&mut self) {
+        self.intake.forget_all();
+        #[expect(clippy::disallowed_methods, reason = "it holds no more than the reader does")]
+        let (reply, words) = unbounded_channel();
+        (self.reply, self.words) = (reply, words);
+    }
+
     /// Routes all elements of a page. The future must not be dropped before it
     /// is done: what it had in hand would be lost.
     pub async fn route(&mut self, page: Page<'_>) -> Result<(), ShardsGone> {

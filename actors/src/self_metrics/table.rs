@@ -82,10 +82,10 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         name: "redis_queue_pending_size",
         kind: Kind::Gauge,
         labels: &["queueKey"],
-        help: "Elements that wait in the Redis list, asked once a second, or in the embedded queue. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
+        help: "Elements that wait in the Redis list, asked once a second, and under exactly-once delivery those that are set aside and not applied yet; or in the embedded queue. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
         read: |reading, lines| {
-            let pending = reading.metrics.redis.pending.load(Ordering::Relaxed);
-            lines.labelled(&[("queueKey", &reading.metrics.queue_key)], pending.max(0) as f64);
+            let pending = reading.metrics.redis.waiting();
+            lines.labelled(&[("queueKey", &reading.metrics.queue_key)], pending as f64);
         },
     },
     SelfMetric {
@@ -351,6 +351,15 @@ pub static SELF_METRICS: &[SelfMetric] = &[
             let histogram = &reading.metrics.checkpoints.pause;
             lines.shape = Some(Shape::Histogram(histogram.layout()));
             lines.add(&[], Value::Histogram(Box::new(histogram.read())));
+        },
+    },
+    SelfMetric {
+        name: "checkpoint_reloads_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "How often the totals in memory were dropped and the last checkpoint loaded, because Redis had gone on without this gateway or had come back with older data. Exactly-once delivery only. Each has a line in the log that says why; /metrics answers 503 meanwhile.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.redis.reloads.load(Ordering::Relaxed) as f64);
         },
     },
     SelfMetric {

@@ -80,6 +80,7 @@ impl Shard {
     /// Drops all series.
     pub(super) fn clear(&mut self, reply: &Sender<ShardIndex>) {
         self.snapshot = None;
+        self.expiry_held = true;
         self.store.clear();
         self.tell_shown();
         let _ = reply.try_send(self.index);

@@ -25,6 +25,9 @@ pub trait QueueSource: 'static {
 pub enum Taken<'a> {
     /// Elements, in the order of the queue; may be none.
     Page(Page<'a>),
+    /// The memory is about to be replaced: what the taker knows of series is
+    /// void. No page is in hand.
+    Forget,
     /// The stop signal was obeyed, nothing follows.
     Ended,
 }

@@ -29,6 +29,8 @@ async fn serve(mut client: TcpStream, answer: &'static [u8]) {
         let name: String = redis::from_redis_value_ref(&words[0]).unwrap();
         let reply = match name.as_str() {
             "RPOP" => answer,
+            // No list is claimed.
+            "HMGET" => b"*2\r\n$-1\r\n$-1\r\n",
             "ROLE" => b"*1\r\n$6\r\nmaster\r\n",
             _ => b"+OK\r\n",
         };

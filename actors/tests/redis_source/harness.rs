@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use psg_actors::doom::Doom;
 use psg_actors::self_metrics::{RedisMetrics, WorkerMetrics};
 use psg_actors::settings::{DeadLetterSettings, Endpoint, QueueSettings, RedisTarget};
 use psg_actors::source::redis::{RedisQueue, RedisSource};
@@ -40,7 +41,7 @@ impl Harness {
     pub fn with(settings: QueueSettings) -> Self {
         let metrics = Arc::new(RedisMetrics::default());
         let (stopper, stop) = stop_signal();
-        let queue = RedisQueue::new(&settings, MAX_PAYLOAD, Arc::clone(&metrics));
+        let queue = RedisQueue::new(&settings, MAX_PAYLOAD, Arc::clone(&metrics), Doom::default());
         Self { queue, metrics, worker_metrics: Arc::default(), stopper, stop }
     }
 
@@ -73,6 +74,7 @@ pub fn settings(endpoints: Vec<Endpoint>) -> QueueSettings {
         key: KEY.into(),
         workers: 1,
         pop_count: None,
+        once: None,
         max_bytes_in_flight: 2 * 1024 * 1024,
         dead_letters: DeadLetterSettings { key: String::new(), max_length: 1, max_bytes: 1024 },
     }
@@ -83,6 +85,7 @@ pub async fn take(source: &mut RedisSource) -> Result<Option<Vec<Element>>, Sour
     let taken = tokio::time::timeout(PATIENCE, source.take()).await.expect("take hangs")?;
     Ok(match taken {
         Taken::Ended => None,
+        Taken::Forget => panic!("at-most-once delivery never loads anything"),
         Taken::Page(page) => {
             let text = |range: &std::ops::Range<usize>| {
                 String::from_utf8_lossy(&page.buffer[range.clone()]).into_owned()

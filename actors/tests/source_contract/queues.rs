@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use psg_actors::doom::Doom;
 use psg_actors::self_metrics::{RedisMetrics, WorkerMetrics};
 use psg_actors::settings::{
     DeadLetterSettings, EmbeddedSettings, Endpoint, ListenAddress, QueueSettings, RedisTarget,
@@ -80,7 +81,8 @@ impl TestQueue for RedisList {
         let server = RedisServer::start(&[]);
         let sides = Sides::new();
         let settings = settings(server.endpoint());
-        let queue = RedisQueue::new(&settings, MAX_ELEMENT, Arc::clone(&sides.metrics));
+        let queue =
+            RedisQueue::new(&settings, MAX_ELEMENT, Arc::clone(&sides.metrics), Doom::default());
         let connection = Mutex::new(server.connect());
         Self { sides, queue, connection, _server: server }
     }
@@ -176,6 +178,7 @@ fn settings(endpoint: Endpoint) -> QueueSettings {
             service_name: None,
         },
         key: KEY.into(),
+        once: None,
         workers: 1,
         pop_count: None,
         max_bytes_in_flight: 2 * 1024 * 1024,

@@ -189,6 +189,16 @@ impl Gateway {
         }
     }
 
+    /// Kills it at once, as SIGKILL does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.ended()
+    }
+
     /// Waits for its end at most that long.
     pub fn wait_at_most(&mut self, patience: Duration) -> ExitStatus {
         self.process.wait_at_most(patience)
@@ -229,6 +239,18 @@ impl Gateway {
         assert_eq!(reply.status, 200, "/metrics answered {text}");
         Exposition::parse(&text, format)
             .unwrap_or_else(|error| panic!("/metrics is not well-formed: {error}\n{text}"))
+    }
+
+    /// `/metrics` in the text format, or why it was not answered with totals; an
+    /// answer must be well-formed.
+    pub fn try_scrape(&self) -> Result<Exposition, String> {
+        let reply = self.get("/metrics", &[])?;
+        let text = reply.text();
+        if reply.status != 200 {
+            return Err(format!("{}: {text}", reply.status));
+        }
+        Ok(Exposition::parse(&text, Format::Text)
+            .unwrap_or_else(|error| panic!("/metrics is not well-formed: {error}\n{text}")))
     }
 
     /// Scrapes until `condition` holds and returns the scrape that shows it.

@@ -1,6 +1,6 @@
 //! A real Redis, alone in a temporary folder, on a port of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ::redis::{Client, Connection, FromRedisValue};
@@ -22,6 +22,8 @@ pub struct RedisOptions {
     pub tls_names: &'static [&'static str],
     /// Whether it listens on a Unix socket too.
     pub unix_socket: bool,
+    /// Whether its data outlives the process: an append-only file, fsync always.
+    pub persistent: bool,
     /// The port of the server that it replicates.
     pub replica_of: Option<u16>,
 }
@@ -68,9 +70,30 @@ impl RedisServer {
         });
     }
 
-    /// Kills the process; its data is gone.
+    /// Kills the process; its data is gone unless it is persistent.
     pub fn go_down(&mut self) {
         self.process.take().expect("redis is up").kill();
+    }
+
+    /// A copy of its data as it is now.
+    pub fn copy_data(&self) -> TempDir {
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        // The files of a server that does nothing fit each other.
+        self.pause();
+        copy_folder(&self.data_folder(), copy.path());
+        self.resume();
+        copy
+    }
+
+    /// Puts a copy in the place of its data, while it is down.
+    pub fn restore_data(&self, copy: &TempDir) {
+        assert!(self.process.is_none(), "redis is down");
+        std::fs::remove_dir_all(self.data_folder()).expect("the folder can be removed");
+        copy_folder(copy.path(), &self.data_folder());
+    }
+
+    fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("appendonlydir")
     }
 
     /// Stops the process where it is: it accepts connections and says nothing.
@@ -156,7 +179,9 @@ impl RedisServer {
             "--save",
             "",
             "--appendonly",
-            "no",
+            if self.options.persistent { "yes" } else { "no" },
+            "--appendfsync",
+            "always",
             "--repl-diskless-sync-delay",
             "0",
             "--loglevel",
@@ -178,6 +203,14 @@ impl RedisServer {
             command.arg("--tls-ca-cert-file").arg(&certificates.authority);
         }
         command
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("the folder can be read") {
+        let entry = entry.expect("the folder can be read");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a file can be copied");
     }
 }
 

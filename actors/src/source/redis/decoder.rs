@@ -56,6 +56,8 @@ pub struct Decoder {
     owed: u64,
     /// Elements found in the reply in hand.
     found: usize,
+    /// Where the reply in hand begins.
+    reply_start: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +85,13 @@ impl Decoder {
             state: State::Reply,
             owed: 0,
             found: 0,
+            reply_start: 0,
         }
+    }
+
+    /// Changes the bound on elements, between two replies.
+    pub fn set_max_element_bytes(&mut self, bytes: usize) {
+        self.max_element_bytes = bytes.min(usize::MAX / 4) as u64;
     }
 
     /// Appends the elements that are complete in `buffer` to `elements`, up to
@@ -110,6 +118,7 @@ impl Decoder {
                 Step::End(reply) => {
                     self.state = State::Reply;
                     self.found = 0;
+                    self.reply_start = self.position;
                     return Ok(Some(reply));
                 }
             }
@@ -131,7 +140,40 @@ impl Decoder {
         }
         let remaining = filled - self.position;
         self.position = kept;
+        self.reply_start = 0;
         kept + remaining
+    }
+
+    /// As [`compact`](Self::compact), but keeps the elements of the reply in
+    /// hand, which `elements` are, and moves their ranges along. What was
+    /// skipped of an element over the bound makes room.
+    pub fn compact_whole(
+        &mut self,
+        buffer: &mut [u8],
+        mut filled: usize,
+        elements: &mut [Slice],
+    ) -> usize {
+        if let State::Skip { head, .. } = &self.state
+            && head.end < self.position
+        {
+            buffer.copy_within(self.position..filled, head.end);
+            filled -= self.position - head.end;
+            self.position = head.end;
+        }
+        let start = std::mem::take(&mut self.reply_start);
+        if start == 0 {
+            return filled;
+        }
+        buffer.copy_within(start..filled, 0);
+        self.position -= start;
+        if let State::Skip { head, .. } = &mut self.state {
+            *head = head.start - start..head.end - start;
+        }
+        for element in elements {
+            let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = element;
+            *range = range.start - start..range.end - start;
+        }
+        filled - start
     }
 
     fn reply(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {

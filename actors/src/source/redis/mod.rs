@@ -18,6 +18,7 @@ mod health;
 mod link;
 mod monitor;
 mod letters;
+pub mod once;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,8 +28,10 @@ pub use source::RedisSource;
 
 use self::connect::Connector;
 use self::health::{Health, Party};
+use self::once::{OnceSettings, OnceSource};
 use self::wake::Waker;
 use super::SourceError;
+use crate::doom::Doom;
 use crate::self_metrics::{RedisMetrics, WorkerMetrics};
 use crate::settings::QueueSettings;
 use crate::stop::StopSignal;
@@ -51,6 +54,7 @@ pub(crate) struct Shared {
     waker: Waker,
     health: Health,
     metrics: Arc<RedisMetrics>,
+    doom: Doom,
 }
 
 impl RedisQueue {
@@ -60,6 +64,7 @@ impl RedisQueue {
         settings: &QueueSettings,
         max_payload_bytes: usize,
         metrics: Arc<RedisMetrics>,
+        doom: Doom,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -71,6 +76,7 @@ impl RedisQueue {
                 waker: Waker::new(&settings.key),
                 health: Health::default(),
                 metrics,
+                doom,
             }),
         }
     }
@@ -84,6 +90,16 @@ impl RedisQueue {
         stop: StopSignal,
     ) -> RedisSource {
         RedisSource::new(Arc::clone(&self.shared), worker, metrics, stop)
+    }
+
+    /// The source of an exactly-once owner; there is one in the process.
+    pub fn once_source(
+        &self,
+        settings: OnceSettings,
+        metrics: Arc<WorkerMetrics>,
+        stop: StopSignal,
+    ) -> OnceSource {
+        OnceSource::new(Arc::clone(&self.shared), settings, metrics, stop)
     }
 
     /// Publishes the length of the queue and whether Redis is there, each

@@ -73,6 +73,11 @@ impl ReplyStream {
     pub async fn receive(&mut self) -> io::Result<()> {
         self.filled = self.decoder.compact(&mut self.buffer, self.filled);
         self.fit_buffer();
+        self.transfer().await
+    }
+
+    /// Sends what is in line, and reads once.
+    async fn transfer(&mut self) -> io::Result<()> {
         std::future::poll_fn(|context| {
             if let Poll::Ready(Err(cause)) = self.poll_send(context) {
                 return Poll::Ready(Err(cause));
@@ -82,6 +87,24 @@ impl ReplyStream {
             Poll::Ready(if read == 0 { Err(closed()) } else { Ok(()) })
         })
         .await
+    }
+
+    /// As [`receive`](Self::receive), but `elements`, which are those of the
+    /// reply in hand, stay in the buffer, and their ranges hold.
+    pub async fn receive_whole(&mut self, elements: &mut [Slice]) -> io::Result<()> {
+        if self.buffer.len() - self.filled < self.usual_bytes / 2 {
+            self.filled = self.decoder.compact_whole(&mut self.buffer, self.filled, elements);
+        }
+        // A reply is held whole, however large it is.
+        self.max_bytes = self.max_bytes.max(self.buffer.len().saturating_mul(2));
+        self.fit_buffer();
+        self.transfer().await
+    }
+
+    /// Changes the bound on elements; only while no reply is outstanding.
+    pub fn set_max_element_bytes(&mut self, bytes: usize) {
+        self.decoder.set_max_element_bytes(bytes);
+        self.max_bytes = bytes.saturating_add(self.usual_bytes);
     }
 
     /// Appends the elements that have come in to `elements`, up to the end of

@@ -31,6 +31,12 @@ impl Schedule {
         Self { fixed_count, max_bytes_in_flight, count, depth: 1, largest: 0 }
     }
 
+    /// Starts with one element, however many were set: after a crash the first
+    /// ones may be what it was for.
+    pub fn cautious(fixed_count: Option<usize>, max_bytes_in_flight: usize) -> Self {
+        Self { count: 1, ..Self::new(fixed_count, max_bytes_in_flight) }
+    }
+
     /// Elements that the next pop asks for; at least 1.
     pub fn count(&self) -> usize {
         let share = self.max_bytes_in_flight / FEWEST_POPS.min(self.depth);
@@ -47,9 +53,7 @@ impl Schedule {
 
     /// A reply brought all that was asked for: there is a backlog.
     pub fn rise(&mut self) {
-        if self.fixed_count.is_none() {
-            self.count = (self.count * 2).min(LARGEST_COUNT);
-        }
+        self.count = (self.count * 2).min(self.fixed_count.unwrap_or(LARGEST_COUNT));
         self.depth = (self.depth * 2).min(MOST_POPS);
     }
 
@@ -100,6 +104,15 @@ mod tests {
         check(None, MIB, 10, (1, 2));
         check(None, 100 * MIB, 10, (1, 1));
         check(None, 0, 10, (1000, 3));
+    }
+
+    #[test]
+    fn a_cautious_one_rises_from_one_element() {
+        let mut schedule = Schedule::cautious(None, 2 * MIB);
+        assert_eq!((schedule.count(), schedule.depth()), (1, 1));
+        assert_eq!(after(&mut schedule, 12), (1000, 3));
+        let mut fixed = Schedule::cautious(Some(25), 2 * MIB);
+        assert_eq!(after(&mut fixed, 12), (25, 64));
     }
 
     #[test]

@@ -14,10 +14,12 @@ use super::Shared;
 use super::decoder::Reply;
 use super::error::{error, io_failed, kind_of_reply, protocol_broken, refused};
 use super::health::Party;
+use super::once::refuse_uncovered;
 use super::pace::{Crew, Pace};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
+use crate::doom::End;
 use crate::self_metrics::WorkerMetrics;
 use crate::settings::Endpoint;
 use crate::stop::StopSignal;
@@ -56,6 +58,8 @@ pub struct RedisSource {
     failure: Option<SourceError>,
     in_trouble: bool,
     connected_before: bool,
+    /// It is known that no claimed list is in the way.
+    guarded: bool,
 }
 
 /// The popping connection.
@@ -117,6 +121,7 @@ impl RedisSource {
             failure: None,
             in_trouble: false,
             connected_before: false,
+            guarded: false,
         }
     }
 
@@ -165,9 +170,25 @@ impl RedisSource {
             self.shared.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         self.connected_before = true;
-        let replies =
+        let mut replies =
             ReplyStream::new(connected.stream, BUFFER_BYTES, self.shared.max_element_bytes);
+        self.guard(&mut replies).await?;
         self.link = Some(Link::new(replies, connected.endpoint));
+        Ok(())
+    }
+
+    /// Ends the process where popping would count elements a second time.
+    async fn guard(&mut self, replies: &mut ReplyStream) -> Result<(), SourceError> {
+        if self.guarded {
+            return Ok(());
+        }
+        let asked = timeout(LAST_REPLIES, refuse_uncovered(replies, &self.shared.key)).await;
+        let late = |_| error(ErrorKind::Timeout, "no answer about claimed lists");
+        if let Some(refusal) = asked.map_err(late)?? {
+            self.shared.doom.end(End::BadConfiguration(refusal));
+            self.stop.stopped().await;
+        }
+        self.guarded = true;
         Ok(())
     }
 

@@ -55,6 +55,35 @@ fn feed(bytes: &[u8], pieces: &[usize], bound: usize) -> (Result<Vec<Seen>, Prot
     (Ok(seen), largest)
 }
 
+/// As [`feed`], but elements are looked at when their reply has ended, and the
+/// buffer is compacted around them before reads that `compact` says.
+fn feed_whole(bytes: &[u8], pieces: &[(usize, bool)], bound: usize) -> (Vec<Seen>, usize) {
+    let mut decoder = Decoder::new(bound);
+    let (mut buffer, mut filled, mut largest) = (Vec::new(), 0, 0);
+    let (mut seen, mut elements, mut rest) = (Vec::new(), Vec::new(), bytes);
+    let mut pieces = pieces.iter().cycle();
+    while !rest.is_empty() {
+        let (size, compact) = pieces.next().unwrap();
+        if *compact {
+            filled = decoder.compact_whole(&mut buffer, filled, &mut elements);
+        }
+        let size = (*size).clamp(1, rest.len());
+        buffer.truncate(filled);
+        buffer.extend_from_slice(&rest[..size]);
+        filled += size;
+        largest = largest.max(filled);
+        rest = &rest[size..];
+        while let Some(reply) = decoder.next(&buffer[..filled], &mut elements).unwrap() {
+            seen.extend(elements.drain(..).map(|element| match element {
+                Slice::Whole(range) => Seen::Element(buffer[range].to_vec()),
+                Slice::TooLarge { head, length } => Seen::TooLarge(buffer[head].to_vec(), length),
+            }));
+            seen.push(Seen::Reply(reply));
+        }
+    }
+    (seen, largest)
+}
+
 /// What the crate's parser makes of one reply.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the crate's enum has many more")]
 fn judged(bytes: &[u8], bound: usize) -> Vec<Seen> {
@@ -130,6 +159,17 @@ proptest! {
     }
 
     #[test]
+    fn whole_replies_hold_their_elements(
+        replies in proptest::collection::vec(reply(), 1..6),
+        pieces in proptest::collection::vec((prop_oneof![1_usize..8, 1_usize..3000], any::<bool>()), 1..30),
+    ) {
+        let expected: Vec<Seen> =
+            replies.iter().flat_map(|reply| judged(reply, BOUND)).collect();
+        let (seen, _) = feed_whole(&replies.concat(), &pieces, BOUND);
+        prop_assert_eq!(seen, expected);
+    }
+
+    #[test]
     fn small_bounds_keep_heads_shorter_than_512_bytes(
         lengths in proptest::collection::vec(0_usize..1200, 1..6),
         bound in 0_usize..600,
@@ -187,6 +227,14 @@ fn broken_bytes_are_refused() {
 fn elements_come_before_their_reply_is_whole() {
     let (seen, _) = feed(b"*3\r\n$1\r\na\r\n$2\r\nbb\r\n$1", &[1000], BOUND);
     assert_eq!(seen, Ok(vec![Seen::Element(b"a".to_vec()), Seen::Element(b"bb".to_vec())]));
+}
+
+#[test]
+fn what_is_skipped_of_a_whole_reply_is_not_held() {
+    let reply = array(&[bulk(b"a"), bulk(&vec![b'x'; 1_000_000]), bulk(b"b")]);
+    let (seen, largest) = feed_whole(&reply, &[(1000, true)], BOUND);
+    assert_eq!(seen, judged(&reply, BOUND));
+    assert!(largest < 3000, "the buffer grew to {largest}");
 }
 
 #[test]

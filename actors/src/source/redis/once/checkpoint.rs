@@ -1,0 +1,265 @@
+//! The checkpoint: from a snapshot of the memory to a commit, step by step. It
+//! says what to send next and is told what was answered; it sends nothing
+//! itself. One that has begun is finished, or the memory is loaded anew.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use psg_engine::state::StoredSegment;
+
+use super::keys::Keys;
+use super::ledger::Release;
+use super::record::{Index, Position, Segment, Stamp, field};
+use super::scripts::{self, Call};
+use crate::checkpoint::TakenSnapshot;
+use crate::shard_set::ShardsGone;
+
+/// Bytes that one staging script writes, but for a segment that is larger:
+/// while it runs, Redis serves nobody else.
+const STAGE_BYTES: usize = 128 * 1024;
+/// Staging scripts under way at the same time.
+const STAGES_IN_FLIGHT: usize = 2;
+/// Fields that one script deletes.
+const SWEEP_FIELDS: usize = 32;
+
+/// Who commits: every script is fenced by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Fence<'a> {
+    /// The names of the keys.
+    pub keys: &'a Keys,
+    /// The epoch of the connection.
+    pub epoch: u64,
+    /// The token of the process.
+    pub token: &'a str,
+}
+
+/// What a checkpoint will be when it is done.
+#[derive(Debug)]
+pub struct Plan {
+    /// The version that it replaces.
+    pub old: Stamp,
+    /// Its own.
+    pub new: Stamp,
+    /// What it covers.
+    pub covered: Position,
+    /// What it lets go of.
+    pub release: Release,
+    /// Its head.
+    pub head: Vec<u8>,
+    /// The segments that have changed.
+    pub segments: Vec<StoredSegment>,
+    /// The index with them in it.
+    pub index: Index,
+    /// The number of its snapshot.
+    pub snapshot: u64,
+    /// Whether it has every segment.
+    pub is_whole: bool,
+}
+
+/// How far a checkpoint is.
+#[derive(Default)]
+pub enum Phase {
+    /// There is none.
+    #[default]
+    Idle,
+    /// The shards write what they have; with what it will cover.
+    Snapshot(Position, Taking),
+    /// Its segments are written ahead.
+    Staging(Staging),
+    /// Its commit was sent, or has to be.
+    Committing(Plan),
+    /// The fields that it has replaced are deleted.
+    Sweeping(VecDeque<String>),
+}
+
+/// The snapshot of all shards, when it is there.
+pub type Taking = Pin<Box<dyn Future<Output = Result<TakenSnapshot, ShardsGone>>>>;
+
+/// Segments that are written ahead.
+#[derive(Debug)]
+pub struct Staging {
+    plan: Plan,
+    /// Segments that were sent.
+    sent: usize,
+    /// Scripts that were not answered.
+    in_flight: usize,
+}
+
+impl fmt::Debug for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Idle => "Idle",
+            Phase::Snapshot(..) => "Snapshot",
+            Phase::Staging(_) => "Staging",
+            Phase::Committing(_) => "Committing",
+            Phase::Sweeping(_) => "Sweeping",
+        })
+    }
+}
+
+impl Fence<'_> {
+    /// A script that touches the owner hash and the state.
+    pub fn call(&self, script: scripts::Script) -> Call {
+        script.call(&[&self.keys.owner, &self.keys.state]).arg(self.epoch).arg(self.token)
+    }
+}
+
+impl Plan {
+    /// Bytes that it writes.
+    pub fn bytes(&self) -> usize {
+        self.segments.iter().map(|stored| stored.bytes.len()).sum::<usize>() + self.head.len()
+    }
+
+    /// The fields that it makes useless.
+    pub fn replaced(&self, before: &Index) -> VecDeque<String> {
+        let replaced = |stored: &StoredSegment| {
+            let number = number_of(stored);
+            Some(field(number, before.get(number)?))
+        };
+        self.segments.iter().filter_map(replaced).collect()
+    }
+
+    /// The commit.
+    pub fn commit(&self, fence: Fence<'_>) -> Call {
+        let Release { first, keep, trim } = self.release;
+        let (list, last) = trim.unwrap_or((0, 0));
+        let call = fence.call(scripts::COMMIT).arg(self.old).arg(self.new).arg(&self.index);
+        let call = call.arg(self.covered).arg(&fence.keys.work).arg(first).arg(keep);
+        let call = call.arg(list).arg(last).bytes(&self.head);
+        let fields = self.segments.iter().map(|stored| field(number_of(stored), self.new));
+        fields.fold(call, |call, field| call.arg(field))
+    }
+}
+
+impl Staging {
+    /// Writes a plan's segments from the first one on.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, sent: 0, in_flight: 0 }
+    }
+
+    /// The next script, where one may be sent.
+    pub fn next(&mut self, fence: Fence<'_>) -> Option<Call> {
+        if self.in_flight == STAGES_IN_FLIGHT || self.sent == self.plan.segments.len() {
+            return None;
+        }
+        let mut call = fence.call(scripts::STAGE).arg(self.plan.old);
+        let mut bytes = 0;
+        for stored in &self.plan.segments[self.sent..] {
+            if bytes > 0 && bytes + stored.bytes.len() > STAGE_BYTES {
+                break;
+            }
+            bytes += stored.bytes.len();
+            call = call.arg(field(number_of(stored), self.plan.new)).bytes(&stored.bytes);
+            self.sent += 1;
+        }
+        self.in_flight += 1;
+        Some(call)
+    }
+
+    /// A script was answered.
+    pub fn answered(&mut self) {
+        self.in_flight -= 1;
+    }
+
+    /// Whether every segment is there.
+    pub fn is_done(&self) -> bool {
+        self.in_flight == 0 && self.sent == self.plan.segments.len()
+    }
+
+    /// The plan, to be committed or staged again.
+    pub fn into_plan(self) -> Plan {
+        self.plan
+    }
+}
+
+impl Phase {
+    /// What was under way on a connection that broke is sent again.
+    pub fn send_again(self) -> Self {
+        match self {
+            Phase::Staging(Staging { plan, .. }) | Phase::Committing(plan) => {
+                // An earlier copy of the data may have come back under the same
+                // version, without what was staged.
+                Phase::Staging(Staging::new(plan))
+            }
+            Phase::Idle | Phase::Snapshot(..) | Phase::Sweeping(_) => self,
+        }
+    }
+
+    /// The new version of a commit that may be done.
+    pub fn in_doubt(&self) -> Option<Stamp> {
+        match self {
+            Phase::Committing(plan) => Some(plan.new),
+            Phase::Idle | Phase::Snapshot(..) | Phase::Staging(_) | Phase::Sweeping(_) => None,
+        }
+    }
+}
+
+/// A slice of the fields to delete.
+pub fn sweep(fields: &VecDeque<String>, version: Stamp, fence: Fence<'_>) -> Call {
+    let call = fence.call(scripts::SWEEP).arg(version);
+    fields.iter().take(SWEEP_FIELDS).fold(call, |call, field| call.arg(field))
+}
+
+/// A slice was deleted.
+pub fn swept(fields: &mut VecDeque<String>) {
+    fields.drain(..SWEEP_FIELDS.min(fields.len()));
+}
+
+/// The number of a stored segment in the index.
+pub fn number_of(stored: &StoredSegment) -> Segment {
+    stored.segment.get() as Segment
+}
+
+/// Elements since the last checkpoint that call for the next one.
+const ELEMENTS: u64 = 1_000_000;
+/// Claimed lists that call for one: its commit unlinks them all.
+const LISTS: usize = 1000;
+/// Checkpoints take at most one part in so many of the time, and of the bytes
+/// written.
+const SHARE: u32 = 10;
+/// A checkpoint that writes no more than this may come each interval.
+const FEW_BYTES: u64 = 64 * 1024;
+/// The interval is stretched at most so many times for their bytes.
+const MOST_STRETCH: u32 = 12;
+
+/// When the next checkpoint is due.
+#[derive(Debug)]
+pub struct Pace {
+    interval: Duration,
+    last: Instant,
+    /// How long the last one took, and what it wrote.
+    took: Duration,
+    wrote: u64,
+}
+
+impl Pace {
+    /// The first one is due after the interval.
+    pub fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, last: now, took: Duration::ZERO, wrote: 0 }
+    }
+
+    /// One was begun at that time and is done.
+    pub fn done(&mut self, begun: Instant, now: Instant, wrote: u64) {
+        self.last = begun;
+        self.took = now - begun;
+        self.wrote = wrote;
+    }
+
+    /// When one is due for its interval alone, where `read` bytes of elements
+    /// came in since the last.
+    pub fn due_at(&self, read: u64) -> Instant {
+        let by_time = self.interval.max(self.took * SHARE);
+        let share = self.wrote.saturating_mul(SHARE.into());
+        let too_many_bytes = self.wrote > FEW_BYTES && share > read;
+        let stretch = if too_many_bytes { self.interval * MOST_STRETCH } else { Duration::ZERO };
+        self.last + by_time.max(stretch)
+    }
+
+    /// Whether the backlog behind the last checkpoint calls for one at once.
+    pub fn is_due_for_size(&self, uncovered: u64, open_lists: usize, now: Instant) -> bool {
+        let rested = now >= self.last + self.took * 2;
+        rested && (uncovered >= ELEMENTS || open_lists >= LISTS)
+    }
+}

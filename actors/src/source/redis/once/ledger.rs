@@ -1,0 +1,259 @@
+//! The ledger: which lists are claimed, and how much of them was asked for, was
+//! read, was routed and is covered by a checkpoint. Pure book-keeping.
+//!
+//! Producers push at the head of a list, so its oldest element is the last. A
+//! page is addressed from the head with the length that the list had when it
+//! was claimed, which trimming at the tail does not shift.
+
+use std::collections::VecDeque;
+
+use super::record::Position;
+
+/// The claimed lists that are not covered whole, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    /// Elements that each had when it was claimed.
+    lengths: VecDeque<u64>,
+    /// What the last checkpoint covers; its list is the first of `lengths`.
+    covered: Position,
+    /// What has been routed.
+    routed: Position,
+    /// What has been asked for.
+    asked: Position,
+}
+
+/// A page to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The list.
+    pub list: u64,
+    /// Index of its newest element.
+    pub start: u64,
+    /// Index of its oldest element.
+    pub stop: u64,
+}
+
+/// What a checkpoint lets go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// The first list to unlink.
+    pub first: u64,
+    /// The first list to keep; as `first` where none is unlinked.
+    pub keep: u64,
+    /// The list to trim, and the last index to keep of it.
+    pub trim: Option<(u64, u64)>,
+}
+
+impl PageRequest {
+    /// Elements in it.
+    pub fn count(&self) -> u64 {
+        self.stop - self.start + 1
+    }
+}
+
+impl Ledger {
+    /// Lists from `base` on, of which the first has lost its covered elements
+    /// already: `present` says how many elements each has now.
+    pub fn new(base: Position, present: impl IntoIterator<Item = u64>) -> Self {
+        let mut lengths: VecDeque<u64> = present.into_iter().collect();
+        if let Some(first) = lengths.front_mut() {
+            *first += base.offset;
+        }
+        Self { lengths, covered: base, routed: base, asked: base }
+    }
+
+    /// Takes note of a claim; claims are numbered without a gap.
+    pub fn claimed(&mut self, length: u64) {
+        self.lengths.push_back(length);
+    }
+
+    /// The next page of at most `count` elements that nobody has asked for.
+    pub fn next_page(&mut self, count: u64) -> Option<PageRequest> {
+        let length = self.length(self.asked.list)?;
+        let left = length - self.asked.offset;
+        let stop = left - 1;
+        let page = PageRequest { list: self.asked.list, start: left - count.min(left), stop };
+        self.asked = self.after(self.asked, page.count());
+        Some(page)
+    }
+
+    /// Takes note that the next `count` elements were routed.
+    pub fn routed(&mut self, count: u64) {
+        self.routed = self.after(self.routed, count);
+    }
+
+    /// What was asked for and not routed has to be asked for again.
+    pub fn ask_again(&mut self) {
+        self.asked = self.routed;
+    }
+
+    /// How far everything has been routed.
+    pub fn position(&self) -> Position {
+        self.routed
+    }
+
+    /// Elements that are claimed and not routed.
+    pub fn unrouted(&self) -> u64 {
+        let first = self.routed.list - self.covered.list;
+        let left: u64 = self.lengths.iter().skip(first as usize).sum();
+        left - self.routed.offset
+    }
+
+    /// Elements that are routed and not covered.
+    pub fn uncovered(&self) -> u64 {
+        let claimed: u64 = self.lengths.iter().sum();
+        claimed - self.covered.offset - self.unrouted()
+    }
+
+    /// Whether everything that is claimed has been asked for.
+    pub fn is_all_asked(&self) -> bool {
+        self.length(self.asked.list).is_none()
+    }
+
+    /// Lists that are claimed and not unlinked.
+    pub fn open_lists(&self) -> usize {
+        self.lengths.len()
+    }
+
+    #[cfg(test)]
+    pub fn covered(&self) -> Position {
+        self.covered
+    }
+
+    /// What a checkpoint that covers all before `position` lets go of.
+    pub fn release_up_to(&self, position: Position) -> Release {
+        let trim = (position.offset > 0 && position != self.covered)
+            .then(|| self.length(position.list))
+            .flatten()
+            .map(|length| (position.list, length - position.offset - 1));
+        Release { first: self.covered.list, keep: position.list, trim }
+    }
+
+    /// Takes note that a checkpoint covers all before `position`.
+    pub fn cover(&mut self, position: Position) {
+        let gone = position.list - self.covered.list;
+        self.lengths.drain(..gone as usize);
+        self.covered = position;
+    }
+
+    fn length(&self, list: u64) -> Option<u64> {
+        self.lengths.get((list - self.covered.list) as usize).copied()
+    }
+
+    /// The place `count` elements behind `place`, inside one list; its end is
+    /// the beginning of the next.
+    fn after(&self, place: Position, count: u64) -> Position {
+        let offset = place.offset + count;
+        match self.length(place.list) {
+            Some(length) if length == offset => Position { list: place.list + 1, offset: 0 },
+            Some(_) | None => Position { list: place.list, offset },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Lists as Redis keeps them: the newest element first. Elements are
+    /// numbered in the order of the queue.
+    #[derive(Default)]
+    struct Lists {
+        lists: VecDeque<(u64, Vec<u64>)>,
+        claimed: u64,
+        pushed: u64,
+    }
+
+    impl Lists {
+        fn claim(&mut self, length: u64) {
+            self.claimed += 1;
+            let elements = (self.pushed..self.pushed + length).rev().collect();
+            self.pushed += length;
+            self.lists.push_back((self.claimed, elements));
+        }
+
+        fn range(&self, page: PageRequest) -> Vec<u64> {
+            let (_, list) = self.lists.iter().find(|(number, _)| *number == page.list).unwrap();
+            list[page.start as usize..=page.stop as usize].to_vec()
+        }
+
+        fn commit(&mut self, release: Release) {
+            self.lists.retain(|(number, _)| !(release.first..release.keep).contains(number));
+            if let Some((number, last)) = release.trim {
+                let (_, list) = self.lists.iter_mut().find(|(n, _)| *n == number).unwrap();
+                list.truncate(last as usize + 1);
+            }
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Claim(u64),
+        Read(u64),
+        Commit,
+        Break,
+        Reload,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            (1_u64..30).prop_map(Step::Claim),
+            (1_u64..20).prop_map(Step::Read),
+            (1_u64..20).prop_map(Step::Read),
+            Just(Step::Commit),
+            Just(Step::Break),
+            Just(Step::Reload),
+        ];
+        proptest::collection::vec(step, 1..60)
+    }
+
+    proptest! {
+        /// Whatever the order of claims, pages, checkpoints, cut connections and
+        /// reloads: every element is routed in the order of the queue, each once
+        /// since the last load, and a load goes on exactly where the last
+        /// checkpoint ended.
+        #[test]
+        fn every_element_comes_once_and_in_order(steps in steps()) {
+            let mut lists = Lists::default();
+            let mut ledger = Ledger::new(Position { list: 1, offset: 0 }, []);
+            let (mut routed, mut committed) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Claim(length) => {
+                        lists.claim(length);
+                        ledger.claimed(length);
+                    }
+                    Step::Read(count) => {
+                        if let Some(page) = ledger.next_page(count) {
+                            for element in lists.range(page).into_iter().rev() {
+                                prop_assert_eq!(element, routed);
+                                routed += 1;
+                            }
+                            ledger.routed(page.count());
+                        }
+                    }
+                    Step::Commit => {
+                        let position = ledger.position();
+                        lists.commit(ledger.release_up_to(position));
+                        ledger.cover(position);
+                        committed = routed;
+                    }
+                    Step::Break => {
+                        ledger.next_page(7);
+                        ledger.ask_again();
+                    }
+                    Step::Reload => {
+                        let present = lists.lists.iter().map(|(_, list)| list.len() as u64);
+                        ledger = Ledger::new(ledger.covered(), present);
+                        routed = committed;
+                    }
+                }
+                prop_assert_eq!(ledger.unrouted(), lists.pushed - routed);
+                prop_assert_eq!(ledger.uncovered(), routed - committed);
+                prop_assert_eq!(ledger.open_lists(), lists.lists.len());
+            }
+        }
+    }
+}

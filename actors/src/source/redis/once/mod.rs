@@ -1,0 +1,48 @@
+//! Exactly-once delivery from a Redis list: nothing is popped; the backlog is
+//! set aside, read, and unlinked when its effect is safe.
+//!
+//! Read in this order: `keys` names what is kept in Redis, `record` is what the
+//! owner hash says, `scripts` change it; `ledger` keeps the books of claimed
+//! lists, `verdict` decides what a record means for the memory, `watch` when a
+//! standby may take over, `checkpoint` leads from a snapshot to a commit,
+//! `preflight` judges the server. These are pure. `link` is the owner's
+//! connection; `source` puts them together: `entering` becomes the owner and
+//! loads, `owning` claims, reads and commits.
+
+mod keys;
+mod record;
+mod scripts;
+mod ledger;
+mod verdict;
+mod watch;
+mod checkpoint;
+mod preflight;
+mod link;
+mod entering;
+mod owning;
+mod source;
+mod guard;
+
+use std::time::Duration;
+
+use crate::checkpoint::Checkpoints;
+use crate::doom::Doom;
+use crate::gate::Gate;
+
+pub use guard::refuse_uncovered;
+pub use source::OnceSource;
+
+/// What exactly-once delivery needs besides the queue.
+#[derive(Debug)]
+pub struct OnceSettings {
+    /// The time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// After that long without its owner, a standby takes the queue over.
+    pub lease: Duration,
+    /// What is kept safe.
+    pub checkpoints: Checkpoints,
+    /// Opened while totals may be shown.
+    pub gate: Gate,
+    /// Told when the process must end.
+    pub doom: Doom,
+}

@@ -1,0 +1,520 @@
+//! Owning: what an owner does while its connection stands. It keeps the lease,
+//! claims the backlog, asks for pages, writes checkpoints, and takes the answers
+//! in their order.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use redis::cmd;
+
+use super::super::super::{ErrorKind, Slice, SourceError};
+use super::super::decoder::Reply;
+use super::super::error::{error, kind_of_reply, refused};
+use super::checkpoint::{self, Phase, Plan, Staging, number_of};
+use super::link::{ANSWER, Answer};
+use super::record::{Index, Position, Record, Stamp, new_nonce};
+use super::scripts;
+use super::source::{Asked, OnceSource, Owned, Stage, Step, Wait, unasked};
+use crate::boot_clock::BootInstant;
+use crate::checkpoint::{Checkpoints, TakenSnapshot};
+use crate::shard_set::ShardsGone;
+
+/// Small claims are at least so far apart.
+const CLAIM_PACE: Duration = Duration::from_millis(5);
+/// A claim of fewer elements is small.
+const SMALL_CLAIM: u64 = 1000;
+/// How long a queue that holds no list is left alone.
+const WRONG_TYPE_PAUSE: Duration = Duration::from_secs(1);
+/// Renewals for each length of a lease.
+const RENEWALS: u32 = 3;
+
+/// What ended a wait.
+enum Event {
+    Reply(Result<Reply, SourceError>),
+    Snapshot(Result<TakenSnapshot, ShardsGone>),
+    /// The queue may have elements.
+    Woke(Result<(), SourceError>),
+    Tick,
+}
+
+impl OnceSource {
+    /// Asks for what is due, and waits for something.
+    pub(super) async fn own(&mut self) -> Result<Step, SourceError> {
+        if let Some(step) = self.ask().await? {
+            return Ok(step);
+        }
+        match self.wait().await? {
+            Event::Reply(reply) => self.settle(reply?).await,
+            Event::Snapshot(taken) => Ok(self.snapshot_taken(taken)),
+            Event::Woke(outcome) => {
+                outcome?;
+                if let Stage::Owning(owned) = &mut self.stage {
+                    owned.claims.drained = false;
+                }
+                Ok(Step::Again)
+            }
+            Event::Tick => Ok(Step::Again),
+        }
+    }
+
+    /// Puts what is due in line, and sends it.
+    async fn ask(&mut self) -> Result<Option<Step>, SourceError> {
+        self.renew_if_due();
+        self.ask_for_pages();
+        self.claim_if_due();
+        if let Some(step) = self.go_on_with_checkpoint()? {
+            return Ok(Some(step));
+        }
+        match &mut self.link {
+            Some(link) => link.send().await.map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    fn renew_if_due(&mut self) {
+        let pace = self.settings.lease / RENEWALS;
+        let now = BootInstant::now();
+        let Stage::Owning(owned) = &mut self.stage else { return };
+        if now.since(owned.renewed) < pace {
+            return;
+        }
+        owned.renewed = now;
+        let call = scripts::RENEW.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
+        let call = call.arg(self.settings.lease.as_millis());
+        self.request(Asked::Renew(now), &call.pack());
+    }
+
+    fn ask_for_pages(&mut self) {
+        if self.stop.is_stopped() {
+            return;
+        }
+        while let Stage::Owning(owned) = &mut self.stage {
+            let in_flight = owned.pages_in_flight();
+            if in_flight >= self.schedule.depth() {
+                return;
+            }
+            let count = self.schedule.count() as u64;
+            let Some(page) = owned.ledger.next_page(count) else { return };
+            let mut range = cmd("LRANGE");
+            range.arg(self.keys.list(page.list)).arg(page.start).arg(page.stop);
+            self.request(Asked::Page(page), &range.get_packed_command());
+        }
+    }
+
+    /// Claims the backlog once everything that was claimed has been read.
+    fn claim_if_due(&mut self) {
+        let Stage::Owning(owned) = &mut self.stage else { return };
+        if self.stop.is_stopped() || !owned.may_claim() {
+            return;
+        }
+        let now = Instant::now();
+        if owned.claims.drained || now < owned.claims.not_before {
+            return;
+        }
+        owned.claims.not_before = now + CLAIM_PACE;
+        let (tip, next) = (owned.expected.tip, owned.expected.tip.next());
+        let list = self.keys.list(next.number);
+        let call = scripts::CLAIM.call(&[&self.keys.owner, &self.keys.queue, &list]);
+        let call = call.arg(self.epoch).arg(&self.token).arg(tip).arg(next);
+        self.request(Asked::Claim(next), &call.pack());
+    }
+
+    fn request(&mut self, asked: Asked, packed: &[u8]) {
+        let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else { return };
+        if owned.asked.is_empty() {
+            owned.last_heard = Instant::now();
+        }
+        link.request(packed);
+        owned.asked.push_back(asked);
+    }
+
+    /// Takes the checkpoint as far as it goes without an answer.
+    fn go_on_with_checkpoint(&mut self) -> Result<Option<Step>, SourceError> {
+        let stopping = self.stop.is_stopped();
+        let Stage::Owning(owned) = &mut self.stage else { return Ok(None) };
+        match std::mem::take(&mut owned.phase) {
+            Phase::Idle => self.begin_checkpoint_if_due(stopping),
+            Phase::Snapshot(covered, taking) => {
+                owned.phase = Phase::Snapshot(covered, taking);
+                Ok(None)
+            }
+            Phase::Staging(staging) => {
+                self.stage_some(staging);
+                Ok(None)
+            }
+            Phase::Committing(plan) => {
+                owned.phase = Phase::Committing(plan);
+                Ok(None)
+            }
+            Phase::Sweeping(fields) => {
+                let is_asked = owned.asked.iter().any(|asked| matches!(asked, Asked::Sweep));
+                let version = owned.expected.version;
+                if fields.is_empty() {
+                    return Ok(None);
+                }
+                if !is_asked {
+                    let call = checkpoint::sweep(&fields, version, self.fence());
+                    self.request(Asked::Sweep, &call.pack());
+                }
+                self.set_phase(Phase::Sweeping(fields));
+                Ok(None)
+            }
+        }
+    }
+
+    fn set_phase(&mut self, phase: Phase) {
+        if let Stage::Owning(owned) = &mut self.stage {
+            owned.phase = phase;
+        }
+    }
+
+    fn begin_checkpoint_if_due(&mut self, stopping: bool) -> Result<Option<Step>, SourceError> {
+        let Stage::Owning(owned) = &mut self.stage else { return Ok(None) };
+        if stopping && (owned.pages_in_flight() > 0 || owned.closing) {
+            return Ok(None);
+        }
+        let now = Instant::now();
+        if stopping && owned.is_saved {
+            owned.closing = true;
+            let call = scripts::RELEASE.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
+            self.settings.gate.close("the queue was given back");
+            self.request(Asked::Release, &call.pack());
+            return Ok(None);
+        }
+        if !stopping && !owned.is_checkpoint_due(now) {
+            return Ok(None);
+        }
+        owned.begun = now;
+        owned.is_saved = stopping;
+        let covered = owned.ledger.position();
+        let Ok(pending) = self.settings.checkpoints.begin(owned.write_all) else {
+            return Ok(Some(Step::Ended));
+        };
+        owned.phase = Phase::Snapshot(covered, Box::pin(pending.collect()));
+        Ok(None)
+    }
+
+    fn snapshot_taken(&mut self, taken: Result<TakenSnapshot, ShardsGone>) -> Step {
+        let Ok(taken) = taken else { return Step::Ended };
+        let Stage::Owning(owned) = &mut self.stage else { return Step::Again };
+        let Phase::Snapshot(covered, _) = std::mem::take(&mut owned.phase) else {
+            return Step::Again;
+        };
+        owned.phase = Phase::Staging(Staging::new(owned.plan(covered, taken)));
+        Step::Again
+    }
+
+    fn stage_some(&mut self, mut staging: Staging) {
+        while let Some(call) = staging.next(self.fence()) {
+            self.request(Asked::Stage, &call.pack());
+        }
+        if !staging.is_done() {
+            return self.set_phase(Phase::Staging(staging));
+        }
+        let plan = staging.into_plan();
+        let commit = plan.commit(self.fence()).pack();
+        self.request(Asked::Commit, &commit);
+        self.set_phase(Phase::Committing(plan));
+    }
+
+    /// Waits for a reply, a snapshot, new elements, or until something is due.
+    async fn wait(&mut self) -> Result<Event, SourceError> {
+        self.wait_for_elements_if_drained();
+        let stopping = self.stop.is_stopped();
+        let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else {
+            return Ok(Event::Tick);
+        };
+        let due = owned.next_due(self.settings.lease / RENEWALS);
+        let event = tokio::select! {
+            biased;
+            reply = link.reply() => Event::Reply(reply),
+            taken = taken(&mut owned.phase) => Event::Snapshot(taken),
+            outcome = woke(&mut owned.claims.wait) => Event::Woke(outcome),
+            () = self.stop.stopped(), if !stopping => Event::Tick,
+            () = tokio::time::sleep_until(due.into()) => Event::Tick,
+        };
+        if let Event::Reply(_) = event {
+            owned.last_heard = Instant::now();
+        } else if !owned.asked.is_empty() && owned.last_heard.elapsed() >= ANSWER {
+            return Err(link.no_answer());
+        }
+        Ok(event)
+    }
+
+    fn wait_for_elements_if_drained(&mut self) {
+        let stopping = self.stop.is_stopped();
+        let (Some(link), Stage::Owning(owned)) = (&self.link, &mut self.stage) else { return };
+        if stopping {
+            owned.claims.wait = Wait::default();
+        }
+        if stopping || !owned.claims.drained {
+            return;
+        }
+        owned.claims.wait.begin(&self.shared, link.endpoint());
+    }
+
+    /// Takes the reply to the oldest request.
+    async fn settle(&mut self, reply: Reply) -> Result<Step, SourceError> {
+        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
+        let Some(asked) = owned.asked.pop_front() else { return Err(unasked()) };
+        let name = match asked {
+            Asked::Page(page) => return self.page_came(page.count(), reply).await,
+            Asked::Renew(_) => "renew",
+            Asked::Claim(_) => "claim",
+            Asked::Stage => "stage",
+            Asked::Commit => "commit",
+            Asked::Sweep => "sweep",
+            Asked::Release => "release",
+        };
+        if let (Asked::Claim(_), Reply::Error(words)) = (&asked, &reply)
+            && kind_of_reply(words) == ErrorKind::WrongType
+        {
+            return Ok(self.queue_is_no_list(words));
+        }
+        let Some(link) = &self.link else { return Ok(Step::Again) };
+        match link.answer(name, reply)? {
+            Answer::Ok(words) => self.answered(asked, &words),
+            Answer::Lost { token, .. } if token == self.token || token.is_empty() => {
+                // The record has gone, or went back: a new connection tells.
+                Err(error(ErrorKind::Other, format!("{name} was refused: the record has changed")))
+            }
+            Answer::Lost { .. } => Ok(self.displaced()),
+            Answer::Other(word, words) => self.refused(&word, &words),
+        }
+    }
+
+    fn answered(&mut self, asked: Asked, words: &[String]) -> Result<Step, SourceError> {
+        self.claim_answered(matches!(asked, Asked::Claim(_)));
+        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
+        match asked {
+            Asked::Renew(sent) => self.settings.gate.lease_until(sent.after(self.settings.lease)),
+            Asked::Claim(tip) => {
+                let length = words.get(2).and_then(|length| length.parse().ok());
+                let length: u64 = length.ok_or_else(|| odd("claim"))?;
+                owned.expected.tip = tip;
+                owned.claimed(length);
+            }
+            Asked::Stage => {
+                if let Phase::Staging(staging) = &mut owned.phase {
+                    staging.answered();
+                }
+            }
+            Asked::Commit => owned.committed(&self.settings.checkpoints),
+            Asked::Sweep => {
+                if let Phase::Sweeping(fields) = &mut owned.phase {
+                    checkpoint::swept(fields);
+                }
+            }
+            Asked::Release => {
+                self.stage = Stage::Ended;
+                self.link = None;
+                return Ok(Step::Ended);
+            }
+            Asked::Page(_) => {}
+        }
+        self.check(words)
+    }
+
+    /// It works, unless the queue still holds no list.
+    fn claim_answered(&mut self, is_claim: bool) {
+        let Stage::Owning(owned) = &mut self.stage else { return };
+        owned.claims.refused &= !is_claim;
+        if !owned.claims.refused {
+            self.works();
+        }
+    }
+
+    /// Version and tip are read back with each answer.
+    fn check(&mut self, words: &[String]) -> Result<Step, SourceError> {
+        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
+        let [version, tip, ..] = words else { return Err(odd("a script")) };
+        let found = (version.parse(), tip.parse());
+        let fits = matches!(found, (Ok(version), Ok(tip)) if owned.expected.holds(version, tip));
+        if fits {
+            return Ok(Step::Again);
+        }
+        Ok(self.reload(&format!("redis is at version {version} and tip {tip} by now")))
+    }
+
+    /// A script found something else than it expected.
+    fn refused(&mut self, word: &str, words: &[String]) -> Result<Step, SourceError> {
+        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
+        if word == "empty" {
+            owned.claims.drained = true;
+            self.metrics.empty_pops.fetch_add(1, Ordering::Relaxed);
+            self.claim_answered(true);
+            return self.check(words);
+        }
+        if word == "missing" {
+            // What was staged has gone: it is staged again.
+            let phase = std::mem::take(&mut owned.phase);
+            owned.phase = phase.send_again();
+            return self.check(words);
+        }
+        Ok(self.reload(&format!("a script answered {word}: {}", words.join(" "))))
+    }
+
+    async fn page_came(&mut self, count: u64, reply: Reply) -> Result<Step, SourceError> {
+        let Some(link) = &mut self.link else { return Ok(Step::Again) };
+        if let Reply::Error(words) = &reply {
+            return Err(refused("LRANGE", words));
+        }
+        let lengths = link.elements().iter().map(length);
+        let (found, bytes, largest) = lengths.fold((0, 0, 0), |(found, bytes, largest), length| {
+            (found + 1, bytes + length as u64, length.max(largest))
+        });
+        if found < count {
+            return Ok(self.reload(&format!("a claimed list gave {found} elements of {count}")));
+        }
+        self.schedule.saw(largest);
+        self.schedule.rise();
+        if let Stage::Owning(owned) = &mut self.stage {
+            owned.bytes_read += bytes;
+        }
+        // Asked for before this page is routed, so that Redis works meanwhile.
+        self.renew_if_due();
+        self.ask_for_pages();
+        self.claim_if_due();
+        if let Some(link) = &mut self.link {
+            link.send().await?;
+        }
+        Ok(Step::Page)
+    }
+
+    fn queue_is_no_list(&mut self, words: &str) -> Step {
+        let failure = refused("claim", words);
+        self.complain(&failure);
+        if let Stage::Owning(owned) = &mut self.stage {
+            owned.claims.refused = true;
+            owned.claims.not_before = Instant::now() + WRONG_TYPE_PAUSE;
+        }
+        Step::Again
+    }
+}
+
+impl Owned {
+    pub fn pages_in_flight(&self) -> usize {
+        self.asked.iter().filter(|asked| matches!(asked, Asked::Page(_))).count()
+    }
+
+    fn may_claim(&self) -> bool {
+        let busy = |asked: &Asked| matches!(asked, Asked::Page(_) | Asked::Claim(_));
+        self.ledger.is_all_asked() && !self.asked.iter().any(busy)
+    }
+
+    fn claimed(&mut self, length: u64) {
+        self.ledger.claimed(length);
+        self.claims.drained = false;
+        self.claims.wait.found();
+        if length >= SMALL_CLAIM {
+            self.claims.not_before = Instant::now();
+        }
+    }
+
+    /// The record to begin anew with after Redis has lost its own: all that was
+    /// claimed is gone, and no number of a list is used twice.
+    pub fn founded(&self, epoch: u64) -> Record {
+        let last_claimed = self.expected.claim.unwrap_or(self.expected.tip).number;
+        Record {
+            epoch,
+            version: self.expected.version.next(),
+            tip: Stamp { number: last_claimed, nonce: new_nonce() },
+            base: Position { list: last_claimed + 1, offset: 0 },
+            index: Index::default(),
+        }
+    }
+
+    /// Fields that no index speaks of are deleted once there is time.
+    pub fn sweep_later(&mut self, fields: Vec<String>) {
+        self.phase = Phase::Sweeping(fields.into());
+    }
+
+    fn is_checkpoint_due(&self, now: Instant) -> bool {
+        if self.write_all {
+            return true;
+        }
+        let uncovered = self.ledger.uncovered();
+        let for_size = self.pace.is_due_for_size(uncovered, self.ledger.open_lists(), now);
+        for_size || (uncovered > 0 && now >= self.pace.due_at(self.bytes_read))
+    }
+
+    fn plan(&self, covered: Position, taken: TakenSnapshot) -> Plan {
+        let new = self.expected.version.next();
+        let mut index = self.index.clone();
+        taken.segments.iter().for_each(|stored| index.set(number_of(stored), Some(new)));
+        Plan {
+            old: self.expected.version,
+            new,
+            covered,
+            release: self.ledger.release_up_to(covered),
+            head: taken.head.encode(),
+            segments: taken.segments,
+            index,
+            snapshot: taken.number,
+            is_whole: self.write_all,
+        }
+    }
+
+    /// The commit under way is done.
+    pub fn committed(&mut self, checkpoints: &Checkpoints) {
+        let Phase::Committing(plan) = std::mem::take(&mut self.phase) else { return };
+        self.expected.version = plan.new;
+        let replaced = plan.replaced(&self.index);
+        let bytes = plan.bytes() as u64;
+        self.ledger.cover(plan.covered);
+        self.index = plan.index;
+        self.write_all &= !plan.is_whole;
+        self.bytes_read = 0;
+        let now = Instant::now();
+        self.pace.done(self.begun, now, bytes);
+        checkpoints.metrics().succeeded(now - self.begun, bytes);
+        // Shards that have gone have nothing to remember.
+        let _ = checkpoints.committed(plan.snapshot);
+        self.phase = Phase::Sweeping(replaced);
+    }
+
+    /// When something has to be done though nothing comes.
+    fn next_due(&self, renewal_pace: Duration) -> Instant {
+        let now = Instant::now();
+        let renewal = renewal_pace.saturating_sub(BootInstant::now().since(self.renewed));
+        let mut due = now + renewal;
+        if !self.asked.is_empty() {
+            due = due.min(self.last_heard + ANSWER);
+        }
+        if self.may_claim() && !self.claims.drained {
+            due = due.min(self.claims.not_before);
+        }
+        if matches!(self.phase, Phase::Idle) && !self.closing && self.ledger.uncovered() > 0 {
+            due = due.min(self.pace.due_at(self.bytes_read));
+        }
+        due.max(now)
+    }
+}
+
+async fn taken(phase: &mut Phase) -> Result<TakenSnapshot, ShardsGone> {
+    match phase {
+        Phase::Snapshot(_, taking) => taking.as_mut().await,
+        Phase::Idle | Phase::Staging(_) | Phase::Committing(_) | Phase::Sweeping(_) => {
+            std::future::pending().await
+        }
+    }
+}
+
+/// The queue has elements, or the wait failed.
+async fn woke(wait: &mut Wait) -> Result<(), SourceError> {
+    let Wait::Waiting(waiting) = wait else { return std::future::pending().await };
+    let (waiter, outcome) = waiting.as_mut().await;
+    *wait = Wait::Idle(waiter);
+    outcome
+}
+
+fn length(element: &Slice) -> usize {
+    match element {
+        Slice::Whole(range) => range.len(),
+        Slice::TooLarge { length, .. } => usize::try_from(*length).unwrap_or(usize::MAX),
+    }
+}
+
+fn odd(name: &str) -> SourceError {
+    error(ErrorKind::Protocol, format!("{name} answered something unexpected"))
+}

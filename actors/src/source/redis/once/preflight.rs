@@ -1,0 +1,99 @@
+//! What only the server can tell: whether exactly-once delivery can be had
+//! there at all. Pure; the reply to INFO is an argument.
+
+use super::keys::Keys;
+
+/// The oldest major version whose scripts can run at `maxmemory`.
+const OLDEST_MAJOR: u32 = 7;
+
+/// What INFO says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    version: String,
+    eviction: String,
+    is_cluster: bool,
+}
+
+impl Server {
+    /// Reads the reply to INFO.
+    pub fn from_info(info: &str) -> Self {
+        let field = |name: &str| {
+            let value =
+                |line: &'_ str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
+            info.lines().find_map(|line| value(line.trim_end())).unwrap_or_default()
+        };
+        Self {
+            version: field("redis_version"),
+            eviction: field("maxmemory_policy"),
+            is_cluster: field("redis_mode") == "cluster" || field("cluster_enabled") == "1",
+        }
+    }
+
+    /// What the operator should know, where it can be had.
+    ///
+    /// # Errors
+    /// Why exactly-once delivery can't be had.
+    pub fn check(&self, keys: &Keys) -> Result<Option<String>, String> {
+        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        if major.is_some_and(|major| major < OLDEST_MAJOR) {
+            return Err(format!(
+                "Redis.Delivery=exactly-once needs Redis {OLDEST_MAJOR}.0 or Valkey, came {}",
+                self.version
+            ));
+        }
+        if self.is_cluster {
+            keys.check_for_cluster().map_err(|cause| format!("Redis.MetricQueueKey: {cause}"))?;
+        }
+        let eviction = &self.eviction;
+        if eviction.starts_with("allkeys-") {
+            return Err(format!(
+                "Redis.Delivery=exactly-once needs maxmemory-policy noeviction, came {eviction}: \
+                 it may throw the queue and its state away"
+            ));
+        }
+        let warning = eviction.starts_with("volatile-").then(|| {
+            format!(
+                "maxmemory-policy is {eviction}, noeviction is recommended: a queue whose key \
+                 bears an expiry may be thrown away before it is claimed"
+            )
+        });
+        Ok(warning)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Refused, or warned of, by a word of the message; or neither.
+    fn check(info: &str, queue: &str, refused: Option<&str>, warned: Option<&str>) {
+        let outcome = Server::from_info(info).check(&Keys::beside(queue));
+        let (refusal, warning) = match outcome {
+            Ok(warning) => (None, warning),
+            Err(refusal) => (Some(refusal), None),
+        };
+        let fits = |message: &Option<String>, word: Option<&str>| match (message, word) {
+            (Some(message), Some(word)) => message.contains(word),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        assert!(fits(&refusal, refused), "{info}: {refusal:?}");
+        assert!(fits(&warning, warned), "{info}: {warning:?}");
+    }
+
+    #[test]
+    fn what_the_server_says_decides() {
+        let seven = "redis_version:7.0.15\r\nredis_mode:standalone\r\n";
+        let with = |policy: &str| format!("{seven}maxmemory_policy:{policy}\r\n");
+        check(&with("noeviction"), "q", None, None);
+        check(&with("allkeys-lru"), "q", Some("allkeys-lru"), None);
+        check(&with("allkeys-random"), "q", Some("allkeys-random"), None);
+        check(&with("volatile-ttl"), "q", None, Some("volatile-ttl"));
+        check("redis_version:6.2.14\r\n", "q", Some("6.2.14"), None);
+        check("redis_version:8.0.1\r\n", "q", None, None);
+        check("redis_version:10.0.0\r\n", "q", None, None);
+        check(seven, "q{}", None, None);
+        check("redis_version:7.2.4\r\ncluster_enabled:1\r\n", "q{}", Some("hash tag"), None);
+        check("redis_version:7.2.4\r\nredis_mode:cluster\r\n", "a{q}", None, None);
+    }
+}

@@ -1,0 +1,238 @@
+//! The record: what the owner hash says of the last checkpoint and of the
+//! claims since, as types, and how they are written as text.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::str::FromStr;
+
+use rand::Rng;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The number of a segment of the state.
+pub type Segment = u16;
+
+/// A number that only rises, with a nonce that tells whose step it was. The
+/// version of the state and the tip of the claims are such stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// The number: of the checkpoint, or of the list that was claimed last.
+    pub number: u64,
+    /// Random, so that two that took the same number can be told apart.
+    pub nonce: u64,
+}
+
+/// A place between two elements of the claimed lists, oldest element first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The number of a list.
+    pub list: u64,
+    /// Elements of that list that lie before the place.
+    pub offset: u64,
+}
+
+/// Which version each segment of the state was last written in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Index(BTreeMap<Segment, Stamp>);
+
+/// What the owner hash says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Rises with each owner, connection and reload.
+    pub epoch: u64,
+    /// Of the last checkpoint.
+    pub version: Stamp,
+    /// The list that was claimed last.
+    pub tip: Stamp,
+    /// What the last checkpoint covers.
+    pub base: Position,
+    /// Its segments.
+    pub index: Index,
+}
+
+/// A text in the record that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} can't be read: {came:?}")]
+pub struct Unreadable {
+    what: &'static str,
+    came: String,
+}
+
+impl Unreadable {
+    fn new(what: &'static str, came: &str) -> Self {
+        Self { what, came: came.chars().take(80).collect() }
+    }
+}
+
+impl Stamp {
+    /// The stamp that follows, with a nonce of its own.
+    pub fn next(self) -> Self {
+        Self { number: self.number + 1, nonce: new_nonce() }
+    }
+}
+
+/// A random number.
+pub fn new_nonce() -> u64 {
+    rand::rng().random()
+}
+
+/// The field that holds a segment as it was written in `version`.
+pub fn field(segment: Segment, version: Stamp) -> String {
+    format!("{segment}:{version}")
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:x}", self.number, self.nonce)
+    }
+}
+
+impl FromStr for Stamp {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let read = || {
+            let (number, nonce) = text.split_once('-')?;
+            let nonce = u64::from_str_radix(nonce, 16).ok()?;
+            Some(Self { number: number.parse().ok()?, nonce })
+        };
+        read().ok_or_else(|| Unreadable::new("a stamp", text))
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.list, self.offset)
+    }
+}
+
+impl FromStr for Position {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let read = || {
+            let (list, offset) = text.split_once(':')?;
+            Some(Self { list: list.parse().ok()?, offset: offset.parse().ok()? })
+        };
+        read().ok_or_else(|| Unreadable::new("a position", text))
+    }
+}
+
+impl Index {
+    /// The segments that there are, with the version of each.
+    pub fn iter(&self) -> impl Iterator<Item = (Segment, Stamp)> + '_ {
+        self.0.iter().map(|(segment, version)| (*segment, *version))
+    }
+
+    /// The version in which a segment was written.
+    pub fn get(&self, segment: Segment) -> Option<Stamp> {
+        self.0.get(&segment).copied()
+    }
+
+    /// Takes note that a segment was written in `version`; `None` where it is
+    /// empty now.
+    pub fn set(&mut self, segment: Segment, version: Option<Stamp>) {
+        match version {
+            Some(version) => self.0.insert(segment, version),
+            None => self.0.remove(&segment),
+        };
+    }
+
+    /// The names of the fields that it refers to.
+    pub fn fields(&self) -> impl Iterator<Item = String> + '_ {
+        self.iter().map(|(segment, version)| field(segment, version))
+    }
+}
+
+/// A checksum, then each version with its segments: most share a few.
+impl fmt::Display for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut groups: BTreeMap<Stamp, Vec<String>> = BTreeMap::new();
+        for (segment, version) in self.iter() {
+            groups.entry(version).or_default().push(segment.to_string());
+        }
+        let mut text = String::new();
+        for (version, segments) in groups {
+            write!(text, ";{version}:{}", segments.join(","))?;
+        }
+        if text.is_empty() { Ok(()) } else { write!(f, "{:x}{text}", xxh3_64(text.as_bytes())) }
+    }
+}
+
+impl FromStr for Index {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let unreadable = || Unreadable::new("the index of the segments", text);
+        let (checksum, _) = text.split_once(';').ok_or_else(unreadable)?;
+        let groups = &text[checksum.len()..];
+        if format!("{:x}", xxh3_64(groups.as_bytes())) != checksum {
+            return Err(unreadable());
+        }
+        let mut index = Self::default();
+        for group in groups[1..].split(';') {
+            let (version, segments) = group.split_once(':').ok_or_else(unreadable)?;
+            let version: Stamp = version.parse()?;
+            for segment in segments.split(',') {
+                let segment = segment.parse().map_err(|_| unreadable())?;
+                index.set(segment, Some(version));
+            }
+        }
+        Ok(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stamp() -> impl Strategy<Value = Stamp> {
+        (any::<u64>(), any::<u64>()).prop_map(|(number, nonce)| Stamp { number, nonce })
+    }
+
+    fn index() -> impl Strategy<Value = Index> {
+        let few = proptest::collection::vec(stamp(), 1..4);
+        let entries = proptest::collection::vec((0_u16..1024, any::<prop::sample::Index>()), 0..50);
+        (few, entries).prop_map(|(few, entries)| {
+            let mut index = Index::default();
+            entries.iter().for_each(|(segment, at)| index.set(*segment, Some(*at.get(&few))));
+            index
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(stamp in stamp(), list: u64, offset: u64, index in index()) {
+            let position = Position { list, offset };
+            prop_assert_eq!(stamp.to_string().parse(), Ok(stamp));
+            prop_assert_eq!(position.to_string().parse(), Ok(position));
+            prop_assert_eq!(index.to_string().parse(), Ok(index));
+        }
+
+        #[test]
+        fn a_changed_index_is_not_read_as_another(
+            index in index(),
+            at: prop::sample::Index,
+            byte in "[0-9a-f:;,-]",
+        ) {
+            let text = index.to_string();
+            prop_assume!(!text.is_empty());
+            let at = at.index(text.len());
+            let changed = format!("{}{byte}{}", &text[..at], &text[at + 1..]);
+            prop_assume!(changed != text);
+            prop_assert!(changed.parse::<Index>().is_err(), "{} read as {}", changed, text);
+        }
+    }
+
+    #[test]
+    fn an_index_of_all_segments_in_one_version_is_small() {
+        let mut index = Index::default();
+        let version = Stamp { number: 123_456, nonce: u64::MAX };
+        (0..1024).for_each(|segment| index.set(segment, Some(version)));
+        assert!(index.to_string().len() < 5000);
+    }
+}

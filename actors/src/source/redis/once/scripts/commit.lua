@@ -1,0 +1,30 @@
+#!lua flags=allow-oom
+-- Makes a checkpoint valid and lets go of what it covers.
+-- Compares epoch, token and version, and that the new fields are there.
+-- Writes version, index, base and head; unlinks the lists that are covered whole and
+-- trims the one that is covered in part. The record is written first: a list
+-- that stays behind is only room lost.
+-- KEYS owner, state. ARGV epoch, token, version, new version, index, base,
+-- prefix of the lists, first number to unlink, first number to keep, number of
+-- the list to trim or 0, its last index to keep, head, then the new fields.
+local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'version', 'tip')
+if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then
+  return {'lost', seen[1] or '', seen[2] or ''}
+end
+if seen[3] ~= ARGV[3] then
+  return {'moved', seen[3] or '', seen[4] or ''}
+end
+for at = 13, #ARGV do
+  if redis.call('HEXISTS', KEYS[2], ARGV[at]) == 0 then
+    return {'missing', seen[3], seen[4] or '', ARGV[at]}
+  end
+end
+redis.call('HSET', KEYS[1], 'version', ARGV[4], 'index', ARGV[5], 'base', ARGV[6],
+  'head', ARGV[12])
+for number = tonumber(ARGV[8]), tonumber(ARGV[9]) - 1 do
+  redis.call('UNLINK', ARGV[7] .. string.format('%.0f', number))
+end
+if ARGV[10] ~= '0' then
+  redis.call('LTRIM', ARGV[7] .. ARGV[10], 0, ARGV[11])
+end
+return {'ok', ARGV[4], seen[4] or ''}

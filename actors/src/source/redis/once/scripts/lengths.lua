@@ -1,0 +1,14 @@
+#!lua flags=no-writes
+-- Reads how long claimed lists are.
+-- Compares epoch and token. Writes nothing.
+-- KEYS owner. ARGV epoch, token, prefix of the lists, first number, last number.
+local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'version', 'tip')
+if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then
+  return {'lost', seen[1] or '', seen[2] or ''}
+end
+local reply = {'ok', seen[3] or '', seen[4] or ''}
+for number = tonumber(ARGV[4]), tonumber(ARGV[5]) do
+  local key = ARGV[3] .. string.format('%.0f', number)
+  reply[#reply + 1] = string.format('%.0f', redis.call('LLEN', key))
+end
+return reply
