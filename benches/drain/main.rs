@@ -114,7 +114,8 @@ struct Plan {
     /// How many series, where not the mix's own number.
     series: Option<u64>,
     settings: &'static [(&'static str, &'static str)],
-    /// How many times the samples of the others.
+    /// How many times the samples of `--samples`: what is drained fast is
+    /// longer, so that each drain takes about a second.
     length: u64,
     /// Whether exactly the bad payloads are dropped.
     is_dropped_known: bool,
@@ -125,14 +126,16 @@ impl CorpusName {
         let plan =
             |mix, settings| Plan { mix, series: None, settings, length: 1, is_dropped_known: true };
         match self {
-            CorpusName::Mix => plan(corpus::REFERENCE_MIX, &[]),
+            CorpusName::Mix => Plan { length: 4, ..plan(corpus::REFERENCE_MIX, &[]) },
             CorpusName::Shuffled => plan("shuffled=1", &[]),
             CorpusName::Million => plan("distinct=1", HIGH_LIMITS),
             CorpusName::Newlabel => plan("newlabel=1", HIGH_LIMITS),
             CorpusName::NewlabelLimited => {
                 Plan { length: 2, is_dropped_known: false, ..plan("newlabel=1", &[]) }
             }
-            CorpusName::Bad10 => plan("counter=9,gauge=9,histogram=9,summary=9,bad=4", &[]),
+            CorpusName::Bad10 => {
+                Plan { length: 4, ..plan("counter=9,gauge=9,histogram=9,summary=9,bad=4", &[]) }
+            }
             CorpusName::HotSummaries => Plan { series: Some(4), ..plan("summary=1", &[]) },
         }
     }
