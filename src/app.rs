@@ -451,6 +451,7 @@ fn once_settings(tuning: OnceTuning, parts: &Parts, doom: &Doom) -> OnceSettings
         lease: tuning.lease,
         checkpoints: Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics),
         gate: parts.gate.clone(),
+        dead_letters: parts.dead_letters.clone(),
         doom: doom.clone(),
     }
 }

@@ -125,9 +125,12 @@ impl Staged {
     fn back_to(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
         self.elements.truncate(mark.elements);
+        // What was refused may have been large. An element may be empty: that
+        // there are no bytes does not mean that nothing is committed.
         if self.bytes.is_empty() {
-            // What was refused may have been large.
             self.bytes = Vec::new();
+        }
+        if self.elements.is_empty() {
             self.elements = Vec::new();
         }
     }

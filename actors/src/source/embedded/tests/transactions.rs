@@ -1,6 +1,6 @@
 //! MULTI, EXEC, DISCARD: together or not at all.
 
-use super::{KEY, Rig};
+use super::{KEY, Rig, packed};
 use crate::source::embedded::session::Next;
 
 #[test]
@@ -32,6 +32,20 @@ fn a_discarded_one_leaves_nothing() {
         assert_eq!(rig.taken(), ["b"]);
     }
     assert_eq!(client.call(&["DISCARD"]), "-ERR DISCARD without MULTI\r\n");
+}
+
+/// An empty element has no bytes, but it is acknowledged.
+#[test]
+fn what_is_undone_leaves_the_empty_elements_before_it() {
+    for undone in [
+        [packed(&["MULTI"]), packed(&["LPUSH", KEY, "a"]), packed(&["DISCARD"])].concat(),
+        packed(&["LPUSH", "other", "a"]),
+    ] {
+        let rig = Rig::new();
+        let mut client = rig.client();
+        client.say([packed(&["LPUSH", KEY, ""]), undone].concat());
+        assert_eq!(rig.taken(), [""]);
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod guard;
 use std::time::Duration;
 
 use crate::checkpoint::Checkpoints;
+use crate::dead_letters::DeadLetters;
 use crate::doom::Doom;
 use crate::gate::Gate;
 
@@ -43,6 +44,9 @@ pub struct OnceSettings {
     pub checkpoints: Checkpoints,
     /// Opened while totals may be shown.
     pub gate: Gate,
+    /// Where refused samples go, if anywhere: written before the checkpoint that
+    /// covers them.
+    pub dead_letters: Option<DeadLetters>,
     /// Told when the process must end.
     pub doom: Doom,
 }

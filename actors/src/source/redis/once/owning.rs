@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redis::cmd;
+use tokio::time::timeout;
 
 use super::super::super::{ErrorKind, Slice, SourceError};
 use super::super::decoder::Reply;
@@ -17,6 +18,7 @@ use super::scripts;
 use super::source::{Asked, OnceSource, Owned, Stage, Step, Wait, unasked};
 use crate::boot_clock::BootInstant;
 use crate::checkpoint::{Checkpoints, TakenSnapshot};
+use crate::dead_letters::DeadLetters;
 use crate::shard_set::ShardsGone;
 
 /// Small claims are at least so far apart.
@@ -25,6 +27,9 @@ const CLAIM_PACE: Duration = Duration::from_millis(5);
 const SMALL_CLAIM: u64 = 1000;
 /// How long a queue that holds no list is left alone.
 const WRONG_TYPE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a checkpoint waits for the dead letters that it covers: a list of
+/// letters that can't be written holds up nothing else.
+const LETTERS_PATIENCE: Duration = Duration::from_secs(2);
 /// Renewals for each length of a lease.
 const RENEWALS: u32 = 3;
 
@@ -190,7 +195,19 @@ impl OnceSource {
         let Ok(pending) = self.settings.checkpoints.begin(owned.write_all) else {
             return Ok(Some(Step::Ended));
         };
-        owned.phase = Phase::Snapshot(covered, Box::pin(pending.collect()));
+        // The dead letters of what it covers: behind it they would be written
+        // never, before it at worst twice.
+        let letters = self.settings.dead_letters.as_ref().map(DeadLetters::flush);
+        owned.phase = Phase::Snapshot(
+            covered,
+            Box::pin(async move {
+                let taken = pending.collect().await;
+                if let Some(written) = letters {
+                    let _ = timeout(LETTERS_PATIENCE, written).await;
+                }
+                taken
+            }),
+        );
         Ok(None)
     }
 
