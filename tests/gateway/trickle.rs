@@ -43,6 +43,8 @@ fn serve(mut stream: TcpStream, is_popped: &AtomicBool) {
                     b"*1\r\n$1000000\r\n"
                 } else if request.contains("ROLE") {
                     b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+                } else if request.contains("HMGET") {
+                    b"*2\r\n$-1\r\n$-1\r\n"
                 } else if request.contains("LLEN") {
                     b":1\r\n"
                 } else {
