@@ -185,16 +185,6 @@ fn letter(sample: &[u8], length: u64, largest_whole: usize) -> Vec<u8> {
 /// What the account of the list is called beside it.
 pub const ACCOUNT: &str = "size";
 
-/// The name of a key that a cluster keeps in the slot of `key`: its own name
-/// where that has a hash tag by Redis' rule, else in braces, and `word`.
-pub fn key_beside(key: &str, word: &str) -> String {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-    match tag {
-        Some((tag, _)) if !tag.is_empty() => format!("{key}:{word}"),
-        Some(_) | None => format!("{{{key}}}:{word}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
@@ -273,12 +263,5 @@ mod tests {
         check(&whole, 1024, &whole);
         check(&format!("{whole}x"), 1025, &format!("{head}... (1025 bytes)"));
         check(&head, 5_000_000, &format!("{head}... (5000000 bytes)"));
-    }
-
-    #[test]
-    fn keys_share_the_slot() {
-        assert_eq!(key_beside("dead", "size"), "{dead}:size");
-        assert_eq!(key_beside("app:{a}:dead", "size"), "app:{a}:dead:size");
-        assert_eq!(key_beside("a{}b", "size"), "{a{}b}:size");
     }
 }

@@ -19,6 +19,7 @@ pub mod status;
 pub mod reject_log;
 pub mod rejects;
 pub mod dead_letters;
+pub mod cluster_key;
 pub mod gate;
 pub mod doom;
 pub mod backoff;

@@ -9,6 +9,7 @@
 //! 3. [`Intake::finish`] gives the batches for the shards, and the samples
 //!    that admission refused.
 
+mod route;
 mod template;
 mod parts;
 mod family_cache;
@@ -18,25 +19,23 @@ mod overflow;
 mod retired;
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use crate::catalog::{Admission, Catalog, Family};
+use crate::catalog::Catalog;
 use crate::labels::{DropLabels, LabelRenderer};
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
-use crate::sample::{Kind, Sample};
 use crate::series::{Handle, ReaderIndex, SeriesKey, Slot};
-use crate::sharding::{ShardCount, ShardIndex, series_hash};
+use crate::sharding::{ShardCount, ShardIndex};
 use crate::store::{Batch, Extra};
-use crate::timestamp::{Ttl, UnixTime};
-use crate::wire::{Decoder, begins_array};
+use crate::timestamp::UnixTime;
+use crate::wire::Decoder;
 
 pub use overflow::OVERFLOW_LABELS;
 
 use family_cache::FamilyCache;
 use overflow::Overflow;
 use series_cache::{EntryId, SeriesCache, State};
-use template::{Located, TemplateCache, Verdict};
+use template::TemplateCache;
 
 /// What an intake is tuned by.
 #[derive(Debug, Clone)]
@@ -92,23 +91,6 @@ pub struct Intake {
 
 /// Elements of arrays that are kept room for.
 const KEPT_ELEMENTS: usize = 4096;
-
-/// What became of a payload that was not refused.
-enum Way {
-    /// It is a sample of the page.
-    Taken,
-    /// It begins as an array; nothing was done yet.
-    Array,
-}
-
-/// What the decoder found, and for which series.
-struct Decoded {
-    entry: EntryId,
-    value: f64,
-    kind: Kind,
-    timestamp: Option<UnixTime>,
-    ttl: Option<Ttl>,
-}
 
 /// Where a sample of the page stood in the array that it came in.
 #[derive(Debug)]
@@ -219,88 +201,6 @@ impl Intake {
         self.look_for_retired();
     }
 
-    /// Takes the next payload of the page: one sample, or an array of them.
-    /// `refuse` is told the bytes of each that is refused, and why.
-    pub fn route(&mut self, payload: &[u8], mut refuse: impl FnMut(&[u8], Reject)) {
-        let number = self.payloads;
-        self.payloads += 1;
-        match self.route_sample(payload, number, true) {
-            Ok(Way::Taken) => {}
-            Ok(Way::Array) => self.route_array(payload, number, refuse),
-            Err(reject) => refuse(payload, reject),
-        }
-    }
-
-    /// Takes a payload that is one sample, or says that it begins as an array
-    /// where it `may_be_array`.
-    #[inline]
-    fn route_sample(
-        &mut self,
-        payload: &[u8],
-        number: u32,
-        may_be_array: bool,
-    ) -> Result<Way, Reject> {
-        let located = self.templates.locate(payload);
-        if let Some(located) = &located
-            && let Some(verdict) = self.templates.recognise(payload, located)
-        {
-            self.series.touch(verdict.entry);
-            if !verdict.fits {
-                self.count_misfit(verdict.entry);
-            }
-            if let Some(ttl) = verdict.ttl {
-                self.note_extra(None, Some(ttl));
-            }
-            self.page.push(Routed { entry: verdict.entry, payload: number, value: located.value });
-            return Ok(Way::Taken);
-        }
-        if may_be_array && begins_array(payload) {
-            return Ok(Way::Array);
-        }
-        let Decoded { entry, value, kind, timestamp, ttl } = self.decode(payload, located)?;
-        if timestamp.is_some() || ttl.is_some() {
-            self.newest = self.newest.max(timestamp);
-            self.note_extra(timestamp.filter(|_| kind == Kind::Gauge), ttl);
-        }
-        self.page.push(Routed { entry, payload: number, value });
-        Ok(Way::Taken)
-    }
-
-    /// Each sample of an array goes the way of any other; where it came from is
-    /// noted, in case that admission refuses it.
-    #[cold]
-    fn route_array(&mut self, payload: &[u8], number: u32, mut refuse: impl FnMut(&[u8], Reject)) {
-        let mut elements = std::mem::take(&mut self.elements);
-        if let Err(reject) = self.decoder.elements(payload, &mut elements) {
-            refuse(payload, reject);
-        }
-        for place in elements.drain(..) {
-            let sample = &payload[place.clone()];
-            let routed = self.page.len();
-            match self.route_sample(sample, number, false) {
-                Ok(_taken) => self.parts.push(Part { routed, place }),
-                Err(reject) => refuse(sample, reject),
-            }
-        }
-        elements.shrink_to(KEPT_ELEMENTS);
-        self.elements = elements;
-    }
-
-    /// Counts a sample of a known series that has another layout than its family.
-    #[cold]
-    fn count_misfit(&mut self, entry: EntryId) {
-        self.layout_mismatches += 1;
-        if let Some(family) = self.series.family(entry).and_then(|id| self.families.get(id)) {
-            family.count_layout_mismatch();
-        }
-    }
-
-    /// Notes what the sample says that is put into the page next.
-    #[cold]
-    fn note_extra(&mut self, timestamp: Option<UnixTime>, ttl: Option<Ttl>) {
-        self.extras.push(Extra { index: self.page.len() as u32, timestamp, ttl });
-    }
-
     /// Counts a payload of the page that was refused before it came here, so
     /// that the numbers in [`Outcome::refused`] stay those of the page.
     pub fn skip(&mut self) {
@@ -393,81 +293,6 @@ impl Intake {
             }
         });
         outcome
-    }
-
-    /// The long way: the decoder, the catalog, the cache of known series.
-    fn decode(&mut self, payload: &[u8], located: Option<Located>) -> Result<Decoded, Reject> {
-        let sample = self.decoder.decode(payload, self.taken_at)?;
-        let labels = self.renderer.canonical(sample.labels);
-        let hash = self.series.hash(sample.name, labels);
-        let families = &self.families;
-        let is_of = |family: &Arc<Family>| family.name() == sample.name;
-        let known = self.series.find(hash, labels, |id| families.get(id).is_some_and(is_of));
-        if let Some((entry, id)) = known
-            && let Some(family) = families.get(id).filter(|family| family.kind() == sample.kind)
-        {
-            self.series.touch(entry);
-            let fits = count_fit(family, &sample, &mut self.layout_mismatches);
-            // A timestamp may be refused later, and is hardly ever sent again.
-            let located = located.filter(|_| sample.timestamp.is_none());
-            if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
-                let verdict = Verdict { entry, kind: sample.kind, fits, ttl: sample.ttl };
-                learn(&mut self.templates, &mut self.series, payload, &located, verdict);
-            }
-            return Ok(Decoded::new(entry, &sample));
-        }
-        let (id, family) = self.families.hold(&self.catalog, &sample)?;
-        count_fit(&family, &sample, &mut self.layout_mismatches);
-        let labels: Arc<str> = labels.into();
-        let display = match self.settings.sort_labels {
-            true => None,
-            false => Some(self.renderer.as_sent(sample.labels)).filter(|text| **text != *labels),
-        };
-        let entry = self.series.insert(hash, id, labels.clone());
-        let key = SeriesKey {
-            hash: series_hash(&family, &labels),
-            family,
-            labels,
-            display: display.map(Box::from),
-            admission: Admission::Counted,
-        };
-        self.unknown.push((entry, key));
-        Ok(Decoded::new(entry, &sample))
-    }
-}
-
-impl Decoded {
-    fn new(entry: EntryId, sample: &Sample<'_>) -> Self {
-        let Sample { kind, value, timestamp, ttl, .. } = *sample;
-        Self { entry, value, kind, timestamp, ttl }
-    }
-}
-
-/// Whether a sample has the layout of its family; counted where not.
-fn count_fit(family: &Family, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
-    let fits = family.has_layout_of(sample);
-    if !fits {
-        *mismatches += 1;
-        family.count_layout_mismatch();
-    }
-    fits
-}
-
-fn learn(
-    templates: &mut TemplateCache,
-    series: &mut SeriesCache,
-    payload: &[u8],
-    located: &Located,
-    verdict: Verdict,
-) {
-    let fingerprint = templates.fingerprint(payload, located);
-    if !series.is_seen_again(verdict.entry, fingerprint) {
-        return;
-    }
-    if let Some(template) = templates.learn(payload, located, verdict)
-        && let Some(oldest) = series.keep_template(verdict.entry, template)
-    {
-        templates.forget(oldest);
     }
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use psg_actors::dead_letters::{ACCOUNT, key_beside};
+use psg_actors::cluster_key::key_beside;
+use psg_actors::dead_letters::ACCOUNT;
 use psg_actors::settings::{
     DeadLetterSettings, GatewaySettings, HttpSettings, MetricSettings, OnceTuning, QueueSettings,
     RedisTarget, ShardSettings,

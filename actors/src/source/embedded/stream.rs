@@ -3,9 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -14,10 +12,12 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
+
+use super::super::byte_stream::ByteStream;
 
 /// When and how often it is asked whether a silent peer is still there, as in
 /// Redis: after 5 minutes, then thrice.
@@ -34,15 +34,7 @@ const CLOSED: PollFlags = PollFlags::RDHUP.union(PollFlags::HUP).union(PollFlags
 const CLOSED: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
 
 /// An accepted stream.
-#[derive(Debug)]
-pub enum ClientStream {
-    /// Plain TCP.
-    Tcp(TcpStream),
-    /// TLS over TCP, after its handshake.
-    Tls(Box<TlsStream<TcpStream>>),
-    /// A Unix socket; never encrypted.
-    Unix(UnixStream),
-}
+pub type ClientStream = ByteStream<TlsStream<TcpStream>>;
 
 impl ClientStream {
     /// Whether the peer has closed its side, even if bytes that it sent before
@@ -100,48 +92,4 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
         .with_single_cert(chain, key_of_file)
         .map_err(|cause| named(key, &cause))?;
     Ok(Arc::new(config))
-}
-
-impl AsyncRead for ClientStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            ClientStream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            ClientStream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            ClientStream::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for ClientStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            ClientStream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            ClientStream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            ClientStream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            ClientStream::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            ClientStream::Tls(stream) => Pin::new(stream).poll_flush(context),
-            ClientStream::Unix(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            ClientStream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            ClientStream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            ClientStream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
 }

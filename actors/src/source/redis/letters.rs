@@ -17,7 +17,8 @@ use super::connect::Connector;
 use super::error::crate_failed;
 use super::link::Link;
 use crate::backoff::Backoff;
-use crate::dead_letters::{ACCOUNT, DeadLetters, Fate, key_beside};
+use crate::cluster_key::key_beside;
+use crate::dead_letters::{ACCOUNT, DeadLetters, Fate};
 use crate::settings::{DeadLetterSettings, RedisTarget};
 
 /// KEYS: list, account. ARGV: most letters, most bytes, a length and the bytes

@@ -1,20 +1,18 @@
 //! The byte stream to a server: TCP, TLS over TCP, or a Unix socket.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::super::byte_stream::ByteStream;
 use super::super::{ErrorKind, SourceError};
 use super::error::{error, io_failed};
 use crate::settings::{Endpoint, RedisTarget, TlsSettings};
@@ -26,15 +24,7 @@ use crate::settings::{Endpoint, RedisTarget, TlsSettings};
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 /// A connected stream, not logged in yet.
-#[derive(Debug)]
-pub enum RedisStream {
-    /// Plain TCP.
-    Tcp(TcpStream),
-    /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
-    /// A Unix socket; never encrypted.
-    Unix(UnixStream),
-}
+pub type RedisStream = ByteStream<TlsStream<TcpStream>>;
 
 impl RedisStream {
     /// Connects to `endpoint`; `tls` is made by [`tls_config`]. Has no time-out
@@ -126,48 +116,4 @@ async fn open_tls(
         .await
         .map_err(|cause| error(ErrorKind::Tls, format!("the TLS handshake failed: {cause}")))?;
     Ok(RedisStream::Tls(Box::new(stream)))
-}
-
-impl AsyncRead for RedisStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            RedisStream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            RedisStream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            RedisStream::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for RedisStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            RedisStream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            RedisStream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            RedisStream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            RedisStream::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            RedisStream::Tls(stream) => Pin::new(stream).poll_flush(context),
-            RedisStream::Unix(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            RedisStream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            RedisStream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            RedisStream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
 }

@@ -1,6 +1,8 @@
 //! Keys: what exactly-once delivery keeps in Redis, all of it in the cluster
 //! slot of the queue itself, so that scripts may touch all of it.
 
+use crate::cluster_key::{hash_tag, key_beside};
+
 /// The names of the keys beside a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
@@ -25,15 +27,11 @@ impl Keys {
     /// The keys beside `queue`: its own name where that has a hash tag, else in
     /// braces.
     pub fn beside(queue: &str) -> Self {
-        let prefix = match hash_tag(queue) {
-            Some(_) => queue.to_owned(),
-            None => format!("{{{queue}}}"),
-        };
         Self {
             queue: queue.to_owned(),
-            owner: format!("{prefix}:owner"),
-            state: format!("{prefix}:state"),
-            work: format!("{prefix}:work:"),
+            owner: key_beside(queue, "owner"),
+            state: key_beside(queue, "state"),
+            work: key_beside(queue, "work:"),
         }
     }
 
@@ -50,14 +48,6 @@ impl Keys {
         let sound = hash_tag(&self.queue).is_some() || !self.queue.contains(['{', '}']);
         if sound { Ok(()) } else { Err(NoTag(self.queue.clone())) }
     }
-}
-
-/// By Redis' rule: what stands between the first `{` and the next `}`, where
-/// that is something.
-fn hash_tag(key: &str) -> Option<&str> {
-    let (_, rest) = key.split_once('{')?;
-    let (tag, _) = rest.split_once('}')?;
-    Some(tag).filter(|tag| !tag.is_empty())
 }
 
 #[cfg(test)]

@@ -1,0 +1,193 @@
+//! Routing: which series a payload is for. A recognised template says it at
+//! once; else the decoder reads the payload, and the catalog and the cache of
+//! known series say it.
+
+use std::sync::Arc;
+
+use super::series_cache::{EntryId, SeriesCache};
+use super::template::{Located, TemplateCache, Verdict};
+use super::{Intake, KEPT_ELEMENTS, Part, Routed};
+use crate::catalog::{Admission, Family};
+use crate::reject::Reject;
+use crate::sample::{Kind, Sample};
+use crate::series::SeriesKey;
+use crate::sharding::series_hash;
+use crate::store::Extra;
+use crate::timestamp::{Ttl, UnixTime};
+use crate::wire::begins_array;
+
+/// What became of a payload that was not refused.
+enum Way {
+    /// It is a sample of the page.
+    Taken,
+    /// It begins as an array; nothing was done yet.
+    Array,
+}
+
+/// What the decoder found, and for which series.
+struct Decoded {
+    entry: EntryId,
+    value: f64,
+    kind: Kind,
+    timestamp: Option<UnixTime>,
+    ttl: Option<Ttl>,
+}
+
+impl Intake {
+    /// Takes the next payload of the page: one sample, or an array of them.
+    /// `refuse` is told the bytes of each that is refused, and why.
+    pub fn route(&mut self, payload: &[u8], mut refuse: impl FnMut(&[u8], Reject)) {
+        let number = self.payloads;
+        self.payloads += 1;
+        match self.route_sample(payload, number, true) {
+            Ok(Way::Taken) => {}
+            Ok(Way::Array) => self.route_array(payload, number, refuse),
+            Err(reject) => refuse(payload, reject),
+        }
+    }
+
+    /// Takes a payload that is one sample, or says that it begins as an array
+    /// where it `may_be_array`.
+    #[inline]
+    fn route_sample(
+        &mut self,
+        payload: &[u8],
+        number: u32,
+        may_be_array: bool,
+    ) -> Result<Way, Reject> {
+        let located = self.templates.locate(payload);
+        if let Some(located) = &located
+            && let Some(verdict) = self.templates.recognise(payload, located)
+        {
+            self.series.touch(verdict.entry);
+            if !verdict.fits {
+                self.count_misfit(verdict.entry);
+            }
+            if let Some(ttl) = verdict.ttl {
+                self.note_extra(None, Some(ttl));
+            }
+            self.page.push(Routed { entry: verdict.entry, payload: number, value: located.value });
+            return Ok(Way::Taken);
+        }
+        if may_be_array && begins_array(payload) {
+            return Ok(Way::Array);
+        }
+        let Decoded { entry, value, kind, timestamp, ttl } = self.decode(payload, located)?;
+        if timestamp.is_some() || ttl.is_some() {
+            self.newest = self.newest.max(timestamp);
+            self.note_extra(timestamp.filter(|_| kind == Kind::Gauge), ttl);
+        }
+        self.page.push(Routed { entry, payload: number, value });
+        Ok(Way::Taken)
+    }
+
+    /// Each sample of an array goes the way of any other; where it came from is
+    /// noted, in case that admission refuses it.
+    #[cold]
+    fn route_array(&mut self, payload: &[u8], number: u32, mut refuse: impl FnMut(&[u8], Reject)) {
+        let mut elements = std::mem::take(&mut self.elements);
+        if let Err(reject) = self.decoder.elements(payload, &mut elements) {
+            refuse(payload, reject);
+        }
+        for place in elements.drain(..) {
+            let sample = &payload[place.clone()];
+            let routed = self.page.len();
+            match self.route_sample(sample, number, false) {
+                Ok(_taken) => self.parts.push(Part { routed, place }),
+                Err(reject) => refuse(sample, reject),
+            }
+        }
+        elements.shrink_to(KEPT_ELEMENTS);
+        self.elements = elements;
+    }
+
+    /// Counts a sample of a known series that has another layout than its family.
+    #[cold]
+    fn count_misfit(&mut self, entry: EntryId) {
+        self.layout_mismatches += 1;
+        if let Some(family) = self.series.family(entry).and_then(|id| self.families.get(id)) {
+            family.count_layout_mismatch();
+        }
+    }
+
+    /// Notes what the sample says that is put into the page next.
+    #[cold]
+    fn note_extra(&mut self, timestamp: Option<UnixTime>, ttl: Option<Ttl>) {
+        self.extras.push(Extra { index: self.page.len() as u32, timestamp, ttl });
+    }
+
+    /// The long way: the decoder, the catalog, the cache of known series.
+    fn decode(&mut self, payload: &[u8], located: Option<Located>) -> Result<Decoded, Reject> {
+        let sample = self.decoder.decode(payload, self.taken_at)?;
+        let labels = self.renderer.canonical(sample.labels);
+        let hash = self.series.hash(sample.name, labels);
+        let families = &self.families;
+        let is_of = |family: &Arc<Family>| family.name() == sample.name;
+        let known = self.series.find(hash, labels, |id| families.get(id).is_some_and(is_of));
+        if let Some((entry, id)) = known
+            && let Some(family) = families.get(id).filter(|family| family.kind() == sample.kind)
+        {
+            self.series.touch(entry);
+            let fits = count_fit(family, &sample, &mut self.layout_mismatches);
+            // A timestamp may be refused later, and is hardly ever sent again.
+            let located = located.filter(|_| sample.timestamp.is_none());
+            if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
+                let verdict = Verdict { entry, kind: sample.kind, fits, ttl: sample.ttl };
+                learn(&mut self.templates, &mut self.series, payload, &located, verdict);
+            }
+            return Ok(Decoded::new(entry, &sample));
+        }
+        let (id, family) = self.families.hold(&self.catalog, &sample)?;
+        count_fit(&family, &sample, &mut self.layout_mismatches);
+        let labels: Arc<str> = labels.into();
+        let display = match self.settings.sort_labels {
+            true => None,
+            false => Some(self.renderer.as_sent(sample.labels)).filter(|text| **text != *labels),
+        };
+        let entry = self.series.insert(hash, id, labels.clone());
+        let key = SeriesKey {
+            hash: series_hash(&family, &labels),
+            family,
+            labels,
+            display: display.map(Box::from),
+            admission: Admission::Counted,
+        };
+        self.unknown.push((entry, key));
+        Ok(Decoded::new(entry, &sample))
+    }
+}
+
+impl Decoded {
+    fn new(entry: EntryId, sample: &Sample<'_>) -> Self {
+        let Sample { kind, value, timestamp, ttl, .. } = *sample;
+        Self { entry, value, kind, timestamp, ttl }
+    }
+}
+
+/// Whether a sample has the layout of its family; counted where not.
+fn count_fit(family: &Family, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
+    let fits = family.has_layout_of(sample);
+    if !fits {
+        *mismatches += 1;
+        family.count_layout_mismatch();
+    }
+    fits
+}
+
+fn learn(
+    templates: &mut TemplateCache,
+    series: &mut SeriesCache,
+    payload: &[u8],
+    located: &Located,
+    verdict: Verdict,
+) {
+    let fingerprint = templates.fingerprint(payload, located);
+    if !series.is_seen_again(verdict.entry, fingerprint) {
+        return;
+    }
+    if let Some(template) = templates.learn(payload, located, verdict)
+        && let Some(oldest) = series.keep_template(verdict.entry, template)
+    {
+        templates.forget(oldest);
+    }
+}
