@@ -49,20 +49,20 @@ need_redis_server() {
 # A C compiler and the linker of Rust are one program.
 need_compiler() { has cc || install gcc libc6-dev; }
 
-# Debian's prometheus is a service and much more; of it, promtool alone is
-# unpacked. It needs nothing else, and fetching it needs no rights.
-need_promtool() {
-  has promtool && return
-  has apt-get || { say "to be installed: promtool, of Prometheus"; return 1; }
-  say "fetching promtool"
+# Debian's prometheus is a service and much more; of it, two programs are
+# unpacked. They need nothing else, and fetching them needs no rights.
+need_prometheus() {
+  has promtool && has prometheus && return
+  has apt-get || { say "to be installed: promtool and prometheus"; return 1; }
+  say "fetching promtool and prometheus"
   may_install && update_lists
   local directory status
   directory=$(mktemp -d) || return
   (
     cd "$directory" || exit
     apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download prometheus || exit
-    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool
-  ) && mv "$directory/usr/bin/promtool" "$tools/promtool"
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool ./usr/bin/prometheus
+  ) && mv "$directory"/usr/bin/prom* "$tools/"
   status=$?
   rm -r "$directory"
   return "$status"

@@ -18,6 +18,7 @@ mod shards;
 
 mod formats;
 mod openmetrics;
+mod prometheus;
 
 mod command_line;
 mod config;

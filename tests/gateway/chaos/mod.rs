@@ -7,16 +7,17 @@
 
 mod arena;
 mod at_most_once;
-mod producers;
+pub mod producers;
 mod proxy;
 mod scraper;
-mod truth;
+pub mod truth;
 
 use std::time::Duration;
 
 use rand::Rng;
 
 use crate::support::{RedisOptions, RedisServer, wait_for, wait_until};
+pub use arena::seed;
 use arena::{Arena, faults};
 use proxy::{CLAIM, COMMIT, Cut, Proxy, STAGE};
 

@@ -5,6 +5,7 @@ pub mod exposition;
 pub mod gateway;
 pub mod http;
 pub mod process;
+pub mod prometheus;
 pub mod redis;
 pub mod rig;
 pub mod tls;
