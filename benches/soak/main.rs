@@ -25,6 +25,7 @@ use load::Load;
 use support::gateway::Gateway;
 use support::redis_server::RedisServer;
 use support::{BINARY, Failure};
+use tempfile::TempDir;
 
 /// Runs a gateway under load and prints its memory over time.
 #[derive(Debug, Parser)]
@@ -56,6 +57,10 @@ struct Options {
     /// Gateway to run, which is the load tool too; the one of this build where not given.
     #[arg(long, value_name = "FILE", default_value = BINARY, hide_default_value = true)]
     gateway: PathBuf,
+
+    /// Keeps totals in a state file, which the gateway that follows a killed one loads.
+    #[arg(long)]
+    keep_state: bool,
 
     /// A setting of the gateway, by its environment name: NAME=VALUE.
     #[arg(long)]
@@ -131,6 +136,8 @@ fn run(options: &Options) -> Result<(), Failure> {
 struct Soak<'a> {
     options: &'a Options,
     settings: Vec<(&'a str, &'a str)>,
+    /// Where the state file is, if there is one: the same for all gateways.
+    state: Option<TempDir>,
     redis: RedisServer,
     gateway: Gateway,
     load: Load,
@@ -141,10 +148,11 @@ impl<'a> Soak<'a> {
     fn start(options: &'a Options) -> Result<Self, Failure> {
         let pair = |text: &'a String| text.split_once('=').ok_or("expected --set NAME=VALUE");
         let settings = options.set.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+        let state = options.keep_state.then(tempfile::tempdir).transpose()?;
         let redis = RedisServer::start(None)?;
-        let gateway = Gateway::start(&options.gateway, redis.port(), &settings)?;
+        let gateway = start_gateway(options, redis.port(), &settings, state.as_ref())?;
         let load = Load::start(redis.port(), options)?;
-        Ok(Soak { options, settings, redis, gateway, load, started: Instant::now() })
+        Ok(Soak { options, settings, state, redis, gateway, load, started: Instant::now() })
     }
 
     /// One row of the table; resident bytes at its end.
@@ -188,13 +196,26 @@ impl<'a> Soak<'a> {
                 self.redis.signal("CONT")?;
             }
             Disturbance::KillGateway => {
-                let (binary, port) = (&self.options.gateway, self.redis.port());
-                // Dropping the one that ran kills it.
-                self.gateway = Gateway::start(binary, port, &self.settings)?;
+                self.gateway.kill()?;
+                let (port, state) = (self.redis.port(), self.state.as_ref());
+                self.gateway = start_gateway(self.options, port, &self.settings, state)?;
             }
         }
         Ok(())
     }
+}
+
+fn start_gateway(
+    options: &Options,
+    port: u16,
+    settings: &[(&str, &str)],
+    state: Option<&TempDir>,
+) -> Result<Gateway, Failure> {
+    let path = state.map(|folder| folder.path().join("state"));
+    let path = path.as_ref().and_then(|path| path.to_str());
+    let file = path.map(|path| ("Metrics__StateFile", path));
+    let settings: Vec<(&str, &str)> = settings.iter().copied().chain(file).collect();
+    Gateway::start(&options.gateway, port, &settings)
 }
 
 /// Compares the memory of the last quarter with that of the second.

@@ -161,6 +161,12 @@ impl Gateway {
         Ok(all - short)
     }
 
+    /// Kills it, as SIGKILL does; what follows on its state can start then.
+    pub fn kill(&mut self) -> Result<(), Failure> {
+        self.child.signal("KILL")?;
+        self.child.wait()
+    }
+
     /// Starts the peak of resident memory anew.
     pub fn forget_peak(&self) -> Result<(), Failure> {
         Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)

@@ -1,6 +1,9 @@
 //! Exactly-once delivery, rule by rule: what is claimed, kept, given back,
 //! loaded, refused, and when `/metrics` may be answered.
 
+mod servers;
+mod strangers;
+
 use std::time::Duration;
 
 use crate::support::redis::QUEUE;
@@ -18,7 +21,12 @@ fn persistent() -> RedisServer {
 
 /// An owner with a short lease that writes a checkpoint each second.
 fn owner_of(redis: &RedisServer) -> GatewayBuilder {
-    GatewayBuilder::reading(redis)
+    owner_at(&redis.address())
+}
+
+/// The same, with that connection string.
+fn owner_at(connection: &str) -> GatewayBuilder {
+    GatewayBuilder::connecting(connection)
         .set("Redis__Delivery", "exactly-once")
         .set("Redis__LeaseSeconds", "1")
         .set("Redis__CheckpointIntervalSeconds", "1")
@@ -196,35 +204,4 @@ fn own_lines(gateway: &Gateway) -> Vec<String> {
     let text = gateway.must_get("/metrics", &[]).text();
     let is_own = |line: &&str| !line.contains("prom_stream_gateway_");
     text.lines().filter(is_own).map(str::to_owned).collect()
-}
-
-#[test]
-fn the_rights_in_the_readme_are_enough() {
-    let readme = include_str!("../../README.md");
-    let command = readme.split("```sh\n").find_map(|block| {
-        let block = block.split("```").next()?;
-        (block.starts_with("redis-cli ACL SETUSER") && block.contains("+renamenx")).then_some(block)
-    });
-    let command = command.expect("README has the rights").replace("\\\n", " ").replace('\'', "");
-    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-    let redis = persistent();
-    redis.run::<()>(&words);
-    let connection = format!("{},user=gateway,password=secret", redis.address());
-    let builder = || {
-        GatewayBuilder::connecting(&connection)
-            .set("Redis__Delivery", "exactly-once")
-            .set("Redis__LeaseSeconds", "1")
-            .set("Redis__CheckpointIntervalSeconds", "1")
-    };
-    let mut gateway = builder().start();
-    redis.push(&[ONE; 10]);
-    await_total(&gateway, 10.0);
-    await_checkpoint(&redis);
-    gateway.signal("TERM");
-    assert_eq!(gateway.wait_at_most(Duration::from_secs(10)).code(), Some(0));
-    let gateway = builder().start();
-    redis.push(&[ONE]);
-    await_total(&gateway, 11.0);
-    let log = gateway.log().join("\n");
-    assert!(!log.contains("NOPERM"), "{log}");
 }

@@ -26,6 +26,8 @@ pub struct RedisOptions {
     pub persistent: bool,
     /// The port of the server that it replicates.
     pub replica_of: Option<u16>,
+    /// Whether it is a node of a cluster, without slots at first.
+    pub cluster: bool,
 }
 
 /// A Redis server, which may be up or down.
@@ -34,6 +36,8 @@ pub struct RedisServer {
     options: RedisOptions,
     folder: TempDir,
     port: u16,
+    /// Where nodes of a cluster talk to it.
+    bus_port: u16,
     tls: Option<(u16, Certificates)>,
     process: Option<Process>,
 }
@@ -56,7 +60,7 @@ impl RedisServer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let tls = (!options.tls_names.is_empty())
             .then(|| (free_port(), Certificates::create(folder.path(), options.tls_names)));
-        Self { options, folder, port: free_port(), tls, process: None }
+        Self { options, folder, port: free_port(), bus_port: free_port(), tls, process: None }
     }
 
     /// Starts the process and waits until it answers.
@@ -114,6 +118,19 @@ impl RedisServer {
     /// `host:port`, as in a connection string.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Makes a cluster of two nodes, of which this one has all slots.
+    pub fn own_all_slots_beside(&self, other: &RedisServer) {
+        self.run::<()>(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        let (port, bus) = (other.port.to_string(), other.bus_port.to_string());
+        self.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        for node in [self, other] {
+            wait_for("the cluster to be up", || {
+                let info: String = node.run(&["CLUSTER", "INFO"]);
+                if info.contains("cluster_state:ok") { Ok(()) } else { Err(info) }
+            });
+        }
     }
 
     /// Where it listens with TLS.
@@ -195,6 +212,10 @@ impl RedisServer {
         }
         if let Some(port) = self.options.replica_of {
             command.args(["--replicaof", "127.0.0.1", &port.to_string()]);
+        }
+        if self.options.cluster {
+            command.args(["--cluster-enabled", "yes"]);
+            command.args(["--cluster-port", &self.bus_port.to_string()]);
         }
         if let Some((port, certificates)) = &self.tls {
             command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);

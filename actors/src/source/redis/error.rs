@@ -19,6 +19,9 @@ const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
     ("ERR operation not permitted", ErrorKind::Auth),
     ("NOPERM", ErrorKind::Permission),
     ("DENIED", ErrorKind::Permission),
+    // A right that a script lacks: Redis 7.0, and 7.2 and later.
+    ("ERR The user executing the script can't", ErrorKind::Permission),
+    ("ERR ACL failure in script", ErrorKind::Permission),
     ("WRONGTYPE", ErrorKind::WrongType),
     ("READONLY", ErrorKind::NotPrimary),
     ("MOVED", ErrorKind::NotPrimary),
@@ -118,6 +121,8 @@ mod tests {
         check("WRONGPASS invalid username-password pair", ErrorKind::Auth);
         check("NOAUTH Authentication required.", ErrorKind::Auth);
         check("NOPERM this user has no permissions", ErrorKind::Permission);
+        let in_a_script = "ERR The user executing the script can't run this command or subcommand";
+        check(in_a_script, ErrorKind::Permission);
         check("WRONGTYPE Operation against a key", ErrorKind::WrongType);
         check("READONLY You can't write against a read only replica.", ErrorKind::NotPrimary);
         check("MOVED 3999 127.0.0.1:6381", ErrorKind::NotPrimary);

@@ -2,10 +2,12 @@
 //! commits. Replies come in the order of the requests, so each of them says what
 //! holds at its point of that order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::{ErrorKind, Slice, SourceError};
-use super::super::connect::{Connected, Connector};
+use super::super::Shared;
+use super::super::connect::Connected;
 use super::super::decoder::Reply;
 use super::super::error::{error, io_failed, protocol_broken, refused};
 use super::super::replies::ReplyStream;
@@ -25,9 +27,9 @@ const LARGEST_VALUE: usize = 512 << 20;
 /// The owner's connection.
 #[derive(Debug)]
 pub struct Link {
+    shared: Arc<Shared>,
     replies: ReplyStream,
     endpoint: Endpoint,
-    max_element_bytes: usize,
     /// Of the reply in hand.
     elements: Vec<Slice>,
     /// Whether the reply in hand has ended: the next one may begin.
@@ -52,13 +54,11 @@ pub enum Answer {
 
 impl Link {
     /// Connects to the primary.
-    pub async fn connect(
-        connector: &Connector,
-        max_element_bytes: usize,
-    ) -> Result<Self, SourceError> {
-        let Connected { stream, endpoint } = connector.connect().await?;
-        let replies = ReplyStream::new(stream, BUFFER_BYTES, max_element_bytes);
-        Ok(Self { replies, endpoint, max_element_bytes, elements: Vec::new(), ended: true })
+    pub async fn connect(shared: &Arc<Shared>) -> Result<Self, SourceError> {
+        let Connected { stream, endpoint } = shared.connector.connect().await?;
+        let replies = ReplyStream::new(stream, BUFFER_BYTES, shared.max_element_bytes);
+        let shared = Arc::clone(shared);
+        Ok(Self { shared, replies, endpoint, elements: Vec::new(), ended: true })
     }
 
     /// The server's address.
@@ -86,6 +86,10 @@ impl Link {
             let reply = self.replies.next(&mut self.elements);
             if let Some(reply) = reply.map_err(|cause| protocol_broken(&cause))? {
                 self.ended = true;
+                if let Reply::Error(words) = &reply {
+                    // In a cluster it may say which node has the queue.
+                    self.shared.connector.note_refusal(&self.endpoint, words);
+                }
                 return Ok(reply);
             }
             let received = self.replies.receive_whole(&mut self.elements).await;
@@ -164,6 +168,6 @@ impl Link {
 
     /// From here on replies hold elements of the queue.
     pub fn expect_elements(&mut self) {
-        self.replies.set_max_element_bytes(self.max_element_bytes);
+        self.replies.set_max_element_bytes(self.shared.max_element_bytes);
     }
 }

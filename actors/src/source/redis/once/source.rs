@@ -241,7 +241,7 @@ impl OnceSource {
 
     /// Connects to the primary; nothing is asked yet.
     pub(super) async fn connect(&mut self) -> Result<&mut Link, SourceError> {
-        let link = Link::connect(&self.shared.connector, self.shared.max_element_bytes).await?;
+        let link = Link::connect(&self.shared).await?;
         if self.connected_before {
             self.shared.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
         }

@@ -3,7 +3,9 @@
 -- Compares epoch, token and version, and that the new fields are there.
 -- Writes version, index, base and head; unlinks the lists that are covered whole and
 -- trims the one that is covered in part. The record is written first: a list
--- that stays behind is only room lost.
+-- that stays behind is only room lost. Rights that are missing are to be told
+-- before that, since scripts do not roll back: they are tried on the list 0,
+-- which there never is.
 -- KEYS owner, state. ARGV epoch, token, version, new version, index, base,
 -- prefix of the lists, first number to unlink, first number to keep, number of
 -- the list to trim or 0, its last index to keep, head, then the new fields.
@@ -19,6 +21,8 @@ for at = 13, #ARGV do
     return {'missing', seen[3], seen[4] or '', ARGV[at]}
   end
 end
+redis.call('UNLINK', ARGV[7] .. '0')
+redis.call('LTRIM', ARGV[7] .. '0', 0, 0)
 redis.call('HSET', KEYS[1], 'version', ARGV[4], 'index', ARGV[5], 'base', ARGV[6],
   'head', ARGV[12])
 for number = tonumber(ARGV[8]), tonumber(ARGV[9]) - 1 do
