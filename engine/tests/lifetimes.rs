@@ -1,4 +1,4 @@
-//! Series that come, expire, come back and are removed, against a model that knows nothing
+//! Series that come, are folded, expire, come back and are removed, against a model that knows nothing
 //! of slots, wheels, caches or notices: readers whose words are delivered late,
 //! shards whose inboxes are worked off late, scrapes at any moment.
 
@@ -62,8 +62,8 @@ fn run(world: &mut World, steps: &[Step]) {
 
 fn settings() -> impl Strategy<Value = WorldSettings> {
     let times = (1u64..20, 1u64..10, prop_oneof![Just(0u64), 1u64..60, Just(1_000_000u64)]);
-    (1usize..5, 0usize..8, times, any::<bool>()).prop_map(
-        |(shards, cache_series, (series_ttl, gauge_ttl, tombstone_ttl), are_limited)| {
+    (1usize..5, 0usize..8, times, any::<bool>(), any::<bool>()).prop_map(
+        |(shards, cache_series, (series_ttl, gauge_ttl, tombstone_ttl), are_limited, overflow)| {
             let most = if are_limited { 7 } else { 1000 };
             WorldSettings {
                 shards,
@@ -73,6 +73,7 @@ fn settings() -> impl Strategy<Value = WorldSettings> {
                 tombstone_ttl,
                 limits: SeriesLimits { max_series: most, max_series_per_metric: most / 2 + 1 },
                 max_tombstones: 1000,
+                overflow,
             }
         },
     )

@@ -3,5 +3,6 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod exposition_parser;
+pub mod numbered;
 pub mod pipeline;
 pub mod world;

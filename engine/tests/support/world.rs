@@ -1,10 +1,10 @@
 //! Readers, shards and their channels on one thread, each of which goes on only
 //! when the test says so; and beside them a model that is told the same.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use psg_engine::catalog::{Catalog, Family, Shape};
+use psg_engine::catalog::{Catalog, Family};
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
@@ -13,7 +13,7 @@ use psg_engine::merge::merge;
 use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::series::{Handle, ReaderIndex};
-use psg_engine::sharding::{ShardCount, ShardIndex, series_hash};
+use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
     Batch, ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
     TombstoneSettings,
@@ -21,6 +21,7 @@ use psg_engine::store::{
 use psg_engine::timestamp::UnixTime;
 
 use super::exposition_parser::{Dialect, parse};
+use super::numbered::{kind, name, number_of, overflow_of, owner, payload};
 
 const TICK_MS: u64 = 100;
 const READERS: usize = 2;
@@ -35,6 +36,7 @@ pub struct WorldSettings {
     pub tombstone_ttl: u64,
     pub limits: SeriesLimits,
     pub max_tombstones: usize,
+    pub overflow: bool,
 }
 
 impl Default for WorldSettings {
@@ -47,6 +49,7 @@ impl Default for WorldSettings {
             tombstone_ttl: 1_000_000,
             limits: SeriesLimits::default(),
             max_tombstones: 1000,
+            overflow: false,
         }
     }
 }
@@ -97,13 +100,14 @@ impl World {
             },
         };
         let intake = |reader| {
+            let overflow = settings.overflow;
             let settings = IntakeSettings {
                 payload: PayloadLimits::default(),
                 shards: ShardCount::new(settings.shards),
                 cache_series: settings.cache_series,
                 sort_labels: true,
                 drop_labels: DropLabels::default(),
-                overflow: false,
+                overflow,
                 reader: ReaderIndex(reader),
             };
             Intake::new(settings, catalog.clone())
@@ -131,20 +135,34 @@ impl World {
             let payload = payload(*series, *tenths);
             self.intakes[reader].route(payload.as_bytes(), |_, reject| panic!("{reject}"));
         }
+        let beyond_a_limit = self.ask(reader);
+        self.intakes[reader].fold_refused();
+        self.ask(reader);
+        self.finish(reader, samples, &beyond_a_limit);
+    }
+
+    /// Asks for the series that are not known; those that a limit refuses.
+    fn ask(&mut self, reader: usize) -> HashSet<usize> {
+        let mut refused = HashSet::new();
         for unknown in self.intakes[reader].unknown() {
             let (keys, asked) = unknown.ask();
+            let numbers: Vec<usize> =
+                keys.iter().map(|key| number_of(key.family.name(), &key.labels)).collect();
             // The question comes behind what is in the inbox.
             self.drain(asked.shard.get());
             let store = &mut self.stores[asked.shard.get()];
             let (reader_index, now) = (ReaderIndex(reader as u8), moment(self.now));
             let define = |key| store.define(key, reader_index, now);
-            let answers = keys.into_iter().map(define).collect();
+            let answers: Vec<_> = keys.into_iter().map(define).collect();
+            let answered = numbers.into_iter().zip(&answers);
+            refused
+                .extend(answered.filter(|(_, answer)| answer.is_err()).map(|(number, _)| number));
             // The answer comes behind what was told before.
             self.hear(reader);
             self.pass_on_notices(asked.shard.get());
             self.intakes[reader].answer(asked, answers);
         }
-        self.finish(reader, samples);
+        refused
     }
 
     pub fn wait(&mut self, ticks: u64) {
@@ -159,7 +177,7 @@ impl World {
         self.pass_on_notices(shard);
         let (settings, now) = (&self.settings, self.now);
         for (series, known) in &mut self.model {
-            if owner(*series, settings) == shard
+            if owner(*series, settings.shards) == shard
                 && known.is_shown
                 && is_due(*series, known, settings, now)
             {
@@ -221,7 +239,7 @@ impl World {
     /// A reader that waits for the queue hears what it was told, and obeys.
     pub fn tell(&mut self, reader: usize) {
         self.hear(reader);
-        self.finish(reader, &[]);
+        self.finish(reader, &[], &HashSet::new());
     }
 
     /// Compares a scrape with the model.
@@ -248,7 +266,9 @@ impl World {
         let limits = self.settings.limits;
         assert!(self.catalog.live_series() <= limits.max_series);
         let defined: usize = self.stores.iter().map(Store::defined).sum();
-        assert_eq!(self.catalog.live_series(), defined);
+        let counted = self.catalog.live_series();
+        // Overflow series have no place.
+        assert!(counted == defined || self.settings.overflow && counted < defined);
     }
 
     /// Waits until everything has expired, and finds that nothing is left.
@@ -297,14 +317,24 @@ impl World {
         }
     }
 
-    fn finish(&mut self, reader: usize, samples: &[(usize, u32)]) {
+    /// Ends the page. What a limit has refused is in the overflow series of its
+    /// metric now, or said to be refused.
+    fn finish(&mut self, reader: usize, samples: &[(usize, u32)], beyond_a_limit: &HashSet<usize>) {
         let outcome = self.intakes[reader].finish();
         let refused: Vec<usize> = outcome.refused.iter().map(|r| r.payload as usize).collect();
         let accepted = samples.iter().enumerate().filter(|(number, _)| !refused.contains(number));
         let mut by_shard = vec![Vec::new(); self.stores.len()];
+        let mut folded = 0;
         for (_, (series, tenths)) in accepted {
-            by_shard[owner(*series, &self.settings)].push((*series, f64::from(*tenths) / 10.0));
+            let series = match beyond_a_limit.contains(series) {
+                true => overflow_of(*series),
+                false => *series,
+            };
+            folded += u64::from(series == overflow_of(series));
+            by_shard[owner(series, self.settings.shards)].push((series, f64::from(*tenths) / 10.0));
         }
+        assert_eq!(outcome.folded, folded);
+        assert!(folded == 0 || self.settings.overflow);
         for (shard, (batch, samples)) in outcome.batches.into_iter().zip(by_shard).enumerate() {
             assert_eq!(batch.values.len(), samples.len());
             self.inboxes[shard].push_back(OnItsWay::Batch(batch, samples));
@@ -342,38 +372,13 @@ impl World {
         let samples = families.iter().flat_map(|family| &family.samples);
         samples
             .filter(|sample| !sample.name.ends_with("_bucket") && !sample.name.ends_with("_count"))
-            .map(|sample| (sample.labels[0].1.parse().expect("a number"), sample.value))
+            .map(|sample| {
+                let (label, value) = &sample.labels[0];
+                let metric = sample.name.trim_end_matches("_sum");
+                (number_of(metric, &format!("{label}=\"{value}\"")), sample.value)
+            })
             .collect()
     }
-}
-
-/// Two thirds of the series are counters and histograms.
-fn kind(series: usize) -> &'static str {
-    ["counter", "gauge", "histogram"][series % 3]
-}
-
-fn labels(series: usize) -> String {
-    format!("s=\"{series}\"")
-}
-
-fn name(series: usize) -> String {
-    format!("{}_{}", kind(series), series % 2)
-}
-
-fn payload(series: usize, tenths: u32) -> String {
-    format!(
-        r#"{{"type":"{}","name":"{}","value":{}.{},"labels":{{"s":"{series}"}},"buckets":[1,2]}}"#,
-        kind(series),
-        name(series),
-        tenths / 10,
-        tenths % 10
-    )
-}
-
-fn owner(series: usize, settings: &WorldSettings) -> usize {
-    let family = Family::standalone(&name(series), "", Shape::Counter);
-    let hash = series_hash(&family, &labels(series));
-    ShardCount::new(settings.shards).owner_of(hash).get()
 }
 
 fn is_due(series: usize, known: &Known, settings: &WorldSettings, now: u64) -> bool {
