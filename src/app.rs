@@ -163,7 +163,7 @@ async fn serve(
     ended: impl Future<Output = &'static str>,
 ) -> Result<(), Ended> {
     let (stopper, stop) = stop_signal();
-    let state_file = settings.metrics.state_file.as_deref().map(StateFile::open);
+    let state_file = settings.metrics.state_file.as_ref().map(StateFile::open);
     let state_file = state_file.transpose().map_err(io::Error::other)?;
     let parts = Parts::start(&settings)?;
     let doom = Doom::default();

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use psg_engine::catalog::Catalog;
+use psg_engine::catalog::{Catalog, Family, Layout};
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::metric_name_in;
@@ -87,6 +87,28 @@ pub struct LayoutMismatch {
     pub kind: &'static str,
     /// How many of its samples came with another layout.
     pub samples: u64,
+    /// The layout of its first sample, which all are aggregated into.
+    pub expected: ShownLayout,
+    /// Another one that came, of several the one that was parsed last.
+    pub came: ShownLayout,
+}
+
+/// Buckets or quantiles, by the names that they have in a payload.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ShownLayout {
+    /// Of a histogram.
+    Histogram {
+        /// The finite upper bounds.
+        buckets: Box<[f64]>,
+    },
+    /// Of a summary.
+    Summary {
+        /// The quantiles.
+        quantiles: Box<[f64]>,
+        /// The error that each may have.
+        epsilons: Box<[f64]>,
+    },
 }
 
 /// The last refused samples of one reader.
@@ -127,11 +149,7 @@ impl RejectBoard {
             rejects: newest.into_iter().map(|kept| kept.show(self.expose_payloads)).collect(),
             layout_mismatches: mismatches
                 .into_iter()
-                .map(|(samples, family)| LayoutMismatch {
-                    name: family.name().to_owned(),
-                    kind: family.kind().as_str(),
-                    samples,
-                })
+                .filter_map(|(samples, family)| LayoutMismatch::of(samples, &family))
                 .collect(),
         }
     }
@@ -144,6 +162,32 @@ impl RejectBoard {
         newest.sort_by_key(|kept| Reverse(kept.at));
         newest.truncate(SHOWN);
         newest
+    }
+}
+
+impl LayoutMismatch {
+    /// `None` for a family of which all samples agree.
+    fn of(samples: u64, family: &Family) -> Option<Self> {
+        Some(Self {
+            name: family.name().to_owned(),
+            kind: family.kind().as_str(),
+            samples,
+            expected: family.layout()?.into(),
+            came: family.other_layout()?.into(),
+        })
+    }
+}
+
+impl From<Layout> for ShownLayout {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Buckets(buckets) => ShownLayout::Histogram { buckets },
+            Layout::Objectives(objectives) => {
+                let (quantiles, epsilons): (Vec<f64>, Vec<f64>) =
+                    objectives.iter().copied().unzip();
+                ShownLayout::Summary { quantiles: quantiles.into(), epsilons: epsilons.into() }
+            }
+        }
     }
 }
 

@@ -224,7 +224,16 @@ pub struct MetricSettings {
     /// Handles that one reader keeps.
     pub reader_cache_series: usize,
     /// Where totals are kept, if they are.
-    pub state_file: Option<PathBuf>,
+    pub state_file: Option<StateFileSettings>,
+}
+
+/// The state file.
+#[derive(Debug, Clone)]
+pub struct StateFileSettings {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The time between two writings.
+    pub interval: Duration,
 }
 
 /// The shard actors.

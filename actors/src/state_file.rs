@@ -1,6 +1,6 @@
 //! The state file: totals that outlive the process where Redis does not keep
-//! them. It is written once a minute and when the gateway stops, and loaded
-//! before anything is taken.
+//! them. It is written once in each interval and when the gateway stops, and
+//! loaded before anything is taken.
 //!
 //! It is replaced as a whole: written beside, made durable, renamed. So
 //! whenever the process or the machine dies, there is the old one or the new
@@ -11,10 +11,13 @@ mod keeper;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use psg_engine::state::{Head, StateError, StoredSegment, archive};
 use rustix::fs::{FlockOperation, flock};
+
+use crate::settings::StateFileSettings;
 
 pub use keeper::{Keeper, start};
 
@@ -24,6 +27,8 @@ pub struct StateFile {
     path: PathBuf,
     /// Where the next one is written before it takes its place.
     beside: PathBuf,
+    /// The time between two writings.
+    interval: Duration,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -60,18 +65,20 @@ pub enum StateFileError {
 
 impl StateFile {
     /// Locks the file and makes sure that it can be written.
-    pub fn open(path: &Path) -> Result<Self, StateFileError> {
+    pub fn open(settings: &StateFileSettings) -> Result<Self, StateFileError> {
+        let StateFileSettings { path, interval } = settings;
         let lock_path = with_ending(path, ".lock");
         let lock = OpenOptions::new().create(true).append(true).open(&lock_path);
         let lock = lock.map_err(|error| failed(&lock_path, error))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            rustix::io::Errno::WOULDBLOCK => StateFileError::InUse { path: path.into() },
+            rustix::io::Errno::WOULDBLOCK => StateFileError::InUse { path: path.clone() },
             error => failed(&lock_path, error.into()),
         })?;
         if path.is_dir() {
             return Err(failed(path, io::Error::other("expected a file, came a folder")));
         }
-        let file = Self { path: path.into(), beside: with_ending(path, ".new"), _lock: lock };
+        let (path, beside) = (path.clone(), with_ending(path, ".new"));
+        let file = Self { path, beside, interval: *interval, _lock: lock };
         file.try_writing().map_err(|error| failed(&file.beside, error))?;
         Ok(file)
     }
@@ -89,6 +96,16 @@ impl StateFile {
     /// Puts a whole state in the place of the one that is there; returns how
     /// many bytes it has.
     pub fn write(&self, head: &Head, segments: &[StoredSegment]) -> io::Result<u64> {
+        let written = self.write_beside(head, segments).inspect_err(|_| {
+            // A disk that is full needs the room; it may not be there at all.
+            let _ = fs::remove_file(&self.beside);
+        })?;
+        fs::rename(&self.beside, &self.path)?;
+        self.sync_folder()?;
+        Ok(written)
+    }
+
+    fn write_beside(&self, head: &Head, segments: &[StoredSegment]) -> io::Result<u64> {
         let mut file = File::create(&self.beside)?;
         let mut written = 0;
         for piece in archive::write(head, segments) {
@@ -96,8 +113,6 @@ impl StateFile {
             written += piece.len() as u64;
         }
         file.sync_all()?;
-        fs::rename(&self.beside, &self.path)?;
-        self.sync_folder()?;
         Ok(written)
     }
 

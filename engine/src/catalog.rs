@@ -29,10 +29,12 @@ use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
 
 mod admission;
+mod layout;
 mod restore;
 mod retirement;
 
 pub use admission::Admission;
+pub use layout::Layout;
 pub use restore::{RestoredFamily, RestoredShape};
 
 /// The endings of the names that a histogram or a summary prints besides its own.
@@ -81,6 +83,8 @@ struct Counts {
     live_series: AtomicUsize,
     /// Samples that came with another layout or other objectives.
     layout_mismatches: AtomicU64,
+    /// The last of these layouts that was parsed.
+    other_layout: Mutex<Option<Layout>>,
 }
 
 /// What the series of a family are made of.
@@ -342,26 +346,6 @@ impl Family {
     /// How many of its series hold a place.
     pub fn live_series(&self) -> usize {
         self.counts.live_series.load(Ordering::Relaxed)
-    }
-
-    /// How many samples came with another layout or other objectives.
-    pub fn layout_mismatches(&self) -> u64 {
-        self.counts.layout_mismatches.load(Ordering::Relaxed)
-    }
-
-    /// Counts one of these.
-    pub(crate) fn count_layout_mismatch(&self) {
-        self.counts.layout_mismatches.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether `sample`, of this family's type, came with its bucket layout or
-    /// objectives; if not, it is still aggregated into them.
-    pub fn has_layout_of(&self, sample: &Sample<'_>) -> bool {
-        match &self.shape {
-            Shape::Counter | Shape::Gauge => true,
-            Shape::Histogram(layout) => layout.bounds() == sample.buckets,
-            Shape::Summary(plan) => plan.objectives() == sample.objectives,
-        }
     }
 
     /// Whether it is still in the catalog. A reader that has kept a family

@@ -11,7 +11,7 @@ use psg_actors::cluster_key::key_beside;
 use psg_actors::dead_letters::ACCOUNT;
 use psg_actors::settings::{
     DeadLetterSettings, GatewaySettings, HttpSettings, MetricSettings, OnceTuning, QueueSettings,
-    RedisTarget, ShardSettings,
+    RedisTarget, ShardSettings, StateFileSettings,
 };
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -217,10 +217,14 @@ impl<'a> Checker<'a> {
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
-            state_file: Some(self.text(&METRICS_STATE_FILE))
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from),
+            state_file: self.state_file(),
         }
+    }
+
+    fn state_file(&mut self) -> Option<StateFileSettings> {
+        let interval = self.seconds(&METRICS_STATE_FILE_INTERVAL_SECONDS);
+        let path = Some(self.text(&METRICS_STATE_FILE)).filter(|path| !path.is_empty())?;
+        Some(StateFileSettings { path: path.into(), interval })
     }
 
     fn expiry(&mut self) -> ExpirySettings {

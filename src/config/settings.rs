@@ -180,6 +180,8 @@ settings! {
     METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000), Built;
     /// File that keeps the totals over a restart; empty keeps none.
     METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text, Built;
+    /// Seconds between two writings of the state file: what a kill loses at most. Each writes all of it.
+    METRICS_STATE_FILE_INTERVAL_SECONDS = "Metrics.StateFileIntervalSeconds", Value("60"), whole(1, 3600), Built;
     /// Live series in the process; a histogram or a summary is one.
     METRICS_MAX_SERIES = "Metrics.MaxSeries", Value("1000000"), whole(1, 1_000_000_000), Built;
     /// Live series of one metric name.

@@ -1,12 +1,13 @@
 //! Metrics.StateFile: totals outlive the process.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Exposition, Gateway, GatewayBuilder, RedisServer};
+use crate::support::{Exposition, Gateway, GatewayBuilder, RedisServer, wait_for};
 
 /// All four types, and a help text.
 const SAMPLES: &[&str] = &[
@@ -30,6 +31,15 @@ impl Rig {
 
     fn path(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// A folder for the file that can be moved away.
+    fn kept(&self) -> PathBuf {
+        self.folder.path().join("kept")
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.folder.path().join("aside")
     }
 
     fn builder(&self) -> GatewayBuilder {
@@ -84,17 +94,105 @@ fn totals_outlive_a_clean_stop_whatever_k_is() {
 #[test]
 fn a_kill_loses_what_came_since() {
     let rig = Rig::new();
-    let counter = r#"{"name":"c_total","value":1}"#;
     let first = rig.builder().start();
-    rig.redis.push(&[counter]);
+    rig.redis.push(&[COUNTER]);
     first.scrape_after(1);
     rig.end(first, "TERM");
     let second = rig.builder().start();
-    rig.redis.push(&[counter]);
+    rig.redis.push(&[COUNTER]);
     assert_eq!(second.scrape_after(1).value("c_total", &[]), Some(2.0));
     rig.end(second, "KILL");
     let third = rig.builder().start();
     assert_eq!(third.scrape().value("c_total", &[]), Some(1.0));
+}
+
+/// Waits until the file has been written so often since a look before.
+fn await_writings(gateway: &Gateway, before: f64) {
+    wait_for("the file to be written", || {
+        let written = writings(gateway);
+        if written >= before + 1.0 { Ok(()) } else { Err(format!("{written}")) }
+    });
+}
+
+/// How often the file was written.
+fn writings(gateway: &Gateway) -> f64 {
+    let name = "prom_stream_gateway_checkpoint_duration_seconds_count";
+    gateway.scrape().value(name, &[]).expect("it is counted")
+}
+
+fn failures(gateway: &Gateway) -> f64 {
+    let name = "prom_stream_gateway_checkpoint_failures_total";
+    gateway.scrape().value(name, &[]).expect("it is counted")
+}
+
+const COUNTER: &str = r#"{"name":"c_total","value":1}"#;
+
+/// A kill loses what came since the last writing, and no more.
+#[test]
+fn it_is_written_again_and_again_while_the_gateway_runs() {
+    let rig = Rig::new();
+    for total in [1.0, 2.0, 3.0] {
+        let gateway = rig.builder().set("Metrics__StateFileIntervalSeconds", "1").start();
+        rig.redis.push(&[COUNTER]);
+        assert_eq!(gateway.scrape_after(1).value("c_total", &[]), Some(total));
+        // One that began after the sample was applied, once more than one under way.
+        await_writings(&gateway, writings(&gateway) + 1.0);
+        rig.end(gateway, "KILL");
+    }
+    assert_eq!(rig.builder().start().scrape().value("c_total", &[]), Some(3.0));
+}
+
+/// While it can't be written, samples are taken as ever; it is told, the old
+/// file stays, and once it works again everything is kept.
+#[test]
+fn what_can_not_be_written_while_it_runs_is_told_and_holds_up_nothing() {
+    type Act = fn(&Rig);
+    let cases: [(&str, Act, Act); 3] = [
+        (
+            "No such file or directory",
+            |rig| fs::rename(rig.kept(), rig.aside()).expect("it is there"),
+            |rig| fs::rename(rig.aside(), rig.kept()).expect("it is there"),
+        ),
+        (
+            "Is a directory",
+            |rig| fs::create_dir(rig.kept().join("state.new")).expect("nothing is there"),
+            |rig| fs::remove_dir(rig.kept().join("state.new")).expect("it is there"),
+        ),
+        (
+            // A disk that is full, until what lies beside is removed.
+            "No space left on device",
+            |rig| symlink("/dev/full", rig.kept().join("state.new")).expect("nothing is there"),
+            |_| {},
+        ),
+    ];
+    for (cause, break_it, mend_it) in cases {
+        let rig = Rig::new();
+        fs::create_dir(rig.kept()).expect("a new folder");
+        let builder = || {
+            let builder = rig.builder().set("Metrics__StateFile", rig.kept().join("state"));
+            builder.set("Metrics__StateFileIntervalSeconds", "1")
+        };
+        let gateway = builder().start();
+        rig.redis.push(&[COUNTER]);
+        gateway.scrape_after(1);
+        await_writings(&gateway, writings(&gateway));
+        break_it(&rig);
+        wait_for("a failure to be counted", || {
+            if failures(&gateway) > 0.0 { Ok(()) } else { Err("none is".to_owned()) }
+        });
+        rig.redis.push(&[COUNTER; 10]);
+        gateway.scrape_after(11);
+        assert_eq!(gateway.must_get("/-/ready", &[]).status, 200);
+        let log = gateway.log().join("\n");
+        assert!(log.contains("the state file can't be written") && log.contains(cause), "{log}");
+        mend_it(&rig);
+        await_writings(&gateway, writings(&gateway) + 1.0);
+        let log = gateway.log().join("\n");
+        assert!(log.contains("the state file can be written again"), "{log}");
+        assert!(!rig.kept().join("state.new").exists(), "nothing is left beside it");
+        rig.end(gateway, "KILL");
+        assert_eq!(builder().start().scrape().value("c_total", &[]), Some(11.0), "{cause}");
+    }
 }
 
 /// Killed at any moment of its writing, there is the old file or the new one.

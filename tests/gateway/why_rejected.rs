@@ -85,14 +85,22 @@ fn names_whose_samples_disagree_on_the_layout_are_told() {
     };
     let summary = r#"{"type":"summary","name":"s","value":1,"quantiles":[0.5],"epsilons":[0.1]}"#;
     let mut payloads = vec![histogram("1,2"), r#"{"type":"summary","name":"s","value":1}"#.into()];
-    payloads.extend(vec![histogram("1,2,3"); 20]);
+    payloads.extend(vec![histogram("2,4"); 5]);
+    payloads.extend(vec![histogram("1,2,3"); 15]);
     payloads.push(summary.into());
     payloads.push(histogram("1,2"));
     rig.send(&payloads);
     let report = report(&rig.gateway);
     let expected = serde_json::json!([
-        {"name": "h", "type": "histogram", "samples": 20},
-        {"name": "s", "type": "summary", "samples": 1},
+        {
+            "name": "h", "type": "histogram", "samples": 20,
+            "expected": {"buckets": [1.0, 2.0]}, "came": {"buckets": [1.0, 2.0, 3.0]},
+        },
+        {
+            "name": "s", "type": "summary", "samples": 1,
+            "expected": {"quantiles": [], "epsilons": []},
+            "came": {"quantiles": [0.5], "epsilons": [0.1]},
+        },
     ]);
     assert_eq!(report["layout_mismatches"], expected);
     assert_eq!(report["rejects"], Value::Array(Vec::new()), "they are no rejects");

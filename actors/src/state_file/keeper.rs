@@ -1,4 +1,4 @@
-//! The keeper: the actor that writes the state file, each minute and at the
+//! The keeper: the actor that writes the state file, in each interval and at the
 //! end. It has a thread of its own, since it waits for shards and for the disk.
 
 use std::io;
@@ -12,8 +12,8 @@ use super::{StateFile, StateFileError};
 use crate::checkpoint::{Checkpoints, Loaded};
 use crate::shard_set::ShardsGone;
 
-/// How long after one writing the next one begins.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// Writing takes at most one part in so many of the time.
+const SHARE: u32 = 10;
 /// Names that a warning lists of those that could not be loaded.
 const NAMES_LOGGED: usize = 10;
 
@@ -67,12 +67,15 @@ impl Keeper {
 
 impl Life {
     fn run(mut self) -> bool {
+        let mut rest = self.file.interval;
         loop {
-            let is_last = match self.stop.recv_timeout(INTERVAL) {
+            let is_last = match self.stop.recv_timeout(rest) {
                 Err(RecvTimeoutError::Timeout) => false,
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
             };
+            let begun = Instant::now();
             let Ok(is_written) = self.checkpoint() else { return false };
+            rest = rest_after(begun.elapsed(), self.file.interval);
             if is_last {
                 return is_written;
             }
@@ -104,12 +107,17 @@ impl Life {
             }
             Err(error) if !self.is_in_trouble => {
                 tracing::error!(%path, %error, "the state file can't be written; \
-                    what is there stays as it is, and it is tried again each minute");
+                    what is there stays as it is, and it is tried again in each interval");
             }
             Ok(_) | Err(_) => {}
         }
         self.is_in_trouble = written.is_err();
     }
+}
+
+/// How long the keeper rests after a writing that took so long.
+fn rest_after(took: Duration, interval: Duration) -> Duration {
+    interval.saturating_sub(took).max(took * (SHARE - 1))
 }
 
 fn tell(file: &StateFile, loaded: &Loaded) {
@@ -123,5 +131,23 @@ fn tell(file: &StateFile, loaded: &Loaded) {
             series = left_out,
             "some metrics of the state are left out"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_slow_is_given_time() {
+        let check = |took: u64, interval: u64, rest: u64| {
+            let of = Duration::from_millis;
+            assert_eq!(rest_after(of(took), of(interval)), of(rest), "{took} of {interval}");
+        };
+        check(0, 60_000, 60_000);
+        check(2000, 60_000, 58_000);
+        check(6000, 60_000, 54_000);
+        check(10_000, 60_000, 90_000);
+        check(500, 1000, 4500);
     }
 }

@@ -169,7 +169,7 @@ fn count_fit(family: &Family, sample: &Sample<'_>, mismatches: &mut u64) -> bool
     let fits = family.has_layout_of(sample);
     if !fits {
         *mismatches += 1;
-        family.count_layout_mismatch();
+        family.note_layout_mismatch(sample);
     }
     fits
 }
