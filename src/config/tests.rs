@@ -112,6 +112,10 @@ fn every_built_setting_has_its_effect() {
         assert!(!seen.contains(&printed), "{line} has no effect");
         seen.push(printed);
     }
+    let beside_a_file = "Metrics__StateFileIntervalSeconds=8";
+    let printed = format!("{:?}", config(&["Metrics__StateFile=state", beside_a_file], "{}"));
+    assert!(!seen.contains(&printed), "{beside_a_file} has no effect");
+    seen.push(printed);
     let of_once =
         ["Redis__CheckpointIntervalSeconds=6", "Redis__LeaseSeconds=7", "Shards__Count=4"];
     for line in of_once {
@@ -127,7 +131,7 @@ fn every_built_setting_has_its_effect() {
         "Embedded.TlsKeyFile",
     ];
     let built = SETTINGS.iter().filter(|setting| setting.is_built()).count();
-    let checked = EFFECTIVE.len() + of_embedded.len() + of_once.len() + checked_elsewhere.len();
+    let checked = EFFECTIVE.len() + of_embedded.len() + 1 + of_once.len() + checked_elsewhere.len();
     assert_eq!(checked, built, "a setting is missing here");
 }
 
