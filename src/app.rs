@@ -325,6 +325,7 @@ impl Parts {
             settings.shards.count,
             catalog.clone(),
             &settings.queue.key,
+            settings.queue.delivery(),
             settings.metrics.disable_meta_metrics,
         ));
         let (workers, expose) = (settings.queue.workers, settings.http.expose_payloads);
@@ -371,7 +372,8 @@ fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSetting
     let GatewaySettings { metrics, shards, .. } = settings;
     let budget = Arc::new(TombstoneBudget::new(metrics.max_tombstones, shards.count));
     let tombstones = TombstoneSettings { ttl_ms: metrics.tombstone_ttl_ms, key, budget };
-    StoreSettings { expiry: metrics.expiry, tombstones }
+    let empty_instance = metrics.empty_instance;
+    StoreSettings { expiry: metrics.expiry, tombstones, empty_instance }
 }
 
 /// A reader that runs on an arbiter of its own.

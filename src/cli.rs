@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::document;
 use crate::demo::DemoOptions;
+use crate::doctor::DoctorOptions;
 use crate::lint::LintOptions;
 use crate::load::LoadOptions;
 use crate::top::TopOptions;
@@ -30,6 +31,8 @@ pub struct Cli {
 pub enum Command {
     /// Print every setting in force and where it comes from, warnings and problems; exit 0 or 78.
     CheckConfig,
+    /// Look for what goes wrong most between gateway and Redis; exit 1 where something must be mended.
+    Doctor(DoctorOptions),
     /// Ask the gateway on the configured address whether it is healthy; exit 0 or 1.
     Healthcheck,
     /// Tell which payloads would be refused, and why; exit 1 where any would.

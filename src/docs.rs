@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use psg_actors::http::ROUTES;
 use psg_actors::self_metrics::table::{SELF_METRICS, SelfMetric};
+use psg_actors::source::redis::doctor::rights::{self, Right};
 use psg_engine::reject::Reason;
 
 use crate::config::document;
@@ -95,6 +96,37 @@ fn routes() {
 #[test]
 fn self_metrics() {
     check_section("self-metrics", &self_metrics_markdown());
+}
+
+/// The commands that the README gives a right to in the text that begins with
+/// `beginning` and ends with `end`.
+fn given_behind(beginning: &str, end: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(&path).expect("README.md can be read");
+    let begins = text.find(beginning).unwrap_or_else(|| panic!("README.md has {beginning}"));
+    let part = text[begins..].split(end).next().expect("a split has a first part");
+    let words = part.split(|letter: char| letter.is_whitespace() || "'`".contains(letter));
+    let mut rules: Vec<String> =
+        words.filter_map(|word| word.strip_prefix('+')).map(str::to_owned).collect();
+    rules.sort();
+    rules
+}
+
+#[test]
+fn rights_are_those_of_the_commands_that_are_sent() {
+    let check = |beginning: &str, end: &str, tables: &[&[Right]]| {
+        let rights = tables.iter().copied().flatten();
+        let mut expected: Vec<String> = rights.map(|right| right.rule.to_owned()).collect();
+        expected.sort();
+        expected.dedup();
+        assert_eq!(given_behind(beginning, end), expected, "{beginning}");
+    };
+    let queue = "redis-cli ACL SETUSER gateway on '>secret' '~prom-stream-gateway:metric-queue' ";
+    check(&format!("{queue}\\\n"), "\nredis-cli", &[rights::AT_MOST_ONCE]);
+    let once = format!("{queue}'~{{");
+    check(&once, "```", &[rights::EXACTLY_ONCE, rights::BESIDE]);
+    check("With `+hmget", " on the keys", &[rights::BESIDE]);
+    check("the user needs the rights `", "` on both keys", &[rights::DEAD_LETTERS]);
 }
 
 #[test]

@@ -69,6 +69,16 @@ pub fn run(options: &LintOptions, outcome: &Outcome) -> ExitCode {
     }
 }
 
+/// Why one element would be refused, by sample: nothing where it would not be.
+pub fn refusals(settings: &MetricSettings, element: &[u8]) -> Vec<String> {
+    let mut printed = Vec::new();
+    let mut linter = Linter::new(settings, "payload", &mut printed);
+    let kept = &element[..element.len().min(settings.payload.max_payload_bytes)];
+    let payload = Payload { bytes: kept, line: 1, length: element.len() };
+    linter.payload(payload).expect("memory takes all");
+    String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect()
+}
+
 fn lint(
     file: Option<&Path>,
     settings: &MetricSettings,
@@ -262,6 +272,7 @@ mod tests {
             drop_labels: DropLabels::default(),
             sort_labels: true,
             disable_meta_metrics: false,
+            empty_instance: false,
             reader_cache_series: 100,
             state_file: None,
         }
@@ -286,6 +297,16 @@ mod tests {
         let input = "{\"name\":\"a\",\"value\":-1}\n{\"name\":\"a\"}\n[{\"name\":\"a\"}, 7]";
         let not_a_sample = "f:3:16: not_a_sample: expected an object, came a number";
         check(input, &[&format!("f:1:1: {NEGATIVE}"), not_a_sample], 2);
+    }
+
+    #[test]
+    fn an_element_is_judged_by_itself() {
+        assert_eq!(refusals(&settings(), br#"{"name":"a"}"#), [""; 0]);
+        let found = refusals(&settings(), br#"[{"name":"a"}, {"name":"b","value":-1}, 7]"#);
+        assert_eq!(found[0], format!("payload:1:16: {NEGATIVE}"));
+        assert_eq!(found.len(), 2);
+        let found = refusals(&settings(), &[b'x'; 201]);
+        assert_eq!(found, ["payload:1:1: payload_too_large: expected at most 200 bytes, came 201"]);
     }
 
     #[test]

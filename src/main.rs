@@ -11,6 +11,7 @@ mod check_config;
 mod cli;
 mod config;
 mod demo;
+mod doctor;
 #[cfg(test)]
 mod docs;
 mod exit;
@@ -44,6 +45,7 @@ fn dispatch(cli: Cli) -> ExitCode {
     match cli.command {
         None => run(config()),
         Some(Command::CheckConfig) => check_config::run(&config()),
+        Some(Command::Doctor(options)) => doctor::run(&options, &config()),
         Some(Command::Healthcheck) => healthcheck::run(&config()),
         Some(Command::Lint(options)) => lint::run(&options, &config()),
         Some(Command::Load(options)) => load::run(&options),

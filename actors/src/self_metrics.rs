@@ -50,6 +50,7 @@ pub struct SelfMetrics {
     pub exposition_bytes: AtomicU64,
     catalog: Catalog,
     queue_key: String,
+    delivery: &'static str,
     /// Whether only `info` is exposed.
     only_info: bool,
 }
@@ -61,6 +62,7 @@ impl SelfMetrics {
         shards: usize,
         catalog: Catalog,
         queue_key: &str,
+        delivery: &'static str,
         only_info: bool,
     ) -> Self {
         Self {
@@ -75,6 +77,7 @@ impl SelfMetrics {
             exposition_bytes: AtomicU64::new(0),
             catalog,
             queue_key: queue_key.into(),
+            delivery,
             only_info,
         }
     }
@@ -140,6 +143,9 @@ impl WorkerMetrics {
     }
 }
 
+/// Stands for a number that is not known.
+pub const UNKNOWN: i64 = -1;
+
 /// What the connections to Redis count.
 #[derive(Debug)]
 pub struct RedisMetrics {
@@ -147,6 +153,8 @@ pub struct RedisMetrics {
     pub up: AtomicBool,
     /// Elements in the list when it was last asked; -1 where it may not be asked.
     pub pending: AtomicI64,
+    /// Gateways on the queue, this one included; -1 where it is not known.
+    pub consumers: AtomicI64,
     /// Elements that are claimed and not routed yet; exactly-once only.
     pub claimed: AtomicU64,
     /// How often the memory was dropped for the last checkpoint.
@@ -170,6 +178,7 @@ impl Default for RedisMetrics {
         Self {
             up: AtomicBool::new(false),
             pending: AtomicI64::new(0),
+            consumers: AtomicI64::new(UNKNOWN),
             claimed: AtomicU64::new(0),
             reloads: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),

@@ -47,6 +47,13 @@ pub struct QueueSettings {
     pub dead_letters: DeadLetterSettings,
 }
 
+impl QueueSettings {
+    /// The delivery, as its setting names it.
+    pub fn delivery(&self) -> &'static str {
+        if self.once.is_some() { "exactly-once" } else { "at-most-once" }
+    }
+}
+
 /// Where refused payloads go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterSettings {
@@ -221,6 +228,8 @@ pub struct MetricSettings {
     pub sort_labels: bool,
     /// Whether the gateway's own metrics, but for `info`, are left out.
     pub disable_meta_metrics: bool,
+    /// Whether series without an `instance` label show an empty one.
+    pub empty_instance: bool,
     /// Handles that one reader keeps.
     pub reader_cache_series: usize,
     /// Where totals are kept, if they are.

@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn looks_and_ticks_at_once() {
         let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
-        let metrics = Arc::new(SelfMetrics::new(1, 1, catalog.clone(), "queue", false));
+        let metrics =
+            Arc::new(SelfMetrics::new(1, 1, catalog.clone(), "queue", "at-most-once", false));
         let board = StatusBoard::new(metrics.clone(), catalog, Clock::start(), Facts::default());
         thread::scope(|scope| {
             let ticks = scope.spawn(|| {

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use memchr::{memchr, memchr2};
+
 use crate::exposition::escape;
 use crate::sample::{Label, Labels};
 
@@ -75,7 +77,9 @@ impl LabelRenderer {
 pub fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (name, quoted) = rest.split_once("=\"")?;
+        // A name has no `=` in it, and a quote behind.
+        let (name, quoted) = rest.split_at(memchr(b'=', rest.as_bytes())?);
+        let quoted = &quoted["=\"".len()..];
         let end = end_of_value(quoted);
         rest = quoted[end..].trim_start_matches('"').trim_start_matches(',');
         Some((name, &quoted[..end]))
@@ -84,13 +88,17 @@ pub fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Where the first quote stands that is not escaped.
 fn end_of_value(quoted: &str) -> usize {
-    let mut is_escaped = false;
-    let ends = |byte: &u8| {
-        let found = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        found
-    };
-    quoted.as_bytes().iter().position(ends).unwrap_or(quoted.len())
+    let bytes = quoted.as_bytes();
+    let mut at = 0;
+    while let Some(found) = memchr2(b'"', b'\\', &bytes[at..]) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at;
+        }
+        // A backslash, and what it escapes.
+        at += 2;
+    }
+    bytes.len()
 }
 
 fn append(out: &mut String, label: Label<'_>) {

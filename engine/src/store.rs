@@ -78,6 +78,8 @@ pub struct Store {
     /// When tombstones were last looked at.
     looked: Tick,
     expired: u64,
+    /// Whether series without an `instance` label show an empty one.
+    empty_instance: bool,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
 }
@@ -89,6 +91,8 @@ pub struct StoreSettings {
     pub expiry: ExpirySettings,
     /// How long their totals are kept.
     pub tombstones: TombstoneSettings,
+    /// Whether series without an `instance` label show an empty one.
+    pub empty_instance: bool,
 }
 
 /// One series. A cache line, since applying a sample touches nothing else: what
@@ -145,8 +149,9 @@ pub struct Extra {
 impl Store {
     /// The store of `shard`, without series.
     pub fn new(settings: StoreSettings, shard: ShardIndex) -> Self {
-        let tombstones = Tombstones::new(settings.tombstones, shard);
-        Self { expiry: settings.expiry, tombstones, ..Self::default() }
+        let StoreSettings { expiry, tombstones, empty_instance } = settings;
+        let tombstones = Tombstones::new(tombstones, shard);
+        Self { expiry, tombstones, empty_instance, ..Self::default() }
     }
 
     /// A handle on a series, which `reader` then holds; or which limit refuses

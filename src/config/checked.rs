@@ -216,6 +216,7 @@ impl<'a> Checker<'a> {
             max_tombstones: self.count(&METRICS_MAX_TOMBSTONES),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
+            empty_instance: self.flag(&METRICS_EMPTY_INSTANCE),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
             state_file: self.state_file(),
         }

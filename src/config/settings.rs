@@ -190,8 +190,8 @@ settings! {
     METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]), Built;
     /// Label names, comma-separated, that are taken off every sample: series that differ in nothing else become one.
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames, Built;
-    /// Whether series without an `instance` label show `instance=""`.
-    METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag, Reserved;
+    /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
+    METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag, Built;
     /// `plain`, or `exact`: a series that a scraper has not seen is shown to it once at its start.
     METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), Kind::Choice(&["plain", "exact"]), Reserved;
     /// Labels of one sample.

@@ -88,6 +88,7 @@ const EFFECTIVE: &[&str] = &[
     "Metrics__StateFile=state",
     "Log__Format=json",
     "Log__Level=debug",
+    "Metrics__EmptyInstance=true",
 ];
 
 #[test]
@@ -189,7 +190,7 @@ fn all_problems_come_at_once_by_the_name_that_was_used() {
         "Redis__ConnectionString=a,frob=1,ssl=2",
         "Shards__Count=0",
         "Http__ListenAddress=nowhere",
-        "Metrics__EmptyInstance=true",
+        "Metrics__FirstIncrement=exact",
     ];
     let json = r#"{"Metrics": {"MaxLabels": -1, "SortIncomingLabels": "ja"}, "Log": {"Level": 3},
                    "Redis": {"MetricQueueKey": "", "DeadLetterMaxLength": "9"}}"#;
@@ -197,7 +198,7 @@ fn all_problems_come_at_once_by_the_name_that_was_used() {
         &environment,
         json,
         &[
-            r#"Metrics__EmptyInstance: "true" is not built yet in this version; remove it"#,
+            r#"Metrics__FirstIncrement: "exact" is not built yet in this version; remove it"#,
             r#"Redis__ConnectionString: part 2 is the unknown option frob"#,
             r#"Redis__ConnectionString: expected ssl=true or ssl=false, came "2""#,
             r#"Redis.MetricQueueKey: expected a text that is not empty, came """#,

@@ -80,7 +80,6 @@ fn all_problems_are_named_at_once_as_they_were_set() {
 #[test]
 fn what_is_not_built_yet_is_refused() {
     let cases = [
-        ("Metrics__EmptyInstance", "true"),
         ("Metrics__FirstIncrement", "exact"),
         ("Http__ShutdownLingerSeconds", "5"),
         ("Http__ConfigFile", "web.yml"),

@@ -42,7 +42,10 @@ fn without_a_key_nothing_is_kept() {
     let mut rig = Rig::start();
     let seen = rig.send(&[bad(1)]);
     assert_eq!((seen.value(WRITTEN, &[]), seen.value(DROPPED, &[])), (Some(0.0), Some(0.0)));
-    assert_eq!(rig.redis.run::<Vec<String>>(&["KEYS", "*"]), Vec::<String>::new());
+    // But for the sign that the gateway is there.
+    let mut keys: Vec<String> = rig.redis.run(&["KEYS", "*"]);
+    keys.retain(|key| !key.ends_with(":consumers"));
+    assert_eq!(keys, Vec::<String>::new());
 }
 
 #[test]

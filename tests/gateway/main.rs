@@ -17,6 +17,7 @@ mod limits;
 mod shards;
 
 mod formats;
+mod instance;
 mod openmetrics;
 mod prometheus;
 
@@ -35,6 +36,8 @@ mod hostile;
 mod once;
 mod chaos;
 
+mod consumers;
+mod doctor;
 mod lifecycle;
 mod lint;
 mod state_file;

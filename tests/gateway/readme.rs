@@ -23,7 +23,7 @@ const README: &str = include_str!("../../README.md");
 const TESTED_LANGUAGES: [&str; 7] = ["json", "jsonc", "yaml", "php", "python", "javascript", "go"];
 
 /// The names of the tests below.
-const TESTS: [&str; 11] = [
+const TESTS: [&str; 12] = [
     "push",
     "look",
     "seen",
@@ -34,6 +34,7 @@ const TESTS: [&str; 11] = [
     "go",
     "settings-file",
     "prometheus",
+    "recording-rules",
     "acl",
 ];
 
@@ -186,11 +187,21 @@ fn the_rights_are_enough() {
 
 #[test]
 fn prometheus_accepts_the_scrape_configuration() {
+    promtool_accepts("config", "prometheus");
+}
+
+#[test]
+fn prometheus_accepts_the_recording_rules() {
+    promtool_accepts("rules", "recording-rules");
+}
+
+/// Puts the block of that test to `promtool check`, where it is there.
+fn promtool_accepts(what: &str, test: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("prometheus.yml");
-    fs::write(&file, block("prometheus")).expect("the folder can be written");
+    let file = folder.path().join("block.yml");
+    fs::write(&file, block(test)).expect("the folder can be written");
     if is_there(Command::new("promtool").arg("--version"), "promtool") {
-        stdout(Command::new("promtool").args(["check", "config"]).arg(&file));
+        stdout(Command::new("promtool").args(["check", what]).arg(&file));
     }
 }
 

@@ -16,8 +16,8 @@ use psg_engine::reject::Reason;
 use psg_engine::sample::{Kind, Label, Labels};
 use psg_engine::timestamp::UnixTime;
 
-use super::SelfMetrics;
 use super::process::{self, ProcessFigures};
+use super::{SelfMetrics, UNKNOWN};
 use crate::shard_set::ShardSet;
 use crate::source::ErrorKind;
 
@@ -86,6 +86,20 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         read: |reading, lines| {
             let pending = reading.metrics.redis.waiting();
             lines.labelled(&[("queueKey", &reading.metrics.queue_key)], pending as f64);
+        },
+    },
+    SelfMetric {
+        name: "redis_queue_consumers",
+        kind: Kind::Gauge,
+        labels: &["queueKey", "delivery"],
+        help: "Gateways on the same queue, this one included, by a sign of life that each leaves beside the queue every five seconds. Not there with the embedded queue, and where Redis gives no right to that key. More than 1 under at-most-once delivery is a mistake, but for the moment of a restart: each gateway gets a part of the samples, and the same series come from two targets. Under exactly-once delivery the others stand by. Labels: queueKey is the Redis list, delivery that of this gateway.",
+        read: |reading, lines| {
+            let consumers = reading.metrics.redis.consumers.load(Ordering::Relaxed);
+            if consumers != UNKNOWN {
+                let SelfMetrics { queue_key, delivery, .. } = reading.metrics;
+                let labels = [("queueKey", queue_key.as_str()), ("delivery", *delivery)];
+                lines.labelled(&labels, consumers as f64);
+            }
         },
     },
     SelfMetric {

@@ -33,7 +33,8 @@ struct Gateway {
 impl Gateway {
     fn start(count: usize) -> Self {
         let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
-        let metrics = Arc::new(SelfMetrics::new(1, count, catalog.clone(), "queue", false));
+        let metrics =
+            Arc::new(SelfMetrics::new(1, count, catalog.clone(), "queue", "at-most-once", false));
         let clock = Clock::start();
         let settings = ShardSettings { count, inbox_capacity: 4, watch_changes: true };
         let (shards, threads) =

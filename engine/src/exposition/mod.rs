@@ -2,13 +2,15 @@
 //!
 //! [`Format`] names the two formats; [`series`] writes the lines of one series,
 //! [`header`] the HELP and TYPE lines of its family. What the families of one
-//! exposition mean for each other's names is in [`families`].
+//! exposition mean for each other's names is in [`families`]; [`instance`] adds a
+//! label where that is wanted.
 
 pub mod number;
 pub mod escape;
 pub mod series;
 pub mod families;
 pub mod header;
+pub mod instance;
 
 /// The exposition formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ use super::wheel::Tick;
 use super::{Series, Store};
 use crate::catalog::Family;
 use crate::exposition::Format;
+use crate::exposition::instance::Completed;
 use crate::exposition::series::write_series;
 use crate::merge::Fragment;
 use crate::metric::Moment;
@@ -34,12 +35,20 @@ pub struct ExposeJob {
     /// Where in the buffer the lines of each family begin.
     parts: Vec<(Arc<Family>, usize)>,
     fragments: Vec<Fragment>,
+    completed: Completed,
 }
 
 impl ExposeJob {
     /// A scrape from the first family on.
     pub fn new(format: Format) -> Self {
-        Self { format, cursor: None, buffer: Vec::new(), parts: Vec::new(), fragments: Vec::new() }
+        Self {
+            format,
+            cursor: None,
+            buffer: Vec::new(),
+            parts: Vec::new(),
+            fragments: Vec::new(),
+            completed: Completed::default(),
+        }
     }
 
     /// The finished part: a fragment for each family with shown series, sorted
@@ -117,7 +126,7 @@ impl Store {
         budget: usize,
         now: Moment,
     ) -> usize {
-        let Self { listings, slots, display, expiry, own_ttl, .. } = self;
+        let Self { listings, slots, display, expiry, own_ttl, empty_instance, .. } = self;
         let Some(listing) = listings.get(key) else { return from };
         let end = listing.len().min(from + budget);
         let tick = Tick::at(now);
@@ -129,7 +138,14 @@ impl Store {
                 if deadline.is_some_and(|deadline| deadline <= tick) {
                     continue;
                 }
-                let labels = display.get(slot).map_or(&*series.labels, |text| text);
+                let (labels, is_sorted) = match display.get(slot) {
+                    Some(as_sent) => (&**as_sent, false),
+                    None => (&*series.labels, true),
+                };
+                let labels = match empty_instance {
+                    true => job.completed.of(labels, is_sorted),
+                    false => labels,
+                };
                 if job.buffer.capacity() == 0 {
                     job.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
                 }

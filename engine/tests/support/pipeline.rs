@@ -88,7 +88,7 @@ impl Pipeline {
             key: TombstoneKey([7; 16]),
             budget: Arc::new(TombstoneBudget::new(settings.max_tombstones, settings.shards)),
         };
-        let store = StoreSettings { expiry: settings.expiry, tombstones };
+        let store = StoreSettings { expiry: settings.expiry, tombstones, empty_instance: false };
         let shards = (0..settings.shards as u16).map(ShardIndex);
         Self {
             intake: Intake::new(intake_settings, catalog.clone()),

@@ -98,6 +98,7 @@ impl World {
                 key: TombstoneKey([3; 16]),
                 budget: budget.clone(),
             },
+            empty_instance: false,
         };
         let intake = |reader| {
             let overflow = settings.overflow;

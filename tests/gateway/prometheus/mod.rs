@@ -2,6 +2,7 @@
 //! Prometheus that is there.
 
 mod formats;
+mod instances;
 mod load;
 mod text_only;
 

@@ -69,6 +69,11 @@ const MEASUREMENTS: usize = 3;
 /// that Redis has most of its time for others.
 const PAUSES: u32 = 3;
 
+/// The key of the account beside the list `letters`.
+pub fn account_of(letters: &str) -> String {
+    key_beside(letters, ACCOUNT)
+}
+
 /// Writes letters; one for the process.
 pub struct LetterWriter {
     letters: DeadLetters,
@@ -98,7 +103,7 @@ impl LetterWriter {
     /// a letter.
     pub fn new(letters: DeadLetters, settings: DeadLetterSettings, target: RedisTarget) -> Self {
         Self {
-            account: key_beside(&settings.key, ACCOUNT),
+            account: account_of(&settings.key),
             connector: Connector::new(target),
             letters,
             settings,

@@ -8,8 +8,9 @@ use redis::{AsyncConnectionConfig, RedisConnectionInfo};
 use tokio::task::AbortHandle;
 
 use super::super::SourceError;
-use super::connect::Connector;
+use super::connect::{Connected, Connector};
 use super::error::crate_failed;
+use crate::settings::Endpoint;
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -18,6 +19,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub struct Link {
     /// The connection.
     pub connection: MultiplexedConnection,
+    /// Where it leads.
+    pub endpoint: Endpoint,
     driver: AbortHandle,
 }
 
@@ -30,14 +33,13 @@ impl Drop for Link {
 impl Link {
     /// Connects to the primary.
     pub async fn open(connector: &Connector) -> Result<Self, SourceError> {
-        let connected = connector.connect().await?;
+        let Connected { stream, endpoint } = connector.connect().await?;
         // Logged in already: the crate is left nothing to say first.
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER));
-        let (connection, driver) =
-            MultiplexedConnection::new_with_config(&info, connected.stream, config)
-                .await
-                .map_err(|cause| crate_failed("connecting", &cause))?;
-        Ok(Self { connection, driver: tokio::spawn(driver).abort_handle() })
+        let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
+            .await
+            .map_err(|cause| crate_failed("connecting", &cause))?;
+        Ok(Self { connection, endpoint, driver: tokio::spawn(driver).abort_handle() })
     }
 }

@@ -2,7 +2,8 @@
 //! elements in reply bytes, `replies` moves those bytes, `schedule` says how
 //! much to ask for, `pace` whether one worker is enough, `source` puts them
 //! together; `connect` finds the server, `wake` waits for elements, `monitor`
-//! watches.
+//! watches, `presence` says that it is there;
+//! `doctor` looks for what is wrong.
 
 pub mod decoder;
 mod replies;
@@ -17,8 +18,10 @@ mod wake;
 mod health;
 mod link;
 mod monitor;
+mod presence;
 mod letters;
 pub mod once;
+pub mod doctor;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,6 +58,8 @@ pub(crate) struct Shared {
     health: Health,
     metrics: Arc<RedisMetrics>,
     doom: Doom,
+    /// As the setting names it.
+    delivery: &'static str,
 }
 
 impl RedisQueue {
@@ -77,6 +82,7 @@ impl RedisQueue {
                 health: Health::default(),
                 metrics,
                 doom,
+                delivery: settings.delivery(),
             }),
         }
     }

@@ -1,5 +1,5 @@
 //! The monitor: asks each second how long the queue is, and by that whether
-//! Redis is there.
+//! Redis is there. It also says that this gateway is on the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,20 +13,24 @@ use super::Shared;
 use super::error::crate_failed;
 use super::health::Party;
 use super::link::Link;
+use super::presence::{Presence, Shown};
 use crate::backoff::Backoff;
+use crate::self_metrics::UNKNOWN;
 use crate::stop::StopSignal;
-
-/// What is published where the user may not ask.
-const UNKNOWN_LENGTH: i64 = -1;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the sign of presence may take to be taken back.
+const LEAVING: Duration = Duration::from_millis(500);
+
 /// Asks until the stop signal comes.
 pub async fn run(shared: Arc<Shared>, mut stop: StopSignal) {
+    let mut monitor = Monitor::new(shared);
     tokio::select! {
         () = stop.stopped() => {}
-        () = Monitor::new(shared).run() => {}
+        () = monitor.run() => {}
     }
+    monitor.leave().await;
 }
 
 struct Monitor {
@@ -34,6 +38,7 @@ struct Monitor {
     link: Option<MonitorLink>,
     connected_before: bool,
     length_denied: bool,
+    presence: Presence,
 }
 
 /// A link, and how many detours there had been when it was opened.
@@ -44,22 +49,41 @@ struct MonitorLink {
 
 impl Monitor {
     fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, link: None, connected_before: false, length_denied: false }
+        let presence = Presence::new(&shared.key, shared.delivery);
+        Self { shared, link: None, connected_before: false, length_denied: false, presence }
     }
 
-    async fn run(mut self) {
+    async fn run(&mut self) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut backoff = Backoff::default();
         loop {
             match self.ask().await {
                 Ok(()) => {
+                    self.be_present().await;
                     backoff.reset();
                     ticks.tick().await;
                 }
                 Err(_) => sleep(backoff.delay()).await,
             }
         }
+    }
+
+    async fn be_present(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let consumers = match self.presence.show(&mut link.link.connection).await {
+            Shown::NotDue => return,
+            Shown::Among(count) => count,
+            Shown::Unknown => UNKNOWN,
+        };
+        self.shared.metrics.consumers.store(consumers, Ordering::Relaxed);
+    }
+
+    async fn leave(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let left = self.presence.leave(&mut link.link.connection);
+        // Who is not told in time will see it grow old.
+        let _ = tokio::time::timeout(LEAVING, left).await;
     }
 
     async fn ask(&mut self) -> Result<(), SourceError> {
@@ -121,9 +145,12 @@ impl Monitor {
             Ok(length) => {
                 self.shared.works(Party::Monitor);
                 let length = length.and_then(|length| i64::try_from(length).ok());
-                metrics.pending.store(length.unwrap_or(UNKNOWN_LENGTH), Ordering::Relaxed);
+                metrics.pending.store(length.unwrap_or(UNKNOWN), Ordering::Relaxed);
             }
-            Err(cause) => self.shared.failed(Party::Monitor, cause),
+            Err(cause) => {
+                metrics.consumers.store(UNKNOWN, Ordering::Relaxed);
+                self.shared.failed(Party::Monitor, cause);
+            }
         }
     }
 

@@ -40,7 +40,8 @@ pub async fn refuse_uncovered(
     }
 }
 
-fn refusal(keys: &Keys, tip: &str, base: &str) -> Option<String> {
+/// What the words of the owner hash say against popping, if anything.
+pub fn refusal(keys: &Keys, tip: &str, base: &str) -> Option<String> {
     let (tip, base): (Stamp, Position) = (tip.parse().ok()?, base.parse().ok()?);
     (tip.number >= base.list).then(|| {
         let (owner, first, last) = (&keys.owner, keys.list(base.list), keys.list(tip.number));

@@ -30,7 +30,9 @@ use crate::dead_letters::DeadLetters;
 use crate::doom::Doom;
 use crate::gate::Gate;
 
-pub use guard::refuse_uncovered;
+pub use guard::{refusal as uncovered, refuse_uncovered};
+pub use keys::Keys;
+pub use preflight::Server;
 pub use source::OnceSource;
 
 /// What exactly-once delivery needs besides the queue.

@@ -1,0 +1,77 @@
+//! The doctor: looks for what goes wrong most between a gateway and its Redis.
+//!
+//! It reads. Whether a right is there it finds out by calls that can't change
+//! anything. Read in this order: `finding` is what is told, `visit` the
+//! connection; `server`, `rights`, `queue`, `strays` and `company` each look at
+//! one thing.
+
+mod finding;
+mod visit;
+mod server;
+pub mod rights;
+mod queue;
+mod strays;
+mod company;
+
+pub use finding::{Finding, Verdict};
+
+use super::super::{ErrorKind, SourceError};
+use super::once::Keys;
+use crate::settings::QueueSettings;
+
+use visit::Visit;
+
+/// Looks at the Redis of `settings`. `judge` tells why an element would be
+/// refused: nothing where it would not be.
+pub async fn examine(
+    settings: &QueueSettings,
+    judge: impl Fn(&[u8]) -> Vec<String>,
+) -> Vec<Finding> {
+    let mut visit = match Visit::open(settings).await {
+        Ok(visit) => visit,
+        Err(cause) => return vec![unreachable(&cause)],
+    };
+    let mut findings = server::look(&mut visit).await;
+    findings.extend(rights::look(&mut visit).await);
+    findings.extend(queue::look(&mut visit, judge).await);
+    findings.extend(strays::look(&mut visit).await);
+    findings.push(company::look(&mut visit).await);
+    findings
+}
+
+fn unreachable(cause: &SourceError) -> Finding {
+    let advice = match cause.kind {
+        ErrorKind::Connection => {
+            "start it, or set Redis.ConnectionString to where it is; a firewall may be in between"
+        }
+        ErrorKind::Timeout => {
+            "something listens there and says nothing: a firewall, a server that hangs, or one \
+             that expects TLS (ssl=true)"
+        }
+        ErrorKind::Tls => "compare Redis.TlsCaFile and sslHost with the server's certificate",
+        ErrorKind::Auth => "set user and password in Redis.ConnectionString as the server has them",
+        ErrorKind::Permission => "give the user the rights that the README lists under Redis",
+        ErrorKind::NotPrimary => {
+            "name the primary in Redis.ConnectionString, or the Sentinels and serviceName"
+        }
+        ErrorKind::Busy => "wait until the server is done with what it says",
+        ErrorKind::Protocol => "what listens there is no Redis, or one that expects TLS (ssl=true)",
+        ErrorKind::WrongType | ErrorKind::Other => "see what the server says",
+    };
+    Finding::fail("redis", cause.to_string(), advice)
+}
+
+/// The key's name as a template in the table of rights may use it.
+fn filled(word: &str, settings: &QueueSettings) -> String {
+    let keys = Keys::beside(&settings.key);
+    match word {
+        "{queue}" => keys.queue,
+        "{owner}" => keys.owner,
+        "{state}" => keys.state,
+        "{list}" => keys.list(0),
+        "{consumers}" => super::presence::key_of(&settings.key),
+        "{letters}" => settings.dead_letters.key.clone(),
+        "{account}" => super::letters::account_of(&settings.dead_letters.key),
+        plain => plain.to_owned(),
+    }
+}

@@ -1,0 +1,237 @@
+//! Rights: the one table of the commands that a gateway sends, and whether the
+//! user may send them. The README's ACL rules are compared with it.
+//!
+//! Each command has a call that passes the server's check of rights and then
+//! can't change anything, whatever the keys hold: it has a wrong argument, or
+//! names what is not there.
+
+use redis::{Cmd, RedisError, cmd};
+
+use super::super::error::reply_words;
+use super::filled;
+use super::finding::Finding;
+use super::visit::{Visit, is_denied, unanswered};
+use crate::settings::QueueSettings;
+
+/// A command that a gateway sends.
+#[derive(Debug)]
+pub struct Right {
+    /// As an ACL rule has it behind the `+`.
+    pub rule: &'static str,
+    /// The harmless call, with keys in braces.
+    call: &'static str,
+    /// What becomes of a gateway without the right; `None` where it can't do
+    /// its work then.
+    without: Option<&'static str>,
+}
+
+const fn must(rule: &'static str, call: &'static str) -> Right {
+    Right { rule, call, without: None }
+}
+
+const fn should(rule: &'static str, call: &'static str, without: &'static str) -> Right {
+    Right { rule, call, without: Some(without) }
+}
+
+const ROLE: Right = should("role", "ROLE", "a replica may be taken for the primary");
+const BLMOVE: Right = should(
+    "blmove",
+    "BLMOVE {queue} {queue} RIGHT RIGHT -1",
+    "an idle gateway polls instead of being woken",
+);
+const SETNAME: Right = should(
+    "client|setname",
+    "CLIENT SETNAME prom-stream-gateway",
+    "CLIENT LIST does not tell which connections are the gateway's",
+);
+
+/// What at-most-once delivery does with the queue.
+pub static AT_MOST_ONCE: &[Right] = &[
+    must("rpop", "RPOP {queue} 0"),
+    should("llen", "LLEN {queue}", "redis_queue_pending_size is not known and shows 0"),
+    BLMOVE,
+    ROLE,
+    SETNAME,
+];
+
+/// What it does beside the queue, where it may: it looks for elements that
+/// exactly-once delivery has left, and shows that it is there.
+pub static BESIDE: &[Right] = &[
+    must("hmget", "HMGET {owner} tip"),
+    must("time", "TIME"),
+    must("zadd", "ZADD {consumers} none sign"),
+    must("expire", "EXPIRE {consumers} none"),
+    must("zremrangebyscore", "ZREMRANGEBYSCORE {consumers} none none"),
+    must("zcard", "ZCARD {consumers}"),
+    must("zrem", "ZREM {consumers} none"),
+];
+
+/// What exactly-once delivery does.
+pub static EXACTLY_ONCE: &[Right] = &[
+    must("eval", "EVAL #!lua 0"),
+    must("lrange", "LRANGE {list} 0 0"),
+    must("hmget", "HMGET {owner} tip"),
+    must("hset", "HSET {owner} none none none"),
+    must("hexists", "HEXISTS {state} none"),
+    must("hdel", "HDEL {state} none"),
+    must("hkeys", "HKEYS {list}"),
+    must("exists", "EXISTS {queue}"),
+    must("type", "TYPE {queue}"),
+    must("llen", "LLEN {queue}"),
+    must("persist", "PERSIST {list}"),
+    must("renamenx", "RENAMENX {list} {list}"),
+    must("ltrim", "LTRIM {list} none none"),
+    must("unlink", "UNLINK {list}"),
+    must("time", "TIME"),
+    must("info", "INFO server"),
+    BLMOVE,
+    ROLE,
+    SETNAME,
+];
+
+/// What writing dead letters takes, on their list and on the account beside it.
+pub static DEAD_LETTERS: &[Right] = &[
+    must("eval", "EVAL #!lua 0"),
+    must("llen", "LLEN {letters}"),
+    must("lpush", ""),
+    must("rpop", "RPOP {letters} 0"),
+    must("lrange", "LRANGE {letters} 0 0"),
+    must("hset", "HSET {account} none none none"),
+    must("hmget", "HMGET {account} none"),
+];
+
+/// A call of LPUSH without effect there is not: a script asks for the right,
+/// from Redis 7.0 on.
+const MAY_PUSH: &str = "return redis.acl_check_cmd('LPUSH', KEYS[1], '') and 1 or 0";
+
+/// Whether a right is there.
+#[derive(Debug, PartialEq, Eq)]
+enum Given {
+    Yes,
+    No,
+}
+
+/// Tries all that the settings in force need.
+pub async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let settings = visit.settings;
+    let delivery = if settings.once.is_some() { EXACTLY_ONCE } else { AT_MOST_ONCE };
+    findings.extend(look_at(visit, "rights", delivery).await);
+    if !settings.dead_letters.key.is_empty() {
+        findings.extend(look_at(visit, "dead letters", DEAD_LETTERS).await);
+    }
+    findings.extend(beside(visit).await);
+    findings
+}
+
+/// A finding for what must be, one for each that should be, or one that all is
+/// well.
+async fn look_at(
+    visit: &mut Visit<'_>,
+    topic: &'static str,
+    rights: &'static [Right],
+) -> Vec<Finding> {
+    let missing = match missing(visit, rights).await {
+        Ok(missing) => missing,
+        Err(cause) => return vec![unanswered(topic, "trying the rights", &cause)],
+    };
+    let mut findings = Vec::new();
+    let needed: Vec<&Right> =
+        missing.iter().filter(|right| right.without.is_none()).copied().collect();
+    if !needed.is_empty() {
+        let text = format!("the gateway can't do without {}", rules(&needed));
+        findings.push(Finding::fail(topic, text, grant(visit.settings, &needed)));
+    }
+    for right in missing {
+        let Some(without) = right.without else { continue };
+        let text = format!("without {} {without}", rules(&[right]));
+        findings.push(Finding::warn(topic, text, grant(visit.settings, &[right])));
+    }
+    if findings.is_empty() {
+        let all: Vec<&Right> = rights.iter().collect();
+        findings.push(Finding::ok(topic, format!("all that is used is given: {}", rules(&all))));
+    }
+    findings
+}
+
+/// What nobody needs is no fault where it is missing.
+async fn beside(visit: &mut Visit<'_>) -> Option<Finding> {
+    let missing = missing(visit, BESIDE).await.ok()?;
+    if missing.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "done without {}: then nobody sees how many gateways are on the queue, nor what \
+         exactly-once delivery has left",
+        rules(&missing)
+    );
+    Some(Finding::skipped("rights", text))
+}
+
+async fn missing(
+    visit: &mut Visit<'_>,
+    rights: &'static [Right],
+) -> Result<Vec<&'static Right>, RedisError> {
+    let mut missing = Vec::new();
+    for right in rights {
+        if given(visit, right).await? == Given::No {
+            missing.push(right);
+        }
+    }
+    Ok(missing)
+}
+
+async fn given(visit: &mut Visit<'_>, right: &Right) -> Result<Given, RedisError> {
+    if right.call.is_empty() {
+        let ask = cmd("EVAL").arg(MAY_PUSH).arg(1).arg(&visit.settings.dead_letters.key).take();
+        // An older server, or no right to EVAL, which is told by itself.
+        let may = visit.ask::<i64>(&ask).await.unwrap_or(1);
+        return Ok(if may == 1 { Given::Yes } else { Given::No });
+    }
+    let call = call(right, visit.settings);
+    match visit.ask::<redis::Value>(&call).await {
+        Ok(_) => Ok(Given::Yes),
+        Err(cause) if is_denied(&cause) => Ok(Given::No),
+        // The server has refused the call itself: it had got past the rights.
+        Err(cause) if reply_words(&cause).is_some() => Ok(Given::Yes),
+        Err(cause) => Err(cause),
+    }
+}
+
+fn call(right: &Right, settings: &QueueSettings) -> Cmd {
+    let mut words = right.call.split(' ');
+    let mut call = cmd(words.next().unwrap_or_default());
+    words.for_each(|word| {
+        call.arg(filled(word, settings));
+    });
+    call
+}
+
+fn rules(rights: &[&Right]) -> String {
+    rights.iter().map(|right| format!("+{}", right.rule)).collect::<Vec<_>>().join(" ")
+}
+
+/// What gives those rights to the user in force.
+fn grant(settings: &QueueSettings, rights: &[&Right]) -> String {
+    let user = settings.redis.username.as_deref().unwrap_or("default");
+    let mut keys: Vec<String> = Vec::new();
+    let named = rights.iter().flat_map(|right| right.call.split(' ').chain(right.letters()));
+    for word in named.filter(|word| word.starts_with('{')) {
+        let key = filled(word, settings);
+        // Of the claimed lists there are many.
+        let pattern = key.strip_suffix(":work:0").map_or(key.clone(), |queue| format!("{queue}:*"));
+        if !keys.contains(&pattern) {
+            keys.push(pattern);
+        }
+    }
+    let keys: Vec<String> = keys.iter().map(|key| format!("'~{key}' ")).collect();
+    let rules: Vec<String> = rights.iter().map(|right| format!("'+{}'", right.rule)).collect();
+    format!("redis-cli ACL SETUSER {user} {}{}", keys.concat(), rules.join(" "))
+}
+
+impl Right {
+    /// The key of the one that is asked for by a script.
+    fn letters(&self) -> Option<&'static str> {
+        self.call.is_empty().then_some("{letters}")
+    }
+}

@@ -1,0 +1,129 @@
+//! Strays: lists that producers fill and nobody takes from, since their name is
+//! nearly the queue's, or since they lie in another database.
+
+use std::time::{Duration, Instant};
+
+use redis::{RedisError, cmd};
+
+use super::finding::Finding;
+use super::visit::{Visit, unanswered};
+use super::{super::presence, server};
+
+/// Keys that one SCAN looks at: Redis does nothing else meanwhile.
+const KEYS_AT_ONCE: usize = 1000;
+/// How long the search may take in all.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Strays that are told of.
+const TOLD: usize = 5;
+/// Databases that are looked into.
+const DATABASES: usize = 16;
+
+/// Looks for both.
+pub async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
+    let mut findings = match prefixed(visit).await {
+        Ok(findings) => findings,
+        Err(cause) => vec![unanswered("other lists", "SCAN", &cause)],
+    };
+    // Most users may not look there, and need not.
+    findings.extend(elsewhere(visit).await.unwrap_or_default());
+    findings
+}
+
+/// Lists whose names end in the queue's.
+async fn prefixed(visit: &mut Visit<'_>) -> Result<Vec<Finding>, RedisError> {
+    let settings = visit.settings;
+    let pattern = format!("*{}", escaped(&settings.key));
+    let until = Instant::now() + PATIENCE;
+    let mut findings = Vec::new();
+    let mut cursor: u64 = 0;
+    loop {
+        let mut scan = cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(KEYS_AT_ONCE);
+        scan.arg("TYPE").arg("list");
+        let (next, keys): (u64, Vec<String>) = visit.ask(&scan).await?;
+        for key in keys.iter().filter(|key| **key != settings.key) {
+            if *key != settings.dead_letters.key && findings.len() < TOLD {
+                findings.extend(stray(visit, key).await?);
+            }
+        }
+        cursor = next;
+        if cursor == 0 || Instant::now() >= until {
+            break;
+        }
+    }
+    if findings.is_empty() {
+        let looked = match cursor {
+            0 => "no other list has a name that ends in the queue's",
+            _ => {
+                "no other list was found with a name that ends in the queue's; Redis has too many keys to look at all"
+            }
+        };
+        findings.push(Finding::ok("other lists", looked));
+    }
+    Ok(findings)
+}
+
+/// A list with another name, unless it has gateways of its own.
+async fn stray(visit: &mut Visit<'_>, key: &str) -> Result<Option<Finding>, RedisError> {
+    let length: u64 = visit.ask(&cmd("LLEN").arg(key).take()).await?;
+    let gateways = presence::on_queue(&mut visit.link.connection, key).await.unwrap_or_default();
+    if length == 0 || !gateways.is_empty() {
+        return Ok(None);
+    }
+    let text = format!(
+        "{length} elements lie in the list {key}, which is not the queue {}: a client library puts \
+         a prefix before its keys (Laravel does, phpredis' OPT_PREFIX, ioredis' keyPrefix)",
+        visit.settings.key
+    );
+    let advice =
+        format!("set Redis.MetricQueueKey={key}, or push by a connection without a prefix");
+    Ok(Some(Finding::fail("other lists", text, advice)))
+}
+
+/// Lists of the queue's name in other databases.
+async fn elsewhere(visit: &mut Visit<'_>) -> Result<Vec<Finding>, RedisError> {
+    let own = visit.settings.redis.database;
+    let mut findings = Vec::new();
+    let databases = server::info(visit).await?.databases();
+    for database in databases.into_iter().filter(|other| *other != own).take(DATABASES) {
+        let found = length_in(visit, database).await;
+        visit.ask::<()>(&cmd("SELECT").arg(own).take()).await?;
+        if let Ok(length @ 1..) = found {
+            let key = &visit.settings.key;
+            findings.push(Finding::fail(
+                "database",
+                format!("{length} elements lie in {key} of database {database}, the gateway takes from database {own}"),
+                format!("set Redis.MetricQueueDatabase={database}, or have producers SELECT {own}"),
+            ));
+        }
+    }
+    Ok(findings)
+}
+
+async fn length_in(visit: &mut Visit<'_>, database: i64) -> Result<u64, RedisError> {
+    visit.ask::<()>(&cmd("SELECT").arg(database).take()).await?;
+    visit.ask(&cmd("LLEN").arg(&visit.settings.key).take()).await
+}
+
+/// A key as a pattern that matches nothing else.
+fn escaped(key: &str) -> String {
+    let mut pattern = String::with_capacity(key.len());
+    for letter in key.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_the_key_alone() {
+        assert_eq!(escaped("a:{b}-c"), "a:{b}-c");
+        assert_eq!(escaped(r"[a]*?\"), r"\[a\]\*\?\\");
+    }
+}

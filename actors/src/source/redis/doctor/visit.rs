@@ -1,0 +1,67 @@
+//! The visit: a connection to the server that has the queue, found in the
+//! gateway's own way.
+
+use redis::{Cmd, FromRedisValue, RedisError, cmd};
+
+use super::super::super::{ErrorKind, SourceError};
+use super::super::connect::Connector;
+use super::super::error::{crate_failed, kind_of_reply, reply_words};
+use super::super::link::Link;
+use super::finding::Finding;
+use crate::settings::QueueSettings;
+
+/// Nodes of a cluster that may point at each other before it is given up.
+const MOVES: usize = 5;
+
+/// A connection, and what is asked about.
+pub struct Visit<'a> {
+    /// What is in force.
+    pub settings: &'a QueueSettings,
+    /// To the server that has the queue.
+    pub link: Link,
+}
+
+impl<'a> Visit<'a> {
+    /// Connects to the primary, and in a cluster to the node with the queue.
+    pub async fn open(settings: &'a QueueSettings) -> Result<Self, SourceError> {
+        let connector = Connector::new(settings.redis.clone());
+        let mut moved = None;
+        for _ in 0..MOVES {
+            let link = Link::open(&connector).await?;
+            let mut visit = Self { settings, link };
+            let length = visit.ask::<i64>(cmd("LLEN").arg(&settings.key)).await;
+            let Some(cause) = length.err() else { return Ok(visit) };
+            match reply_words(&cause).filter(|words| kind_of_reply(words) == ErrorKind::NotPrimary)
+            {
+                Some(words) => connector.note_refusal(&visit.link.endpoint, &words),
+                None => return Ok(visit),
+            }
+            moved = Some(crate_failed("LLEN", &cause));
+        }
+        Err(moved.unwrap_or_else(|| unreachable!("each round but the last has failed")))
+    }
+
+    /// Asks one thing.
+    pub async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
+        command.query_async(&mut self.link.connection).await
+    }
+}
+
+/// What a question comes to that was not answered: without the right to ask it
+/// stays open, anything else is trouble.
+pub fn unanswered(topic: &'static str, question: &str, cause: &RedisError) -> Finding {
+    if is_denied(cause) {
+        let command = question.to_ascii_lowercase();
+        return Finding::skipped(
+            topic,
+            format!("not looked at: this user has no right to {command}"),
+        );
+    }
+    let cause = crate_failed(question, cause);
+    Finding::fail(topic, cause.to_string(), "see what the server says")
+}
+
+/// Whether the user may not do that.
+pub fn is_denied(cause: &RedisError) -> bool {
+    reply_words(cause).is_some_and(|words| kind_of_reply(&words) == ErrorKind::Permission)
+}

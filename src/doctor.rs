@@ -1,0 +1,192 @@
+//! `doctor`: looks at the Redis of the settings in force for what goes wrong
+//! most, and tells in a line each what it found and what to do. It only reads.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress};
+use psg_actors::source::redis::doctor::{Finding, Verdict, examine};
+
+use crate::config::Outcome;
+use crate::{exit, healthcheck, lint};
+
+/// How long the embedded queue may take to let us in.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How to tell.
+#[derive(Debug, Args)]
+pub struct DoctorOptions {
+    /// Print the findings as JSON, an array of objects.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the findings; 0, or 1 where something must be mended.
+pub fn run(options: &DoctorOptions, outcome: &Outcome) -> ExitCode {
+    let config = match &outcome.config {
+        Ok(config) => config,
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("bad configuration: {problem}"));
+            return exit::bad_configuration();
+        }
+    };
+    let mut findings = of_settings(&outcome.warnings);
+    match look(&config.gateway) {
+        Ok(found) => findings.extend(found),
+        Err(error) => {
+            eprintln!("the doctor can't begin: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let stdout = io::stdout();
+    let is_coloured = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = if options.json { json(&findings) } else { lines(&findings, is_coloured) };
+    // Nobody is left to be told where the reader of a pipe has gone.
+    let _ = stdout.lock().write_all(text.as_bytes());
+    if count(&findings, Verdict::Fail) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn of_settings(warnings: &[String]) -> Vec<Finding> {
+    if warnings.is_empty() {
+        return vec![Finding::ok("settings", "they are sound")];
+    }
+    let advice = "prom-stream-gateway check-config tells where each setting comes from";
+    warnings.iter().map(|warning| Finding::warn("settings", warning, advice)).collect()
+}
+
+fn look(settings: &GatewaySettings) -> io::Result<Vec<Finding>> {
+    if let Some(embedded) = &settings.embedded {
+        return Ok(vec![of_embedded(embedded)]);
+    }
+    let judge = |element: &[u8]| lint::refusals(&settings.metrics, element);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(examine(&settings.queue, judge)))
+}
+
+/// The gateway itself is the queue: all there is to see is whether it is there.
+fn of_embedded(embedded: &EmbeddedSettings) -> Finding {
+    let place = &embedded.listen;
+    let reached = match place {
+        ListenAddress::Tcp(address) => {
+            let address: SocketAddr = healthcheck::reachable(*address);
+            TcpStream::connect_timeout(&address, TIMEOUT).map(drop)
+        }
+        ListenAddress::Unix(path) => UnixStream::connect(path).map(drop),
+    };
+    let text = format!("no Redis: the gateway itself is the queue, at {place}");
+    match reached {
+        Ok(()) => Finding::ok("queue", format!("{text}, where somebody listens")),
+        Err(error) => Finding::fail(
+            "queue",
+            format!("{text}, where nobody listens ({error})"),
+            "start the gateway, or set Embedded.ListenAddress as it has it",
+        ),
+    }
+}
+
+/// A line for each finding, one below it with what to do, and what it comes to.
+fn lines(findings: &[Finding], is_coloured: bool) -> String {
+    let mut text = String::new();
+    let width = findings.iter().map(|finding| finding.topic.len()).max().unwrap_or_default();
+    for finding in findings {
+        let Finding { verdict, topic, text: found, advice } = finding;
+        let word = word(*verdict, is_coloured);
+        writeln!(text, "{word}  {topic:width$}  {found}").expect("a string takes all");
+        if let Some(advice) = advice {
+            writeln!(text, "      {:width$}  -> {advice}", "").expect("a string takes all");
+        }
+    }
+    let (fails, warns) = (count(findings, Verdict::Fail), count(findings, Verdict::Warn));
+    let end = match (fails, warns) {
+        (0, 0) => "all is well".to_owned(),
+        (0, warns) => format!("nothing must be mended, {warns} to look at"),
+        (fails, 0) => format!("{fails} to mend"),
+        (fails, warns) => format!("{fails} to mend, {warns} to look at"),
+    };
+    writeln!(text, "{end}; nothing was changed").expect("a string takes all");
+    text
+}
+
+/// Of four letters, whatever its colour.
+fn word(verdict: Verdict, is_coloured: bool) -> String {
+    let word = verdict.as_str();
+    let colour = match verdict {
+        Verdict::Ok => 32,
+        Verdict::Skipped => 90,
+        Verdict::Warn => 33,
+        Verdict::Fail => 31,
+    };
+    if is_coloured { format!("\x1b[{colour}m{word:4}\x1b[0m") } else { format!("{word:4}") }
+}
+
+fn json(findings: &[Finding]) -> String {
+    let object = |finding: &Finding| {
+        serde_json::json!({
+            "verdict": finding.verdict.as_str(),
+            "topic": finding.topic,
+            "text": finding.text,
+            "advice": finding.advice,
+        })
+    };
+    let all: Vec<_> = findings.iter().map(object).collect();
+    format!("{:#}\n", serde_json::Value::from(all))
+}
+
+fn count(findings: &[Finding], verdict: Verdict) -> usize {
+    findings.iter().filter(|finding| finding.verdict == verdict).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings() -> Vec<Finding> {
+        vec![
+            Finding::ok("redis", "it is there"),
+            Finding::skipped("version", "not looked at"),
+            Finding::fail("rights", "no +rpop", "give it"),
+        ]
+    }
+
+    #[test]
+    fn findings_are_aligned_and_advice_stands_below() {
+        let expected = "ok    redis    it is there\n\
+                        skip  version  not looked at\n\
+                        fail  rights   no +rpop\n      \
+                        \x20        -> give it\n\
+                        1 to mend; nothing was changed\n";
+        assert_eq!(lines(&findings(), false), expected);
+        let coloured = lines(&findings(), true);
+        assert!(coloured.starts_with("\x1b[32mok  \x1b[0m  redis"), "{coloured}");
+    }
+
+    #[test]
+    fn the_last_line_says_what_it_comes_to() {
+        let check = |findings: &[Finding], end: &str| {
+            let text = lines(findings, false);
+            assert_eq!(text.lines().last(), Some(end));
+        };
+        check(&findings()[..2], "all is well; nothing was changed");
+        let warning = Finding::warn("a", "b", "c");
+        check(
+            std::slice::from_ref(&warning),
+            "nothing must be mended, 1 to look at; nothing was changed",
+        );
+        let both = [warning, findings().remove(2)];
+        check(&both, "1 to mend, 1 to look at; nothing was changed");
+    }
+
+    #[test]
+    fn json_has_an_object_for_each() {
+        let parsed: serde_json::Value = serde_json::from_str(&json(&findings())).expect("JSON");
+        assert_eq!(parsed.as_array().map(Vec::len), Some(3));
+        assert_eq!(parsed[2]["verdict"], "fail");
+        assert_eq!(parsed[2]["advice"], "give it");
+        assert_eq!(parsed[0]["advice"], serde_json::Value::Null);
+    }
+}
