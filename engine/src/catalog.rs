@@ -130,6 +130,11 @@ impl Catalog {
         Self { shared: Arc::new(shared) }
     }
 
+    /// How many series may live.
+    pub fn limits(&self) -> SeriesLimits {
+        self.shared.limits
+    }
+
     /// The family of `sample`'s name, made from the sample where there is none.
     ///
     /// Refuses with `type_conflict` a sample of another type than the

@@ -21,6 +21,7 @@ fn at_the_series_limit_what_exists_goes_on() {
     assert_eq!(seen.value("a", &[("i", "1")]), Some(2.0));
     assert_eq!(seen.value("a", &[("i", "3")]), None);
     assert!(seen.sum("prom_stream_gateway_series_limit_hits_total") >= 1.0);
+    assert_eq!(seen.value("prom_stream_gateway_series_limit", &[]), Some(3.0));
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! What ships around the program agrees with it: the image, the compose file,
-//! Prometheus' configuration and the dashboard.
+//! Prometheus' configuration and rules, and the dashboard.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod dashboards;
+mod metrics;
+mod rules;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use psg_actors::self_metrics::table::{SELF_METRICS, SelfMetric};
-use psg_engine::name::RESERVED_PREFIX;
-use psg_engine::sample::Kind;
 use serde_json::Value;
-
-const DASHBOARDS: &str = "compose/grafana/dashboards";
 
 fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -25,107 +24,8 @@ fn yaml(relative: &str) -> Value {
     serde_yaml_ng::from_str(&text(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-fn dashboards() -> Vec<Value> {
-    let files = fs::read_dir(path(DASHBOARDS)).expect("a folder of dashboards");
-    let files = files.map(|entry| entry.expect("an entry").path());
-    files
-        .map(|file| {
-            let text = fs::read_to_string(&file).expect("a file");
-            serde_json::from_str(&text)
-                .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-        })
-        .collect()
-}
-
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().map(|item| item.as_str().expect("text"))
-}
-
-/// Each `(panel's title, query)` of a dashboard.
-fn queries(dashboard: &Value) -> Vec<(&str, &str)> {
-    let panels = dashboard["panels"].as_array().expect("panels");
-    panels
-        .iter()
-        .flat_map(|panel| {
-            let title = panel["title"].as_str().expect("a panel has a title");
-            let targets = panel["targets"].as_array().expect("a panel has queries");
-            targets.iter().map(move |target| (title, target["expr"].as_str().expect("a query")))
-        })
-        .collect()
-}
-
-fn is_of_name(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || letter == '_' || letter == ':'
-}
-
-/// The names of the gateway's own metrics in a query.
-fn own_names(query: &str) -> BTreeSet<&str> {
-    query.split(|letter| !is_of_name(letter)).filter(|w| w.starts_with(RESERVED_PREFIX)).collect()
-}
-
-/// The labels that a query groups by.
-fn grouped_by(query: &str) -> Vec<&str> {
-    let lists = query.split("by (").skip(1);
-    let lists = lists.map(|rest| rest.split(')').next().expect("a split has a first part"));
-    lists.flat_map(|list| list.split(',').map(str::trim)).collect()
-}
-
-/// The self-metric that prints a name, as Prometheus stores it.
-fn printed_by(name: &str) -> Option<&'static SelfMetric> {
-    SELF_METRICS.iter().find(|metric| {
-        let full = metric.full_name();
-        match metric.kind {
-            Kind::Counter | Kind::Gauge => name == full,
-            Kind::Histogram => {
-                ["_bucket", "_sum", "_count"].iter().any(|suffix| name == full.clone() + suffix)
-            }
-            Kind::Summary => {
-                name == full || ["_sum", "_count"].iter().any(|s| name == full.clone() + s)
-            }
-        }
-    })
-}
-
-#[test]
-fn dashboards_query_metrics_that_exist() {
-    let mut checked = 0;
-    for dashboard in dashboards() {
-        for (panel, query) in queries(&dashboard) {
-            let names = own_names(query);
-            assert!(!names.is_empty(), "panel {panel}: no metric of the gateway in {query}");
-            let metrics: Vec<&SelfMetric> = names
-                .iter()
-                .map(|name| {
-                    printed_by(name).unwrap_or_else(|| panic!("panel {panel}: no metric {name}"))
-                })
-                .collect();
-            for label in grouped_by(query) {
-                let is_theirs = |metric: &&SelfMetric| {
-                    metric.labels.contains(&label)
-                        || (label == "le" && metric.kind == Kind::Histogram)
-                };
-                assert!(
-                    metrics.iter().all(is_theirs),
-                    "panel {panel}: no label {label} in {query}"
-                );
-            }
-            checked += 1;
-        }
-    }
-    assert!(checked > 0, "no query was checked");
-}
-
-#[test]
-fn dashboards_explain_themselves_and_have_a_datasource() {
-    let provisioned = yaml("compose/grafana/provisioning/datasources/prometheus.yaml");
-    let uid = &provisioned["datasources"][0]["uid"];
-    assert!(uid.is_string(), "{provisioned}");
-    for dashboard in dashboards() {
-        for panel in dashboard["panels"].as_array().expect("panels") {
-            assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{panel}");
-            assert_eq!(&panel["datasource"]["uid"], uid, "{panel}");
-        }
-    }
 }
 
 /// What a Dockerfile sets with `ENV`, one a line.
@@ -216,16 +116,5 @@ fn services_give_up_what_they_do_not_need() {
             let mounted = volume.split(':').next().expect("a split has a first part");
             assert!(path(mounted).exists(), "{name} mounts {mounted}, which is not there");
         }
-    }
-}
-
-#[test]
-fn promtool_accepts_the_configuration_of_prometheus() {
-    let file = path("compose/prometheus.yml");
-    match Command::new("promtool").args(["check", "config"]).arg(file).output() {
-        Ok(output) => {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-        Err(_) => eprintln!("skipped: there is no promtool"),
     }
 }

@@ -178,6 +178,15 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     },
     SelfMetric {
+        name: "series_limit",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "How many series may live in the process (Metrics.MaxSeries), beside which the sum of prom_stream_gateway_series stands. Alert before it is reached.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.catalog.limits().max_series as f64);
+        },
+    },
+    SelfMetric {
         name: "layout_mismatches_total",
         kind: Kind::Counter,
         labels: &[],

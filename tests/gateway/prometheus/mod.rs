@@ -4,6 +4,7 @@
 mod formats;
 mod instances;
 mod load;
+mod restarts;
 mod text_only;
 
 use std::collections::BTreeMap;

@@ -240,7 +240,8 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().expect("a list")
 }
 
-fn seconds_now() -> f64 {
+/// Now, as Prometheus writes times.
+pub fn seconds_now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs_f64()
 }
 
