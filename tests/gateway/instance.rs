@@ -22,7 +22,17 @@ fn text(rig: &Rig) -> String {
 
 #[test]
 fn series_without_one_show_an_empty_one() {
-    let mut rig = Rig::with(&[("Metrics__EmptyInstance", "true")]);
+    shown_with("at-most-once");
+}
+
+/// There the memory has been dropped for the last checkpoint.
+#[test]
+fn also_under_exactly_once_delivery() {
+    shown_with("exactly-once");
+}
+
+fn shown_with(delivery: &str) {
+    let mut rig = Rig::with(&[("Metrics__EmptyInstance", "true"), ("Redis__Delivery", delivery)]);
     rig.send(&SAMPLES);
     let mut expected = vec![
         r#"c_total{app="x",instance="",zone="a"} 1"#,

@@ -109,8 +109,8 @@ impl Store {
     pub fn clear(&mut self) {
         let watches = self.changes.marks.is_some();
         let (expiry, generation, expired) = (self.expiry, self.generation, self.expired);
-        let tombstones = self.tombstones.emptied();
-        *self = Self { expiry, generation, expired, tombstones, ..Self::default() };
+        let (tombstones, empty_instance) = (self.tombstones.emptied(), self.empty_instance);
+        *self = Self { expiry, generation, expired, tombstones, empty_instance, ..Self::default() };
         if watches {
             self.watch_changes();
         }

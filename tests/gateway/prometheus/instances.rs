@@ -1,11 +1,13 @@
 //! Whose a series is to Prometheus: the gateway's, the producer's own, or nobody's
 //! with `Metrics.EmptyInstance`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{FORMATS, INTERVAL, scraping_in_both_formats};
-use crate::support::Rig;
 use crate::support::prometheus::{Edition, Prometheus, job};
+use crate::support::{Gateway, GatewayBuilder, RedisServer, Rig, wait_for};
 
 const SAMPLES: [&str; 3] = [
     r#"{"name":"fleet_total","value":1}"#,
@@ -48,13 +50,49 @@ fn two_gateways_are_one_series_where_instance_is_empty() {
     Edition::each(|edition| {
         for (setting, series) in [("true", 1), ("false", 2)] {
             let mut rigs = [(); 2].map(|()| Rig::with(&[("Metrics__EmptyInstance", setting)]));
-            let mut both = job("gateways", 0, INTERVAL);
-            let targets = rigs.each_ref().map(|rig| format!("127.0.0.1:{}", rig.gateway.port()));
-            both["static_configs"][0]["targets"] = Value::from(targets.to_vec());
             rigs.iter_mut().for_each(|rig| drop(rig.send(&SAMPLES[..1])));
-            let prometheus = Prometheus::with(edition, &json!({"scrape_configs": [both]}));
+            let prometheus = scraping(edition, rigs.each_ref().map(|rig| &rig.gateway));
             prometheus.wait_for_scrape();
             assert_eq!(prometheus.query("fleet_total").len(), series, "{setting}");
         }
     });
+}
+
+/// Exactly-once delivery: the totals are the same, so the series are.
+#[test]
+fn a_take_over_goes_on_as_the_same_series() {
+    Edition::each(|edition| {
+        let redis = RedisServer::start();
+        let builder = || {
+            let builder = GatewayBuilder::reading(&redis).set("Redis__LeaseSeconds", "1");
+            builder.set("Redis__Delivery", "exactly-once").set("Metrics__EmptyInstance", "true")
+        };
+        let mut owner = builder().start();
+        let standby = builder().start_unready();
+        let prometheus = scraping(edition, [&owner, &standby]);
+        let await_total = |expected: f64| {
+            wait_for(&format!("a total of {expected}"), || {
+                let total = prometheus.value("fleet_total");
+                if total == Some(expected) { Ok(()) } else { Err(format!("{total:?}")) }
+            });
+        };
+        redis.push(&[SAMPLES[0]; 10]);
+        await_total(10.0);
+        owner.signal("TERM");
+        assert_eq!(owner.wait_at_most(Duration::from_secs(10)).code(), Some(0));
+        redis.push(&[SAMPLES[0]; 5]);
+        await_total(15.0);
+        let tracks = prometheus.samples("fleet_total[10m]");
+        let [track] = &tracks[..] else { panic!("more than one series: {tracks:?}") };
+        assert_eq!(track.labels.get("instance"), None);
+        assert!(track.samples.is_sorted_by(|before, now| before.1 <= now.1), "{track:?}");
+    });
+}
+
+/// A Prometheus that scrapes two gateways by one job.
+fn scraping(edition: &Edition, gateways: [&Gateway; 2]) -> Prometheus {
+    let mut both = job("gateways", 0, INTERVAL);
+    let targets = gateways.map(|gateway| format!("127.0.0.1:{}", gateway.port()));
+    both["static_configs"][0]["targets"] = Value::from(targets.to_vec());
+    Prometheus::with(edition, &json!({"scrape_configs": [both]}))
 }
