@@ -68,14 +68,15 @@ need_prometheus() {
   return "$status"
 }
 
-# The OpenMetrics parser of Prometheus' own Python client judges our output.
-# PSG_PYTHON tells the tests which Python has it.
-need_openmetrics_parser() {
+# The OpenMetrics parser of Prometheus' own Python client judges our output,
+# Grafana's own types the dashboard. PSG_PYTHON tells the tests which Python has
+# them.
+need_python_judges() {
   local environment=$PWD/.cache/python
   PSG_PYTHON=$environment/bin/python
   export PSG_PYTHON
-  if ! "$PSG_PYTHON" -c 'import prometheus_client' 2>/dev/null; then
-    say "making a Python environment with prometheus-client"
+  if ! "$PSG_PYTHON" -c 'import prometheus_client, grafana_foundation_sdk' 2>/dev/null; then
+    say "making a Python environment with prometheus-client and grafana-foundation-sdk"
     make_environment "$environment" || { unset PSG_PYTHON; return 1; }
   fi
 }
@@ -85,5 +86,5 @@ make_environment() {
   # Debian's python3 without python3-venv has the module but not what it needs.
   python3 -c 'import venv, ensurepip' 2>/dev/null || install python3-venv || return
   python3 -m venv "$1" && "$1/bin/pip" --quiet install --disable-pip-version-check \
-    prometheus-client==0.26.0
+    prometheus-client==0.26.0 'grafana-foundation-sdk==1769699998!10.1.0'
 }

@@ -1,60 +1,153 @@
-//! The dashboards are whole, and ask for what there is.
+//! The dashboards are whole, and ask for what there is. That each query is
+//! answered is for `tests/gateway/prometheus/dashboard.rs` to tell.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::metrics::check_query;
+use crate::metrics::{check_query, named_labels};
 use crate::{path, yaml};
 
 const DASHBOARDS: &str = "compose/grafana/dashboards";
+const SCRIPT: &str = "tests/packaging/check_dashboard.py";
+const PACKAGE_IS_MISSING: i32 = 3;
 
-fn dashboards() -> Vec<Value> {
+/// Columns of a dashboard.
+const WIDTH: u64 = 24;
+
+fn files() -> Vec<PathBuf> {
     let files = fs::read_dir(path(DASHBOARDS)).expect("a folder of dashboards");
-    let files = files.map(|entry| entry.expect("an entry").path());
+    let files: Vec<PathBuf> = files.map(|entry| entry.expect("an entry").path()).collect();
+    assert!(!files.is_empty(), "there is a dashboard");
     files
-        .map(|file| {
-            let text = fs::read_to_string(&file).expect("a file");
-            serde_json::from_str(&text)
-                .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-        })
-        .collect()
 }
 
-/// Each `(panel's title, query)` of a dashboard.
-fn queries(dashboard: &Value) -> Vec<(&str, &str)> {
-    let panels = dashboard["panels"].as_array().expect("panels");
-    panels
-        .iter()
-        .flat_map(|panel| {
-            let title = panel["title"].as_str().expect("a panel has a title");
-            let targets = panel["targets"].as_array().expect("a panel has queries");
-            targets.iter().map(move |target| (title, target["expr"].as_str().expect("a query")))
-        })
-        .collect()
+fn dashboards() -> Vec<Value> {
+    let read = |file: PathBuf| {
+        let text = fs::read_to_string(&file).expect("a file");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    files().into_iter().map(read).collect()
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field].as_array().unwrap_or_else(|| panic!("no list {field} in {value}"))
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}"))
+}
+
+/// What is no headline.
+fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
+    list(dashboard, "panels").iter().filter(|panel| panel["type"] != "row")
 }
 
 #[test]
 fn dashboards_query_metrics_that_exist() {
-    let mut checked = 0;
     for dashboard in dashboards() {
-        for (panel, query) in queries(&dashboard) {
-            check_query(query).unwrap_or_else(|error| panic!("panel {panel}: {error}"));
-            checked += 1;
+        for panel in panels(&dashboard) {
+            let title = text(panel, "title");
+            assert!(!list(panel, "targets").is_empty(), "panel {title} asks for nothing");
+            for target in list(panel, "targets") {
+                let query = text(target, "expr");
+                check_query(query).unwrap_or_else(|error| panic!("panel {title}: {error}"));
+                check_legend(text(target, "legendFormat"), query);
+            }
+        }
+        for annotation in list(&dashboard["annotations"], "list") {
+            let query = text(&annotation["target"], "expr");
+            check_query(query).unwrap_or_else(|error| panic!("{annotation}: {error}"));
+        }
+        for variable in list(&dashboard["templating"], "list") {
+            let query = text(&variable["query"], "query");
+            check_query(query).unwrap_or_else(|error| panic!("{variable}: {error}"));
         }
     }
-    assert!(checked > 0, "no query was checked");
+}
+
+/// A label that a query has summed away would show as nothing.
+fn check_legend(legend: &str, query: &str) {
+    let labels = legend.split("{{").skip(1).map(|rest| rest.split("}}").next().expect("a part"));
+    for label in labels {
+        assert!(named_labels(query).contains(label), "{legend} of {query}");
+    }
 }
 
 #[test]
-fn dashboards_explain_themselves_and_have_a_datasource() {
+fn panels_explain_themselves_and_have_a_datasource() {
     let provisioned = yaml("compose/grafana/provisioning/datasources/prometheus.yaml");
     let uid = &provisioned["datasources"][0]["uid"];
     assert!(uid.is_string(), "{provisioned}");
     for dashboard in dashboards() {
-        for panel in dashboard["panels"].as_array().expect("panels") {
-            assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{panel}");
-            assert_eq!(&panel["datasource"]["uid"], uid, "{panel}");
+        for panel in panels(&dashboard) {
+            assert!(!text(panel, "description").is_empty(), "{panel}");
+            let targets = list(panel, "targets");
+            for source in targets.iter().chain([panel]) {
+                assert_eq!(&source["datasource"]["uid"], uid, "{source}");
+            }
+            let references = targets.iter().map(|target| text(target, "refId"));
+            assert_eq!(references.collect::<BTreeSet<_>>().len(), targets.len(), "{panel}");
+        }
+        let annotations = list(&dashboard["annotations"], "list");
+        for source in annotations.iter().chain(list(&dashboard["templating"], "list")) {
+            assert_eq!(&source["datasource"]["uid"], uid, "{source}");
         }
     }
+}
+
+#[test]
+fn each_panel_has_its_own_id_and_place() {
+    for dashboard in dashboards() {
+        let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
+        for panel in list(&dashboard, "panels") {
+            let title = text(panel, "title");
+            assert!(ids.insert(panel["id"].as_u64().expect("an id")), "the id of {title} is taken");
+            let of = |side: &str| panel["gridPos"][side].as_u64().expect("a number");
+            let (x, y, width, height) = (of("x"), of("y"), of("w"), of("h"));
+            assert!(width > 0 && height > 0 && x + width <= WIDTH, "{title} does not fit");
+            for cell in (x..x + width).flat_map(|x| (y..y + height).map(move |y| (x, y))) {
+                assert!(taken.insert(cell), "{title} lies over another panel");
+            }
+        }
+        // Grafana would move panels up into a gap.
+        let lines: BTreeSet<u64> = taken.iter().map(|(_, y)| *y).collect();
+        assert_eq!(lines.len() as u64, lines.last().expect("there are panels") + 1, "a gap");
+    }
+}
+
+#[test]
+fn dashboards_show_what_an_operator_asks_first() {
+    let all: String = dashboards().iter().map(Value::to_string).collect();
+    for name in [
+        "processed_metrics_total",
+        "redis_queue_pending_size",
+        "queue_lag_seconds",
+        "rejected_samples_total",
+        "series",
+        "apply_seconds_total",
+        "scrape_duration_seconds_bucket",
+        "redis_up",
+        "redis_errors_total",
+    ] {
+        assert!(all.contains(&format!("prom_stream_gateway_{name}{{")), "no panel has {name}");
+    }
+}
+
+/// Grafana's own types of dashboards, where the package is installed.
+#[test]
+fn grafana_knows_all_that_a_dashboard_says() {
+    let named = std::env::var("PSG_PYTHON");
+    let python = named.clone().unwrap_or_else(|_| "python3".into());
+    let output = match Command::new(&python).arg(path(SCRIPT)).args(files()).output() {
+        Err(_) if named.is_err() => return eprintln!("skipped: there is no {python}"),
+        output => output.expect("what PSG_PYTHON names runs"),
+    };
+    if output.status.code() == Some(PACKAGE_IS_MISSING) && named.is_err() {
+        return eprintln!("skipped: {python} has no package grafana_foundation_sdk");
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
