@@ -7,8 +7,11 @@
 
 ARG BUILDER_IMAGE=docker.io/library/rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=scratch
+# Where the binary comes from: compiled here, or prebuilt in the context, as
+# scripts/build-image.sh does where there is no registry to get a builder from.
+ARG BINARY=compiled
 
-FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILDER_IMAGE} AS builder
+FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILDER_IMAGE} AS compiled
 ARG TARGETARCH
 # What the binary says of itself in build_info: the source revision.
 ARG PSG_REVISION=unknown
@@ -28,6 +31,12 @@ RUN --mount=type=cache,id=cargo-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=cargo-target-${TARGETARCH},target=/build/target \
     scripts/build-static.sh "${TARGETARCH}" /out/prom-stream-gateway
 
+FROM scratch AS prebuilt
+COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY prom-stream-gateway /out/prom-stream-gateway
+
+FROM ${BINARY} AS binary
+
 FROM ${RUNTIME_IMAGE}
 ARG PSG_REVISION=unknown
 LABEL org.opencontainers.image.title="prom-stream-gateway" \
@@ -35,8 +44,8 @@ LABEL org.opencontainers.image.title="prom-stream-gateway" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${PSG_REVISION}"
 # For TLS to Redis.
-COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=builder /out/prom-stream-gateway /prom-stream-gateway
+COPY --from=binary /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binary /out/prom-stream-gateway /prom-stream-gateway
 # Where appsettings.json is looked for; empty unless one is mounted.
 WORKDIR /app
 # By number, since an empty image has no names; nobody's, without rights.

@@ -1,10 +1,15 @@
 //! `healthcheck`: whether the gateway on this machine answers, for a
-//! container's HEALTHCHECK.
+//! container's HEALTHCHECK. It knows no password and has no certificate: a
+//! gateway that asks for one is there too.
+
+mod tls;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
+
+use psg_actors::http::access::web_config::WebConfig;
 
 use crate::config::Outcome;
 
@@ -26,8 +31,13 @@ fn check(outcome: &Outcome) -> Result<(), String> {
     let config = outcome.config.as_ref().map_err(|_| "the configuration has problems")?;
     let listen = config.gateway.http.listen.first().ok_or("no listen address is configured")?;
     let address = reachable(*listen);
-    let status_line = ask(address).map_err(|error| format!("asking {address}: {error}"))?;
-    if is_ok(&status_line) {
+    let access = config.gateway.http.access.as_ref();
+    let access = access.map(|access| WebConfig::load(&access.file, access.probes_are_free));
+    let access = access.transpose()?;
+    let is_tls = access.as_ref().is_some_and(|access| access.tls.is_some());
+    let status_line = ask(address, is_tls).map_err(|error| format!("asking {address}: {error}"))?;
+    let wants_login = access.is_some_and(|access| !access.users.is_empty());
+    if is_status(&status_line, "200") || wants_login && is_status(&status_line, "401") {
         return Ok(());
     }
     let came = String::from_utf8_lossy(&status_line).escape_debug().to_string();
@@ -45,10 +55,21 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// The first bytes of the answer: version and status.
-fn ask(address: SocketAddr) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+fn ask(address: SocketAddr, is_tls: bool) -> io::Result<Vec<u8>> {
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
+    if !is_tls {
+        return converse(stream, address);
+    }
+    match converse(tls::over(stream, address)?, address) {
+        // It asks for a certificate, so it is there.
+        Err(error) if tls::wants_certificate(&error) => Ok(b"HTTP/1.1 200".to_vec()),
+        answer => answer,
+    }
+}
+
+fn converse(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<Vec<u8>> {
     let request =
         format!("GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
@@ -57,8 +78,8 @@ fn ask(address: SocketAddr) -> io::Result<Vec<u8>> {
     Ok(status_line)
 }
 
-fn is_ok(status_line: &[u8]) -> bool {
-    status_line.starts_with(b"HTTP/1.") && status_line.ends_with(b" 200")
+fn is_status(status_line: &[u8], status: &str) -> bool {
+    status_line.starts_with(b"HTTP/1.") && status_line.ends_with(format!(" {status}").as_bytes())
 }
 
 #[cfg(test)]
@@ -84,10 +105,10 @@ mod tests {
 
     fn healthy(answer: &'static str) -> bool {
         let (address, server) = serve(answer);
-        let status_line = ask(address).expect("an answer");
+        let status_line = ask(address, false).expect("an answer");
         let request = server.join().expect("the server ends");
         assert!(request.starts_with("GET /-/healthy HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
-        is_ok(&status_line)
+        is_status(&status_line, "200")
     }
 
     #[test]
@@ -104,7 +125,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);
-        assert!(ask(address).is_err());
+        assert!(ask(address, false).is_err());
     }
 
     #[test]

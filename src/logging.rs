@@ -50,11 +50,19 @@ where
     }
 }
 
+/// The crate that complains of each HTTP client which breaks off or talks
+/// nonsense, so that strangers could fill the log.
+const OF_STRANGERS: &str = "actix_http";
+
 /// Our crates at `level`; others at most at `warn`, unless details were asked
 /// for.
 fn filter(level: LevelFilter) -> Targets {
-    let others = if level >= LevelFilter::DEBUG { level } else { level.min(LevelFilter::WARN) };
-    Targets::new().with_default(others).with_targets(OUR_CRATES.map(|name| (name, level)))
+    let details = level >= LevelFilter::DEBUG;
+    let others = if details { level } else { level.min(LevelFilter::WARN) };
+    Targets::new()
+        .with_default(others)
+        .with_target(OF_STRANGERS, if details { level } else { LevelFilter::OFF })
+        .with_targets(OUR_CRATES.map(|name| (name, level)))
 }
 
 #[cfg(test)]
@@ -62,7 +70,7 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    use tracing::{debug, info, warn};
+    use tracing::{debug, error, info, warn};
 
     use super::*;
 
@@ -122,9 +130,16 @@ mod tests {
                 warn!(target: "actix_server", "[theirs warn]");
                 info!(target: "actix_server", "[theirs info]");
                 debug!(target: "actix_server", "[theirs debug]");
+                error!(target: "actix_http::h1::dispatcher", "[strangers]");
             });
-            let all =
-                ["[ours info]", "[ours debug]", "[theirs warn]", "[theirs info]", "[theirs debug]"];
+            let all = [
+                "[ours info]",
+                "[ours debug]",
+                "[theirs warn]",
+                "[theirs info]",
+                "[theirs debug]",
+                "[strangers]",
+            ];
             let found: Vec<&str> = all.into_iter().filter(|part| text.contains(part)).collect();
             assert_eq!(found, expected, "{level}");
         };
@@ -134,7 +149,14 @@ mod tests {
         check(LevelFilter::INFO, &["[ours info]", "[theirs warn]"]);
         check(
             LevelFilter::DEBUG,
-            &["[ours info]", "[ours debug]", "[theirs warn]", "[theirs info]", "[theirs debug]"],
+            &[
+                "[ours info]",
+                "[ours debug]",
+                "[theirs warn]",
+                "[theirs info]",
+                "[theirs debug]",
+                "[strangers]",
+            ],
         );
     }
 

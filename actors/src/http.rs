@@ -1,38 +1,34 @@
 //! The HTTP side: who may ask what, and what is answered.
 
+pub mod access;
 pub mod admin;
 mod cardinality;
+mod connection;
 mod metrics;
 mod negotiate;
 mod probes;
 mod rejects;
+mod server;
 mod status;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::header::ALLOW;
-use actix_web::middleware::Compress;
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpResponse, HttpServer, Resource};
+use actix_web::web;
+use actix_web::{HttpResponse, Resource};
 
+use self::access::Access;
 use crate::gate::Gate;
+use crate::listen;
 use crate::rejects::RejectBoard;
 use crate::scrape::ScrapeHandle;
 use crate::settings::HttpSettings;
 use crate::shard_set::ShardSet;
 use crate::status::{StatusBoard, model};
-
-/// Threads that serve HTTP. Each scrape is rendered elsewhere; these copy.
-const WORKERS: usize = 2;
-/// How long a client may take to send its request's head.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long answers under way may take after a stop, in seconds.
-const SHUTDOWN_SECONDS: u64 = 3;
 
 /// What the handlers work with.
 #[derive(Debug, Clone)]
@@ -93,7 +89,7 @@ pub struct Route {
 pub static ROUTES: &[Route] = &[
     Route {
         path: "/metrics",
-        meaning: "All series: Prometheus text 0.0.4, or OpenMetrics 1.0.0 where `Accept` prefers it; gzip where `Accept-Encoding` allows it. 503 where no complete answer can be given.",
+        meaning: "All series: Prometheus text 0.0.4, or OpenMetrics 1.0.0 where `Accept` prefers it; zstd or gzip where `Accept-Encoding` allows it. 503 where no complete answer can be given.",
         resource: |resource| get_and_head(resource, metrics::metrics),
     },
     Route {
@@ -107,12 +103,12 @@ pub static ROUTES: &[Route] = &[
         resource: |resource| get_and_head(resource, probes::root),
     },
     Route {
-        path: "/-/healthy",
+        path: probes::HEALTHY,
         meaning: "200 while the process serves: for liveness probes.",
         resource: |resource| get_and_head(resource, probes::healthy),
     },
     Route {
-        path: "/-/ready",
+        path: probes::READY,
         meaning: "200 while the queue can be read, else 503 and the reason: for readiness probes.",
         resource: |resource| get_and_head(resource, probes::ready),
     },
@@ -146,26 +142,17 @@ pub static ROUTES: &[Route] = &[
 
 /// Binds the addresses; serves once the server is awaited.
 pub fn bind(settings: &HttpSettings, state: HttpState) -> io::Result<HttpSide> {
-    let data = Data::new(state);
-    let app = move || {
-        let routes = |config: &mut web::ServiceConfig| {
-            for route in ROUTES {
-                config.service((route.resource)(web::resource(route.path)));
-            }
-        };
-        App::new().app_data(data.clone()).wrap(Compress::default()).configure(routes)
-    };
-    let mut server = HttpServer::new(app)
-        .workers(WORKERS)
-        .disable_signals()
-        .client_request_timeout(REQUEST_TIMEOUT)
-        .shutdown_timeout(SHUTDOWN_SECONDS);
+    let access = settings.access.as_ref().map(Access::open).transpose()?.map(Arc::new);
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
     for address in &settings.listen {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-        server = server.bind(address).map_err(named)?;
+        let listener = listen::tcp(*address).map_err(named)?;
+        addresses.push(listener.local_addr()?);
+        listeners.push(listener);
     }
-    let addresses = server.addrs();
-    let server = server.run();
+    let room = listen::make_room_for(settings.max_connections, "Http.MaxConnections");
+    let server = server::serve(listeners, room, state, access)?;
     Ok(HttpSide { handle: server.handle(), server, addresses })
 }
 

@@ -20,6 +20,8 @@ pub mod reject_log;
 pub mod rejects;
 pub mod dead_letters;
 pub mod cluster_key;
+mod byte_stream;
+mod listen;
 pub mod gate;
 pub mod doom;
 pub mod backoff;

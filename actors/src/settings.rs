@@ -265,4 +265,17 @@ pub struct HttpSettings {
     pub enable_admin: bool,
     /// Whether refused payloads are shown.
     pub expose_payloads: bool,
+    /// Connections at a time; at least 1.
+    pub max_connections: usize,
+    /// Who may use it; `None` lets everyone.
+    pub access: Option<AccessSettings>,
+}
+
+/// Who may use the HTTP side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessSettings {
+    /// The file that says it.
+    pub file: PathBuf,
+    /// Whether probes are answered to everyone.
+    pub probes_are_free: bool,
 }

@@ -1,6 +1,7 @@
 //! The checked stage: text becomes settings, and every problem is named.
 
 mod embedded;
+mod http;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use std::time::Duration;
 use psg_actors::cluster_key::key_beside;
 use psg_actors::dead_letters::ACCOUNT;
 use psg_actors::settings::{
-    DeadLetterSettings, GatewaySettings, HttpSettings, MetricSettings, OnceTuning, QueueSettings,
-    RedisTarget, ShardSettings, StateFileSettings,
+    DeadLetterSettings, GatewaySettings, MetricSettings, OnceTuning, QueueSettings, RedisTarget,
+    ShardSettings, StateFileSettings,
 };
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -64,11 +65,7 @@ impl<'a> Checker<'a> {
             metrics: self.metrics(),
             shards: self.shards(queue.once.is_some()),
             queue,
-            http: HttpSettings {
-                listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses),
-                enable_admin: self.flag(&HTTP_ENABLE_ADMIN),
-                expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
-            },
+            http: self.http(),
         };
         if gateway.queue.once.is_some() && gateway.metrics.state_file.is_some() {
             let name = &self.sources.given(&METRICS_STATE_FILE).name;
@@ -283,6 +280,13 @@ impl<'a> Checker<'a> {
         self.read(setting, |kind, text| {
             if kind.accepts(text) { Ok(text.to_owned()) } else { Err(unlike(kind, text)) }
         })
+    }
+
+    /// A path, where it is not empty.
+    fn path(&mut self, setting: &'static Setting) -> Option<PathBuf> {
+        let text = self.text(setting);
+        let path = Path::new(text.trim());
+        (!path.as_os_str().is_empty()).then(|| path.to_owned())
     }
 
     fn flag(&mut self, setting: &'static Setting) -> bool {

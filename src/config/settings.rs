@@ -222,8 +222,12 @@ settings! {
     HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag, Built;
     /// Whether `/api/v1/rejects` shows payloads, which may hold what is not for everyone.
     HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag, Built;
-    /// TLS and passwords for the HTTP side: a web-config file as other Prometheus exporters take it.
-    HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text, Reserved;
+    /// File with TLS, client certificates and passwords for the HTTP side, in the web-config format of Prometheus' exporters; empty is plain HTTP for everyone.
+    HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text, Built;
+    /// Whether `/-/healthy` and `/-/ready` are answered without password and client certificate.
+    HTTP_EXEMPT_HEALTH_ENDPOINTS = "Http.ExemptHealthEndpoints", Value("false"), Kind::Flag, Built;
+    /// HTTP connections at a time, each a file descriptor; more wait to be accepted.
+    HTTP_MAX_CONNECTIONS = "Http.MaxConnections", Value("1024"), whole(2, 1_000_000), Built;
 
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
     EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket, Built;

@@ -62,7 +62,7 @@ fn a_slash_at_the_end_answers_too() {
 }
 
 #[test]
-fn gzip_only_for_who_accepts_it() {
+fn compressed_only_for_who_accepts_it() {
     let mut rig = Rig::start();
     let payloads: Vec<String> = (0..500)
         .map(|i| format!(r#"{{"type":"gauge","name":"g","value":{i},"labels":{{"i":"{i}"}}}}"#))
@@ -76,6 +76,12 @@ fn gzip_only_for_who_accepts_it() {
         (Some("gzip, deflate, br"), Some("gzip")),
         (Some("gzip;q=1.0, identity;q=0.5"), Some("gzip")),
         (Some("gzip;q=0"), None),
+        (Some("zstd"), Some("zstd")),
+        (Some("zstd;q=0.5, gzip;q=0.8"), Some("gzip")),
+        (Some("zstd;q=0.8, gzip;q=0.5"), Some("zstd")),
+        (Some("gzip, zstd"), Some("zstd")),
+        (Some("gzip, zstd;q=0"), Some("gzip")),
+        (Some("zstd;q=0"), None),
         (Some("unheard-of"), None),
     ];
     for (accept, encoding) in cases {

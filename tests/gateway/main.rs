@@ -32,6 +32,8 @@ mod embedded;
 mod dead_letters;
 mod faults;
 mod hostile;
+mod slow;
+mod web_config;
 
 mod once;
 mod chaos;

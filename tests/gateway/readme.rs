@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::demo;
 use crate::support::process::free_port;
 use crate::support::redis::QUEUE;
+use crate::support::tls::Certificates;
 use crate::support::{GatewayBuilder, RedisServer, Rig, wait_for};
 
 const README: &str = include_str!("../../README.md");
@@ -36,6 +37,7 @@ const TESTS: [&str; 12] = [
     "prometheus",
     "recording-rules",
     "acl",
+    "web-config",
 ];
 
 /// How long a program may take that finds no Redis: it must not wait for one.
@@ -307,4 +309,16 @@ pub fn must_be_there(is_there: bool, what: &str) -> bool {
         let _ = writeln!(std::io::stderr(), "skipped: there is no {what}");
     }
     is_there
+}
+
+#[test]
+fn the_web_config_is_a_sound_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let certificates = Certificates::create(folder.path(), &["localhost"]);
+    fs::copy(&certificates.authority, folder.path().join("clients.pem")).expect("copied");
+    let file = folder.path().join("web.yml");
+    fs::write(&file, block("web-config")).expect("written");
+    let builder = GatewayBuilder::bare().set("Http__ConfigFile", &file);
+    let finished = builder.arguments(&["check-config"]).finish();
+    assert_eq!(finished.code(), 0, "{}", finished.output());
 }

@@ -6,6 +6,16 @@ use actix_web::web::Data;
 
 use super::HttpState;
 
+/// Whether the process works.
+pub const HEALTHY: &str = "/-/healthy";
+/// Whether it is ready.
+pub const READY: &str = "/-/ready";
+
+/// Whether that is the path of a probe.
+pub fn is_probe(path: &str) -> bool {
+    [HEALTHY, READY].contains(&path)
+}
+
 /// `/`: the reference's health check, whatever Redis does.
 pub async fn root() -> HttpResponse {
     plain("ok")

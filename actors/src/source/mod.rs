@@ -1,7 +1,6 @@
 //! A queue source: where elements come from. It has one verb, [`QueueSource::take`];
 //! the loop around it (routing, backing off, stopping) is the reader's.
 
-mod byte_stream;
 pub mod redis;
 pub mod embedded;
 

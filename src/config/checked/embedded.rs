@@ -1,6 +1,5 @@
 //! The settings of the embedded queue, and those that it can't go with.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use psg_actors::settings::{EmbeddedSettings, ListenAddress, Login, ServerTls};
@@ -115,12 +114,5 @@ impl Checker<'_> {
         };
         self.problems.push(Problem::new(self.sources.given(set).name, problem));
         None
-    }
-
-    /// A path, where it is not empty.
-    fn path(&mut self, setting: &'static Setting) -> Option<PathBuf> {
-        let text = self.text(setting);
-        let path = Path::new(text.trim());
-        (!path.as_os_str().is_empty()).then(|| path.to_owned())
     }
 }

@@ -101,6 +101,20 @@ impl GatewayBuilder {
         self.start_when("/-/healthy")
     }
 
+    /// Starts it and waits until it says that it listens, whatever it asks of
+    /// clients.
+    pub fn start_listening(self) -> Gateway {
+        let mut gateway = Gateway { process: self.spawn(), port: self.port, _folder: self.folder };
+        wait_for("it to listen", || {
+            if let Some(status) = gateway.process.ended() {
+                panic!("the gateway ended while it started: {status}: {:?}", gateway.log());
+            }
+            let log = gateway.log().join("\n");
+            if log.contains("\"listening\"") { Ok(()) } else { Err(log) }
+        });
+        gateway
+    }
+
     /// Runs it to its end.
     pub fn finish(self) -> Finished {
         let mut process = self.spawn();

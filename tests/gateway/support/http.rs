@@ -23,7 +23,8 @@ impl Reply {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text, uncompressed where `Content-Encoding` says gzip.
+    /// The body as text, uncompressed where `Content-Encoding` says gzip or
+    /// zstd.
     pub fn text(&self) -> String {
         let mut text = String::new();
         match self.header("content-encoding") {
@@ -31,6 +32,10 @@ impl Reply {
                 .read_to_string(&mut text)
                 .map(|_| text)
                 .expect("the body is gzip"),
+            Some("zstd") => {
+                let text = zstd::decode_all(self.body.as_slice()).expect("the body is zstd");
+                String::from_utf8(text).expect("the body is UTF-8")
+            }
             None | Some("identity") => {
                 String::from_utf8(self.body.clone()).expect("the body is UTF-8")
             }

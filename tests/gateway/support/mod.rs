@@ -4,6 +4,7 @@
 pub mod exposition;
 pub mod gateway;
 pub mod http;
+pub mod https;
 pub mod process;
 pub mod prometheus;
 pub mod redis;

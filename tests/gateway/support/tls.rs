@@ -1,9 +1,11 @@
-//! A certificate authority for one test, and a server certificate from it.
+//! A certificate authority for one test, and certificates from it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
 
 /// PEM files in a folder.
 #[derive(Debug)]
@@ -14,6 +16,16 @@ pub struct Certificates {
     pub certificate: PathBuf,
     /// The server's private key.
     pub key: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A client's certificate and key, in PEM.
+#[derive(Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
 }
 
 impl Certificates {
@@ -41,6 +53,16 @@ impl Certificates {
             authority: write("authority.pem", authority_certificate.pem()),
             certificate: write("server.pem", certificate.pem()),
             key: write("server.key", key.serialize_pem()),
+            issuer,
         }
+    }
+
+    /// A client of that URI.
+    pub fn client(&self, uri: &str) -> Identity {
+        let mut client = CertificateParams::new(Vec::new()).expect("no name is bad");
+        client.subject_alt_names = vec![SanType::URI(uri.try_into().expect("ASCII"))];
+        let key = KeyPair::generate().expect("a key");
+        let certificate = client.signed_by(&key, &self.issuer).expect("a certificate");
+        Identity { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 }

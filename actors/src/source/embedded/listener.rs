@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -21,12 +19,10 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::Connection;
 use super::service::Service;
 use super::stream::{ClientStream, prepare};
+use crate::listen;
 use crate::settings::ListenAddress;
 use crate::source::ErrorKind;
 use crate::stop::StopSignal;
-
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -37,9 +33,6 @@ const CLIENTS_END: Duration = Duration::from_secs(2);
 /// How long nothing is accepted after accepting has failed, mostly for want of
 /// file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// File descriptors that are kept for everything but clients.
-const OTHER_DESCRIPTORS: u64 = 128;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -68,7 +61,7 @@ impl Listening {
     pub fn bind(address: &ListenAddress) -> io::Result<Self> {
         let named = |cause: io::Error| io::Error::new(cause.kind(), format!("{address}: {cause}"));
         match address {
-            ListenAddress::Tcp(address) => bind_tcp(*address).map(Listening::Tcp).map_err(named),
+            ListenAddress::Tcp(address) => listen::tcp(*address).map(Listening::Tcp).map_err(named),
             ListenAddress::Unix(path) => bind_unix(path).map_err(named),
         }
     }
@@ -101,15 +94,6 @@ impl Drop for SocketPath {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
 /// A socket that nobody listens on any more is left from a process that was
 /// killed.
 fn bind_unix(path: &Path) -> io::Result<Listening> {
@@ -121,27 +105,6 @@ fn bind_unix(path: &Path) -> io::Result<Listening> {
     let listener = UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;
     Ok(Listening::Unix(listener, SocketPath(path.to_owned())))
-}
-
-/// Raises the limit of file descriptors as far as the system lets us; how many
-/// clients there can be, at most `wanted`.
-pub fn make_room_for(wanted: usize) -> usize {
-    let limits = getrlimit(Resource::Nofile);
-    let needed = wanted as u64 + OTHER_DESCRIPTORS;
-    let most = limits.maximum.unwrap_or(u64::MAX);
-    let raised = Rlimit { current: Some(needed.min(most)), maximum: limits.maximum };
-    let is_enough = limits.current.is_none_or(|current| current >= needed);
-    if is_enough || (setrlimit(Resource::Nofile, raised).is_ok() && needed <= most) {
-        return wanted;
-    }
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let clients = usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(wanted);
-    tracing::warn!(
-        wanted,
-        clients,
-        "the limit of open files (ulimit -n) is too low for Embedded.MaxConnections"
-    );
-    clients.max(1)
 }
 
 /// Accepts and serves clients until the stop signal, then closes the service.

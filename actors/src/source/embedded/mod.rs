@@ -40,6 +40,7 @@ pub use self::stream::server_config;
 use self::listener::{Listening, Treatment};
 use self::queue::Exit;
 use self::service::{Place, Service};
+use crate::listen;
 use crate::self_metrics::{RedisMetrics, WorkerMetrics};
 use crate::settings::{EmbeddedSettings, QueueSettings};
 use crate::stop::StopSignal;
@@ -75,7 +76,10 @@ impl EmbeddedQueue {
         let listening = Listening::bind(&settings.listen)?;
         let address = listening.tcp_address();
         let settings = EmbeddedSettings {
-            max_connections: listener::make_room_for(settings.max_connections),
+            max_connections: listen::make_room_for(
+                settings.max_connections,
+                "Embedded.MaxConnections",
+            ),
             ..settings.clone()
         };
         let (entry, exit) = queue::queue(settings.max_queue_bytes, Arc::clone(&metrics));

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::super::byte_stream::ByteStream;
+use crate::byte_stream::ByteStream;
 
 /// When and how often it is asked whether a silent peer is still there, as in
 /// Redis: after 5 minutes, then thrice.

@@ -12,9 +12,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::super::byte_stream::ByteStream;
 use super::super::{ErrorKind, SourceError};
 use super::error::{error, io_failed};
+use crate::byte_stream::ByteStream;
 use crate::settings::{Endpoint, RedisTarget, TlsSettings};
 
 /// How long the peer may take to acknowledge what was sent to it, before TCP

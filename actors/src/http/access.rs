@@ -1,0 +1,261 @@
+//! Who may use the HTTP side: the file of [`web_config`], read anew while it is
+//! in use, and what it asks of each connection and each request.
+//!
+//! A change counts within a second. A file that became bad closes the HTTP side
+//! until it is good again: what it takes away may be why it was changed.
+
+mod client_certificates;
+mod duration;
+mod passwords;
+mod tls;
+pub mod web_config;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ServerConfig;
+
+use self::passwords::{Passwords, Verdict};
+use self::web_config::{Rate, WebConfig};
+use super::probes;
+use crate::settings::AccessSettings;
+
+/// How old what was read of the file may be.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Who may use the HTTP side.
+pub struct Access {
+    settings: AccessSettings,
+    is_tls: bool,
+    loaded: Mutex<Loaded>,
+    passwords: Passwords,
+    bucket: Mutex<Option<Bucket>>,
+}
+
+/// What was read of the file, and when; `None` where it was bad.
+struct Loaded {
+    config: Option<Arc<WebConfig>>,
+    at: Instant,
+}
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The file is bad.
+    #[error("the configuration of the HTTP side can't be used")]
+    BadFile,
+    /// There were too many.
+    #[error("too many requests")]
+    TooMany,
+    /// The client has no certificate.
+    #[error("a client certificate is needed")]
+    NoCertificate,
+    /// User or password are wrong or missing.
+    #[error("user and password are needed")]
+    Unknown,
+    /// Too many passwords wait to be checked.
+    #[error("too many passwords are being checked")]
+    Busy,
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> actix_web::http::StatusCode {
+        use actix_web::http::StatusCode;
+        match self {
+            Refusal::BadFile => StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::NoCertificate => StatusCode::FORBIDDEN,
+            Refusal::Unknown => StatusCode::UNAUTHORIZED,
+            Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status_code());
+        match self {
+            Refusal::Unknown => {
+                answer.insert_header((WWW_AUTHENTICATE, "Basic realm=\"prom-stream-gateway\""));
+            }
+            Refusal::TooMany | Refusal::Busy => {
+                answer.insert_header((RETRY_AFTER, "1"));
+            }
+            Refusal::BadFile | Refusal::NoCertificate => {}
+        }
+        answer.body(format!("{self}\n"))
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Reads the file; a bad one is an error.
+    pub fn open(settings: &AccessSettings) -> io::Result<Self> {
+        let config = load(settings).map_err(io::Error::other)?;
+        let (is_tls, at) = (config.tls.is_some(), Instant::now());
+        Ok(Self {
+            settings: settings.clone(),
+            is_tls,
+            loaded: Mutex::new(Loaded { config: Some(Arc::new(config)), at }),
+            passwords: Passwords::start()?,
+            bucket: Mutex::default(),
+        })
+    }
+
+    /// Whether connections begin with a TLS handshake; never changes.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// What a connection that begins now is encrypted with; `None` where the
+    /// file is bad.
+    pub fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.config().and_then(|config| config.tls.clone())
+    }
+
+    /// What the file says now; reads it anew where that is not known.
+    pub fn config(&self) -> Option<Arc<WebConfig>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.at.elapsed() >= FRESH {
+            let was_good = loaded.config.is_some();
+            let read = load(&self.settings).and_then(|config| self.same_protocol(config));
+            match &read {
+                Err(cause) if was_good => {
+                    tracing::error!(%cause, "HTTP is closed until its configuration is good again");
+                }
+                Ok(_) if !was_good => tracing::info!("the configuration of HTTP is good again"),
+                Ok(_) | Err(_) => {}
+            }
+            *loaded = Loaded { config: read.ok().map(Arc::new), at: Instant::now() };
+        }
+        loaded.config.clone()
+    }
+
+    fn same_protocol(&self, config: WebConfig) -> Result<WebConfig, String> {
+        if config.tls.is_some() == self.is_tls {
+            return Ok(config);
+        }
+        let what = if self.is_tls { "went from" } else { "came into" };
+        let file = self.settings.file.display();
+        Err(format!("{file}: tls_server_config {what} it, which needs a restart"))
+    }
+
+    /// Whether a request may be answered, as the file says now.
+    pub async fn admit(
+        &self,
+        config: Option<&WebConfig>,
+        request: &ServiceRequest,
+        has_certificate: bool,
+    ) -> Result<(), Refusal> {
+        if self.settings.probes_are_free && probes::is_probe(request.path()) {
+            return Ok(());
+        }
+        let config = config.ok_or(Refusal::BadFile)?;
+        if config.rate.is_some_and(|rate| !self.take_token(rate)) {
+            return Err(Refusal::TooMany);
+        }
+        if config.wants_certificate && !has_certificate {
+            return Err(Refusal::NoCertificate);
+        }
+        if config.users.is_empty() {
+            return Ok(());
+        }
+        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let (user, password) = header.and_then(credentials).ok_or(Refusal::Unknown)?;
+        match self.passwords.check(&config.users, &user, &password).await {
+            Verdict::Right => Ok(()),
+            Verdict::Wrong => Err(Refusal::Unknown),
+            Verdict::Busy => Err(Refusal::Busy),
+        }
+    }
+
+    fn take_token(&self, rate: Rate) -> bool {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
+    }
+}
+
+fn load(settings: &AccessSettings) -> Result<WebConfig, String> {
+    WebConfig::load(&settings.file, settings.probes_are_free)
+}
+
+/// User and password of a header `Authorization: Basic …`.
+fn credentials(header: &str) -> Option<(String, Vec<u8>)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let user = std::str::from_utf8(&decoded[..colon]).ok()?.to_owned();
+    Some((user, decoded[colon + 1..].to_vec()))
+}
+
+/// A bucket of tokens, of which each request takes one.
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(rate: Rate, now: Instant) -> Self {
+        Self { tokens: f64::from(rate.burst), at: now }
+    }
+
+    fn take(&mut self, rate: Rate, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        let tokens = self.tokens + since / rate.interval.as_secs_f64();
+        self.tokens = tokens.min(f64::from(rate.burst));
+        self.at = now;
+        let has_one = self.tokens >= 1.0;
+        if has_one {
+            self.tokens -= 1.0;
+        }
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_of_a_header() {
+        let check = |header: &str, expected: Option<(&str, &str)>| {
+            let expected = expected.map(|(user, word)| (user.to_owned(), word.as_bytes().to_vec()));
+            assert_eq!(credentials(header), expected, "{header}");
+        };
+        check("Basic YW5uOm9uZQ==", Some(("ann", "one")));
+        check("basic YW5uOm9uZQ==", Some(("ann", "one")));
+        check("Basic YW5uOm9uOmU=", Some(("ann", "on:e")));
+        check("Basic Og==", Some(("", "")));
+        check("Basic YW5u", None);
+        check("Basic !", None);
+        check("Bearer YW5uOm9uZQ==", None);
+        check("Basic", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_its_rate() {
+        let rate = Rate { interval: Duration::from_millis(100), burst: 2 };
+        let begin = Instant::now();
+        let mut bucket = Bucket::full(rate, begin);
+        let mut taken_at = |ms: u64| bucket.take(rate, begin + Duration::from_millis(ms));
+        assert!(taken_at(0) && taken_at(0) && !taken_at(0));
+        assert!(!taken_at(90) && taken_at(101) && !taken_at(150));
+        assert!(taken_at(900) && taken_at(900) && !taken_at(900), "no more than the burst");
+    }
+}

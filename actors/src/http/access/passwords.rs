@@ -1,0 +1,240 @@
+//! Users and their passwords. What is stored of a password is a bcrypt hash,
+//! which takes long to check on purpose; so one thread of low priority checks
+//! one at a time, and what it found is remembered under a keyed hash.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use bcrypt::HashParts;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use ring::hmac;
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+use tokio::sync::oneshot;
+
+/// Checks that may wait; more are refused.
+const WAITING: usize = 64;
+/// Verdicts that are remembered of each kind.
+const REMEMBERED: usize = 256;
+/// How much the thread stands back behind all others.
+const NICENESS: i32 = 10;
+
+/// Users and the hashes of their passwords.
+pub struct Users {
+    hashes: BTreeMap<String, String>,
+    /// The costliest of these, to be checked for a user who is not there, so
+    /// that time does not tell who is.
+    decoy: Option<String>,
+}
+
+impl Users {
+    /// These; or what is wrong with one, without its hash.
+    pub fn new(hashes: BTreeMap<String, String>) -> Result<Self, String> {
+        let mut costliest = None;
+        for (user, hash) in &hashes {
+            let parts = HashParts::from_str(hash).map_err(|_| {
+                format!(".{user}: expected a bcrypt hash such as $2y$10$…, came something else")
+            })?;
+            costliest = costliest.max(Some((parts.get_cost(), hash)));
+        }
+        let decoy = costliest.map(|(_, hash)| hash.clone());
+        Ok(Self { hashes, decoy })
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.hashes.keys()).finish()
+    }
+}
+
+/// What is thought of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the user's.
+    Right,
+    /// It is not, or there is no such user.
+    Wrong,
+    /// Too many wait to be checked.
+    Busy,
+}
+
+/// Checks passwords.
+pub struct Passwords {
+    jobs: Sender<Job>,
+    key: hmac::Key,
+    remembered: Mutex<Remembered>,
+}
+
+/// Verdicts by the keyed hash of what they are on. Those on wrong passwords,
+/// which anybody can make, don't push out those on right ones.
+#[derive(Default)]
+struct Remembered {
+    right: HashMap<[u8; 32], ()>,
+    wrong: HashMap<[u8; 32], ()>,
+}
+
+struct Job {
+    hash: String,
+    password: Vec<u8>,
+    reply: oneshot::Sender<bool>,
+}
+
+impl Passwords {
+    /// Starts the thread, which ends with this.
+    pub fn start() -> io::Result<Self> {
+        let (jobs, waiting) = bounded(WAITING);
+        std::thread::Builder::new().name("passwords".into()).spawn(move || check_all(&waiting))?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>());
+        Ok(Self { jobs, key, remembered: Mutex::default() })
+    }
+
+    /// Whether that is the user's password.
+    pub async fn check(&self, users: &Users, user: &str, password: &[u8]) -> Verdict {
+        let known = users.hashes.get(user);
+        let Some(hash) = known.or(users.decoy.as_ref()) else { return Verdict::Wrong };
+        let tag = self.tag(user, hash, password);
+        if let Some(verdict) = self.remembered().get(&tag) {
+            return verdict;
+        }
+        let (reply, verdict) = oneshot::channel();
+        let job = Job { hash: hash.clone(), password: password.to_vec(), reply };
+        match self.jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Verdict::Busy,
+        }
+        let Ok(matches) = verdict.await else { return Verdict::Busy };
+        let verdict = if matches && known.is_some() { Verdict::Right } else { Verdict::Wrong };
+        self.remembered().insert(tag, verdict);
+        verdict
+    }
+
+    /// Of user, hash and password: with another hash nothing is remembered.
+    fn tag(&self, user: &str, hash: &str, password: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [user.as_bytes(), hash.as_bytes(), password] {
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part);
+        }
+        context.sign().as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    fn get(&self, tag: &[u8; 32]) -> Option<Verdict> {
+        if self.right.contains_key(tag) {
+            return Some(Verdict::Right);
+        }
+        self.wrong.contains_key(tag).then_some(Verdict::Wrong)
+    }
+
+    fn insert(&mut self, tag: [u8; 32], verdict: Verdict) {
+        let verdicts = match verdict {
+            Verdict::Right => &mut self.right,
+            Verdict::Wrong => &mut self.wrong,
+            Verdict::Busy => return,
+        };
+        if verdicts.len() >= REMEMBERED {
+            verdicts.clear();
+        }
+        verdicts.insert(tag, ());
+    }
+}
+
+fn check_all(jobs: &Receiver<Job>) {
+    // Where that is not allowed it takes its share like everybody.
+    let _ = setpriority_process(Some(gettid()), NICENESS);
+    for job in jobs {
+        // Nobody waits for a client that has left.
+        if job.reply.is_closed() {
+            continue;
+        }
+        let matches = bcrypt::verify(&job.password, &job.hash).unwrap_or(false);
+        let _ = job.reply.send(matches);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(pairs: &[(&str, &str, u32)]) -> Users {
+        let hash = |password: &str, cost| bcrypt::hash(password, cost).expect("a hash");
+        let hashes = pairs.iter().map(|(user, word, cost)| (user.to_string(), hash(word, *cost)));
+        Users::new(hashes.collect()).expect("sound hashes")
+    }
+
+    #[actix_rt::test]
+    async fn only_the_own_password_of_a_user_is_right() {
+        let users = users(&[("ann", "one", 4), ("bob", "two", 4)]);
+        let passwords = Passwords::start().expect("a thread");
+        // Twice, since the second verdict is a remembered one.
+        for _ in 0..2 {
+            for (user, password, expected) in [
+                ("ann", "one", Verdict::Right),
+                ("bob", "two", Verdict::Right),
+                ("ann", "two", Verdict::Wrong),
+                ("ann", "", Verdict::Wrong),
+                ("nobody", "one", Verdict::Wrong),
+                ("", "", Verdict::Wrong),
+            ] {
+                let verdict = passwords.check(&users, user, password.as_bytes()).await;
+                assert_eq!(verdict, expected, "{user} {password}");
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_remembered_password_is_forgotten_with_its_hash() {
+        let passwords = Passwords::start().expect("a thread");
+        let old = users(&[("ann", "one", 4)]);
+        assert_eq!(passwords.check(&old, "ann", b"one").await, Verdict::Right);
+        let new = users(&[("ann", "two", 4)]);
+        assert_eq!(passwords.check(&new, "ann", b"one").await, Verdict::Wrong);
+        assert_eq!(passwords.check(&new, "ann", b"two").await, Verdict::Right);
+    }
+
+    #[actix_rt::test]
+    async fn wrong_passwords_do_not_push_out_right_ones() {
+        let users = users(&[("ann", "one", 4)]);
+        let passwords = Passwords::start().expect("a thread");
+        assert_eq!(passwords.check(&users, "ann", b"one").await, Verdict::Right);
+        for i in 0..=REMEMBERED {
+            let word = i.to_string();
+            assert_eq!(passwords.check(&users, "ann", word.as_bytes()).await, Verdict::Wrong);
+        }
+        assert_eq!(passwords.remembered().right.len(), 1);
+        assert!(passwords.remembered().wrong.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn who_is_not_there_costs_as_much_as_the_costliest_who_is() {
+        let users = users(&[("ann", "one", 4), ("bob", "two", 6), ("cid", "three", 5)]);
+        let decoy = users.decoy.as_deref().expect("there are users");
+        assert_eq!(HashParts::from_str(decoy).expect("a hash").get_cost(), 6);
+    }
+
+    #[test]
+    fn hashes_of_other_tools_are_taken_and_nothing_else() {
+        // Of htpasswd -nBC 10, and of the toolkit's own documentation.
+        let given = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+        assert!(Users::new(BTreeMap::from([("a".into(), given.into())])).is_ok());
+        for bad in ["", "hunter2", "$1$abc", "$2y$10$short"] {
+            let error = Users::new(BTreeMap::from([("a".into(), bad.into())])).err();
+            let error = error.unwrap_or_else(|| panic!("{bad} is taken"));
+            assert!(error.starts_with(".a: expected a bcrypt hash"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

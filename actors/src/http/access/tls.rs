@@ -1,0 +1,199 @@
+//! The section `tls_server_config`: how TLS is spoken. Names are Go's, as in
+//! every such file; a name of what rustls does not do is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde::Deserialize;
+
+use super::client_certificates::{self, Policy};
+
+/// The section as it stands in the file.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSection {
+    cert: String,
+    key: String,
+    cert_file: String,
+    key_file: String,
+    client_auth_type: String,
+    client_ca: String,
+    client_ca_file: String,
+    client_allowed_sans: Option<Vec<String>>,
+    cipher_suites: Vec<String>,
+    curve_preferences: Vec<String>,
+    min_version: Option<String>,
+    max_version: Option<String>,
+    prefer_server_cipher_suites: Option<bool>,
+}
+
+/// How TLS is spoken.
+pub struct Tls {
+    /// For each connection.
+    pub config: Arc<ServerConfig>,
+    /// Whether a client has to show a certificate.
+    pub wants_certificate: bool,
+}
+
+/// Go's names of the cipher suites of TLS 1.2 that there are.
+const SUITES: [(&str, SupportedCipherSuite); 6] = {
+    use rustls::crypto::ring::cipher_suite::*;
+    [
+        ("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+        ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+        (
+            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        ),
+        ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+        ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+        (
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+            TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        ),
+    ]
+};
+
+/// Those of TLS 1.3, which are always on, as in Go.
+const SUITES_OF_TLS13: [(&str, SupportedCipherSuite); 3] = {
+    use rustls::crypto::ring::cipher_suite::*;
+    [
+        ("TLS_AES_256_GCM_SHA384", TLS13_AES_256_GCM_SHA384),
+        ("TLS_AES_128_GCM_SHA256", TLS13_AES_128_GCM_SHA256),
+        ("TLS_CHACHA20_POLY1305_SHA256", TLS13_CHACHA20_POLY1305_SHA256),
+    ]
+};
+
+const CURVES: [(&str, &dyn SupportedKxGroup); 3] = [
+    ("X25519", ring::kx_group::X25519),
+    ("CurveP256", ring::kx_group::SECP256R1),
+    ("CurveP384", ring::kx_group::SECP384R1),
+];
+
+const VERSIONS: [(&str, &SupportedProtocolVersion); 2] = [("TLS12", &TLS12), ("TLS13", &TLS13)];
+
+impl TlsSection {
+    /// Whether it asks for TLS at all.
+    pub fn says_anything(&self) -> bool {
+        let texts = [&self.cert, &self.key, &self.cert_file, &self.key_file];
+        let of_clients = [&self.client_auth_type, &self.client_ca, &self.client_ca_file];
+        texts.into_iter().chain(of_clients).any(|text| !text.is_empty())
+            || self.client_allowed_sans.is_some()
+            || !self.cipher_suites.is_empty()
+            || !self.curve_preferences.is_empty()
+            || self.min_version.is_some()
+            || self.max_version.is_some()
+            || self.prefer_server_cipher_suites.is_some()
+    }
+}
+
+/// Reads the files that a section names; or the field that is wrong, and how.
+pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Result<Tls, String> {
+    let certificate = Pem::of("cert", &section.cert, &section.cert_file, folder)?;
+    let key = Pem::of("key", &section.key, &section.key_file, folder)?;
+    let missing = |name: &str| format!("{name}: expected {name} or {name}_file, came neither");
+    let certificate = certificate.ok_or_else(|| missing("cert"))?;
+    let key = key.ok_or_else(|| missing("key"))?;
+    let chain = certificate.certificates()?;
+    let private = PrivateKeyDer::from_pem_slice(&key.text)
+        .map_err(|_| format!("{}: expected a private key in PEM, came something else", key.from))?;
+
+    let policy = Policy::of(&section.client_auth_type)?;
+    let provider = Arc::new(provider(section)?);
+    let authorities = Pem::of("client_ca", &section.client_ca, &section.client_ca_file, folder)?;
+    let authorities = authorities.map(|pem| pem.certificates()).transpose()?;
+    let clients = client_certificates::verifier(
+        policy,
+        authorities,
+        section.client_allowed_sans.as_deref(),
+        probes_are_free,
+        &provider,
+    )?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions(section)?)
+        .map_err(|cause| format!("cipher_suites: {cause}"))?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain, private)
+        .map_err(|cause| format!("{}: {cause}", certificate.from))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.ignore_client_order = section.prefer_server_cipher_suites.unwrap_or(true);
+    Ok(Tls { config: Arc::new(config), wants_certificate: policy.is_mandatory() })
+}
+
+/// A text in PEM, and the field that it is from.
+struct Pem {
+    from: String,
+    text: Vec<u8>,
+}
+
+impl Pem {
+    /// The text of `name` or of the file of `name_file`; both are one too many.
+    fn of(name: &str, text: &str, file: &str, folder: &Path) -> Result<Option<Self>, String> {
+        match (text.is_empty(), file.is_empty()) {
+            (true, true) => Ok(None),
+            (false, true) => Ok(Some(Self { from: name.to_owned(), text: text.into() })),
+            (true, false) => {
+                let path: PathBuf = folder.join(file);
+                let from = format!("{name}_file: {}", path.display());
+                let text = fs::read(&path).map_err(|cause| format!("{from}: {cause}"))?;
+                Ok(Some(Self { from, text }))
+            }
+            (false, false) => Err(format!("{name}: expected {name} or {name}_file, came both")),
+        }
+    }
+
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let unlike = || format!("{}: expected certificates in PEM, came something else", self.from);
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.text).collect();
+        found.ok().filter(|found| !found.is_empty()).ok_or_else(unlike)
+    }
+}
+
+/// The cryptography that the section leaves.
+fn provider(section: &TlsSection) -> Result<CryptoProvider, String> {
+    let mut provider = ring::default_provider();
+    if !section.cipher_suites.is_empty() {
+        let all: Vec<_> = SUITES_OF_TLS13.into_iter().chain(SUITES).collect();
+        let wanted = named("cipher_suites", &section.cipher_suites, &all)?;
+        let of_tls12 = wanted.into_iter().filter(|suite| suite.tls13().is_none());
+        provider.cipher_suites =
+            SUITES_OF_TLS13.into_iter().map(|(_, suite)| suite).chain(of_tls12).collect();
+    }
+    if !section.curve_preferences.is_empty() {
+        provider.kx_groups = named("curve_preferences", &section.curve_preferences, &CURVES)?;
+    }
+    Ok(provider)
+}
+
+fn versions(section: &TlsSection) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
+    let place = |field, version: &Option<String>, default: usize| match version {
+        None => Ok(default),
+        Some(name) => one_of(field, name, &VERSIONS).map(|(place, _)| place),
+    };
+    let least = place("min_version", &section.min_version, 0)?;
+    let most = place("max_version", &section.max_version, VERSIONS.len() - 1)?;
+    if least > most {
+        return Err("max_version: expected at least min_version, came less".to_owned());
+    }
+    Ok(VERSIONS[least..=most].iter().map(|(_, version)| *version).collect())
+}
+
+/// What these names stand for.
+fn named<T: Copy>(field: &str, names: &[String], all: &[(&str, T)]) -> Result<Vec<T>, String> {
+    names.iter().map(|name| one_of(field, name, all).map(|(_, found)| found)).collect()
+}
+
+/// What that name stands for, and its place in the list.
+fn one_of<T: Copy>(field: &str, name: &str, all: &[(&str, T)]) -> Result<(usize, T), String> {
+    let place = all.iter().position(|(known, _)| *known == name);
+    place.map(|place| (place, all[place].1)).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|(known, _)| *known).collect();
+        format!("{field}: expected one of {}, came {name:?}", names.join(", "))
+    })
+}

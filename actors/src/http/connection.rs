@@ -1,0 +1,318 @@
+//! A connection of the HTTP side, and how long its client may take. Every turn
+//! of the conversation has a deadline: the request has to arrive, the answer
+//! has to be taken. Whoever is too slow is cut off, so that slow clients cost
+//! others nothing but a place for that long.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
+
+use crate::byte_stream::ByteStream;
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// To send a request, from its first byte on or from the connection's begin.
+    pub request: Duration,
+    /// Between an answer and the next request.
+    pub idle: Duration,
+    /// To take an answer.
+    pub answer: Duration,
+}
+
+/// An answer may take longer than any Prometheus waits for it.
+pub const TIMES: Times = Times {
+    request: Duration::from_secs(5),
+    idle: Duration::from_secs(5),
+    answer: Duration::from_secs(120),
+};
+
+/// How much later than the HTTP server we are, which can say goodbye.
+const GRACE: Duration = Duration::from_secs(1);
+/// Bytes of one request, head and body.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// An accepted connection.
+pub struct Connection {
+    stream: ByteStream<TlsStream<TcpStream>>,
+    turn: Rc<Turn>,
+    /// Made where somebody is waited for, and set anew when the turn changes.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// Whose turn it is, shared with who answers the requests.
+#[derive(Debug)]
+pub struct Turn {
+    phase: Cell<Phase>,
+    deadline: Cell<Instant>,
+    times: Times,
+    /// Bytes that came since the last answer ended.
+    came: Cell<usize>,
+    has_certificate: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing of a request has come.
+    Waiting,
+    /// A part of one has.
+    Asking,
+    /// One is being answered.
+    Answering,
+    /// The last part of an answer is on its way into the socket.
+    Ending,
+}
+
+impl Connection {
+    /// A connection whose first request is to come.
+    pub fn new(stream: ByteStream<TlsStream<TcpStream>>, times: Times) -> Self {
+        let has_certificate = match &stream {
+            ByteStream::Tls(tls) => tls.get_ref().1.peer_certificates().is_some(),
+            ByteStream::Tcp(_) | ByteStream::Unix(_) => false,
+        };
+        Self { stream, turn: Rc::new(Turn::new(times, has_certificate)), timer: None }
+    }
+
+    /// Whose turn it is.
+    pub fn turn(&self) -> Rc<Turn> {
+        Rc::clone(&self.turn)
+    }
+
+    /// What a poll comes to: a client that is waited for beyond its deadline is
+    /// an error.
+    fn in_time<T>(
+        &mut self,
+        polled: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_pending() && self.is_late(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
+
+    /// Whether the deadline has passed; if not, the task is woken when it does.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let deadline = self.turn.deadline.get();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context).is_ready()
+    }
+}
+
+impl Turn {
+    fn new(times: Times, has_certificate: bool) -> Self {
+        Self {
+            phase: Cell::new(Phase::Waiting),
+            deadline: Cell::new(Instant::now() + times.request + GRACE),
+            times,
+            came: Cell::new(0),
+            has_certificate,
+        }
+    }
+
+    /// Whether the client has shown a certificate.
+    pub fn has_certificate(&self) -> bool {
+        self.has_certificate
+    }
+
+    /// A request has come and is being answered, until the answer that this
+    /// gives is dropped.
+    pub fn answer(self: &Rc<Self>) -> Answer {
+        self.enter(Phase::Answering, self.times.answer);
+        Answer(Rc::clone(self))
+    }
+
+    fn enter(&self, phase: Phase, time: Duration) {
+        self.phase.set(phase);
+        self.deadline.set(Instant::now() + time);
+    }
+
+    /// Notes bytes of a request; false where they are too many.
+    fn note(&self, bytes: usize) -> bool {
+        if self.phase.get() == Phase::Waiting {
+            self.enter(Phase::Asking, self.times.request + GRACE);
+        }
+        self.came.set(self.came.get() + bytes);
+        self.came.get() <= MAX_REQUEST_BYTES
+    }
+
+    /// Notes that all that was written is in the socket.
+    fn flushed(&self) {
+        if self.phase.get() == Phase::Ending {
+            self.came.set(0);
+            self.enter(Phase::Waiting, self.times.idle + GRACE);
+        }
+    }
+}
+
+/// An answer under way.
+#[derive(Debug)]
+pub struct Answer(Rc<Turn>);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // The deadline stays: what is written has to be taken too.
+        self.0.phase.set(Phase::Ending);
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let came = buffer.filled().len() - before;
+        if came > 0 && !this.turn.note(came) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        this.in_time(polled, context)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.in_time(polled, context)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_flush(context);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            this.turn.flushed();
+            // Nobody may poll again before the new deadline.
+            if this.is_late(context) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        this.in_time(polled, context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_shutdown(context);
+        this.in_time(polled, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SHORT: Times = Times {
+        request: Duration::ZERO,
+        idle: Duration::from_secs(60),
+        answer: Duration::from_millis(300),
+    };
+
+    /// A connection, and its client.
+    async fn pair(times: Times) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let client = TcpStream::connect(address).await.expect("it listens");
+        let (stream, _) = listener.accept().await.expect("a client");
+        (Connection::new(ByteStream::Tcp(stream), times), client)
+    }
+
+    #[actix_rt::test]
+    async fn a_request_that_does_not_come_is_not_waited_for() {
+        let (mut connection, mut client) = pair(SHORT).await;
+        client.write_all(b"GET / HT").await.expect("sent");
+        let mut buffer = [0; 8];
+        connection.read_exact(&mut buffer).await.expect("that much has come");
+        let error = connection.read(&mut buffer).await.expect_err("no more comes");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[actix_rt::test]
+    async fn a_request_without_an_end_is_cut() {
+        let (mut connection, mut client) = pair(TIMES).await;
+        let (mut buffer, mut came) = (vec![0; 1024], 0);
+        let endless = async { while client.write_all(&[b'a'; 1024]).await.is_ok() {} };
+        let read = async {
+            loop {
+                match connection.read(&mut buffer).await {
+                    Ok(bytes) => came += bytes,
+                    Err(error) => return error.kind(),
+                }
+            }
+        };
+        tokio::select! {
+            () = endless => panic!("the client is faster cut than the server reads"),
+            kind = read => assert_eq!(kind, io::ErrorKind::InvalidData),
+        }
+        assert!(came <= MAX_REQUEST_BYTES, "{came}");
+    }
+
+    /// Writes without end and tells how long the client got.
+    async fn endless_answer(connection: &mut Connection) -> Duration {
+        let _answer = connection.turn().answer();
+        let began = Instant::now();
+        loop {
+            if let Err(error) = connection.write_all(&[b'a'; 65536]).await {
+                assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                return began.elapsed();
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn an_answer_has_to_be_taken_in_time() {
+        let (mut connection, client) = pair(SHORT).await;
+        let took = endless_answer(&mut connection).await;
+        assert!((SHORT.answer..SHORT.answer * 10).contains(&took), "{took:?}");
+        drop(client);
+    }
+
+    #[actix_rt::test]
+    async fn who_takes_an_answer_in_drops_is_cut_too() {
+        let (mut connection, mut client) = pair(SHORT).await;
+        let sips = async {
+            let mut sip = [0; 4096];
+            while client.read(&mut sip).await.is_ok_and(|bytes| bytes > 0) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = sips => panic!("the server ends it"),
+            took = endless_answer(&mut connection) => assert!(took >= SHORT.answer, "{took:?}"),
+        }
+    }
+
+    #[actix_rt::test]
+    async fn after_an_answer_another_time_counts() {
+        let (mut connection, mut client) = pair(SHORT).await;
+        drop(connection.turn().answer());
+        connection.write_all(b"done").await.expect("sent");
+        connection.flush().await.expect("sent");
+        let left = connection.turn.deadline.get() - Instant::now();
+        assert!(left > SHORT.answer + GRACE, "{left:?}");
+        client.write_all(b"G").await.expect("sent");
+        connection.read_u8().await.expect("it has come");
+        let left = connection.turn.deadline.get() - Instant::now();
+        assert!(left <= SHORT.request + GRACE, "{left:?}");
+    }
+}
