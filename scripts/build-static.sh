@@ -3,6 +3,9 @@
 # arm64, on a machine of either, and puts it where the second argument says.
 # Wants clang and, in /usr/include or $MUSL_INCLUDE, the musl headers of that
 # architecture (Debian: musl-dev:ARCHITECTURE).
+#
+# The same sources, Rust and clang give the same bytes, wherever the sources
+# lie: no path of this machine is in the binary.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,8 +26,10 @@ if command -v rustup >/dev/null; then rustup target add "$target"; fi
 
 # Cargo and the cc crate want the target in the names of their variables.
 lower=${target//-/_} upper=$(tr '[:lower:]-' '[:upper:]_' <<<"$target")
+registry=${CARGO_HOME:-$HOME/.cargo} compiler=$(rustc --print sysroot)
 export "CC_$lower=clang" "CARGO_TARGET_${upper}_LINKER=rust-lld"
-export "CFLAGS_$lower=--target=$machine-linux-musl -nostdlibinc -isystem $headers"
+export "CFLAGS_$lower=--target=$machine-linux-musl -nostdlibinc -isystem $headers -ffile-prefix-map=$PWD=/build -ffile-prefix-map=$registry=/cargo"
+export "CARGO_TARGET_${upper}_RUSTFLAGS=--remap-path-prefix=$PWD=/build --remap-path-prefix=$registry=/cargo --remap-path-prefix=$compiler=/rust"
 
 # Of the debug information, what names functions in a backtrace is enough here.
 cargo build --config 'profile.release.strip="debuginfo"' --release --locked \

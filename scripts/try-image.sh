@@ -66,9 +66,10 @@ until answers; do kill -0 "$gateway" || fail "it ended"; done
 (inside /prom-stream-gateway healthcheck) || fail "expected a healthy gateway"
 uid=$(awk '/^Uid/ { print $2 }' "/proc/$gateway/status")
 capabilities=$(awk '/^CapEff/ { print $2 }' "/proc/$gateway/status")
-[ "$uid" = 65532 ] && [ "$capabilities" = 0000000000000000 ] || fail "it has rights: $uid $capabilities"
+[ "$uid $capabilities" = '65532 0000000000000000' ] || fail "it has rights: $uid $capabilities"
 sample='{"name":"tried_total","value":2}' key=prom-stream-gateway:metric-queue
 exec 4<>"/dev/tcp/127.0.0.1/$queue"
+# shellcheck disable=SC2016 # dollars of the protocol
 printf '*3\r\n$5\r\nLPUSH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n' ${#key} "$key" ${#sample} "$sample" >&4
 read -r acknowledged <&4
 exec 4>&-

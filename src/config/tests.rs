@@ -84,6 +84,7 @@ const EFFECTIVE: &[&str] = &[
     "Http__ListenAddress=:1",
     "Http__ExposePayloads=true",
     "Http__EnableAdmin=true",
+    "Http__MaxConnections=26",
     "Metrics__OnSeriesLimit=overflow",
     "Metrics__StateFile=state",
     "Log__Format=json",
@@ -130,6 +131,8 @@ fn every_built_setting_has_its_effect() {
         "Embedded.AllowUnauthenticated",
         "Embedded.TlsCertificateFile",
         "Embedded.TlsKeyFile",
+        "Http.ConfigFile",
+        "Http.ExemptHealthEndpoints",
     ];
     let built = SETTINGS.iter().filter(|setting| setting.is_built()).count();
     let checked = EFFECTIVE.len() + of_embedded.len() + 1 + of_once.len() + checked_elsewhere.len();

@@ -1,7 +1,9 @@
 //! What ships around the program agrees with it: the image, the compose file,
-//! Prometheus' configuration and rules, and the dashboard.
+//! the examples for deploying, Prometheus' configuration and rules, and the
+//! dashboard.
 
 mod dashboards;
+mod deploy;
 mod metrics;
 mod rules;
 
