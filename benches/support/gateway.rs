@@ -142,6 +142,16 @@ impl Gateway {
         }
     }
 
+    /// The port of its HTTP side.
+    pub fn port(&self) -> Result<u16, Failure> {
+        Ok(self.url.rsplit(':').next().unwrap_or_default().parse()?)
+    }
+
+    /// Descriptors that it has open.
+    pub fn descriptors(&self) -> Result<usize, Failure> {
+        Ok(self.process.fd_count()?)
+    }
+
     /// Series that the gateway says it shows.
     pub fn shown_series(&self) -> Result<u64, Failure> {
         self.sums_of(["prom_stream_gateway_series{"]).map(|[series]| series)

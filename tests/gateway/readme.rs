@@ -24,7 +24,7 @@ const README: &str = include_str!("../../README.md");
 const TESTED_LANGUAGES: [&str; 7] = ["json", "jsonc", "yaml", "php", "python", "javascript", "go"];
 
 /// The names of the tests below.
-const TESTS: [&str; 12] = [
+const TESTS: [&str; 13] = [
     "push",
     "look",
     "seen",
