@@ -12,6 +12,8 @@
 mod route;
 mod template;
 mod parts;
+mod gate;
+mod label_sets;
 mod family_cache;
 mod series_cache;
 mod clock;
@@ -33,6 +35,7 @@ use crate::wire::Decoder;
 pub use overflow::OVERFLOW_LABELS;
 
 use family_cache::FamilyCache;
+use label_sets::LabelSets;
 use overflow::Overflow;
 use series_cache::{EntryId, SeriesCache, State};
 use template::TemplateCache;
@@ -67,6 +70,7 @@ pub struct Intake {
     families: FamilyCache,
     series: SeriesCache,
     templates: TemplateCache,
+    label_sets: LabelSets,
     page: Vec<Routed>,
     payloads: u32,
     unknown: Vec<(EntryId, SeriesKey)>,
@@ -172,6 +176,7 @@ impl Intake {
             families: FamilyCache::default(),
             series: SeriesCache::new(settings.cache_series),
             templates: TemplateCache::new(settings.cache_series),
+            label_sets: LabelSets::default(),
             page: Vec::new(),
             payloads: 0,
             unknown: Vec::new(),
@@ -288,6 +293,7 @@ impl Intake {
         }
         self.series.end_page(|leaving| {
             leaving.templates().for_each(|template| self.templates.forget(template));
+            leaving.label_set().into_iter().for_each(|labels| self.label_sets.forget(labels));
             if let Some((shard, slot)) = leaving.slot {
                 outcome.batches[shard.get()].forget.push(slot);
             }
@@ -308,6 +314,7 @@ mod tests {
     use crate::limits::SeriesLimits;
     use crate::metric::Moment;
     use crate::metric::summary::SummarySettings;
+    use crate::sample::{Kind, Labels};
     use crate::store::Store;
 
     /// Routes one payload as a page of its own; whether it was recognised.
@@ -350,6 +357,26 @@ mod tests {
         let mut recognised = (0..6).map(|value| route(&mut intake, &mut store, &payload(value)));
         assert!((0..3).all(|_| recognised.next() == Some(false)));
         assert!(recognised.all(|recognised| recognised));
+    }
+
+    /// The same for label sets.
+    #[test]
+    fn a_series_that_is_spelt_anew_each_time_is_found_by_its_labels() {
+        let (mut intake, mut store) = one_shard(10);
+        let payload = |value: u32, labels: &str| {
+            format!(r#"{{"value":{value},"timestamp":{value},"name":"n","labels":{{{labels}}}}}"#)
+        };
+        let labels = [crate::sample::Label { name: "a", value: "/" }];
+        let mut is_kept = |intake: &mut Intake| {
+            let family = intake.families.id_of("n");
+            intake.label_sets.find(Labels::from(&labels[..]), || family).is_some()
+        };
+        route(&mut intake, &mut store, &payload(1, r#""a":"/""#));
+        assert!(!is_kept(&mut intake), "it may never come again");
+        route(&mut intake, &mut store, &payload(2, r#" "a" : "\/" "#));
+        assert!(is_kept(&mut intake));
+        route(&mut intake, &mut store, &payload(3, r#""b":"","a":"\u002f""#));
+        assert_eq!(store.shown()[Kind::Counter as usize], 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use memchr::{memchr, memchr2};
 
 use crate::exposition::escape;
-use crate::sample::{Label, Labels};
+use crate::sample::Labels;
 
 /// The names of labels that are taken off every sample before it is judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,33 +42,48 @@ impl DropLabels {
 /// Renders label texts; keeps its buffers from one sample to the next.
 #[derive(Debug, Default)]
 pub struct LabelRenderer {
-    order: Vec<u16>,
+    order: Vec<Place>,
     canonical: String,
     as_sent: String,
 }
 
+/// A label on its way to its place: how its name begins, and which it is.
+type Place = (u64, u16);
+
 impl LabelRenderer {
     /// The canonical text of `labels`.
     pub fn canonical(&mut self, labels: Labels<'_>) -> &str {
-        self.canonical.clear();
-        if labels.iter().is_sorted_by(|left, right| left.name < right.name) {
-            labels.iter().for_each(|label| append(&mut self.canonical, label));
-            return &self.canonical;
+        let Self { order, canonical, .. } = self;
+        order.clear();
+        let places = labels.iter().enumerate();
+        order.extend(places.map(|(index, label)| (beginning(label.name), index as u16)));
+        let name = |place: &Place| labels.at(usize::from(place.1)).name;
+        let compare = |left: &Place, right: &Place| {
+            left.0.cmp(&right.0).then_with(|| name(left).cmp(name(right)))
+        };
+        if !order.is_sorted_by(|left, right| compare(left, right).is_lt()) {
+            order.sort_unstable_by(compare);
         }
-        self.order.clear();
-        self.order.extend(0..labels.len() as u16);
-        self.order.sort_unstable_by_key(|index| labels.at(usize::from(*index)).name);
-        for index in &self.order {
-            append(&mut self.canonical, labels.at(usize::from(*index)));
-        }
-        &self.canonical
+        canonical.clear();
+        order.iter().for_each(|(_, index)| append(canonical, labels, usize::from(*index)));
+        canonical
     }
 
     /// The text with the labels in the order in which they were sent.
     pub fn as_sent(&mut self, labels: Labels<'_>) -> &str {
         self.as_sent.clear();
-        labels.iter().for_each(|label| append(&mut self.as_sent, label));
+        (0..labels.len()).for_each(|index| append(&mut self.as_sent, labels, index));
         &self.as_sent
+    }
+}
+
+/// The first eight bytes, as a number that orders as they do; fewer are as if
+/// zeros followed, which no name has.
+fn beginning(name: &str) -> u64 {
+    let name = name.as_bytes();
+    match name.first_chunk() {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => name.iter().rfold(0, |number, byte| number >> 8 | u64::from(*byte) << 56),
     }
 }
 
@@ -101,19 +116,24 @@ fn end_of_value(quoted: &str) -> usize {
     bytes.len()
 }
 
-fn append(out: &mut String, label: Label<'_>) {
+fn append(out: &mut String, labels: Labels<'_>, index: usize) {
+    let label = labels.at(index);
     if !out.is_empty() {
         out.push(',');
     }
     out.push_str(label.name);
     out.push_str("=\"");
-    escape::append_label_value(out, label.value);
+    match labels.is_plain(index) {
+        true => out.push_str(label.value),
+        false => escape::append_label_value(out, label.value),
+    }
     out.push('"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Label;
 
     fn check(labels: &[(&str, &str)], canonical: &str, as_sent: &str) {
         let labels: Vec<Label<'_>> =
@@ -134,6 +154,11 @@ mod tests {
             r#"b="2",_x="1",A="3""#,
         );
         check(&[("a", "\"\\\n")], r#"a="\"\\\n""#, r#"a="\"\\\n""#);
+        check(
+            &[("long_name_2", "1"), ("long_nam", "2"), ("long_name_1", "3"), ("long_na", "4")],
+            r#"long_na="4",long_nam="2",long_name_1="3",long_name_2="1""#,
+            r#"long_name_2="1",long_nam="2",long_name_1="3",long_na="4""#,
+        );
     }
 
     #[test]

@@ -118,6 +118,16 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// Whether the value of the label at `index` is known to have nothing that
+    /// the exposition formats escape: in JSON that is escaped as well.
+    #[inline]
+    pub(crate) fn is_plain(&self, index: usize) -> bool {
+        match self.0 {
+            LabelSource::Decoded { labels, texts } => texts.is_verbatim(labels[index].value),
+            LabelSource::Listed(_) => false,
+        }
+    }
+
     /// The labels one by one.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Label<'a>> + Clone + use<'a> {

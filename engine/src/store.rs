@@ -59,7 +59,7 @@ pub struct Store {
     free: Vec<Slot>,
     /// Finds slots by family and label text. Keyed by a hash of this process'
     /// own, since a stranger can make series that collide under a fixed one.
-    index: HashTable<Slot>,
+    index: HashTable<Indexed>,
     hasher: RandomState,
     /// The shown series of each family.
     listings: Listings,
@@ -118,6 +118,14 @@ struct Series {
 }
 
 const _: () = assert!(size_of::<Option<Series>>() == 64);
+
+/// A series in the index. With its hash, so that a table which grows does not
+/// visit every series.
+#[derive(Debug, Clone, Copy)]
+struct Indexed {
+    slot: Slot,
+    hash: u32,
+}
 
 /// What a reader sends a shard: values for slots that it holds, in the order
 /// in which they were taken, then the slots that it holds no longer.
@@ -268,12 +276,13 @@ impl Store {
     }
 
     fn find(&self, index_hash: u32, family: &Family, labels: &str) -> Option<Slot> {
-        let same = |slot: &Slot| {
-            self.slots[slot.0 as usize].as_ref().is_some_and(|series| {
-                series.family.uid() == family.uid() && *series.labels == *labels
-            })
+        let same = |found: &Indexed| {
+            found.hash == index_hash
+                && self.slots[found.slot.0 as usize].as_ref().is_some_and(|series| {
+                    series.family.uid() == family.uid() && *series.labels == *labels
+                })
         };
-        self.index.find(spread(index_hash), same).copied()
+        self.index.find(spread(index_hash), same).map(|found| found.slot)
     }
 
     fn insert(&mut self, series: Series) -> Slot {
@@ -288,10 +297,8 @@ impl Store {
                 Slot((self.slots.len() - 1) as u32)
             }
         };
-        let slots = &self.slots;
-        let hash_of =
-            |slot: &Slot| slots[slot.0 as usize].as_ref().map_or(0, |s| spread(s.index_hash));
-        self.index.insert_unique(spread(index_hash), slot, hash_of);
+        let indexed = Indexed { slot, hash: index_hash };
+        self.index.insert_unique(spread(index_hash), indexed, |other| spread(other.hash));
         self.changes.slot_filled(slot);
         slot
     }
@@ -330,8 +337,8 @@ impl Store {
             return;
         }
         let Some(series) = self.slots[slot.0 as usize].take() else { return };
-        if let Ok(entry) = self.index.find_entry(spread(series.index_hash), |found| *found == slot)
-        {
+        let is_it = |found: &Indexed| found.slot == slot;
+        if let Ok(entry) = self.index.find_entry(spread(series.index_hash), is_it) {
             entry.remove();
         }
         if series.has_own_ttl {

@@ -41,6 +41,11 @@ impl<T> ClockSlab<T> {
         self.cells.get(number as usize)?.as_ref()
     }
 
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        self.cells.get_mut(number as usize)?.as_mut()
+    }
+
     /// Gives the entry another round.
     #[inline]
     pub fn touch(&mut self, number: u32) {

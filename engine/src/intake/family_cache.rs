@@ -23,13 +23,19 @@ pub struct FamilyCache {
 /// A family's number in one cache. It is used again once the family has left
 /// the catalog: then no series of it is known to the reader any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FamilyId(u32);
+pub struct FamilyId(pub u32);
 
 impl FamilyCache {
     /// The family of a number.
     #[inline]
     pub fn get(&self, id: FamilyId) -> Option<&Arc<Family>> {
         self.families[id.0 as usize].as_ref()
+    }
+
+    /// The number of the family that was last known by a name.
+    #[inline]
+    pub fn id_of(&self, name: &str) -> Option<FamilyId> {
+        self.ids.get(name).copied()
     }
 
     /// The family that takes `sample`, held; see [`Catalog::claim`].

@@ -17,10 +17,11 @@ impl Intake {
 
     #[cold]
     fn drop_retired(&mut self) {
-        let Self { series, families, templates, given_back, .. } = self;
+        let Self { series, families, templates, label_sets, given_back, .. } = self;
         let is_retired = |id| families.get(id).is_none_or(|family| family.is_retired());
         series.drop_families(is_retired, |leaving| {
             leaving.templates().for_each(|template| templates.forget(template));
+            leaving.label_set().into_iter().for_each(|labels| label_sets.forget(labels));
             given_back.extend(leaving.slot);
         });
         families.drop_retired();

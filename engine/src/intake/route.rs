@@ -4,12 +4,14 @@
 
 use std::sync::Arc;
 
-use super::series_cache::{EntryId, SeriesCache};
+use super::family_cache::FamilyId;
+use super::label_sets::LabelSets;
+use super::series_cache::{EntryId, SeriesCache, Spelling};
 use super::template::{Located, TemplateCache, Verdict};
 use super::{Intake, KEPT_ELEMENTS, Part, Routed};
 use crate::catalog::{Admission, Family};
 use crate::reject::Reject;
-use crate::sample::{Kind, Sample};
+use crate::sample::{Kind, Labels, Sample};
 use crate::series::SeriesKey;
 use crate::sharding::series_hash;
 use crate::store::Extra;
@@ -116,24 +118,42 @@ impl Intake {
         self.extras.push(Extra { index: self.page.len() as u32, timestamp, ttl });
     }
 
-    /// The long way: the decoder, the catalog, the cache of known series.
+    /// The long way: the decoder, and which series has these labels.
     fn decode(&mut self, payload: &[u8], located: Option<Located>) -> Result<Decoded, Reject> {
         let sample = self.decoder.decode(payload, self.taken_at)?;
-        let labels = self.renderer.canonical(sample.labels);
-        let hash = self.series.hash(sample.name, labels);
+        // A timestamp may be refused later, and is hardly ever sent again.
+        let located =
+            located.filter(|located| sample.timestamp.is_none() && located.is_at(sample.value_at));
         let families = &self.families;
-        let is_of = |family: &Arc<Family>| family.name() == sample.name;
-        let known = self.series.find(hash, labels, |id| families.get(id).is_some_and(is_of));
-        if let Some((entry, id)) = known
-            && let Some(family) = families.get(id).filter(|family| family.kind() == sample.kind)
+        let of_kind = |id: FamilyId| families.get(id).filter(|it| it.kind() == sample.kind);
+        let mut ways = Ways {
+            series: &mut self.series,
+            templates: &mut self.templates,
+            label_sets: &mut self.label_sets,
+        };
+        let by_name = || families.id_of(sample.name).filter(|id| of_kind(*id).is_some());
+        if let Some((entry, id)) = ways.label_sets.find(sample.labels, by_name)
+            && let Some(family) = of_kind(id)
         {
-            self.series.touch(entry);
             let fits = count_fit(family, &sample, &mut self.layout_mismatches);
-            // A timestamp may be refused later, and is hardly ever sent again.
-            let located = located.filter(|_| sample.timestamp.is_none());
-            if let Some(located) = located.filter(|located| located.is_at(sample.value_at)) {
-                let verdict = Verdict { entry, kind: sample.kind, fits, ttl: sample.ttl };
-                learn(&mut self.templates, &mut self.series, payload, &located, verdict);
+            ways.went(
+                payload,
+                located,
+                Verdict { entry, kind: sample.kind, fits, ttl: sample.ttl },
+            );
+            return Ok(Decoded::new(entry, &sample));
+        }
+        let labels = self.renderer.canonical(sample.labels);
+        let hash = ways.series.hash(sample.name, labels);
+        let is_of = |family: &Arc<Family>| family.name() == sample.name;
+        let known = ways.series.find(hash, labels, |id| families.get(id).is_some_and(is_of));
+        if let Some((entry, id)) = known
+            && let Some(family) = of_kind(id)
+        {
+            let fits = count_fit(family, &sample, &mut self.layout_mismatches);
+            let verdict = Verdict { entry, kind: sample.kind, fits, ttl: sample.ttl };
+            if ways.went(payload, located, verdict) == Repeats::No {
+                ways.keep_set(sample.labels, id, entry);
             }
             return Ok(Decoded::new(entry, &sample));
         }
@@ -157,6 +177,58 @@ impl Intake {
     }
 }
 
+/// The ways to a known series, shortest last: by its label text, by its label
+/// set, by a template.
+struct Ways<'a> {
+    series: &'a mut SeriesCache,
+    label_sets: &'a mut LabelSets,
+    templates: &'a mut TemplateCache,
+}
+
+/// Whether a series' payloads repeat, but for the value.
+#[derive(PartialEq, Eq)]
+enum Repeats {
+    /// This one did.
+    Yes,
+    /// They do not.
+    No,
+    /// It is too early to tell.
+    Unknown,
+}
+
+impl Ways<'_> {
+    /// A sample of a known series came by another way than a template: the next
+    /// may come by one if this was a spelling that comes back.
+    fn went(&mut self, payload: &[u8], located: Option<Located>, verdict: Verdict) -> Repeats {
+        self.series.touch(verdict.entry);
+        let Some(located) = located else { return Repeats::No };
+        let fingerprint = self.templates.fingerprint(payload, &located);
+        match self.series.spelling(verdict.entry, fingerprint) {
+            Spelling::First => Repeats::Unknown,
+            Spelling::Another => Repeats::No,
+            Spelling::SeenAgain => {
+                self.learn_template(payload, &located, verdict);
+                Repeats::Yes
+            }
+        }
+    }
+
+    fn learn_template(&mut self, payload: &[u8], located: &Located, verdict: Verdict) {
+        if let Some(template) = self.templates.learn(payload, located, verdict)
+            && let Some(oldest) = self.series.keep_template(verdict.entry, template)
+        {
+            self.templates.forget(oldest);
+        }
+    }
+
+    fn keep_set(&mut self, labels: Labels<'_>, family: FamilyId, entry: EntryId) {
+        let kept = self.series.label_set(entry);
+        if kept.is_none() {
+            *kept = self.label_sets.keep(labels, family, entry);
+        }
+    }
+}
+
 impl Decoded {
     fn new(entry: EntryId, sample: &Sample<'_>) -> Self {
         let Sample { kind, value, timestamp, ttl, .. } = *sample;
@@ -172,22 +244,4 @@ fn count_fit(family: &Family, sample: &Sample<'_>, mismatches: &mut u64) -> bool
         family.note_layout_mismatch(sample);
     }
     fits
-}
-
-fn learn(
-    templates: &mut TemplateCache,
-    series: &mut SeriesCache,
-    payload: &[u8],
-    located: &Located,
-    verdict: Verdict,
-) {
-    let fingerprint = templates.fingerprint(payload, located);
-    if !series.is_seen_again(verdict.entry, fingerprint) {
-        return;
-    }
-    if let Some(template) = templates.learn(payload, located, verdict)
-        && let Some(oldest) = series.keep_template(verdict.entry, template)
-    {
-        templates.forget(oldest);
-    }
 }

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use super::clock::ClockSlab;
 use super::family_cache::FamilyId;
+use super::label_sets::LabelSet;
 use super::template::TemplateId;
 use crate::reject::Reason;
 use crate::series::{Generation, Handle, Slot};
@@ -24,8 +25,10 @@ pub struct SeriesCache {
     /// What is known of each entry's series, by its number. Apart from the
     /// entries: this alone is read for every sample.
     states: Vec<State>,
-    /// The templates of each entry, by its number.
-    templates: Vec<Templates>,
+    /// The short ways to the series that have some. Apart from the entries: of
+    /// the series that come once, none is ever touched.
+    shortcuts: Vec<Shortcuts>,
+    free_shortcuts: Vec<u32>,
     table: HashTable<u32>,
     hasher: RandomState,
     capacity: usize,
@@ -45,15 +48,32 @@ struct Entry {
     hash: u64,
     labels: Arc<str>,
     family: FamilyId,
+    /// Where its shortcuts are; [`NO_SHORTCUTS`] before it has any.
+    shortcuts: u32,
 }
 
-/// The templates of one series, and the last spellings that were seen of it.
+const NO_SHORTCUTS: u32 = u32::MAX;
+
+/// The short ways to one series: its templates, the last spellings that were
+/// seen of it, and its label set.
 #[derive(Debug, Default)]
-struct Templates {
-    ids: [Option<TemplateId>; TEMPLATES_PER_SERIES],
+struct Shortcuts {
+    templates: [Option<TemplateId>; TEMPLATES_PER_SERIES],
     oldest: u8,
-    spellings: [u32; TEMPLATES_PER_SERIES],
     oldest_spelling: u8,
+    spellings: [u32; TEMPLATES_PER_SERIES],
+    labels: Option<LabelSet>,
+}
+
+/// Whether a series was spelt so before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// It is the first that is seen.
+    First,
+    /// There were others, not this one.
+    Another,
+    /// It comes back.
+    SeenAgain,
 }
 
 /// What is known of a series.
@@ -91,13 +111,26 @@ const _: () = assert!(size_of::<State>() == 8);
 pub struct Leaving {
     /// The slot on which a reference is given back.
     pub slot: Option<(ShardIndex, Slot)>,
-    templates: Templates,
+    shortcuts: Shortcuts,
 }
 
 impl Leaving {
     /// The templates that lead to the series.
     pub fn templates(&self) -> impl Iterator<Item = TemplateId> + '_ {
-        self.templates.ids.iter().flatten().copied()
+        self.shortcuts.templates.iter().flatten().copied()
+    }
+
+    /// The label set that leads to the series.
+    pub fn label_set(&self) -> Option<&LabelSet> {
+        self.shortcuts.labels.as_ref()
+    }
+}
+
+impl EntryId {
+    /// The entry of a number.
+    #[cfg(test)]
+    pub fn of(number: u32) -> Self {
+        Self(number)
     }
 }
 
@@ -107,7 +140,8 @@ impl SeriesCache {
         Self {
             entries: ClockSlab::default(),
             states: Vec::new(),
-            templates: Vec::new(),
+            shortcuts: Vec::new(),
+            free_shortcuts: Vec::new(),
             table: HashTable::new(),
             hasher: RandomState::default(),
             capacity,
@@ -141,10 +175,9 @@ impl SeriesCache {
 
     /// A new entry whose shard has yet to be asked.
     pub fn insert(&mut self, hash: u64, family: FamilyId, labels: Arc<str>) -> EntryId {
-        let number = self.entries.insert(Entry { hash, labels, family });
+        let number = self.entries.insert(Entry { hash, labels, family, shortcuts: NO_SHORTCUTS });
         if number as usize == self.states.len() {
             self.states.push(State::Unknown);
-            self.templates.push(Templates::default());
         } else {
             self.states[number as usize] = State::Unknown;
         }
@@ -163,14 +196,15 @@ impl SeriesCache {
     /// Whether one of the last spellings of the series had this fingerprint.
     /// If not, it is remembered: a spelling that comes back is worth a
     /// template, one that is new each time would be a cost each time.
-    pub fn is_seen_again(&mut self, id: EntryId, fingerprint: u32) -> bool {
-        let Templates { spellings, oldest_spelling, .. } = &mut self.templates[id.0 as usize];
+    pub fn spelling(&mut self, id: EntryId, fingerprint: u32) -> Spelling {
+        let Shortcuts { spellings, oldest_spelling, .. } = self.shortcuts(id);
         if spellings.contains(&fingerprint) {
-            return true;
+            return Spelling::SeenAgain;
         }
+        let is_first = spellings.iter().all(|spelling| *spelling == 0);
         spellings[usize::from(*oldest_spelling)] = fingerprint;
         *oldest_spelling = (*oldest_spelling + 1) % TEMPLATES_PER_SERIES as u8;
-        false
+        if is_first { Spelling::First } else { Spelling::Another }
     }
 
     /// The family of an entry's series.
@@ -181,10 +215,28 @@ impl SeriesCache {
     /// Keeps a template of the series, so that both leave together; returns
     /// the oldest one where there are too many.
     pub fn keep_template(&mut self, id: EntryId, template: TemplateId) -> Option<TemplateId> {
-        let Templates { ids, oldest, .. } = &mut self.templates[id.0 as usize];
-        let place = &mut ids[usize::from(*oldest)];
+        let Shortcuts { templates, oldest, .. } = self.shortcuts(id);
+        let place = &mut templates[usize::from(*oldest)];
         *oldest = (*oldest + 1) % TEMPLATES_PER_SERIES as u8;
         place.replace(template)
+    }
+
+    /// The label set of the series, once it has one; it leaves with the series.
+    pub fn label_set(&mut self, id: EntryId) -> &mut Option<LabelSet> {
+        &mut self.shortcuts(id).labels
+    }
+
+    fn shortcuts(&mut self, id: EntryId) -> &mut Shortcuts {
+        let Some(entry) = self.entries.get_mut(id.0) else {
+            unreachable!("an entry stays until the page ends")
+        };
+        if entry.shortcuts == NO_SHORTCUTS {
+            entry.shortcuts = self.free_shortcuts.pop().unwrap_or_else(|| {
+                self.shortcuts.push(Shortcuts::default());
+                (self.shortcuts.len() - 1) as u32
+            });
+        }
+        &mut self.shortcuts[entry.shortcuts as usize]
     }
 
     /// Takes the answer of the series' shard.
@@ -280,7 +332,12 @@ impl SeriesCache {
             }
             State::Folded { .. } | State::Unknown | State::Refused(_) => None,
         };
-        Leaving { slot, templates: std::mem::take(&mut self.templates[number as usize]) }
+        let mut leaving = Leaving { slot, shortcuts: Shortcuts::default() };
+        if entry.shortcuts != NO_SHORTCUTS {
+            leaving.shortcuts = std::mem::take(&mut self.shortcuts[entry.shortcuts as usize]);
+            self.free_shortcuts.push(entry.shortcuts);
+        }
+        leaving
     }
 }
 

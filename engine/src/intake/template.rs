@@ -15,6 +15,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use memchr::memmem::Finder;
 
+use super::gate::Gate;
 use super::parts::{PartId, Parts};
 use super::series_cache::EntryId;
 use crate::sample::Kind;
@@ -23,11 +24,6 @@ use crate::wire::number::parse_json_number;
 
 /// Bytes of template text that are kept for each series of the capacity.
 const BYTES_PER_SERIES: usize = 320;
-/// Payloads between two looks at whether templates are any use.
-const WINDOW: u32 = 4096;
-/// Windows to stay away after one in which they were none, at first; twice as
-/// many after each further one, up to the second.
-const WINDOWS_AWAY: (u32, u32) = (15, 127);
 
 /// The templates of one reader. Each belongs to a series of its cache, and
 /// leaves with it.
@@ -196,45 +192,4 @@ fn is_valid(value: f64, kind: Kind) -> bool {
 fn skip_space(payload: &[u8], from: usize) -> usize {
     let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     from + payload[from..].iter().take_while(space).count()
-}
-
-/// Stays away from looking for templates while none are found and none are
-/// learnt: with a new label value in each sample, the look is wasted.
-#[derive(Debug, Default)]
-struct Gate {
-    seen: u32,
-    useful: u32,
-    /// Payloads to let pass.
-    away: u32,
-    windows_away: u32,
-}
-
-impl Gate {
-    #[inline]
-    fn is_open(&mut self) -> bool {
-        if self.away > 0 {
-            self.away -= 1;
-            return false;
-        }
-        if self.seen == WINDOW {
-            self.end_window();
-        }
-        self.seen += 1;
-        true
-    }
-
-    fn end_window(&mut self) {
-        let (first, most) = WINDOWS_AWAY;
-        self.windows_away = match self.useful < WINDOW / 16 {
-            true => (self.windows_away * 2).clamp(first, most),
-            false => 0,
-        };
-        self.away = self.windows_away * WINDOW;
-        (self.seen, self.useful) = (0, 0);
-    }
-
-    #[inline]
-    fn was_useful(&mut self) {
-        self.useful += 1;
-    }
 }

@@ -173,6 +173,14 @@ fn kind(scanner: &mut Scanner<'_, '_>) -> Result<KindField, Expected> {
 }
 
 fn kind_of_text(text: &str) -> Option<Kind> {
+    // As nearly all producers write it.
+    match text {
+        "counter" => return Some(Kind::Counter),
+        "gauge" => return Some(Kind::Gauge),
+        "summary" => return Some(Kind::Summary),
+        "histogram" => return Some(Kind::Histogram),
+        _ => {}
+    }
     let word_is = |word: &str| Kind::ALL.into_iter().find(|kind| is_word(word, *kind));
     word_is(text).or_else(|| word_is(text.trim())).or_else(|| kind_of_digit(text.trim()))
 }

@@ -62,6 +62,13 @@ impl<'a> Texts<'a> {
         Self { payload, unescaped }
     }
 
+    /// Whether it stands in the payload as it is: without an escape, and so
+    /// without quotes, backslashes and line feeds.
+    #[inline]
+    pub(crate) fn is_verbatim(&self, text: Text) -> bool {
+        text.end <= self.payload.len()
+    }
+
     #[inline]
     pub(crate) fn get(&self, text: Text) -> &'a str {
         match text.start.checked_sub(self.payload.len()) {
