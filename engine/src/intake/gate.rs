@@ -3,7 +3,7 @@
 //! look is wasted.
 
 /// Payloads between two looks at whether looking is any use.
-const WINDOW: u32 = 4096;
+const WINDOW: u32 = 1024;
 /// Windows to stay away after one in which it was none, at first; twice as
 /// many after each further one, up to the second.
 const WINDOWS_AWAY: (u32, u32) = (15, 127);
