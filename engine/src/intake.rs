@@ -367,7 +367,7 @@ mod tests {
             format!(r#"{{"value":{value},"timestamp":{value},"name":"n","labels":{{{labels}}}}}"#)
         };
         let labels = [crate::sample::Label { name: "a", value: "/" }];
-        let mut is_kept = |intake: &mut Intake| {
+        let is_kept = |intake: &mut Intake| {
             let family = intake.families.id_of("n");
             intake.label_sets.find(Labels::from(&labels[..]), || family).is_some()
         };
