@@ -81,6 +81,18 @@ need_python_judges() {
   fi
 }
 
+# A Chromium looks at the status page, driven through playwright-core; axe-core
+# judges whether everybody can read it. Neither brings a browser of its own.
+need_browser() {
+  has chromium || has chromium-browser || has google-chrome || install chromium || return
+  if ! { has node && has npm; }; then install nodejs npm || return; fi
+  local libraries=$PWD/.cache/browser
+  [ -d "$libraries/node_modules/axe-core" ] && return
+  say "fetching playwright-core and axe-core"
+  npm install --silent --no-audit --no-fund --prefix "$libraries" \
+    playwright-core@1.65.1 axe-core@4.14.1
+}
+
 make_environment() {
   rm -rf "$1"
   # Debian's python3 without python3-venv has the module but not what it needs.

@@ -6,9 +6,11 @@ mod cardinality;
 mod connection;
 mod metrics;
 mod negotiate;
+mod page;
 mod probes;
 mod rejects;
 mod server;
+mod series;
 mod status;
 
 use std::fmt;
@@ -99,8 +101,8 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         path: "/",
-        meaning: "200 and `ok` while the process serves, whatever Redis does.",
-        resource: |resource| get_and_head(resource, probes::root),
+        meaning: "200 and `ok` while the process serves, whatever Redis does; for browsers (`Accept: text/html`) the status page.",
+        resource: |resource| get_and_head(resource, page::root),
     },
     Route {
         path: probes::HEALTHY,
@@ -126,6 +128,11 @@ pub static ROUTES: &[Route] = &[
         path: crate::cardinality::PATH,
         meaning: "Who has how much, as JSON: the 20 metrics with the most series, and the 20 label names with the most distinct values, exact up to 1,024 and estimated beyond. Looks at every series; one at a time.",
         resource: |resource| get_and_head(resource, cardinality::cardinality),
+    },
+    Route {
+        path: crate::search::PATH,
+        meaning: "Metrics by a part of their names, and what their series hold, as JSON: `name` and `labels` are parts, in any letter case, of a metric's name and of labels as `/metrics` prints them; `exact=true` takes `name` for all of it; `limit` bounds the series (100 where it is absent, at most 1,000; 0 is metrics alone). The 50 best metrics, those with the most series first. 503 where `/metrics` shows no totals.",
+        resource: |resource| get_and_head(resource, series::series),
     },
     Route {
         path: admin::PATH,

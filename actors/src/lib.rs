@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod state_file;
 pub mod scrape;
 pub mod cardinality;
+pub mod search;
 pub mod http;
 pub mod self_metrics;
 pub mod status;

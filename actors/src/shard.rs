@@ -21,7 +21,8 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    Batch, ExposeJob, Notice, Removed, SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
+    Batch, ExposeJob, Found, Notice, Removed, SearchJob, SearchOrder, SnapshotOrder, Store,
+    StoreSettings, SurveyJob, TombstoneKey,
 };
 use tokio::sync::mpsc::{self, UnboundedSender};
 
@@ -69,6 +70,13 @@ pub enum ShardMessage {
     Survey {
         /// Where the answer goes; it has room for it.
         reply: Sender<LabelValues>,
+    },
+    /// Look for series.
+    Search {
+        /// Which.
+        order: SearchOrder,
+        /// Where the answer goes; it has room for it.
+        reply: Sender<Found>,
     },
     /// Drop a family that was retired.
     Remove {
@@ -236,6 +244,9 @@ impl Shard {
             }
             ShardMessage::Survey { reply } => {
                 self.asides.push_back(Aside::Survey(SurveyJob::default(), reply));
+            }
+            ShardMessage::Search { order, reply } => {
+                self.asides.push_back(Aside::Search(SearchJob::new(order), reply));
             }
             ShardMessage::Remove { family, reply } => {
                 let job = self.store.begin_removal(family);

@@ -10,7 +10,7 @@ use psg_engine::cardinality::LabelValues;
 use psg_engine::catalog::Family;
 use psg_engine::exposition::Format;
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::{Removed, StoreSettings};
+use psg_engine::store::{Found, Removed, SearchOrder, StoreSettings};
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
@@ -100,6 +100,16 @@ impl ShardSet {
         let (reply, parts) = bounded(self.inboxes.len());
         for shard in self.count().all() {
             self.send(shard, ShardMessage::Survey { reply: reply.clone() })?;
+        }
+        Ok(parts)
+    }
+
+    /// Asks every shard to look for series.
+    pub fn search(&self, order: &SearchOrder) -> Result<Receiver<Found>, ShardsGone> {
+        let (reply, parts) = bounded(self.inboxes.len());
+        for shard in self.count().all() {
+            let (order, reply) = (order.clone(), reply.clone());
+            self.send(shard, ShardMessage::Search { order, reply })?;
         }
         Ok(parts)
     }

@@ -44,6 +44,8 @@ pub struct Facts {
     pub key: String,
     /// Live series that may be.
     pub max_series: usize,
+    /// Whether checkpoints are written.
+    pub keeps_totals: bool,
     /// Every setting in force, secrets masked.
     pub settings: Vec<Setting>,
 }

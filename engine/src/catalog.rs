@@ -9,7 +9,6 @@
 //! Readers keep the families that they have met; the map behind this type is
 //! touched only when a family is seen for the first time or leaves.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -30,6 +29,7 @@ use crate::sample::{Kind, Sample};
 
 mod admission;
 mod layout;
+mod questions;
 mod restore;
 mod retirement;
 
@@ -158,41 +158,6 @@ impl Catalog {
     /// How many series hold a place.
     pub fn live_series(&self) -> usize {
         self.shared.live_series.load(Ordering::Relaxed)
-    }
-
-    /// The `count` families with the most series, most first and of equals by
-    /// name, each with its series. Looks at every family, so it is not for the
-    /// way of a sample.
-    pub fn largest(&self, count: usize) -> Vec<(usize, Arc<Family>)> {
-        self.first_by(count, |family| Some(family.live_series()))
-    }
-
-    /// The `count` families of which most samples came with another layout or
-    /// other objectives, each with how many; those of which none did are left
-    /// out. As costly as [`Catalog::largest`].
-    pub fn most_layout_mismatches(&self, count: usize) -> Vec<(u64, Arc<Family>)> {
-        self.first_by(count, |family| Some(family.layout_mismatches()).filter(|found| *found > 0))
-    }
-
-    /// The `count` families with the largest numbers, of equals by name.
-    fn first_by<N: Ord + Copy>(
-        &self,
-        count: usize,
-        number: impl Fn(&Family) -> Option<N>,
-    ) -> Vec<(N, Arc<Family>)> {
-        let mut first: Vec<(N, Arc<Family>)> = Vec::with_capacity(count + 1);
-        for family in self.shared.families.iter() {
-            let Some(number) = number(&family) else { continue };
-            let precedes = |other: &(N, Arc<Family>)| {
-                (Reverse(other.0), other.1.name()) < (Reverse(number), family.name())
-            };
-            let rank = first.partition_point(precedes);
-            if rank < count {
-                first.insert(rank, (number, family.clone()));
-                first.truncate(count);
-            }
-        }
-        first
     }
 
     fn find(&self, name: &str) -> Option<FamilyRef> {

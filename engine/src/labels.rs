@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr2_iter};
 
 use crate::exposition::escape;
 use crate::sample::Labels;
@@ -101,6 +101,21 @@ pub fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// Whether a label text contains `wanted`, in any letter case of ASCII.
+pub fn contains(text: &str, wanted: &str) -> bool {
+    contains_ignoring_case(text.as_bytes(), wanted.as_bytes())
+}
+
+/// Whether `text` contains `wanted`, in any letter case of ASCII.
+pub(crate) fn contains_ignoring_case(text: &[u8], wanted: &[u8]) -> bool {
+    let Some(first) = wanted.first() else { return true };
+    let cases = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr2_iter(cases.0, cases.1, text).any(|at| {
+        let part = text[at..].get(..wanted.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(wanted))
+    })
+}
+
 /// Where the first quote stands that is not escaped.
 fn end_of_value(quoted: &str) -> usize {
     let bytes = quoted.as_bytes();
@@ -159,6 +174,22 @@ mod tests {
             r#"long_na="4",long_nam="2",long_name_1="3",long_name_2="1""#,
             r#"long_name_2="1",long_nam="2",long_name_1="3",long_na="4""#,
         );
+    }
+
+    #[test]
+    fn a_part_is_found_in_any_letter_case() {
+        for (wanted, is_in) in [
+            ("", true),
+            ("web-3", true),
+            ("HOST=\"WEB-3", true),
+            ("é", true),
+            ("É", false),
+            ("web-33", false),
+            ("\"x", false),
+        ] {
+            assert_eq!(contains(r#"host="web-3é",z="q""#, wanted), is_in, "{wanted}");
+        }
+        assert!(contains("", "") && !contains("", "a") && !contains("a", "ab"));
     }
 
     #[test]

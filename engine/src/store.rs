@@ -29,6 +29,7 @@ mod holders;
 mod listing;
 mod remove;
 mod restore;
+mod search;
 mod snapshot;
 mod survey;
 mod tombstones;
@@ -39,6 +40,7 @@ pub use expose::ExposeJob;
 pub use holders::Notice;
 pub use remove::{RemoveJob, Removed};
 pub use restore::Restored;
+pub use search::{Found, FoundSeries, FoundValue, SearchJob, SearchOrder};
 pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
 pub use tombstones::{

@@ -4,5 +4,5 @@ mod access;
 mod clients;
 mod crowd;
 mod lifecycle;
-mod rig;
+pub mod rig;
 mod stack_exchange;

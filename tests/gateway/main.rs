@@ -12,6 +12,7 @@ mod rejects;
 mod shapes;
 
 mod cardinality;
+mod series;
 mod expiry;
 mod limits;
 mod shards;
@@ -48,6 +49,7 @@ mod why_rejected;
 mod logs;
 mod self_metrics;
 mod status;
+mod page;
 mod demo;
 mod top;
 

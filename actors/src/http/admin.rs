@@ -16,6 +16,9 @@ use crate::shard_set::{ShardSet, ShardsGone};
 /// The path, with the name to be filled in.
 pub const PATH: &str = "/api/v1/metrics/{name}";
 
+/// Searches that may be under way.
+const SEARCHES: usize = 4;
+
 /// What the administration works with.
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -25,12 +28,15 @@ pub struct Admin {
     pub is_enabled: bool,
     /// One survey at a time.
     pub surveys: Arc<Semaphore>,
+    /// A few searches at a time.
+    pub searches: Arc<Semaphore>,
 }
 
 impl Admin {
     /// The administration of what is in `catalog`.
     pub fn new(catalog: Catalog, is_enabled: bool) -> Self {
-        Self { catalog, is_enabled, surveys: Arc::new(Semaphore::new(1)) }
+        let (surveys, searches) = (Semaphore::new(1), Semaphore::new(SEARCHES));
+        Self { catalog, is_enabled, surveys: surveys.into(), searches: searches.into() }
     }
 }
 

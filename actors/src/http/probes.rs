@@ -16,11 +16,6 @@ pub fn is_probe(path: &str) -> bool {
     [HEALTHY, READY].contains(&path)
 }
 
-/// `/`: the reference's health check, whatever Redis does.
-pub async fn root() -> HttpResponse {
-    plain("ok")
-}
-
 /// `/-/healthy`: 200 while the process works.
 pub async fn healthy() -> HttpResponse {
     plain("healthy\n")
@@ -36,6 +31,7 @@ pub async fn ready(state: Data<HttpState>) -> HttpResponse {
     }
 }
 
-fn plain(text: &'static str) -> HttpResponse {
+/// 200 with that text.
+pub(super) fn plain(text: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::plaintext()).body(text)
 }

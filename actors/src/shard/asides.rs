@@ -1,12 +1,12 @@
 //! What a shard does beside its work when somebody asks for it: surveys of
-//! label values, and the removal of a retired family. In slices, as scrapes
+//! label values, searches, and the removal of a retired family. In slices, as scrapes
 //! are, so that samples do not wait.
 
 use std::collections::VecDeque;
 
 use crossbeam_channel::Sender;
 use psg_engine::cardinality::LabelValues;
-use psg_engine::store::{RemoveJob, Removed, SurveyJob};
+use psg_engine::store::{Found, RemoveJob, Removed, SearchJob, SurveyJob};
 
 use super::Shard;
 
@@ -18,6 +18,8 @@ const SLICE_SERIES: usize = 1024;
 pub enum Aside {
     /// Count label values; the answer has room in its channel.
     Survey(SurveyJob, Sender<LabelValues>),
+    /// Look for series; the answer has room in its channel.
+    Search(SearchJob, Sender<Found>),
     /// Remove a family; the answer has room in its channel.
     Remove(RemoveJob, Sender<Removed>),
 }
@@ -36,6 +38,14 @@ impl Shard {
                     let _ = reply.send(job.finish());
                 } else {
                     self.asides.push_front(Aside::Survey(job, reply));
+                }
+            }
+            Aside::Search(mut job, reply) => {
+                let now = self.clock.now();
+                if self.store.search_some(&mut job, SLICE_SERIES, now) {
+                    let _ = reply.send(job.finish());
+                } else {
+                    self.asides.push_front(Aside::Search(job, reply));
                 }
             }
             Aside::Remove(mut job, reply) => {

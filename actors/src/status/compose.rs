@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use psg_engine::catalog::Catalog;
 use psg_engine::reject::Reason;
@@ -10,7 +11,8 @@ use psg_engine::sample::Kind;
 
 use super::history::History;
 use super::model::{
-    Endpoint, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status, TopMetric,
+    Checkpoints, Endpoint, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status,
+    TopMetric,
 };
 use super::reading::Reading;
 use super::{Facts, Present};
@@ -47,6 +49,7 @@ impl Figures<'_> {
             series: self.series(),
             shards: self.shards(&present.inboxes),
             scrapes: self.scrapes(),
+            checkpoints: self.facts.keeps_totals.then(|| self.checkpoints()),
             history: self.history.points(),
             settings: self.facts.settings.clone(),
             endpoints: endpoints(),
@@ -141,6 +144,16 @@ impl Figures<'_> {
             last_seconds: self.metrics.scrape_duration.last().as_secs_f64(),
             mean_seconds: self.history.whole(self.now).mean_scrape_seconds(),
             last_bytes: self.metrics.exposition_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    fn checkpoints(&self) -> Checkpoints {
+        let counted = &self.metrics.checkpoints;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ago = |then: f64| (since_1970.as_secs_f64() - then).max(0.0);
+        Checkpoints {
+            last_seconds_ago: counted.last_success().map(ago),
+            failures: counted.failures.load(Ordering::Relaxed),
         }
     }
 }

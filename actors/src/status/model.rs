@@ -40,6 +40,8 @@ pub struct Status {
     pub top_metrics: Vec<TopMetric>,
     /// Scrapes of `/metrics`.
     pub scrapes: Scrapes,
+    /// Checkpoints of the totals; `null` where none are kept.
+    pub checkpoints: Option<Checkpoints>,
     /// The last minutes.
     pub history: History,
     /// Every setting in force, secrets masked.
@@ -181,6 +183,16 @@ pub struct Scrapes {
     pub mean_seconds: f64,
     /// How much text it was, uncompressed.
     pub last_bytes: u64,
+}
+
+/// Checkpoints: how totals outlive the process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checkpoints {
+    /// How long ago the last one was safe; `null` where none has been yet.
+    pub last_seconds_ago: Option<f64>,
+    /// Those that could not be kept, since the start.
+    pub failures: u64,
 }
 
 /// The last minutes, a point a second; the last point of each list is the

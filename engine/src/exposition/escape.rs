@@ -1,5 +1,7 @@
 //! Escaping of label values and help texts.
 
+use std::borrow::Cow;
+
 use memchr::{memchr2, memchr3};
 
 use super::Format;
@@ -16,6 +18,20 @@ pub fn append_help(out: &mut String, help: &str, format: Format) {
         Format::Text => append_escaped(out, help, |rest| memchr2(b'\\', b'\n', rest)),
         Format::OpenMetrics => append_label_value(out, help),
     }
+}
+
+/// The label value that is written so between its quotes.
+pub fn label_value_of(escaped: &str) -> Cow<'_, str> {
+    let Some(first) = escaped.find('\\') else { return Cow::Borrowed(escaped) };
+    let mut value = escaped[..first].to_owned();
+    let mut rest = escaped[first..].chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => value.extend(rest.next().map(|next| if next == 'n' { '\n' } else { next })),
+            plain => value.push(plain),
+        }
+    }
+    Cow::Owned(value)
 }
 
 /// Appends `text` with a backslash before each byte that `find` stops at.
@@ -40,6 +56,7 @@ mod tests {
         let mut out = String::new();
         append_label_value(&mut out, input);
         assert_eq!(out, label, "label value of {input:?}");
+        assert_eq!(label_value_of(&out), input, "and back");
         for (format, expected) in
             [(Format::Text, help_text), (Format::OpenMetrics, help_openmetrics)]
         {

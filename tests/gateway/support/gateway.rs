@@ -228,6 +228,11 @@ impl Gateway {
         self.get(path, headers).expect("the gateway answers")
     }
 
+    /// HEAD that must be answered, whatever the status.
+    pub fn head(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        http::head(self.port, path, headers).expect("the gateway answers")
+    }
+
     /// DELETE that must be answered, whatever the status.
     pub fn delete(&self, path: &str) -> Reply {
         http::delete(self.port, path).expect("the gateway answers")

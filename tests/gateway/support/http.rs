@@ -53,6 +53,15 @@ pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, Str
     reply(request.call().map_err(|error| format!("GET {path}: {error}"))?)
 }
 
+/// HEAD of `path` of the server on `port`; sends no header but those given.
+pub fn head(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, String> {
+    let mut request = agent().head(format!("http://127.0.0.1:{port}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    reply(request.call().map_err(|error| format!("HEAD {path}: {error}"))?)
+}
+
 /// DELETE of `path` of the server on `port`.
 pub fn delete(port: u16, path: &str) -> Result<Reply, String> {
     let request = agent().delete(format!("http://127.0.0.1:{port}{path}"));

@@ -1,0 +1,202 @@
+//! A search: some series of some families of one shard with what they hold, in
+//! slices. What it finds is bounded in number and in bytes, so that it does not
+//! matter how many series there are.
+
+use std::sync::Arc;
+
+use super::expire::deadline;
+use super::listing::{FamilyKey, Listing};
+use super::wheel::Tick;
+use super::{Series, Store};
+use crate::catalog::{Family, Shape};
+use crate::labels;
+use crate::metric::{Moment, Value};
+use crate::series::Slot;
+
+/// What finding a series costs, in series that are only looked at: the
+/// quantiles of a summary are worked out.
+const COST_OF_FOUND: usize = 16;
+/// What a found series takes besides its labels and numbers, in bytes.
+const BYTES_OF_FOUND: usize = 64;
+/// What a bucket or a quantile takes.
+const BYTES_OF_NUMBER: usize = 32;
+
+/// What is looked for. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SearchOrder {
+    /// Whose series are wanted, the most wanted first.
+    pub families: Arc<[Arc<Family>]>,
+    /// What the label text has to contain, in any letter case of ASCII; empty
+    /// is in any.
+    pub labels: Arc<str>,
+    /// How many series may be found.
+    pub series: usize,
+    /// After how many bytes no further one is looked for.
+    pub bytes: usize,
+}
+
+/// A search under way in one shard.
+#[derive(Debug)]
+pub struct SearchJob {
+    order: SearchOrder,
+    family: usize,
+    position: usize,
+    bytes: usize,
+    found: Found,
+}
+
+/// What a shard has found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The series, in the order of their families.
+    pub series: Vec<FoundSeries>,
+    /// Whether a bound has ended the search before its end.
+    pub is_cut: bool,
+}
+
+/// A series, and what it held when its turn came.
+#[derive(Debug)]
+pub struct FoundSeries {
+    /// Which one of [`SearchOrder::families`] it is of.
+    pub family: usize,
+    /// Its label text.
+    pub labels: Arc<str>,
+    /// Milliseconds since its last sample.
+    pub idle_ms: u64,
+    /// What it holds.
+    pub value: FoundValue,
+}
+
+/// What a series holds.
+#[derive(Debug, PartialEq)]
+pub enum FoundValue {
+    /// Of a counter or a gauge.
+    Number(f64),
+    /// Of a histogram.
+    Histogram {
+        /// Observations.
+        count: u64,
+        /// Their sum.
+        sum: f64,
+        /// How many of them each bucket has, with those below it; `+Inf` last.
+        cumulative: Vec<u64>,
+    },
+    /// Of a summary.
+    Summary {
+        /// Observations.
+        count: u64,
+        /// Their sum.
+        sum: f64,
+        /// A value for each objective.
+        quantiles: Vec<f64>,
+    },
+}
+
+impl SearchJob {
+    /// A search from the beginning.
+    pub fn new(order: SearchOrder) -> Self {
+        Self { order, family: 0, position: 0, bytes: 0, found: Found::default() }
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Found {
+        self.found
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.series.len() >= self.order.series || self.bytes >= self.order.bytes
+    }
+
+    fn take(&mut self, series: &mut Series, family: &Family, now: Moment) {
+        let found = FoundSeries {
+            family: self.family,
+            labels: series.labels.clone(),
+            idle_ms: Tick::at(now).moment().0.saturating_sub(series.touched.moment().0),
+            value: found_value(&mut series.value, family, now),
+        };
+        self.bytes += BYTES_OF_FOUND + found.labels.len() + found.value.bytes();
+        self.found.series.push(found);
+    }
+}
+
+impl FoundValue {
+    fn bytes(&self) -> usize {
+        match self {
+            FoundValue::Number(_) => 0,
+            FoundValue::Histogram { cumulative, .. } => cumulative.len() * BYTES_OF_NUMBER,
+            FoundValue::Summary { quantiles, .. } => quantiles.len() * BYTES_OF_NUMBER,
+        }
+    }
+}
+
+impl Store {
+    /// Looks at about `budget` more series; true when nothing is left, or enough
+    /// is found. Series that have been idle for too long by `now` are passed
+    /// over, as a scrape does.
+    pub fn search_some(&mut self, job: &mut SearchJob, budget: usize, now: Moment) -> bool {
+        let mut left = budget;
+        while let Some(family) = job.order.families.get(job.family).cloned() {
+            if left == 0 {
+                return false;
+            }
+            let slots = self.slots_from(&family, job.position, left);
+            if slots.is_empty() {
+                job.family += 1;
+                job.position = 0;
+            }
+            for slot in slots {
+                job.position += 1;
+                left = left.saturating_sub(1);
+                let Some(series) = self.wanted(slot, &job.order.labels, now) else { continue };
+                if job.is_full() {
+                    job.found.is_cut = true;
+                    return true;
+                }
+                job.take(series, &family, now);
+                left = left.saturating_sub(COST_OF_FOUND);
+                if left == 0 {
+                    break;
+                }
+            }
+        }
+        true
+    }
+
+    /// What stands in a family's listing from a position on: slots, and holes.
+    fn slots_from(&self, family: &Arc<Family>, position: usize, count: usize) -> Vec<Slot> {
+        let listing = self.listings.get(&FamilyKey(family.clone()));
+        // Listings may have become shorter since the last slice.
+        let is_within = |listing: &&Listing| position < listing.len();
+        listing.filter(is_within).map_or(Vec::new(), |listing| {
+            listing.slots(position..listing.len().min(position + count)).to_vec()
+        })
+    }
+
+    /// The series in a slot where it is shown and its labels contain `wanted`.
+    fn wanted(&mut self, slot: Slot, wanted: &str, now: Moment) -> Option<&mut Series> {
+        let Self { slots, expiry, own_ttl, .. } = self;
+        let series = slots.get_mut(slot.0 as usize)?.as_mut()?;
+        let deadline = deadline(series, slot, expiry, own_ttl);
+        let is_idle = deadline.is_some_and(|deadline| deadline <= Tick::at(now));
+        (!is_idle && labels::contains(&series.labels, wanted)).then_some(series)
+    }
+}
+
+fn found_value(value: &mut Value, family: &Family, now: Moment) -> FoundValue {
+    match (value, family.shape()) {
+        (Value::Counter(number) | Value::Gauge(number, _), _) => FoundValue::Number(*number),
+        (Value::Histogram(histogram), _) => FoundValue::Histogram {
+            count: histogram.count(),
+            sum: histogram.sum(),
+            cumulative: histogram.cumulative().collect(),
+        },
+        (Value::Summary(summary), Shape::Summary(plan)) => {
+            let mut quantiles = Vec::with_capacity(plan.objectives().len());
+            summary.quantiles(plan, now, &mut quantiles);
+            FoundValue::Summary { count: summary.count(), sum: summary.sum(), quantiles }
+        }
+        (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
+            unreachable!("a series keeps the type of its family")
+        }
+    }
+}
