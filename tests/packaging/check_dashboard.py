@@ -9,6 +9,7 @@ import sys
 
 try:
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
     from grafana_foundation_sdk.models.dashboard import Dashboard
 except ImportError:
     sys.exit(3)
@@ -34,6 +35,8 @@ def differences(sent, read, place=""):
         yield f"{place}: {sent!r} becomes {read!r}"
 
 
+# Panels and queries have types of their own.
+register_default_plugins()
 faults = []
 for path in sys.argv[1:]:
     with open(path, encoding="utf-8") as file:

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::INTERVAL;
 use crate::support::prometheus::{Edition, Prometheus, job};
-use crate::support::{Rig, wait_for};
+use crate::support::{Rig, wait_for, wait_until};
 
 const DASHBOARD: &str = include_str!("../../../compose/grafana/dashboards/gateway.json");
 
@@ -22,7 +22,7 @@ fn the_dashboard_and_the_rules_are_answered() {
     Edition::each(|edition| {
         let state = tempfile::tempdir().expect("a temporary folder");
         let file = state.path().join("state");
-        let rig = Rig::with(&[
+        let mut rig = Rig::with(&[
             ("Metrics__StateFile", file.to_str().expect("the path is text")),
             ("Metrics__StateFileIntervalSeconds", "1"),
         ]);
@@ -37,9 +37,13 @@ fn the_dashboard_and_the_rules_are_answered() {
         );
         // What grows from here on is seen to grow.
         prometheus.wait_for_scrape();
+        rig.redis.go_down();
+        wait_until("an error to be counted", || {
+            rig.gateway.scrape().sum("prom_stream_gateway_redis_errors_total") > 0.0
+        });
+        rig.redis.go_up();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
         rig.redis.push(&[format!(r#"{{"name":"n_total","timestamp":{now}}}"#), "no JSON".into()]);
-        rig.redis.run::<()>(&["CLIENT", "KILL", "TYPE", "normal"]);
 
         for (title, query) in dashboard_queries() {
             wait_for(&format!("panel {title}: {query}"), || {
@@ -71,7 +75,7 @@ fn dashboard_queries() -> Vec<(String, String)> {
 }
 
 fn filled_in(query: &str) -> String {
-    let query = query.replace("$__rate_interval", "1m").replace("$instance", ".*");
+    let query = query.replace("$__rate_interval", "5m").replace("$instance", ".*");
     assert!(!query.contains('$'), "{query} has a variable that is not known here");
     query
 }

@@ -9,7 +9,7 @@ use crate::support::prometheus::{Edition, Prometheus, Track};
 use crate::support::{GatewayBuilder, RedisServer, wait_for};
 
 /// Scrapes by each job while producers push.
-const SCRAPES: f64 = 8.0;
+const SCRAPES: f64 = 5.0;
 
 /// The bounds of the producers' histograms.
 const BOUNDS: [&str; 3] = ["1", "5", "20"];

@@ -16,9 +16,12 @@ use crate::chaos::truth::Totals;
 use crate::support::prometheus::{Edition, Labels, Prometheus, Track, job};
 use text_only::TextOnly;
 
-/// How often targets are scraped: often, for the tests to be short, but with time
-/// for a scrape on a machine on which other tests run.
+/// How often targets are scraped: often, for the tests to be short.
 const INTERVAL: &str = "500ms";
+
+/// The same where no scrape may fail. It is the time that a scrape may take too,
+/// and other tests run on the machine.
+const PATIENT_INTERVAL: &str = "1s";
 
 /// The jobs, each of which scrapes the same gateway in the format of its name.
 const FORMATS: [&str; 2] = ["openmetrics", "text"];
@@ -27,14 +30,14 @@ const FORMATS: [&str; 2] = ["openmetrics", "text"];
 /// one for the text format only.
 fn scraping_in_both_formats(edition: &Edition, port: u16) -> Prometheus {
     let [openmetrics, text] = FORMATS;
-    let mut text = job(text, port, INTERVAL);
+    let mut text = job(text, port, PATIENT_INTERVAL);
     if edition.major() >= 3 {
         text["scrape_protocols"] = json!(["PrometheusText0.0.4"]);
     } else {
         // It has no setting for that.
         text["static_configs"][0]["targets"][0] = Value::from(TextOnly::before(port).address());
     }
-    let jobs = [job(openmetrics, port, INTERVAL), text];
+    let jobs = [job(openmetrics, port, PATIENT_INTERVAL), text];
     Prometheus::with(edition, &json!({"scrape_configs": jobs}))
 }
 

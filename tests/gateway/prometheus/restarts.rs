@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{INTERVAL, check_extrapolation, rising};
+use super::{PATIENT_INTERVAL, check_extrapolation, rising};
 use crate::chaos::producers::Producers;
 use crate::chaos::seed;
 use crate::chaos::truth::{Totals, difference, shown};
@@ -20,11 +20,11 @@ const JOB: &str = "gateway";
 const SIGNALS: [&str; 2] = ["TERM", "KILL"];
 
 /// How often each process is scraped before it ends, at least.
-const SCRAPES: usize = 5;
+const SCRAPES: usize = 4;
 
 /// Batches that are pushed after the last of them: for a part of the time until
 /// the next one.
-const MORE: u64 = 150;
+const MORE: u64 = 300;
 
 /// How long a stop may take.
 const STOP: Duration = Duration::from_secs(10);
@@ -129,7 +129,7 @@ impl Stage {
     /// All of it, with the first process.
     fn set(edition: &Edition, settings: &[(&'static str, &'static str)]) -> Self {
         let (redis, port) = (RedisServer::start(), free_port());
-        let jobs = [job(JOB, port, INTERVAL)];
+        let jobs = [job(JOB, port, PATIENT_INTERVAL)];
         let mut stage = Self {
             prometheus: Prometheus::with(edition, &json!({"scrape_configs": jobs})),
             producers: Some(Producers::start(seed(), redis.port(), 2)),
