@@ -1,7 +1,7 @@
 //! `doctor`: what it finds on real servers, and that it changes nothing.
 
 use crate::support::redis::QUEUE;
-use crate::support::{Finished, GatewayBuilder, RedisOptions, RedisServer, wait_until};
+use crate::support::{Finished, GatewayBuilder, RedisOptions, RedisServer, Sentinel, wait_until};
 
 const GOOD: &str = r#"{"name":"a_total","value":1}"#;
 
@@ -315,4 +315,47 @@ fn a_sleeping_server_is_given_up() {
     wait_until("it to be well again", || {
         examined(GatewayBuilder::connecting(&connection)).code() == 0
     });
+}
+
+#[test]
+fn it_goes_the_gateways_own_way_to_redis() {
+    let redis = RedisServer::with(RedisOptions {
+        tls_names: &["redis.example"],
+        unix_socket: true,
+        ..Default::default()
+    });
+    let authority = redis.certificates().authority.clone().into_os_string();
+    let tls = format!("127.0.0.1:{},ssl=true", redis.tls_port());
+    let by_tls = |connection: &str| {
+        examined(GatewayBuilder::connecting(connection).set("Redis__TlsCaFile", authority.clone()))
+    };
+    is_well(&by_tls(&format!("{tls},sslHost=redis.example")));
+    let (_, advice) = finding(&by_tls(&tls), "fail", "redis");
+    assert!(advice.contains("sslHost"), "{advice}");
+    is_well(&examined(GatewayBuilder::connecting(&format!("!{}", redis.socket().display()))));
+    let sentinel = Sentinel::watching(&redis);
+    let by_name = format!("{},serviceName=mymaster", sentinel.address());
+    let of = examined(GatewayBuilder::connecting(&by_name));
+    is_well(&of);
+    let (line, _) = finding(&of, "ok", "redis");
+    assert!(line.contains(&redis.address()), "the server itself: {line}");
+}
+
+#[test]
+fn in_a_cluster_it_looks_at_the_node_that_has_the_queue() {
+    let node = || RedisServer::with(RedisOptions { cluster: true, ..Default::default() });
+    let (redis, other) = (node(), node());
+    redis.own_all_slots_beside(&other);
+    redis.push(&[GOOD]);
+    let of = examined(GatewayBuilder::reading(&other));
+    is_well(&of);
+    let (line, _) = finding(&of, "ok", "redis");
+    assert!(line.contains(&redis.address()), "{line}");
+    let (line, _) = finding(&of, "ok", "other lists");
+    assert!(line.contains("on this node"), "{line}");
+    let braces = GatewayBuilder::reading(&redis).set("Redis__MetricQueueKey", "a{}b");
+    let of = examined(braces.set("Redis__Delivery", "exactly-once"));
+    assert_eq!(of.code(), 1, "{}", of.output());
+    let (line, _) = finding(&of, "fail", "server");
+    assert!(line.contains("hash tag"), "{line}");
 }

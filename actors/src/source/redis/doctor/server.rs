@@ -33,6 +33,11 @@ impl Info {
         self.0.lines().filter_map(number).collect()
     }
 
+    /// Whether other nodes have keys too.
+    pub fn is_of_cluster(&self) -> bool {
+        self.field("cluster_enabled") == "1" || self.field("redis_mode") == "cluster"
+    }
+
     fn version(&self) -> (u32, u32) {
         let mut parts =
             self.field("redis_version").split('.').map(|part| part.parse().unwrap_or(0));

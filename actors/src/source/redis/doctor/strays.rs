@@ -1,13 +1,15 @@
 //! Strays: lists that producers fill and nobody takes from, since their name is
 //! nearly the queue's, or since they lie in another database.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use redis::{RedisError, cmd};
 
+use super::super::presence;
 use super::finding::Finding;
+use super::server::{self, Info};
 use super::visit::{Visit, unanswered};
-use super::{super::presence, server};
 
 /// Keys that one SCAN looks at: Redis does nothing else meanwhile.
 const KEYS_AT_ONCE: usize = 1000;
@@ -20,30 +22,35 @@ const DATABASES: usize = 16;
 
 /// Looks for both.
 pub async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
-    let mut findings = match prefixed(visit).await {
+    // Most users may not ask, and need not.
+    let info = server::info(visit).await.ok();
+    let is_part = info.as_ref().is_some_and(Info::is_of_cluster);
+    let mut findings = match prefixed(visit, is_part).await {
         Ok(findings) => findings,
         Err(cause) => vec![unanswered("other lists", "SCAN", &cause)],
     };
-    // Most users may not look there, and need not.
-    findings.extend(elsewhere(visit).await.unwrap_or_default());
+    let databases = info.map(|info| info.databases()).unwrap_or_default();
+    findings.extend(elsewhere(visit, databases).await.unwrap_or_default());
     findings
 }
 
 /// Lists whose names end in the queue's.
-async fn prefixed(visit: &mut Visit<'_>) -> Result<Vec<Finding>, RedisError> {
+async fn prefixed(visit: &mut Visit<'_>, is_part: bool) -> Result<Vec<Finding>, RedisError> {
     let settings = visit.settings;
     let pattern = format!("*{}", escaped(&settings.key));
     let until = Instant::now() + PATIENCE;
     let mut findings = Vec::new();
+    // SCAN may tell a key twice.
+    let mut seen = BTreeSet::from([settings.key.clone(), settings.dead_letters.key.clone()]);
     let mut cursor: u64 = 0;
     loop {
         let mut scan = cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(KEYS_AT_ONCE);
         scan.arg("TYPE").arg("list");
         let (next, keys): (u64, Vec<String>) = visit.ask(&scan).await?;
-        for key in keys.iter().filter(|key| **key != settings.key) {
-            if *key != settings.dead_letters.key && findings.len() < TOLD {
-                findings.extend(stray(visit, key).await?);
+        for key in keys {
+            if findings.len() < TOLD && seen.insert(key.clone()) {
+                findings.extend(stray(visit, &key).await?);
             }
         }
         cursor = next;
@@ -52,10 +59,14 @@ async fn prefixed(visit: &mut Visit<'_>) -> Result<Vec<Finding>, RedisError> {
         }
     }
     if findings.is_empty() {
-        let looked = match cursor {
-            0 => "no other list has a name that ends in the queue's",
+        let looked = match (cursor, is_part) {
+            (0, false) => "no other list has a name that ends in the queue's",
+            (0, true) => {
+                "no other list on this node of the cluster has a name that ends in the queue's"
+            }
             _ => {
-                "no other list was found with a name that ends in the queue's; Redis has too many keys to look at all"
+                "no other list was found with a name that ends in the queue's; Redis has too many \
+                 keys to look at all"
             }
         };
         findings.push(Finding::ok("other lists", looked));
@@ -81,10 +92,9 @@ async fn stray(visit: &mut Visit<'_>, key: &str) -> Result<Option<Finding>, Redi
 }
 
 /// Lists of the queue's name in other databases.
-async fn elsewhere(visit: &mut Visit<'_>) -> Result<Vec<Finding>, RedisError> {
+async fn elsewhere(visit: &mut Visit<'_>, databases: Vec<i64>) -> Result<Vec<Finding>, RedisError> {
     let own = visit.settings.redis.database;
     let mut findings = Vec::new();
-    let databases = server::info(visit).await?.databases();
     for database in databases.into_iter().filter(|other| *other != own).take(DATABASES) {
         let found = length_in(visit, database).await;
         visit.ask::<()>(&cmd("SELECT").arg(own).take()).await?;
