@@ -34,8 +34,8 @@ mapfile -t environment < <(config '{{range .Docker.Config.Env}}{{println .}}{{en
 inside() {
   exec env -i "${environment[@]}" ASPNETCORE_HTTP_PORTS=$port \
     Redis__ConnectionString=embedded "Embedded__ListenAddress=127.0.0.1:$queue" \
-    setpriv --no-new-privs --bounding-set=-all --inh-caps=-all \
-    chroot --groups= --userspec=65532:65532 "$folder" "$@"
+    setpriv --no-new-privs --inh-caps=-all \
+    unshare --root "$folder" --setgid 65532 --setuid 65532 "$@"
 }
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 start() { (inside /prom-stream-gateway) >/dev/null & gateway=$!; }

@@ -75,7 +75,8 @@ fn run(options: &Options) -> Result<(), Failure> {
 /// Ingestion beside each manner of crowd.
 fn disturbed(binary: &Path, connections: usize, time: Duration, rate: u64) -> Result<(), Failure> {
     let mut redis = RedisServer::start(None)?;
-    let most = connections.to_string();
+    // Room for the crowd and for the scrape.
+    let most = (connections + 64).to_string();
     println!(
         "| {connections} connections that | Http.MaxConnections | samples/s taken | greatest \
          backlog | scrape p50, ms | longest scrape, ms | gateway, CPU % | gateway, peak MiB | \
@@ -85,7 +86,6 @@ fn disturbed(binary: &Path, connections: usize, time: Duration, rate: u64) -> Re
         ("are not there", None, "1024"),
         ("say nothing", Some(Manner::Silent), "1024"),
         ("say nothing", Some(Manner::Silent), &*most),
-        ("ask without a pause", Some(Manner::Asking), "1024"),
         ("ask without a pause", Some(Manner::Asking), &*most),
     ] {
         let settings = [("Http__MaxConnections", limit)];
