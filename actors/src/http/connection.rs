@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,10 +37,50 @@ pub const TIMES: Times = Times {
     answer: Duration::from_secs(120),
 };
 
+/// What a client has for its request where places are few.
+const REQUEST_TIME_IN_A_CROWD: Duration = Duration::from_secs(1);
 /// How much later than the HTTP server we are, which can say goodbye.
 const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of one request, head and body.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// The places that connections take. Where three quarters are taken, the others
+/// are kept for who has just come: a connection ends with its answer, and has
+/// less time to ask, so that nobody can keep a scrape waiting for long.
+#[derive(Debug)]
+pub struct Places {
+    taken: AtomicUsize,
+    most: usize,
+}
+
+/// A place that is taken.
+#[derive(Debug)]
+pub struct Place(Arc<Places>);
+
+impl Places {
+    /// That many, all free.
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { taken: AtomicUsize::new(0), most })
+    }
+
+    fn are_few(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) >= self.most - self.most / 4
+    }
+}
+
+impl Place {
+    /// Takes one, until it is dropped.
+    pub fn take(places: &Arc<Places>) -> Self {
+        places.taken.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(places))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// An accepted connection.
 pub struct Connection {
@@ -57,6 +99,7 @@ pub struct Turn {
     /// Bytes that came since the last answer ended.
     came: Cell<usize>,
     has_certificate: bool,
+    place: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +116,12 @@ enum Phase {
 
 impl Connection {
     /// A connection whose first request is to come.
-    pub fn new(stream: ByteStream<TlsStream<TcpStream>>, times: Times) -> Self {
+    pub fn new(stream: ByteStream<TlsStream<TcpStream>>, times: Times, place: Place) -> Self {
         let has_certificate = match &stream {
             ByteStream::Tls(tls) => tls.get_ref().1.peer_certificates().is_some(),
             ByteStream::Tcp(_) | ByteStream::Unix(_) => false,
         };
-        Self { stream, turn: Rc::new(Turn::new(times, has_certificate)), timer: None }
+        Self { stream, turn: Rc::new(Turn::new(times, place, has_certificate)), timer: None }
     }
 
     /// Whose turn it is.
@@ -111,14 +154,24 @@ impl Connection {
 }
 
 impl Turn {
-    fn new(times: Times, has_certificate: bool) -> Self {
+    fn new(times: Times, place: Place, has_certificate: bool) -> Self {
+        let time = match place.0.are_few() {
+            true => times.request.min(REQUEST_TIME_IN_A_CROWD),
+            false => times.request + GRACE,
+        };
         Self {
             phase: Cell::new(Phase::Waiting),
-            deadline: Cell::new(Instant::now() + times.request + GRACE),
+            deadline: Cell::new(Instant::now() + time),
             times,
             came: Cell::new(0),
             has_certificate,
+            place,
         }
+    }
+
+    /// Whether this connection has to end with its answer.
+    pub fn is_in_a_crowd(&self) -> bool {
+        self.place.0.are_few()
     }
 
     /// Whether the client has shown a certificate.
@@ -234,7 +287,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let client = TcpStream::connect(address).await.expect("it listens");
         let (stream, _) = listener.accept().await.expect("a client");
-        (Connection::new(ByteStream::Tcp(stream), times), client)
+        (Connection::new(ByteStream::Tcp(stream), times, Place::take(&Places::new(8))), client)
     }
 
     #[actix_rt::test]
@@ -265,6 +318,26 @@ mod tests {
             kind = read => assert_eq!(kind, io::ErrorKind::InvalidData),
         }
         assert!(came <= MAX_REQUEST_BYTES, "{came}");
+    }
+
+    #[actix_rt::test]
+    async fn in_a_crowd_there_is_less_time_and_one_answer() {
+        let places = Places::new(4);
+        let mut connections = Vec::new();
+        let mut clients = Vec::new();
+        for crowd in [false, false, true, true] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let address = listener.local_addr().expect("bound");
+            clients.push(TcpStream::connect(address).await.expect("it listens"));
+            let (stream, _) = listener.accept().await.expect("a client");
+            let connection = Connection::new(ByteStream::Tcp(stream), TIMES, Place::take(&places));
+            let left = connection.turn.deadline.get() - Instant::now();
+            assert_eq!(left <= REQUEST_TIME_IN_A_CROWD, crowd, "{left:?}");
+            assert_eq!(connection.turn().is_in_a_crowd(), crowd);
+            connections.push(connection);
+        }
+        connections.truncate(2);
+        assert!(!connections[0].turn().is_in_a_crowd(), "places that are left are free");
     }
 
     /// Writes without end and tells how long the client got.

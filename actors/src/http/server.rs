@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{ConnectionType, HttpService};
 use actix_server::Server;
 use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::access::Access;
-use super::connection::{Answer, Connection, MAX_REQUEST_BYTES, TIMES, Turn};
+use super::connection::{Answer, Connection, MAX_REQUEST_BYTES, Place, Places, TIMES, Turn};
 use super::{HttpState, ROUTES};
 use crate::byte_stream::ByteStream;
 
@@ -45,15 +45,16 @@ pub fn serve(
     state: HttpState,
     access: Option<Arc<Access>>,
 ) -> io::Result<Server> {
-    let data = Data::new(state);
+    let (data, places) = (Data::new(state), Places::new(max_connections));
     let mut server = Server::build()
         .workers(WORKERS)
         .disable_signals()
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .max_concurrent_connections(max_connections.div_ceil(WORKERS));
     for listener in listeners {
-        let (data, access) = (data.clone(), access.clone());
-        server = server.listen("http", listener, move || service(data.clone(), access.clone()))?;
+        let (data, access, places) = (data.clone(), access.clone(), places.clone());
+        let service = move || service(data.clone(), access.clone(), places.clone());
+        server = server.listen("http", listener, service)?;
     }
     Ok(server.run())
 }
@@ -62,6 +63,7 @@ pub fn serve(
 fn service(
     data: Data<HttpState>,
     access: Option<Arc<Access>>,
+    places: Arc<Places>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 {
     let app = {
@@ -82,7 +84,7 @@ fn service(
             data.insert(connection.turn());
         })
         .h1(map_config(app, |()| AppConfig::default()));
-    fn_service(move |tcp: TcpStream| greet(tcp, access.clone())).and_then(http)
+    fn_service(move |tcp: TcpStream| greet(tcp, access.clone(), places.clone())).and_then(http)
 }
 
 /// Makes a connection of an accepted socket, with a TLS handshake where there
@@ -90,17 +92,19 @@ fn service(
 async fn greet(
     tcp: TcpStream,
     access: Option<Arc<Access>>,
+    places: Arc<Places>,
 ) -> Result<(Connection, Option<std::net::SocketAddr>), DispatchError> {
+    let place = Place::take(&places);
     tcp.set_nodelay(true)?;
     let peer = tcp.peer_addr().ok();
     let Some(access) = access.filter(|access| access.is_tls()) else {
-        return Ok((Connection::new(ByteStream::Tcp(tcp), TIMES), peer));
+        return Ok((Connection::new(ByteStream::Tcp(tcp), TIMES, place), peer));
     };
     let closed = || io::Error::from(io::ErrorKind::ConnectionRefused);
     let acceptor = TlsAcceptor::from(access.tls().ok_or_else(closed)?);
     let accepted = timeout(HANDSHAKE, acceptor.accept(tcp)).await;
     let stream = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    Ok((Connection::new(ByteStream::Tls(Box::new(stream)), TIMES), peer))
+    Ok((Connection::new(ByteStream::Tls(Box::new(stream)), TIMES, place), peer))
 }
 
 /// Lets through what may be answered, and tells the connection when an answer
@@ -110,8 +114,9 @@ async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let answer = request.conn_data::<Rc<Turn>>().map(Turn::answer);
-    let has_certificate = request.conn_data::<Rc<Turn>>().is_some_and(|t| t.has_certificate());
+    let turn = request.conn_data::<Rc<Turn>>().cloned();
+    let answer = turn.as_ref().map(Turn::answer);
+    let has_certificate = turn.as_ref().is_some_and(|turn| turn.has_certificate());
     let config = access.as_ref().and_then(|access| access.config());
     let admitted = match &access {
         Some(access) => access.admit(config.as_deref(), &request, has_certificate).await,
@@ -124,6 +129,9 @@ async fn admit(
     };
     for (name, value) in config.iter().flat_map(|config| &config.headers) {
         response.headers_mut().insert(name.clone(), value.clone());
+    }
+    if turn.is_some_and(|turn| turn.is_in_a_crowd()) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response.map_body(|_, body| BoxBody::new(Timed { body, _answer: answer })))
 }
