@@ -7,6 +7,7 @@
 //! crates, each of which has the configuration as `crate::config`.
 
 mod appsettings;
+mod archive;
 mod connection;
 mod exposition;
 mod payload;
@@ -14,6 +15,7 @@ mod requests;
 mod resp;
 mod route;
 mod secret;
+mod session;
 mod state;
 
 #[allow(dead_code, reason = "the engine's tests use more of it")]
@@ -38,12 +40,14 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 7] = [
+pub const CHECKS: [Check; 9] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "resp", run: resp::check },
     Check { name: "requests", run: requests::check },
+    Check { name: "session", run: session::check },
     Check { name: "state", run: state::check },
+    Check { name: "archive", run: archive::check },
     Check { name: "connection", run: connection::check },
     Check { name: "appsettings", run: appsettings::check },
 ];

@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
 }
 
 /// The content in a frame without a fault.
-fn framed(magic: [u8; 4], content: &[u8]) -> Vec<u8> {
+pub(super) fn framed(magic: [u8; 4], content: &[u8]) -> Vec<u8> {
     let head = [magic, [1, 0, 0, 0]].concat();
     let checksum = xxh3_64_with_seed(content, xxh3_64(&head));
     [head.as_slice(), &checksum.to_le_bytes(), content].concat()
@@ -44,14 +44,15 @@ fn framed(magic: [u8; 4], content: &[u8]) -> Vec<u8> {
 
 /// The number that a segment gives itself: seven bits in each byte, the lowest
 /// first.
-fn segment_number(content: &[u8]) -> Option<u16> {
+pub(super) fn segment_number(content: &[u8]) -> Option<u16> {
     let end = content.iter().take(3).position(|byte| *byte < 0x80)?;
     let number = content[..=end].iter().rev();
     let number = number.fold(0, |number, byte| number << 7 | u32::from(byte & 0x7f));
     u16::try_from(number).ok()
 }
 
-fn restore(
+/// A pipeline with what is stored; `None` where that can't be read.
+pub(super) fn restore(
     stored: &[StoredSegment],
     summary: SummarySettings,
     run_time: RunTime,
@@ -65,7 +66,8 @@ fn restore(
     Some(pipeline)
 }
 
-fn snapshot(pipeline: &mut Pipeline, run_time: RunTime) -> Vec<StoredSegment> {
+/// All of it as segments, in order of their numbers.
+pub(super) fn snapshot(pipeline: &mut Pipeline, run_time: RunTime) -> Vec<StoredSegment> {
     let taken = Instants { now: NOW, run_time };
     let order = SnapshotOrder { number: 1, all: true, taken };
     let store = &mut pipeline.stores[0];
@@ -73,7 +75,10 @@ fn snapshot(pipeline: &mut Pipeline, run_time: RunTime) -> Vec<StoredSegment> {
     loop {
         match store.snapshot_some(100) {
             Snapshot::UnderWay => {}
-            Snapshot::Done(segments) => return segments,
+            Snapshot::Done(mut segments) => {
+                segments.sort_by_key(|stored| stored.segment.get());
+                return segments;
+            }
             Snapshot::None => panic!("a snapshot was begun"),
         }
     }

@@ -11,6 +11,7 @@
 //! and `reply`s in the `outbox`; `source` is what readers take from.
 
 mod listener;
+pub mod offline;
 mod stream;
 mod connection;
 pub mod request;

@@ -42,7 +42,7 @@ pub struct Service {
     pub port: u16,
     next_client: AtomicU64,
     started: Instant,
-    metrics: Arc<RedisMetrics>,
+    pub(super) metrics: Arc<RedisMetrics>,
 }
 
 /// Bytes that may be in use at a time.

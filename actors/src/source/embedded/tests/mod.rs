@@ -8,18 +8,16 @@ mod requests;
 mod transactions;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::Slice;
-use super::queue::{self, Exit};
+use super::offline::Offline;
+pub use super::offline::{KEY, MAX_ELEMENT};
+use super::queue::Exit;
 use super::request::Decoder;
-use super::service::{Place, Service};
+use super::service::Service;
 use super::session::{Next, Session};
 use crate::self_metrics::RedisMetrics;
-use crate::settings::{EmbeddedSettings, ListenAddress, Login, Secret};
-
-pub const KEY: &str = "q";
-pub const MAX_ELEMENT: usize = 1000;
+use crate::settings::{Login, Secret};
 
 /// A service and what comes out of its queue.
 pub struct Rig {
@@ -38,20 +36,9 @@ impl Rig {
             user: user.map(str::to_owned),
             password: Secret::new(password),
         });
-        let settings = EmbeddedSettings {
-            listen: ListenAddress::Unix("/nowhere".into()),
-            login,
-            max_queue_bytes,
-            push_timeout: Duration::from_secs(1),
-            max_connections: 10,
-            idle_timeout: None,
-            tls: None,
-        };
-        let metrics = Arc::new(RedisMetrics::default());
-        let (entry, exit) = queue::queue(max_queue_bytes, Arc::clone(&metrics));
-        let place = Place { key: KEY.into(), database: 0, port: 0 };
-        let service = Service::new(&settings, place, MAX_ELEMENT, entry, Arc::clone(&metrics));
-        Self { service: Arc::new(service), exit, metrics }
+        let Offline { service, exit } = Offline::new(max_queue_bytes, login);
+        let metrics = Arc::clone(&service.metrics);
+        Self { service, exit, metrics }
     }
 
     pub fn client(&self) -> Client {

@@ -1,0 +1,125 @@
+//! The embedded queue without sockets: what clients would be answered, and what
+//! would be in the queue. The fuzzer of its sessions and its tests talk to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::queue::{self, Exit};
+use super::service::{Place, Service};
+use super::session::{Next, Session};
+use crate::self_metrics::RedisMetrics;
+use crate::settings::{EmbeddedSettings, ListenAddress, Login};
+use crate::source::Slice;
+
+/// The key of the queue.
+pub const KEY: &str = "q";
+/// Bytes that an element may have.
+pub const MAX_ELEMENT: usize = 1000;
+
+/// A queue whose clients are in the same process.
+#[derive(Debug)]
+pub struct Offline {
+    pub(super) service: Arc<Service>,
+    pub(super) exit: Exit,
+}
+
+/// One client of it.
+#[derive(Debug)]
+pub struct OfflineClient {
+    session: Session,
+    /// Bytes that were not used up.
+    kept: Vec<u8>,
+    is_closed: bool,
+    answers: Vec<u8>,
+}
+
+impl Offline {
+    /// An empty queue of so many bytes.
+    pub fn new(max_queue_bytes: usize, login: Option<Login>) -> Self {
+        let settings = EmbeddedSettings {
+            listen: ListenAddress::Unix("/nowhere".into()),
+            login,
+            max_queue_bytes,
+            push_timeout: Duration::from_secs(1),
+            max_connections: 10,
+            idle_timeout: None,
+            tls: None,
+        };
+        let metrics = Arc::new(RedisMetrics::default());
+        let (entry, exit) = queue::queue(max_queue_bytes, Arc::clone(&metrics));
+        let place = Place { key: KEY.into(), database: 0, port: 0 };
+        let service = Service::new(&settings, place, MAX_ELEMENT, entry, metrics);
+        Self { service: Arc::new(service), exit }
+    }
+
+    /// A client that has said nothing yet.
+    pub fn client(&self) -> OfflineClient {
+        OfflineClient {
+            session: Session::new(Arc::clone(&self.service)),
+            kept: Vec::new(),
+            is_closed: false,
+            answers: Vec::new(),
+        }
+    }
+
+    /// Takes all that is in the queue: the bytes of each element, of one that is
+    /// too large its first ones, and how many it has.
+    pub fn taken(&self) -> Vec<(Vec<u8>, u64)> {
+        let mut taken = Vec::new();
+        while let Ok(chunk) = self.exit.try_take() {
+            taken.extend(chunk.elements.iter().map(|element| match element {
+                Slice::Whole(range) => (chunk.bytes[range.clone()].to_vec(), range.len() as u64),
+                Slice::TooLarge { head, length } => (chunk.bytes[head.clone()].to_vec(), *length),
+            }));
+        }
+        taken
+    }
+}
+
+impl OfflineClient {
+    /// Sends bytes. A push that would have to wait for room is given up.
+    pub fn say(&mut self, bytes: &[u8]) {
+        if self.is_closed {
+            return;
+        }
+        self.kept.extend_from_slice(bytes);
+        loop {
+            let (used, next) = self.session.feed(&self.kept);
+            self.kept.drain(..used);
+            self.take_answers();
+            match next {
+                Next::Read => return,
+                Next::Send => {}
+                Next::Wait(_) => self.session.settle(Err("BUSY no room")),
+                Next::Close => {
+                    self.is_closed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// All that was answered so far.
+    pub fn answers(&self) -> &[u8] {
+        &self.answers
+    }
+
+    /// Whether the gateway has closed the connection.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Bytes that wait for more.
+    pub fn unused(&self) -> usize {
+        self.kept.len()
+    }
+
+    fn take_answers(&mut self) {
+        let outbox = self.session.outbox();
+        while !outbox.is_empty() {
+            let some = outbox.bytes().to_vec();
+            outbox.sent(some.len());
+            self.answers.extend(some);
+        }
+    }
+}
