@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use load::Load;
-use support::gateway::Gateway;
+use support::gateway::{Gateway, Scrape};
 use support::redis_server::RedisServer;
 use support::{BINARY, Failure};
 use tempfile::TempDir;
@@ -159,14 +159,14 @@ impl<'a> Soak<'a> {
     fn row(&mut self, disturbance: Disturbance, between: Duration) -> Result<u64, Failure> {
         let begun = Instant::now();
         self.disturb(disturbance)?;
-        let before = self.gateway.scrape()?;
+        let before = self.scrape()?;
         let counted_from = Instant::now();
         for scrape in 1..=self.options.scrapes {
             pause((between * scrape / self.options.scrapes).saturating_sub(begun.elapsed()));
-            self.gateway.scrape()?;
+            self.scrape()?;
         }
         self.load.check()?;
-        let last = self.gateway.scrape()?;
+        let last = self.scrape()?;
         let taken = last.processed + last.dropped - before.processed - before.dropped;
         let rss = self.gateway.usage()?.rss;
         println!(
@@ -183,6 +183,11 @@ impl<'a> Soak<'a> {
             0 => Err(self.gateway.failure("has taken nothing")),
             _ => Ok(rss),
         }
+    }
+
+    /// A scrape; where it fails since the gateway has ended, its last words.
+    fn scrape(&mut self) -> Result<Scrape, Failure> {
+        self.gateway.scrape().or_else(|error| self.gateway.check().and(Err(error)))
     }
 
     fn disturb(&mut self, disturbance: Disturbance) -> Result<(), Failure> {
