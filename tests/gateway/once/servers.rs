@@ -9,8 +9,8 @@ use super::{ONE, await_checkpoint, await_total, owner_at, owner_of, persistent};
 use crate::support::redis::QUEUE;
 use crate::support::{GatewayBuilder, RedisOptions, RedisServer, wait_for};
 
-/// The address of a proxy to `redis` that makes it say that it is older.
-fn as_redis_6(redis: &RedisServer) -> String {
+/// The address of a proxy to `redis`, which sees what goes by on each way.
+fn proxy(redis: &RedisServer, to: fn(&mut [u8]), back: fn(&mut [u8])) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it is bound").to_string();
     let server = redis.address();
@@ -19,14 +19,14 @@ fn as_redis_6(redis: &RedisServer) -> String {
             let server = TcpStream::connect(&server).expect("redis is up");
             let (answers, asker) = (server.try_clone(), client.try_clone());
             let (answers, asker) = (answers.expect("a socket"), asker.expect("a socket"));
-            std::thread::spawn(move || pass_on(client, server, |_| {}));
-            std::thread::spawn(move || pass_on(answers, asker, say_6));
+            std::thread::spawn(move || pass_on(client, server, to));
+            std::thread::spawn(move || pass_on(answers, asker, back));
         }
     });
     address
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, mut change: impl FnMut(&mut [u8])) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, change: fn(&mut [u8])) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         change(&mut buffer[..count]);
@@ -51,7 +51,7 @@ fn say_6(answer: &mut [u8]) {
 fn a_redis_before_7_is_refused_before_anything_is_touched() {
     let redis = persistent();
     redis.push(&[ONE]);
-    let refused = owner_at(&as_redis_6(&redis)).finish();
+    let refused = owner_at(&proxy(&redis, |_| {}, say_6)).finish();
     assert_eq!(refused.code(), 78, "{}", refused.output());
     assert!(
         refused.output().contains("needs Redis 7.0 or Valkey, came 6."),
@@ -61,6 +61,27 @@ fn a_redis_before_7_is_refused_before_anything_is_touched() {
     assert_eq!(redis.run::<Vec<String>>(&["KEYS", "*"]), [QUEUE]);
     // That it is for the version alone: without the proxy it is taken.
     await_total(&owner_of(&redis).start(), 1.0);
+}
+
+/// Holds up whoever writes dead letters.
+#[expect(clippy::disallowed_methods, reason = "a network that is late")]
+fn letters_are_late(request: &mut [u8]) {
+    const WORDS: &[u8] = b"no JSON";
+    if request.windows(WORDS.len()).any(|words| words == WORDS) {
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+}
+
+/// Behind it they would be written never: the element is gone then.
+#[test]
+fn a_checkpoint_waits_for_the_dead_letters_that_it_covers() {
+    let redis = persistent();
+    let address = proxy(&redis, letters_are_late, |_| {});
+    let gateway = owner_at(&address).set("Redis__DeadLetterKey", "dead").start();
+    redis.push(&[ONE, "no JSON"]);
+    await_total(&gateway, 1.0);
+    await_checkpoint(&redis);
+    assert_eq!(redis.run::<u32>(&["LLEN", "dead"]), 1);
 }
 
 /// Two nodes; the first one has all slots.
@@ -119,6 +140,25 @@ fn over_tls_nothing_is_different() {
     await_total(&builder().start(), 1550.0);
 }
 
+/// Else two would serve: nobody can tell whether another one has taken over.
+#[test]
+fn while_redis_is_silent_totals_are_shown_no_longer_than_a_lease() {
+    let redis = persistent();
+    let gateway = owner_of(&redis).start();
+    redis.push(&[ONE; 10]);
+    await_total(&gateway, 10.0);
+    redis.pause();
+    wait_for("the lease to end", || {
+        let reply = gateway.get("/metrics", &[])?;
+        let is_over = reply.status == 503 && reply.text().contains("lease");
+        if is_over { Ok(()) } else { Err(format!("{}", reply.status)) }
+    });
+    assert_eq!(gateway.must_get("/-/ready", &[]).status, 503);
+    redis.resume();
+    redis.push(&[ONE]);
+    await_total(&gateway, 11.0);
+}
+
 /// The words of the command in README that grants what is needed.
 fn rights_in_the_readme() -> Vec<String> {
     let readme = include_str!("../../../README.md");
@@ -155,9 +195,11 @@ fn the_rights_in_the_readme_are_enough() {
     assert!(!log.contains("NOPERM"), "{log}");
 }
 
-/// Commands without which it works as well, if not as well: a wait that becomes
-/// a look now and then, a role that INFO tells too, a name in lists.
-const DISPENSABLE: [&str; 3] = ["blmove", "role", "client|setname"];
+/// Commands without which it works, if not as well: a wait that becomes a look
+/// now and then, a role that INFO tells too, a name in lists; and those with
+/// which the gateways on a queue are counted.
+const DISPENSABLE: [&str; 8] =
+    ["blmove", "role", "client|setname", "zadd", "expire", "zremrangebyscore", "zcard", "zrem"];
 
 /// Whichever right is missing: it is told, nothing is counted wrongly, and once
 /// it is granted the gateway goes on by itself.
