@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::{ONE, await_checkpoint, await_total, owner_at, owner_of, persistent};
-use crate::support::redis::QUEUE;
+use super::{
+    ONE, OWNER, STATE, WORK, await_checkpoint, await_total, owner_at, owner_of, persistent,
+};
 use crate::support::{GatewayBuilder, RedisOptions, RedisServer, wait_for};
 
 /// The address of a proxy to `redis`, which sees what goes by on each way.
@@ -58,7 +59,8 @@ fn a_redis_before_7_is_refused_before_anything_is_touched() {
         "{}",
         refused.output()
     );
-    assert_eq!(redis.run::<Vec<String>>(&["KEYS", "*"]), [QUEUE]);
+    assert_eq!(redis.run::<u32>(&["EXISTS", OWNER, STATE, &format!("{WORK}1")]), 0);
+    assert_eq!(redis.pending(), 1);
     // That it is for the version alone: without the proxy it is taken.
     await_total(&owner_of(&redis).start(), 1.0);
 }
