@@ -30,10 +30,14 @@ COPY . .
 RUN --mount=type=cache,id=cargo-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=cargo-target-${TARGETARCH},target=/build/target \
     scripts/build-static.sh "${TARGETARCH}" /out/prom-stream-gateway
+# A folder for a state file, as an empty volume that is mounted there takes it
+# over: with its owner.
+RUN mkdir -p /out/folders/var/lib/prom-stream-gateway
 
 FROM scratch AS prebuilt
 COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY prom-stream-gateway /out/prom-stream-gateway
+COPY folders /out/folders
 
 FROM ${BINARY} AS binary
 
@@ -46,6 +50,7 @@ LABEL org.opencontainers.image.title="prom-stream-gateway" \
 # For TLS to Redis.
 COPY --from=binary /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=binary /out/prom-stream-gateway /prom-stream-gateway
+COPY --from=binary --chown=65532:65532 /out/folders/ /
 # Where appsettings.json is looked for; empty unless one is mounted.
 WORKDIR /app
 # By number, since an empty image has no names; nobody's, without rights.

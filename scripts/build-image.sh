@@ -34,4 +34,5 @@ context=$(mktemp -d)
 trap 'rm -r "$context"' EXIT
 PSG_REVISION=$revision scripts/build-static.sh "$architecture" "$context/prom-stream-gateway"
 cp "${CA_CERTIFICATES:-/etc/ssl/certs/ca-certificates.crt}" "$context/ca-certificates.crt"
+mkdir -p "$context/folders/var/lib/prom-stream-gateway"
 buildah bud "${options[@]}" --build-arg BINARY=prebuilt "$context"

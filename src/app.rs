@@ -1,54 +1,39 @@
-//! The application: the only place that wires actors.
+//! The application: the only place that wires actors, with its folder.
 //!
 //! They are started from the end of the flow to its beginning (shards, scrape,
 //! HTTP, readers) and stopped from its beginning to its end, so that whatever
 //! was taken is applied and whatever was asked is answered.
 
+mod ending;
+mod parts;
+mod queue;
+mod readers;
+
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use actix::{Actor, Arbiter};
-use psg_actors::checkpoint::Checkpoints;
-use psg_actors::clock::{Clock, UnixClock};
-use psg_actors::dead_letters::DeadLetters;
+use futures_util::{Stream, StreamExt, stream};
+
 use psg_actors::doom::{Doom, End};
 use psg_actors::gate::Gate;
 use psg_actors::http::admin::Admin;
 use psg_actors::http::{self, HttpState, Unready};
-use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
-use psg_actors::reject_log::RejectLog;
-use psg_actors::rejects::RejectBoard;
-use psg_actors::scrape::{self, ScrapeHandle};
-use psg_actors::self_metrics::{RedisMetrics, SelfMetrics};
-use psg_actors::settings::{GatewaySettings, OnceTuning, QueueSettings};
-use psg_actors::shard_set::{ShardSet, ShardThreads};
-use psg_actors::source::QueueSource;
-use psg_actors::source::embedded::EmbeddedQueue;
-use psg_actors::source::redis::once::OnceSettings;
-use psg_actors::source::redis::{LetterWriter, RedisQueue};
-use psg_actors::state_file::{self, Keeper, StateFile};
+use psg_actors::settings::GatewaySettings;
+use psg_actors::state_file::StateFile;
 use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
-use psg_engine::catalog::Catalog;
-use psg_engine::intake::IntakeSettings;
-use psg_engine::series::ReaderIndex;
-use psg_engine::store::{StoreSettings, TombstoneBudget, TombstoneKey, TombstoneSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::config::{Config, Entry};
 use crate::exit;
-
-/// How long the readers may take to finish what they have taken.
-const READERS_DEADLINE: Duration = Duration::from_secs(6);
-/// How long the last checkpoint may take; a server that says nothing for five
-/// seconds is given up before.
-const LAST_CHECKPOINT_DEADLINE: Duration = Duration::from_secs(60);
+use ending::{Ending, farewells};
+use parts::{Parts, handover, keep_state};
+use queue::Queue;
+use readers::start_readers;
 
 /// Where a gateway listens.
 #[derive(Debug, Clone)]
@@ -59,16 +44,17 @@ pub struct Listening {
     pub queue: Option<SocketAddr>,
 }
 
-/// How long the last dead letters may take to be written.
-const LETTERS_DEADLINE: Duration = Duration::from_secs(2);
+/// What a host is said to have done.
+const END_OF_HOST: &str = "the end of its host";
 
-/// Runs the gateway until SIGTERM or SIGINT; 0 after a clean stop.
+/// Runs the gateway until SIGTERM or SIGINT; 0 after a clean stop. Where it waits
+/// for scrapers at its end, a second signal ends that.
 pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
     end_on_panic();
     let facts = facts(&config.gateway, entries);
     let served = actix::System::new().block_on(async {
-        let mut signals = Signals::listen()?;
-        serve(config.gateway, facts, |_| {}, signals.next()).await
+        let signals = Signals::listen()?.all();
+        serve(config.gateway, facts, |_| {}, signals).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,11 +81,8 @@ pub fn host(
     end: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let facts = facts(&config.gateway, entries);
-    let ended = async {
-        // Whoever has dropped the other side wants the end as well.
-        let _ = end.await;
-        "the end of its host"
-    };
+    // Whoever has dropped the other side wants the end as well.
+    let ended = stream::once(end).map(|_| END_OF_HOST).chain(stream::pending());
     let system = actix::System::new();
     system.block_on(serve(config.gateway, facts, listening, ended)).map_err(|ended| match ended {
         Ended::Io(error) => error,
@@ -161,7 +144,7 @@ async fn serve(
     settings: GatewaySettings,
     mut facts: Facts,
     listening: impl FnOnce(Listening),
-    ended: impl Future<Output = &'static str>,
+    ends: impl Stream<Item = &'static str>,
 ) -> Result<(), Ended> {
     let (stopper, stop) = stop_signal();
     let state_file = settings.metrics.state_file.as_ref().map(StateFile::open);
@@ -185,33 +168,26 @@ async fn serve(
     let (handle, server) = (side.handle, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
 
-    let keeper = keep_state(state_file, &parts).await?;
+    let handover = handover(&settings);
+    let keeper = keep_state(state_file, handover.as_ref(), &parts).await?;
     actix::spawn(status.run(stop.clone()));
-    let readers = start_readers(&settings, &parts, &queue, &doom, &stop);
+    let (let_go, farewell, saved) = farewells();
+    let readers = start_readers(&settings, &parts, &queue, &doom, &stop, &farewell);
     listening(Listening { http: side.addresses, queue: queue.listens_on() });
+    let mut ends = pin!(ends);
     let signal = tokio::select! {
         end = doom.met() => return Err(end.into()),
-        signal = ended => signal,
+        signal = ends.next() => signal.unwrap_or(END_OF_HOST),
     };
     tracing::info!(signal, "stopping: nothing more is taken");
     stopper.stop();
-    let finished = tokio::select! {
-        end = doom.met() => return Err(end.into()),
-        finished = finish(readers, deadline(&settings)) => finished,
-    };
-    if let Some(letters) = &parts.dead_letters {
-        let flushed = tokio::time::timeout(LETTERS_DEADLINE, letters.flush()).await;
-        if flushed.is_err() {
-            tracing::warn!("dead letters are left unwritten");
-        }
-    }
+    let ending = Ending { settings: &settings, parts: &parts, doom: &doom, let_go, saved };
+    let ended = ending.run(readers, keeper, handover, ends).await?;
     handle.stop(true).await;
     server.await.map_err(io::Error::from)??;
-    let kept = keeper.map_or(Ok(()), Keeper::end);
     // A reader that hangs still holds the shards' inboxes open: waiting for
     // the shards would never end.
-    finished?;
-    kept?;
+    ended?;
     let metrics = parts.end();
     let (processed, rejected) = (metrics.processed(), metrics.rejected());
     tracing::info!(processed, rejected, "stopped");
@@ -227,266 +203,6 @@ fn unready(queue: Queue, gate: Gate, stop: StopSignal) -> Unready {
     })
 }
 
-/// The dead letters' queue and its writer, where they are wanted.
-fn start_dead_letters(settings: &GatewaySettings, metrics: &SelfMetrics) -> Option<DeadLetters> {
-    let QueueSettings { redis, dead_letters, .. } = &settings.queue;
-    if dead_letters.key.is_empty() {
-        return None;
-    }
-    let letters = DeadLetters::new(dead_letters.max_bytes, metrics.dead_letters.clone());
-    let writer = LetterWriter::new(letters.clone(), dead_letters.clone(), redis.clone());
-    actix::spawn(writer.run());
-    Some(letters)
-}
-
-/// Loads the state file, where there is to be one, and has it written from now
-/// on. Nothing may be taken or shown before.
-async fn keep_state(file: Option<StateFile>, parts: &Parts) -> io::Result<Option<Keeper>> {
-    let Some(file) = file else { return Ok(None) };
-    let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
-    let metrics = parts.metrics.checkpoints.clone();
-    let checkpoints =
-        Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics);
-    let keeper = state_file::start(file, checkpoints).await.map_err(io::Error::other)?;
-    parts.gate.memory_is_whole();
-    Ok(Some(keeper))
-}
-
-/// Where samples come from.
-#[derive(Clone)]
-enum Queue {
-    Redis(RedisQueue, Arc<RedisMetrics>),
-    Embedded(EmbeddedQueue),
-}
-
-impl Queue {
-    /// The queue of the settings, watched or listening.
-    fn open(
-        settings: &GatewaySettings,
-        metrics: Arc<RedisMetrics>,
-        doom: &Doom,
-        stop: &StopSignal,
-    ) -> io::Result<Self> {
-        let max_payload_bytes = settings.metrics.payload.max_payload_bytes;
-        if let Some(embedded) = &settings.embedded {
-            let (queue, stop) = (&settings.queue, stop.clone());
-            let queue = EmbeddedQueue::start(embedded, queue, max_payload_bytes, metrics, stop)?;
-            return Ok(Queue::Embedded(queue));
-        }
-        let doom = doom.clone();
-        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics.clone(), doom);
-        actix::spawn(queue.monitor(stop.clone()));
-        Ok(Queue::Redis(queue, metrics))
-    }
-
-    /// Where producers connect to, where that is us and not a Unix socket.
-    fn listens_on(&self) -> Option<SocketAddr> {
-        match self {
-            Queue::Redis(..) => None,
-            Queue::Embedded(queue) => queue.address(),
-        }
-    }
-
-    /// What is wrong with it, if anything.
-    fn trouble(&self) -> Option<String> {
-        match self {
-            Queue::Redis(queue, metrics) => {
-                let unanswered = !metrics.up.load(Ordering::Relaxed);
-                let silence = || unanswered.then(|| "redis has not answered yet".to_owned());
-                queue.trouble().or_else(silence)
-            }
-            Queue::Embedded(_) => None,
-        }
-    }
-}
-
-/// What stands behind the readers.
-struct Parts {
-    catalog: Catalog,
-    metrics: Arc<SelfMetrics>,
-    rejects: Arc<RejectBoard>,
-    dead_letters: Option<DeadLetters>,
-    shards: ShardSet,
-    threads: ShardThreads,
-    scrapes: ScrapeHandle,
-    scraper: JoinHandle<()>,
-    clock: Clock,
-    gate: Gate,
-    /// State is stored with it, since tombstones mean nothing without.
-    tombstone_key: TombstoneKey,
-}
-
-impl Parts {
-    fn start(settings: &GatewaySettings) -> io::Result<Self> {
-        let clock = Clock::start();
-        let tombstone_key = TombstoneKey(rand::random());
-        let catalog = Catalog::new(settings.metrics.series, settings.metrics.summary);
-        let metrics = Arc::new(SelfMetrics::new(
-            settings.queue.workers,
-            settings.shards.count,
-            catalog.clone(),
-            &settings.queue.key,
-            settings.queue.delivery(),
-            settings.metrics.disable_meta_metrics,
-        ));
-        let (workers, expose) = (settings.queue.workers, settings.http.expose_payloads);
-        let rejects = Arc::new(RejectBoard::new(workers, catalog.clone(), expose));
-        let dead_letters = start_dead_letters(settings, &metrics);
-        let (shards, threads) = ShardSet::start(
-            settings.shards,
-            metrics.clone(),
-            clock,
-            store_settings(settings, tombstone_key),
-        )?;
-        let gate = if settings.queue.once.is_some() { Gate::closed() } else { Gate::open() };
-        if settings.metrics.state_file.is_some() {
-            gate.close("the state file is being loaded");
-        }
-        let (scrapes, scraper) = scrape::start(shards.clone(), metrics.clone(), gate.clone())?;
-        Ok(Self {
-            catalog,
-            metrics,
-            rejects,
-            dead_letters,
-            shards,
-            threads,
-            scrapes,
-            scraper,
-            clock,
-            gate,
-            tombstone_key,
-        })
-    }
-
-    /// Ends the scraper, then the shards, each after its last message.
-    fn end(self) -> Arc<SelfMetrics> {
-        drop(self.scrapes);
-        // A panic has ended the process already.
-        let _ = self.scraper.join();
-        drop(self.shards);
-        self.threads.join();
-        self.metrics
-    }
-}
-
-fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSettings {
-    let GatewaySettings { metrics, shards, .. } = settings;
-    let budget = Arc::new(TombstoneBudget::new(metrics.max_tombstones, shards.count));
-    let tombstones = TombstoneSettings { ttl_ms: metrics.tombstone_ttl_ms, key, budget };
-    let empty_instance = metrics.empty_instance;
-    StoreSettings { expiry: metrics.expiry, tombstones, empty_instance }
-}
-
-/// A reader that runs on an arbiter of its own.
-struct RunningReader {
-    arbiter: Arbiter,
-    done: oneshot::Receiver<()>,
-}
-
-fn start_readers(
-    settings: &GatewaySettings,
-    parts: &Parts,
-    queue: &Queue,
-    doom: &Doom,
-    stop: &StopSignal,
-) -> Vec<RunningReader> {
-    let shared = RouterSettings {
-        intake: IntakeSettings {
-            payload: settings.metrics.payload.clone(),
-            drop_labels: settings.metrics.drop_labels.clone(),
-            shards: parts.shards.count(),
-            cache_series: settings.metrics.reader_cache_series,
-            sort_labels: settings.metrics.sort_labels,
-            overflow: settings.metrics.overflow,
-            reader: ReaderIndex::default(),
-        },
-        catalog: parts.catalog.clone(),
-        shards: parts.shards.clone(),
-        reject_log: Arc::new(RejectLog::default()),
-        rejects: parts.rejects.clone(),
-        dead_letters: parts.dead_letters.clone(),
-        clock: parts.clock,
-        unix: UnixClock::start(),
-    };
-    let start = |worker| {
-        let (tell_done, done) = oneshot::channel();
-        let (shared, queue, stop) = (shared.clone(), queue.clone(), stop.clone());
-        let metrics = parts.metrics.clone();
-        let once = settings.queue.once.map(|tuning| once_settings(tuning, parts, doom));
-        let arbiter = Arbiter::new();
-        arbiter.spawn_fn(move || {
-            let router = Router::new(shared, &metrics, worker);
-            let counted = metrics.workers[worker].clone();
-            match (queue, once) {
-                (Queue::Redis(queue, _), Some(once)) => {
-                    let source = queue.once_source(once, counted, stop.clone());
-                    start_reader(source, router, stop, tell_done);
-                }
-                (Queue::Redis(queue, _), None) => {
-                    let source = queue.source(worker, counted, stop.clone());
-                    start_reader(source, router, stop, tell_done);
-                }
-                (Queue::Embedded(queue), _) => {
-                    start_reader(queue.source(counted), router, stop, tell_done);
-                }
-            }
-        });
-        RunningReader { arbiter, done }
-    };
-    (0..settings.queue.workers).map(start).collect()
-}
-
-fn start_reader<S: QueueSource + Unpin>(
-    source: S,
-    router: Router,
-    stop: StopSignal,
-    tell_done: oneshot::Sender<()>,
-) {
-    ReaderActor::new(Reader::new(source, router, stop), tell_done).start();
-}
-
-/// What the one reader of exactly-once delivery works with.
-fn once_settings(tuning: OnceTuning, parts: &Parts, doom: &Doom) -> OnceSettings {
-    let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
-    let metrics = parts.metrics.checkpoints.clone();
-    OnceSettings {
-        checkpoint_interval: tuning.checkpoint_interval,
-        lease: tuning.lease,
-        checkpoints: Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics),
-        gate: parts.gate.clone(),
-        dead_letters: parts.dead_letters.clone(),
-        doom: doom.clone(),
-    }
-}
-
-/// How long the readers may take to finish: to route what they have taken, or to
-/// write a last checkpoint.
-fn deadline(settings: &GatewaySettings) -> Duration {
-    if settings.queue.once.is_some() { LAST_CHECKPOINT_DEADLINE } else { READERS_DEADLINE }
-}
-
-/// Waits until all that was taken is in the shards' inboxes, and ends the
-/// readers' threads.
-async fn finish(readers: Vec<RunningReader>, deadline: Duration) -> io::Result<()> {
-    let all_done = async {
-        let mut arbiters = Vec::new();
-        for reader in readers {
-            // A reader that is gone without a word has panicked.
-            let _ = reader.done.await;
-            arbiters.push(reader.arbiter);
-        }
-        arbiters
-    };
-    let arbiters = tokio::time::timeout(deadline, all_done)
-        .await
-        .map_err(|_| io::Error::other("a reader did not finish what it had taken"))?;
-    for arbiter in arbiters {
-        arbiter.stop();
-        let _ = arbiter.join();
-    }
-    Ok(())
-}
-
 /// The signals that stop the gateway.
 struct Signals {
     terminate: Signal,
@@ -497,6 +213,11 @@ impl Signals {
     fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// One after the other, as they come.
+    fn all(self) -> impl Stream<Item = &'static str> {
+        stream::unfold(self, async |mut signals| Some((signals.next().await, signals)))
     }
 
     async fn next(&mut self) -> &'static str {

@@ -275,6 +275,7 @@ mod tests {
             empty_instance: false,
             reader_cache_series: 100,
             state_file: None,
+            exact_first_increment: false,
         }
     }
 

@@ -12,6 +12,7 @@ pub mod shard;
 pub mod checkpoint;
 pub mod state_file;
 pub mod scrape;
+pub mod scrapers;
 pub mod cardinality;
 pub mod search;
 pub mod http;

@@ -1,8 +1,9 @@
 //! A scrape: the fan-out to all shards and the merge of what they answer. It
 //! has a thread of its own, so that no HTTP worker waits on an inbox.
 //!
-//! Requests that have come in by the time a scrape begins share it; one that
-//! comes later would miss what was processed before it, so it waits for the
+//! Requests that have come in by the time a scrape begins share it, but for
+//! scrapers that are to be shown a series at its start while others are not; one
+//! that comes later would miss what was processed before it, so it waits for the
 //! next.
 
 use std::io;
@@ -11,13 +12,17 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use psg_engine::exposition::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
+use psg_engine::store::{Audience, Rendering};
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
 use crate::gate::{Closed, Gate, Permit};
+use crate::scrapers::{Begun, Receipt, ScraperId, Scrapers};
 use crate::self_metrics::SelfMetrics;
+use crate::shard::{ExposeOrder, Exposed};
 use crate::shard_set::{ShardSet, ShardsGone};
 
 /// Requests that may wait; more are refused.
@@ -25,10 +30,24 @@ const WAITING: usize = 1024;
 
 /// Asks for scrapes; cheap to clone. The scraper ends with the last of these.
 #[derive(Debug, Clone)]
-pub struct ScrapeHandle(Sender<Request>);
+pub struct ScrapeHandle {
+    requests: Sender<Request>,
+    metrics: Arc<SelfMetrics>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// In which format.
+    pub format: Format,
+    /// By whom, where that can be told.
+    pub scraper: Option<ScraperId>,
+    /// When it must be done.
+    pub deadline: Option<Instant>,
+}
 
 /// No complete scrape can be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ScrapeError {
     /// Too many wait.
     #[error("too many scrapes are waiting")]
@@ -39,12 +58,15 @@ pub enum ScrapeError {
     /// Totals may not be shown.
     #[error(transparent)]
     Closed(#[from] Closed),
+    /// It would come too late.
+    #[error("the scrape can't be done in the time that X-Prometheus-Scrape-Timeout-Seconds leaves")]
+    Late,
 }
 
 #[derive(Debug)]
 struct Request {
-    format: Format,
-    reply: oneshot::Sender<Result<Scraped, Closed>>,
+    ask: Ask,
+    reply: oneshot::Sender<Result<Scraped, ScrapeError>>,
 }
 
 /// A complete scrape, and what permits it.
@@ -54,37 +76,70 @@ pub struct Scraped {
     pub exposition: Arc<Exposition>,
     /// To be asked about again as long as the text is being sent.
     pub permit: Permit,
+    /// To be handed in once all of it was sent, where it is known to whom.
+    pub receipt: Option<Receipt>,
+}
+
+/// What a scrape works with.
+#[derive(Debug)]
+pub struct ScrapeParts {
+    /// Who is asked.
+    pub shards: ShardSet,
+    /// The gateway's own part.
+    pub metrics: Arc<SelfMetrics>,
+    /// Whether totals may be shown.
+    pub gate: Gate,
+    /// Who asks.
+    pub scrapers: Scrapers,
+    /// Whether each scraper is shown a new series once at its start.
+    pub exact: bool,
 }
 
 #[derive(Debug)]
 struct Scraper {
     requests: Receiver<Request>,
-    shards: ShardSet,
-    metrics: Arc<SelfMetrics>,
-    gate: Gate,
+    parts: ScrapeParts,
+}
+
+/// One rendering, for all whom it suits.
+#[derive(Debug, Clone)]
+struct Rendered {
+    exposition: Arc<Exposition>,
+    permit: Permit,
+    begun: Begun,
+    oldest_birth: Option<Rendering>,
 }
 
 /// Starts the scraper's thread.
-pub fn start(
-    shards: ShardSet,
-    metrics: Arc<SelfMetrics>,
-    gate: Gate,
-) -> io::Result<(ScrapeHandle, JoinHandle<()>)> {
+pub fn start(parts: ScrapeParts) -> io::Result<(ScrapeHandle, JoinHandle<()>)> {
     let (sender, requests) = bounded(WAITING);
-    let scraper = Scraper { requests, shards, metrics, gate };
+    let handle = ScrapeHandle { requests: sender, metrics: parts.metrics.clone() };
+    let scraper = Scraper { requests, parts };
     let thread = std::thread::Builder::new().name("scrape".into()).spawn(move || scraper.run())?;
-    Ok((ScrapeHandle(sender), thread))
+    Ok((handle, thread))
 }
 
 impl ScrapeHandle {
     /// A complete scrape that shows at least what was processed before now.
-    pub async fn scrape(&self, format: Format) -> Result<Scraped, ScrapeError> {
-        let (reply, exposition) = oneshot::channel();
-        self.0.try_send(Request { format, reply }).map_err(|refused| match refused {
+    pub async fn scrape(&self, ask: Ask) -> Result<Scraped, ScrapeError> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = ask.deadline;
+        self.requests.try_send(Request { ask, reply }).map_err(|refused| match refused {
             crossbeam_channel::TrySendError::Full(_) => ScrapeError::Busy,
             crossbeam_channel::TrySendError::Disconnected(_) => ScrapeError::Stopping,
         })?;
-        Ok(exposition.await.map_err(|_| ScrapeError::Stopping)??)
+        let answered = match deadline {
+            None => answer.await,
+            Some(deadline) => match timeout_at(deadline.into(), answer).await {
+                Ok(answered) => answered,
+                Err(_) => Ok(Err(ScrapeError::Late)),
+            },
+        };
+        let scraped = answered.unwrap_or(Err(ScrapeError::Stopping));
+        if let Err(ScrapeError::Late) = scraped {
+            self.metrics.late_scrapes.fetch_add(1, Ordering::Relaxed);
+        }
+        scraped
     }
 }
 
@@ -101,49 +156,153 @@ impl Scraper {
 
     fn answer(&self, waiting: Vec<Request>) -> Result<(), ShardsGone> {
         let (text, open_metrics): (Vec<Request>, Vec<Request>) =
-            waiting.into_iter().partition(|request| request.format == Format::Text);
-        for (format, requests) in [(Format::Text, text), (Format::OpenMetrics, open_metrics)] {
-            if requests.is_empty() {
-                continue;
+            waiting.into_iter().partition(|request| request.ask.format == Format::Text);
+        self.answer_in(Format::Text, text)?;
+        self.answer_in(Format::OpenMetrics, open_metrics)
+    }
+
+    /// Answers those who have seen least first: what is new to them may be new
+    /// to the others too, or nothing is, and then one rendering is for all.
+    fn answer_in(&self, format: Format, requests: Vec<Request>) -> Result<(), ShardsGone> {
+        let mut waiting: Vec<(Option<Rendering>, Request)> =
+            requests.into_iter().map(|request| (self.seen_by(&request), request)).collect();
+        // Whoever is shown everything as it is comes last.
+        waiting.sort_by_key(|(seen, _)| seen.map_or(u64::MAX, |seen| seen.0));
+        let mut last: Option<Result<Rendered, ScrapeError>> = None;
+        while let Some((seen, _)) = waiting.first() {
+            let seen = *seen;
+            let suits = |rendered: &Rendered| rendered.suits(seen);
+            let rendered = match last.take() {
+                Some(Ok(rendered)) if suits(&rendered) => Ok(rendered),
+                Some(Err(error)) => Err(error),
+                Some(Ok(_)) | None => self.permitted(format, seen, latest_deadline(&waiting))?,
+            };
+            let with_others = waiting.partition_point(|(other, _)| *other == seen);
+            for (_, request) in waiting.drain(..with_others) {
+                self.reply(request, rendered.clone());
             }
-            let scraped = self.permitted(format)?;
-            for request in requests {
-                // Who has hung up needs no answer.
-                let _ = request.reply.send(scraped.clone());
-            }
+            last = Some(rendered);
         }
         Ok(())
     }
 
+    fn seen_by(&self, request: &Request) -> Option<Rendering> {
+        let ScrapeParts { scrapers, exact, .. } = &self.parts;
+        exact.then(|| scrapers.seen(request.ask.scraper.as_ref())).flatten()
+    }
+
+    fn reply(&self, request: Request, rendered: Result<Rendered, ScrapeError>) {
+        let scraped = rendered.map(|rendered| Scraped {
+            receipt: request.ask.scraper.map(|scraper| Receipt {
+                scrapers: self.parts.scrapers.clone(),
+                scraper,
+                rendering: rendered.begun,
+                shows_births: rendered.oldest_birth.is_some(),
+            }),
+            exposition: rendered.exposition,
+            permit: rendered.permit,
+        });
+        // Who has hung up needs no answer.
+        let _ = request.reply.send(scraped);
+    }
+
     /// What the gate permits before the scrape it must still permit when the
     /// last shard has answered.
-    fn permitted(&self, format: Format) -> Result<Result<Scraped, Closed>, ShardsGone> {
-        let permit = match self.gate.permit() {
+    fn permitted(
+        &self,
+        format: Format,
+        seen: Option<Rendering>,
+        deadline: Option<Instant>,
+    ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
+        let ScrapeParts { metrics, gate, scrapers, .. } = &self.parts;
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(Err(ScrapeError::Late));
+        }
+        metrics.known_scrapers.store(scrapers.known() as u64, Ordering::Relaxed);
+        let permit = match gate.permit() {
             Ok(permit) => permit,
-            Err(closed) => return Ok(Err(closed)),
+            Err(closed) => return Ok(Err(closed.into())),
         };
-        let exposition = Arc::new(match permit {
-            Permit::Everything(_) => self.scrape(format)?,
-            Permit::OwnMetrics => merge(format, vec![self.metrics.fragments(format, &self.shards)]),
-        });
-        Ok(self.gate.still(permit).map(|()| Scraped { exposition, permit }))
+        let rendered = match permit {
+            Permit::Everything(_) => self.scrape(format, seen, deadline, permit)?,
+            Permit::OwnMetrics => Ok(self.own_metrics(format, permit)?),
+        };
+        Ok(rendered.and_then(|rendered| Ok(gate.still(permit).map(|()| rendered)?)))
+    }
+
+    /// No series is asked for, so no rendering is begun; but whoever fetches this
+    /// is there to fetch what comes once the totals are ours.
+    fn own_metrics(&self, format: Format, permit: Permit) -> Result<Rendered, ShardsGone> {
+        let ScrapeParts { shards, metrics, scrapers, exact, .. } = &self.parts;
+        let begun = scrapers.last_begun();
+        if *exact {
+            shards.set_awaited(scrapers.awaited(begun))?;
+        }
+        let exposition = Arc::new(merge(format, vec![metrics.fragments(format, shards)]));
+        Ok(Rendered { exposition, permit, begun, oldest_birth: None })
     }
 
     /// Reads the self-metrics before it asks the shards: a scrape that shows n
     /// processed shows what those n did.
-    fn scrape(&self, format: Format) -> Result<Exposition, ShardsGone> {
+    fn scrape(
+        &self,
+        format: Format,
+        seen: Option<Rendering>,
+        deadline: Option<Instant>,
+        permit: Permit,
+    ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
+        let ScrapeParts { shards, metrics, scrapers, exact, .. } = &self.parts;
         let before = Instant::now();
-        let own = self.metrics.fragments(format, &self.shards);
-        let parts = self.shards.expose(format)?;
-        let mut sources: Vec<Vec<Fragment>> = vec![Vec::new(); self.shards.count().get()];
+        let own = metrics.fragments(format, shards);
+        let begun = scrapers.begin();
+        let awaited = exact.then(|| scrapers.awaited(begun));
+        let audience = awaited.map(|awaited| Audience { number: begun.number, seen, awaited });
+        let order = ExposeOrder { audience, ..ExposeOrder::plain(format) };
+        let parts = shards.expose(&order)?;
+        let mut sources: Vec<Vec<Fragment>> = vec![Vec::new(); shards.count().get()];
+        let mut oldest_birth: Option<Rendering> = None;
         for _ in 0..sources.len() {
-            let part = parts.recv().map_err(|_| ShardsGone)?;
+            let Some(part) = next_part(&parts, deadline)? else {
+                order.abandoned.store(true, Ordering::Relaxed);
+                return Ok(Err(ScrapeError::Late));
+            };
+            let births = [oldest_birth, part.oldest_birth];
+            oldest_birth = births.into_iter().flatten().min();
             sources[part.shard.get()] = part.fragments;
         }
         sources.push(own);
-        let exposition = merge(format, sources);
-        self.metrics.exposition_bytes.store(exposition.length as u64, Ordering::Relaxed);
-        self.metrics.scrape_duration.observe(before.elapsed());
-        Ok(exposition)
+        let exposition = Arc::new(merge(format, sources));
+        metrics.exposition_bytes.store(exposition.length as u64, Ordering::Relaxed);
+        metrics.scrape_duration.observe(before.elapsed());
+        Ok(Ok(Rendered { exposition, permit, begun, oldest_birth }))
     }
+}
+
+impl Rendered {
+    /// Whether those who have fetched `seen` as their last rendering are to be
+    /// shown the same as those for whom it was made, who have not seen more:
+    /// nothing that it shows at its start was born before that.
+    fn suits(&self, seen: Option<Rendering>) -> bool {
+        self.oldest_birth.is_none_or(|oldest| seen.is_some_and(|seen| seen <= oldest))
+    }
+}
+
+/// The next shard's part; `None` where it does not come in time.
+fn next_part(
+    parts: &Receiver<Exposed>,
+    deadline: Option<Instant>,
+) -> Result<Option<Exposed>, ShardsGone> {
+    let Some(deadline) = deadline else { return parts.recv().map(Some).map_err(|_| ShardsGone) };
+    match parts.recv_deadline(deadline) {
+        Ok(part) => Ok(Some(part)),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => Err(ShardsGone),
+    }
+}
+
+/// Until when somebody waits; `None` is for ever.
+fn latest_deadline(waiting: &[(Option<Rendering>, Request)]) -> Option<Instant> {
+    let deadlines: Option<Vec<Instant>> =
+        waiting.iter().map(|(_, request)| request.ask.deadline).collect();
+    deadlines?.into_iter().max()
 }

@@ -48,6 +48,10 @@ pub struct SelfMetrics {
     pub dead_letters: Arc<DeadLetterMetrics>,
     /// Size of the last exposition.
     pub exposition_bytes: AtomicU64,
+    /// Scrapes that could not be done in the time that their scraper allows.
+    pub late_scrapes: AtomicU64,
+    /// Scrapers that were known at the last scrape.
+    pub known_scrapers: AtomicU64,
     catalog: Catalog,
     queue_key: String,
     delivery: &'static str,
@@ -75,6 +79,8 @@ impl SelfMetrics {
             checkpoints: Arc::default(),
             dead_letters: Arc::default(),
             exposition_bytes: AtomicU64::new(0),
+            late_scrapes: AtomicU64::new(0),
+            known_scrapers: AtomicU64::new(0),
             catalog,
             queue_key: queue_key.into(),
             delivery,

@@ -234,6 +234,8 @@ pub struct MetricSettings {
     pub reader_cache_series: usize,
     /// Where totals are kept, if they are.
     pub state_file: Option<StateFileSettings>,
+    /// Whether each scraper is shown a new series once at its start.
+    pub exact_first_increment: bool,
 }
 
 /// The state file.
@@ -267,6 +269,9 @@ pub struct HttpSettings {
     pub expose_payloads: bool,
     /// Connections at a time; at least 1.
     pub max_connections: usize,
+    /// How long known scrapers may take to fetch the last totals; zero waits for
+    /// none.
+    pub linger: Duration,
     /// Who may use it; `None` lets everyone.
     pub access: Option<AccessSettings>,
 }

@@ -7,7 +7,7 @@ mod checkpoint;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -21,8 +21,8 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    Batch, ExposeJob, Found, Notice, Removed, SearchJob, SearchOrder, SnapshotOrder, Store,
-    StoreSettings, SurveyJob, TombstoneKey,
+    Audience, Awaited, Batch, ExposeJob, Found, Notice, Removed, Rendering, SearchJob, SearchOrder,
+    SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
 };
 use tokio::sync::mpsc::{self, UnboundedSender};
 
@@ -61,11 +61,13 @@ pub enum ShardMessage {
     Apply(Batch),
     /// Write all series for a scrape.
     Expose {
-        /// In which format.
-        format: Format,
+        /// What is to be written.
+        order: ExposeOrder,
         /// Where the fragments go; it has room for them.
         reply: Sender<Exposed>,
     },
+    /// Scrapers that have yet to come have seen what was stored.
+    Await(Awaited),
     /// Count the values of labels.
     Survey {
         /// Where the answer goes; it has room for it.
@@ -147,6 +149,24 @@ pub struct Defined {
     pub answers: Vec<Result<Handle, Reason>>,
 }
 
+/// What a scrape is to be.
+#[derive(Debug, Clone)]
+pub struct ExposeOrder {
+    /// In which format.
+    pub format: Format,
+    /// For whom, where that makes a difference.
+    pub audience: Option<Audience>,
+    /// Set when nobody waits for it any more.
+    pub abandoned: Arc<AtomicBool>,
+}
+
+impl ExposeOrder {
+    /// Everything as it is.
+    pub fn plain(format: Format) -> Self {
+        Self { format, audience: None, abandoned: Arc::default() }
+    }
+}
+
 /// A shard's part of a scrape.
 #[derive(Debug)]
 pub struct Exposed {
@@ -154,6 +174,16 @@ pub struct Exposed {
     pub shard: ShardIndex,
     /// Sorted by family name.
     pub fragments: Vec<Fragment>,
+    /// See [`ExposeJob::oldest_birth`].
+    pub oldest_birth: Option<Rendering>,
+}
+
+/// A scrape under way.
+#[derive(Debug)]
+struct ScrapeUnderWay {
+    job: ExposeJob,
+    abandoned: Arc<AtomicBool>,
+    reply: Sender<Exposed>,
 }
 
 /// The actor's data. [`Shard::run`] is its life.
@@ -164,7 +194,7 @@ pub struct Shard {
     store: Store,
     /// Whether no series may expire.
     expiry_held: bool,
-    scrapes: VecDeque<(ExposeJob, Sender<Exposed>)>,
+    scrapes: VecDeque<ScrapeUnderWay>,
     /// The channel of each reader that has asked something.
     readers: Vec<Option<UnboundedSender<Word>>>,
     snapshot: Option<SnapshotUnderWay>,
@@ -239,9 +269,12 @@ impl Shard {
         match message {
             ShardMessage::Apply(batch) => self.apply(&batch),
             ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
-            ShardMessage::Expose { format, reply } => {
-                self.scrapes.push_back((ExposeJob::new(format), reply));
+            ShardMessage::Expose { order, reply } => {
+                let ExposeOrder { format, audience, abandoned } = order;
+                let job = self.store.begin_exposure(format, audience);
+                self.scrapes.push_back(ScrapeUnderWay { job, abandoned, reply });
             }
+            ShardMessage::Await(awaited) => self.store.set_awaited(awaited),
             ShardMessage::Survey { reply } => {
                 self.asides.push_back(Aside::Survey(SurveyJob::default(), reply));
             }
@@ -256,7 +289,10 @@ impl Shard {
                 self.begin_snapshot(order, shards, reply);
             }
             ShardMessage::SnapshotCommitted(number) => self.store.snapshot_committed(number),
-            ShardMessage::LetExpire => self.expiry_held = false,
+            ShardMessage::LetExpire => {
+                self.expiry_held = false;
+                self.store.resume_births();
+            }
             ShardMessage::Clear { reply } => self.clear(&reply),
             ShardMessage::Restore { segments, at, key, reply } => {
                 self.restore(&segments, at, key, &reply);
@@ -324,13 +360,18 @@ impl Shard {
 
     /// Writes a slice of the oldest scrape; false where there is none.
     fn expose_slice(&mut self) -> bool {
-        let Some((mut job, reply)) = self.scrapes.pop_front() else { return false };
-        if !self.store.expose_some(&mut job, SLICE_SERIES, self.clock.now()) {
-            self.scrapes.push_front((job, reply));
+        let Some(mut scrape) = self.scrapes.pop_front() else { return false };
+        if scrape.abandoned.load(Ordering::Relaxed) {
             return true;
         }
+        if !self.store.expose_some(&mut scrape.job, SLICE_SERIES, self.clock.now()) {
+            self.scrapes.push_front(scrape);
+            return true;
+        }
+        let oldest_birth = scrape.job.oldest_birth();
+        let fragments = scrape.job.finish();
         // A scraper that has gone needs no answer.
-        let _ = reply.send(Exposed { shard: self.index, fragments: job.finish() });
+        let _ = scrape.reply.send(Exposed { shard: self.index, fragments, oldest_birth });
         true
     }
 }

@@ -8,14 +8,13 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use psg_engine::cardinality::LabelValues;
 use psg_engine::catalog::Family;
-use psg_engine::exposition::Format;
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::{Found, Removed, SearchOrder, StoreSettings};
+use psg_engine::store::{Awaited, Found, Removed, SearchOrder, StoreSettings};
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
 use crate::settings::ShardSettings;
-use crate::shard::{Exposed, Shard, ShardMessage};
+use crate::shard::{ExposeOrder, Exposed, Shard, ShardMessage};
 
 /// Sends to the shards' inboxes; cheap to clone. The shards end when the last
 /// of these is dropped.
@@ -86,13 +85,18 @@ impl ShardSet {
     }
 
     /// Asks every shard to write its series; their parts come in any order.
-    pub fn expose(&self, format: Format) -> Result<Receiver<Exposed>, ShardsGone> {
+    pub fn expose(&self, order: &ExposeOrder) -> Result<Receiver<Exposed>, ShardsGone> {
         let (reply, parts) = bounded(self.inboxes.len());
-        for number in 0..self.inboxes.len() {
-            let message = ShardMessage::Expose { format, reply: reply.clone() };
-            self.send(ShardIndex(number as u16), message)?;
+        for shard in self.count().all() {
+            let (order, reply) = (order.clone(), reply.clone());
+            self.send(shard, ShardMessage::Expose { order, reply })?;
         }
         Ok(parts)
+    }
+
+    /// Tells every shard what scrapers await that have yet to come.
+    pub fn set_awaited(&self, awaited: Awaited) -> Result<(), ShardsGone> {
+        self.count().all().try_for_each(|shard| self.send(shard, ShardMessage::Await(awaited)))
     }
 
     /// Asks every shard to count the values of labels.

@@ -2,8 +2,8 @@
 
 use tokio::sync::watch;
 
-/// The side that stops the process.
-#[derive(Debug)]
+/// The side that stops the process; clones do the same.
+#[derive(Debug, Clone)]
 pub struct Stopper(watch::Sender<bool>);
 
 /// The side that is told; cheap to clone.

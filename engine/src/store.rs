@@ -22,6 +22,7 @@ use crate::series::{Generation, Handle, ReaderIndex, Readers, SeriesKey, Slot};
 use crate::sharding::{SEGMENTS, Segment, ShardIndex};
 use crate::timestamp::{Stamp, Ttl, UnixTime};
 
+mod births;
 mod changes;
 mod expire;
 mod expose;
@@ -35,6 +36,7 @@ mod survey;
 mod tombstones;
 mod wheel;
 
+pub use births::{Audience, Awaited, Rendering};
 pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
 pub use holders::Notice;
@@ -48,11 +50,15 @@ pub use tombstones::{
 };
 pub use wheel::Tick;
 
+use births::Births;
 use changes::Changes;
 use expire::OwnTtls;
 use holders::Told;
 use listing::{Listings, Position};
 use wheel::{Mark, Wheel};
+
+/// Label texts that are printed as they were sent.
+type DisplayTexts = HashMap<Slot, Box<str>, RandomState>;
 
 /// The series of one shard.
 #[derive(Debug, Default)]
@@ -67,7 +73,7 @@ pub struct Store {
     listings: Listings,
     /// Label texts as sent, for the series that print another than their
     /// canonical one.
-    display: HashMap<Slot, Box<str>, RandomState>,
+    display: DisplayTexts,
     shown: [usize; Kind::ALL.len()],
     generation: Generation,
     expiry: ExpirySettings,
@@ -84,6 +90,8 @@ pub struct Store {
     empty_instance: bool,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
+    /// Series that some scraper has not been shown yet.
+    births: Births,
 }
 
 /// What stores are tuned by.
@@ -116,8 +124,12 @@ struct Series {
     admission: Admission,
     /// Which entry of the wheel is the one that counts.
     mark: Mark,
-    has_own_ttl: bool,
+    traits: Traits,
 }
+
+/// What few series are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Traits(u8);
 
 const _: () = assert!(size_of::<Option<Series>>() == 64);
 
@@ -197,7 +209,7 @@ impl Store {
             generation,
             admission,
             mark: Mark::default(),
-            has_own_ttl: false,
+            traits: Traits::default(),
         });
         self.display.extend(display.map(|text| (slot, text)));
         if self.series_mut(slot).family.is_retired() {
@@ -317,6 +329,7 @@ impl Store {
         let family = series.family.family();
         let tick = Tick::at(now);
         let old = self.tombstones.exhume(family, &series.labels, tick);
+        series.traits.set_new(self.births.note(slot, family, old.as_ref(), now));
         series.value = old.unwrap_or_else(|| Value::new(family, now));
         series.position = self.listings.insert(family, slot);
         self.shown[family.kind() as usize] += 1;
@@ -343,7 +356,7 @@ impl Store {
         if let Ok(entry) = self.index.find_entry(spread(series.index_hash), is_it) {
             entry.remove();
         }
-        if series.has_own_ttl {
+        if series.traits.has_own_ttl() {
             self.own_ttl.remove(&slot);
         }
         self.display.remove(&slot);
@@ -366,6 +379,31 @@ impl Series {
     #[inline]
     fn is_hidden(&self) -> bool {
         self.position == Position::HIDDEN
+    }
+}
+
+impl Traits {
+    const OWN_TTL: u8 = 1;
+    const NEW: u8 = 2;
+
+    /// A time to live came with a sample.
+    #[inline]
+    fn has_own_ttl(self) -> bool {
+        self.0 & Self::OWN_TTL != 0
+    }
+
+    fn set_own_ttl(&mut self) {
+        self.0 |= Self::OWN_TTL;
+    }
+
+    /// Its birth is noted, see [`births`].
+    #[inline]
+    fn is_new(self) -> bool {
+        self.0 & Self::NEW != 0
+    }
+
+    fn set_new(&mut self, is_new: bool) {
+        self.0 = self.0 & !Self::NEW | if is_new { Self::NEW } else { 0 };
     }
 }
 

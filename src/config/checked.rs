@@ -36,11 +36,10 @@ pub fn check(mut sources: Sources) -> Outcome {
     let problems = std::mem::take(&mut sources.problems);
     let warnings = std::mem::take(&mut sources.warnings);
     let mut checker = Checker { sources: &sources, problems, warnings };
-    checker.refuse_reserved();
     let config = checker.config();
     let Checker { problems, warnings, .. } = checker;
-    let built = SETTINGS.iter().filter(|setting| setting.is_built());
-    let entries = built.map(|setting| entry(setting, sources.given(setting), &config)).collect();
+    let entries =
+        SETTINGS.iter().map(|setting| entry(setting, sources.given(setting), &config)).collect();
     let config = if problems.is_empty() { Ok(config) } else { Err(problems) };
     Outcome { config, warnings, entries }
 }
@@ -216,6 +215,10 @@ impl<'a> Checker<'a> {
             empty_instance: self.flag(&METRICS_EMPTY_INSTANCE),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
             state_file: self.state_file(),
+            exact_first_increment: self.read(&METRICS_FIRST_INCREMENT, |kind, text| {
+                let choice = kind.choice(text).ok_or_else(|| unlike(kind, text))?;
+                Ok(choice == "exact")
+            }),
         }
     }
 
@@ -260,19 +263,6 @@ impl<'a> Checker<'a> {
                 Some(_) | None => Err(unlike(kind, text)),
             }),
             level: self.read(&LOG_LEVEL, level),
-        }
-    }
-
-    /// Anything but the default of a setting that is not built is refused.
-    fn refuse_reserved(&mut self) {
-        for setting in SETTINGS.iter().filter(|setting| !setting.is_built()) {
-            let given = self.sources.given(setting);
-            let text = given.text.unwrap_or_default();
-            if !is_default(setting, text) {
-                let came = error::shown(text);
-                let message = format!("{came} is not built yet in this version; remove it");
-                self.problems.push(Problem::new(given.name, message));
-            }
         }
     }
 
@@ -364,13 +354,6 @@ fn bad_dead_letter_key(key: &str, queue: &str) -> Option<String> {
 
 fn unlike(kind: Kind, text: &str) -> String {
     error::expected(&kind.expected(), text)
-}
-
-fn is_default(setting: &Setting, text: &str) -> bool {
-    let default = setting.default.value().unwrap_or_default();
-    let number = setting.kind.whole(text);
-    text.trim().eq_ignore_ascii_case(default)
-        || number.is_some_and(|number| setting.kind.whole(default) == Some(number))
 }
 
 /// Whether the file can be read and holds nothing but sound certificates; or

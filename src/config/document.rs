@@ -13,7 +13,7 @@ pub fn help() -> String {
         "Settings come from the environment, else from appsettings.json or --config FILE.\n",
     );
     let mut section = "";
-    for setting in built() {
+    for setting in SETTINGS {
         if setting.section() != section {
             section = setting.section();
             writeln!(text, "\n{section}").expect("writing to a string can't fail");
@@ -27,18 +27,14 @@ pub fn help() -> String {
         writeln!(text, "  {name} (for {setting})").expect("writing to a string can't fail");
         write_wrapped(&mut text, fallback.help);
     }
-    write!(text, "\nNot built yet in this version, refused when set\n")
-        .expect("writing to a string can't fail");
-    write_wrapped(&mut text, &reserved().join(", "));
     text
 }
 
-/// The settings as a Markdown table for the README, fallbacks and reserved
-/// names below it.
+/// The settings as a Markdown table for the README, fallbacks below it.
 #[cfg(test)]
 pub fn table_markdown() -> String {
     let mut text = String::from("| Setting | Default | Meaning |\n| --- | --- | --- |\n");
-    for setting in built() {
+    for setting in SETTINGS {
         let default = shown_default(setting);
         let quoted = match setting.default.value() {
             Some("") => default,
@@ -53,21 +49,7 @@ pub fn table_markdown() -> String {
         let (name, setting) = (environment_name(fallback.name), fallback.stands_in_for.name);
         text.push_str(&format!("| `{name}` | `{setting}` | {} |\n", fallback.help));
     }
-    let names: Vec<String> = reserved().iter().map(|name| format!("`{name}`")).collect();
-    text.push_str(&format!(
-        "\nKnown, but not built yet in this version, and refused when set to anything but their \
-         default: {}.\n",
-        names.join(", ")
-    ));
     text
-}
-
-fn built() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().copied().filter(|setting| setting.is_built())
-}
-
-fn reserved() -> Vec<&'static str> {
-    SETTINGS.iter().filter(|setting| !setting.is_built()).map(|setting| setting.name).collect()
 }
 
 fn shown_default(setting: &Setting) -> String {

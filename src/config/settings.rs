@@ -17,8 +17,6 @@ pub struct Setting {
     pub kind: Kind,
     /// What it is for, in a sentence or two.
     pub help: &'static str,
-    /// Whether this version has it.
-    pub state: State,
 }
 
 /// What holds where a setting is not set.
@@ -30,16 +28,6 @@ pub enum DefaultValue {
     From(fn() -> &'static str),
     /// Found out while configuring or later; the text says how.
     Computed(&'static str),
-}
-
-/// Whether this version has a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It does what its help says.
-    Built,
-    /// A later version has it: here any value but the default is refused,
-    /// since ignoring it would be a surprise.
-    Reserved,
 }
 
 /// A variable of the reference system that is honoured where one of our
@@ -65,11 +53,6 @@ impl Setting {
     /// The section that it belongs to.
     pub fn section(&self) -> &'static str {
         self.name.split('.').next().expect("a split has a first part")
-    }
-
-    /// Whether this version has it.
-    pub fn is_built(&self) -> bool {
-        self.state == State::Built
     }
 }
 
@@ -99,7 +82,7 @@ pub fn environment_name(name: &str) -> String {
 
 macro_rules! settings {
     ($($(#[doc = $help:literal])+
-       $ident:ident = $name:literal, $default:expr, $kind:expr, $state:ident;)+) => {
+       $ident:ident = $name:literal, $default:expr, $kind:expr;)+) => {
         $(
             $(#[doc = $help])+
             pub static $ident: Setting = Setting {
@@ -107,7 +90,6 @@ macro_rules! settings {
                 default: $default,
                 kind: $kind,
                 help: concat!($($help),+).trim_ascii(),
-                state: State::$state,
             };
         )+
 
@@ -132,124 +114,124 @@ const SECONDS_OF_A_YEAR: i64 = 31_536_000;
 
 settings! {
     /// Where Redis is: StackExchange.Redis syntax, or a `redis://`, `rediss://` or `unix://` URL. `embedded`, or `embedded,user=U,password=P`: no Redis, the gateway itself takes LPUSH.
-    REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), Kind::Connection, Built;
+    REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), Kind::Connection;
     /// PEM file of the certificate authorities to trust for TLS; empty trusts the system's, or those of `SSL_CERT_FILE`.
-    REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), Kind::CaFile, Built;
+    REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), Kind::CaFile;
     /// Readers that take samples from the queue at the same time.
-    REDIS_METRIC_QUEUE_WORKERS = "Redis.MetricQueueWorkers", Value("2"), whole(1, 64), Built;
+    REDIS_METRIC_QUEUE_WORKERS = "Redis.MetricQueueWorkers", Value("2"), whole(1, 64);
     /// Database of the queue; -1 takes the one that the connection string names. Not set: the one of a URL, else 0.
-    REDIS_METRIC_QUEUE_DATABASE = "Redis.MetricQueueDatabase", Value("0"), whole(-1, i32::MAX as i64), Built;
+    REDIS_METRIC_QUEUE_DATABASE = "Redis.MetricQueueDatabase", Value("0"), whole(-1, i32::MAX as i64);
     /// Key of the Redis list that producers push to.
-    REDIS_METRIC_QUEUE_KEY = "Redis.MetricQueueKey", Value("prom-stream-gateway:metric-queue"), Kind::Key, Built;
+    REDIS_METRIC_QUEUE_KEY = "Redis.MetricQueueKey", Value("prom-stream-gateway:metric-queue"), Kind::Key;
     /// Samples per RPOP. Not set: 25 at first, raised up to 1000 while there is a backlog. Set: exactly that.
-    REDIS_METRIC_QUEUE_POP_COUNT = "Redis.MetricQueuePopCount", Computed("25, rising"), whole(1, 100_000), Built;
+    REDIS_METRIC_QUEUE_POP_COUNT = "Redis.MetricQueuePopCount", Computed("25, rising"), whole(1, 100_000);
     /// Bound for each worker on the bytes that the pops in flight may bring, judged by the largest element of late.
-    REDIS_MAX_BYTES_IN_FLIGHT = "Redis.MaxBytesInFlight", Value("2 MiB"), size(1024, GIB), Built;
+    REDIS_MAX_BYTES_IN_FLIGHT = "Redis.MaxBytesInFlight", Value("2 MiB"), size(1024, GIB);
     /// `at-most-once`, or `exactly-once`: each element counts once, whatever is killed.
-    REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), Kind::Choice(&["at-most-once", "exactly-once"]), Built;
+    REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), Kind::Choice(&["at-most-once", "exactly-once"]);
     /// Exactly-once only: seconds between two checkpoints.
-    REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600), Built;
+    REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600);
     /// Exactly-once only: after so many seconds without its owner a standby takes the queue over.
-    REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600), Built;
+    REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600);
     /// Key of the Redis list that rejected payloads go to, the newest first; empty keeps none.
-    REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text, Built;
+    REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text;
     /// Rejected payloads kept, the newest.
-    REDIS_DEAD_LETTER_MAX_LENGTH = "Redis.DeadLetterMaxLength", Value("10000"), whole(1, 1_000_000_000), Built;
+    REDIS_DEAD_LETTER_MAX_LENGTH = "Redis.DeadLetterMaxLength", Value("10000"), whole(1, 1_000_000_000);
     /// Bytes of rejected payloads kept, the newest.
-    REDIS_DEAD_LETTER_MAX_BYTES = "Redis.DeadLetterMaxBytes", Value("64 MiB"), size(1024, 1024 * GIB), Built;
+    REDIS_DEAD_LETTER_MAX_BYTES = "Redis.DeadLetterMaxBytes", Value("64 MiB"), size(1024, 1024 * GIB);
 
     /// Whether labels are printed sorted by name. Label order never matters for identity; `false` keeps the order first seen.
-    METRICS_SORT_INCOMING_LABELS = "Metrics.SortIncomingLabels", Value("true"), Kind::Flag, Built;
+    METRICS_SORT_INCOMING_LABELS = "Metrics.SortIncomingLabels", Value("true"), Kind::Flag;
     /// Whether the gateway's own metrics, but for `prom_stream_gateway_info`, are left out.
-    METRICS_DISABLE_META_METRICS = "Metrics.DisableMetaMetrics", Value("false"), Kind::Flag, Built;
+    METRICS_DISABLE_META_METRICS = "Metrics.DisableMetaMetrics", Value("false"), Kind::Flag;
     /// Length of the sliding window that the quantiles of a summary cover.
-    METRICS_SUMMARY_MAX_AGE_SECONDS = "Metrics.SummaryMaxAgeSeconds", Value("600"), whole(1, SECONDS_OF_A_YEAR), Built;
+    METRICS_SUMMARY_MAX_AGE_SECONDS = "Metrics.SummaryMaxAgeSeconds", Value("600"), whole(1, SECONDS_OF_A_YEAR);
     /// Age buckets that the window is cut into: it slides in steps of its length divided by this.
-    METRICS_SUMMARY_AGE_BUCKETS = "Metrics.SummaryAgeBuckets", Value("5"), whole(1, 1000), Built;
+    METRICS_SUMMARY_AGE_BUCKETS = "Metrics.SummaryAgeBuckets", Value("5"), whole(1, 1000);
     /// How quantiles are estimated: `ckms-targeted` is bounded in memory, `ckms-biased` is the `quantiles` crate's.
-    METRICS_SUMMARY_ESTIMATOR = "Metrics.SummaryEstimator", From(default_estimator), Kind::Choice(&["ckms-biased", "ckms-targeted"]), Built;
+    METRICS_SUMMARY_ESTIMATOR = "Metrics.SummaryEstimator", From(default_estimator), Kind::Choice(&["ckms-biased", "ckms-targeted"]);
     /// Seconds after which an idle series leaves `/metrics`; 0 is never.
-    METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Built;
+    METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
     /// The same for gauges; 0 is as the other.
-    METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Built;
+    METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
     /// A counter or histogram that expired and returns within so many seconds continues from its old total.
-    METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR), Built;
+    METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR);
     /// Totals of expired series kept; the oldest make room.
-    METRICS_MAX_TOMBSTONES = "Metrics.MaxTombstones", Value("1000000"), whole(0, 1_000_000_000), Built;
+    METRICS_MAX_TOMBSTONES = "Metrics.MaxTombstones", Value("1000000"), whole(0, 1_000_000_000);
     /// Series that one reader keeps at hand, so that their shard needn't be asked again.
-    METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000), Built;
+    METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000);
     /// File that keeps the totals over a restart; empty keeps none.
-    METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text, Built;
+    METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text;
     /// Seconds between two writings of the state file: what a kill loses at most. Each writes all of it.
-    METRICS_STATE_FILE_INTERVAL_SECONDS = "Metrics.StateFileIntervalSeconds", Value("60"), whole(1, 3600), Built;
+    METRICS_STATE_FILE_INTERVAL_SECONDS = "Metrics.StateFileIntervalSeconds", Value("60"), whole(1, 3600);
     /// Live series in the process; a histogram or a summary is one.
-    METRICS_MAX_SERIES = "Metrics.MaxSeries", Value("1000000"), whole(1, 1_000_000_000), Built;
+    METRICS_MAX_SERIES = "Metrics.MaxSeries", Value("1000000"), whole(1, 1_000_000_000);
     /// Live series of one metric name.
-    METRICS_MAX_SERIES_PER_METRIC = "Metrics.MaxSeriesPerMetric", Value("100000"), whole(1, 1_000_000_000), Built;
+    METRICS_MAX_SERIES_PER_METRIC = "Metrics.MaxSeriesPerMetric", Value("100000"), whole(1, 1_000_000_000);
     /// What happens to a sample whose new series would pass a limit: `drop`, or `overflow` into one series per name.
-    METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]), Built;
+    METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]);
     /// Label names, comma-separated, that are taken off every sample: series that differ in nothing else become one.
-    METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames, Built;
+    METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames;
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
-    METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag, Built;
-    /// `plain`, or `exact`: a series that a scraper has not seen is shown to it once at its start.
-    METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), Kind::Choice(&["plain", "exact"]), Reserved;
+    METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag;
+    /// `plain`, or `exact`: a counter or histogram that a scraper has not seen is shown to it once at its start, 0 or its old total, so that `increase` counts its first samples.
+    METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), Kind::Choice(&["plain", "exact"]);
     /// Labels of one sample.
-    METRICS_MAX_LABELS = "Metrics.MaxLabels", Value("64"), whole(1, 10_000), Built;
+    METRICS_MAX_LABELS = "Metrics.MaxLabels", Value("64"), whole(1, 10_000);
     /// Bytes of one label value.
-    METRICS_MAX_LABEL_VALUE_BYTES = "Metrics.MaxLabelValueBytes", Value("2048"), size(1, MIB), Built;
+    METRICS_MAX_LABEL_VALUE_BYTES = "Metrics.MaxLabelValueBytes", Value("2048"), size(1, MIB);
     /// Bytes of a metric name or of a label name.
-    METRICS_MAX_NAME_BYTES = "Metrics.MaxNameBytes", Value("512"), size(1, 65_535), Built;
+    METRICS_MAX_NAME_BYTES = "Metrics.MaxNameBytes", Value("512"), size(1, 65_535);
     /// Bytes of a help text.
-    METRICS_MAX_HELP_BYTES = "Metrics.MaxHelpBytes", Value("4096"), size(1, MIB), Built;
+    METRICS_MAX_HELP_BYTES = "Metrics.MaxHelpBytes", Value("4096"), size(1, MIB);
     /// Buckets of one histogram.
-    METRICS_MAX_BUCKETS = "Metrics.MaxBuckets", Value("256"), whole(1, 10_000), Built;
+    METRICS_MAX_BUCKETS = "Metrics.MaxBuckets", Value("256"), whole(1, 10_000);
     /// Quantiles of one summary.
-    METRICS_MAX_QUANTILES = "Metrics.MaxQuantiles", Value("32"), whole(1, 1000), Built;
+    METRICS_MAX_QUANTILES = "Metrics.MaxQuantiles", Value("32"), whole(1, 1000);
     /// Bytes of one queue element.
-    METRICS_MAX_PAYLOAD_BYTES = "Metrics.MaxPayloadBytes", Value("1048576"), size(1, GIB / 2), Built;
+    METRICS_MAX_PAYLOAD_BYTES = "Metrics.MaxPayloadBytes", Value("1048576"), size(1, GIB / 2);
 
     /// Shards that the series are spread over, a thread each.
-    SHARDS_COUNT = "Shards.Count", Computed("CPUs available, at most 4"), whole(1, 256), Built;
+    SHARDS_COUNT = "Shards.Count", Computed("CPUs available, at most 4"), whole(1, 256);
     /// Batches that a shard's inbox holds; while it is full, the readers wait and the backlog stays in Redis.
-    SHARDS_INBOX_CAPACITY = "Shards.InboxCapacity", Value("128"), whole(1, 1_000_000), Built;
+    SHARDS_INBOX_CAPACITY = "Shards.InboxCapacity", Value("128"), whole(1, 1_000_000);
 
     /// `address:port` to listen on, the address an IP address, `localhost`, or nothing for all.
-    HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value("0.0.0.0:9091"), Kind::Listen(Form::Address), Built;
-    /// After SIGTERM, seconds to wait for each known scraper to fetch the last totals.
-    HTTP_SHUTDOWN_LINGER_SECONDS = "Http.ShutdownLingerSeconds", Value("0"), whole(0, 3600), Reserved;
+    HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value("0.0.0.0:9091"), Kind::Listen(Form::Address);
+    /// After SIGTERM, seconds to wait at most for each known scraper to fetch the last totals; 0 waits for none.
+    HTTP_SHUTDOWN_LINGER_SECONDS = "Http.ShutdownLingerSeconds", Value("0"), whole(0, 3600);
     /// Whether `DELETE /api/v1/metrics/{name}` is there.
-    HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag, Built;
+    HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag;
     /// Whether `/api/v1/rejects` shows payloads, which may hold what is not for everyone.
-    HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag, Built;
+    HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag;
     /// File with TLS, client certificates and passwords for the HTTP side, in the web-config format of Prometheus' exporters; empty is plain HTTP for everyone.
-    HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text, Built;
+    HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text;
     /// Whether `/-/healthy` and `/-/ready` are answered without password and client certificate.
-    HTTP_EXEMPT_HEALTH_ENDPOINTS = "Http.ExemptHealthEndpoints", Value("false"), Kind::Flag, Built;
+    HTTP_EXEMPT_HEALTH_ENDPOINTS = "Http.ExemptHealthEndpoints", Value("false"), Kind::Flag;
     /// HTTP connections at a time, each a file descriptor; more wait to be accepted.
-    HTTP_MAX_CONNECTIONS = "Http.MaxConnections", Value("1024"), whole(2, 1_000_000), Built;
+    HTTP_MAX_CONNECTIONS = "Http.MaxConnections", Value("1024"), whole(2, 1_000_000);
 
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
-    EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket, Built;
+    EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket;
     /// Bytes that the embedded queue holds, and as many again of requests that are not complete. While it is full, pushes wait.
-    EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB), Built;
+    EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB);
     /// Milliseconds that a push waits for room in the embedded queue; then it is answered with an error, and takes nothing.
-    EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000), Built;
+    EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000);
     /// Whether the embedded queue may be open to other machines without a password.
-    EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), Kind::Flag, Built;
+    EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), Kind::Flag;
     /// Producers that may be connected to the embedded queue at a time, each a file descriptor; more are turned away.
-    EMBEDDED_MAX_CONNECTIONS = "Embedded.MaxConnections", Value("16384"), whole(1, 1_000_000), Built;
+    EMBEDDED_MAX_CONNECTIONS = "Embedded.MaxConnections", Value("16384"), whole(1, 1_000_000);
     /// Seconds without a word after which a producer is cut off the embedded queue; 0 is never.
-    EMBEDDED_IDLE_TIMEOUT_SECONDS = "Embedded.IdleTimeoutSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR), Built;
+    EMBEDDED_IDLE_TIMEOUT_SECONDS = "Embedded.IdleTimeoutSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
     /// PEM file of the certificate, and of those up to its root, that the embedded queue shows to producers; empty is no TLS.
-    EMBEDDED_TLS_CERTIFICATE_FILE = "Embedded.TlsCertificateFile", Value(""), Kind::Text, Built;
+    EMBEDDED_TLS_CERTIFICATE_FILE = "Embedded.TlsCertificateFile", Value(""), Kind::Text;
     /// PEM file of its private key.
-    EMBEDDED_TLS_KEY_FILE = "Embedded.TlsKeyFile", Value(""), Kind::Text, Built;
+    EMBEDDED_TLS_KEY_FILE = "Embedded.TlsKeyFile", Value(""), Kind::Text;
 
     /// How log records are written, to standard output: `json`, one object a line, or `text`.
-    LOG_FORMAT = "Log.Format", Computed("`text` on a terminal, else `json`"), Kind::Choice(&["json", "text"]), Built;
+    LOG_FORMAT = "Log.Format", Computed("`text` on a terminal, else `json`"), Kind::Choice(&["json", "text"]);
     /// The least severe records to log.
-    LOG_LEVEL = "Log.Level", Value("info"), Kind::Choice(&["trace", "debug", "info", "warn", "error", "off"]), Built;
+    LOG_LEVEL = "Log.Level", Value("info"), Kind::Choice(&["trace", "debug", "info", "warn", "error", "off"]);
 }
 
 /// Every fallback; of two for one setting the first that is set holds.
@@ -305,12 +287,6 @@ mod tests {
         let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section()).collect();
         sections.dedup();
         assert_eq!(sections, ["Redis", "Metrics", "Shards", "Http", "Embedded", "Log"]);
-    }
-
-    #[test]
-    fn reserved_settings_have_a_default_that_can_be_recognised() {
-        let reserved = SETTINGS.iter().filter(|setting| !setting.is_built());
-        assert!(reserved.into_iter().all(|setting| setting.default.value().is_some()));
     }
 
     #[test]

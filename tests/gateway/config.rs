@@ -78,20 +78,6 @@ fn all_problems_are_named_at_once_as_they_were_set() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
-    let cases = [
-        ("Metrics__FirstIncrement", "exact"),
-        ("Http__ShutdownLingerSeconds", "5"),
-        ("Http__ConfigFile", "web.yml"),
-    ];
-    for (name, value) in cases {
-        let finished = GatewayBuilder::connecting("127.0.0.1:1").set(name, value).finish();
-        refused(&finished, name);
-        assert!(finished.output().contains(name), "{name}={value}: {}", finished.output());
-    }
-}
-
-#[test]
 fn no_secret_is_shown() {
     for connection in [
         "localhost:6379,user=me,password=hunter2,bogus=1",

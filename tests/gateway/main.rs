@@ -21,6 +21,7 @@ mod formats;
 mod instance;
 mod openmetrics;
 mod prometheus;
+mod acknowledgement;
 
 mod command_line;
 mod config;

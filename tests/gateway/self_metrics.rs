@@ -25,6 +25,8 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("apply_seconds_total", "counter", &["shard"]),
     ("scrape_duration_seconds", "histogram", &[]),
     ("exposition_bytes", "gauge", &[]),
+    ("scrapers", "gauge", &[]),
+    ("late_scrapes_total", "counter", &[]),
     ("redis_up", "gauge", &[]),
     ("redis_errors_total", "counter", &["kind"]),
     ("redis_reconnects_total", "counter", &[]),

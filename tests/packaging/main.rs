@@ -79,6 +79,32 @@ fn the_compose_file_configures_the_gateway_soundly() {
     assert!(shown.contains(&format!("0.0.0.0:{}", exposed_port())), "{shown}");
 }
 
+/// The container may take as long to stop as the gateway lingers, and finds its
+/// state again.
+#[test]
+fn the_compose_file_lets_the_gateway_linger_and_keeps_its_state() {
+    let compose = yaml("compose.yaml");
+    let gateway = &compose["services"]["gateway"];
+    let seconds = |text: &Value| -> u64 {
+        let text = text.as_str().expect("text").trim_end_matches('s');
+        text.parse().expect("seconds")
+    };
+    let environment = &gateway["environment"];
+    let linger = seconds(&environment["Http__ShutdownLingerSeconds"]);
+    assert!(seconds(&gateway["stop_grace_period"]) >= linger + 10);
+    let interval = &yaml("compose/prometheus.yml")["global"]["scrape_interval"];
+    assert!(linger > 2 * seconds(interval), "a new series takes two scrapes");
+
+    assert_eq!(environment["Metrics__FirstIncrement"], "exact");
+    let state = PathBuf::from(environment["Metrics__StateFile"].as_str().expect("a path"));
+    let folder = state.parent().expect("a folder").to_str().expect("text");
+    let volumes: Vec<_> = strings(&gateway["volumes"]).collect();
+    assert_eq!(volumes, [format!("gateway-state:{folder}")]);
+    assert!(compose["volumes"].as_object().expect("volumes").contains_key("gateway-state"));
+    // Nobody's, so the image has to have it as its user's own.
+    assert!(text("Dockerfile").contains(&format!("mkdir -p /out/folders{folder}\n")));
+}
+
 #[test]
 fn a_misspelt_setting_would_be_seen() {
     let mut environment = composed_environment();

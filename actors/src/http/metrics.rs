@@ -1,9 +1,11 @@
 //! `/metrics`: a complete scrape, or 503.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use actix_web::body::SizedStream;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT, VARY};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
@@ -11,14 +13,24 @@ use futures_util::stream;
 use super::HttpState;
 use super::negotiate::format_for;
 use crate::gate::Gate;
-use crate::scrape::Scraped;
+use crate::scrape::{Ask, Scraped};
+use crate::scrapers::ScraperId;
+
+/// How long Prometheus waits for the whole of a scrape, in seconds.
+const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
+/// The part of that time in which a scrape has to be ready, so that there is
+/// some left to send it; and what is left at most.
+const READY_WITHIN: (f64, Duration) = (0.9, Duration::from_millis(500));
+/// Nobody waits longer.
+const LONGEST_TIMEOUT_SECONDS: f64 = 86_400.0;
 
 /// Answers with the pieces of the exposition as they are: nothing is copied
 /// into one body.
 pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpResponse {
     let accept = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
     let format = format_for(accept);
-    match state.scrapes.scrape(format).await {
+    let ask = Ask { format, scraper: scraper(&request), deadline: deadline(&request) };
+    match state.scrapes.scrape(ask).await {
         Ok(scraped) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, format.content_type()))
             .insert_header((VARY, "Accept, Accept-Encoding"))
@@ -27,17 +39,62 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
     }
 }
 
+/// Who asks; `None` where nothing is fetched.
+fn scraper(request: &HttpRequest) -> Option<ScraperId> {
+    let address = request.peer_addr().filter(|_| request.method() == Method::GET)?.ip();
+    let user_agent = request.headers().get(USER_AGENT);
+    let user_agent = user_agent.map(|text| String::from_utf8_lossy(text.as_bytes()));
+    Some(ScraperId::new(address, &user_agent.unwrap_or_default(), request.query_string()))
+}
+
+/// When the scrape has to be ready, where the scraper says how long it waits.
+fn deadline(request: &HttpRequest) -> Option<Instant> {
+    let text = request.headers().get(TIMEOUT_HEADER)?.to_str().ok()?;
+    time_to_render(text).map(|time| Instant::now() + time)
+}
+
+fn time_to_render(header: &str) -> Option<Duration> {
+    let seconds: f64 = header.trim().parse().ok()?;
+    let whole =
+        (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST_TIMEOUT_SECONDS)))?;
+    let (part, rest) = READY_WITHIN;
+    Some(whole.mul_f64(part).max(whole.saturating_sub(rest)))
+}
+
 /// Ends early where what permitted the scrape has gone meanwhile: a part of an
-/// answer counts as none.
+/// answer counts as none. Only behind the last piece was it fetched.
 fn body(
     scraped: Scraped,
     gate: Gate,
 ) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, io::Error>>> {
-    let Scraped { exposition, permit } = scraped;
+    let Scraped { exposition, permit, receipt } = scraped;
     let length = exposition.length as u64;
-    let pieces = (0..exposition.pieces.len()).map(move |index| {
-        gate.still(permit).map_err(io::Error::other)?;
-        Ok(exposition.pieces[index].clone())
+    let mut next = 0;
+    let pieces = std::iter::from_fn(move || {
+        let Some(piece) = exposition.pieces.get(next) else {
+            receipt.iter().for_each(|receipt| receipt.hand_in());
+            return None;
+        };
+        next += 1;
+        Some(gate.still(permit).map(|()| piece.clone()).map_err(io::Error::other))
     });
     SizedStream::new(length, stream::iter(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_of_the_time_is_for_rendering() {
+        let milliseconds = |header| time_to_render(header).map(|time| time.as_secs_f64() * 1e3);
+        assert_eq!(milliseconds("10"), Some(9500.0));
+        assert_eq!(milliseconds(" 1.0 "), Some(900.0));
+        assert_eq!(milliseconds("0.001"), Some(0.9));
+        assert_eq!(milliseconds("1e300"), Some(86_399_500.0));
+        assert_eq!(milliseconds("inf"), Some(86_399_500.0));
+        for nothing in ["", "0", "-1", "NaN", "soon", "1s"] {
+            assert_eq!(milliseconds(nothing), None, "{nothing}");
+        }
+    }
 }

@@ -298,6 +298,24 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     },
     SelfMetric {
+        name: "scrapers",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Scrapers that have fetched this page at least twice and in the last ten minutes, told apart by address, User-Agent and query; 16 at most. Normally the number of Prometheus servers. With Metrics.FirstIncrement=exact each of them is shown a new series once at its start; with Http.ShutdownLingerSeconds the gateway stays at its end until each has fetched the last totals.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.known_scrapers.load(Ordering::Relaxed) as f64);
+        },
+    },
+    SelfMetric {
+        name: "late_scrapes_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Scrapes that were answered with 503, since they could not be done in the time that Prometheus allows (X-Prometheus-Scrape-Timeout-Seconds). Should not grow: raise scrape_timeout, or have fewer series.",
+        read: |reading, lines| {
+            lines.plain(reading.metrics.late_scrapes.load(Ordering::Relaxed) as f64);
+        },
+    },
+    SelfMetric {
         name: "redis_up",
         kind: Kind::Gauge,
         labels: &[],

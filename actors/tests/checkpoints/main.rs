@@ -7,7 +7,7 @@ use psg_actors::checkpoint::{Checkpoints, TakenSnapshot};
 use psg_actors::clock::Clock;
 use psg_actors::self_metrics::SelfMetrics;
 use psg_actors::settings::ShardSettings;
-use psg_actors::shard::{ShardMessage, Word};
+use psg_actors::shard::{ExposeOrder, ShardMessage, Word};
 use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
@@ -98,7 +98,7 @@ impl Gateway {
 
     /// The values of all counters.
     fn totals(&self) -> Vec<f64> {
-        let parts = self.shards.expose(Format::Text).expect("shards run");
+        let parts = self.shards.expose(&ExposeOrder::plain(Format::Text)).expect("shards run");
         let mut text = Vec::new();
         for _ in self.shards.count().all() {
             let part = parts.recv_timeout(Duration::from_secs(20)).expect("shards answer");

@@ -49,7 +49,7 @@ impl BucketLayout {
 }
 
 /// The observations of one series.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     /// Not cumulative; the last is the `+Inf` bucket.
     counts: Box<[u64]>,

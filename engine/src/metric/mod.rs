@@ -42,6 +42,15 @@ impl Value {
         }
     }
 
+    /// A copy, where it is a total that rises.
+    pub fn copy_of_total(&self) -> Option<Self> {
+        match self {
+            Value::Counter(total) => Some(Value::Counter(*total)),
+            Value::Histogram(histogram) => Some(Value::Histogram(histogram.clone())),
+            Value::Gauge(..) | Value::Summary(_) => None,
+        }
+    }
+
     /// Takes one sample in. `family` is the one that the value was made for.
     #[inline]
     pub fn apply(&mut self, sample: f64, stamp: Stamp, family: &Family, now: Moment) {

@@ -16,7 +16,8 @@ use crate::metric::{Moment, Value};
 use crate::sample::Kind;
 use crate::series::Slot;
 
-/// Ticks between two looks at whether tombstones have to make room.
+/// Ticks between two looks at whether tombstones have to make room, or at whether
+/// a last value was fetched.
 const TICKS_BETWEEN_LOOKS: u32 = 10;
 
 /// After how much idle time series leave.
@@ -66,7 +67,7 @@ impl Store {
                 self.looked = tick;
                 return self.tombstones.expire_some(budget, tick);
             };
-            self.look_at(slot, mark, tick);
+            self.look_at(slot, mark, now);
         }
         false
     }
@@ -103,13 +104,13 @@ impl Store {
     pub fn set_ttl(&mut self, slot: Slot, milliseconds: u64, now: Moment) {
         let ticks = ticks_of(milliseconds);
         let series = held(&mut self.slots, slot);
-        let known = series.has_own_ttl.then(|| self.own_ttl.get_mut(&slot)).flatten();
+        let known = series.traits.has_own_ttl().then(|| self.own_ttl.get_mut(&slot)).flatten();
         let bucket = known.map_or(Tick::MAX, |own| {
             own.ticks = ticks;
             own.bucket
         });
         if bucket == Tick::MAX {
-            series.has_own_ttl = true;
+            series.traits.set_own_ttl();
             self.own_ttl.insert(slot, OwnTtl { ticks, bucket });
         }
         // What is looked at before its time is put back then.
@@ -127,8 +128,14 @@ impl Store {
         let series = held(&mut self.slots, slot);
         let deadline = deadline(series, slot, &self.expiry, &self.own_ttl);
         let bucket = deadline.map_or(Tick::MAX, |deadline| self.wheel.insert(slot, deadline, now));
+        self.entry_is_in(slot, bucket);
+    }
+
+    /// Notes which entry of the wheel is the one that counts.
+    fn entry_is_in(&mut self, slot: Slot, bucket: Tick) {
+        let series = held(&mut self.slots, slot);
         series.mark = Mark::of(bucket);
-        if series.has_own_ttl
+        if series.traits.has_own_ttl()
             && let Some(own) = self.own_ttl.get_mut(&slot)
         {
             own.bucket = bucket;
@@ -138,7 +145,7 @@ impl Store {
     /// The time to live that came with a sample of this series, if one did, in
     /// milliseconds; 0 is never.
     pub(super) fn own_ttl_ms(series: &Series, slot: Slot, own_ttl: &OwnTtls) -> Option<u64> {
-        let own = series.has_own_ttl.then(|| own_ttl.get(&slot)).flatten()?;
+        let own = series.traits.has_own_ttl().then(|| own_ttl.get(&slot)).flatten()?;
         Some(milliseconds_of(own.ticks))
     }
 
@@ -152,20 +159,29 @@ impl Store {
         }
     }
 
-    fn look_at(&mut self, slot: Slot, mark: Mark, now: Tick) {
+    fn look_at(&mut self, slot: Slot, mark: Mark, at: Moment) {
+        let now = Tick::at(at);
         let Some(series) = &self.slots[slot.0 as usize] else { return };
         if series.mark != mark || series.is_hidden() {
             return;
         }
         let deadline = deadline(series, slot, &self.expiry, &self.own_ttl);
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        if deadline.is_none_or(|deadline| deadline > now) {
+            self.watch(slot, now);
+        } else if self.births.is_awaited(slot, series, at) {
+            self.look_again(slot, now);
+        } else {
             self.expired += 1;
             let Series { family, labels, value, .. } = series;
             self.tombstones.bury(family, labels, value, now);
             self.hide(slot);
-        } else {
-            self.watch(slot, now);
         }
+    }
+
+    /// Puts a series whose time is over into the wheel once more.
+    fn look_again(&mut self, slot: Slot, now: Tick) {
+        let bucket = self.wheel.insert(slot, now.after(TICKS_BETWEEN_LOOKS), now);
+        self.entry_is_in(slot, bucket);
     }
 
     /// Takes a series out of what is shown, tells its holders, and frees the
@@ -174,6 +190,10 @@ impl Store {
         self.before_change(slot);
         let series = held(&mut self.slots, slot);
         series.value = Value::NONE;
+        if series.traits.is_new() {
+            series.traits.set_new(false);
+            self.births.forget(slot);
+        }
         let family = series.family.family();
         self.listings.remove(family, series.position);
         self.shown[family.kind() as usize] -= 1;
@@ -191,7 +211,7 @@ pub(super) fn deadline(
     expiry: &ExpirySettings,
     own_ttl: &OwnTtls,
 ) -> Option<Tick> {
-    let ticks = match series.has_own_ttl {
+    let ticks = match series.traits.has_own_ttl() {
         false => expiry.ticks[series.family.kind() as usize],
         true => own_ttl.get(&slot).map_or(0, |own| own.ticks),
     };

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::births::{Audience, Awaited, Births, Rendering, Standing};
 use super::expire::deadline;
 use super::listing::FamilyKey;
 use super::wheel::Tick;
-use super::{Series, Store};
+use super::{DisplayTexts, Series, Store};
 use crate::catalog::Family;
 use crate::exposition::Format;
 use crate::exposition::instance::Completed;
 use crate::exposition::series::write_series;
 use crate::merge::Fragment;
-use crate::metric::Moment;
+use crate::metric::{Moment, Value};
 use crate::series::Slot;
 
 /// Size at which the text at hand becomes a chunk.
@@ -29,6 +30,10 @@ const FETCHED_TOGETHER: usize = 32;
 #[derive(Debug)]
 pub struct ExposeJob {
     format: Format,
+    /// For whom it is, where some scrapers are shown other than others.
+    audience: Option<Audience>,
+    /// The earliest birth that is shown as one.
+    oldest_birth: Option<Rendering>,
     /// The family in hand and how many of its series are written.
     cursor: Option<(FamilyKey, usize)>,
     buffer: Vec<u8>,
@@ -38,11 +43,20 @@ pub struct ExposeJob {
     completed: Completed,
 }
 
+/// What label texts become on their way out.
+struct Printed<'a> {
+    display: &'a DisplayTexts,
+    /// Whether an `instance` is added where there is none.
+    empty_instance: bool,
+}
+
 impl ExposeJob {
-    /// A scrape from the first family on.
+    /// A scrape from the first family on, with everything as it is.
     pub fn new(format: Format) -> Self {
         Self {
             format,
+            audience: None,
+            oldest_birth: None,
             cursor: None,
             buffer: Vec::new(),
             parts: Vec::new(),
@@ -51,11 +65,67 @@ impl ExposeJob {
         }
     }
 
+    /// The rendering after which the first of the series was born that it shows
+    /// at their start; `None` where it shows everything as it is. For those who
+    /// have seen more than the ones for whom it is made, but not more than that
+    /// rendering, it is right too.
+    pub fn oldest_birth(&self) -> Option<Rendering> {
+        self.oldest_birth
+    }
+
     /// The finished part: a fragment for each family with shown series, sorted
     /// by name.
     pub fn finish(mut self) -> Vec<Fragment> {
         self.flush();
         self.fragments
+    }
+
+    /// Writes a value of the series with these labels.
+    fn write(
+        &mut self,
+        family: &Family,
+        printed: &Printed<'_>,
+        slot: Slot,
+        labels: &str,
+        value: &mut Value,
+        now: Moment,
+    ) {
+        let (labels, is_sorted) = match printed.display.get(&slot) {
+            Some(as_sent) => (&**as_sent, false),
+            None => (labels, true),
+        };
+        let labels = match printed.empty_instance {
+            true => self.completed.of(labels, is_sorted),
+            false => labels,
+        };
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
+        }
+        write_series(&mut self.buffer, self.format, family, labels, value, now);
+        self.flush_if_full();
+    }
+
+    /// Writes a series at its start, or passes it over, where that is how these
+    /// scrapers are to be shown it; false where they are shown it as it is.
+    #[cold]
+    fn settles_birth(
+        &mut self,
+        births: &mut Births,
+        slot: Slot,
+        series: &mut Series,
+        printed: &Printed<'_>,
+    ) -> bool {
+        let Some(audience) = &self.audience else { return false };
+        match births.standing(slot, series, audience) {
+            Standing::Seen => false,
+            Standing::Unborn => true,
+            Standing::New(after, mut start) => {
+                self.oldest_birth = Some(self.oldest_birth.map_or(after, |old| old.min(after)));
+                let (family, labels) = (series.family.family(), &*series.labels);
+                self.write(family, printed, slot, labels, &mut start, Moment::default());
+                true
+            }
+        }
     }
 
     fn begin_family(&mut self, family: &Arc<Family>) {
@@ -90,6 +160,24 @@ impl ExposeJob {
 }
 
 impl Store {
+    /// A scrape for some scrapers; `None` shows everything as it is.
+    pub fn begin_exposure(&mut self, format: Format, audience: Option<Audience>) -> ExposeJob {
+        if let Some(audience) = &audience {
+            self.births.begin(audience);
+        }
+        ExposeJob { audience, ..ExposeJob::new(format) }
+    }
+
+    /// What scrapers await, where that is known before one has asked.
+    pub fn set_awaited(&mut self, awaited: Awaited) {
+        self.births.set_awaited(awaited);
+    }
+
+    /// What is applied from now on no scraper has seen.
+    pub fn resume_births(&mut self) {
+        self.births.resume();
+    }
+
     /// Writes about `budget` more series; true when nothing is left. Series
     /// that have been idle for too long by `now` are passed over.
     pub fn expose_some(&mut self, job: &mut ExposeJob, budget: usize, now: Moment) -> bool {
@@ -126,7 +214,8 @@ impl Store {
         budget: usize,
         now: Moment,
     ) -> usize {
-        let Self { listings, slots, display, expiry, own_ttl, empty_instance, .. } = self;
+        let Self { listings, slots, display, expiry, own_ttl, births, empty_instance, .. } = self;
+        let printed = Printed { display, empty_instance: *empty_instance };
         let Some(listing) = listings.get(key) else { return from };
         let end = listing.len().min(from + budget);
         let tick = Tick::at(now);
@@ -135,22 +224,17 @@ impl Store {
             for slot in group {
                 let Some(series) = listed(slots, *slot) else { continue };
                 let deadline = deadline(series, *slot, expiry, own_ttl);
-                if deadline.is_some_and(|deadline| deadline <= tick) {
+                if deadline.is_some_and(|deadline| deadline <= tick)
+                    && !births.is_awaited(*slot, series, now)
+                {
+                    births.note_passed_over(*slot, series, now);
                     continue;
                 }
-                let (labels, is_sorted) = match display.get(slot) {
-                    Some(as_sent) => (&**as_sent, false),
-                    None => (&*series.labels, true),
-                };
-                let labels = match empty_instance {
-                    true => job.completed.of(labels, is_sorted),
-                    false => labels,
-                };
-                if job.buffer.capacity() == 0 {
-                    job.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
+                if series.traits.is_new() && job.settles_birth(births, *slot, series, &printed) {
+                    continue;
                 }
-                write_series(&mut job.buffer, job.format, &key.0, labels, &mut series.value, now);
-                job.flush_if_full();
+                let Series { labels, value, .. } = series;
+                job.write(&key.0, &printed, *slot, labels, value, now);
             }
         }
         end

@@ -3,7 +3,7 @@
 use super::listing::Position;
 use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
 use super::wheel::{Mark, Tick};
-use super::{Series, Store, held};
+use super::{Series, Store, Traits, held};
 use crate::catalog::{Admission, FamilyRef, Shape};
 use crate::metric::Value;
 use crate::series::Readers;
@@ -105,12 +105,23 @@ impl Store {
     }
 
     /// Drops all series, and what is noted about changes; slots that readers
-    /// hold mean nothing any more.
+    /// hold mean nothing any more, and what is applied until
+    /// [`Store::resume_births`] is taken for what scrapers have seen.
     pub fn clear(&mut self) {
         let watches = self.changes.marks.is_some();
         let (expiry, generation, expired) = (self.expiry, self.generation, self.expired);
         let (tombstones, empty_instance) = (self.tombstones.emptied(), self.empty_instance);
-        *self = Self { expiry, generation, expired, tombstones, empty_instance, ..Self::default() };
+        let mut births = std::mem::take(&mut self.births);
+        births.pause();
+        *self = Self {
+            expiry,
+            generation,
+            expired,
+            tombstones,
+            empty_instance,
+            births,
+            ..Self::default()
+        };
         if watches {
             self.watch_changes();
         }
@@ -149,7 +160,7 @@ impl Store {
             generation: self.generation,
             admission,
             mark: Mark::default(),
-            has_own_ttl: false,
+            traits: Traits::default(),
         });
         held(&mut self.slots, slot).position = self.listings.insert(&counted, slot);
         self.shown[kind as usize] += 1;

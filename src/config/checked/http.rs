@@ -15,6 +15,7 @@ impl Checker<'_> {
             listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses),
             enable_admin: self.flag(&HTTP_ENABLE_ADMIN),
             expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
+            linger: self.seconds(&HTTP_SHUTDOWN_LINGER_SECONDS),
             max_connections: self.count(&HTTP_MAX_CONNECTIONS),
             access: self.access(),
         }

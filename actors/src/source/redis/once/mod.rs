@@ -29,6 +29,7 @@ use crate::checkpoint::Checkpoints;
 use crate::dead_letters::DeadLetters;
 use crate::doom::Doom;
 use crate::gate::Gate;
+use crate::stop::{StopSignal, Stopper};
 
 pub use guard::{refusal as uncovered, refuse_uncovered};
 pub use keys::Keys;
@@ -51,4 +52,17 @@ pub struct OnceSettings {
     pub dead_letters: Option<DeadLetters>,
     /// Told when the process must end.
     pub doom: Doom,
+    /// When the queue is given back at the end.
+    pub farewell: Farewell,
+}
+
+/// The end of an owner: it writes a last checkpoint and says so, and keeps the
+/// queue until it is told to give it back. So as long as its totals are shown,
+/// nobody else's are.
+#[derive(Debug, Clone)]
+pub struct Farewell {
+    /// Told once the last checkpoint is written.
+    pub saved: Stopper,
+    /// When the queue is to be given back.
+    pub let_go: StopSignal,
 }

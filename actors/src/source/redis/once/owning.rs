@@ -180,6 +180,10 @@ impl OnceSource {
         }
         let now = Instant::now();
         if stopping && owned.is_saved {
+            self.settings.farewell.saved.stop();
+            if !self.settings.farewell.let_go.is_stopped() {
+                return Ok(None);
+            }
             owned.closing = true;
             let call = scripts::RELEASE.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
             self.settings.gate.close("the queue was given back");
@@ -238,6 +242,8 @@ impl OnceSource {
     async fn wait(&mut self) -> Result<Event, SourceError> {
         self.wait_for_elements_if_drained();
         let stopping = self.stop.is_stopped();
+        let let_go = &mut self.settings.farewell.let_go;
+        let is_let_go = let_go.is_stopped();
         let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else {
             return Ok(Event::Tick);
         };
@@ -248,6 +254,7 @@ impl OnceSource {
             taken = taken(&mut owned.phase) => Event::Snapshot(taken),
             outcome = woke(&mut owned.claims.wait) => Event::Woke(outcome),
             () = self.stop.stopped(), if !stopping => Event::Tick,
+            () = let_go.stopped(), if stopping && !is_let_go => Event::Tick,
             () = tokio::time::sleep_until(due.into()) => Event::Tick,
         };
         if let Event::Reply(_) = event {

@@ -1,0 +1,122 @@
+//! The handover: which scrapers have fetched all that is in the state file, in a
+//! small file beside it. The next process reads it with the state, so that what
+//! is born there is new to them, though they have yet to come.
+//!
+//! It holds for exactly one state: that of the end of a process in which nothing
+//! was added after they came. So it names the state file that it belongs to by
+//! size and time, and is removed as it is read.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fs, io};
+
+use super::{LeftOver, Scrapers};
+use crate::shard_set::{ShardSet, ShardsGone};
+
+/// What follows the state file's name.
+const ENDING: &str = ".scrapers";
+
+/// The file beside a state file.
+#[derive(Debug)]
+pub struct Handover {
+    state_file: PathBuf,
+    path: PathBuf,
+}
+
+/// What is in it.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Letter {
+    state: Fingerprint,
+    /// In Unix milliseconds.
+    written_at: u64,
+    scrapers: Vec<LeftOver>,
+}
+
+/// Which state file it is of.
+#[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Fingerprint {
+    bytes: u64,
+    modified_ns: u128,
+}
+
+impl Handover {
+    /// The one of this state file.
+    pub fn beside(state_file: &Path) -> Self {
+        let mut path = OsString::from(state_file);
+        path.push(ENDING);
+        Self { state_file: state_file.into(), path: path.into() }
+    }
+
+    /// Takes scrapers over and tells the shards, whose state is loaded and who
+    /// have been sent nothing else; where there is nothing that can be relied on,
+    /// each scraper's next scrape is its first one.
+    pub fn receive(&self, scrapers: &Scrapers, shards: &ShardSet) -> Result<(), ShardsGone> {
+        match self.take() {
+            Ok(Some(left)) => {
+                tracing::info!(scrapers = left.len(), "scrapers of the process before are known");
+                shards.set_awaited(scrapers.take_over(left))
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                let path = self.path.display();
+                tracing::warn!(%path, %error, "what scrapers have seen is not known");
+                Ok(())
+            }
+        }
+    }
+
+    /// Leaves those scrapers to the next process that have fetched everything.
+    /// The state file was written for the last time.
+    pub fn leave(&self, scrapers: &Scrapers) {
+        let left = scrapers.that_have_all();
+        let count = left.len();
+        match self.write(left) {
+            Ok(()) => tracing::info!(scrapers = count, "scrapers have fetched the last totals"),
+            Err(error) => {
+                let path = self.path.display();
+                tracing::warn!(%path, %error, "what scrapers have seen can't be kept");
+            }
+        }
+    }
+
+    pub(super) fn take(&self) -> io::Result<Option<Vec<LeftOver>>> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // It holds for this process alone, and only if it is certain to go.
+        fs::remove_file(&self.path)?;
+        let letter: Letter = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
+        if letter.state != Fingerprint::of(&self.state_file)? {
+            return Err(io::Error::other("it belongs to another state file"));
+        }
+        let passed = unix_milliseconds().saturating_sub(letter.written_at);
+        let still = letter.scrapers.into_iter().filter_map(|mut left| {
+            left.remembered_ms = left.remembered_ms.checked_sub(passed)?;
+            Some(left)
+        });
+        Ok(Some(still.collect()))
+    }
+
+    fn write(&self, scrapers: Vec<LeftOver>) -> io::Result<()> {
+        let state = Fingerprint::of(&self.state_file)?;
+        let letter = Letter { state, written_at: unix_milliseconds(), scrapers };
+        // Half of it is no JSON, so it need not be renamed into its place.
+        fs::write(&self.path, serde_json::to_vec(&letter).map_err(io::Error::other)?)
+    }
+}
+
+impl Fingerprint {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        Ok(Self { bytes: metadata.len(), modified_ns: modified.as_nanos() })
+    }
+}
+
+fn unix_milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,146 @@
+//! What stands behind the readers: catalog, shards, scraper, and what goes with
+//! them.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use psg_actors::checkpoint::Checkpoints;
+use psg_actors::clock::Clock;
+use psg_actors::dead_letters::DeadLetters;
+use psg_actors::gate::Gate;
+use psg_actors::rejects::RejectBoard;
+use psg_actors::scrape::{self, ScrapeHandle, ScrapeParts};
+use psg_actors::scrapers::{Handover, Scrapers};
+use psg_actors::self_metrics::SelfMetrics;
+use psg_actors::settings::{GatewaySettings, MetricSettings, QueueSettings};
+use psg_actors::shard_set::{ShardSet, ShardThreads};
+use psg_actors::source::redis::LetterWriter;
+use psg_actors::state_file::{self, Keeper, StateFile};
+use psg_engine::catalog::Catalog;
+use psg_engine::store::{StoreSettings, TombstoneBudget, TombstoneKey, TombstoneSettings};
+
+/// What stands behind the readers.
+pub(super) struct Parts {
+    pub(super) catalog: Catalog,
+    pub(super) metrics: Arc<SelfMetrics>,
+    pub(super) rejects: Arc<RejectBoard>,
+    pub(super) dead_letters: Option<DeadLetters>,
+    pub(super) shards: ShardSet,
+    threads: ShardThreads,
+    pub(super) scrapes: ScrapeHandle,
+    pub(super) scrapers: Scrapers,
+    scraper: JoinHandle<()>,
+    pub(super) clock: Clock,
+    pub(super) gate: Gate,
+    /// State is stored with it, since tombstones mean nothing without.
+    pub(super) tombstone_key: TombstoneKey,
+}
+
+impl Parts {
+    pub(super) fn start(settings: &GatewaySettings) -> io::Result<Self> {
+        let clock = Clock::start();
+        let tombstone_key = TombstoneKey(rand::random());
+        let catalog = Catalog::new(settings.metrics.series, settings.metrics.summary);
+        let metrics = Arc::new(SelfMetrics::new(
+            settings.queue.workers,
+            settings.shards.count,
+            catalog.clone(),
+            &settings.queue.key,
+            settings.queue.delivery(),
+            settings.metrics.disable_meta_metrics,
+        ));
+        let (workers, expose) = (settings.queue.workers, settings.http.expose_payloads);
+        let rejects = Arc::new(RejectBoard::new(workers, catalog.clone(), expose));
+        let dead_letters = start_dead_letters(settings, &metrics);
+        let (shards, threads) = ShardSet::start(
+            settings.shards,
+            metrics.clone(),
+            clock,
+            store_settings(settings, tombstone_key),
+        )?;
+        let gate = if settings.queue.once.is_some() { Gate::closed() } else { Gate::open() };
+        if settings.metrics.state_file.is_some() {
+            gate.close("the state file is being loaded");
+        }
+        let scrapers = Scrapers::new(clock);
+        let (scrapes, scraper) = scrape::start(ScrapeParts {
+            shards: shards.clone(),
+            metrics: metrics.clone(),
+            gate: gate.clone(),
+            scrapers: scrapers.clone(),
+            exact: settings.metrics.exact_first_increment,
+        })?;
+        Ok(Self {
+            catalog,
+            metrics,
+            rejects,
+            dead_letters,
+            shards,
+            threads,
+            scrapes,
+            scrapers,
+            scraper,
+            clock,
+            gate,
+            tombstone_key,
+        })
+    }
+
+    /// Ends the scraper, then the shards, each after its last message.
+    pub(super) fn end(self) -> Arc<SelfMetrics> {
+        drop(self.scrapes);
+        // A panic has ended the process already.
+        let _ = self.scraper.join();
+        drop(self.shards);
+        self.threads.join();
+        self.metrics
+    }
+}
+
+/// Where scrapers are handed over to the next process, where that makes a
+/// difference.
+pub(super) fn handover(settings: &GatewaySettings) -> Option<Handover> {
+    let MetricSettings { state_file, exact_first_increment, .. } = &settings.metrics;
+    let file = state_file.as_ref().filter(|_| *exact_first_increment);
+    file.map(|file| Handover::beside(&file.path))
+}
+
+fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSettings {
+    let GatewaySettings { metrics, shards, .. } = settings;
+    let budget = Arc::new(TombstoneBudget::new(metrics.max_tombstones, shards.count));
+    let tombstones = TombstoneSettings { ttl_ms: metrics.tombstone_ttl_ms, key, budget };
+    let empty_instance = metrics.empty_instance;
+    StoreSettings { expiry: metrics.expiry, tombstones, empty_instance }
+}
+
+/// The dead letters' queue and its writer, where they are wanted.
+fn start_dead_letters(settings: &GatewaySettings, metrics: &SelfMetrics) -> Option<DeadLetters> {
+    let QueueSettings { redis, dead_letters, .. } = &settings.queue;
+    if dead_letters.key.is_empty() {
+        return None;
+    }
+    let letters = DeadLetters::new(dead_letters.max_bytes, metrics.dead_letters.clone());
+    let writer = LetterWriter::new(letters.clone(), dead_letters.clone(), redis.clone());
+    actix::spawn(writer.run());
+    Some(letters)
+}
+
+/// Loads the state file, where there is to be one, and has it written from now
+/// on. Nothing may be taken or shown before.
+pub(super) async fn keep_state(
+    file: Option<StateFile>,
+    handover: Option<&Handover>,
+    parts: &Parts,
+) -> io::Result<Option<Keeper>> {
+    let Some(file) = file else { return Ok(None) };
+    let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
+    let metrics = parts.metrics.checkpoints.clone();
+    let checkpoints =
+        Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics);
+    let keeper = state_file::start(file, checkpoints).await.map_err(io::Error::other)?;
+    let received = handover.map_or(Ok(()), |letter| letter.receive(&parts.scrapers, &parts.shards));
+    received.map_err(io::Error::other)?;
+    parts.gate.memory_is_whole();
+    Ok(Some(keeper))
+}

@@ -1,0 +1,161 @@
+//! Rolling restarts under two real Prometheus servers, with series that are born
+//! now and then: in each server the raw increase of each series is what was
+//! pushed.
+//!
+//! Three restarts, or as many as `PSG_ROLLING_RESTARTS` says.
+
+use std::collections::BTreeMap;
+use std::env;
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::chaos::seed;
+use crate::support::process::free_port;
+use crate::support::prometheus::{Edition, Labels, Prometheus, Track, job};
+use crate::support::{Gateway, GatewayBuilder, RedisServer, wait_for};
+
+const INTERVAL: &str = "1s";
+/// What compose.yaml sets.
+const SETTINGS: [(&str, &str); 2] =
+    [("Metrics__FirstIncrement", "exact"), ("Http__ShutdownLingerSeconds", "40")];
+
+/// What was pushed, by name and the label `id`.
+type Truth = BTreeMap<(String, String), f64>;
+
+struct Rolling {
+    redis: RedisServer,
+    folder: TempDir,
+    port: u16,
+    random: ChaCha8Rng,
+    pushed: Truth,
+    elements: u64,
+    born: usize,
+}
+
+impl Rolling {
+    fn start(&self) -> Gateway {
+        let builder = GatewayBuilder::reading(&self.redis).on_port(self.port);
+        let builder = builder.set("Metrics__StateFile", self.folder.path().join("state"));
+        let settings = SETTINGS.iter();
+        settings.fold(builder, |builder, (name, value)| builder.set(name, *value)).start()
+    }
+
+    /// One sample, one time in three of a series that was never there.
+    fn push(&mut self) {
+        let id = if self.born == 0 || self.random.random_ratio(1, 3) {
+            self.born += 1;
+            self.born
+        } else {
+            self.random.random_range(1..=self.born)
+        };
+        let value = *[1_u32, 1, 1, 2, 7].choose(&mut self.random).expect("there are some");
+        let (kind, name) = [("counter", "c_total"), ("histogram", "h")][id % 2];
+        self.redis.push(&[format!(
+            r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{"id":"{id}"}},"buckets":[1,5]}}"#
+        )]);
+        self.elements += 1;
+        let value = f64::from(value);
+        if kind == "counter" {
+            return self.add("c_total", id, "", value);
+        }
+        self.add("h_sum", id, "", value);
+        self.add("h_count", id, "", 1.0);
+        for (le, bound) in [("1", 1.0), ("5", 5.0), ("+Inf", f64::INFINITY)] {
+            self.add("h_bucket", id, le, f64::from(u8::from(value <= bound)));
+        }
+    }
+
+    fn add(&mut self, name: &str, id: usize, le: &str, by: f64) {
+        *self.pushed.entry((name.to_owned(), format!("{id} {le}"))).or_default() += by;
+    }
+
+    /// A few samples, each after the one before was taken.
+    fn push_slowly(&mut self, count: usize) {
+        for _ in 0..count {
+            self.push();
+            wait_for("it to be taken", || match self.redis.pending() {
+                0 => Ok(()),
+                pending => Err(format!("{pending} are pending")),
+            });
+        }
+    }
+}
+
+/// What a server has, in the words of the truth.
+fn increases(prometheus: &Prometheus) -> Truth {
+    let tracks = prometheus.samples(r#"{__name__=~"c_total|h_.*"}[1h]"#);
+    let key = |labels: &Labels| {
+        let le = labels.get("le").map_or("", |le| le.strip_suffix(".0").unwrap_or(le));
+        (labels["__name__"].clone(), format!("{} {le}", labels["id"]))
+    };
+    tracks.iter().map(|track| (key(&track.labels), Track::increase(track))).collect()
+}
+
+fn server(edition: &Edition, port: u16, name: &str) -> Prometheus {
+    let mut job = job("gateway", port, INTERVAL);
+    // They have the same address and may be of one version.
+    job["params"] = json!({"server": [name]});
+    Prometheus::with(edition, &json!({"scrape_configs": [job]}))
+}
+
+fn wait_until_known(prometheus: &Prometheus) {
+    wait_for("it to be known", || match prometheus.value("prom_stream_gateway_scrapers") {
+        Some(2.0) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+#[test]
+fn over_rolling_restarts_each_server_has_what_was_pushed() {
+    let restarts =
+        env::var("PSG_ROLLING_RESTARTS").map_or(3, |text| text.parse().expect("a number"));
+    Edition::each(|edition| {
+        let mut rolling = Rolling {
+            redis: RedisServer::start(),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            port: free_port(),
+            random: ChaCha8Rng::seed_from_u64(seed()),
+            pushed: Truth::new(),
+            elements: 0,
+            born: 0,
+        };
+        let mut gateway = rolling.start();
+        let servers = ["a", "b"].map(|name| server(edition, rolling.port, name));
+        servers.iter().for_each(wait_until_known);
+        for restart in 1..=restarts {
+            let count = rolling.random.random_range(0..60);
+            rolling.push_slowly(count);
+            gateway.signal("TERM");
+            // Some of these wait for the next process.
+            (0..5).for_each(|_| rolling.push());
+            let status = gateway.wait_at_most(std::time::Duration::from_secs(60));
+            let log = gateway.log().join("\n");
+            assert_eq!(status.code(), Some(0), "{log}");
+            assert!(!log.contains("have not fetched"), "restart {restart}: {log}");
+            (0..5).for_each(|_| rolling.push());
+            gateway = rolling.start();
+            let count = rolling.random.random_range(0..20);
+            rolling.push_slowly(count);
+        }
+        rolling.push_slowly(1);
+        // At its start, then as it is.
+        for _ in 0..2 {
+            servers.iter().for_each(Prometheus::wait_for_scrape);
+        }
+        for (prometheus, name) in servers.iter().zip(["a", "b"]) {
+            let found = increases(prometheus);
+            let differ =
+                rolling.pushed.iter().filter(|(key, pushed)| found.get(key) != Some(pushed));
+            let differ: Vec<_> =
+                differ.map(|(key, pushed)| (key, pushed, found.get(key))).collect();
+            assert!(differ.is_empty(), "server {name}, pushed and found: {differ:?}");
+            assert_eq!(found.len(), rolling.pushed.len());
+        }
+        let (elements, born) = (rolling.elements, rolling.born);
+        eprintln!("{restarts} restarts, {elements} samples of {born} series, in both servers");
+    });
+}
