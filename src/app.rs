@@ -17,11 +17,12 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
 
+use psg_actors::demand::demand;
 use psg_actors::doom::{Doom, End};
 use psg_actors::gate::Gate;
-use psg_actors::http::admin::Admin;
+use psg_actors::http::admin::{Admin, Safety};
 use psg_actors::http::{self, HttpState, Unready};
-use psg_actors::settings::GatewaySettings;
+use psg_actors::settings::{GatewaySettings, OnceTuning};
 use psg_actors::state_file::StateFile;
 use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
@@ -33,7 +34,10 @@ use crate::exit;
 use ending::{Ending, farewells};
 use parts::{Parts, handover, keep_state};
 use queue::Queue;
-use readers::start_readers;
+use readers::{once_settings, start_readers};
+
+/// Leases for which the commit of a removal is waited for.
+const COMMIT_PATIENCE: u32 = 3;
 
 /// Where a gateway listens.
 #[derive(Debug, Clone)]
@@ -161,7 +165,10 @@ async fn serve(
     let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, facts));
     let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
     let rejects = parts.rejects.clone();
-    let admin = Admin::new(parts.catalog.clone(), settings.http.enable_admin);
+    let (demand, supply) = demand();
+    let patience = |once: OnceTuning| once.lease * COMMIT_PATIENCE;
+    let safety = settings.queue.once.map(|once| Safety { demand, patience: patience(once) });
+    let admin = Admin::new(parts.catalog.clone(), settings.http.enable_admin, safety);
     let state =
         HttpState { scrapes, gate, unready, status: status.clone(), rejects, shards, admin };
     let side = http::bind(&settings.http, state)?;
@@ -172,7 +179,12 @@ async fn serve(
     let keeper = keep_state(state_file, handover.as_ref(), &parts).await?;
     actix::spawn(status.run(stop.clone()));
     let (let_go, farewell, saved) = farewells();
-    let readers = start_readers(&settings, &parts, &queue, &doom, &stop, &farewell);
+    let tuning = settings.queue.once;
+    let once = tuning.map(|tuning| once_settings(tuning, supply, &parts, &doom, farewell));
+    if let (Queue::Redis(redis, _), Some(once)) = (&queue, &once) {
+        actix::spawn(redis.keep_lease(once));
+    }
+    let readers = start_readers(&settings, &parts, &queue, once, &stop);
     listening(Listening { http: side.addresses, queue: queue.listens_on() });
     let mut ends = pin!(ends);
     let signal = tokio::select! {

@@ -136,7 +136,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         path: admin::PATH,
-        meaning: "`DELETE` alone, and only with `Http.EnableAdmin`: removes a metric with its series, what is kept of expired ones, its type and its layout. Answers when all of it is gone.",
+        meaning: "`DELETE` alone, and only with `Http.EnableAdmin`: removes a metric with its series, what is kept of expired ones, its type and its layout. Answers when all of it is gone; under exactly-once delivery when a checkpoint has that, 504 where none is written within three leases.",
         resource: |resource| {
             resource.route(web::delete().to(admin::remove)).default_service(web::to(|| async {
                 HttpResponse::MethodNotAllowed()

@@ -10,6 +10,7 @@ pub mod reader;
 pub mod shard_set;
 pub mod shard;
 pub mod checkpoint;
+pub mod demand;
 pub mod state_file;
 pub mod scrape;
 pub mod scrapers;

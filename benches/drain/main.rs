@@ -31,6 +31,8 @@ use support::gateway::{Gateway, Scrape, Usage};
 use support::redis_server::{Filled, RedisServer};
 
 const LLEN_PERIOD: Duration = Duration::from_millis(2);
+/// Dearer than LLEN.
+const STATUS_PERIOD: Duration = Duration::from_millis(10);
 
 /// How long a gateway may make no progress.
 const STALL: Duration = Duration::from_secs(20);
@@ -204,6 +206,7 @@ fn round(
     plan: &Plan,
     filled: Filled,
 ) -> Result<Round, Failure> {
+    redis.forget_state()?;
     let discard = discard(redis, filled)?;
     let mut settings = plan.settings.to_vec();
     settings.extend(options.set.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -213,6 +216,7 @@ fn round(
     let started = Instant::now();
     redis.release()?;
     wait_until_empty(redis, &gateway)?;
+    wait_until_taken(&gateway, filled.samples)?;
     let drained = confirm(&gateway, filled.samples)?;
     if plan.is_dropped_known && drained.scrape.dropped != filled.bad {
         let dropped = drained.scrape.dropped;
@@ -269,6 +273,26 @@ fn wait_until_empty(redis: &mut RedisServer, gateway: &Gateway) -> Result<(), Fa
         }
         #[expect(clippy::disallowed_methods, reason = "between two looks at the condition")]
         thread::sleep(LLEN_PERIOD);
+    }
+}
+
+/// Waits until the gateway has taken every sample: under exactly-once delivery
+/// the queue is empty long before, and to scrape meanwhile would cost it time.
+fn wait_until_taken(gateway: &Gateway, samples: u64) -> Result<(), Failure> {
+    let (mut most, mut progressed) = (0, Instant::now());
+    loop {
+        let taken = gateway.taken()?;
+        if taken >= samples {
+            return Ok(());
+        }
+        if taken > most {
+            (most, progressed) = (taken, Instant::now());
+        }
+        if progressed.elapsed() > STALL {
+            return Err(gateway.failure(&format!("took {taken} of {samples} samples")));
+        }
+        #[expect(clippy::disallowed_methods, reason = "between two looks at the condition")]
+        thread::sleep(STATUS_PERIOD);
     }
 }
 

@@ -117,6 +117,15 @@ impl Gateway {
         Ok(scrape)
     }
 
+    /// Samples that it says it has processed and dropped, by its status, which
+    /// costs it next to nothing, whatever it holds.
+    pub fn taken(&self) -> Result<u64, Failure> {
+        let mut response = self.agent.get(format!("{}/api/v1/status", self.url)).call()?;
+        let status: serde_json::Value = serde_json::from_reader(response.body_mut().as_reader())?;
+        let count = |name: &str| status["samples"][name].as_u64().unwrap_or(0);
+        Ok(count("processed") + count("rejected"))
+    }
+
     /// What it has used up to now.
     pub fn usage(&self) -> Result<Usage, Failure> {
         let stat = self.process.stat()?;
@@ -160,6 +169,40 @@ impl Gateway {
     /// The value of the sample whose line begins with `name`; 0 where none does.
     pub fn value_of(&self, name: &str) -> Result<u64, Failure> {
         self.sums_of([name]).map(|[value]| value)
+    }
+
+    /// The mean of a histogram's observations; 0 where there are none.
+    pub fn mean_of(&self, name: &str) -> Result<f64, Failure> {
+        let text = self.agent.get(format!("{}/metrics", self.url)).call()?.into_body();
+        let text = text.into_with_config().limit(u64::MAX).read_to_string()?;
+        let value = |suffix: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}{suffix} ")));
+            line.and_then(|value| value.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        Ok(if value("_count") > 0.0 { value("_sum") / value("_count") } else { 0.0 })
+    }
+
+    /// The least bound of a histogram that all of its observations keep to.
+    pub fn all_within(&self, name: &str) -> Result<f64, Failure> {
+        let text = self.agent.get(format!("{}/metrics", self.url)).call()?.into_body();
+        let text = text.into_with_config().limit(u64::MAX).read_to_string()?;
+        let buckets: Vec<(f64, u64)> = text
+            .lines()
+            .filter_map(|line| {
+                let line = line.strip_prefix(&format!("{name}_bucket{{le=\""))?;
+                let (bound, count) = line.split_once("\"} ")?;
+                Some((bound.parse().ok()?, count.parse().ok()?))
+            })
+            .collect();
+        let all = buckets.last().map_or(0, |(_, count)| *count);
+        let bound = buckets.iter().find(|(_, count)| *count == all);
+        Ok(bound.map_or(f64::INFINITY, |(bound, _)| *bound))
+    }
+
+    /// Stops it as an operator does, and waits for its end.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        self.child.signal("TERM")?;
+        self.child.wait()
     }
 
     /// How often a reader waited more than 50 ms for a shard.

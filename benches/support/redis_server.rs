@@ -2,7 +2,7 @@
 //! each drain.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Client, Connection};
 use tempfile::TempDir;
@@ -25,6 +25,23 @@ pub struct RedisServer {
     core: Option<usize>,
     child: ChildGuard,
     directory: TempDir,
+}
+
+/// Another client of the same Redis.
+pub struct OtherClient(Connection);
+
+impl OtherClient {
+    /// How long the answer to a PING takes.
+    pub fn ping(&mut self) -> Result<Duration, Failure> {
+        let asked = Instant::now();
+        redis::cmd("PING").exec(&mut self.0)?;
+        Ok(asked.elapsed())
+    }
+
+    /// Pushes onto the queue.
+    pub fn push(&mut self, payloads: &[String]) -> Result<(), Failure> {
+        Ok(redis::cmd("LPUSH").arg(QUEUE).arg(payloads).exec(&mut self.0)?)
+    }
 }
 
 /// What the master list holds.
@@ -103,6 +120,63 @@ impl RedisServer {
     /// Pushes onto the queue.
     pub fn push(&mut self, payloads: &[String]) -> Result<(), Failure> {
         Ok(redis::cmd("LPUSH").arg(QUEUE).arg(payloads).exec(&mut self.connection)?)
+    }
+
+    /// Drops what exactly-once delivery keeps beside the queue, so that the next
+    /// gateway begins at 0.
+    pub fn forget_state(&mut self) -> Result<(), Failure> {
+        let mut kept: Vec<String> =
+            redis::cmd("KEYS").arg(format!("{{{QUEUE}}}:*")).query(&mut self.connection)?;
+        // At least one name, which may be of nothing.
+        kept.push(STAGED.to_owned());
+        Ok(redis::cmd("DEL").arg(kept).exec(&mut self.connection)?)
+    }
+
+    /// A connection of another client.
+    pub fn another_connection(&self) -> Result<OtherClient, Failure> {
+        let client = Client::open(format!("redis://127.0.0.1:{}", self.port))?;
+        Ok(OtherClient(client.get_connection()?))
+    }
+
+    /// How many checkpoints of the queue were committed.
+    pub fn checkpoints(&mut self) -> Result<u64, Failure> {
+        let mut command = redis::cmd("HGET");
+        command.arg(format!("{{{QUEUE}}}:owner")).arg("version");
+        let version: Option<String> = command.query(&mut self.connection)?;
+        let version = version.unwrap_or_default();
+        Ok(version.split_once('-').and_then(|(number, _)| number.parse().ok()).unwrap_or(0))
+    }
+
+    /// How many lists are set aside and not covered by a checkpoint.
+    pub fn claimed_lists(&mut self) -> Result<usize, Failure> {
+        let mut command = redis::cmd("KEYS");
+        command.arg(format!("{{{QUEUE}}}:work:*"));
+        Ok(command.query::<Vec<String>>(&mut self.connection)?.len())
+    }
+
+    /// Notes from now on which commands take more than a tenth of a millisecond.
+    pub fn watch_slow_commands(&mut self) -> Result<(), Failure> {
+        let set = ["CONFIG SET slowlog-log-slower-than 100", "CONFIG SET slowlog-max-len 100000"];
+        for line in [set[0], set[1], "SLOWLOG RESET"] {
+            let mut words = line.split(' ');
+            let mut command = redis::cmd(words.next().unwrap_or_default());
+            words.for_each(|word| {
+                command.arg(word);
+            });
+            command.exec(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// How long the slowest script since then took; zero where all were fast.
+    pub fn slowest_script(&mut self) -> Result<Duration, Failure> {
+        type Entry = (u64, u64, u64, Vec<Vec<u8>>, redis::Value, redis::Value);
+        let mut command = redis::cmd("SLOWLOG");
+        let entries: Vec<Entry> = command.arg("GET").arg(-1).query(&mut self.connection)?;
+        let is_script =
+            |entry: &&Entry| entry.3.first().is_some_and(|name| name.eq_ignore_ascii_case(b"EVAL"));
+        let slowest = entries.iter().filter(is_script).map(|entry| entry.2).max();
+        Ok(Duration::from_micros(slowest.unwrap_or(0)))
     }
 
     /// Copies the master list, so that `release` takes no time.

@@ -221,7 +221,7 @@ impl Store {
 
     /// Applies a batch.
     pub fn apply(&mut self, batch: &Batch, now: Moment) {
-        if self.changes.are_watched() {
+        if self.changes.snapshot.is_some() {
             batch.values.iter().for_each(|(slot, _)| self.before_change(*slot));
         }
         let mut from = 0;
@@ -261,6 +261,7 @@ impl Store {
     #[inline(always)]
     fn apply_one(&mut self, slot: Slot, value: f64, stamp: Stamp, now: Moment) {
         let mut series = held(&mut self.slots, slot);
+        self.changes.mark(series.segment());
         if series.is_hidden() {
             if !self.show(slot, now) {
                 return;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use actix::{Actor, Arbiter};
 use psg_actors::checkpoint::Checkpoints;
 use psg_actors::clock::UnixClock;
+use psg_actors::demand::Supply;
 use psg_actors::doom::Doom;
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
 use psg_actors::reject_log::RejectLog;
 use psg_actors::settings::{GatewaySettings, OnceTuning};
 use psg_actors::source::QueueSource;
-use psg_actors::source::redis::once::{Farewell, OnceSettings};
+use psg_actors::source::redis::once::{Farewell, Holding, OnceSettings};
 use psg_actors::stop::StopSignal;
 use psg_engine::intake::IntakeSettings;
 use psg_engine::series::ReaderIndex;
@@ -37,9 +38,8 @@ pub(super) fn start_readers(
     settings: &GatewaySettings,
     parts: &Parts,
     queue: &Queue,
-    doom: &Doom,
+    mut once: Option<OnceSettings>,
     stop: &StopSignal,
-    farewell: &Farewell,
 ) -> Vec<RunningReader> {
     let shared = RouterSettings {
         intake: IntakeSettings {
@@ -63,7 +63,8 @@ pub(super) fn start_readers(
         let (tell_done, done) = oneshot::channel();
         let (shared, queue, stop) = (shared.clone(), queue.clone(), stop.clone());
         let metrics = parts.metrics.clone();
-        let once = settings.queue.once.map(|tuning| once_settings(tuning, parts, doom, farewell));
+        // Exactly-once delivery has one reader.
+        let once = once.take();
         let arbiter = Arbiter::new();
         arbiter.spawn_fn(move || {
             let router = Router::new(shared, &metrics, worker);
@@ -97,22 +98,25 @@ fn start_reader<S: QueueSource + Unpin>(
 }
 
 /// What the one reader of exactly-once delivery works with.
-fn once_settings(
+pub(super) fn once_settings(
     tuning: OnceTuning,
+    supply: Supply,
     parts: &Parts,
     doom: &Doom,
-    farewell: &Farewell,
+    farewell: Farewell,
 ) -> OnceSettings {
     let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
     let metrics = parts.metrics.checkpoints.clone();
     OnceSettings {
         checkpoint_interval: tuning.checkpoint_interval,
         lease: tuning.lease,
+        holding: Holding::default(),
         checkpoints: Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics),
         gate: parts.gate.clone(),
         dead_letters: parts.dead_letters.clone(),
+        supply,
         doom: doom.clone(),
-        farewell: farewell.clone(),
+        farewell,
     }
 }
 

@@ -38,6 +38,8 @@ mod slow;
 mod web_config;
 
 mod once;
+mod checkpoint;
+mod record_lost;
 mod chaos;
 
 mod consumers;

@@ -59,6 +59,11 @@ impl SegmentWriter {
         self.series.len()
     }
 
+    /// Bytes of tombstones so far.
+    pub(crate) fn buried_len(&self) -> usize {
+        self.tombstones.len()
+    }
+
     /// The bytes to store.
     pub(crate) fn finish(self, segment: Segment, taken: RunTime) -> StoredSegment {
         let families: Vec<_> = self.families.iter().map(|family| describe(family)).collect();

@@ -2,7 +2,7 @@
 //! have changed since the last one, and which series the one under way has yet
 //! to write as they were when it began.
 //!
-//! Nothing is noted where nobody asks: then a batch costs one comparison more.
+//! Nothing is noted where nobody asks: then a sample costs one comparison more.
 
 use super::snapshot::SnapshotJob;
 use crate::series::Slot;
@@ -29,15 +29,17 @@ pub(super) struct Marks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentSet(Box<[u64; (SEGMENTS / 64) as usize]>);
 
-/// A set of slots, of those below a bound.
+/// A set of numbers below a bound, such as those of slots.
 #[derive(Debug, Default)]
-pub(super) struct SlotSet(Vec<u64>);
+pub(super) struct NumberSet(Vec<u64>);
 
 impl Changes {
-    /// Whether [`super::Store::before_change`] has to be told.
+    /// Notes that a segment changes.
     #[inline]
-    pub fn are_watched(&self) -> bool {
-        self.marks.is_some() || self.snapshot.is_some()
+    pub fn mark(&mut self, segment: Segment) {
+        if let Some(marks) = &mut self.marks {
+            marks.mark(segment);
+        }
     }
 
     /// Notes that there is something in a slot that was free: it is not part of
@@ -107,19 +109,19 @@ impl FromIterator<Segment> for SegmentSet {
     }
 }
 
-impl SlotSet {
-    /// An empty set of slots below `bound`.
+impl NumberSet {
+    /// An empty set of numbers below `bound`.
     pub fn below(bound: usize) -> Self {
         Self(vec![0; bound.div_ceil(64)])
     }
 
     #[inline]
-    pub fn insert(&mut self, slot: Slot) {
-        self.0[slot.0 as usize / 64] |= 1 << (slot.0 % 64);
+    pub fn insert(&mut self, number: u32) {
+        self.0[number as usize / 64] |= 1 << (number % 64);
     }
 
     #[inline]
-    pub fn contains(&self, slot: Slot) -> bool {
-        self.0[slot.0 as usize / 64] & (1 << (slot.0 % 64)) != 0
+    pub fn contains(&self, number: u32) -> bool {
+        self.0[number as usize / 64] & (1 << (number % 64)) != 0
     }
 }

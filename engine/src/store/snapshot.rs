@@ -1,16 +1,17 @@
 //! A snapshot: the state of one shard at one point, written in slices while
 //! samples go on being applied.
 //!
-//! It goes through the slots once and appends each series to its segment. A
-//! series that is about to change before its turn is written at once, as it
-//! still is (copy on write, series by series), so that nothing ever waits for
-//! more than a slice.
+//! It goes through the slots once, then through the tombstones, and appends each
+//! to its segment. A series that is about to change before its turn is written
+//! at once, as it still is (copy on write, series by series), and a tombstone
+//! that goes before its turn leaves a copy; so nothing ever waits for more than a
+//! slice.
 
 use std::collections::HashMap;
 
 use foldhash::quality::RandomState;
 
-use super::changes::{SegmentSet, SlotSet};
+use super::changes::{NumberSet, SegmentSet};
 use super::expire::OwnTtls;
 use super::tombstones::{Tombstone, Total};
 use super::{Series, Store, held};
@@ -59,8 +60,10 @@ pub(super) struct SnapshotJob {
     /// up to the number that there were when it began,
     end: usize,
     /// but for these.
-    skipped: SlotSet,
-    /// Which segment is to be finished next, once all slots were visited.
+    skipped: NumberSet,
+    /// Tombstones are left to visit, once all slots were.
+    has_tombstones: bool,
+    /// Which segment is to be finished next, once all of them were visited.
     finishing: usize,
     done: Vec<StoredSegment>,
 }
@@ -76,7 +79,7 @@ impl SnapshotJob {
     /// Leaves out what is in a slot.
     pub fn skip(&mut self, slot: Slot) {
         if self.has_to_visit(slot) {
-            self.skipped.insert(slot);
+            self.skipped.insert(slot.0);
         }
     }
 
@@ -86,8 +89,8 @@ impl SnapshotJob {
 
     /// Writes a series as it is, before it changes, unless that is done.
     fn write_early(&mut self, slot: Slot, series: &Series, beside: Beside<'_>) {
-        if self.has_to_visit(slot) && !self.skipped.contains(slot) {
-            self.skipped.insert(slot);
+        if self.has_to_visit(slot) && !self.skipped.contains(slot.0) {
+            self.skipped.insert(slot.0);
             self.write(slot, series, beside);
         }
     }
@@ -116,12 +119,14 @@ impl SnapshotJob {
         writer.len() - before
     }
 
-    fn bury(&mut self, tombstone: &Tombstone<'_>) {
+    /// Writes a tombstone of a living family; returns how many bytes.
+    fn bury(&mut self, tombstone: &Tombstone<'_>) -> usize {
         let segment = tombstone.id.segment();
         if !self.wanted.contains(segment) || tombstone.family.is_retired() {
-            return;
+            return 0;
         }
         let writer = self.writers[segment.get()].get_or_insert_default();
+        let before = writer.buried_len();
         let [first, second] = tombstone.id.0.map(u64::to_le_bytes);
         let mut id = [0; 16];
         id[..8].copy_from_slice(&first);
@@ -138,6 +143,7 @@ impl SnapshotJob {
             },
         };
         writer.bury(&record);
+        writer.buried_len() - before
     }
 
     /// Finishes segments; true when all are.
@@ -171,18 +177,18 @@ impl Store {
         let all = || shards.segments_of(shard).collect();
         let wanted = changed.filter(|_| !order.all).unwrap_or_else(all);
         let end = self.slots.len();
-        let mut job = Box::new(SnapshotJob {
+        let job = Box::new(SnapshotJob {
             taken: order.taken,
             wanted,
             writers: (0..SEGMENTS).map(|_| None).collect(),
             next: 0,
             end,
-            skipped: SlotSet::below(end),
+            skipped: NumberSet::below(end),
+            has_tombstones: true,
             finishing: 0,
             done: Vec::new(),
         });
-        // At once, since they are few and may go at any moment.
-        self.tombstones.iter().for_each(|tombstone| job.bury(&tombstone));
+        self.tombstones.begin_walk();
         self.changes.snapshot = Some(job);
     }
 
@@ -192,6 +198,9 @@ impl Store {
         let Some(mut job) = self.changes.snapshot.take() else { return Snapshot::None };
         if job.next < job.end {
             self.visit_some(&mut job, budget);
+        } else if job.has_tombstones {
+            let cost = |tombstone: &Tombstone<'_>| 1 + job.bury(tombstone) / BYTES_PER_UNIT;
+            job.has_tombstones = !self.tombstones.walk_some(budget, cost);
         } else if job.finish_some(budget) {
             return Snapshot::Done(job.done);
         }
@@ -211,9 +220,7 @@ impl Store {
     /// To be called before the series in a slot changes, is shown or removed.
     pub(super) fn before_change(&mut self, slot: Slot) {
         let series = held(&mut self.slots, slot);
-        if let Some(marks) = &mut self.changes.marks {
-            marks.mark(series.segment());
-        }
+        self.changes.mark(series.segment());
         if let Some(job) = &mut self.changes.snapshot {
             let beside = Beside { display: &self.display, own_ttl: &self.own_ttl };
             job.write_early(slot, series, beside);
@@ -226,7 +233,7 @@ impl Store {
         while spent < budget && job.next < job.end {
             let slot = Slot(job.next as u32);
             if let Some(series) = &self.slots[job.next]
-                && !job.skipped.contains(slot)
+                && !job.skipped.contains(slot.0)
             {
                 spent += job.write(slot, series, beside) / BYTES_PER_UNIT;
             }

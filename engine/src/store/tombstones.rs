@@ -24,6 +24,7 @@ mod families;
 mod heads;
 mod index;
 mod rows;
+mod walk;
 
 pub use budget::TombstoneBudget;
 
@@ -37,6 +38,7 @@ use families::{Families, FamilyNumber};
 use heads::{Head, Heads};
 use index::Index;
 use rows::Rows;
+use walk::Walk;
 
 /// Bytes of a page, about.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -108,6 +110,8 @@ pub struct Tombstones {
     evicted: u64,
     /// The segments of those that came and went since they were asked for.
     changed: SegmentSet,
+    /// Of a snapshot, while one goes through them.
+    walk: Option<Walk>,
 }
 
 impl Tombstones {
@@ -216,6 +220,7 @@ impl Tombstones {
             Total::Histogram { sum, counts } => self.rows_of(counts.len()).insert(sum, counts),
         };
         let head = self.heads.push(Head::new(id, total, number, died));
+        self.walk.iter_mut().for_each(|walk| walk.leave_out(head));
         self.index.insert(id, head, &mut self.heads);
         self.settings.budget.add_one();
         self.tell_oldest();
@@ -282,6 +287,7 @@ impl Tombstones {
     }
 
     fn unlink(&mut self, number: u32) {
+        self.before_unlink(number);
         let head = *self.heads.get(number);
         let id = head.id;
         self.changed.insert(id.segment());

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use psg_engine::exposition::Format;
+use psg_engine::metric::Moment;
 use psg_engine::sharding::{SEGMENTS, Segment};
 use psg_engine::state::StoredSegment;
-use psg_engine::store::Snapshot;
+use psg_engine::store::{ExpirySettings, Snapshot};
 
 use crate::round_trip::{feed, payload};
 use crate::support::pipeline::{Pipeline, PipelineSettings};
@@ -32,26 +33,51 @@ proptest! {
         let mut stored = Vec::new();
         for (payload, slices) in after {
             original.page(&[payload]);
-            for store in &mut original.stores {
-                for _ in 0..slices {
-                    if let Snapshot::Done(segments) = store.snapshot_some(1) {
-                        stored.extend(segments);
-                    }
-                }
-            }
+            go_on(&mut original, slices, &mut stored);
         }
-        for store in &mut original.stores {
-            loop {
-                match store.snapshot_some(9) {
-                    Snapshot::Done(segments) => stored.extend(segments),
-                    Snapshot::UnderWay => {}
-                    Snapshot::None => break,
-                }
-            }
-        }
+        end(&mut original, &mut stored);
         prop_assert_eq!(stored.len() as u64, SEGMENTS);
         let mut copy = restored(&settings, &stored, at.run_time);
         prop_assert_eq!(copy.lines(Format::Text), expected);
+    }
+
+    /// The same with totals of expired series: those that leave before their
+    /// turn, because their series returns or because there are too many, are in
+    /// it, and those that come meanwhile are not.
+    #[test]
+    fn a_snapshot_has_the_tombstones_of_its_begin(
+        before in prop::collection::vec(payload(), 1..80),
+        after in prop::collection::vec((payload(), any::<bool>(), 0usize..4), 0..120),
+        max_tombstones in 1usize..40,
+    ) {
+        let settings = PipelineSettings {
+            shards: 3,
+            expiry: ExpirySettings::new(1000, 0),
+            tombstone_ttl_ms: 1_000_000,
+            max_tombstones,
+            ..PipelineSettings::default()
+        };
+        let mut original = pipeline(&settings);
+        feed(&mut original, &before, 500);
+        original.expire();
+        let at = instants(&original);
+        let expected = snapshot(&mut original, 1, true);
+        begin(&mut original, 2, true);
+        let mut stored = Vec::new();
+        for (payload, is_late, slices) in after {
+            if is_late {
+                original.now = Moment(original.now.0 + 1100);
+                original.expire();
+            }
+            original.page(&[payload]);
+            go_on(&mut original, slices, &mut stored);
+        }
+        end(&mut original, &mut stored);
+        let mut copies = [expected, stored].map(|stored| restored(&settings, &stored, at.run_time));
+        // Every series returns, so that it shows what was kept of it.
+        copies.iter_mut().for_each(|copy| feed(copy, &before, 0));
+        let [expected, found] = copies.each_mut().map(|copy| copy.lines(Format::Text));
+        prop_assert_eq!(found, expected);
     }
 
     /// The changed segments of each snapshot, put over those from before, are
@@ -84,6 +110,30 @@ proptest! {
         let mut copy = restored(&settings, &stored, at);
         prop_assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));
         prop_assert_eq!(snapshot(&mut original, 100, false), []);
+    }
+}
+
+/// Writes slices of the snapshots under way.
+fn go_on(pipeline: &mut Pipeline, slices: usize, stored: &mut Vec<StoredSegment>) {
+    for store in &mut pipeline.stores {
+        for _ in 0..slices {
+            if let Snapshot::Done(segments) = store.snapshot_some(1) {
+                stored.extend(segments);
+            }
+        }
+    }
+}
+
+/// Ends those that are under way still.
+fn end(pipeline: &mut Pipeline, stored: &mut Vec<StoredSegment>) {
+    for store in &mut pipeline.stores {
+        loop {
+            match store.snapshot_some(9) {
+                Snapshot::Done(segments) => stored.extend(segments),
+                Snapshot::UnderWay => {}
+                Snapshot::None => break,
+            }
+        }
     }
 }
 

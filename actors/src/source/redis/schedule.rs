@@ -7,6 +7,11 @@ const FIRST_COUNT: usize = 25;
 /// Elements that a pop asks for at most, unless a count was set.
 const LARGEST_COUNT: usize = 1000;
 
+/// Elements that a page of a claimed list has at most. For each page the server
+/// walks from the list's end over all that was read and is not trimmed yet:
+/// fewer and larger pages are that much cheaper.
+const LARGEST_PAGE: usize = 4000;
+
 /// Elements that are asked for at the same time: more brings no more.
 const ELEMENTS_IN_FLIGHT: usize = 3000;
 
@@ -17,6 +22,7 @@ const MOST_POPS: usize = 64;
 #[derive(Debug)]
 pub struct Schedule {
     fixed_count: Option<usize>,
+    largest_count: usize,
     max_bytes_in_flight: usize,
     count: usize,
     depth: usize,
@@ -28,13 +34,20 @@ impl Schedule {
     /// Starts as with an empty queue; `fixed_count` is the count that was set.
     pub fn new(fixed_count: Option<usize>, max_bytes_in_flight: usize) -> Self {
         let count = fixed_count.unwrap_or(FIRST_COUNT).max(1);
-        Self { fixed_count, max_bytes_in_flight, count, depth: 1, largest: 0 }
+        let largest_count = fixed_count.unwrap_or(LARGEST_COUNT);
+        Self { fixed_count, largest_count, max_bytes_in_flight, count, depth: 1, largest: 0 }
     }
 
-    /// Starts with one element, however many were set: after a crash the first
-    /// ones may be what it was for.
+    /// The same for pages of claimed lists.
+    pub fn of_pages(fixed_count: Option<usize>, max_bytes_in_flight: usize) -> Self {
+        let largest_count = fixed_count.unwrap_or(LARGEST_PAGE);
+        Self { largest_count, ..Self::new(fixed_count, max_bytes_in_flight) }
+    }
+
+    /// The same, beginning with one element, however many were set: after a
+    /// crash the first ones may be what it was for.
     pub fn cautious(fixed_count: Option<usize>, max_bytes_in_flight: usize) -> Self {
-        Self { count: 1, ..Self::new(fixed_count, max_bytes_in_flight) }
+        Self { count: 1, ..Self::of_pages(fixed_count, max_bytes_in_flight) }
     }
 
     /// Elements that the next pop asks for; at least 1.
@@ -53,7 +66,7 @@ impl Schedule {
 
     /// A reply brought all that was asked for: there is a backlog.
     pub fn rise(&mut self) {
-        self.count = (self.count * 2).min(self.fixed_count.unwrap_or(LARGEST_COUNT));
+        self.count = (self.count * 2).min(self.largest_count);
         self.depth = (self.depth * 2).min(MOST_POPS);
     }
 
@@ -110,9 +123,18 @@ mod tests {
     fn a_cautious_one_rises_from_one_element() {
         let mut schedule = Schedule::cautious(None, 2 * MIB);
         assert_eq!((schedule.count(), schedule.depth()), (1, 1));
-        assert_eq!(after(&mut schedule, 12), (1000, 3));
+        assert_eq!(after(&mut schedule, 14), (4000, 3));
         let mut fixed = Schedule::cautious(Some(25), 2 * MIB);
         assert_eq!(after(&mut fixed, 12), (25, 64));
+    }
+
+    #[test]
+    fn pages_are_larger_than_pops() {
+        let mut pages = Schedule::of_pages(None, 2 * MIB);
+        pages.saw(206);
+        assert_eq!(after(&mut pages, 10), (3393, 3));
+        let mut fixed = Schedule::of_pages(Some(25), 2 * MIB);
+        assert_eq!(after(&mut fixed, 10), (25, 64));
     }
 
     #[test]

@@ -102,6 +102,17 @@ impl Heads {
         (self.oldest != NONE).then_some(self.oldest)
     }
 
+    /// The head that is next younger; [`NONE`] behind the newest.
+    pub fn newer(&self, number: u32) -> u32 {
+        self.get(number).newer
+    }
+
+    /// All numbers are below it.
+    pub fn bound(&self) -> usize {
+        let full = self.pages.len().saturating_sub(1) * PAGE;
+        full + self.pages.last().map_or(0, Vec::len)
+    }
+
     /// Every head's number, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let newer = |number: &u32| Some(self.get(*number).newer).filter(|newer| *newer != NONE);

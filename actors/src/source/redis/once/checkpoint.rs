@@ -187,6 +187,30 @@ impl Phase {
         }
     }
 
+    /// What was being staged when the connection broke begins again; whether
+    /// there was something.
+    pub fn stage_again(&mut self) -> bool {
+        match self {
+            Phase::Staging(staging) if staging.sent > 0 => {
+                (staging.sent, staging.in_flight) = (0, 0);
+                true
+            }
+            Phase::Idle
+            | Phase::Snapshot(..)
+            | Phase::Staging(_)
+            | Phase::Committing(_)
+            | Phase::Sweeping(_) => false,
+        }
+    }
+
+    /// Whether there is one that is not safe yet.
+    pub fn is_unsafe(&self) -> bool {
+        match self {
+            Phase::Snapshot(..) | Phase::Staging(_) | Phase::Committing(_) => true,
+            Phase::Idle | Phase::Sweeping(_) => false,
+        }
+    }
+
     /// The new version of a commit that may be done.
     pub fn in_doubt(&self) -> Option<Stamp> {
         match self {

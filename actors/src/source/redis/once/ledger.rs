@@ -115,9 +115,20 @@ impl Ledger {
         self.lengths.len()
     }
 
-    #[cfg(test)]
-    pub fn covered(&self) -> Position {
+    /// What the last checkpoint covers.
+    pub fn base(&self) -> Position {
         self.covered
+    }
+
+    /// Elements that each list has now, after what is covered was trimmed.
+    pub fn present(&self) -> impl Iterator<Item = u64> + '_ {
+        let covered = std::iter::once(self.covered.offset).chain(std::iter::repeat(0));
+        self.lengths.iter().zip(covered).map(|(length, covered)| length - covered)
+    }
+
+    /// What there is to let go of where all that was routed is safe otherwise.
+    pub fn release_read(&self) -> Release {
+        self.release_up_to(self.routed)
     }
 
     /// What a checkpoint that covers all before `position` lets go of.
@@ -246,7 +257,8 @@ mod tests {
                     }
                     Step::Reload => {
                         let present = lists.lists.iter().map(|(_, list)| list.len() as u64);
-                        ledger = Ledger::new(ledger.covered(), present);
+                        prop_assert!(ledger.present().eq(present.clone()));
+                        ledger = Ledger::new(ledger.base(), present);
                         routed = committed;
                     }
                 }

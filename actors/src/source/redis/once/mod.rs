@@ -6,8 +6,10 @@
 //! lists, `verdict` decides what a record means for the memory, `watch` when a
 //! standby may take over, `checkpoint` leads from a snapshot to a commit,
 //! `preflight` judges the server. These are pure. `link` is the owner's
-//! connection; `source` puts them together: `entering` becomes the owner and
-//! loads, `owning` claims, reads and commits.
+//! connection; `owned` is what an owner knows; `source` puts them together:
+//! `entering` becomes the owner, `loading` fills the memory, `owning` claims and
+//! reads, `saving` writes checkpoints, `recovering` is for a record that has
+//! gone.
 
 mod keys;
 mod record;
@@ -18,15 +20,20 @@ mod watch;
 mod checkpoint;
 mod preflight;
 mod link;
-mod entering;
-mod owning;
+mod owned;
 mod source;
+mod entering;
+mod loading;
+mod owning;
+mod saving;
+mod recovering;
 mod guard;
 
 use std::time::Duration;
 
 use crate::checkpoint::Checkpoints;
 use crate::dead_letters::DeadLetters;
+use crate::demand::Supply;
 use crate::doom::Doom;
 use crate::gate::Gate;
 use crate::stop::{StopSignal, Stopper};
@@ -50,6 +57,8 @@ pub struct OnceSettings {
     /// Where refused samples go, if anywhere: written before the checkpoint that
     /// covers them.
     pub dead_letters: Option<DeadLetters>,
+    /// Who asks for a checkpoint out of turn.
+    pub supply: Supply,
     /// Told when the process must end.
     pub doom: Doom,
     /// When the queue is given back at the end.

@@ -1,35 +1,28 @@
 //! Owning: what an owner does while its connection stands. It keeps the lease,
-//! claims the backlog, asks for pages, writes checkpoints, and takes the answers
-//! in their order.
+//! claims the backlog, asks for pages, and takes the answers in their order.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redis::cmd;
-use tokio::time::timeout;
 
 use super::super::super::{ErrorKind, Slice, SourceError};
 use super::super::decoder::Reply;
 use super::super::error::{error, kind_of_reply, refused};
-use super::checkpoint::{self, Phase, Plan, Staging, number_of};
+use super::checkpoint::{self, Phase};
 use super::link::{ANSWER, Answer};
-use super::record::{Index, Position, Record, Stamp, new_nonce};
+use super::owned::{Asked, Wait};
+use super::saving::taken;
 use super::scripts;
-use super::source::{Asked, OnceSource, Owned, Stage, Step, Wait, unasked};
+use super::source::{OnceSource, Stage, Step, unasked};
 use crate::boot_clock::BootInstant;
-use crate::checkpoint::{Checkpoints, TakenSnapshot};
-use crate::dead_letters::DeadLetters;
+use crate::checkpoint::TakenSnapshot;
 use crate::shard_set::ShardsGone;
 
 /// Small claims are at least so far apart.
 const CLAIM_PACE: Duration = Duration::from_millis(5);
-/// A claim of fewer elements is small.
-const SMALL_CLAIM: u64 = 1000;
 /// How long a queue that holds no list is left alone.
 const WRONG_TYPE_PAUSE: Duration = Duration::from_secs(1);
-/// How long a checkpoint waits for the dead letters that it covers: a list of
-/// letters that can't be written holds up nothing else.
-const LETTERS_PATIENCE: Duration = Duration::from_secs(2);
 /// Renewals for each length of a lease.
 const RENEWALS: u32 = 3;
 
@@ -124,118 +117,13 @@ impl OnceSource {
         self.request(Asked::Claim(next), &call.pack());
     }
 
-    fn request(&mut self, asked: Asked, packed: &[u8]) {
+    pub(super) fn request(&mut self, asked: Asked, packed: &[u8]) {
         let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else { return };
         if owned.asked.is_empty() {
             owned.last_heard = Instant::now();
         }
         link.request(packed);
         owned.asked.push_back(asked);
-    }
-
-    /// Takes the checkpoint as far as it goes without an answer.
-    fn go_on_with_checkpoint(&mut self) -> Result<Option<Step>, SourceError> {
-        let stopping = self.stop.is_stopped();
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(None) };
-        match std::mem::take(&mut owned.phase) {
-            Phase::Idle => self.begin_checkpoint_if_due(stopping),
-            Phase::Snapshot(covered, taking) => {
-                owned.phase = Phase::Snapshot(covered, taking);
-                Ok(None)
-            }
-            Phase::Staging(staging) => {
-                self.stage_some(staging);
-                Ok(None)
-            }
-            Phase::Committing(plan) => {
-                owned.phase = Phase::Committing(plan);
-                Ok(None)
-            }
-            Phase::Sweeping(fields) => {
-                let is_asked = owned.asked.iter().any(|asked| matches!(asked, Asked::Sweep));
-                let version = owned.expected.version;
-                if fields.is_empty() {
-                    return Ok(None);
-                }
-                if !is_asked {
-                    let call = checkpoint::sweep(&fields, version, self.fence());
-                    self.request(Asked::Sweep, &call.pack());
-                }
-                self.set_phase(Phase::Sweeping(fields));
-                Ok(None)
-            }
-        }
-    }
-
-    fn set_phase(&mut self, phase: Phase) {
-        if let Stage::Owning(owned) = &mut self.stage {
-            owned.phase = phase;
-        }
-    }
-
-    fn begin_checkpoint_if_due(&mut self, stopping: bool) -> Result<Option<Step>, SourceError> {
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(None) };
-        if stopping && (owned.pages_in_flight() > 0 || owned.closing) {
-            return Ok(None);
-        }
-        let now = Instant::now();
-        if stopping && owned.is_saved {
-            self.settings.farewell.saved.stop();
-            if !self.settings.farewell.let_go.is_stopped() {
-                return Ok(None);
-            }
-            owned.closing = true;
-            let call = scripts::RELEASE.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
-            self.settings.gate.close("the queue was given back");
-            self.request(Asked::Release, &call.pack());
-            return Ok(None);
-        }
-        if !stopping && !owned.is_checkpoint_due(now) {
-            return Ok(None);
-        }
-        owned.begun = now;
-        owned.is_saved = stopping;
-        let covered = owned.ledger.position();
-        let Ok(pending) = self.settings.checkpoints.begin(owned.write_all) else {
-            return Ok(Some(Step::Ended));
-        };
-        // The dead letters of what it covers: behind it they would be written
-        // never, before it at worst twice.
-        let letters = self.settings.dead_letters.as_ref().map(DeadLetters::flush);
-        owned.phase = Phase::Snapshot(
-            covered,
-            Box::pin(async move {
-                let taken = pending.collect().await;
-                if let Some(written) = letters {
-                    let _ = timeout(LETTERS_PATIENCE, written).await;
-                }
-                taken
-            }),
-        );
-        Ok(None)
-    }
-
-    fn snapshot_taken(&mut self, taken: Result<TakenSnapshot, ShardsGone>) -> Step {
-        let Ok(taken) = taken else { return Step::Ended };
-        let Stage::Owning(owned) = &mut self.stage else { return Step::Again };
-        let Phase::Snapshot(covered, _) = std::mem::take(&mut owned.phase) else {
-            return Step::Again;
-        };
-        owned.phase = Phase::Staging(Staging::new(owned.plan(covered, taken)));
-        Step::Again
-    }
-
-    fn stage_some(&mut self, mut staging: Staging) {
-        while let Some(call) = staging.next(self.fence()) {
-            self.request(Asked::Stage, &call.pack());
-        }
-        if !staging.is_done() {
-            return self.set_phase(Phase::Staging(staging));
-        }
-        let plan = staging.into_plan();
-        let commit = plan.commit(self.fence()).pack();
-        self.request(Asked::Commit, &commit);
-        self.set_phase(Phase::Committing(plan));
     }
 
     /// Waits for a reply, a snapshot, new elements, or until something is due.
@@ -253,6 +141,7 @@ impl OnceSource {
             reply = link.reply() => Event::Reply(reply),
             taken = taken(&mut owned.phase) => Event::Snapshot(taken),
             outcome = woke(&mut owned.claims.wait) => Event::Woke(outcome),
+            () = self.settings.supply.asked() => Event::Tick,
             () = self.stop.stopped(), if !stopping => Event::Tick,
             () = let_go.stopped(), if stopping && !is_let_go => Event::Tick,
             () = tokio::time::sleep_until(due.into()) => Event::Tick,
@@ -323,7 +212,9 @@ impl OnceSource {
                     staging.answered();
                 }
             }
-            Asked::Commit => owned.committed(&self.settings.checkpoints),
+            Asked::Commit => {
+                owned.committed(&self.settings.checkpoints, &self.settings.supply);
+            }
             Asked::Sweep => {
                 if let Phase::Sweeping(fields) = &mut owned.phase {
                     checkpoint::swept(fields);
@@ -371,6 +262,7 @@ impl OnceSource {
         }
         if word == "missing" {
             // What was staged has gone: it is staged again.
+            self.settings.checkpoints.metrics().failed();
             let phase = std::mem::take(&mut owned.phase);
             owned.phase = phase.send_again();
             return self.check(words);
@@ -413,114 +305,6 @@ impl OnceSource {
             owned.claims.not_before = Instant::now() + WRONG_TYPE_PAUSE;
         }
         Step::Again
-    }
-}
-
-impl Owned {
-    pub fn pages_in_flight(&self) -> usize {
-        self.asked.iter().filter(|asked| matches!(asked, Asked::Page(_))).count()
-    }
-
-    fn may_claim(&self) -> bool {
-        let busy = |asked: &Asked| matches!(asked, Asked::Page(_) | Asked::Claim(_));
-        self.ledger.is_all_asked() && !self.asked.iter().any(busy)
-    }
-
-    fn claimed(&mut self, length: u64) {
-        self.ledger.claimed(length);
-        self.claims.drained = false;
-        self.claims.wait.found();
-        if length >= SMALL_CLAIM {
-            self.claims.not_before = Instant::now();
-        }
-    }
-
-    /// The record to begin anew with after Redis has lost its own: all that was
-    /// claimed is gone, and no number of a list is used twice.
-    pub fn founded(&self, epoch: u64) -> Record {
-        let last_claimed = self.expected.claim.unwrap_or(self.expected.tip).number;
-        Record {
-            epoch,
-            version: self.expected.version.next(),
-            tip: Stamp { number: last_claimed, nonce: new_nonce() },
-            base: Position { list: last_claimed + 1, offset: 0 },
-            index: Index::default(),
-        }
-    }
-
-    /// Fields that no index speaks of are deleted once there is time.
-    pub fn sweep_later(&mut self, fields: Vec<String>) {
-        self.phase = Phase::Sweeping(fields.into());
-    }
-
-    fn is_checkpoint_due(&self, now: Instant) -> bool {
-        if self.write_all {
-            return true;
-        }
-        let uncovered = self.ledger.uncovered();
-        let for_size = self.pace.is_due_for_size(uncovered, self.ledger.open_lists(), now);
-        for_size || (uncovered > 0 && now >= self.pace.due_at(self.bytes_read))
-    }
-
-    fn plan(&self, covered: Position, taken: TakenSnapshot) -> Plan {
-        let new = self.expected.version.next();
-        let mut index = self.index.clone();
-        taken.segments.iter().for_each(|stored| index.set(number_of(stored), Some(new)));
-        Plan {
-            old: self.expected.version,
-            new,
-            covered,
-            release: self.ledger.release_up_to(covered),
-            head: taken.head.encode(),
-            segments: taken.segments,
-            index,
-            snapshot: taken.number,
-            is_whole: self.write_all,
-        }
-    }
-
-    /// The commit under way is done.
-    pub fn committed(&mut self, checkpoints: &Checkpoints) {
-        let Phase::Committing(plan) = std::mem::take(&mut self.phase) else { return };
-        self.expected.version = plan.new;
-        let replaced = plan.replaced(&self.index);
-        let bytes = plan.bytes() as u64;
-        self.ledger.cover(plan.covered);
-        self.index = plan.index;
-        self.write_all &= !plan.is_whole;
-        self.bytes_read = 0;
-        let now = Instant::now();
-        self.pace.done(self.begun, now, bytes);
-        checkpoints.metrics().succeeded(now - self.begun, bytes);
-        // Shards that have gone have nothing to remember.
-        let _ = checkpoints.committed(plan.snapshot);
-        self.phase = Phase::Sweeping(replaced);
-    }
-
-    /// When something has to be done though nothing comes.
-    fn next_due(&self, renewal_pace: Duration) -> Instant {
-        let now = Instant::now();
-        let renewal = renewal_pace.saturating_sub(BootInstant::now().since(self.renewed));
-        let mut due = now + renewal;
-        if !self.asked.is_empty() {
-            due = due.min(self.last_heard + ANSWER);
-        }
-        if self.may_claim() && !self.claims.drained {
-            due = due.min(self.claims.not_before);
-        }
-        if matches!(self.phase, Phase::Idle) && !self.closing && self.ledger.uncovered() > 0 {
-            due = due.min(self.pace.due_at(self.bytes_read));
-        }
-        due.max(now)
-    }
-}
-
-async fn taken(phase: &mut Phase) -> Result<TakenSnapshot, ShardsGone> {
-    match phase {
-        Phase::Snapshot(_, taking) => taking.as_mut().await,
-        Phase::Idle | Phase::Staging(_) | Phase::Committing(_) | Phase::Sweeping(_) => {
-            std::future::pending().await
-        }
     }
 }
 

@@ -40,6 +40,7 @@ scripts! {
     SWEEP = "sweep";
     RELEASE = "release";
     FOUND = "found";
+    PUT_BACK = "put_back";
 }
 
 /// A packed call of a script.

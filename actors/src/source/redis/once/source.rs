@@ -5,30 +5,23 @@
 //! That a page was routed is known when the next one is asked for, so what lies
 //! before it is what a checkpoint covers that begins then.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::super::super::{ErrorKind, Page, QueueSource, SourceError, Taken};
 use super::super::Shared;
 use super::super::error::error;
 use super::super::health::Party;
 use super::super::schedule::Schedule;
-use super::super::wake::Waiter;
 use super::OnceSettings;
-use super::checkpoint::{Fence, Pace, Phase};
+use super::checkpoint::Fence;
 use super::keys::Keys;
-use super::ledger::{Ledger, PageRequest};
 use super::link::Link;
-use super::record::{Index, Record, Stamp, new_nonce};
-use super::verdict::Expected;
+use super::owned::Owned;
+use super::record::{Stamp, new_nonce};
 use super::watch::Watch;
-use crate::boot_clock::BootInstant;
 use crate::doom::End;
 use crate::self_metrics::WorkerMetrics;
-use crate::settings::Endpoint;
 use crate::stop::StopSignal;
 
 /// Reads a Redis list as its owner.
@@ -69,102 +62,6 @@ pub(super) enum Stage {
     Ended,
 }
 
-/// What an owner knows.
-#[derive(Debug)]
-pub(super) struct Owned {
-    pub expected: Expected,
-    pub ledger: Ledger,
-    /// The index of the last checkpoint.
-    pub index: Index,
-    pub phase: Phase,
-    pub pace: Pace,
-    /// When the checkpoint under way began.
-    pub begun: Instant,
-    /// Bytes of elements that came in since the last checkpoint.
-    pub bytes_read: u64,
-    /// Elements that have yet to be applied again.
-    pub replay: Option<Replay>,
-    /// What was asked on the link, in order.
-    pub asked: VecDeque<Asked>,
-    pub last_heard: Instant,
-    pub renewed: BootInstant,
-    pub claims: Claims,
-    /// Every segment has to be written, since Redis has none.
-    pub write_all: bool,
-    /// The record that was written anew, while its outcome is not known.
-    pub founding: Option<Record>,
-    /// The last checkpoint was begun after the stop signal.
-    pub is_saved: bool,
-    /// The queue is being given back.
-    pub closing: bool,
-}
-
-/// How a replay stands.
-#[derive(Debug)]
-pub(super) struct Replay {
-    /// The last list that it has.
-    pub last: u64,
-}
-
-/// What an owner asked on its link.
-#[derive(Debug)]
-pub(super) enum Asked {
-    Renew(BootInstant),
-    Claim(Stamp),
-    Page(PageRequest),
-    Stage,
-    Commit,
-    Sweep,
-    Release,
-}
-
-/// When the next claim may come.
-#[derive(Debug)]
-pub(super) struct Claims {
-    /// Not before that time.
-    pub not_before: Instant,
-    /// The queue was empty when it was last looked at.
-    pub drained: bool,
-    /// The queue was no list when it was last looked at.
-    pub refused: bool,
-    pub wait: Wait,
-}
-
-/// Whether somebody waits for the queue to have elements.
-pub(super) enum Wait {
-    Idle(Box<Waiter>),
-    Waiting(Pin<Box<dyn Future<Output = Waited>>>),
-}
-
-/// Who has waited, and what came of it.
-type Waited = (Box<Waiter>, Result<(), SourceError>);
-
-impl Default for Wait {
-    fn default() -> Self {
-        Wait::Idle(Box::default())
-    }
-}
-
-impl Wait {
-    /// Begins to wait, where nobody does.
-    pub fn begin(&mut self, shared: &Arc<Shared>, endpoint: &Endpoint) {
-        let Wait::Idle(waiter) = self else { return };
-        let mut waiter = std::mem::take(waiter);
-        let (shared, endpoint) = (Arc::clone(shared), endpoint.clone());
-        *self = Wait::Waiting(Box::pin(async move {
-            let outcome = waiter.wait(&shared.waker, &shared.connector, &endpoint).await;
-            (waiter, outcome)
-        }));
-    }
-
-    /// There was something.
-    pub fn found(&mut self) {
-        if let Wait::Idle(waiter) = self {
-            waiter.found();
-        }
-    }
-}
-
 /// What a step of the source came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -176,15 +73,6 @@ pub(super) enum Step {
     Forget,
     /// Nothing more comes.
     Ended,
-}
-
-impl std::fmt::Debug for Wait {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Wait::Idle(_) => "Idle",
-            Wait::Waiting(_) => "Waiting",
-        })
-    }
 }
 
 impl QueueSource for OnceSource {
@@ -223,7 +111,7 @@ impl OnceSource {
             link: None,
             stage: Stage::Outside(Watch::default()),
             missed: None,
-            schedule: Schedule::new(shared.pop_count, shared.max_bytes_in_flight),
+            schedule: Schedule::of_pages(shared.pop_count, shared.max_bytes_in_flight),
             has_warned: false,
             connected_before: false,
             in_trouble: false,
@@ -280,7 +168,13 @@ impl OnceSource {
         self.link = None;
         self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Owning(mut owned) => {
-                owned.link_broke();
+                let metrics = self.settings.checkpoints.metrics();
+                if owned.phase.is_unsafe() {
+                    metrics.failed();
+                    // So that it is not counted once more.
+                    owned.phase.stage_again();
+                }
+                owned.link_broke(metrics);
                 Stage::Loading(Some(owned))
             }
             Stage::Loading(owned) => Stage::Loading(owned),
@@ -337,64 +231,27 @@ impl OnceSource {
         }
     }
 
+    /// Ends without a last checkpoint.
+    pub(super) fn end_unsaved(&mut self) {
+        if let Stage::Owning(_) = self.stage {
+            tracing::warn!("stopping without a last checkpoint: the next start applies the rest");
+            self.settings.checkpoints.metrics().failed();
+        }
+        self.stage = Stage::Ended;
+    }
+
     /// Counts and tells a failure. What was asked is in doubt, so the connection
     /// is not used again.
     fn fail(&mut self, failure: SourceError) -> SourceError {
         self.complain(&failure);
         self.link = None;
         if let Stage::Owning(owned) = &mut self.stage {
-            owned.link_broke();
+            owned.link_broke(self.settings.checkpoints.metrics());
         }
         if self.stop.is_stopped() {
-            tracing::warn!("stopping without a last checkpoint: the next start applies the rest");
-            self.stage = Stage::Ended;
+            self.end_unsaved();
         }
         failure
-    }
-}
-
-impl Owned {
-    /// What was asked and not answered has to be asked again; what may have been
-    /// done is in doubt.
-    pub fn link_broke(&mut self) {
-        self.expected.commit = self.phase.in_doubt();
-        for asked in std::mem::take(&mut self.asked) {
-            if let Asked::Claim(tip) = asked {
-                self.expected.claim = Some(tip);
-            }
-        }
-        self.ledger.ask_again();
-        self.claims.wait = Wait::default();
-        self.claims.drained = false;
-    }
-
-    /// What is known of a queue that was just loaded.
-    pub fn new(record: &Record, ledger: Ledger, pace: Pace) -> Self {
-        let now = Instant::now();
-        let unrouted = ledger.unrouted() > 0;
-        Self {
-            expected: Expected::settled(record.version, record.tip),
-            replay: unrouted.then_some(Replay { last: record.tip.number }),
-            ledger,
-            index: record.index.clone(),
-            phase: Phase::Idle,
-            pace,
-            begun: now,
-            bytes_read: 0,
-            asked: VecDeque::new(),
-            last_heard: now,
-            renewed: BootInstant::now(),
-            claims: Claims {
-                not_before: now,
-                drained: false,
-                refused: false,
-                wait: Wait::default(),
-            },
-            write_all: false,
-            founding: None,
-            is_saved: false,
-            closing: false,
-        }
     }
 }
 

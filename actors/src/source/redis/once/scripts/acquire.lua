@@ -1,14 +1,18 @@
 #!lua flags=allow-oom
 -- Takes the queue over, or raises the own epoch.
--- Compares token, and epoch unless that is `*`, with what was last seen there.
+-- Compares token, and epoch unless that is `*`, with what was last seen there; and
+-- where there is no owner hash, that there is nothing that only it can explain.
 -- Writes a higher epoch, the new token and a deadline; where there is no owner
 -- hash yet, an empty record too.
--- KEYS owner. ARGV epoch seen or *, token seen, new token, lease in ms, the
--- highest epoch that the caller ever held, nonce of an empty record.
+-- KEYS owner, state, first list. ARGV epoch seen or *, token seen, new token, lease
+-- in ms, the highest epoch that the caller ever held, nonce of an empty record.
 local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token')
 local epoch, token = seen[1] or '', seen[2] or ''
 if (ARGV[1] ~= '*' and ARGV[1] ~= epoch) or ARGV[2] ~= token then
   return {'lost', epoch, token}
+end
+if epoch == '' and redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
+  return {'orphans'}
 end
 local next_epoch = math.max(tonumber(epoch) or 0, tonumber(ARGV[5])) + 1
 local time = redis.call('TIME')

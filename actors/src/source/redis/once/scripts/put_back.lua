@@ -1,0 +1,31 @@
+#!lua flags=allow-oom
+-- Writes the record again as its holder knows it, after somebody has deleted it.
+-- Compares that there is no owner hash, and that the claimed lists and the fields
+-- that the record speaks of are there as they were.
+-- Writes the whole record.
+-- KEYS owner, state. ARGV epoch, token, version, tip, base, index, head, lease in
+-- ms, prefix of the lists, first list, how many, the length of each, then the
+-- fields.
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token')
+  return {'lost', seen[1] or '', seen[2] or ''}
+end
+local first, count = tonumber(ARGV[10]), tonumber(ARGV[11])
+for at = 1, count do
+  local key = ARGV[9] .. string.format('%.0f', first + at - 1)
+  if redis.call('TYPE', key).ok ~= 'list'
+    or redis.call('LLEN', key) ~= tonumber(ARGV[11 + at]) then
+    return {'missing', ARGV[3], ARGV[4], key}
+  end
+end
+for at = 12 + count, #ARGV do
+  if redis.call('HEXISTS', KEYS[2], ARGV[at]) == 0 then
+    return {'missing', ARGV[3], ARGV[4], ARGV[at]}
+  end
+end
+local time = redis.call('TIME')
+local deadline = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[8]
+redis.call('HSET', KEYS[1], 'format', '1', 'epoch', ARGV[1], 'token', ARGV[2],
+  'version', ARGV[3], 'tip', ARGV[4], 'base', ARGV[5], 'index', ARGV[6], 'head', ARGV[7],
+  'deadline', string.format('%.0f', deadline))
+return {'ok', ARGV[3], ARGV[4]}
