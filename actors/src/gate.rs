@@ -95,9 +95,10 @@ impl Gate {
         }
     }
 
-    /// A lease was granted until that moment.
+    /// A lease was granted until that moment, or until a later one before.
     pub fn lease_until(&self, until: BootInstant) {
-        self.lock().lease = Some(until);
+        let mut state = self.lock();
+        state.lease = state.lease.max(Some(until));
     }
 
     /// The memory is dropped, or is not what Redis says; `why` is told.
@@ -143,7 +144,15 @@ mod tests {
         gate.lease_until(BootInstant::now().after(Duration::from_secs(3600)));
         assert_eq!(gate.permit(), Ok(Permit::Everything(0)));
         gate.lease_until(BootInstant::now());
-        assert!(gate.permit().is_err(), "the lease has ended");
+        assert!(gate.permit().is_ok(), "an earlier end takes nothing back");
+    }
+
+    #[test]
+    fn a_lease_ends() {
+        let gate = Gate::closed();
+        gate.memory_is_whole();
+        gate.lease_until(BootInstant::now());
+        assert!(gate.permit().is_err());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Checkpoints of exactly-once delivery, as operators meet them: what is said of
 //! those that fail, and when a removal is safe.
 
+use std::time::Duration;
+
 use crate::support::redis::QUEUE;
 use crate::support::{Exposition, Gateway, GatewayBuilder, RedisOptions, RedisServer, wait_for};
 
@@ -116,4 +118,36 @@ fn a_checkpoint_that_redis_refuses_is_counted_and_written_later() {
     let seen = await_good(&gateway, 2.0);
     let failures = seen.value("prom_stream_gateway_checkpoint_failures_total", &[]);
     assert!(failures >= Some(1.0), "{failures:?}");
+}
+
+/// Longer than a lease, while another gateway waits for the queue.
+#[test]
+fn a_long_load_keeps_the_lease() {
+    const SERIES: usize = 150_000;
+    let redis = RedisServer::start();
+    let owner = || {
+        owner_of(&redis)
+            .set("Metrics__MaxSeriesPerMetric", "200000")
+            .set("Metrics__ReaderCacheSeries", "200000")
+    };
+    let mut first = owner().start();
+    let payload = |n| format!(r#"{{"name":"many_total","value":1,"labels":{{"n":{n}}}}}"#);
+    redis.push(&(0..SERIES).map(payload).collect::<Vec<_>>());
+    redis.push(&[GOOD]);
+    await_good(&first, 1.0);
+    first.signal("TERM");
+    assert_eq!(first.wait_at_most(Duration::from_secs(60)).code(), Some(0));
+    // Both come at once; one of them has to load all of it, the other to wait.
+    let mut gateways = [owner().start_unready(), owner().start_unready()];
+    wait_for("one of them to be ready", || {
+        let statuses = gateways.each_ref().map(|gateway| gateway.must_get("/-/ready", &[]).status);
+        if statuses.contains(&200) { Ok(()) } else { Err(format!("{statuses:?}")) }
+    });
+    for gateway in &mut gateways {
+        assert_eq!(gateway.ended(), None, "{}", gateway.log().join("\n"));
+    }
+    let taken = gateways.iter().filter(|gateway| {
+        gateway.log().iter().any(|line| line.contains("this gateway owns the queue"))
+    });
+    assert_eq!(taken.count(), 1);
 }

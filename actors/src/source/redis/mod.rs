@@ -31,7 +31,7 @@ pub use source::RedisSource;
 
 use self::connect::Connector;
 use self::health::{Health, Party};
-use self::once::{OnceSettings, OnceSource};
+use self::once::{LeaseKeeper, OnceSettings, OnceSource};
 use self::wake::Waker;
 use super::SourceError;
 use crate::doom::Doom;
@@ -106,6 +106,13 @@ impl RedisQueue {
         stop: StopSignal,
     ) -> OnceSource {
         OnceSource::new(Arc::clone(&self.shared), settings, metrics, stop)
+    }
+
+    /// Renews the owner's lease when its reader is held up; to be spawned once, and
+    /// not on the reader's thread.
+    pub fn keep_lease(&self, settings: &OnceSettings) -> impl Future<Output = ()> + use<> {
+        let OnceSettings { lease, holding, gate, .. } = settings;
+        LeaseKeeper::new(Arc::clone(&self.shared), holding.clone(), gate.clone(), *lease).run()
     }
 
     /// Publishes the length of the queue and whether Redis is there, each

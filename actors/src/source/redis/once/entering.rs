@@ -230,6 +230,7 @@ impl OnceSource {
                 Ok(match read_record(&words) {
                     Ok(record) => {
                         self.epoch = record.epoch;
+                        self.settings.holding.hold(self.epoch, &self.token, sent);
                         Raised::Record(Box::new(record), head)
                     }
                     Err(cause) => Raised::Unreadable(cause),

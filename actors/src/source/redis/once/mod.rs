@@ -6,7 +6,8 @@
 //! lists, `verdict` decides what a record means for the memory, `watch` when a
 //! standby may take over, `checkpoint` leads from a snapshot to a commit,
 //! `preflight` judges the server. These are pure. `link` is the owner's
-//! connection; `owned` is what an owner knows; `source` puts them together:
+//! connection, `lease` renews what it holds when the reader can't; `owned` is what
+//! an owner knows; `source` puts them together:
 //! `entering` becomes the owner, `loading` fills the memory, `owning` claims and
 //! reads, `saving` writes checkpoints, `recovering` is for a record that has
 //! gone.
@@ -20,6 +21,7 @@ mod watch;
 mod checkpoint;
 mod preflight;
 mod link;
+mod lease;
 mod owned;
 mod source;
 mod entering;
@@ -40,6 +42,8 @@ use crate::stop::{StopSignal, Stopper};
 
 pub use guard::{refusal as uncovered, refuse_uncovered};
 pub use keys::Keys;
+pub use lease::Holding;
+pub(super) use lease::LeaseKeeper;
 pub use preflight::Server;
 pub use source::OnceSource;
 
@@ -50,6 +54,8 @@ pub struct OnceSettings {
     pub checkpoint_interval: Duration,
     /// After that long without its owner, a standby takes the queue over.
     pub lease: Duration,
+    /// Whether the queue is held, for who looks after the lease.
+    pub holding: Holding,
     /// What is kept safe.
     pub checkpoints: Checkpoints,
     /// Opened while totals may be shown.

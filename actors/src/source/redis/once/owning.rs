@@ -200,7 +200,10 @@ impl OnceSource {
         self.claim_answered(matches!(asked, Asked::Claim(_)));
         let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
         match asked {
-            Asked::Renew(sent) => self.settings.gate.lease_until(sent.after(self.settings.lease)),
+            Asked::Renew(sent) => {
+                self.settings.gate.lease_until(sent.after(self.settings.lease));
+                self.settings.holding.renewed(sent);
+            }
             Asked::Claim(tip) => {
                 let length = words.get(2).and_then(|length| length.parse().ok());
                 let length: u64 = length.ok_or_else(|| odd("claim"))?;

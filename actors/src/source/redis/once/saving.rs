@@ -73,6 +73,7 @@ impl OnceSource {
             owned.closing = true;
             let call = scripts::RELEASE.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
             self.settings.gate.close("the queue was given back");
+            self.settings.holding.let_go();
             self.request(Asked::Release, &call.pack());
             return Ok(None);
         }

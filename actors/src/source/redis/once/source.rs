@@ -153,6 +153,7 @@ impl OnceSource {
     /// Ends the process, before anything else is done.
     pub(super) fn doom(&mut self, end: End) -> Step {
         self.settings.gate.close("the gateway ends");
+        self.settings.holding.let_go();
         self.settings.doom.end(end);
         self.link = None;
         self.stage = Stage::Ended;

@@ -11,7 +11,8 @@ local epoch, token = seen[1] or '', seen[2] or ''
 if (ARGV[1] ~= '*' and ARGV[1] ~= epoch) or ARGV[2] ~= token then
   return {'lost', epoch, token}
 end
-if epoch == '' and redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
+if epoch == '' and (redis.call('TYPE', KEYS[2]).ok == 'hash'
+    or redis.call('TYPE', KEYS[3]).ok == 'list') then
   return {'orphans'}
 end
 local next_epoch = math.max(tonumber(epoch) or 0, tonumber(ARGV[5])) + 1

@@ -1,0 +1,150 @@
+//! The lease beside the reader: the reader renews it with all else that it asks,
+//! but it may be held up, by full inboxes or by a state that is being loaded.
+//! Then the *keeper*, which waits for nothing of that, does it over a connection
+//! of its own: a gateway that works must not lose its queue for being busy.
+//!
+//! The keeper decides nothing. A renewal that is refused is left to the reader,
+//! whose next answer says the same.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::super::super::SourceError;
+use super::super::Shared;
+use super::keys::Keys;
+use super::link::{Answer, Link};
+use super::scripts::{self, Call};
+use crate::boot_clock::BootInstant;
+use crate::gate::Gate;
+
+/// The keeper steps in when nothing was renewed for this part of a lease, of
+/// which the reader lets a third pass.
+const OVERDUE: u32 = 2;
+/// Looks of the keeper for each length of a lease.
+const LOOKS: u32 = 8;
+
+/// What reader and keeper know of the lease; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Holding(Arc<Mutex<Option<Held>>>);
+
+/// A lease that was granted.
+#[derive(Debug, Clone)]
+struct Held {
+    epoch: u64,
+    token: String,
+    /// When the last renewal that was granted was sent.
+    renewed: BootInstant,
+}
+
+/// Renews the lease when the reader does not.
+#[derive(Debug)]
+pub(in super::super) struct LeaseKeeper {
+    shared: Arc<Shared>,
+    keys: Keys,
+    holding: Holding,
+    gate: Gate,
+    length: Duration,
+    link: Option<Link>,
+}
+
+impl Holding {
+    /// The queue is held under this epoch, by a lease that was asked for then.
+    pub(super) fn hold(&self, epoch: u64, token: &str, sent: BootInstant) {
+        *self.lock() = Some(Held { epoch, token: token.to_owned(), renewed: sent });
+    }
+
+    /// A renewal that was sent then was granted.
+    pub(super) fn renewed(&self, sent: BootInstant) {
+        if let Some(held) = &mut *self.lock() {
+            held.renewed = held.renewed.max(sent);
+        }
+    }
+
+    /// The queue is held no longer.
+    pub(super) fn let_go(&self) {
+        *self.lock() = None;
+    }
+
+    /// What is held, where nobody has renewed it for too long.
+    fn overdue(&self, length: Duration) -> Option<Held> {
+        let held = self.lock().clone()?;
+        (BootInstant::now().since(held.renewed) >= length / OVERDUE).then_some(held)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LeaseKeeper {
+    /// Opens nothing before it is needed.
+    pub fn new(shared: Arc<Shared>, holding: Holding, gate: Gate, length: Duration) -> Self {
+        let keys = Keys::beside(&shared.key);
+        Self { shared, keys, holding, gate, length, link: None }
+    }
+
+    /// Looks after the lease as long as the process runs. Not to be run on the
+    /// reader's thread.
+    pub async fn run(mut self) {
+        loop {
+            tokio::time::sleep(self.length / LOOKS).await;
+            match self.holding.overdue(self.length) {
+                None => self.link = None,
+                Some(held) => {
+                    if let Err(cause) = self.renew(&held).await {
+                        tracing::debug!(%cause, "the lease was not renewed beside the reader");
+                        self.link = None;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn renew(&mut self, held: &Held) -> Result<(), SourceError> {
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => Link::connect(&self.shared).await?,
+        };
+        let link = self.link.insert(link);
+        let sent = BootInstant::now();
+        if let Answer::Ok(_) = link.run(renewal(&self.keys, held, self.length)).await? {
+            self.gate.lease_until(sent.after(self.length));
+            self.holding.renewed(sent);
+        }
+        Ok(())
+    }
+}
+
+fn renewal(keys: &Keys, held: &Held, length: Duration) -> Call {
+    let call = scripts::RENEW.call(&[&keys.owner]).arg(held.epoch).arg(&held.token);
+    call.arg(length.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_secs(10);
+
+    fn ago(seconds: u64) -> BootInstant {
+        let now = BootInstant::now().since(BootInstant::at(Duration::ZERO));
+        BootInstant::at(now.saturating_sub(Duration::from_secs(seconds)))
+    }
+
+    #[test]
+    fn the_keeper_steps_in_only_while_the_queue_is_held_and_late() {
+        let holding = Holding::default();
+        assert!(holding.overdue(LENGTH).is_none(), "nothing is held");
+        holding.hold(7, "token", ago(4));
+        assert!(holding.overdue(LENGTH).is_none(), "the reader's time has not passed");
+        holding.hold(7, "token", ago(6));
+        assert_eq!(holding.overdue(LENGTH).map(|held| held.epoch), Some(7));
+        holding.renewed(ago(8));
+        assert!(holding.overdue(LENGTH).is_some(), "an older renewal takes nothing back");
+        holding.renewed(ago(1));
+        assert!(holding.overdue(LENGTH).is_none(), "somebody has renewed it");
+        holding.hold(8, "token", ago(9));
+        holding.let_go();
+        assert!(holding.overdue(LENGTH).is_none(), "it was given back");
+    }
+}
