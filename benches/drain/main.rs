@@ -31,8 +31,9 @@ use support::gateway::{Gateway, Scrape, Usage};
 use support::redis_server::{Filled, RedisServer};
 
 const LLEN_PERIOD: Duration = Duration::from_millis(2);
-/// Dearer than LLEN.
-const STATUS_PERIOD: Duration = Duration::from_millis(10);
+/// The least and the most time between two looks at the status, which are dearer
+/// than LLEN.
+const STATUS_PERIODS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(200)];
 
 /// How long a gateway may make no progress.
 const STALL: Duration = Duration::from_secs(20);
@@ -279,7 +280,8 @@ fn wait_until_empty(redis: &mut RedisServer, gateway: &Gateway) -> Result<(), Fa
 /// Waits until the gateway has taken every sample: under exactly-once delivery
 /// the queue is empty long before, and to scrape meanwhile would cost it time.
 fn wait_until_taken(gateway: &Gateway, samples: u64) -> Result<(), Failure> {
-    let (mut most, mut progressed) = (0, Instant::now());
+    let started = Instant::now();
+    let (mut most, mut progressed) = (0, started);
     loop {
         let taken = gateway.taken()?;
         if taken >= samples {
@@ -292,8 +294,16 @@ fn wait_until_taken(gateway: &Gateway, samples: u64) -> Result<(), Failure> {
             return Err(gateway.failure(&format!("took {taken} of {samples} samples")));
         }
         #[expect(clippy::disallowed_methods, reason = "between two looks at the condition")]
-        thread::sleep(STATUS_PERIOD);
+        thread::sleep(period(taken, samples, started.elapsed()));
     }
+}
+
+/// The time until the next look: a part of what is left by what was seen so far,
+/// so that looks are few and the end is still met closely.
+fn period(taken: u64, samples: u64, elapsed: Duration) -> Duration {
+    let [least, most] = STATUS_PERIODS;
+    let left = samples.saturating_sub(taken) as f64 / taken.max(1) as f64;
+    elapsed.mul_f64(left.min(1.0) / 4.0).clamp(least, most)
 }
 
 /// The end of a drain.

@@ -10,7 +10,11 @@ const LARGEST_COUNT: usize = 1000;
 /// Elements that a page of a claimed list has at most. For each page the server
 /// walks from the list's end over all that was read and is not trimmed yet:
 /// fewer and larger pages are that much cheaper.
-const LARGEST_PAGE: usize = 4000;
+const LARGEST_PAGE: usize = 2000;
+
+/// Elements of pages that are asked for at the same time: a page is handed out
+/// whole, so that more than one has to be on its way while one is read.
+const PAGED_ELEMENTS_IN_FLIGHT: usize = 10_000;
 
 /// Elements that are asked for at the same time: more brings no more.
 const ELEMENTS_IN_FLIGHT: usize = 3000;
@@ -23,6 +27,7 @@ const MOST_POPS: usize = 64;
 pub struct Schedule {
     fixed_count: Option<usize>,
     largest_count: usize,
+    elements_in_flight: usize,
     max_bytes_in_flight: usize,
     count: usize,
     depth: usize,
@@ -35,13 +40,23 @@ impl Schedule {
     pub fn new(fixed_count: Option<usize>, max_bytes_in_flight: usize) -> Self {
         let count = fixed_count.unwrap_or(FIRST_COUNT).max(1);
         let largest_count = fixed_count.unwrap_or(LARGEST_COUNT);
-        Self { fixed_count, largest_count, max_bytes_in_flight, count, depth: 1, largest: 0 }
+        Self {
+            fixed_count,
+            largest_count,
+            elements_in_flight: ELEMENTS_IN_FLIGHT,
+            max_bytes_in_flight,
+            count,
+            depth: 1,
+            largest: 0,
+        }
     }
 
     /// The same for pages of claimed lists.
     pub fn of_pages(fixed_count: Option<usize>, max_bytes_in_flight: usize) -> Self {
         let largest_count = fixed_count.unwrap_or(LARGEST_PAGE);
-        Self { largest_count, ..Self::new(fixed_count, max_bytes_in_flight) }
+        let elements_in_flight = PAGED_ELEMENTS_IN_FLIGHT;
+        let pops = Self::new(fixed_count, max_bytes_in_flight);
+        Self { largest_count, elements_in_flight, ..pops }
     }
 
     /// The same, beginning with one element, however many were set: after a
@@ -59,7 +74,7 @@ impl Schedule {
     /// Pops that may be in flight; at least 1.
     pub fn depth(&self) -> usize {
         let count = self.count();
-        let most = ELEMENTS_IN_FLIGHT.div_ceil(count).clamp(FEWEST_POPS, MOST_POPS);
+        let most = self.elements_in_flight.div_ceil(count).clamp(FEWEST_POPS, MOST_POPS);
         let within_bytes = (self.elements_in(self.max_bytes_in_flight) / count).max(1);
         self.depth.min(most).min(within_bytes)
     }
@@ -123,7 +138,7 @@ mod tests {
     fn a_cautious_one_rises_from_one_element() {
         let mut schedule = Schedule::cautious(None, 2 * MIB);
         assert_eq!((schedule.count(), schedule.depth()), (1, 1));
-        assert_eq!(after(&mut schedule, 14), (4000, 3));
+        assert_eq!(after(&mut schedule, 14), (2000, 5));
         let mut fixed = Schedule::cautious(Some(25), 2 * MIB);
         assert_eq!(after(&mut fixed, 12), (25, 64));
     }
@@ -132,7 +147,7 @@ mod tests {
     fn pages_are_larger_than_pops() {
         let mut pages = Schedule::of_pages(None, 2 * MIB);
         pages.saw(206);
-        assert_eq!(after(&mut pages, 10), (3393, 3));
+        assert_eq!(after(&mut pages, 10), (2000, 5));
         let mut fixed = Schedule::of_pages(Some(25), 2 * MIB);
         assert_eq!(after(&mut fixed, 10), (25, 64));
     }
