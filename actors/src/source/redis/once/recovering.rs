@@ -109,7 +109,8 @@ impl OnceSource {
         owned.write_all = true;
         // A memory that had every element before only gains by these.
         owned.replay.take_if(|_| was_whole);
-        if owned.replay.is_none() {
+        let is_whole = owned.replay.is_none();
+        if is_whole {
             self.caught_up();
         }
         self.stage = Stage::Owning(Box::new(owned));
