@@ -15,7 +15,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use psg_engine::exposition::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
-use psg_engine::store::{Audience, Rendering};
+use psg_engine::store::{Audience, Filter, Rendering};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
@@ -40,6 +40,8 @@ pub struct ScrapeHandle {
 pub struct Ask {
     /// In which format.
     pub format: Format,
+    /// What of it.
+    pub filter: Filter,
     /// By whom, where that can be told.
     pub scraper: Option<ScraperId>,
     /// When it must be done.
@@ -155,15 +157,25 @@ impl Scraper {
     }
 
     fn answer(&self, waiting: Vec<Request>) -> Result<(), ShardsGone> {
-        let (text, open_metrics): (Vec<Request>, Vec<Request>) =
-            waiting.into_iter().partition(|request| request.ask.format == Format::Text);
-        self.answer_in(Format::Text, text)?;
-        self.answer_in(Format::OpenMetrics, open_metrics)
+        let mut waiting = waiting;
+        while let Some(first) = waiting.first() {
+            let what = (first.ask.format, first.ask.filter.clone());
+            let same =
+                |request: &Request| request.ask.format == what.0 && request.ask.filter == what.1;
+            let (alike, others) = waiting.into_iter().partition(same);
+            self.answer_alike(&what, alike)?;
+            waiting = others;
+        }
+        Ok(())
     }
 
     /// Answers those who have seen least first: what is new to them may be new
     /// to the others too, or nothing is, and then one rendering is for all.
-    fn answer_in(&self, format: Format, requests: Vec<Request>) -> Result<(), ShardsGone> {
+    fn answer_alike(
+        &self,
+        what: &(Format, Filter),
+        requests: Vec<Request>,
+    ) -> Result<(), ShardsGone> {
         let mut waiting: Vec<(Option<Rendering>, Request)> =
             requests.into_iter().map(|request| (self.seen_by(&request), request)).collect();
         // Whoever is shown everything as it is comes last.
@@ -175,7 +187,7 @@ impl Scraper {
             let rendered = match last.take() {
                 Some(Ok(rendered)) if suits(&rendered) => Ok(rendered),
                 Some(Err(error)) => Err(error),
-                Some(Ok(_)) | None => self.permitted(format, seen, latest_deadline(&waiting))?,
+                Some(Ok(_)) | None => self.permitted(what, seen, latest_deadline(&waiting))?,
             };
             let with_others = waiting.partition_point(|(other, _)| *other == seen);
             for (_, request) in waiting.drain(..with_others) {
@@ -210,7 +222,7 @@ impl Scraper {
     /// last shard has answered.
     fn permitted(
         &self,
-        format: Format,
+        what: &(Format, Filter),
         seen: Option<Rendering>,
         deadline: Option<Instant>,
     ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
@@ -224,40 +236,52 @@ impl Scraper {
             Err(closed) => return Ok(Err(closed.into())),
         };
         let rendered = match permit {
-            Permit::Everything(_) => self.scrape(format, seen, deadline, permit)?,
-            Permit::OwnMetrics => Ok(self.own_metrics(format, permit)?),
+            Permit::Everything(_) => self.scrape(what, seen, deadline, permit)?,
+            Permit::OwnMetrics => Ok(self.own_metrics(what, permit)?),
         };
         Ok(rendered.and_then(|rendered| Ok(gate.still(permit).map(|()| rendered)?)))
     }
 
     /// No series is asked for, so no rendering is begun; but whoever fetches this
     /// is there to fetch what comes once the totals are ours.
-    fn own_metrics(&self, format: Format, permit: Permit) -> Result<Rendered, ShardsGone> {
-        let ScrapeParts { shards, metrics, scrapers, exact, .. } = &self.parts;
+    fn own_metrics(&self, what: &(Format, Filter), permit: Permit) -> Result<Rendered, ShardsGone> {
+        let ScrapeParts { shards, scrapers, exact, .. } = &self.parts;
         let begun = scrapers.last_begun();
         if *exact {
             shards.set_awaited(scrapers.awaited(begun))?;
         }
-        let exposition = Arc::new(merge(format, vec![metrics.fragments(format, shards)]));
+        let exposition = Arc::new(merge(what.0, vec![self.own_fragments(what)]));
         Ok(Rendered { exposition, permit, begun, oldest_birth: None })
+    }
+
+    /// What of the gateway's own metrics is shown.
+    fn own_fragments(&self, (format, filter): &(Format, Filter)) -> Vec<Fragment> {
+        if !filter.has_own_metrics() {
+            return Vec::new();
+        }
+        let ScrapeParts { shards, metrics, .. } = &self.parts;
+        let mut fragments = metrics.fragments(*format, shards);
+        fragments.retain(|fragment| filter.has_family(&fragment.family));
+        fragments
     }
 
     /// Reads the self-metrics before it asks the shards: a scrape that shows n
     /// processed shows what those n did.
     fn scrape(
         &self,
-        format: Format,
+        what: &(Format, Filter),
         seen: Option<Rendering>,
         deadline: Option<Instant>,
         permit: Permit,
     ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
         let ScrapeParts { shards, metrics, scrapers, exact, .. } = &self.parts;
         let before = Instant::now();
-        let own = metrics.fragments(format, shards);
+        let own = self.own_fragments(what);
         let begun = scrapers.begin();
         let awaited = exact.then(|| scrapers.awaited(begun));
         let audience = awaited.map(|awaited| Audience { number: begun.number, seen, awaited });
-        let order = ExposeOrder { audience, ..ExposeOrder::plain(format) };
+        let filter = what.1.clone();
+        let order = ExposeOrder { audience, filter, ..ExposeOrder::plain(what.0) };
         let parts = shards.expose(&order)?;
         let mut sources: Vec<Vec<Fragment>> = vec![Vec::new(); shards.count().get()];
         let mut oldest_birth: Option<Rendering> = None;
@@ -271,7 +295,7 @@ impl Scraper {
             sources[part.shard.get()] = part.fragments;
         }
         sources.push(own);
-        let exposition = Arc::new(merge(format, sources));
+        let exposition = Arc::new(merge(what.0, sources));
         metrics.exposition_bytes.store(exposition.length as u64, Ordering::Relaxed);
         metrics.scrape_duration.observe(before.elapsed());
         Ok(Ok(Rendered { exposition, permit, begun, oldest_birth }))

@@ -21,8 +21,8 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    Audience, Awaited, Batch, ExposeJob, Found, Notice, Removed, Rendering, SearchJob, SearchOrder,
-    SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
+    Audience, Awaited, Batch, ExposeJob, Filter, Found, Notice, Removed, Rendering, SearchJob,
+    SearchOrder, SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
 };
 use tokio::sync::mpsc::{self, UnboundedSender};
 
@@ -156,6 +156,8 @@ pub struct ExposeOrder {
     pub format: Format,
     /// For whom, where that makes a difference.
     pub audience: Option<Audience>,
+    /// What of it.
+    pub filter: Filter,
     /// Set when nobody waits for it any more.
     pub abandoned: Arc<AtomicBool>,
 }
@@ -163,7 +165,7 @@ pub struct ExposeOrder {
 impl ExposeOrder {
     /// Everything as it is.
     pub fn plain(format: Format) -> Self {
-        Self { format, audience: None, abandoned: Arc::default() }
+        Self { format, audience: None, filter: Filter::default(), abandoned: Arc::default() }
     }
 }
 
@@ -270,8 +272,8 @@ impl Shard {
             ShardMessage::Apply(batch) => self.apply(&batch),
             ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
             ShardMessage::Expose { order, reply } => {
-                let ExposeOrder { format, audience, abandoned } = order;
-                let job = self.store.begin_exposure(format, audience);
+                let ExposeOrder { format, audience, filter, abandoned } = order;
+                let job = self.store.begin_exposure(format, audience).filtered(filter);
                 self.scrapes.push_back(ScrapeUnderWay { job, abandoned, reply });
             }
             ShardMessage::Await(awaited) => self.store.set_awaited(awaited),

@@ -17,6 +17,7 @@ mod expiry;
 mod limits;
 mod shards;
 
+mod filters;
 mod formats;
 mod instance;
 mod openmetrics;

@@ -12,6 +12,7 @@ use futures_util::stream;
 
 use super::HttpState;
 use super::negotiate::format_for;
+use super::query;
 use crate::gate::Gate;
 use crate::scrape::{Ask, Scraped};
 use crate::scrapers::ScraperId;
@@ -29,7 +30,11 @@ const LONGEST_TIMEOUT_SECONDS: f64 = 86_400.0;
 pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpResponse {
     let accept = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
     let format = format_for(accept);
-    let ask = Ask { format, scraper: scraper(&request), deadline: deadline(&request) };
+    let filter = match query::filter(request.query_string()) {
+        Ok(filter) => filter,
+        Err(problem) => return HttpResponse::BadRequest().body(format!("{problem}\n")),
+    };
+    let ask = Ask { format, filter, scraper: scraper(&request), deadline: deadline(&request) };
     match state.scrapes.scrape(ask).await {
         Ok(scraped) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, format.content_type()))

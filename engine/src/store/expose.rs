@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::births::{Audience, Awaited, Births, Rendering, Standing};
 use super::expire::deadline;
+use super::filter::Filter;
 use super::listing::FamilyKey;
 use super::wheel::Tick;
 use super::{DisplayTexts, Series, Store};
@@ -32,6 +33,7 @@ pub struct ExposeJob {
     format: Format,
     /// For whom it is, where some scrapers are shown other than others.
     audience: Option<Audience>,
+    filter: Filter,
     /// The earliest birth that is shown as one.
     oldest_birth: Option<Rendering>,
     /// The family in hand and how many of its series are written.
@@ -56,6 +58,7 @@ impl ExposeJob {
         Self {
             format,
             audience: None,
+            filter: Filter::default(),
             oldest_birth: None,
             cursor: None,
             buffer: Vec::new(),
@@ -63,6 +66,13 @@ impl ExposeJob {
             fragments: Vec::new(),
             completed: Completed::default(),
         }
+    }
+
+    /// The same for what `filter` shows.
+    #[must_use]
+    pub fn filtered(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
     }
 
     /// The rendering after which the first of the series was born that it shows
@@ -184,6 +194,11 @@ impl Store {
         let mut left = budget;
         while left > 0 {
             let Some((key, written)) = self.in_hand(job) else { return true };
+            if !job.filter.has_family(&key.0) {
+                left -= 1;
+                job.cursor = Some((key, usize::MAX));
+                continue;
+            }
             let end = self.write_some(job, &key, written, left, now);
             left -= end - written;
             job.cursor = Some((key, end));
@@ -223,6 +238,9 @@ impl Store {
             fetch(slots, group);
             for slot in group {
                 let Some(series) = listed(slots, *slot) else { continue };
+                if !job.filter.has_segment(series.segment()) {
+                    continue;
+                }
                 let deadline = deadline(series, *slot, expiry, own_ttl);
                 if deadline.is_some_and(|deadline| deadline <= tick)
                     && !births.is_awaited(*slot, series, now)

@@ -1,0 +1,86 @@
+//! A filter: which families a scrape shows, and which part of their series, so
+//! that several scrapers can share a large gateway.
+
+use crate::catalog::Family;
+use crate::sample::Kind;
+use crate::sharding::{SEGMENTS, Segment};
+
+/// Parts that the series may be shared out in, at most: beyond that they are of
+/// too unequal size, since a part is made of whole segments.
+pub const MAX_PARTS: usize = 64;
+
+const _: () = assert!(MAX_PARTS as u64 * 16 <= SEGMENTS);
+
+/// What a scrape shows of all there is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Filter {
+    /// Families that print one of these names; sorted. `None` is all.
+    names: Option<Vec<String>>,
+    part: Option<Part>,
+}
+
+/// One of several parts of all series. By the fixed hash of a series, so it is
+/// the same part in each process, however many shards there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Part {
+    index: usize,
+    of: usize,
+}
+
+impl Part {
+    /// Part `index`, from 0 on, of `of`; `None` where there is no such part.
+    pub fn new(index: usize, of: usize) -> Option<Self> {
+        (index < of && of <= MAX_PARTS).then_some(Self { index, of })
+    }
+
+    fn has(self, segment: Segment) -> bool {
+        segment.get() % self.of == self.index
+    }
+}
+
+impl Filter {
+    /// What prints one of `names`, if there are any, of `part`.
+    pub fn new(mut names: Vec<String>, part: Option<Part>) -> Self {
+        names.sort_unstable();
+        names.dedup();
+        Self { names: (!names.is_empty()).then_some(names), part }
+    }
+
+    /// Whether everything is shown.
+    pub fn is_everything(&self) -> bool {
+        self.names.is_none() && self.part.is_none_or(|part| part.of == 1)
+    }
+
+    /// Whether series of `family` may be shown.
+    pub fn has_family(&self, family: &Family) -> bool {
+        let Some(names) = &self.names else { return true };
+        let listed = |name: &str| names.binary_search_by(|other| other.as_str().cmp(name)).is_ok();
+        let (name, suffixes) = (family.name(), suffixes(family.kind()));
+        listed(name)
+            || suffixes.iter().any(|suffix| listed(&format!("{name}{suffix}")))
+            // OpenMetrics calls the family of a counter without its ending.
+            || name.strip_suffix("_total").is_some_and(|base| {
+                family.kind() == Kind::Counter
+                    && (listed(base) || listed(&format!("{base}_created")))
+            })
+    }
+
+    /// Whether series of that segment may be shown.
+    pub(super) fn has_segment(&self, segment: Segment) -> bool {
+        self.part.is_none_or(|part| part.has(segment))
+    }
+
+    /// Whether it is the part that shows what belongs to no series of producers.
+    pub fn has_own_metrics(&self) -> bool {
+        self.part.is_none_or(|part| part.index == 0)
+    }
+}
+
+/// What the lines of a family have behind its name.
+fn suffixes(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Counter | Kind::Gauge => &[],
+        Kind::Histogram => &["_bucket", "_sum", "_count", "_created"],
+        Kind::Summary => &["_sum", "_count", "_created"],
+    }
+}
