@@ -91,6 +91,7 @@ impl ExposeJob {
     }
 
     /// Writes a value of the series with these labels.
+    #[inline(always)]
     fn write(
         &mut self,
         family: &Family,
