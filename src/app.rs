@@ -179,8 +179,11 @@ async fn serve(
     let keeper = keep_state(state_file, handover.as_ref(), &parts).await?;
     actix::spawn(status.run(stop.clone()));
     let (let_go, farewell, saved) = farewells();
-    let tuning = settings.queue.once;
-    let once = tuning.map(|tuning| once_settings(tuning, supply, &parts, &doom, farewell));
+    // A farewell that nobody holds any more would be one that was said.
+    let once = settings.queue.once.map(|tuning| {
+        let farewell = farewell.clone();
+        once_settings(tuning, supply, &parts, &doom, farewell)
+    });
     if let (Queue::Redis(redis, _), Some(once)) = (&queue, &once) {
         actix::spawn(redis.keep_lease(once));
     }
