@@ -16,7 +16,9 @@ pub fn filter(query: &str) -> Result<Filter, String> {
             "name[]" => return Err(format!("name[]: expected a metric name, came {value:?}")),
             "shard" => set(&mut shard, "shard", &value)?,
             "of" => set(&mut of, "of", &value)?,
-            _ => return Err(format!("expected name[], shard and of, came {key:?}")),
+            "name" => return Err("expected name[], came name".to_owned()),
+            // A scraper may tell itself apart by words of its own.
+            _ => {}
         }
     }
     let part = match (shard, of) {
@@ -58,12 +60,13 @@ mod tests {
         check("shard=1&of=3", &[], Some((1, 3)));
         check("of=3&name[]=a:b&shard=0", &["a:b"], Some((0, 3)));
         check("shard=63&of=64", &[], Some((63, 64)));
+        check("server=a&name[]=b", &["b"], None);
     }
 
     #[test]
     fn what_can_not_be_meant_is_refused() {
         for (query, expected) in [
-            ("name=a", "expected name[], shard and of, came \"name\""),
+            ("name=a", "expected name[], came name"),
             ("name[]=", "name[]: expected a metric name, came \"\""),
             ("name[]=a-b", "name[]: expected a metric name, came \"a-b\""),
             ("shard=1", "expected shard and of, came one without the other"),
