@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod histogram;
+mod lines;
 pub(crate) mod process;
 pub mod table;
 

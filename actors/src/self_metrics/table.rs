@@ -4,21 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
-use psg_engine::catalog::{Family, Shape};
-use psg_engine::exposition::Format;
-use psg_engine::exposition::series::write_series;
-use psg_engine::labels::LabelRenderer;
-use psg_engine::merge::Fragment;
-use psg_engine::metric::{Moment, Value};
-use psg_engine::name::RESERVED_PREFIX;
+use psg_engine::catalog::Shape;
+use psg_engine::metric::Value;
 use psg_engine::reject::Reason;
-use psg_engine::sample::{Kind, Label, Labels};
-use psg_engine::timestamp::UnixTime;
+use psg_engine::sample::Kind;
 
-use super::process::{self, ProcessFigures};
+use super::lines::{Lines, Reading};
 use super::{SelfMetrics, UNKNOWN};
-use crate::shard_set::ShardSet;
 use crate::source::ErrorKind;
 
 /// One self-metric.
@@ -32,23 +24,7 @@ pub struct SelfMetric {
     pub labels: &'static [&'static str],
     /// What it means and what to do about it.
     pub help: &'static str,
-    read: fn(&Reading<'_>, &mut Lines),
-}
-
-/// Where the figures of one scrape are read from.
-struct Reading<'a> {
-    metrics: &'a SelfMetrics,
-    shards: &'a ShardSet,
-    process: Option<ProcessFigures>,
-}
-
-/// The series of one self-metric.
-#[derive(Default)]
-struct Lines {
-    series: Vec<(String, Value)>,
-    /// For histograms, whose buckets are the metric's own.
-    shape: Option<Shape>,
-    renderer: LabelRenderer,
+    pub(super) read: fn(&Reading<'_>, &mut Lines),
 }
 
 /// Every self-metric.
@@ -453,74 +429,6 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         read: |reading, lines| lines.figure(reading, |process| process.start_seconds),
     },
 ];
-
-impl SelfMetrics {
-    /// The gateway's own part of a scrape, sorted by family name.
-    pub fn fragments(&self, format: Format, shards: &ShardSet) -> Vec<Fragment> {
-        let process = if self.only_info { None } else { process::read() };
-        let reading = Reading { metrics: self, shards, process };
-        let shown = SELF_METRICS.iter().filter(|metric| !self.only_info || metric.name == "info");
-        let mut fragments: Vec<Fragment> =
-            shown.filter_map(|metric| metric.fragment(format, &reading)).collect();
-        fragments.sort_by(|left, right| left.family.name().cmp(right.family.name()));
-        fragments
-    }
-}
-
-impl SelfMetric {
-    /// The name as it is exposed.
-    pub fn full_name(&self) -> String {
-        format!("{RESERVED_PREFIX}{}", self.name)
-    }
-
-    fn fragment(&self, format: Format, reading: &Reading<'_>) -> Option<Fragment> {
-        let mut lines = Lines::default();
-        (self.read)(reading, &mut lines);
-        let shape = lines.shape.unwrap_or(match self.kind {
-            Kind::Counter => Shape::Counter,
-            Kind::Gauge | Kind::Histogram | Kind::Summary => Shape::Gauge,
-        });
-        let family = Family::standalone(&self.full_name(), self.help, shape);
-        let mut text = Vec::new();
-        for (labels, value) in &mut lines.series {
-            write_series(&mut text, format, &family, labels, value, Moment(0));
-        }
-        let chunks = vec![Bytes::from(text)];
-        (!lines.series.is_empty()).then(|| Fragment { family: Arc::new(family), chunks })
-    }
-}
-
-impl Reading<'_> {
-    fn per_worker(&self, lines: &mut Lines, count: fn(&super::WorkerMetrics) -> u64) {
-        for (number, worker) in self.metrics.workers.iter().enumerate() {
-            let labels = [("worker", &*number.to_string()), ("queueKey", &*self.metrics.queue_key)];
-            lines.labelled(&labels, count(worker) as f64);
-        }
-    }
-}
-
-impl Lines {
-    fn plain(&mut self, value: f64) {
-        self.labelled(&[], value);
-    }
-
-    /// Counters and gauges are written alike, so one kind of value serves both.
-    fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
-        self.add(labels, Value::Gauge(value, UnixTime::MIN.into()));
-    }
-
-    fn figure(&mut self, reading: &Reading<'_>, read: fn(&ProcessFigures) -> f64) {
-        if let Some(process) = &reading.process {
-            self.plain(read(process));
-        }
-    }
-
-    fn add(&mut self, labels: &[(&str, &str)], value: Value) {
-        let labels: Vec<Label<'_>> =
-            labels.iter().map(|(name, value)| Label { name, value }).collect();
-        self.series.push((self.renderer.canonical(Labels::from(&labels[..])).to_owned(), value));
-    }
-}
 
 /// The source revision, given to the build by its environment.
 pub(crate) fn revision() -> &'static str {

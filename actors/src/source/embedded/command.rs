@@ -10,10 +10,12 @@ mod client;
 mod keys;
 mod login;
 
+use super::profile::Profile;
 use super::reply::{Protocol, Reply};
 use super::service::Service;
-use super::session::{Profile, Session, Words};
+use super::session::Session;
 use super::transaction::Transaction;
+use super::words::Words;
 
 /// A push that is larger than the queue.
 pub const NEVER_FITS: &str =

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! `listener` accepts clients on a thread of its own; `connection` moves the
-//! bytes of one; `request` finds commands in them, `session` answers them by
-//! the table in `command`, with `staged` elements on their way to the `queue`
+//! bytes of one; `request` finds commands in them, as `words`; `session` answers
+//! them by the table in `command` and the client's `profile`, with `staged` elements on their way to the `queue`
 //! and `reply`s in the `outbox`; `source` is what readers take from.
 
 mod listener;
@@ -15,7 +15,9 @@ pub mod offline;
 mod stream;
 mod connection;
 pub mod request;
+mod words;
 mod session;
+mod profile;
 mod command;
 mod transaction;
 mod staged;

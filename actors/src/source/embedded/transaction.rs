@@ -2,7 +2,7 @@
 //! go into the queue together, or not at all.
 
 use super::command::Push;
-use super::session::Words;
+use super::words::Words;
 
 /// What a queued command costs besides its words.
 const QUEUED_BYTES: usize = 64;

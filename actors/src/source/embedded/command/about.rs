@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::reply::Reply;
 use super::super::service::{REDIS_VERSION, Service};
-use super::super::session::Words;
+use super::super::words::Words;
 use super::{COMMANDS, Entry, find_entry, unknown_subcommand};
 
 /// A standalone primary without replicas.

@@ -1,7 +1,9 @@
 //! Channels: subscriptions are confirmed and held; nothing is ever published.
 
+use super::super::profile::Profile;
 use super::super::reply::Reply;
-use super::super::session::{Profile, Session, Words};
+use super::super::session::Session;
+use super::super::words::Words;
 
 /// The most subscriptions of one client, and bytes of one name: some clients
 /// make one to hear of a failover, which never comes.

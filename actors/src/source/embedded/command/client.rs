@@ -1,7 +1,9 @@
 //! CLIENT: what clients say about themselves and ask about their connection.
 
+use super::super::profile::Replies;
 use super::super::reply::Reply;
-use super::super::session::{Replies, Session, Words};
+use super::super::session::Session;
+use super::super::words::Words;
 use super::{Answer, unknown_subcommand, wrong_number};
 
 /// The longest name that is kept.

@@ -1,7 +1,8 @@
 //! What can be asked of keys: ours is a list, every other one is not there.
 
 use super::super::reply::Reply;
-use super::super::session::{Session, Words};
+use super::super::session::Session;
+use super::super::words::Words;
 
 pub fn llen(session: &Session, words: &Words) -> Reply {
     Reply::Integer(length(session, words.argument(1)))

@@ -2,7 +2,8 @@
 
 use super::super::reply::{Protocol, Reply};
 use super::super::service::{REDIS_VERSION, Service};
-use super::super::session::{Session, Words};
+use super::super::session::Session;
+use super::super::words::Words;
 use super::{client, integer, shown};
 use crate::source::ErrorKind;
 

@@ -1,0 +1,103 @@
+//! From the table of self-metrics to the gateway's own part of a scrape.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use psg_engine::catalog::{Family, Shape};
+use psg_engine::exposition::Format;
+use psg_engine::exposition::series::write_series;
+use psg_engine::labels::LabelRenderer;
+use psg_engine::merge::Fragment;
+use psg_engine::metric::{Moment, Value};
+use psg_engine::name::RESERVED_PREFIX;
+use psg_engine::sample::{Kind, Label, Labels};
+use psg_engine::timestamp::UnixTime;
+
+use super::process::{self, ProcessFigures};
+use super::table::{SELF_METRICS, SelfMetric};
+use super::{SelfMetrics, WorkerMetrics};
+use crate::shard_set::ShardSet;
+
+/// Where the figures of one scrape are read from.
+pub(super) struct Reading<'a> {
+    pub(super) metrics: &'a SelfMetrics,
+    pub(super) shards: &'a ShardSet,
+    pub(super) process: Option<ProcessFigures>,
+}
+
+/// The series of one self-metric.
+#[derive(Default)]
+pub(super) struct Lines {
+    series: Vec<(String, Value)>,
+    /// For histograms, whose buckets are the metric's own.
+    pub(super) shape: Option<Shape>,
+    renderer: LabelRenderer,
+}
+
+impl SelfMetrics {
+    /// The gateway's own part of a scrape, sorted by family name.
+    pub fn fragments(&self, format: Format, shards: &ShardSet) -> Vec<Fragment> {
+        let process = if self.only_info { None } else { process::read() };
+        let reading = Reading { metrics: self, shards, process };
+        let shown = SELF_METRICS.iter().filter(|metric| !self.only_info || metric.name == "info");
+        let mut fragments: Vec<Fragment> =
+            shown.filter_map(|metric| metric.fragment(format, &reading)).collect();
+        fragments.sort_by(|left, right| left.family.name().cmp(right.family.name()));
+        fragments
+    }
+}
+
+impl SelfMetric {
+    /// The name as it is exposed.
+    pub fn full_name(&self) -> String {
+        format!("{RESERVED_PREFIX}{}", self.name)
+    }
+
+    fn fragment(&self, format: Format, reading: &Reading<'_>) -> Option<Fragment> {
+        let mut lines = Lines::default();
+        (self.read)(reading, &mut lines);
+        let shape = lines.shape.unwrap_or(match self.kind {
+            Kind::Counter => Shape::Counter,
+            Kind::Gauge | Kind::Histogram | Kind::Summary => Shape::Gauge,
+        });
+        let family = Family::standalone(&self.full_name(), self.help, shape);
+        let mut text = Vec::new();
+        for (labels, value) in &mut lines.series {
+            write_series(&mut text, format, &family, labels, value, Moment(0));
+        }
+        let chunks = vec![Bytes::from(text)];
+        (!lines.series.is_empty()).then(|| Fragment { family: Arc::new(family), chunks })
+    }
+}
+
+impl Reading<'_> {
+    pub(super) fn per_worker(&self, lines: &mut Lines, count: fn(&WorkerMetrics) -> u64) {
+        for (number, worker) in self.metrics.workers.iter().enumerate() {
+            let labels = [("worker", &*number.to_string()), ("queueKey", &*self.metrics.queue_key)];
+            lines.labelled(&labels, count(worker) as f64);
+        }
+    }
+}
+
+impl Lines {
+    pub(super) fn plain(&mut self, value: f64) {
+        self.labelled(&[], value);
+    }
+
+    /// Counters and gauges are written alike, so one kind of value serves both.
+    pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.add(labels, Value::Gauge(value, UnixTime::MIN.into()));
+    }
+
+    pub(super) fn figure(&mut self, reading: &Reading<'_>, read: fn(&ProcessFigures) -> f64) {
+        if let Some(process) = &reading.process {
+            self.plain(read(process));
+        }
+    }
+
+    pub(super) fn add(&mut self, labels: &[(&str, &str)], value: Value) {
+        let labels: Vec<Label<'_>> =
+            labels.iter().map(|(name, value)| Label { name, value }).collect();
+        self.series.push((self.renderer.canonical(Labels::from(&labels[..])).to_owned(), value));
+    }
+}

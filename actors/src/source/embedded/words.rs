@@ -1,0 +1,77 @@
+//! The words of one request: a command's name and its arguments, as far as they
+//! are kept.
+
+use super::request::Piece;
+
+/// Bytes kept of the arguments of commands that are no pushes.
+const MAX_ARGUMENT_BYTES: usize = 64 * 1024;
+
+/// What an argument costs besides its bytes.
+const ARGUMENT_BYTES: usize = 32;
+
+/// A command's name and arguments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// There was more than is kept.
+    is_cut: bool,
+}
+
+impl Words {
+    /// How many there are, the name among them.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The command's name.
+    pub fn name(&self) -> &[u8] {
+        self.argument(0)
+    }
+
+    /// The argument of that number, the name being 0; empty where it is not
+    /// there.
+    pub fn argument(&self, number: usize) -> &[u8] {
+        let begins = number.checked_sub(1).and_then(|before| self.ends.get(before));
+        let begins = begins.copied().unwrap_or(0);
+        self.ends.get(number).map_or(&[], |end| &self.bytes[begins..*end])
+    }
+
+    /// The arguments from that number on.
+    pub fn from(&self, number: usize) -> impl Iterator<Item = &[u8]> {
+        (number..self.len()).map(|number| self.argument(number))
+    }
+
+    /// Whether there was more than is kept.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Memory that they take up.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() + self.ends.len() * ARGUMENT_BYTES
+    }
+
+    pub(super) fn add(&mut self, piece: Piece<'_>) {
+        if self.is_cut || self.bytes() + piece.bytes.len() + ARGUMENT_BYTES > MAX_ARGUMENT_BYTES {
+            return self.cut();
+        }
+        self.bytes.extend_from_slice(piece.bytes);
+        if piece.last {
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.is_cut = false;
+    }
+
+    /// Keeps the name alone.
+    pub(super) fn cut(&mut self) {
+        self.is_cut = true;
+        self.ends.truncate(1);
+        self.bytes.truncate(self.ends.first().copied().unwrap_or(0));
+    }
+}
