@@ -78,6 +78,11 @@ struct Options {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_setting)]
     set: Vec<(String, String)>,
 
+    /// A setting to compare, such as Redis__Delivery=at-most-once,exactly-once:
+    /// each round drains once with every value, and has a line for each.
+    #[arg(long, value_name = "NAME=VALUE,VALUE", value_parser = parse_setting)]
+    vary: Option<(String, String)>,
+
     /// Measure the discard client alone.
     #[arg(long)]
     discard_only: bool,
@@ -175,15 +180,56 @@ fn run(options: &Options) -> Result<(), Failure> {
             }
             continue;
         }
-        let rounds: Result<Vec<Round>, Failure> =
-            (0..rounds).map(|_| round(&mut redis, options, &plan, filled)).collect();
+        let variants = variants(&plan, options);
+        let mut measured = vec![Vec::with_capacity(rounds); variants.len()];
+        for _ in 0..rounds {
+            for (variant, rounds) in variants.iter().zip(&mut measured) {
+                rounds.push(round(&mut redis, options, &plan, variant, filled)?);
+            }
+        }
         let name = name.to_possible_value().map(|value| value.get_name().to_owned());
-        lines.push(report::line(&name.unwrap_or_default(), &rounds?));
+        let name = name.unwrap_or_default();
+        for (variant, rounds) in variants.iter().zip(&measured) {
+            lines.push(report::line(&variant.title(&name, &measured[0], rounds), rounds));
+        }
     }
     if !options.discard_only {
         println!("{}", lines.join("\n"));
     }
     Ok(())
+}
+
+/// The settings of a gateway that is measured.
+struct Variant<'a> {
+    settings: Vec<(&'a str, &'a str)>,
+    /// The value of the setting that is compared.
+    varied: Option<&'a str>,
+}
+
+impl Variant<'_> {
+    /// What its line is called: the corpus, the value that it has, and how it
+    /// compares with the first value, round by round.
+    fn title(&self, corpus: &str, first: &[Round], rounds: &[Round]) -> String {
+        match self.varied {
+            None => corpus.to_owned(),
+            Some(value) => format!("{corpus}, {value}: {}", report::beside(first, rounds)),
+        }
+    }
+}
+
+/// One for each value that is compared, or one alone.
+fn variants<'a>(plan: &Plan, options: &'a Options) -> Vec<Variant<'a>> {
+    let mut settings: Vec<(&'a str, &'a str)> = plan.settings.to_vec();
+    settings.extend(options.set.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let Some((name, values)) = &options.vary else {
+        return vec![Variant { settings, varied: None }];
+    };
+    let with = |value: &'a str| {
+        let mut settings = settings.clone();
+        settings.push((name.as_str(), value));
+        Variant { settings, varied: Some(value) }
+    };
+    values.split(',').map(with).collect()
 }
 
 fn parse_setting(text: &str) -> Result<(String, String), String> {
@@ -205,13 +251,12 @@ fn round(
     redis: &mut RedisServer,
     options: &Options,
     plan: &Plan,
+    variant: &Variant<'_>,
     filled: Filled,
 ) -> Result<Round, Failure> {
     redis.forget_state()?;
     let discard = discard(redis, filled)?;
-    let mut settings = plan.settings.to_vec();
-    settings.extend(options.set.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let gateway = Gateway::start(&options.gateway, redis.port(), &settings)?;
+    let gateway = Gateway::start(&options.gateway, redis.port(), &variant.settings)?;
     redis.stage()?;
     let before = gateway.usage()?;
     let started = Instant::now();

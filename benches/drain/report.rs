@@ -59,6 +59,13 @@ pub fn line(corpus: &str, rounds: &[Round]) -> String {
     )
 }
 
+/// The rate of `rounds` beside that of `first`, which were drained by turns.
+pub fn beside(first: &[Round], rounds: &[Round]) -> String {
+    let rates = || first.iter().zip(rounds).map(|(first, round)| round.gateway / first.gateway);
+    let (least, most) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
+    format!("{:.2} ({least:.2}–{most:.2}) of the first", median(rates().collect()))
+}
+
 /// The middle value, or the mean of the middle two.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
