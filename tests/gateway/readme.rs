@@ -1,4 +1,4 @@
-//! README: its payloads are accepted, its commands and programs do what it says.
+//! README and `docs/`: their payloads are accepted, their commands and programs do what they say.
 //!
 //! A fenced block is put to the test by a comment before it, `<!-- test: name -->`,
 //! which GitHub does not show. Programs run where their interpreter and library
@@ -18,7 +18,15 @@ use crate::support::redis::QUEUE;
 use crate::support::tls::Certificates;
 use crate::support::{GatewayBuilder, RedisServer, Rig, wait_for};
 
-const README: &str = include_str!("../../README.md");
+const PAGES: [&str; 7] = [
+    include_str!("../../README.md"),
+    include_str!("../../docs/produce.md"),
+    include_str!("../../docs/run.md"),
+    include_str!("../../docs/tune.md"),
+    include_str!("../../docs/debug.md"),
+    include_str!("../../docs/migrate.md"),
+    include_str!("../../docs/guarantee.md"),
+];
 
 /// Languages whose blocks must all be put to the test.
 const TESTED_LANGUAGES: [&str; 7] = ["json", "jsonc", "yaml", "php", "python", "javascript", "go"];
@@ -55,7 +63,7 @@ struct Block {
 fn blocks() -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut test = None;
-    let mut lines = README.lines();
+    let mut lines = PAGES.iter().flat_map(|page| page.lines());
     while let Some(line) = lines.next() {
         if let Some(language) = line.strip_prefix("```") {
             let inside = lines.by_ref().take_while(|line| *line != "```");
@@ -73,7 +81,7 @@ fn blocks() -> Vec<Block> {
 fn block(test: &str) -> String {
     let mut found: Vec<Block> =
         blocks().into_iter().filter(|block| block.test == Some(test)).collect();
-    assert_eq!(found.len(), 1, "README.md has one block with the test {test}");
+    assert_eq!(found.len(), 1, "there is one block with the test {test}");
     found.remove(0).text
 }
 
@@ -160,7 +168,10 @@ fn the_settings_file_is_sound() {
 
 #[test]
 fn the_connection_strings_are_sound() {
-    let rows = README.lines().skip_while(|line| *line != "| Redis | Connection string |");
+    let rows = PAGES
+        .iter()
+        .flat_map(|page| page.lines())
+        .skip_while(|line| *line != "| Redis | Connection string |");
     let rows = rows.take_while(|line| line.starts_with('|'));
     let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
     let strings: Vec<&str> = quoted.filter(|text| !text.starts_with("Redis.")).collect();
