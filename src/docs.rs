@@ -1,6 +1,9 @@
 //! Tables in `docs/` that come from the code. Each test compares one with what
-//! stands between its markers; with `UPDATE_DOCS=1` it is written there.
+//! stands between its markers; with `UPDATE_DOCS=1` it is written there. And that
+//! the documents name what there is.
 
+mod links;
+mod names;
 mod places;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +25,20 @@ fn path(page: &str) -> PathBuf {
 
 fn read(page: &str) -> String {
     std::fs::read_to_string(path(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+/// Every document, from the root of the repository: those in the root itself, in
+/// `docs/` and in `deploy/`.
+fn documents() -> Vec<String> {
+    let mut names = Vec::new();
+    for folder in ["", "docs/", "deploy/"] {
+        let entries = std::fs::read_dir(path(folder)).expect("a folder of documents");
+        let files = entries.map(|entry| entry.expect("an entry").file_name());
+        names.extend(files.map(|file| format!("{folder}{}", file.to_string_lossy())));
+    }
+    names.retain(|name| name.ends_with(".md"));
+    names.sort();
+    names
 }
 
 /// Compares the text between `<!-- name:begin -->` and `<!-- name:end -->` in

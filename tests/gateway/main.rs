@@ -57,4 +57,4 @@ mod page;
 mod demo;
 mod top;
 
-mod readme;
+mod docs;

@@ -161,14 +161,10 @@ fn while_redis_is_silent_totals_are_shown_no_longer_than_a_lease() {
     await_total(&gateway, 11.0);
 }
 
-/// The words of the command in docs/guarantee.md that grants what is needed.
+/// The words of the command on a page that grants what is needed.
 fn rights_in_the_page() -> Vec<String> {
-    let page = include_str!("../../../docs/guarantee.md");
-    let command = page.split("```sh\n").find_map(|block| {
-        let block = block.split("```").next()?;
-        (block.starts_with("redis-cli ACL SETUSER") && block.contains("+renamenx")).then_some(block)
-    });
-    let command = command.expect("the page has the rights").replace("\\\n", " ").replace('\'', "");
+    let command = crate::docs::only("rights", "exactly-once").text;
+    let command = command.replace("\\\n", " ").replace('\'', "");
     command.split_whitespace().skip(1).map(str::to_owned).collect()
 }
 
