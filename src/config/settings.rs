@@ -297,7 +297,11 @@ mod tests {
                 "{}",
                 setting.name
             );
-            assert!(!setting.help.contains('|'), "{}: breaks the table of docs/tune.md", setting.name);
+            assert!(
+                !setting.help.contains('|'),
+                "{}: breaks the table of docs/tune.md",
+                setting.name
+            );
         }
     }
 }

@@ -93,7 +93,7 @@ fn every_path_named_is_there() {
                 Some((before, _)) => path.starts_with(before),
                 None => path == *route,
             };
-            assert!(known.iter().any(|route| is_it(route)), "{name}: there is no {path}");
+            assert!(known.iter().any(is_it), "{name}: there is no {path}");
             count += 1;
         }
     }
