@@ -2,6 +2,7 @@
 //! stands between its markers; with `UPDATE_DOCS=1` it is written there. And that
 //! the documents name what there is.
 
+mod figures;
 mod links;
 mod names;
 mod places;

@@ -61,7 +61,11 @@ fn every_self_metric_named_is_there() {
     let known: Vec<String> = SELF_METRICS.iter().map(|metric| metric.full_name()).collect();
     let mut count = 0;
     for (name, text) in texts() {
-        for word in words(&text, |c| c.is_ascii_alphanumeric() || "_:".contains(c)) {
+        // A payload may have one that is refused.
+        let lines = text.lines().filter(|line| !line.starts_with("{\""));
+        let words =
+            lines.flat_map(|line| words(line, |c| c.is_ascii_alphanumeric() || "_:".contains(c)));
+        for word in words {
             let word = word.trim_end_matches(':');
             // With a colon in it, it is the name of a recording.
             if !word.starts_with(PREFIX) || word.contains(':') {

@@ -108,7 +108,7 @@ fn bash_in(folder: &Path, lines: &str, queue: u16, http: u16) -> (i32, String) {
     let mut command = Command::new("bash");
     command.args(["-c", &format!("{here}{lines}")]).current_dir(folder);
     command.env("Redis__ConnectionString", format!("127.0.0.1:{queue}"));
-    command.env("Redis__DeadLetterKey", "dead");
+    command.env("Redis__DeadLetterKey", "dead").env("Http__ListenAddress", address);
     let output = command.output().expect("bash runs");
     let said = String::from_utf8(output.stdout).expect("text");
     (output.status.code().expect("no signal ends it"), said)

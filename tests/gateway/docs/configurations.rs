@@ -80,13 +80,17 @@ pub fn rules(blocks: &[Block]) {
     promtool_accepts("rules", blocks);
 }
 
-/// Puts blocks to `promtool check`, where it is there.
+/// Puts blocks to `promtool check`, where it is there. What they name is beside
+/// them.
 fn promtool_accepts(what: &str, blocks: &[Block]) {
     if !is_there(Command::new("promtool").arg("--version"), "promtool") {
         return;
     }
     for block in blocks {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let client = Certificates::create(folder.path(), &["localhost"]).client("urn:prometheus");
+        fs::write(folder.path().join("client.pem"), client.certificate).expect("written");
+        fs::write(folder.path().join("client.key"), client.key).expect("written");
         let file = folder.path().join("block.yml");
         fs::write(&file, &block.text).expect("the folder can be written");
         stdout(Command::new("promtool").args(["check", what]).arg(&file));

@@ -58,7 +58,9 @@ pub fn containers(blocks: &[Block]) {
             );
             for ports in values(&words, &["-p", "--publish"]) {
                 let inside = ports.rsplit(':').next().expect("a port");
-                assert!(dockerfile.contains(&format!("\nEXPOSE {inside}\n")), "{ports}");
+                let is_open = dockerfile.contains(&format!("\nEXPOSE {inside}\n"))
+                    || words.contains(&format!("Embedded__ListenAddress=0.0.0.0:{inside}"));
+                assert!(is_open, "{}: nothing listens there: {ports}", block.place);
             }
             for volume in values(&words, &["-v", "--volume"]) {
                 let inside = volume.split(':').nth(1).expect("FROM:TO");
@@ -96,7 +98,8 @@ pub fn compose(blocks: &[Block]) {
     }
 }
 
-/// The files are there, and the chart has such values. That Kubernetes, Helm and
+/// The files are there, the chart has such values, and a secret is one that an
+/// example asks for. That Kubernetes, Helm and
 /// ECS take them is for `deploy/validate/run` to tell.
 pub fn examples(blocks: &[Block]) {
     let chart: serde_json::Value =
@@ -104,6 +107,16 @@ pub fn examples(blocks: &[Block]) {
             .expect("it is YAML");
     for block in blocks {
         for words in commands(block) {
+            if words[..3] == ["kubectl", "create", "secret"] {
+                let (key, _) = words[5]
+                    .strip_prefix("--from-literal=")
+                    .and_then(|pair| pair.split_once('='))
+                    .expect("KEY=VALUE");
+                let asked = text("deploy/kubernetes/at-most-once.yaml");
+                let is_asked = asked.contains(&format!("name: {}, key: {key}", words[4]));
+                assert!(is_asked, "{}: {words:?}", block.place);
+                continue;
+            }
             let files = words.iter().map(|word| word.trim_start_matches("file://"));
             let files: Vec<&str> = files.filter(|word| word.starts_with("deploy/")).collect();
             assert!(!files.is_empty(), "{}: {words:?}", block.place);

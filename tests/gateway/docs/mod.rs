@@ -101,6 +101,9 @@ const COMMANDS: [&str; 14] = [
 /// Commands without a terminal that can be waited for, and what is none.
 const NOT_ALONE: [&str; 1] = ["./test"];
 
+/// What `tests/examples/install` does.
+const INSTALLING: [&str; 3] = ["pip install ", "npm install ", "go get "];
+
 /// A command in the middle of a sentence would be run by nobody.
 #[test]
 fn every_command_stands_in_a_block() {
@@ -111,6 +114,10 @@ fn every_command_stands_in_a_block() {
             let is_run = run.iter().any(|text| text.contains(&words));
             let is_fine = !is_command || is_run || NOT_ALONE.contains(&words.as_str());
             assert!(is_fine, "{}: no block runs `{words}`", page.name);
+            if let Some(name) = INSTALLING.iter().find_map(|begin| words.strip_prefix(begin)) {
+                let script = include_str!("../../examples/install");
+                assert!(script.contains(name), "{}: nothing installs {name}", page.name);
+            }
         }
     }
 }

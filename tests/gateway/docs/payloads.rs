@@ -44,13 +44,18 @@ pub fn is_accepted(place: &str, payload: &str) -> (Rig, Exposition) {
     (rig, seen)
 }
 
-/// Each is refused for the reason that the comment names.
+/// Each line is refused, for the reason that the comment names in its place.
 pub fn are_refused(blocks: &[Block]) {
     for block in blocks {
-        let seen = Rig::start().send(&[&block.text]);
-        assert_eq!(seen.totals(), (0, 1), "{}", block.place);
-        let labels = [("reason", block.argument.as_str())];
-        let count = seen.value("prom_stream_gateway_rejected_samples_total", &labels);
-        assert_eq!(count, Some(1.0), "{}: expected {}", block.place, block.argument);
+        let payloads: Vec<&str> = block.text.lines().collect();
+        let reasons: Vec<&str> = block.argument.split(' ').collect();
+        assert_eq!(payloads.len(), reasons.len(), "{}: a reason for each line", block.place);
+        for (payload, reason) in payloads.into_iter().zip(reasons) {
+            let seen = Rig::start().send(&[payload]);
+            assert_eq!(seen.totals(), (0, 1), "{}: {payload}", block.place);
+            let labels = [("reason", reason)];
+            let count = seen.value("prom_stream_gateway_rejected_samples_total", &labels);
+            assert_eq!(count, Some(1.0), "{}: {payload} for {reason}", block.place);
+        }
     }
 }

@@ -13,7 +13,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_prom-stream-gateway");
 /// How a page names the program.
 const NAMES: [&str; 2] = ["target/release/prom-stream-gateway", "prom-stream-gateway"];
 
-/// Blocks of one command each, whose addresses and folders are of this test.
+/// Blocks of one command each, whose addresses and folders are of this test, the
+/// default ones too.
 pub fn gateways_start(blocks: &[Block]) {
     blocks.iter().for_each(starts);
 }
@@ -31,6 +32,7 @@ fn starts(block: &Block) {
         .replace("/var/lib/prom-stream-gateway", &folder.path().display().to_string());
     let mut bash = Command::new("bash");
     bash.args(["-c", &format!("exec env {settings} {BINARY}")]).current_dir(folder.path());
+    bash.env("Redis__ConnectionString", redis.address());
     bash.env("Http__ListenAddress", format!("127.0.0.1:{port}"));
     bash.env("Embedded__ListenAddress", format!("127.0.0.1:{own}"));
     let mut gateway = Process::start("the gateway of the page", &mut bash);
