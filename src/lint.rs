@@ -273,6 +273,7 @@ mod tests {
             sort_labels: true,
             disable_meta_metrics: false,
             empty_instance: false,
+            created_timestamps: false,
             reader_cache_series: 100,
             state_file: None,
             exact_first_increment: false,

@@ -51,7 +51,7 @@ fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones), Failure> {
     let mut tombstones = Tombstones::new(settings, ShardIndex(0));
     for number in 0..count {
         let labels = format!("number=\"{number}\"");
-        tombstones.bury(&family, &labels, &value, Tick::at(Moment(number)));
+        tombstones.bury(&family, &labels, &value, None, Tick::at(Moment(number)));
     }
     let after = resident()?;
     Ok(((after as f64 - before as f64) / count as f64, tombstones))

@@ -24,6 +24,7 @@ use crate::timestamp::{Stamp, Ttl, UnixTime};
 
 mod births;
 mod changes;
+mod created;
 mod expire;
 mod expose;
 mod filter;
@@ -48,12 +49,14 @@ pub use search::{Found, FoundSeries, FoundValue, SearchJob, SearchOrder};
 pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
 pub use tombstones::{
-    Tombstone, TombstoneBudget, TombstoneId, TombstoneKey, TombstoneSettings, Tombstones, Total,
+    Exhumed, Tombstone, TombstoneBudget, TombstoneId, TombstoneKey, TombstoneSettings, Tombstones,
+    Total,
 };
 pub use wheel::Tick;
 
 use births::Births;
 use changes::Changes;
+use created::Created;
 use expire::OwnTtls;
 use holders::Told;
 use listing::{Listings, Position};
@@ -90,6 +93,8 @@ pub struct Store {
     expired: u64,
     /// Whether series without an `instance` label show an empty one.
     empty_instance: bool,
+    /// When the totals of shown series began, by slot.
+    created: Created,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
     /// Series that some scraper has not been shown yet.
@@ -105,6 +110,8 @@ pub struct StoreSettings {
     pub tombstones: TombstoneSettings,
     /// Whether series without an `instance` label show an empty one.
     pub empty_instance: bool,
+    /// Whether OpenMetrics tells when the totals of series began.
+    pub created_timestamps: bool,
 }
 
 /// One series. A cache line, since applying a sample touches nothing else: what
@@ -173,9 +180,10 @@ pub struct Extra {
 impl Store {
     /// The store of `shard`, without series.
     pub fn new(settings: StoreSettings, shard: ShardIndex) -> Self {
-        let StoreSettings { expiry, tombstones, empty_instance } = settings;
-        let tombstones = Tombstones::new(tombstones, shard);
-        Self { expiry, tombstones, empty_instance, ..Self::default() }
+        let StoreSettings { expiry, tombstones, empty_instance, created_timestamps } = settings;
+        let tombstones = Tombstones::new(tombstones, shard).with_created(created_timestamps);
+        let created = Created::new(created_timestamps);
+        Self { expiry, tombstones, empty_instance, created, ..Self::default() }
     }
 
     /// A handle on a series, which `reader` then holds; or which limit refuses
@@ -265,7 +273,7 @@ impl Store {
         let mut series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
         if series.is_hidden() {
-            if !self.show(slot, now) {
+            if !self.show(slot, stamp.taken_at, now) {
                 return;
             }
             series = held(&mut self.slots, slot);
@@ -323,7 +331,7 @@ impl Store {
     /// Shows a hidden series, at its first value or at the first one after it
     /// expired: then it goes on from its old total, where that is kept. False
     /// where its family was retired: its values are thrown away.
-    fn show(&mut self, slot: Slot, now: Moment) -> bool {
+    fn show(&mut self, slot: Slot, taken_at: UnixTime, now: Moment) -> bool {
         let series = held(&mut self.slots, slot);
         if series.family.is_retired() {
             self.tell_holders(slot);
@@ -331,7 +339,13 @@ impl Store {
         }
         let family = series.family.family();
         let tick = Tick::at(now);
-        let old = self.tombstones.exhume(family, &series.labels, tick);
+        // Of what is applied again it is not known when it was applied first.
+        let begins = Some(taken_at).filter(|_| !self.births.are_paused());
+        let (old, created) = match self.tombstones.exhume(family, &series.labels, tick) {
+            Some(Exhumed { total, created }) => (Some(total), created),
+            None => (None, begins),
+        };
+        self.created.set(slot.0, created);
         series.traits.set_new(self.births.note(slot, family, old.as_ref(), now));
         series.value = old.unwrap_or_else(|| Value::new(family, now));
         series.position = self.listings.insert(family, slot);

@@ -58,6 +58,11 @@ impl UnixTime {
         self.0
     }
 
+    /// Seconds since the beginning of 1970.
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / MICROS_PER_SECOND
+    }
+
     /// Seconds from `earlier` to this; below 0 where that is later.
     pub fn seconds_since(self, earlier: UnixTime) -> f64 {
         (self.0 - earlier.0) as f64 / MICROS_PER_SECOND
@@ -73,7 +78,7 @@ impl UnixTime {
 impl fmt::Display for UnixTime {
     /// As Unix seconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0 as f64 / MICROS_PER_SECOND)
+        write!(f, "{}", self.seconds())
     }
 }
 

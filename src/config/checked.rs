@@ -148,6 +148,7 @@ impl<'a> Checker<'a> {
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
             empty_instance: self.flag(&METRICS_EMPTY_INSTANCE),
+            created_timestamps: self.flag(&METRICS_CREATED_TIMESTAMPS),
             reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
             state_file: self.state_file(),
             exact_first_increment: self.read(&METRICS_FIRST_INCREMENT, |kind, text| {

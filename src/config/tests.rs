@@ -93,6 +93,7 @@ const EFFECTIVE: &[&str] = &[
     "Log__Format=json",
     "Log__Level=debug",
     "Metrics__EmptyInstance=true",
+    "Metrics__CreatedTimestamps=true",
     "Metrics__FirstIncrement=exact",
     "Http__ShutdownLingerSeconds=22",
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use psg_engine::catalog::{Family, Shape};
 use psg_engine::exposition::Format;
-use psg_engine::exposition::series::write_series;
+use psg_engine::exposition::series::{write_created, write_series};
 use psg_engine::labels::LabelRenderer;
 use psg_engine::merge::Fragment;
 use psg_engine::metric::{Moment, Value};
@@ -35,13 +35,24 @@ pub(super) struct Lines {
 }
 
 impl SelfMetrics {
-    /// The gateway's own part of a scrape, sorted by family name.
-    pub fn fragments(&self, format: Format, shards: &ShardSet) -> Vec<Fragment> {
+    /// The gateway's own part of a scrape, sorted by family name; its totals began
+    /// with the process.
+    pub fn fragments(
+        &self,
+        format: Format,
+        shards: &ShardSet,
+        created_timestamps: bool,
+    ) -> Vec<Fragment> {
         let process = if self.only_info { None } else { process::read() };
+        let created = match format {
+            Format::Text => None,
+            Format::OpenMetrics => process.filter(|_| created_timestamps),
+        };
+        let created = created.map(|process| UnixTime::from_sample(process.start_seconds));
         let reading = Reading { metrics: self, shards, process };
         let shown = SELF_METRICS.iter().filter(|metric| !self.only_info || metric.name == "info");
         let mut fragments: Vec<Fragment> =
-            shown.filter_map(|metric| metric.fragment(format, &reading)).collect();
+            shown.filter_map(|metric| metric.fragment(format, created, &reading)).collect();
         fragments.sort_by(|left, right| left.family.name().cmp(right.family.name()));
         fragments
     }
@@ -53,7 +64,12 @@ impl SelfMetric {
         format!("{RESERVED_PREFIX}{}", self.name)
     }
 
-    fn fragment(&self, format: Format, reading: &Reading<'_>) -> Option<Fragment> {
+    fn fragment(
+        &self,
+        format: Format,
+        created: Option<UnixTime>,
+        reading: &Reading<'_>,
+    ) -> Option<Fragment> {
         let mut lines = Lines::default();
         (self.read)(reading, &mut lines);
         let shape = lines.shape.unwrap_or(match self.kind {
@@ -64,9 +80,13 @@ impl SelfMetric {
         let mut text = Vec::new();
         for (labels, value) in &mut lines.series {
             write_series(&mut text, format, &family, labels, value, Moment(0));
+            if let Some(created) = created {
+                write_created(&mut text, &family, labels, created);
+            }
         }
         let chunks = vec![Bytes::from(text)];
-        (!lines.series.is_empty()).then(|| Fragment { family: Arc::new(family), chunks })
+        let (family, has_created) = (Arc::new(family), created.is_some());
+        (!lines.series.is_empty()).then(|| Fragment { family, chunks, has_created })
     }
 }
 

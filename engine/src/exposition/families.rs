@@ -43,6 +43,13 @@ impl<'a> Families<'a> {
         }
     }
 
+    /// The name of `_created` lines that a counter has and may not show, since it
+    /// is no counter to OpenMetrics beside the others.
+    pub fn stray_created(&self, family: &Family) -> Option<String> {
+        let stem = stem(family).filter(|_| family.kind() == Kind::Counter)?;
+        (!self.is_free(stem)).then(|| format!("{stem}_created"))
+    }
+
     /// Whether a newer one of these families prints a name that `family` prints
     /// too. The catalog allows that only after `family` has gone, so what the
     /// shards gave of it is from before.
@@ -86,7 +93,7 @@ impl<'a> Families<'a> {
 }
 
 /// The name of a counter without `_total`, where something is left of it.
-fn stem(counter: &Family) -> Option<&str> {
+pub(super) fn stem(counter: &Family) -> Option<&str> {
     counter.name().strip_suffix("_total").filter(|stem| !stem.is_empty())
 }
 

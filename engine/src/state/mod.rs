@@ -6,14 +6,14 @@
 //! says the shard; K may be another when they are read. One *head* belongs to
 //! all of them and is written with each checkpoint.
 //!
-//! # Format, version 1
+//! # Format
 //!
 //! A blob begins with a frame, numbers little-endian:
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 0–3 | `PSGS` for a segment, `PSGH` for the head |
-//! | 4–5 | version of the format: 1 |
+//! | 4–5 | version of the format: 1, or 2 for a segment that has created times |
 //! | 6–7 | 0 |
 //! | 8–15 | XXH3 (64 bits) of what follows, seeded with the XXH3 of the eight bytes before |
 //!
@@ -23,6 +23,11 @@
 //! series and tombstones), then a `SeriesRecord` for each series and a
 //! `TombstoneRecord` for each tombstone, whose family is a position in the
 //! segment's list.
+//!
+//! In a segment of version 2 each series and each tombstone is followed by an
+//! `Option<i64>`: when its total began, in microseconds of Unix time, where that
+//! is known. Such segments are written where `Metrics.CreatedTimestamps` asks for
+//! these times, and read everywhere.
 //!
 //! postcard, because its wire format is specified and kept stable since its
 //! 1.0, has no field names in it (a counter costs its labels and some twelve
@@ -58,8 +63,8 @@ pub(crate) use record::{
     AgeRecord, SeriesRecord, SketchRecord, TombstoneRecord, TotalRecord, ValueRecord, WindowRecord,
     WindowSettings,
 };
-pub(crate) use segment::SegmentWriter;
 pub use segment::{OpenSegment, SeriesReader};
+pub(crate) use segment::{SegmentWriter, Told};
 
 /// For how long gateways have run with this state, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -124,11 +129,10 @@ pub enum StateError {
         expected: &'static str,
     },
     /// A later version of the gateway wrote them.
-    #[error(
-        "expected format version {} or less, came {version}: a newer gateway wrote it",
-        frame::VERSION
-    )]
+    #[error("expected format version {newest} or less, came {version}: a newer gateway wrote it")]
     Newer {
+        /// The newest version that is read.
+        newest: u16,
         /// The version that came.
         version: u16,
     },

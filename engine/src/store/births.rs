@@ -101,6 +101,11 @@ impl Births {
         self.is_paused = true;
     }
 
+    /// Whether what is applied was applied before.
+    pub fn are_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// What is applied from now on is new.
     pub fn resume(&mut self) {
         self.is_paused = false;

@@ -1,5 +1,6 @@
 //! The way back: series of a stored segment into an empty store.
 
+use super::created::Created;
 use super::listing::Position;
 use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
 use super::wheel::{Mark, Tick};
@@ -9,8 +10,10 @@ use crate::metric::Value;
 use crate::series::Readers;
 use crate::sharding::{Segment, series_hash};
 use crate::state::{
-    Claimed, Instants, OpenSegment, SeriesRecord, Since, StateError, TombstoneRecord, TotalRecord,
+    Claimed, Instants, OpenSegment, SeriesRecord, Since, StateError, Told, TombstoneRecord,
+    TotalRecord,
 };
+use crate::timestamp::UnixTime;
 
 /// What came back of a stored segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,11 +24,17 @@ pub struct Restored {
     pub left_out: usize,
 }
 
-/// A stored tombstone: when its series died, its id, family and total.
-type Buried<'a> = (Tick, TombstoneId, FamilyRef, TotalRecord<'a>);
+/// A stored tombstone.
+struct Buried<'a> {
+    died: Tick,
+    id: TombstoneId,
+    family: FamilyRef,
+    total: TotalRecord<'a>,
+    created: Option<UnixTime>,
+}
 
 fn unearth<'a>(
-    record: TombstoneRecord<'a>,
+    (record, created): Told<TombstoneRecord<'a>>,
     family: FamilyRef,
     stored: &OpenSegment,
     since: Since,
@@ -46,15 +55,16 @@ fn unearth<'a>(
     }
     let age = i64::try_from(record.age).unwrap_or(i64::MAX);
     let died = Tick::of_milliseconds(since.milliseconds(-age));
-    Ok((died, id, family, record.total))
+    Ok(Buried { died, id, family, total: record.total, created })
 }
 
-fn as_tombstone<'a>((died, id, family, total): &'a Buried<'_>) -> Tombstone<'a> {
+fn as_tombstone<'a>(buried: &'a Buried<'_>) -> Tombstone<'a> {
+    let Buried { died, id, family, total, created } = buried;
     let total = match total {
         TotalRecord::Counter(total) => Total::Counter(*total),
         TotalRecord::Histogram { counts, sum } => Total::Histogram { sum: *sum, counts },
     };
-    Tombstone { id: *id, family, died: *died, total }
+    Tombstone { id: *id, family, died: *died, total, created: *created }
 }
 
 impl Store {
@@ -90,7 +100,7 @@ impl Store {
         let since = Since::new(at, stored.taken());
         let mut reader = stored.series();
         while let Some(record) = reader.next()? {
-            let Some(family) = claimed.family(record.family) else {
+            let Some(family) = claimed.family(record.0.family) else {
                 restored.left_out += 1;
                 continue;
             };
@@ -98,7 +108,7 @@ impl Store {
             restored.series += 1;
         }
         while let Some(record) = reader.next_tombstone()? {
-            let Some(family) = claimed.family(record.family) else { continue };
+            let Some(family) = claimed.family(record.0.family) else { continue };
             buried.push(unearth(record, family, stored, since)?);
         }
         Ok(())
@@ -111,6 +121,7 @@ impl Store {
         let watches = self.changes.marks.is_some();
         let (expiry, generation, expired) = (self.expiry, self.generation, self.expired);
         let (tombstones, empty_instance) = (self.tombstones.emptied(), self.empty_instance);
+        let created = Created::new(self.created.is_kept());
         let mut births = std::mem::take(&mut self.births);
         births.pause();
         *self = Self {
@@ -119,6 +130,7 @@ impl Store {
             expired,
             tombstones,
             empty_instance,
+            created,
             births,
             ..Self::default()
         };
@@ -129,7 +141,7 @@ impl Store {
 
     fn restore_series(
         &mut self,
-        record: SeriesRecord<'_>,
+        (record, created): Told<SeriesRecord<'_>>,
         family: FamilyRef,
         stored: &OpenSegment,
         since: Since,
@@ -164,6 +176,7 @@ impl Store {
         });
         held(&mut self.slots, slot).position = self.listings.insert(&counted, slot);
         self.shown[kind as usize] += 1;
+        self.created.set(slot.0, created);
         self.display.extend(record.display.map(|text| (slot, text.into())));
         self.watch(slot, Tick::at(since.now));
         record.ttl.into_iter().for_each(|ttl| self.set_ttl(slot, ttl, since.now));

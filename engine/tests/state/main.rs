@@ -1,6 +1,7 @@
 //! State as bytes: what comes back is what was there, and whatever bytes come
 //! are either that or an error.
 
+mod created;
 mod damage;
 mod round_trip;
 mod snapshots;

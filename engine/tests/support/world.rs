@@ -99,6 +99,7 @@ impl World {
                 budget: budget.clone(),
             },
             empty_instance: false,
+            created_timestamps: false,
         };
         let intake = |reader| {
             let overflow = settings.overflow;
