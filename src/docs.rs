@@ -2,6 +2,7 @@
 //! what stands between its markers; with `UPDATE_DOCS=1` it is written there.
 
 mod places;
+mod shape;
 
 use std::path::Path;
 use std::sync::Mutex;

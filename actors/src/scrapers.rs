@@ -11,8 +11,8 @@ mod handover;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use psg_engine::metric::Moment;
 use psg_engine::store::{Awaited, Rendering};
+use psg_engine::timestamp::Moment;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use procfs::process::Process;
 use psg_engine::catalog::{Catalog, FamilyRef};
 use psg_engine::limits::SeriesLimits;
+use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
 use psg_engine::metric::summary::SummarySettings;
-use psg_engine::metric::{Moment, Value};
 use psg_engine::sample::{Kind, Labels, Sample};
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::{Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones};
+use psg_engine::timestamp::Moment;
 
 use crate::support::Failure;
 

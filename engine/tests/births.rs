@@ -6,10 +6,10 @@ mod support;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::merge::merge;
-use psg_engine::metric::Moment;
 use psg_engine::store::{Audience, Awaited, ExpirySettings, Rendering};
+use psg_engine::timestamp::Moment;
 
 use support::exposition_parser::{Dialect, parse};
 use support::pipeline::{Pipeline, PipelineSettings};

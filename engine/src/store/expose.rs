@@ -13,12 +13,13 @@ use super::listing::FamilyKey;
 use super::wheel::Tick;
 use super::{DisplayTexts, Series, Store};
 use crate::catalog::Family;
-use crate::exposition::Format;
 use crate::exposition::instance::Completed;
 use crate::exposition::series::{write_created, write_series};
+use crate::format::Format;
 use crate::merge::Fragment;
-use crate::metric::{Moment, Value};
+use crate::metric::Value;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// Size at which the text at hand becomes a chunk.
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -8,10 +8,12 @@ use super::expire::deadline;
 use super::listing::{FamilyKey, Listing};
 use super::wheel::Tick;
 use super::{Series, Store};
-use crate::catalog::{Family, Shape};
+use crate::catalog::Family;
 use crate::labels;
-use crate::metric::{Moment, Value};
+use crate::metric::Shape;
+use crate::metric::Value;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// What finding a series costs, in series that are only looked at: the
 /// quantiles of a summary are worked out.

@@ -1,10 +1,10 @@
 //! Health: what is wrong with Redis, said once for the process and not once for
 //! each worker and retry.
 
+use super::super::SourceError;
+use crate::error_kind::ErrorKind;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-
-use super::super::{ErrorKind, SourceError};
 
 /// Who met an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::cmd;
-use tokio::time::{MissedTickBehavior, interval, sleep};
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::Shared;
 use super::error::crate_failed;
 use super::health::Party;
 use super::link::Link;
 use super::presence::{Presence, Shown};
 use crate::backoff::Backoff;
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::UNKNOWN;
 use crate::stop::StopSignal;
+use redis::cmd;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

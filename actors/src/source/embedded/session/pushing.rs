@@ -8,7 +8,7 @@ use super::super::reply::Reply;
 use super::super::transaction::Queued;
 use super::super::words::Words;
 use super::{Mode, Next, Session, Waiting};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 impl Session {
     /// How the elements of a push are read, once its key is there.

@@ -1,7 +1,7 @@
 //! Each command and its reply, in the words of Redis 7.0.
 
 use super::{KEY, Rig, packed};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 use std::sync::atomic::Ordering;
 
 #[track_caller]

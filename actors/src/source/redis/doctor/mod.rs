@@ -13,11 +13,11 @@ mod queue;
 mod strays;
 mod company;
 
-pub use finding::{Finding, Verdict};
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::once::Keys;
+use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
+pub use finding::{Finding, Verdict};
 
 use visit::Visit;
 
