@@ -13,8 +13,6 @@ ARG BINARY=compiled
 
 FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILDER_IMAGE} AS compiled
 ARG TARGETARCH
-# What the binary says of itself in build_info: the source revision.
-ARG PSG_REVISION=unknown
 WORKDIR /build
 
 # clang compiles the C parts (mimalloc, ring) for either platform, against the
@@ -27,15 +25,18 @@ RUN dpkg --add-architecture "${TARGETARCH}" \
     && rm -rf /var/lib/apt/lists/*
 
 COPY . .
+# What the binary says of itself in build_info: the source revision.
+ARG PSG_REVISION=unknown
 RUN --mount=type=cache,id=cargo-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=cargo-target-${TARGETARCH},target=/build/target \
     scripts/build-static.sh "${TARGETARCH}" /out/prom-stream-gateway
-# A folder for a state file, as an empty volume that is mounted there takes it
-# over: with its owner.
-RUN mkdir -p /out/folders/var/lib/prom-stream-gateway
+# And a folder for a state file, as an empty volume that is mounted there takes
+# it over: with its owner.
+RUN scripts/ca-bundle.sh /out/ca-certificates.crt \
+    && mkdir -p /out/folders/var/lib/prom-stream-gateway
 
 FROM scratch AS prebuilt
-COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY ca-certificates.crt /out/ca-certificates.crt
 COPY prom-stream-gateway /out/prom-stream-gateway
 COPY folders /out/folders
 
@@ -48,7 +49,7 @@ LABEL org.opencontainers.image.title="prom-stream-gateway" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${PSG_REVISION}"
 # For TLS to Redis.
-COPY --from=binary /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binary /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=binary /out/prom-stream-gateway /prom-stream-gateway
 COPY --from=binary --chown=65532:65532 /out/folders/ /
 # Where appsettings.json is looked for; empty unless one is mounted.

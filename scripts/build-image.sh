@@ -33,6 +33,6 @@ fi
 context=$(mktemp -d)
 trap 'rm -r "$context"' EXIT
 PSG_REVISION=$revision scripts/build-static.sh "$architecture" "$context/prom-stream-gateway"
-cp "${CA_CERTIFICATES:-/etc/ssl/certs/ca-certificates.crt}" "$context/ca-certificates.crt"
+scripts/ca-bundle.sh "$context/ca-certificates.crt"
 mkdir -p "$context/folders/var/lib/prom-stream-gateway"
 buildah bud "${options[@]}" --build-arg BINARY=prebuilt "$context"
