@@ -7,11 +7,10 @@
 
 ARG BUILDER_IMAGE=docker.io/library/rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=scratch
-# Where the binary comes from: compiled here, or prebuilt in the context, as
-# scripts/build-image.sh does where there is no registry to get a builder from.
-ARG BINARY=compiled
 
-FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILDER_IMAGE} AS compiled
+# Where there is no registry to get a builder from, scripts/build-image.sh puts a
+# folder with the same /out in the place of this stage.
+FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILDER_IMAGE} AS binary
 ARG TARGETARCH
 WORKDIR /build
 
@@ -34,13 +33,6 @@ RUN --mount=type=cache,id=cargo-registry,target=/usr/local/cargo/registry \
 # it over: with its owner.
 RUN scripts/ca-bundle.sh /out/ca-certificates.crt \
     && mkdir -p /out/folders/var/lib/prom-stream-gateway
-
-FROM scratch AS prebuilt
-COPY ca-certificates.crt /out/ca-certificates.crt
-COPY prom-stream-gateway /out/prom-stream-gateway
-COPY folders /out/folders
-
-FROM ${BINARY} AS binary
 
 FROM ${RUNTIME_IMAGE}
 ARG PSG_REVISION=unknown

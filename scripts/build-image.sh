@@ -5,6 +5,7 @@
 # Without --builder nothing is fetched: scripts/build-static.sh makes the binary
 # on this machine, and an empty image (--runtime scratch, the default) takes it.
 set -euo pipefail
+umask 022
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 architecture=$(dpkg --print-architecture) runtime=scratch builder='' tag=''
@@ -21,7 +22,7 @@ done
 command -v buildah >/dev/null || { echo "expected buildah: apt-get install buildah" >&2; exit 1; }
 
 revision=${PSG_REVISION:-$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown)}
-# The same sources give the same image.
+# The same sources give the same layers.
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 options=(--isolation chroot --format docker --timestamp "$epoch" --file Dockerfile --tag "$tag"
   --arch "$architecture" --build-arg "TARGETARCH=$architecture"
@@ -32,7 +33,7 @@ if [ -n "$builder" ]; then
 fi
 context=$(mktemp -d)
 trap 'rm -r "$context"' EXIT
-PSG_REVISION=$revision scripts/build-static.sh "$architecture" "$context/prom-stream-gateway"
-scripts/ca-bundle.sh "$context/ca-certificates.crt"
-mkdir -p "$context/folders/var/lib/prom-stream-gateway"
-buildah bud "${options[@]}" --build-arg BINARY=prebuilt "$context"
+PSG_REVISION=$revision scripts/build-static.sh "$architecture" "$context/out/prom-stream-gateway"
+scripts/ca-bundle.sh "$context/out/ca-certificates.crt"
+mkdir -p "$context/out/folders/var/lib/prom-stream-gateway"
+buildah bud "${options[@]}" --build-context "binary=$context" "$context"
