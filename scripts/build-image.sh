@@ -21,7 +21,7 @@ done
 [ -n "$tag" ] || { echo "expected a tag for the image, came none" >&2; exit 2; }
 command -v buildah >/dev/null || { echo "expected buildah: apt-get install buildah" >&2; exit 1; }
 
-revision=${PSG_REVISION:-$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown)}
+revision=${PSG_REVISION:-$(scripts/revision.sh)}
 # The same sources give the same layers.
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 options=(--isolation chroot --format docker --timestamp "$epoch" --file Dockerfile --tag "$tag"

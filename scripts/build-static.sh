@@ -25,8 +25,7 @@ target=$machine-unknown-linux-musl
 headers=${MUSL_INCLUDE:-/usr/include}/$machine-linux-musl
 [ -e "$headers/stdio.h" ] || { echo "expected musl's headers in $headers" >&2; exit 1; }
 if command -v rustup >/dev/null; then rustup target add "$target"; fi
-# -dirty where what is built is not what is committed.
-PSG_REVISION=${PSG_REVISION:-$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown)}
+PSG_REVISION=${PSG_REVISION:-$(scripts/revision.sh)}
 export PSG_REVISION
 
 # Cargo and the cc crate want the target in the names of their variables.
@@ -37,7 +36,7 @@ folder=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")
 undated='-Wno-builtin-macro-redefined -D__DATE__="undated" -D__TIME__="undated"'
 export "CC_$lower=clang" "CARGO_TARGET_${upper}_LINKER=rust-lld"
 export "CFLAGS_$lower=--target=$machine-linux-musl -nostdlibinc -isystem $headers $undated -ffile-prefix-map=$PWD=/build -ffile-prefix-map=$folder=/build/target -ffile-prefix-map=$registry=/cargo"
-export "CARGO_TARGET_${upper}_RUSTFLAGS=--remap-path-prefix=$PWD=/build --remap-path-prefix=$registry=/cargo --remap-path-prefix=$compiler=/rust"
+export "CARGO_TARGET_${upper}_RUSTFLAGS=--remap-path-prefix=$PWD=/build --remap-path-prefix=$folder=/build/target --remap-path-prefix=$registry=/cargo --remap-path-prefix=$compiler=/rust"
 
 # Of the debug information, what names functions in a backtrace is enough here.
 cargo build --config 'profile.release.strip="debuginfo"' --release --locked \

@@ -10,9 +10,10 @@
 set -euo pipefail
 tag=${1:?expected the tag of an image}
 port=18080 redis_port=16380 embedded_port=16379 rounds=20
-key=prom-stream-gateway:metric-queue state=/var/lib/prom-stream-gateway
+state=/var/lib/prom-stream-gateway
 
-fail() { echo "$1" >&2; exit 1; }
+# shellcheck source=scripts/asking.sh
+. "$(dirname "${BASH_SOURCE[0]}")/asking.sh"
 command -v redis-server >/dev/null || fail "expected redis-server: apt-get install redis-server"
 
 container=$(buildah from "$tag")
@@ -52,15 +53,6 @@ inside() {
     setpriv --no-new-privs --inh-caps=-all \
     unshare --root "$folder" --setgid 65532 --setuid 65532 "$@"
 }
-# Without a process of its own, which would count as start-up time.
-status() {
-  local line
-  { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 1
-  printf 'GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' "$1" >&3
-  read -r line <&3 || line=''
-  exec 3<&-
-  [ "${line#HTTP/1.1 }" = $'200 OK\r' ]
-}
 start() {
   (inside /prom-stream-gateway) >/dev/null & gateway=$!
   until status /-/ready; do kill -0 "$gateway" 2>/dev/null || fail "it ended"; done
@@ -69,31 +61,6 @@ stop() {
   kill -TERM "$gateway"
   wait "$gateway" || fail "expected status 0 after SIGTERM, came $?"
   gateway=''
-}
-metrics() {
-  exec 3<>"/dev/tcp/127.0.0.1/$port"
-  printf 'GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&3
-  tr -d '\r' <&3
-  exec 3>&-
-}
-# push PORT NAME: one sample with the value 2.
-push() {
-  local sample="{\"name\":\"$2\",\"value\":2}" acknowledged
-  exec 4<>"/dev/tcp/127.0.0.1/$1"
-  # shellcheck disable=SC2016 # dollars of the protocol
-  printf '*3\r\n$5\r\nLPUSH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n' ${#key} "$key" ${#sample} "$sample" >&4
-  read -r acknowledged <&4
-  exec 4>&-
-  [ "${acknowledged%$'\r'}" = :1 ] || fail "expected :1 to a push, came $acknowledged"
-}
-# shows LINE: on /metrics, within ten seconds.
-shows() {
-  local until=$((SECONDS + 10)) seen=''
-  while [ "$SECONDS" -le $until ]; do
-    seen=$(metrics)
-    grep --quiet --fixed-strings --line-regexp "$1" <<<"$seen" && return
-  done
-  fail "expected $1 on /metrics, came ${seen:0:2000}"
 }
 # measure: the median from the command to the first 200 of /-/ready.
 measure() {
@@ -121,8 +88,7 @@ try() {
   [ "$rights" = '65532 65532 0000000000000000' ] || fail "it has rights: $rights"
   push "$1" tried_total
   shows 'tried_total 2'
-  metrics | grep --quiet "^prom_stream_gateway_build_info{.*revision=\"$revision\"" ||
-    fail "expected the revision $revision in build_info"
+  tells "$revision"
   stop
   start
   shows 'tried_total 2'
