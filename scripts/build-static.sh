@@ -31,12 +31,14 @@ export PSG_REVISION
 # Cargo and the cc crate want the target in the names of their variables.
 lower=${target//-/_} upper=$(tr '[:lower:]-' '[:upper:]_' <<<"$target")
 registry=${CARGO_HOME:-$HOME/.cargo} compiler=$(rustc --print sysroot)
+# Where the sources of the standard library are installed, rustc names them there.
+library=/rustc/$(rustc --version --verbose | sed -n 's/^commit-hash: //p')
 folder=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")
 # mimalloc says when it was compiled, and clang asks SOURCE_DATE_EPOCH only from 16 on.
 undated='-Wno-builtin-macro-redefined -D__DATE__="undated" -D__TIME__="undated"'
 export "CC_$lower=clang" "CARGO_TARGET_${upper}_LINKER=rust-lld"
 export "CFLAGS_$lower=--target=$machine-linux-musl -nostdlibinc -isystem $headers $undated -ffile-prefix-map=$PWD=/build -ffile-prefix-map=$folder=/build/target -ffile-prefix-map=$registry=/cargo"
-export "CARGO_TARGET_${upper}_RUSTFLAGS=--remap-path-prefix=$PWD=/build --remap-path-prefix=$folder=/build/target --remap-path-prefix=$registry=/cargo --remap-path-prefix=$compiler=/rust"
+export "CARGO_TARGET_${upper}_RUSTFLAGS=--remap-path-prefix=$PWD=/build --remap-path-prefix=$folder=/build/target --remap-path-prefix=$registry=/cargo --remap-path-prefix=$compiler=/rust --remap-path-prefix=$compiler/lib/rustlib/src/rust=$library"
 
 # Of the debug information, what names functions in a backtrace is enough here.
 cargo build --config 'profile.release.strip="debuginfo"' --release --locked \

@@ -4,17 +4,19 @@
 # its own way with: each is a clone in its own folder, and the second one has a
 # crate registry, a target folder, times of files, a time zone, a locale and a
 # umask of its own.
-#   scripts/check-reproducible.sh [--commit COMMIT] [amd64|arm64]...
-# Without an architecture it is both. Takes as long as all these builds.
+#   scripts/check-reproducible.sh [--commit COMMIT] [--output FOLDER] [amd64|arm64]...
+# Without an architecture it is both. What was the same is put into the folder,
+# by the name of its architecture. Takes as long as all these builds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-commit=HEAD architectures=()
+commit=HEAD output='' architectures=()
 while [ $# -gt 0 ]; do
   case $1 in
     --commit) commit=${2:?expected a commit} && shift 2 ;;
+    --output) output=${2:?expected a folder} && shift 2 ;;
     amd64 | arm64) architectures+=("$1") && shift ;;
-    *) echo "expected --commit, amd64 or arm64, came $1" >&2 && exit 2 ;;
+    *) echo "expected --commit, --output, amd64 or arm64, came $1" >&2 && exit 2 ;;
   esac
 done
 [ ${#architectures[@]} != 0 ] || architectures=(amd64 arm64)
@@ -61,6 +63,7 @@ for architecture in "${architectures[@]}"; do
     echo "$architecture: expected the same bytes; the two binaries are in $work" >&2
     continue
   fi
+  [ -z "$output" ] || install -D "$work/one-$architecture" "$output/prom-stream-gateway-$architecture"
   echo "$commit $architecture $(sha256sum <"$work/one-$architecture" | cut -d' ' -f1)"
 done
 [ -z "$keep" ]
