@@ -28,7 +28,8 @@ COPY . .
 ARG PSG_REVISION=unknown
 RUN --mount=type=cache,id=cargo-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=cargo-target-${TARGETARCH},target=/build/target \
-    scripts/build-static.sh "${TARGETARCH}" /out/prom-stream-gateway
+    scripts/build-static.sh "${TARGETARCH}" /out/prom-stream-gateway \
+    && scripts/licences.sh /out/licences.txt
 # And a folder for a state file, as an empty volume that is mounted there takes
 # it over: with its owner.
 RUN scripts/ca-bundle.sh /out/ca-certificates.crt \
@@ -42,6 +43,8 @@ LABEL org.opencontainers.image.title="prom-stream-gateway" \
       org.opencontainers.image.revision="${PSG_REVISION}"
 # For TLS to Redis.
 COPY --from=binary /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+# What the licences of its parts ask for.
+COPY --from=binary /out/licences.txt /licences.txt
 COPY --from=binary /out/prom-stream-gateway /prom-stream-gateway
 COPY --from=binary --chown=65532:65532 /out/folders/ /
 # Where appsettings.json is looked for; empty unless one is mounted.

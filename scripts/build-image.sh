@@ -42,5 +42,6 @@ else
   PSG_REVISION=$revision scripts/build-static.sh "$architecture" "$context/out/prom-stream-gateway"
 fi
 scripts/ca-bundle.sh "$context/out/ca-certificates.crt"
+scripts/licences.sh "$context/out/licences.txt"
 mkdir -p "$context/out/folders/var/lib/prom-stream-gateway"
 buildah bud "${options[@]}" --build-context "binary=$context" "$context"
