@@ -1,14 +1,18 @@
 //! The first increment: whatever is born, grows, expires and comes back between
-//! whichever scrapes, each scraper's raw increase is what was pushed.
+//! whichever scrapes, each scraper's raw increase is what was pushed to what it
+//! asks for.
 
 mod support;
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use psg_engine::catalog::Family;
 use psg_engine::format::Format;
 use psg_engine::merge::merge;
-use psg_engine::store::{Audience, Awaited, ExpirySettings, Rendering};
+use psg_engine::metric::Shape;
+use psg_engine::sharding::{Segment, series_hash};
+use psg_engine::store::{Audience, Awaited, ExpirySettings, Filter, Part, Rendering};
 use psg_engine::timestamp::Moment;
 
 use support::exposition_parser::{Dialect, parse};
@@ -19,9 +23,13 @@ const TICK_MS: u64 = 100;
 /// Times to live are shorter than the time between some scrapes.
 const TTL_MS: u64 = 500;
 
+fn kind(series: usize) -> &'static str {
+    if series.is_multiple_of(2) { "counter" } else { "histogram" }
+}
+
 /// One series, by its family's type.
 fn payload(series: usize, value: u32) -> String {
-    let kind = if series.is_multiple_of(2) { "counter" } else { "histogram" };
+    let kind = kind(series);
     format!(
         r#"{{"type":"{kind}","name":"{kind}_x","value":{value},"labels":{{"s":"{series}"}},"buckets":[3]}}"#
     )
@@ -30,8 +38,31 @@ fn payload(series: usize, value: u32) -> String {
 /// What a scraper was shown: of a histogram each line is one.
 type Shown = BTreeMap<String, f64>;
 
+/// What a scraper asks for.
+#[derive(Debug, Clone, Copy, Default)]
+struct View {
+    kind: Option<&'static str>,
+    /// Which part of how many.
+    part: Option<(usize, usize)>,
+}
+
+impl View {
+    fn filter(self) -> Filter {
+        let names = self.kind.map(|kind| format!("{kind}_x")).into_iter().collect();
+        Filter::new(names, self.part.and_then(|(part, of)| Part::new(part, of)))
+    }
+
+    fn shows(self, series: usize) -> bool {
+        let family = Family::standalone(&format!("{}_x", kind(series)), "", Shape::Counter);
+        let segment = Segment::of(series_hash(family.name_hash(), &format!("s=\"{series}\""))).get();
+        self.kind.is_none_or(|kind| kind == self::kind(series))
+            && self.part.is_none_or(|(part, of)| segment % of == part)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Scraper {
+    view: View,
     seen: Option<Rendering>,
     seen_before: Option<Rendering>,
     seen_at: Moment,
@@ -66,6 +97,13 @@ impl World {
         }
     }
 
+    /// The same, where each scraper asks for something.
+    fn viewed(views: &[View], ttl_ms: u64) -> Self {
+        let mut world = Self::new(views.len(), ttl_ms);
+        world.scrapers.iter_mut().zip(views).for_each(|(scraper, view)| scraper.view = *view);
+        world
+    }
+
     fn push(&mut self, series: usize, value: u32) {
         assert_eq!(self.pipeline.page(&[payload(series, value)]), [None]);
         let labels = format!("s={series}");
@@ -92,9 +130,19 @@ impl World {
         }
     }
 
-    /// One rendering; `meanwhile` is applied between its slices.
+    /// One rendering of everything.
     fn render(
         &mut self,
+        seen: Option<Rendering>,
+        meanwhile: &[(usize, u32)],
+    ) -> (Rendering, Moment, String, Option<Rendering>) {
+        self.render_view(View::default(), seen, meanwhile)
+    }
+
+    /// One rendering; `meanwhile` is applied between its slices.
+    fn render_view(
+        &mut self,
+        view: View,
         seen: Option<Rendering>,
         meanwhile: &[(usize, u32)],
     ) -> (Rendering, Moment, String, Option<Rendering>) {
@@ -102,8 +150,10 @@ impl World {
         let (number, now) = (Rendering(self.number), self.pipeline.now);
         let audience = Audience { number, seen, awaited: self.awaited(number) };
         let stores = self.pipeline.stores.iter_mut();
-        let mut jobs: Vec<_> =
-            stores.map(|store| store.begin_exposure(Format::Text, Some(audience))).collect();
+        let begin = |store: &mut psg_engine::store::Store| {
+            store.begin_exposure(Format::Text, Some(audience)).filtered(view.filter())
+        };
+        let mut jobs: Vec<_> = stores.map(begin).collect();
         let mut meanwhile = meanwhile.iter();
         let mut is_done = false;
         while !is_done {
@@ -123,9 +173,9 @@ impl World {
 
     /// A scraper scrapes; where it hangs up before the end it has seen nothing.
     fn scrape(&mut self, scraper: usize, meanwhile: &[(usize, u32)], is_complete: bool) {
-        let seen = self.scrapers[scraper].seen;
+        let Scraper { view, seen, .. } = self.scrapers[scraper];
         let pushed_before = self.pushed.clone();
-        let (number, at, body, oldest) = self.render(seen, meanwhile);
+        let (number, at, body, oldest) = self.render_view(view, seen, meanwhile);
         assert!(seen.is_some() || oldest.is_none(), "a first scrape shows real values");
         if is_complete {
             if seen.is_none() {
@@ -155,10 +205,13 @@ impl World {
         for scraper in 0..self.scrapers.len() {
             self.scrape(scraper, &[], true);
             self.scrape(scraper, &[], true);
-            let Scraper { increase, .. } = &self.scrapers[scraper];
+            let Scraper { increase, view, .. } = &self.scrapers[scraper];
             let base = &self.base[scraper];
             for (line, pushed) in &self.pushed {
-                let expected = pushed - base.get(line).copied().unwrap_or(0.0);
+                let expected = match view.shows(series_of(line)) {
+                    true => pushed - base.get(line).copied().unwrap_or(0.0),
+                    false => 0.0,
+                };
                 let found = increase.get(line).copied().unwrap_or(0.0);
                 assert_eq!(found, expected, "{line}, scraper {scraper}");
             }
@@ -179,6 +232,22 @@ fn lines(body: &str) -> Shown {
             (format!("{}{}", sample.name, labels.collect::<String>()), sample.value)
         })
         .collect()
+}
+
+/// The number of a line's series.
+fn series_of(line: &str) -> usize {
+    let label = line.split(' ').find_map(|part| part.strip_prefix("s="));
+    label.and_then(|number| number.parse().ok()).expect("a line of ours")
+}
+
+fn view() -> impl Strategy<Value = View> {
+    let kind =
+        prop_oneof![3 => Just(None), 1 => Just(Some("counter")), 1 => Just(Some("histogram"))];
+    let part = prop_oneof![
+        2 => Just(None),
+        3 => (1_usize..4).prop_flat_map(|of| (0..of, Just(of)).prop_map(Some)),
+    ];
+    (kind, part).prop_map(|(kind, part)| View { kind, part })
 }
 
 #[derive(Debug, Clone)]
@@ -207,8 +276,12 @@ proptest! {
     fn each_scrapers_raw_increase_is_what_was_pushed(
         steps in prop::collection::vec(step(3), 1..60),
         expires in any::<bool>(),
+        views in prop_oneof![
+            Just([View::default(); 3]),
+            prop::array::uniform3(view()),
+        ],
     ) {
-        let mut world = World::new(3, if expires { TTL_MS } else { 0 });
+        let mut world = World::viewed(&views, if expires { TTL_MS } else { 0 });
         if expires {
             // Last values are kept for those who have come twice.
             (0..6).for_each(|scrape| world.scrape(scrape % 3, &[], true));
