@@ -95,6 +95,30 @@ fn increases(prometheus: &Prometheus) -> Truth {
     tracks.iter().map(|track| (key(&track.labels), Track::increase(track))).collect()
 }
 
+/// What a server has of those series, and which of its scrapes failed while the
+/// gateway was there: what it took of these it has thrown away.
+fn told(prometheus: &Prometheus, ids: &[&String]) -> String {
+    let failed: Vec<Track> = prometheus.samples("scrape_duration_seconds[1h]");
+    let up: Vec<Track> = prometheus.samples("up[1h]");
+    let mut said = String::new();
+    for (duration, up) in failed.iter().zip(&up) {
+        let both = duration.samples.iter().zip(&up.samples);
+        // One that is not there refuses at once.
+        let slow = both.filter(|((_, seconds), (_, up))| *up == 0.0 && *seconds > 0.1);
+        let slow: Vec<_> = slow.map(|(duration, _)| duration).collect();
+        said += &format!("{} failed at (after seconds): {slow:?}\n", up.labels["job"]);
+    }
+    for id in ids {
+        let id = id.split(' ').next().unwrap_or_default();
+        for track in
+            prometheus.samples(&format!(r#"{{id="{id}",__name__=~"c_total|h_count"}}[1h]"#))
+        {
+            said += &format!("{:?}: {:?}\n", track.labels, track.samples);
+        }
+    }
+    said
+}
+
 /// They have the same address and are of one version: their queries tell them
 /// apart.
 fn servers(edition: &Edition, port: u16) -> [Prometheus; 2] {
@@ -159,7 +183,11 @@ fn over_rolling_restarts_each_server_has_what_was_pushed() {
                 rolling.pushed.iter().filter(|(key, pushed)| found.get(key) != Some(pushed));
             let differ: Vec<_> =
                 differ.map(|(key, pushed)| (key, pushed, found.get(key))).collect();
-            assert!(differ.is_empty(), "server {name}, pushed and found: {differ:?}");
+            assert!(
+                differ.is_empty(),
+                "server {name}, pushed and found: {differ:?}\n{}",
+                told(prometheus, &differ.iter().map(|((_, id), ..)| id).collect::<Vec<_>>())
+            );
             assert_eq!(found.len(), rolling.pushed.len());
         }
         let (elements, born) = (rolling.elements, rolling.born);
