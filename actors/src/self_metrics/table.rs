@@ -1,5 +1,5 @@
 //! The one table of self-metrics: name, type, labels, help, and how each is
-//! read. The exposition and the README come from it.
+//! read. The exposition and docs/debug.md come from it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -129,7 +129,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "rejected_samples_total",
         &["reason"],
-        "Samples that were refused, by reason, over all workers. Each reason points at a fault of a producer or at a limit of the gateway's settings; the README lists them.",
+        "Samples that were refused, by reason, over all workers. Each reason points at a fault of a producer or at a limit of the gateway's settings; docs/debug.md lists them.",
         |reading, lines| {
             for reason in Reason::ALL {
                 let count = |counts: &[AtomicU64]| counts[*reason as usize].load(Ordering::Relaxed);

@@ -50,7 +50,7 @@ fn unreachable(cause: &SourceError) -> Finding {
         }
         ErrorKind::Tls => "compare Redis.TlsCaFile and sslHost with the server's certificate",
         ErrorKind::Auth => "set user and password in Redis.ConnectionString as the server has them",
-        ErrorKind::Permission => "give the user the rights that the README lists under Redis",
+        ErrorKind::Permission => "give the user the rights that docs/run.md lists under Redis",
         ErrorKind::NotPrimary => {
             "name the primary in Redis.ConnectionString, or the Sentinels and serviceName"
         }
