@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Permission,
     /// The queue's key holds something that is not a list.
     WrongType,
+    /// A producer pushed to another key than the embedded queue's.
+    WrongKey,
     /// The server is a replica or another node owns the key (READONLY, MOVED).
     NotPrimary,
     /// The server is loading, or out of memory, or otherwise busy.
@@ -28,13 +30,14 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind; `kind as usize` indexes it.
-    pub const ALL: [ErrorKind; 10] = [
+    pub const ALL: [ErrorKind; 11] = [
         ErrorKind::Connection,
         ErrorKind::Timeout,
         ErrorKind::Tls,
         ErrorKind::Auth,
         ErrorKind::Permission,
         ErrorKind::WrongType,
+        ErrorKind::WrongKey,
         ErrorKind::NotPrimary,
         ErrorKind::Busy,
         ErrorKind::Protocol,
@@ -50,6 +53,7 @@ impl ErrorKind {
             ErrorKind::Auth => "auth",
             ErrorKind::Permission => "permission",
             ErrorKind::WrongType => "wrong_type",
+            ErrorKind::WrongKey => "wrong_key",
             ErrorKind::NotPrimary => "not_primary",
             ErrorKind::Busy => "busy",
             ErrorKind::Protocol => "protocol",

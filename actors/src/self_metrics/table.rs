@@ -287,7 +287,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "redis_errors_total",
         &["kind"],
-        "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused for want of room). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
+        "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused for want of room; wrong_key: pushes to another key than the queue's, as client libraries make that put a prefix before it). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
         |reading, lines| {
             for kind in ErrorKind::ALL {
                 let errors = reading.metrics.redis.errors[kind as usize].load(Ordering::Relaxed);

@@ -302,6 +302,7 @@ fn ignore_refusal(outcome: Result<Value, SourceError>) -> Result<(), SourceError
             | ErrorKind::WrongType
             | ErrorKind::NotPrimary
             | ErrorKind::Busy
+            | ErrorKind::WrongKey
             | ErrorKind::Other => Ok(()),
         },
     }
@@ -323,6 +324,7 @@ fn auth_refused(words: &str) -> SourceError {
         | ErrorKind::Tls
         | ErrorKind::Permission
         | ErrorKind::WrongType
+        | ErrorKind::WrongKey
         | ErrorKind::NotPrimary
         | ErrorKind::Protocol
         | ErrorKind::Other => error(ErrorKind::Auth, format!("AUTH was refused: {code}")),

@@ -218,6 +218,10 @@ fn is_worth_another_try(kind: ErrorKind) -> bool {
         | ErrorKind::Auth
         | ErrorKind::NotPrimary
         | ErrorKind::Protocol => true,
-        ErrorKind::Permission | ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Other => false,
+        ErrorKind::Permission
+        | ErrorKind::WrongType
+        | ErrorKind::WrongKey
+        | ErrorKind::Busy
+        | ErrorKind::Other => false,
     }
 }

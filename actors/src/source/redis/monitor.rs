@@ -123,6 +123,7 @@ impl Monitor {
                     | ErrorKind::Tls
                     | ErrorKind::Auth
                     | ErrorKind::WrongType
+                    | ErrorKind::WrongKey
                     | ErrorKind::NotPrimary
                     | ErrorKind::Busy
                     | ErrorKind::Protocol
@@ -183,6 +184,7 @@ impl Monitor {
             | ErrorKind::Timeout
             | ErrorKind::Tls
             | ErrorKind::Auth
+            | ErrorKind::WrongKey
             | ErrorKind::Protocol
             | ErrorKind::Other => self.link = None,
         }

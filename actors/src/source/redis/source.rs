@@ -346,6 +346,7 @@ impl RedisSource {
             | ErrorKind::Timeout
             | ErrorKind::Tls
             | ErrorKind::Auth
+            | ErrorKind::WrongKey
             | ErrorKind::NotPrimary
             | ErrorKind::Protocol
             | ErrorKind::Other => {

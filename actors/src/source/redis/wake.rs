@@ -226,6 +226,7 @@ fn verdict(words: &str) -> Blocked {
         | ErrorKind::Timeout
         | ErrorKind::Tls
         | ErrorKind::Permission
+        | ErrorKind::WrongKey
         | ErrorKind::Protocol
         | ErrorKind::Other => Blocked::Refused(kind, words.to_owned()),
     }

@@ -24,7 +24,10 @@ impl Session {
         }
         Mode::Skip(match self.profile.is_subscriber_only() {
             true => command::not_while_subscribed(words.name()),
-            false => command::other_key(&self.service, key, self.profile.database),
+            false => {
+                self.service.count(ErrorKind::WrongKey);
+                command::other_key(&self.service, key, self.profile.database)
+            }
         })
     }
 
