@@ -21,7 +21,7 @@ use psg_actors::demand::demand;
 use psg_actors::doom::{Doom, End};
 use psg_actors::gate::Gate;
 use psg_actors::http::admin::{Admin, Safety};
-use psg_actors::http::{self, HttpState, Unready};
+use psg_actors::http::{self, HttpState, ROUTES, Route, Unready};
 use psg_actors::settings::{GatewaySettings, OnceTuning};
 use psg_actors::state_file::StateFile;
 use psg_actors::status::{Facts, StatusBoard, model};
@@ -111,10 +111,14 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
         value: entry.value.clone(),
         origin: entry.origin.as_str().to_owned(),
     };
-    let endpoints = settings.queue.redis.endpoints.iter().map(ToString::to_string);
+    let endpoint = |route: &Route| model::Endpoint {
+        path: route.path.to_owned(),
+        meaning: route.meaning.to_owned(),
+    };
+    let servers = settings.queue.redis.endpoints.iter().map(ToString::to_string);
     let (source, address) = match &settings.embedded {
         Some(embedded) => ("embedded", embedded.listen.to_string()),
-        None => ("redis", endpoints.collect::<Vec<_>>().join(", ")),
+        None => ("redis", servers.collect::<Vec<_>>().join(", ")),
     };
     Facts {
         source,
@@ -123,6 +127,7 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
         max_series: settings.metrics.series.max_series,
         keeps_totals: settings.queue.once.is_some() || settings.metrics.state_file.is_some(),
         settings: entries.iter().map(setting).collect(),
+        endpoints: ROUTES.iter().map(endpoint).collect(),
     }
 }
 

@@ -6,6 +6,7 @@ mod figures;
 mod links;
 mod names;
 mod places;
+mod shape;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

@@ -19,11 +19,11 @@ use psg_actors::settings::MetricSettings;
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::limits::PayloadLimits;
-use psg_engine::metric::Moment;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
 use psg_engine::store::Store;
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::Decoder;
 
@@ -273,6 +273,7 @@ mod tests {
             sort_labels: true,
             disable_meta_metrics: false,
             empty_instance: false,
+            created_timestamps: false,
             reader_cache_series: 100,
             state_file: None,
             exact_first_increment: false,

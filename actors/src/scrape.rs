@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
 use psg_engine::store::{Audience, Filter, Rendering};
 use tokio::sync::oneshot;
@@ -95,6 +95,8 @@ pub struct ScrapeParts {
     pub scrapers: Scrapers,
     /// Whether each scraper is shown a new series once at its start.
     pub exact: bool,
+    /// Whether the gateway's own totals tell when they began.
+    pub created_timestamps: bool,
 }
 
 #[derive(Debug)]
@@ -259,8 +261,9 @@ impl Scraper {
         if !filter.has_own_metrics() {
             return Vec::new();
         }
-        let ScrapeParts { shards, metrics, .. } = &self.parts;
-        let mut fragments = metrics.fragments(*format, shards);
+        let ScrapeParts { shards, metrics, created_timestamps, .. } = &self.parts;
+        let inboxes: Vec<usize> = shards.waiting().collect();
+        let mut fragments = metrics.fragments(*format, &inboxes, *created_timestamps);
         fragments.retain(|fragment| filter.has_family(&fragment.family));
         fragments
     }

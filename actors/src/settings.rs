@@ -230,6 +230,8 @@ pub struct MetricSettings {
     pub disable_meta_metrics: bool,
     /// Whether series without an `instance` label show an empty one.
     pub empty_instance: bool,
+    /// Whether OpenMetrics tells when totals began.
+    pub created_timestamps: bool,
     /// Handles that one reader keeps.
     pub reader_cache_series: usize,
     /// Where totals are kept, if they are.

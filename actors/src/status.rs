@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use psg_engine::catalog::Catalog;
-use psg_engine::metric::Moment;
+use psg_engine::timestamp::Moment;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;
@@ -22,7 +22,7 @@ use crate::self_metrics::SelfMetrics;
 use crate::stop::StopSignal;
 
 use history::History;
-use model::{Setting, Status, TopMetric};
+use model::{Endpoint, Setting, Status, TopMetric};
 use reading::Reading;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -48,6 +48,8 @@ pub struct Facts {
     pub keeps_totals: bool,
     /// Every setting in force, secrets masked.
     pub settings: Vec<Setting>,
+    /// Every path that is answered.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// What is asked of others at the moment of a look.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use procfs::process::Process;
 use psg_engine::catalog::{Catalog, FamilyRef};
 use psg_engine::limits::SeriesLimits;
+use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
 use psg_engine::metric::summary::SummarySettings;
-use psg_engine::metric::{Moment, Value};
 use psg_engine::sample::{Kind, Labels, Sample};
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::{Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones};
+use psg_engine::timestamp::Moment;
 
 use crate::support::Failure;
 
@@ -51,7 +52,7 @@ fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones), Failure> {
     let mut tombstones = Tombstones::new(settings, ShardIndex(0));
     for number in 0..count {
         let labels = format!("number=\"{number}\"");
-        tombstones.bury(&family, &labels, &value, Tick::at(Moment(number)));
+        tombstones.bury(&family, &labels, &value, None, Tick::at(Moment(number)));
     }
     let after = resident()?;
     Ok(((after as f64 - before as f64) / count as f64, tombstones))

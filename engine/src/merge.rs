@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use crate::catalog::Family;
 use crate::exposition::families::Families;
-use crate::exposition::{Format, header};
+use crate::exposition::header;
+use crate::format::Format;
 
 /// Chunks below this size are copied together; larger ones pass as they are.
 const SMALL_CHUNK: usize = 4 * 1024;
@@ -28,6 +29,8 @@ pub struct Fragment {
     pub family: Arc<Family>,
     /// The lines, in order; whole lines in each chunk. Never empty.
     pub chunks: Vec<Bytes>,
+    /// Whether there may be `_created` lines among them.
+    pub has_created: bool,
 }
 
 /// One scrape's body.
@@ -96,8 +99,14 @@ impl Body {
         let family = &block[0].family;
         let heading = shown.heading(family, format);
         header::write_header(&mut self.gathered, format, heading, family.help());
+        let has_created = block.iter().any(|fragment| fragment.has_created);
+        let stray = Some(shown).filter(|_| has_created);
+        let stray = stray.and_then(|shown| shown.stray_created(family));
         for chunk in block.iter().flat_map(|fragment| &fragment.chunks) {
-            self.push(chunk);
+            match &stray {
+                None => self.push(chunk),
+                Some(stray) => self.push(&without(chunk, stray)),
+            }
         }
     }
 
@@ -130,14 +139,24 @@ impl Body {
     }
 }
 
+/// The lines of a chunk but for those of that name.
+fn without(chunk: &[u8], name: &str) -> Bytes {
+    let is_of_name = |line: &&[u8]| {
+        line.strip_prefix(name.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b"{") || rest.starts_with(b" "))
+    };
+    let lines = chunk.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| !is_of_name(line)).flatten().copied().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Shape;
+    use crate::metric::Shape;
 
     fn fragment(family: &Arc<Family>, chunks: &[&str]) -> Fragment {
         let chunks = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk.as_bytes())).collect();
-        Fragment { family: family.clone(), chunks }
+        Fragment { family: family.clone(), chunks, has_created: false }
     }
 
     fn gauge(name: &str) -> Arc<Family> {

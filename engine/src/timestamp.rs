@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+/// A point on the monotonic clock: milliseconds since the process started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment(pub u64);
+
 /// Timestamps above this are in milliseconds; as seconds it is the year 5138.
 const LARGEST_IN_SECONDS: f64 = 1e11;
 const MICROS_PER_SECOND: f64 = 1e6;
@@ -58,6 +62,11 @@ impl UnixTime {
         self.0
     }
 
+    /// Seconds since the beginning of 1970.
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / MICROS_PER_SECOND
+    }
+
     /// Seconds from `earlier` to this; below 0 where that is later.
     pub fn seconds_since(self, earlier: UnixTime) -> f64 {
         (self.0 - earlier.0) as f64 / MICROS_PER_SECOND
@@ -73,7 +82,7 @@ impl UnixTime {
 impl fmt::Display for UnixTime {
     /// As Unix seconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0 as f64 / MICROS_PER_SECOND)
+        write!(f, "{}", self.seconds())
     }
 }
 

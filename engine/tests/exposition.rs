@@ -11,12 +11,14 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::exposition::{Format, escape, series};
+use psg_engine::exposition::series;
+use psg_engine::format::{Format, escape};
 use psg_engine::limits::SeriesLimits;
 use psg_engine::merge::{Fragment, merge};
+use psg_engine::metric::Value;
 use psg_engine::metric::summary::SummarySettings;
-use psg_engine::metric::{Moment, Value};
 use psg_engine::sample::{Kind, Labels, Sample};
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::{Stamp, UnixTime};
 use support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
 
@@ -99,8 +101,8 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
     };
     let family = catalog.claim(&sample).expect("a valid family").family().clone();
     let value_of = |series: &DraftSeries| {
-        let mut value = Value::new(&family, NOW);
-        series.values.iter().for_each(|sample| value.apply(*sample, UNTOLD, &family, NOW));
+        let mut value = Value::new(family.shape(), NOW);
+        series.values.iter().for_each(|sample| value.apply(*sample, UNTOLD, family.shape(), NOW));
         value
     };
     let series = draft.series.iter().map(|series| (series.clone(), value_of(series))).collect();
@@ -122,34 +124,51 @@ fn label_text(labels: &[(String, String)]) -> String {
 }
 
 /// The fragments of `count` sources, each sorted as merge expects it.
-fn split(made: &mut [Made], count: usize, format: Format) -> Vec<Vec<Fragment>> {
+fn split(made: &mut [Made], count: usize, show: Show) -> Vec<Vec<Fragment>> {
     let mut sources = vec![Vec::new(); count];
     let mut order: Vec<&mut Made> = made.iter_mut().collect();
     order.sort_by_key(|made| (made.family.name().to_owned(), made.family.uid()));
     for (number, source) in sources.iter_mut().enumerate() {
         for made in &mut order {
-            let chunks = chunks_of(made, |place| place % count == number, format);
+            let chunks = chunks_of(made, |place| place % count == number, show);
             if !chunks.is_empty() {
-                source.push(Fragment { family: made.family.clone(), chunks });
+                let (family, has_created) = (made.family.clone(), show.created.is_some());
+                source.push(Fragment { family, chunks, has_created });
             }
         }
     }
     sources
 }
 
-fn chunks_of(made: &mut Made, is_here: impl Fn(usize) -> bool, format: Format) -> Vec<Bytes> {
+fn chunks_of(made: &mut Made, is_here: impl Fn(usize) -> bool, show: Show) -> Vec<Bytes> {
     let mut chunks = Vec::new();
     for (series, value) in made.series.iter_mut().filter(|(series, _)| is_here(series.place)) {
         let mut out = Vec::new();
         let labels = label_text(&series.labels);
-        series::write_series(&mut out, format, &made.family, &labels, value, NOW);
+        series::write_series(&mut out, show.format, &made.family, &labels, value, NOW);
+        if let Some(created) = show.created {
+            series::write_created(&mut out, &made.family, &labels, created);
+        }
         chunks.push(out.into());
     }
     chunks
 }
 
+/// How families are shown.
+#[derive(Clone, Copy)]
+struct Show {
+    format: Format,
+    /// When all totals began, where that is told.
+    created: Option<UnixTime>,
+}
+
 fn exposed(made: &mut [Made], sources: usize, format: Format) -> Vec<ParsedFamily> {
-    let exposition = merge(format, split(made, sources, format));
+    exposed_as(made, sources, Show { format, created: None })
+}
+
+fn exposed_as(made: &mut [Made], sources: usize, show: Show) -> Vec<ParsedFamily> {
+    let format = show.format;
+    let exposition = merge(format, split(made, sources, show));
     let body = String::from_utf8(exposition.pieces.concat()).expect("UTF-8");
     assert_eq!(exposition.length, body.len());
     let dialect = match format {
@@ -268,6 +287,31 @@ proptest! {
         }
     }
 
+    /// Each series of a family that may tell when its total began does so once,
+    /// behind its other lines, and nothing else is changed by it.
+    #[test]
+    fn created_lines_stand_where_they_may(drafts in vec(draft(), 0..6), count in 1usize..5) {
+        let mut made = make(&drafts);
+        let without = exposed(&mut made, count, Format::OpenMetrics);
+        let created = Some(UnixTime::from_micros(1_500_000));
+        let mut with = exposed_as(&mut made, count, Show { format: Format::OpenMetrics, created });
+        for family in &mut with {
+            let ending = format!("{}_created", family.name);
+            let is_created = |sample: &ParsedSample| {
+                sample.name == ending && family.type_word != "unknown" && family.type_word != "gauge"
+            };
+            let (told, others): (Vec<ParsedSample>, Vec<ParsedSample>) =
+                family.samples.drain(..).partition(is_created);
+            let has_them = ["counter", "histogram", "summary"].contains(&&*family.type_word);
+            let series = label_sets(&others);
+            prop_assert_eq!(told.len(), if has_them { series.len() } else { 0 }, "{}", family.name);
+            prop_assert!(told.iter().all(|sample| sample.value_text == "1.5"));
+            prop_assert!(!has_them || label_sets(&told) == series);
+            family.samples = others;
+        }
+        prop_assert_eq!(format!("{with:?}"), format!("{without:?}"));
+    }
+
     #[test]
     fn label_values_and_help_come_back_as_they_were(value in text(), help in text()) {
         let labels = vec![("x".to_owned(), value)];
@@ -297,7 +341,9 @@ proptest! {
         };
         let mut made = make(&names.iter().map(draft).collect::<Vec<_>>());
         let mut seen = HashSet::new();
-        for family in exposed(&mut made, 1, Format::OpenMetrics) {
+        let created = Some(UnixTime::from_micros(1));
+        let show = Show { format: Format::OpenMetrics, created };
+        for family in exposed_as(&mut made, 1, show) {
             for claim in claims(&family) {
                 prop_assert!(seen.insert(claim.clone()), "{claim} twice, by {family:?}");
             }

@@ -70,6 +70,7 @@ impl Parts {
             gate: gate.clone(),
             scrapers: scrapers.clone(),
             exact: settings.metrics.exact_first_increment,
+            created_timestamps: settings.metrics.created_timestamps,
         })?;
         Ok(Self {
             catalog,
@@ -110,8 +111,8 @@ fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSetting
     let GatewaySettings { metrics, shards, .. } = settings;
     let budget = Arc::new(TombstoneBudget::new(metrics.max_tombstones, shards.count));
     let tombstones = TombstoneSettings { ttl_ms: metrics.tombstone_ttl_ms, key, budget };
-    let empty_instance = metrics.empty_instance;
-    StoreSettings { expiry: metrics.expiry, tombstones, empty_instance }
+    let MetricSettings { expiry, empty_instance, created_timestamps, .. } = settings.metrics;
+    StoreSettings { expiry, tombstones, empty_instance, created_timestamps }
 }
 
 /// The dead letters' queue and its writer, where they are wanted.

@@ -174,6 +174,8 @@ settings! {
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames;
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
     METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag;
+    /// Whether OpenMetrics tells of each counter, histogram and summary when its total began, as `_created`.
+    METRICS_CREATED_TIMESTAMPS = "Metrics.CreatedTimestamps", Value("false"), Kind::Flag;
     /// `plain`, or `exact`: a counter or histogram that a scraper has not seen is shown to it once at its start, 0 or its old total, so that `increase` counts its first samples.
     METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), Kind::Choice(&["plain", "exact"]);
     /// Labels of one sample.

@@ -21,6 +21,7 @@ mod filters;
 mod formats;
 mod instance;
 mod openmetrics;
+mod created;
 mod prometheus;
 mod acknowledgement;
 

@@ -106,7 +106,7 @@ fn others_accept_a_gateway_that_took_nothing() {
 }
 
 /// The OpenMetrics project's own parser, where the package is installed.
-fn judged_by_python(rig: &Rig) {
+pub fn judged_by_python(rig: &Rig) {
     let body = rig.gateway.must_get("/metrics", &[ACCEPT_OPENMETRICS]).text();
     let named = std::env::var("PSG_PYTHON");
     let python = named.clone().unwrap_or_else(|_| "python3".into());
@@ -127,7 +127,7 @@ fn judged_by_python(rig: &Rig) {
 
 /// `promtool check metrics`, where it is on the PATH. It ends with 3 where it
 /// only finds fault with the producers' style.
-fn judged_by_promtool(rig: &Rig) {
+pub fn judged_by_promtool(rig: &Rig) {
     let body = rig.gateway.must_get("/metrics", &[]).text();
     let Some(output) = judge(Command::new("promtool").args(["check", "metrics"]), &body) else {
         eprintln!("skipped: there is no promtool");

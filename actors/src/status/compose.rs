@@ -11,15 +11,13 @@ use psg_engine::sample::Kind;
 
 use super::history::History;
 use super::model::{
-    Checkpoints, Endpoint, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status,
-    TopMetric,
+    Checkpoints, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status, TopMetric,
 };
 use super::reading::Reading;
 use super::{Facts, Present};
-use crate::http::ROUTES;
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::table::revision;
 use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
-use crate::source::ErrorKind;
 
 /// Everything that a status is made from.
 pub struct Figures<'a> {
@@ -52,7 +50,7 @@ impl Figures<'_> {
             checkpoints: self.facts.keeps_totals.then(|| self.checkpoints()),
             history: self.history.points(),
             settings: self.facts.settings.clone(),
-            endpoints: endpoints(),
+            endpoints: self.facts.endpoints.clone(),
             ..Status::default()
         }
     }
@@ -172,12 +170,4 @@ pub fn top_metrics(catalog: &Catalog, count: usize) -> Vec<TopMetric> {
 fn by_kind(shard: &ShardMetrics) -> impl Iterator<Item = (String, u64)> + '_ {
     let of = |kind: Kind| shard.series[kind as usize].load(Ordering::Relaxed);
     Kind::ALL.into_iter().map(move |kind| (kind.as_str().to_owned(), of(kind)))
-}
-
-fn endpoints() -> Vec<Endpoint> {
-    let endpoint = |route: &crate::http::Route| Endpoint {
-        path: route.path.to_owned(),
-        meaning: route.meaning.to_owned(),
-    };
-    ROUTES.iter().map(endpoint).collect()
 }

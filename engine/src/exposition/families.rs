@@ -5,8 +5,8 @@
 //! change hands while the shards answer, so that two families which never lived
 //! at the same time meet here.
 
-use super::Format;
 use crate::catalog::{DERIVED, Family};
+use crate::format::Format;
 use crate::sample::Kind;
 
 /// The families that one exposition shows.
@@ -41,6 +41,13 @@ impl<'a> Families<'a> {
             (Format::OpenMetrics, Kind::Gauge | Kind::Histogram | Kind::Summary)
             | (Format::Text, _) => own,
         }
+    }
+
+    /// The name of `_created` lines that a counter has and may not show, since it
+    /// is no counter to OpenMetrics beside the others.
+    pub fn stray_created(&self, family: &Family) -> Option<String> {
+        let stem = stem(family).filter(|_| family.kind() == Kind::Counter)?;
+        (!self.is_free(stem)).then(|| format!("{stem}_created"))
     }
 
     /// Whether a newer one of these families prints a name that `family` prints
@@ -86,7 +93,7 @@ impl<'a> Families<'a> {
 }
 
 /// The name of a counter without `_total`, where something is left of it.
-fn stem(counter: &Family) -> Option<&str> {
+pub(super) fn stem(counter: &Family) -> Option<&str> {
     counter.name().strip_suffix("_total").filter(|stem| !stem.is_empty())
 }
 

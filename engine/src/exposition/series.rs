@@ -1,10 +1,15 @@
 //! The lines of one series.
 
-use super::{Format, number};
-use crate::catalog::{Family, Shape};
+use super::families::stem;
+use crate::catalog::Family;
+use crate::format::{Format, number};
+use crate::metric::Shape;
+use crate::metric::Value;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{Summary, SummaryPlan};
-use crate::metric::{Moment, Value};
+use crate::sample::Kind;
+use crate::timestamp::Moment;
+use crate::timestamp::UnixTime;
 
 /// What one line needs beside its name and labels: braces, quotes, separators,
 /// a suffix, and the longest number (24 bytes).
@@ -33,6 +38,21 @@ pub fn write_series(
         | (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
             unreachable!("a series keeps the type of its family")
         }
+    }
+}
+
+/// Appends the line of OpenMetrics that tells when the total of a series began,
+/// behind its others. A counter has one where its name ends in `_total`: else it
+/// is `unknown` there, which has none.
+pub fn write_created(out: &mut Vec<u8>, family: &Family, labels: &str, created: UnixTime) {
+    let name = match family.kind() {
+        Kind::Counter => stem(family),
+        Kind::Gauge => None,
+        Kind::Histogram | Kind::Summary => Some(family.name()),
+    };
+    if let Some(name) = name {
+        let mut lines = Lines { out, format: Format::OpenMetrics, name, labels };
+        lines.value("_created", created.seconds());
     }
 }
 
@@ -122,7 +142,7 @@ impl Lines<'_> {
 mod tests {
     use super::*;
     use crate::metric::summary::SummarySettings;
-    use crate::timestamp::{Stamp, UnixTime};
+    use crate::timestamp::Stamp;
 
     const NOW: Moment = Moment(1);
     const UNTOLD: Stamp = Stamp::untold(UnixTime::MIN);
@@ -131,9 +151,9 @@ mod tests {
     /// either format, given as lines that are written with a `|` in between.
     fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &str) {
         let family = Family::standalone("x", "", shape);
-        let mut value = Value::new(&family, NOW);
+        let mut value = Value::new(family.shape(), NOW);
         for sample in samples {
-            value.apply(*sample, UNTOLD, &family, NOW);
+            value.apply(*sample, UNTOLD, family.shape(), NOW);
         }
         for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
             let mut out = b"before\n".to_vec();
@@ -149,6 +169,24 @@ mod tests {
 
     fn summary(objectives: &[(f64, f64)]) -> Shape {
         Shape::Summary(SummaryPlan::new(objectives, SummarySettings::default()))
+    }
+
+    #[test]
+    fn totals_tell_when_they_began() {
+        let check = |name: &str, shape: Shape, labels: &str, expected: &str| {
+            let mut out = Vec::new();
+            let created = UnixTime::from_micros(1_700_000_000_250_000);
+            write_created(&mut out, &Family::standalone(name, "", shape), labels, created);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{name}");
+        };
+        check("x_total", Shape::Counter, "a=\"1\"", "x_created{a=\"1\"} 1700000000.25\n");
+        check("x", histogram(&[1.0]), "", "x_created 1700000000.25\n");
+        check("x", summary(&[(0.5, 0.05)]), "", "x_created 1700000000.25\n");
+        for (name, shape) in
+            [("x", Shape::Counter), ("_total", Shape::Counter), ("x", Shape::Gauge)]
+        {
+            check(name, shape, "", "");
+        }
     }
 
     #[test]

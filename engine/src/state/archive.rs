@@ -10,12 +10,13 @@
 use bytes::Bytes;
 
 use super::frame::{self, Content};
-use super::record::{self, IndexRecord};
 use super::{Head, StateError, StoredSegment};
+use crate::record::{self, IndexRecord};
 use crate::sharding::{SEGMENTS, Segment};
 
 const MAGIC: &[u8] = b"PSGSTATE";
-const INDEX: Content = Content { magic: *b"PSGI", name: "the index of a state" };
+const INDEX: Content = Content { magic: *b"PSGI", name: "the index of a state", newest: VERSION };
+const VERSION: u16 = 1;
 /// Bytes before the index.
 const BEGIN: usize = 16;
 
@@ -24,7 +25,7 @@ const BEGIN: usize = 16;
 pub fn write(head: &Head, segments: &[StoredSegment]) -> Vec<Bytes> {
     let head = head.encode();
     let lengths = segments.iter().map(|stored| stored.bytes.len() as u64).collect();
-    let mut index = frame::begin(INDEX, head.len() + 4 * segments.len());
+    let mut index = frame::begin(INDEX, VERSION, head.len() + 4 * segments.len());
     record::append(&mut index, &IndexRecord { head: &head, lengths });
     let index = frame::finish(index);
     let mut begin = MAGIC.to_vec();
@@ -45,7 +46,7 @@ pub fn read(archive: &Bytes) -> Result<(Head, Vec<StoredSegment>), StateError> {
     let index_end = usize::try_from(length).ok().and_then(|length| length.checked_add(BEGIN));
     let index_end = index_end.ok_or(StateError::malformed("the length of its index"))?;
     expect_length(archive, index_end)?;
-    let mut rest = frame::open(INDEX, &archive[BEGIN..index_end])?;
+    let (_, mut rest) = frame::open(INDEX, &archive[BEGIN..index_end])?;
     let index: IndexRecord<'_> = record::take(&mut rest, "its index")?;
     record::expect_end(rest)?;
     if index.lengths.len() as u64 != SEGMENTS {

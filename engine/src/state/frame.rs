@@ -4,9 +4,6 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::StateError;
 
-/// The version that is written, and the newest that is read.
-pub const VERSION: u16 = 1;
-
 /// Bytes of the frame, before the content.
 pub const LENGTH: usize = 16;
 
@@ -20,13 +17,16 @@ pub struct Content {
     pub magic: [u8; 4],
     /// How messages call it.
     pub name: &'static str,
+    /// The newest version of it that is read.
+    pub newest: u16,
 }
 
-/// Room for the frame of a blob, behind which its content is to be written.
-pub fn begin(content: Content, capacity: usize) -> Vec<u8> {
+/// Room for the frame of a blob of that version, behind which its content is to
+/// be written.
+pub fn begin(content: Content, version: u16, capacity: usize) -> Vec<u8> {
     let mut blob = Vec::with_capacity(LENGTH + capacity);
     blob.extend_from_slice(&content.magic);
-    blob.extend_from_slice(&VERSION.to_le_bytes());
+    blob.extend_from_slice(&version.to_le_bytes());
     blob.resize(LENGTH, 0);
     blob
 }
@@ -38,8 +38,9 @@ pub fn finish(mut blob: Vec<u8>) -> Vec<u8> {
     blob
 }
 
-/// The content of a blob that is undamaged and of a known version.
-pub fn open(content: Content, blob: &[u8]) -> Result<&[u8], StateError> {
+/// The version and the content of a blob that is undamaged and of a known
+/// version.
+pub fn open(content: Content, blob: &[u8]) -> Result<(u16, &[u8]), StateError> {
     if !blob.starts_with(&content.magic) && !content.magic.starts_with(blob) {
         return Err(StateError::NoState { expected: content.name });
     }
@@ -48,13 +49,13 @@ pub fn open(content: Content, blob: &[u8]) -> Result<&[u8], StateError> {
     }
     // Before the checksum: a later version may compute another.
     let version = u16::from_le_bytes([blob[4], blob[5]]);
-    if version > VERSION {
-        return Err(StateError::Newer { version });
+    if version > content.newest {
+        return Err(StateError::Newer { version, newest: content.newest });
     }
     if checksum(blob).to_le_bytes() != blob[CHECKSUM_AT..LENGTH] {
         return Err(StateError::Checksum);
     }
-    Ok(&blob[LENGTH..])
+    Ok((version, &blob[LENGTH..]))
 }
 
 fn checksum(blob: &[u8]) -> u64 {

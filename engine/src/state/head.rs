@@ -1,10 +1,11 @@
 //! The head: what belongs to all segments, written with each checkpoint.
 
 use super::frame::{self, Content};
-use super::record::{self, HeadRecord};
 use super::{RunTime, StateError};
+use crate::record::{self, HeadRecord};
 
-const HEAD: Content = Content { magic: *b"PSGH", name: "the head of a state" };
+const HEAD: Content = Content { magic: *b"PSGH", name: "the head of a state", newest: VERSION };
+const VERSION: u16 = 1;
 
 /// What belongs to all segments of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Head {
 impl Head {
     /// The bytes to store.
     pub fn encode(&self) -> Vec<u8> {
-        let mut blob = frame::begin(HEAD, 32);
+        let mut blob = frame::begin(HEAD, VERSION, 32);
         let Self { run_time: RunTime(run_time), tombstone_key } = *self;
         record::append(&mut blob, &HeadRecord { run_time, tombstone_key });
         frame::finish(blob)
@@ -26,7 +27,7 @@ impl Head {
 
     /// Reads what [`Head::encode`] wrote.
     pub fn decode(blob: &[u8]) -> Result<Self, StateError> {
-        let mut rest = frame::open(HEAD, blob)?;
+        let (_, mut rest) = frame::open(HEAD, blob)?;
         let HeadRecord { run_time, tombstone_key } = record::take(&mut rest, "its head")?;
         record::expect_end(rest)?;
         Ok(Self { run_time: RunTime(run_time), tombstone_key })

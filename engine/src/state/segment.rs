@@ -8,18 +8,27 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::frame::{self, Content};
-use super::record::{
+use super::{RunTime, StateError, StoredSegment};
+use crate::catalog::{Family, RestoredFamily, RestoredShape};
+use crate::metric::Shape;
+use crate::name::is_metric_name;
+use crate::record::{
     self, FamilyRecord, SegmentRecord, SeriesRecord, ShapeRecord, TombstoneRecord, WindowSettings,
 };
-use super::{RunTime, StateError, StoredSegment};
-use crate::catalog::{Family, RestoredFamily, RestoredShape, Shape};
-use crate::name::is_metric_name;
 use crate::sharding::Segment;
+use crate::timestamp::UnixTime;
 
-const SEGMENT: Content = Content { magic: *b"PSGS", name: "a segment of a state" };
+const SEGMENT: Content =
+    Content { magic: *b"PSGS", name: "a segment of a state", newest: WITH_CREATED };
+/// The version of segments without created times, and of those with them.
+const PLAIN: u16 = 1;
+const WITH_CREATED: u16 = 2;
 
 /// Greater uids are not given: the next ones have to fit too.
 const GREATEST_UID: u64 = u64::MAX / 2;
+
+/// A record, and when its total began, where that is known.
+pub(crate) type Told<R> = (R, Option<UnixTime>);
 
 /// A segment that is being written.
 #[derive(Debug, Default)]
@@ -31,9 +40,16 @@ pub(crate) struct SegmentWriter {
     series: Vec<u8>,
     buried: u64,
     tombstones: Vec<u8>,
+    /// Whether it tells when totals began.
+    has_created: bool,
 }
 
 impl SegmentWriter {
+    /// One without series, which may tell when totals began.
+    pub(crate) fn new(has_created: bool) -> Self {
+        Self { has_created, ..Self::default() }
+    }
+
     /// The position of a family, which is then one of the segment's.
     pub(crate) fn family(&mut self, family: &Arc<Family>) -> u32 {
         *self.positions.entry(family.uid()).or_insert_with(|| {
@@ -43,15 +59,21 @@ impl SegmentWriter {
     }
 
     /// Appends a series of a family that has its position.
-    pub(crate) fn append(&mut self, series: &SeriesRecord<'_>) {
+    pub(crate) fn append(&mut self, series: &SeriesRecord<'_>, created: Option<UnixTime>) {
         self.count += 1;
         record::append(&mut self.series, series);
+        if self.has_created {
+            record::append(&mut self.series, &created.map(UnixTime::micros));
+        }
     }
 
     /// Appends a tombstone of a family that has its position.
-    pub(crate) fn bury(&mut self, tombstone: &TombstoneRecord<'_>) {
+    pub(crate) fn bury(&mut self, tombstone: &TombstoneRecord<'_>, created: Option<UnixTime>) {
         self.buried += 1;
         record::append(&mut self.tombstones, tombstone);
+        if self.has_created {
+            record::append(&mut self.tombstones, &created.map(UnixTime::micros));
+        }
     }
 
     /// Bytes of series so far.
@@ -68,7 +90,8 @@ impl SegmentWriter {
     pub(crate) fn finish(self, segment: Segment, taken: RunTime) -> StoredSegment {
         let families: Vec<_> = self.families.iter().map(|family| describe(family)).collect();
         let content = self.series.len() + self.tombstones.len();
-        let mut blob = frame::begin(SEGMENT, content + 128 * families.len() + 16);
+        let version = if self.has_created { WITH_CREATED } else { PLAIN };
+        let mut blob = frame::begin(SEGMENT, version, content + 128 * families.len() + 16);
         let number = segment.get() as u16;
         let RunTime(taken) = taken;
         let (series, tombstones) = (self.count, self.buried);
@@ -103,13 +126,14 @@ pub struct OpenSegment {
     windows: Vec<Option<WindowSettings>>,
     count: u64,
     buried: u64,
+    has_created: bool,
     bytes: bytes::Bytes,
 }
 
 impl OpenSegment {
     /// Reads all but the series of a stored segment.
     pub fn open(stored: &StoredSegment) -> Result<Self, StateError> {
-        let mut rest = frame::open(SEGMENT, &stored.bytes)?;
+        let (version, mut rest) = frame::open(SEGMENT, &stored.bytes)?;
         let header: SegmentRecord<'_> = record::take(&mut rest, "its list of families")?;
         if usize::from(header.segment) != stored.segment.get() {
             let (expected, came) = (stored.segment.get(), usize::from(header.segment));
@@ -125,6 +149,7 @@ impl OpenSegment {
             windows: header.families.iter().map(window_of).collect(),
             count: header.series,
             buried: header.tombstones,
+            has_created: version >= WITH_CREATED,
             bytes: stored.bytes.slice_ref(rest),
             families: header.families.into_iter().map(check).collect::<Result<_, _>>()?,
         })
@@ -153,7 +178,7 @@ impl OpenSegment {
     /// Its series, one by one.
     pub fn series(&self) -> SeriesReader<'_> {
         let (left, buried, families) = (self.count, self.buried, self.families.len());
-        SeriesReader { left, buried, rest: &self.bytes, families }
+        SeriesReader { left, buried, rest: &self.bytes, families, has_created: self.has_created }
     }
 }
 
@@ -164,11 +189,12 @@ pub struct SeriesReader<'a> {
     buried: u64,
     rest: &'a [u8],
     families: usize,
+    has_created: bool,
 }
 
 impl<'a> SeriesReader<'a> {
     /// The next series; `None` behind the last one.
-    pub(crate) fn next(&mut self) -> Result<Option<SeriesRecord<'a>>, StateError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Told<SeriesRecord<'a>>>, StateError> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -177,12 +203,14 @@ impl<'a> SeriesReader<'a> {
         if series.family as usize >= self.families {
             return Err(StateError::malformed("a series of no family"));
         }
-        Ok(Some(series))
+        Ok(Some((series, self.created()?)))
     }
 
     /// The next tombstone, once there are no more series; `None` behind the
     /// last one, which has to be the end.
-    pub(crate) fn next_tombstone(&mut self) -> Result<Option<TombstoneRecord<'a>>, StateError> {
+    pub(crate) fn next_tombstone(
+        &mut self,
+    ) -> Result<Option<Told<TombstoneRecord<'a>>>, StateError> {
         if self.buried == 0 {
             return record::expect_end(self.rest).map(|()| None);
         }
@@ -191,7 +219,16 @@ impl<'a> SeriesReader<'a> {
         if tombstone.family as usize >= self.families {
             return Err(StateError::malformed("a tombstone of no family"));
         }
-        Ok(Some(tombstone))
+        Ok(Some((tombstone, self.created()?)))
+    }
+
+    /// What follows a record where the segment has it.
+    fn created(&mut self) -> Result<Option<UnixTime>, StateError> {
+        if !self.has_created {
+            return Ok(None);
+        }
+        let micros: Option<i64> = record::take(&mut self.rest, "when a total began")?;
+        Ok(micros.map(UnixTime::from_micros))
     }
 }
 

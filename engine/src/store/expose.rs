@@ -6,18 +6,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::births::{Audience, Awaited, Births, Rendering, Standing};
+use super::created::Created;
 use super::expire::deadline;
 use super::filter::Filter;
 use super::listing::FamilyKey;
 use super::wheel::Tick;
 use super::{DisplayTexts, Series, Store};
 use crate::catalog::Family;
-use crate::exposition::Format;
 use crate::exposition::instance::Completed;
-use crate::exposition::series::write_series;
+use crate::exposition::series::{write_created, write_series};
+use crate::format::Format;
 use crate::merge::Fragment;
-use crate::metric::{Moment, Value};
+use crate::metric::Value;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// Size at which the text at hand becomes a chunk.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -43,6 +45,8 @@ pub struct ExposeJob {
     parts: Vec<(Arc<Family>, usize)>,
     fragments: Vec<Fragment>,
     completed: Completed,
+    /// Whether any line tells when a total began.
+    has_created: bool,
 }
 
 /// What label texts become on their way out.
@@ -50,6 +54,8 @@ struct Printed<'a> {
     display: &'a DisplayTexts,
     /// Whether an `instance` is added where there is none.
     empty_instance: bool,
+    /// When totals began, where that is written.
+    created: Option<&'a Created>,
 }
 
 impl ExposeJob {
@@ -65,6 +71,7 @@ impl ExposeJob {
             parts: Vec::new(),
             fragments: Vec::new(),
             completed: Completed::default(),
+            has_created: false,
         }
     }
 
@@ -113,6 +120,12 @@ impl ExposeJob {
             self.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
         }
         write_series(&mut self.buffer, self.format, family, labels, value, now);
+        if let Some(created) = printed.created
+            && let Some(time) = created.get(slot.0)
+        {
+            self.has_created = true;
+            write_created(&mut self.buffer, family, labels, time);
+        }
         self.flush_if_full();
     }
 
@@ -164,7 +177,10 @@ impl ExposeJob {
         for (family, chunk) in slices.into_iter().rev().filter(|(_, chunk)| !chunk.is_empty()) {
             match self.fragments.last_mut() {
                 Some(last) if Arc::ptr_eq(&last.family, &family) => last.chunks.push(chunk),
-                _ => self.fragments.push(Fragment { family, chunks: vec![chunk] }),
+                _ => {
+                    let has_created = self.has_created;
+                    self.fragments.push(Fragment { family, chunks: vec![chunk], has_created });
+                }
             }
         }
     }
@@ -230,8 +246,10 @@ impl Store {
         budget: usize,
         now: Moment,
     ) -> usize {
-        let Self { listings, slots, display, expiry, own_ttl, births, empty_instance, .. } = self;
-        let printed = Printed { display, empty_instance: *empty_instance };
+        let Self { listings, slots, display, expiry, own_ttl, births, .. } = self;
+        let created = Some(&self.created).filter(|created| created.is_kept());
+        let created = created.filter(|_| job.format == Format::OpenMetrics);
+        let printed = Printed { display, empty_instance: self.empty_instance, created };
         let Some(listing) = listings.get(key) else { return from };
         let end = listing.len().min(from + budget);
         let tick = Tick::at(now);

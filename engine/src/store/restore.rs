@@ -1,16 +1,18 @@
 //! The way back: series of a stored segment into an empty store.
 
+use super::created::Created;
 use super::listing::Position;
 use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
 use super::wheel::{Mark, Tick};
 use super::{Series, Store, Traits, held};
-use crate::catalog::{Admission, FamilyRef, Shape};
+use crate::catalog::{Admission, FamilyRef};
+use crate::metric::Shape;
 use crate::metric::Value;
+use crate::record::{SeriesRecord, Since, TombstoneRecord, TotalRecord};
 use crate::series::Readers;
 use crate::sharding::{Segment, series_hash};
-use crate::state::{
-    Claimed, Instants, OpenSegment, SeriesRecord, Since, StateError, TombstoneRecord, TotalRecord,
-};
+use crate::state::{Claimed, Instants, OpenSegment, StateError, Told};
+use crate::timestamp::UnixTime;
 
 /// What came back of a stored segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,11 +23,17 @@ pub struct Restored {
     pub left_out: usize,
 }
 
-/// A stored tombstone: when its series died, its id, family and total.
-type Buried<'a> = (Tick, TombstoneId, FamilyRef, TotalRecord<'a>);
+/// A stored tombstone.
+struct Buried<'a> {
+    died: Tick,
+    id: TombstoneId,
+    family: FamilyRef,
+    total: TotalRecord<'a>,
+    created: Option<UnixTime>,
+}
 
 fn unearth<'a>(
-    record: TombstoneRecord<'a>,
+    (record, created): Told<TombstoneRecord<'a>>,
     family: FamilyRef,
     stored: &OpenSegment,
     since: Since,
@@ -46,15 +54,16 @@ fn unearth<'a>(
     }
     let age = i64::try_from(record.age).unwrap_or(i64::MAX);
     let died = Tick::of_milliseconds(since.milliseconds(-age));
-    Ok((died, id, family, record.total))
+    Ok(Buried { died, id, family, total: record.total, created })
 }
 
-fn as_tombstone<'a>((died, id, family, total): &'a Buried<'_>) -> Tombstone<'a> {
+fn as_tombstone<'a>(buried: &'a Buried<'_>) -> Tombstone<'a> {
+    let Buried { died, id, family, total, created } = buried;
     let total = match total {
         TotalRecord::Counter(total) => Total::Counter(*total),
         TotalRecord::Histogram { counts, sum } => Total::Histogram { sum: *sum, counts },
     };
-    Tombstone { id: *id, family, died: *died, total }
+    Tombstone { id: *id, family, died: *died, total, created: *created }
 }
 
 impl Store {
@@ -90,7 +99,7 @@ impl Store {
         let since = Since::new(at, stored.taken());
         let mut reader = stored.series();
         while let Some(record) = reader.next()? {
-            let Some(family) = claimed.family(record.family) else {
+            let Some(family) = claimed.family(record.0.family) else {
                 restored.left_out += 1;
                 continue;
             };
@@ -98,7 +107,7 @@ impl Store {
             restored.series += 1;
         }
         while let Some(record) = reader.next_tombstone()? {
-            let Some(family) = claimed.family(record.family) else { continue };
+            let Some(family) = claimed.family(record.0.family) else { continue };
             buried.push(unearth(record, family, stored, since)?);
         }
         Ok(())
@@ -111,6 +120,7 @@ impl Store {
         let watches = self.changes.marks.is_some();
         let (expiry, generation, expired) = (self.expiry, self.generation, self.expired);
         let (tombstones, empty_instance) = (self.tombstones.emptied(), self.empty_instance);
+        let created = Created::new(self.created.is_kept());
         let mut births = std::mem::take(&mut self.births);
         births.pause();
         *self = Self {
@@ -119,6 +129,7 @@ impl Store {
             expired,
             tombstones,
             empty_instance,
+            created,
             births,
             ..Self::default()
         };
@@ -129,17 +140,17 @@ impl Store {
 
     fn restore_series(
         &mut self,
-        record: SeriesRecord<'_>,
+        (record, created): Told<SeriesRecord<'_>>,
         family: FamilyRef,
         stored: &OpenSegment,
         since: Since,
     ) -> Result<(), StateError> {
-        let hash = series_hash(&family, record.labels);
+        let hash = series_hash(family.name_hash(), record.labels);
         if Segment::of(hash) != stored.segment() {
             return Err(StateError::malformed("a series of another segment"));
         }
         let settings = stored.window_settings(record.family);
-        let value = Value::from_record(record.value, &family, settings, since)?;
+        let value = Value::from_record(record.value, family.shape(), settings, since)?;
         let index_hash = self.index_hash(&family, record.labels, stored.segment());
         if self.find(index_hash, &family, record.labels).is_some() {
             return Err(StateError::malformed("a series that is there twice"));
@@ -164,6 +175,7 @@ impl Store {
         });
         held(&mut self.slots, slot).position = self.listings.insert(&counted, slot);
         self.shown[kind as usize] += 1;
+        self.created.set(slot.0, created);
         self.display.extend(record.display.map(|text| (slot, text.into())));
         self.watch(slot, Tick::at(since.now));
         record.ttl.into_iter().for_each(|ttl| self.set_ttl(slot, ttl, since.now));

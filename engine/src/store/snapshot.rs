@@ -12,15 +12,15 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 
 use super::changes::{NumberSet, SegmentSet};
+use super::created::Created;
 use super::expire::OwnTtls;
 use super::tombstones::{Tombstone, Total};
 use super::{Series, Store, held};
 use crate::catalog::Admission;
+use crate::record::{SeriesRecord, TombstoneRecord, TotalRecord};
 use crate::series::Slot;
 use crate::sharding::{SEGMENTS, Segment, ShardCount, ShardIndex};
-use crate::state::{
-    Instants, SegmentWriter, SeriesRecord, StoredSegment, TombstoneRecord, TotalRecord,
-};
+use crate::state::{Instants, SegmentWriter, StoredSegment};
 
 /// Bytes that cost about as much as visiting another series.
 const BYTES_PER_UNIT: usize = 128;
@@ -53,6 +53,8 @@ pub enum Snapshot {
 pub(super) struct SnapshotJob {
     taken: Instants,
     wanted: SegmentSet,
+    /// Whether it is stored when totals began.
+    has_created: bool,
     /// By number of the segment; of those that are wanted.
     writers: Box<[Option<SegmentWriter>]>,
     /// The slots from here on have yet to be visited,
@@ -73,6 +75,7 @@ pub(super) struct SnapshotJob {
 struct Beside<'a> {
     display: &'a HashMap<Slot, Box<str>, RandomState>,
     own_ttl: &'a OwnTtls,
+    created: &'a Created,
 }
 
 impl SnapshotJob {
@@ -101,21 +104,22 @@ impl SnapshotJob {
         if series.is_hidden() || !self.wanted.contains(segment) || series.family.is_retired() {
             return 0;
         }
-        let writer = self.writers[segment.get()].get_or_insert_default();
+        let now = self.taken.now;
+        let writer = self.writer(segment);
         let before = writer.len();
         let record = SeriesRecord {
             family: writer.family(series.family.family()),
             labels: &series.labels,
             display: beside.display.get(&slot).map(|text| &**text),
-            idle: series.touched.age_ms(self.taken.now),
+            idle: series.touched.age_ms(now),
             ttl: Store::own_ttl_ms(series, slot, beside.own_ttl),
             overflow: match series.admission {
                 Admission::Counted => false,
                 Admission::Overflow => true,
             },
-            value: series.value.record(self.taken.now),
+            value: series.value.record(now),
         };
-        writer.append(&record);
+        writer.append(&record, beside.created.get(slot.0));
         writer.len() - before
     }
 
@@ -125,7 +129,8 @@ impl SnapshotJob {
         if !self.wanted.contains(segment) || tombstone.family.is_retired() {
             return 0;
         }
-        let writer = self.writers[segment.get()].get_or_insert_default();
+        let now = self.taken.now;
+        let writer = self.writer(segment);
         let before = writer.buried_len();
         let [first, second] = tombstone.id.0.map(u64::to_le_bytes);
         let mut id = [0; 16];
@@ -134,7 +139,7 @@ impl SnapshotJob {
         let record = TombstoneRecord {
             family: writer.family(tombstone.family.family()),
             id,
-            age: tombstone.died.age_ms(self.taken.now),
+            age: tombstone.died.age_ms(now),
             total: match tombstone.total {
                 Total::Counter(total) => TotalRecord::Counter(total),
                 Total::Histogram { sum, counts } => {
@@ -142,8 +147,13 @@ impl SnapshotJob {
                 }
             },
         };
-        writer.bury(&record);
+        writer.bury(&record, tombstone.created);
         writer.buried_len() - before
+    }
+
+    fn writer(&mut self, segment: Segment) -> &mut SegmentWriter {
+        let has_created = self.has_created;
+        self.writers[segment.get()].get_or_insert_with(|| SegmentWriter::new(has_created))
     }
 
     /// Finishes segments; true when all are.
@@ -152,7 +162,8 @@ impl SnapshotJob {
             let Some(segment) = Segment::from_number(self.finishing as u16) else { return true };
             self.finishing += 1;
             if self.wanted.contains(segment) {
-                let writer = self.writers[segment.get()].take().unwrap_or_default();
+                let writer = self.writers[segment.get()].take();
+                let writer = writer.unwrap_or_else(|| SegmentWriter::new(self.has_created));
                 let stored = writer.finish(segment, self.taken.run_time);
                 budget = budget.saturating_sub(1 + stored.bytes.len() / BYTES_PER_UNIT / 8);
                 self.done.push(stored);
@@ -180,6 +191,7 @@ impl Store {
         let job = Box::new(SnapshotJob {
             taken: order.taken,
             wanted,
+            has_created: self.created.is_kept(),
             writers: (0..SEGMENTS).map(|_| None).collect(),
             next: 0,
             end,
@@ -222,13 +234,15 @@ impl Store {
         let series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
         if let Some(job) = &mut self.changes.snapshot {
-            let beside = Beside { display: &self.display, own_ttl: &self.own_ttl };
+            let (display, own_ttl, created) = (&self.display, &self.own_ttl, &self.created);
+            let beside = Beside { display, own_ttl, created };
             job.write_early(slot, series, beside);
         }
     }
 
     fn visit_some(&self, job: &mut SnapshotJob, budget: usize) {
-        let beside = Beside { display: &self.display, own_ttl: &self.own_ttl };
+        let Self { display, own_ttl, created, .. } = self;
+        let beside = Beside { display, own_ttl, created };
         let mut spent = 0;
         while spent < budget && job.next < job.end {
             let slot = Slot(job.next as u32);

@@ -8,7 +8,8 @@
 //! has to find its shard again where it was stored.
 //!
 //! One takes 48 bytes, its part of the index included; a histogram's 8 bytes
-//! more for its sum, and 8 for each bucket. The pages that they lie in are never
+//! more for its sum, and 8 for each bucket; each of them 8 more where it is kept
+//! when its total began. The pages that they lie in are never
 //! copied into larger ones, so no room is held in reserve but in the last page
 //! of a kind.
 
@@ -29,11 +30,13 @@ mod walk;
 pub use budget::TombstoneBudget;
 
 use super::changes::SegmentSet;
+use super::created::Created;
 use super::wheel::{Tick, ticks_of};
 use crate::catalog::{Family, FamilyRef};
 use crate::metric::Value;
 use crate::metric::histogram::Histogram;
 use crate::sharding::{SEGMENTS, Segment, ShardIndex, series_hash};
+use crate::timestamp::UnixTime;
 use families::{Families, FamilyNumber};
 use heads::{Head, Heads};
 use index::Index;
@@ -80,6 +83,17 @@ pub struct Tombstone<'a> {
     pub died: Tick,
     /// What it had come to.
     pub total: Total<'a>,
+    /// When that began, where it is known.
+    pub created: Option<UnixTime>,
+}
+
+/// What a series goes on from.
+#[derive(Debug)]
+pub struct Exhumed {
+    /// Its old total.
+    pub total: Value,
+    /// When that began, where it is known.
+    pub created: Option<UnixTime>,
 }
 
 /// What a series had come to.
@@ -107,6 +121,8 @@ pub struct Tombstones {
     families: Families,
     /// The figures of histograms, by the number of their buckets.
     rows: HashMap<usize, Rows, RandomState>,
+    /// When the totals began, by the number of the head.
+    created: Created,
     evicted: u64,
     /// The segments of those that came and went since they were asked for.
     changed: SegmentSet,
@@ -124,9 +140,17 @@ impl Tombstones {
         tombstones
     }
 
+    /// Whether it is kept when totals began: 8 bytes more for each.
+    #[must_use]
+    pub fn with_created(mut self, is_kept: bool) -> Self {
+        self.created = Created::new(is_kept);
+        self
+    }
+
     /// None, of the same shard, with the same settings.
     pub(super) fn emptied(&self) -> Self {
         let mut emptied = Self::new(self.settings.clone(), self.shard);
+        emptied.created = Created::new(self.created.is_kept());
         emptied.evicted = self.evicted;
         emptied
     }
@@ -173,13 +197,20 @@ impl Tombstones {
         hasher.write_u8(0xff);
         hasher.write(labels.as_bytes());
         let hash = hasher.finish128();
-        let segment = Segment::of(series_hash(family, labels)).get() as u64;
+        let segment = Segment::of(series_hash(family.name_hash(), labels)).get() as u64;
         TombstoneId([hash.h1, hash.h2 / SEGMENTS * SEGMENTS + segment])
     }
 
     /// Keeps the total of a series that expires `now`, if its type has one that
-    /// goes on.
-    pub fn bury(&mut self, family: &FamilyRef, labels: &str, value: &Value, now: Tick) {
+    /// goes on, and when that began.
+    pub fn bury(
+        &mut self,
+        family: &FamilyRef,
+        labels: &str,
+        value: &Value,
+        created: Option<UnixTime>,
+        now: Tick,
+    ) {
         let total = match value {
             Value::Counter(total) => Total::Counter(*total),
             Value::Histogram(histogram) => {
@@ -189,27 +220,30 @@ impl Tombstones {
         };
         if self.ttl > 0 {
             let id = self.id_of(family, labels);
-            self.insert(Tombstone { id, family, died: now, total });
+            self.insert(Tombstone { id, family, died: now, total, created });
         }
     }
 
     /// The total that a series goes on from, if it returns in time.
-    pub fn exhume(&mut self, family: &Arc<Family>, labels: &str, now: Tick) -> Option<Value> {
+    pub fn exhume(&mut self, family: &Arc<Family>, labels: &str, now: Tick) -> Option<Exhumed> {
         if self.is_empty() {
             return None;
         }
         let id = self.id_of(family, labels);
         let number = self.find(id, self.families.number_of(family)?)?;
         let is_in_time = self.is_in_time(self.heads.get(number), now);
-        let value = is_in_time.then(|| value_of(self.get(number).total));
+        let exhumed = is_in_time.then(|| {
+            let Tombstone { total, created, .. } = self.get(number);
+            Exhumed { total: value_of(total), created }
+        });
         self.remove(number);
-        value
+        exhumed
     }
 
     /// Takes one in: the newest, whatever its age says. The oldest makes room
     /// where there are too many.
     pub fn insert(&mut self, tombstone: Tombstone<'_>) {
-        let Tombstone { id, family, died, total } = tombstone;
+        let Tombstone { id, family, died, total, created } = tombstone;
         self.changed.insert(id.segment());
         let number = self.families.hold(family);
         if let Some(old) = self.find(id, number) {
@@ -220,6 +254,7 @@ impl Tombstones {
             Total::Histogram { sum, counts } => self.rows_of(counts.len()).insert(sum, counts),
         };
         let head = self.heads.push(Head::new(id, total, number, died));
+        self.created.set(head, created);
         self.walk.iter_mut().for_each(|walk| walk.leave_out(head));
         self.index.insert(id, head, &mut self.heads);
         self.settings.budget.add_one();
@@ -271,7 +306,8 @@ impl Tombstones {
                 Total::Histogram { sum, counts }
             }
         };
-        Tombstone { id: head.id, family, died: head.died, total }
+        let created = self.created.get(number);
+        Tombstone { id: head.id, family, died: head.died, total, created }
     }
 
     fn find(&self, id: TombstoneId, family: FamilyNumber) -> Option<u32> {
@@ -350,68 +386,4 @@ impl std::fmt::Debug for TombstoneKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::Catalog;
-    use crate::limits::SeriesLimits;
-    use crate::metric::summary::SummarySettings;
-    use crate::sample::{Kind, Labels, Sample};
-
-    fn histogram(catalog: &Catalog) -> FamilyRef {
-        let sample = Sample {
-            kind: Kind::Histogram,
-            name: "h",
-            help: "",
-            value: 0.0,
-            value_at: None,
-            labels: Labels::NONE,
-            buckets: &[1.0, 2.0],
-            timestamp: None,
-            ttl: None,
-            objectives: &[],
-        };
-        catalog.claim(&sample).unwrap()
-    }
-
-    fn tombstones(key: u8) -> Tombstones {
-        let budget = Arc::new(TombstoneBudget::new(100, 1));
-        let key = TombstoneKey([key; 16]);
-        Tombstones::new(TombstoneSettings { ttl_ms: 10_000, key, budget }, ShardIndex(0))
-    }
-
-    /// What is stored of one process' tombstones serves another, with the key.
-    #[test]
-    fn they_come_back_by_age_under_their_own_key() {
-        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
-        let family = histogram(&catalog);
-        let labels = |number: u32| format!("i=\"{number}\"");
-        let value = |number: u32| {
-            let counts = [u64::from(number), 2, 3];
-            Value::Histogram(Box::new(Histogram::from_parts(counts.into(), 0.5)))
-        };
-        let mut first = tombstones(1);
-        for number in 0..50 {
-            first.bury(&family, &labels(number), &value(number), Tick(1000 + number));
-        }
-        let mut second = tombstones(2);
-        second.set_key(TombstoneKey([1; 16]));
-        let mut stored: Vec<Tombstone<'_>> = first.iter().collect();
-        assert!(stored.is_sorted_by_key(|tombstone| tombstone.died));
-        stored.reverse();
-        // Those that died before tick 1020 are too old then.
-        second.restore(stored, Tick(1020 + 100));
-        assert_eq!(second.len(), 30);
-        assert!(second.iter().map(|tombstone| tombstone.died).is_sorted());
-        for number in 0..50 {
-            let hash = series_hash(&family, &labels(number));
-            let segment = second.id_of(&family, &labels(number)).segment();
-            assert_eq!(segment, Segment::of(hash));
-            let found = second.exhume(family.family(), &labels(number), Tick(1121));
-            let expected = (number >= 21).then(|| value(number));
-            assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{number}");
-        }
-        assert_eq!(second.remove_family(family.family()).len(), 0);
-        assert_eq!(first.remove_family(family.family()).len(), 50);
-        assert!(first.is_empty() && first.settings.budget.count() == 0);
-    }
-}
+mod tests;

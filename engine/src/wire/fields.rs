@@ -5,10 +5,10 @@
 
 use std::ops::Range;
 
-use super::json::{Expected, Json, Scanner};
-use super::text::{LabelText, Text};
+use super::json::{Cursor, Expected};
 use crate::limits::PayloadLimits;
 use crate::sample::Kind;
+use crate::text::{Json, LabelText, Text};
 
 /// A field as the last member of its name gave it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,87 +88,87 @@ pub(super) enum Document {
 /// Reads the whole document.
 #[inline(always)]
 pub(super) fn read(
-    scanner: &mut Scanner<'_, '_>,
+    cursor: &mut impl Cursor,
     lists: &mut Lists,
     limits: &PayloadLimits,
 ) -> Result<Document, Expected> {
-    if scanner.space() != b'{' {
-        let json = scanner.skip(TOP - 1)?;
-        return scanner.finish().map(|()| Document::Other(json));
+    if cursor.space() != b'{' {
+        let json = cursor.skip(TOP - 1)?;
+        return cursor.finish().map(|()| Document::Other(json));
     }
     let mut fields = Fields::default();
-    scanner.object(TOP, |scanner, name| {
-        match scanner.resolve(name) {
-            "type" => fields.kind = kind(scanner)?,
-            "name" => fields.name = text(scanner)?,
-            "value" => fields.value = number(scanner)?,
-            "labels" => fields.labels = labels(scanner, &mut lists.labels, limits.max_labels)?,
-            "help" => fields.help = text(scanner)?,
-            "buckets" => fields.buckets = list(scanner, &mut lists.buckets, limits.max_buckets)?,
+    cursor.object(TOP, |cursor, name| {
+        match cursor.resolve(name) {
+            "type" => fields.kind = kind(cursor)?,
+            "name" => fields.name = text(cursor)?,
+            "value" => fields.value = number(cursor)?,
+            "labels" => fields.labels = labels(cursor, &mut lists.labels, limits.max_labels)?,
+            "help" => fields.help = text(cursor)?,
+            "buckets" => fields.buckets = list(cursor, &mut lists.buckets, limits.max_buckets)?,
             "quantiles" => {
-                fields.quantiles = list(scanner, &mut lists.quantiles, limits.max_quantiles)?;
+                fields.quantiles = list(cursor, &mut lists.quantiles, limits.max_quantiles)?;
             }
             "epsilons" => {
-                fields.epsilons = list(scanner, &mut lists.epsilons, limits.max_quantiles)?;
+                fields.epsilons = list(cursor, &mut lists.epsilons, limits.max_quantiles)?;
             }
-            "timestamp" => fields.timestamp = number_or_nothing(scanner)?,
-            "ttl" => fields.ttl = number_or_nothing(scanner)?,
-            _unknown => drop(scanner.skip(TOP)?),
+            "timestamp" => fields.timestamp = number_or_nothing(cursor)?,
+            "ttl" => fields.ttl = number_or_nothing(cursor)?,
+            _unknown => drop(cursor.skip(TOP)?),
         }
         Ok(())
     })?;
-    scanner.finish().map(|()| Document::Object(fields))
+    cursor.finish().map(|()| Document::Object(fields))
 }
 
 /// Reads a whole document that is an array; `out` gets the place of each
 /// element.
 pub(super) fn elements(
-    scanner: &mut Scanner<'_, '_>,
+    cursor: &mut impl Cursor,
     out: &mut Vec<Range<usize>>,
 ) -> Result<(), Expected> {
     out.clear();
-    scanner.space();
-    scanner.array(TOP, |scanner| {
-        let start = scanner.at();
-        scanner.skip(TOP)?;
-        out.push(start..scanner.at());
+    cursor.space();
+    cursor.array(TOP, |cursor| {
+        let start = cursor.at();
+        cursor.skip(TOP)?;
+        out.push(start..cursor.end());
         Ok(())
     })?;
-    scanner.finish()
+    cursor.finish()
 }
 
 /// The text of the last `name`, up to where the document goes on amiss.
-pub(super) fn name(scanner: &mut Scanner<'_, '_>) -> Option<String> {
-    if scanner.space() != b'{' {
+pub(super) fn name(cursor: &mut impl Cursor) -> Option<String> {
+    if cursor.space() != b'{' {
         return None;
     }
     let mut found = None;
     // Where it is damaged, what was found before stays.
-    let _ = scanner.object(TOP, |scanner, member| {
-        if scanner.resolve(member) == "name" && scanner.peek() == b'"' {
-            let text = scanner.string()?;
-            found = Some(scanner.resolve(text).to_owned());
+    let _ = cursor.object(TOP, |cursor, member| {
+        if cursor.resolve(member) == "name" && cursor.peek() == b'"' {
+            let text = cursor.string()?;
+            found = Some(cursor.resolve(text).to_owned());
             return Ok(());
         }
-        scanner.skip(TOP).map(drop)
+        cursor.skip(TOP).map(drop)
     });
     found
 }
 
 #[inline(always)]
-fn kind(scanner: &mut Scanner<'_, '_>) -> Result<KindField, Expected> {
-    let start = scanner.at();
-    if scanner.peek() == b'"' {
-        let text = scanner.string()?;
-        let found = kind_of_text(scanner.resolve(text));
+fn kind(cursor: &mut impl Cursor) -> Result<KindField, Expected> {
+    let start = cursor.at();
+    if cursor.peek() == b'"' {
+        let text = cursor.string()?;
+        let found = kind_of_text(cursor.resolve(text));
         return Ok(found.map_or(KindField::Unknown(text), KindField::Given));
     }
-    let json = scanner.skip(TOP)?;
+    let json = cursor.skip(TOP)?;
     if json != Json::Number {
         return Ok(KindField::Wrong(json));
     }
-    let digits = Text::in_payload(start, scanner.at());
-    let found = kind_of_digit(scanner.resolve(digits));
+    let digits = Text::in_payload(start, cursor.end());
+    let found = kind_of_digit(cursor.resolve(digits));
     Ok(found.map_or(KindField::Unknown(digits), KindField::Given))
 }
 
@@ -201,50 +201,50 @@ fn kind_of_digit(text: &str) -> Option<Kind> {
 }
 
 #[inline(always)]
-fn text(scanner: &mut Scanner<'_, '_>) -> Result<Field<Text>, Expected> {
-    if scanner.peek() == b'"' {
-        return scanner.string().map(Field::Given);
+fn text(cursor: &mut impl Cursor) -> Result<Field<Text>, Expected> {
+    if cursor.peek() == b'"' {
+        return cursor.string().map(Field::Given);
     }
-    other_than_expected(scanner)
+    other_than_expected(cursor)
 }
 
 #[inline(always)]
-fn number(scanner: &mut Scanner<'_, '_>) -> Result<Field<Number>, Expected> {
-    if !begins_number(scanner.peek()) {
-        return scanner.skip(TOP).map(Field::Wrong);
+fn number(cursor: &mut impl Cursor) -> Result<Field<Number>, Expected> {
+    if !begins_number(cursor.peek()) {
+        return cursor.skip(TOP).map(Field::Wrong);
     }
-    let start = scanner.at();
-    let value = scanner.number()?;
-    Ok(Field::Given(Number { value, place: (start, scanner.at()) }))
+    let start = cursor.at();
+    let value = cursor.number()?;
+    Ok(Field::Given(Number { value, place: (start, cursor.end()) }))
 }
 
 /// A number; anything else is passed over.
 #[inline(always)]
-fn number_or_nothing(scanner: &mut Scanner<'_, '_>) -> Result<Option<f64>, Expected> {
-    if begins_number(scanner.peek()) {
-        return scanner.number().map(Some);
+fn number_or_nothing(cursor: &mut impl Cursor) -> Result<Option<f64>, Expected> {
+    if begins_number(cursor.peek()) {
+        return cursor.number().map(Some);
     }
-    scanner.skip(TOP).map(|_ignored| None)
+    cursor.skip(TOP).map(|_ignored| None)
 }
 
 #[inline(always)]
 fn list(
-    scanner: &mut Scanner<'_, '_>,
+    cursor: &mut impl Cursor,
     kept: &mut Vec<f64>,
     limit: usize,
 ) -> Result<Field<List>, Expected> {
-    if scanner.peek() != b'[' {
-        return other_than_expected(scanner);
+    if cursor.peek() != b'[' {
+        return other_than_expected(cursor);
     }
     kept.clear();
     let mut list = List { sent: 0, wrong: None };
-    scanner.array(TOP + 1, |scanner| {
+    cursor.array(TOP + 1, |cursor| {
         list.sent += 1;
-        if begins_number(scanner.peek()) && kept.len() < limit {
-            kept.push(scanner.number()?);
+        if begins_number(cursor.peek()) && kept.len() < limit {
+            kept.push(cursor.number()?);
             return Ok(());
         }
-        let json = scanner.skip(TOP + 1)?;
+        let json = cursor.skip(TOP + 1)?;
         if json != Json::Number {
             list.wrong.get_or_insert(json);
         }
@@ -255,18 +255,18 @@ fn list(
 
 #[inline(always)]
 fn labels(
-    scanner: &mut Scanner<'_, '_>,
+    cursor: &mut impl Cursor,
     kept: &mut Vec<LabelText>,
     limit: usize,
 ) -> Result<Field<usize>, Expected> {
-    if scanner.peek() != b'{' {
-        return labels_not_in_an_object(scanner);
+    if cursor.peek() != b'{' {
+        return labels_not_in_an_object(cursor);
     }
     kept.clear();
     let mut sent = 0;
-    scanner.object(TOP + 1, |scanner, name| {
+    cursor.object(TOP + 1, |cursor, name| {
         sent += 1;
-        let label = label(scanner, name)?;
+        let label = label(cursor, name)?;
         if kept.len() < limit {
             kept.push(label);
         }
@@ -277,24 +277,24 @@ fn labels(
 
 /// An empty array is what PHP writes for no labels.
 #[inline(always)]
-fn labels_not_in_an_object(scanner: &mut Scanner<'_, '_>) -> Result<Field<usize>, Expected> {
-    let start = scanner.at();
-    let found = other_than_expected(scanner)?;
-    let sent = scanner.resolve(Text::in_payload(start, scanner.at()));
+fn labels_not_in_an_object(cursor: &mut impl Cursor) -> Result<Field<usize>, Expected> {
+    let start = cursor.at();
+    let found = other_than_expected(cursor)?;
+    let sent = cursor.resolve(Text::in_payload(start, cursor.end()));
     let is_empty_array =
         sent.len() >= 2 && sent.starts_with('[') && sent[1..sent.len() - 1].trim_ascii().is_empty();
     Ok(if is_empty_array { Field::Absent } else { found })
 }
 
 #[inline(always)]
-fn label(scanner: &mut Scanner<'_, '_>, name: Text) -> Result<LabelText, Expected> {
-    if scanner.peek() == b'"' {
-        let value = scanner.string()?;
+fn label(cursor: &mut impl Cursor, name: Text) -> Result<LabelText, Expected> {
+    if cursor.peek() == b'"' {
+        let value = cursor.string()?;
         return Ok(LabelText { name, value, wrong: None });
     }
-    let start = scanner.at();
-    let (value, wrong) = match scanner.skip(TOP + 1)? {
-        Json::Number | Json::Boolean => (Text::in_payload(start, scanner.at()), None),
+    let start = cursor.at();
+    let (value, wrong) = match cursor.skip(TOP + 1)? {
+        Json::Number | Json::Boolean => (Text::in_payload(start, cursor.end()), None),
         Json::Null | Json::String => (Text::EMPTY, None),
         json @ (Json::Array | Json::Object) => (Text::EMPTY, Some(json)),
     };
@@ -303,8 +303,8 @@ fn label(scanner: &mut Scanner<'_, '_>, name: Text) -> Result<LabelText, Expecte
 
 /// Null, which is as good as absent, or a value of another type.
 #[inline(always)]
-fn other_than_expected<T>(scanner: &mut Scanner<'_, '_>) -> Result<Field<T>, Expected> {
-    Ok(match scanner.skip(TOP)? {
+fn other_than_expected<T>(cursor: &mut impl Cursor) -> Result<Field<T>, Expected> {
+    Ok(match cursor.skip(TOP)? {
         Json::Null => Field::Absent,
         json @ (Json::Boolean | Json::Number | Json::String | Json::Array | Json::Object) => {
             Field::Wrong(json)

@@ -1,7 +1,8 @@
 //! Wire: a JSON payload becomes a [`Sample`].
 //!
 //! A *payload* is one queue element. It is read once, from front to back, into
-//! notes of where its parts stand ([`fields`], on the cursor in [`json`]); then
+//! notes of where its parts stand ([`fields`], on a cursor of [`json`]: that of
+//! [`scanner`], or where white space is anywhere that of [`token_cursor`]); then
 //! the notes are judged ([`judge`]), because a later member may replace an
 //! earlier one and because a syntax error anywhere outweighs everything else.
 //! Nothing is copied but strings with escapes, and for a sample nothing is
@@ -32,7 +33,10 @@ mod fields;
 mod json;
 mod judge;
 pub mod number;
-pub(crate) mod text;
+mod scanner;
+mod text;
+mod token_cursor;
+mod tokens;
 
 use std::ops::Range;
 
@@ -40,15 +44,19 @@ use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
+use crate::text::{Json, Texts};
 use crate::timestamp::UnixTime;
 use fields::{Document, Lists};
-use json::{Expected, Json, Scanner};
-use text::Texts;
+use json::{Cursor, Expected};
+use scanner::Scanner;
+use token_cursor::TokenCursor;
+use tokens::Tokens;
 
 /// Decodes payloads; keeps its buffers from one to the next.
 #[derive(Debug)]
 pub struct Decoder {
     rules: Rules,
+    ways: Ways,
     unescaped: String,
     lists: Lists,
     objectives: Vec<(f64, f64)>,
@@ -61,6 +69,14 @@ struct Rules {
     drop_labels: DropLabels,
 }
 
+/// How payloads are read.
+#[derive(Debug, Default)]
+struct Ways {
+    tokens: Tokens,
+    /// Whether the last payload had white space where nobody expects it.
+    is_ragged: bool,
+}
+
 /// Unescaped bytes that are kept room for: ordinary payloads fit, and a hostile
 /// one leaves no large buffer behind. The lists grow no further than the limits.
 const KEPT_BYTES: usize = 16 * 1024;
@@ -70,6 +86,7 @@ impl Decoder {
     pub fn new(limits: PayloadLimits) -> Self {
         Self {
             rules: Rules { limits, drop_labels: DropLabels::default() },
+            ways: Ways::default(),
             unescaped: String::new(),
             lists: Lists::default(),
             objectives: Vec::new(),
@@ -89,12 +106,9 @@ impl Decoder {
         payload: &'a [u8],
         now: UnixTime,
     ) -> Result<Sample<'a>, Reject> {
-        let Self { rules, unescaped, lists, objectives } = self;
+        let Self { rules, ways, unescaped, lists, objectives } = self;
         let payload = check_bytes(payload, rules.limits.max_payload_bytes)?;
-        unescaped.clear();
-        unescaped.shrink_to(KEPT_BYTES);
-        let mut scanner = Scanner::new(payload, unescaped);
-        match fields::read(&mut scanner, lists, &rules.limits) {
+        match read(payload, ways, unescaped, lists, &rules.limits) {
             Ok(Document::Object(fields)) => {
                 let texts = Texts::new(payload, unescaped);
                 judge::sample(&fields, texts, lists, objectives, rules, now)
@@ -124,6 +138,37 @@ impl Decoder {
             }
         }
     }
+}
+
+/// Reads the whole document: by its tokens where the last one was ragged, else,
+/// and where that does not do, byte after byte.
+///
+/// Finding the tokens takes a quarter more time than scanning what serializers
+/// write, where each branch is foreseen, and a third less where white space is
+/// anywhere.
+#[inline(always)]
+fn read(
+    payload: &str,
+    ways: &mut Ways,
+    unescaped: &mut String,
+    lists: &mut Lists,
+    limits: &PayloadLimits,
+) -> Result<Document, Expected> {
+    unescaped.clear();
+    unescaped.shrink_to(KEPT_BYTES);
+    if ways.is_ragged && ways.tokens.find(payload) {
+        let mut cursor = TokenCursor::new(payload, &ways.tokens, unescaped);
+        let document = fields::read(&mut cursor, lists, limits);
+        ways.is_ragged = cursor.is_ragged();
+        if let Ok(document) = document {
+            return Ok(document);
+        }
+        unescaped.clear();
+    }
+    let mut scanner = Scanner::new(payload, unescaped);
+    let document = fields::read(&mut scanner, lists, limits);
+    ways.is_ragged = scanner.is_ragged();
+    document
 }
 
 fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
@@ -174,6 +219,36 @@ fn syntax_error(payload: &str, Expected { what, at }: Expected) -> Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Escapes, strings and numbers over every border between blocks: what the
+    /// scanner finds, the tokens must lead to, since a payload that they do not
+    /// do for is read twice.
+    #[test]
+    fn tokens_lead_to_what_a_scanner_finds() {
+        const PAYLOADS: [&str; 4] = [
+            r#"{"type":"gauge","name":"m","value":-1.5e3,"labels":{"a":"\\\"é\\","b":null}}"#,
+            r#"{ "x" : [ [ { "y" : "\u00e9" } , [ ] , true ] ] , "name" : "m" , "buckets":[1, 2]}"#,
+            r#"[{"name":"a"}, 12 , false,"\\"]"#,
+            "\"\"",
+        ];
+        let (limits, mut tokens) = (PayloadLimits::default(), Tokens::default());
+        for payload in PAYLOADS {
+            for shift in 0..130 {
+                let payload = format!("{}{payload}{}", " ".repeat(shift), "\n".repeat(shift % 3));
+                let (mut scanned, mut by_tokens) = Default::default();
+                let (mut scan_lists, mut token_lists) = (Lists::default(), Lists::default());
+                let mut scanner = Scanner::new(&payload, &mut scanned);
+                let expected = fields::read(&mut scanner, &mut scan_lists, &limits);
+                assert!(tokens.find(&payload), "{payload}");
+                let mut cursor = TokenCursor::new(&payload, &tokens, &mut by_tokens);
+                let found = fields::read(&mut cursor, &mut token_lists, &limits);
+                assert!(expected.is_ok(), "{payload}");
+                assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{payload}");
+                assert_eq!(format!("{token_lists:?}"), format!("{scan_lists:?}"), "{payload}");
+                assert_eq!(scanned, by_tokens, "{payload}");
+            }
+        }
+    }
 
     #[test]
     fn hostile_payloads_leave_no_large_buffers() {

@@ -1,7 +1,7 @@
 //! Bytes that are not what was written: always an error, never a panic.
 
 use proptest::prelude::*;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::sharding::ShardCount;
 use psg_engine::state::{Head, Instants, LoadError, Loading, RunTime, StateError, StoredSegment};
@@ -15,7 +15,9 @@ use crate::{pipeline, snapshot};
 const FRAME: usize = 16;
 
 fn stored(payloads: &[String], summary: SummarySettings) -> Vec<StoredSegment> {
-    let settings = PipelineSettings { summary, ..PipelineSettings::default() };
+    // Of one half of the cases it is known when totals began.
+    let created_timestamps = payloads.len().is_multiple_of(2);
+    let settings = PipelineSettings { summary, created_timestamps, ..PipelineSettings::default() };
     let mut original = pipeline(&settings);
     feed(&mut original, payloads, 100);
     let mut stored = snapshot(&mut original, 1, true);
@@ -124,8 +126,8 @@ fn each_fault_has_its_own_error() {
         "expected a segment of a state, came something else"
     );
     assert_eq!(
-        bytes(&|bytes| bytes[4] = 2),
-        "expected format version 1 or less, came 2: a newer gateway wrote it"
+        bytes(&|bytes| bytes[4] = 3),
+        "expected format version 2 or less, came 3: a newer gateway wrote it"
     );
     assert_eq!(
         bytes(&|bytes| bytes.truncate(15)),

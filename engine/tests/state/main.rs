@@ -1,16 +1,17 @@
 //! State as bytes: what comes back is what was there, and whatever bytes come
 //! are either that or an error.
 
+mod created;
 mod damage;
 mod round_trip;
 mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
 
-use psg_engine::metric::Moment;
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
+use psg_engine::timestamp::Moment;
 
 use support::pipeline::{Pipeline, PipelineSettings};
 

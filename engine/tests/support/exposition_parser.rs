@@ -93,9 +93,11 @@ fn complete_lines(body: &str, dialect: Dialect) -> Result<Vec<&str>, String> {
 fn may_hold(family: &ParsedFamily, sample: &str, dialect: Dialect) -> bool {
     let endings: &[&str] = match (dialect, family.type_word.as_str()) {
         (Dialect::Text, "counter" | "gauge") | (Dialect::OpenMetrics, "gauge" | "unknown") => &[""],
-        (Dialect::OpenMetrics, "counter") => &["_total"],
-        (_, "histogram") => &["_sum", "_count", "_bucket"],
-        (_, "summary") => &["", "_sum", "_count"],
+        (Dialect::OpenMetrics, "counter") => &["_total", "_created"],
+        (Dialect::Text, "histogram") => &["_sum", "_count", "_bucket"],
+        (Dialect::OpenMetrics, "histogram") => &["_sum", "_count", "_bucket", "_created"],
+        (Dialect::Text, "summary") => &["", "_sum", "_count"],
+        (Dialect::OpenMetrics, "summary") => &["", "_sum", "_count", "_created"],
         (_, _) => &[],
     };
     sample.strip_prefix(&family.name).is_some_and(|ending| endings.contains(&ending))

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use psg_engine::catalog::Catalog;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
-use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::{Handle, ReaderIndex};
@@ -18,6 +17,7 @@ use psg_engine::store::{
     ExpirySettings, ExposeJob, Extra, Store, StoreSettings, TombstoneBudget, TombstoneKey,
     TombstoneSettings,
 };
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::{Ttl, UnixTime};
 
 /// When pages are taken, in Unix seconds.
@@ -36,6 +36,7 @@ pub struct PipelineSettings {
     pub tombstone_ttl_ms: u64,
     pub overflow: bool,
     pub max_tombstones: usize,
+    pub created_timestamps: bool,
 }
 
 impl Default for PipelineSettings {
@@ -51,6 +52,7 @@ impl Default for PipelineSettings {
             tombstone_ttl_ms: 0,
             overflow: false,
             max_tombstones: 1000,
+            created_timestamps: false,
         }
     }
 }
@@ -68,6 +70,8 @@ pub struct Pipeline {
     pub newest: Option<UnixTime>,
     /// The time, which tests move.
     pub now: Moment,
+    /// When pages are taken, in Unix seconds; tests move it too.
+    pub unix_now: f64,
     intake: Intake,
 }
 
@@ -88,7 +92,12 @@ impl Pipeline {
             key: TombstoneKey([7; 16]),
             budget: Arc::new(TombstoneBudget::new(settings.max_tombstones, settings.shards)),
         };
-        let store = StoreSettings { expiry: settings.expiry, tombstones, empty_instance: false };
+        let store = StoreSettings {
+            expiry: settings.expiry,
+            tombstones,
+            empty_instance: false,
+            created_timestamps: settings.created_timestamps,
+        };
         let shards = (0..settings.shards as u16).map(ShardIndex);
         Self {
             intake: Intake::new(intake_settings, catalog.clone()),
@@ -99,6 +108,7 @@ impl Pipeline {
             extras: Vec::new(),
             newest: None,
             now: Moment(0),
+            unix_now: f64::from(NOW),
         }
     }
 
@@ -118,7 +128,7 @@ impl Pipeline {
         payloads: &[P],
     ) -> Vec<(usize, Vec<u8>, Reason)> {
         let refused = Vec::new();
-        self.intake.begin(UnixTime::from_sample(f64::from(NOW)));
+        self.intake.begin(UnixTime::from_sample(self.unix_now));
         self.rest_of_page(payloads, refused)
     }
 

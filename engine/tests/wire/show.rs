@@ -29,9 +29,15 @@ pub fn small_limits() -> PayloadLimits {
     }
 }
 
-/// The sample that a fresh decoder finds in `payload`, as one line.
+/// The sample that a fresh decoder finds in `payload`, as one line; and so does
+/// one that has learned to look for tokens.
 pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
-    Decoder::new(limits).decode(payload, now()).map(|sample| show(&sample))
+    let mut ragged = Decoder::new(limits.clone());
+    ragged.decode(br#"{"name" :"m"}"#, now()).expect("a sample");
+    let by_tokens = ragged.decode(payload, now()).map(|sample| show(&sample));
+    let scanned = Decoder::new(limits).decode(payload, now()).map(|sample| show(&sample));
+    assert_eq!(scanned, by_tokens, "right: by its tokens");
+    scanned
 }
 
 /// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,

@@ -2,7 +2,7 @@
 //! that was just written is read as it was; and what came back from a damaged
 //! one can be stored again.
 
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::sharding::Segment;
 use psg_engine::state::{Head, RunTime, StoredSegment, archive};
@@ -36,8 +36,8 @@ struct Damage {
 }
 
 /// The first eight bytes say for how long gateways have run, into which pieces
-/// the rest is cut, and the damage; each piece is what a segment holds. All of
-/// them are read as a file too.
+/// the rest is cut, whether segments tell when totals began, and the damage; each
+/// piece is what a segment holds. All of them are read as a file too.
 pub fn check(data: &[u8]) {
     let _ = archive::read(&data.to_vec().into());
     let Some((plan, content)) = data.split_first_chunk::<8>() else { return };
@@ -49,7 +49,7 @@ pub fn check(data: &[u8]) {
         is_forged: forged % 2 == 1,
     };
     let head = Head { run_time: RunTime((1 << (age % 64)) - 1), tombstone_key: [7; 16] };
-    let segments = segments(content, usize::from(piece).max(1) * 16);
+    let segments = segments(content, usize::from(piece).max(1) * 16, 1 + forged / 2 % 2);
     let whole = archive::write(&head, &segments).concat();
     let (read_head, read) = archive::read(&whole.clone().into()).expect("it was just written");
     assert_eq!((read_head.encode(), &read), (head.encode(), &segments), "right: as written");
@@ -61,16 +61,18 @@ pub fn check(data: &[u8]) {
     let again = archive::write(&head, &snapshot(&mut first, head.run_time)).concat();
     let (head, again) = archive::read(&again.into()).expect("it was just written");
     let mut second = restore(&again, summary, head.run_time).expect("it was just written");
-    assert_eq!(second.lines(Format::Text), first.lines(Format::Text), "right: as first read");
+    for format in Format::ALL {
+        assert_eq!(second.lines(format), first.lines(format), "right: as first read");
+    }
 }
 
 /// All segments, of which a few hold what the input says.
-fn segments(content: &[u8], piece: usize) -> Vec<StoredSegment> {
+fn segments(content: &[u8], piece: usize, version: u8) -> Vec<StoredSegment> {
     let mut segments = EMPTY.with(Clone::clone);
     for content in content.chunks(piece).take(MOST_SEGMENTS) {
         let number = segment_number(content).and_then(Segment::from_number);
         if let Some(segment) = number {
-            segments[segment.get()].bytes = framed(*b"PSGS", content).into();
+            segments[segment.get()].bytes = framed(*b"PSGS", version, content).into();
         }
     }
     segments
@@ -85,7 +87,7 @@ fn damaged(mut file: Vec<u8>, damage: &Damage) -> Vec<u8> {
         let length = length.map_or(0, u64::from_le_bytes);
         let end = usize::try_from(length).ok().and_then(|length| length.checked_add(BEGIN));
         if let Some(index) = end.and_then(|end| file.get(BEGIN + FRAME..end)) {
-            let index = framed(*b"PSGI", index);
+            let index = framed(*b"PSGI", 1, index);
             file[BEGIN..BEGIN + index.len()].copy_from_slice(&index);
         }
     }

@@ -16,15 +16,24 @@ thread_local! {
         RefCell::new([small_limits(), PayloadLimits::default()].map(with_decoder));
 }
 
+/// What is read before tells how a payload is read: byte after byte, or by its
+/// tokens.
+const BEFORE: [&[u8]; 2] = [br#"{"name":"m"}"#, br#"{"name" :"m"}"#];
+
 fn with_decoder(limits: PayloadLimits) -> (PayloadLimits, Decoder) {
     (limits.clone(), Decoder::new(limits))
 }
 
-/// Decodes `payload` under limits that are soon reached, and under the usual.
+/// Decodes `payload` under limits that are soon reached, and under the usual, in
+/// both ways to read one.
 pub fn check(payload: &[u8]) {
     DECODERS.with_borrow_mut(|decoders| {
         for (limits, decoder) in decoders {
-            let verdict = decode(payload, decoder);
+            let [verdict, ragged] = BEFORE.map(|before| {
+                decode(before, decoder).expect("a sample");
+                decode(payload, decoder)
+            });
+            assert_eq!(verdict, ragged, "right: by its tokens");
             assert_eq!(verdict, oracle::decode(payload, limits), "left: the decoder's verdict");
             if begins_as_array(payload) {
                 let verdicts = decode_array(payload, decoder);

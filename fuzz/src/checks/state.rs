@@ -2,12 +2,12 @@
 //! an error or series, and series that came back are the same once they have
 //! been stored again.
 
-use psg_engine::exposition::Format;
-use psg_engine::metric::Moment;
+use psg_engine::format::Format;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::sharding::{Segment, ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
+use psg_engine::timestamp::Moment;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::pipeline::{Pipeline, PipelineSettings};
@@ -15,12 +15,14 @@ use super::pipeline::{Pipeline, PipelineSettings};
 /// When the state is read, by the process' clock.
 const NOW: Moment = Moment(20_000);
 
-/// The first byte chooses the estimator, the second how long gateways have run
-/// with the state; the rest is what a segment holds.
+/// The first byte chooses the estimator and whether the segment tells when totals
+/// began, the second how long gateways have run with the state; the rest is what
+/// the segment holds.
 pub fn check(data: &[u8]) {
-    let _ = Head::decode(&framed(*b"PSGH", data));
-    let [estimator, age, content @ ..] = data else { return };
-    let estimator = match estimator % 2 {
+    let _ = Head::decode(&framed(*b"PSGH", 1, data));
+    let [choice, age, content @ ..] = data else { return };
+    let version = 1 + choice / 2 % 2;
+    let estimator = match choice % 2 {
         0 => Estimator::CkmsTargeted,
         _ => Estimator::CkmsBiased,
     };
@@ -28,16 +30,18 @@ pub fn check(data: &[u8]) {
     let run_time = RunTime((1 << (age % 64)) - 1);
     let number = segment_number(content).and_then(Segment::from_number);
     let segment = number.unwrap_or(Segment::of(0));
-    let stored = StoredSegment { segment, bytes: framed(*b"PSGS", content).into() };
+    let stored = StoredSegment { segment, bytes: framed(*b"PSGS", version, content).into() };
     let Some(mut first) = restore(&[stored], summary, run_time) else { return };
     let again = snapshot(&mut first, run_time);
     let mut second = restore(&again, summary, run_time).expect("it was just written");
-    assert_eq!(second.lines(Format::Text), first.lines(Format::Text), "right: as first read");
+    for format in Format::ALL {
+        assert_eq!(second.lines(format), first.lines(format), "right: as first read");
+    }
 }
 
 /// The content in a frame without a fault.
-pub(super) fn framed(magic: [u8; 4], content: &[u8]) -> Vec<u8> {
-    let head = [magic, [1, 0, 0, 0]].concat();
+pub(super) fn framed(magic: [u8; 4], version: u8, content: &[u8]) -> Vec<u8> {
+    let head = [magic, [version, 0, 0, 0]].concat();
     let checksum = xxh3_64_with_seed(content, xxh3_64(&head));
     [head.as_slice(), &checksum.to_le_bytes(), content].concat()
 }
@@ -57,7 +61,12 @@ pub(super) fn restore(
     summary: SummarySettings,
     run_time: RunTime,
 ) -> Option<Pipeline> {
-    let settings = PipelineSettings { shards: 1, summary, ..PipelineSettings::default() };
+    let settings = PipelineSettings {
+        shards: 1,
+        summary,
+        created_timestamps: true,
+        ..PipelineSettings::default()
+    };
     let mut pipeline = Pipeline::new(&settings);
     pipeline.now = NOW;
     let loading = Loading::new(stored, &pipeline.catalog, ShardCount::new(1)).ok()?;

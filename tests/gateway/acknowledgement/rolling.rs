@@ -1,6 +1,6 @@
 //! Rolling restarts under two real Prometheus servers, with series that are born
 //! now and then: in each server the raw increase of each series is what was
-//! pushed.
+//! pushed. One of them shares the gateway out among two jobs.
 //!
 //! Three restarts, or as many as `PSG_ROLLING_RESTARTS` says.
 
@@ -10,7 +10,7 @@ use std::env;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::chaos::seed;
@@ -95,16 +95,47 @@ fn increases(prometheus: &Prometheus) -> Truth {
     tracks.iter().map(|track| (key(&track.labels), Track::increase(track))).collect()
 }
 
-fn server(edition: &Edition, port: u16, name: &str) -> Prometheus {
-    let mut job = job("gateway", port, INTERVAL);
-    // They have the same address and may be of one version.
-    job["params"] = json!({"server": [name]});
-    Prometheus::with(edition, &json!({"scrape_configs": [job]}))
+/// What a server has of those series, and which of its scrapes failed while the
+/// gateway was there: what it took of these it has thrown away.
+fn told(prometheus: &Prometheus, ids: &[&String]) -> String {
+    let failed: Vec<Track> = prometheus.samples("scrape_duration_seconds[1h]");
+    let up: Vec<Track> = prometheus.samples("up[1h]");
+    let mut said = String::new();
+    for (duration, up) in failed.iter().zip(&up) {
+        let both = duration.samples.iter().zip(&up.samples);
+        // One that is not there refuses at once.
+        let slow = both.filter(|((_, seconds), (_, up))| *up == 0.0 && *seconds > 0.1);
+        let slow: Vec<_> = slow.map(|(duration, _)| duration).collect();
+        said += &format!("{} failed at (after seconds): {slow:?}\n", up.labels["job"]);
+    }
+    for id in ids {
+        let id = id.split(' ').next().unwrap_or_default();
+        for track in
+            prometheus.samples(&format!(r#"{{id="{id}",__name__=~"c_total|h_count"}}[1h]"#))
+        {
+            said += &format!("{:?}: {:?}\n", track.labels, track.samples);
+        }
+    }
+    said
+}
+
+/// They have the same address and are of one version: their queries tell them
+/// apart.
+fn servers(edition: &Edition, port: u16) -> [Prometheus; 2] {
+    let mut whole = job("gateway", port, INTERVAL);
+    whole["params"] = json!({"server": ["a"]});
+    let parts = ["0", "1"].map(|part| {
+        let mut job = job(&format!("part-{part}"), port, INTERVAL);
+        job["params"] = json!({"shard": [part], "of": ["2"]});
+        job
+    });
+    let with = |jobs: &[Value]| Prometheus::with(edition, &json!({"scrape_configs": jobs}));
+    [with(&[whole]), with(&parts)]
 }
 
 fn wait_until_known(prometheus: &Prometheus) {
     wait_for("it to be known", || match prometheus.value("prom_stream_gateway_scrapers") {
-        Some(2.0) => Ok(()),
+        Some(3.0) => Ok(()),
         other => Err(format!("{other:?}")),
     });
 }
@@ -124,7 +155,7 @@ fn over_rolling_restarts_each_server_has_what_was_pushed() {
             born: 0,
         };
         let mut gateway = rolling.start();
-        let servers = ["a", "b"].map(|name| server(edition, rolling.port, name));
+        let servers = servers(edition, rolling.port);
         servers.iter().for_each(wait_until_known);
         for restart in 1..=restarts {
             let count = rolling.random.random_range(0..60);
@@ -146,13 +177,17 @@ fn over_rolling_restarts_each_server_has_what_was_pushed() {
         for _ in 0..2 {
             servers.iter().for_each(Prometheus::wait_for_scrape);
         }
-        for (prometheus, name) in servers.iter().zip(["a", "b"]) {
+        for (prometheus, name) in servers.iter().zip(["of all", "of two parts"]) {
             let found = increases(prometheus);
             let differ =
                 rolling.pushed.iter().filter(|(key, pushed)| found.get(key) != Some(pushed));
             let differ: Vec<_> =
                 differ.map(|(key, pushed)| (key, pushed, found.get(key))).collect();
-            assert!(differ.is_empty(), "server {name}, pushed and found: {differ:?}");
+            assert!(
+                differ.is_empty(),
+                "server {name}, pushed and found: {differ:?}\n{}",
+                told(prometheus, &differ.iter().map(|((_, id), ..)| id).collect::<Vec<_>>())
+            );
             assert_eq!(found.len(), rolling.pushed.len());
         }
         let (elements, born) = (rolling.elements, rolling.born);

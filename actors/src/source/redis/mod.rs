@@ -9,6 +9,7 @@ pub mod decoder;
 mod replies;
 mod schedule;
 mod pace;
+mod popping;
 mod source;
 mod stream;
 mod connect;

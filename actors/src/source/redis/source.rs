@@ -1,28 +1,26 @@
 //! The source of one worker: pops while there is a backlog, waits while there is
 //! none, and hands out every element that a reply brought.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::cmd;
-use tokio::time::{Instant, sleep, timeout};
-
-use super::super::{ErrorKind, Page, QueueSource, Slice, SourceError, Taken};
+use super::super::{Page, QueueSource, Slice, SourceError, Taken};
 use super::Shared;
 use super::decoder::Reply;
 use super::error::{error, io_failed, kind_of_reply, protocol_broken, refused};
 use super::health::Party;
 use super::once::refuse_uncovered;
 use super::pace::{Crew, Pace};
+use super::popping::{Pop, Popping};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
 use crate::doom::End;
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::WorkerMetrics;
-use crate::settings::Endpoint;
 use crate::stop::StopSignal;
+use tokio::time::{Instant, sleep, timeout};
 
 /// The usual size of the read buffer: one read makes one page.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -48,7 +46,7 @@ pub struct RedisSource {
     schedule: Schedule,
     pace: Pace,
     waiter: Waiter,
-    link: Option<Link>,
+    link: Option<Popping>,
     /// Elements of the page in hand.
     elements: Vec<Slice>,
     /// The last reply was not full, or other workers are enough for what is
@@ -60,30 +58,6 @@ pub struct RedisSource {
     connected_before: bool,
     /// It is known that no claimed list is in the way.
     guarded: bool,
-}
-
-/// The popping connection.
-#[derive(Debug)]
-struct Link {
-    replies: ReplyStream,
-    endpoint: Endpoint,
-    in_flight: VecDeque<Pop>,
-    /// The packed request, and the count it was packed for.
-    request: Vec<u8>,
-    request_count: usize,
-    /// Set for servers whose RPOP takes no count: a pop is then that many
-    /// commands.
-    one_by_one: bool,
-}
-
-/// A pop that was asked for.
-#[derive(Debug)]
-struct Pop {
-    asked: usize,
-    found: usize,
-    /// Replies that are still to come.
-    owed: usize,
-    one_by_one: bool,
 }
 
 impl QueueSource for RedisSource {
@@ -173,7 +147,7 @@ impl RedisSource {
         let mut replies =
             ReplyStream::new(connected.stream, BUFFER_BYTES, self.shared.max_element_bytes);
         self.guard(&mut replies).await?;
-        self.link = Some(Link::new(replies, connected.endpoint));
+        self.link = Some(Popping::new(replies, connected.endpoint));
         Ok(())
     }
 
@@ -372,6 +346,7 @@ impl RedisSource {
             | ErrorKind::Timeout
             | ErrorKind::Tls
             | ErrorKind::Auth
+            | ErrorKind::WrongKey
             | ErrorKind::NotPrimary
             | ErrorKind::Protocol
             | ErrorKind::Other => {
@@ -380,37 +355,6 @@ impl RedisSource {
             }
         }
         failure
-    }
-}
-
-impl Link {
-    fn new(replies: ReplyStream, endpoint: Endpoint) -> Self {
-        Self {
-            replies,
-            endpoint,
-            in_flight: VecDeque::new(),
-            request: Vec::new(),
-            request_count: 0,
-            one_by_one: false,
-        }
-    }
-
-    fn pop(&mut self, key: &str, count: usize) {
-        if self.request_count != count {
-            self.request = pack(key, count, self.one_by_one);
-            self.request_count = count;
-        }
-        self.replies.request(&self.request);
-        let owed = if self.one_by_one { count } else { 1 };
-        self.in_flight.push_back(Pop { asked: count, found: 0, owed, one_by_one: self.one_by_one });
-    }
-}
-
-fn pack(key: &str, count: usize, one_by_one: bool) -> Vec<u8> {
-    if one_by_one {
-        cmd("RPOP").arg(key).get_packed_command().repeat(count)
-    } else {
-        cmd("RPOP").arg(key).arg(count).get_packed_command()
     }
 }
 

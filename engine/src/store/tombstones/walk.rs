@@ -7,6 +7,7 @@ use super::{Tombstone, TombstoneId, Tombstones, Total};
 use crate::catalog::FamilyRef;
 use crate::store::changes::NumberSet;
 use crate::store::wheel::Tick;
+use crate::timestamp::UnixTime;
 
 /// How far a walk is.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ struct Departed {
     family: FamilyRef,
     died: Tick,
     total: DepartedTotal,
+    created: Option<UnixTime>,
 }
 
 #[derive(Debug)]
@@ -50,14 +52,14 @@ impl Walk {
 
 impl Departed {
     fn of(tombstone: &Tombstone<'_>) -> Self {
-        let Tombstone { id, family, died, total } = *tombstone;
+        let Tombstone { id, family, died, total, created } = *tombstone;
         let total = match total {
             Total::Counter(total) => DepartedTotal::Counter(total),
             Total::Histogram { sum, counts } => {
                 DepartedTotal::Histogram { sum, counts: counts.into() }
             }
         };
-        Self { id, family: family.another(), died, total }
+        Self { id, family: family.another(), died, total, created }
     }
 
     fn tombstone(&self) -> Tombstone<'_> {
@@ -65,7 +67,8 @@ impl Departed {
             DepartedTotal::Counter(total) => Total::Counter(*total),
             DepartedTotal::Histogram { sum, counts } => Total::Histogram { sum: *sum, counts },
         };
-        Tombstone { id: self.id, family: &self.family, died: self.died, total }
+        let Self { id, family, died, created, .. } = self;
+        Tombstone { id: *id, family, died: *died, total, created: *created }
     }
 }
 

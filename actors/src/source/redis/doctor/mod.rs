@@ -13,11 +13,11 @@ mod queue;
 mod strays;
 mod company;
 
-pub use finding::{Finding, Verdict};
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::once::Keys;
+use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
+pub use finding::{Finding, Verdict};
 
 use visit::Visit;
 
@@ -56,7 +56,7 @@ fn unreachable(cause: &SourceError) -> Finding {
         }
         ErrorKind::Busy => "wait until the server is done with what it says",
         ErrorKind::Protocol => "what listens there is no Redis, or one that expects TLS (ssl=true)",
-        ErrorKind::WrongType | ErrorKind::Other => "see what the server says",
+        ErrorKind::WrongType | ErrorKind::WrongKey | ErrorKind::Other => "see what the server says",
     };
     Finding::fail("redis", cause.to_string(), advice)
 }

@@ -7,7 +7,7 @@ use super::super::error::{kind_of_reply, reply_words};
 use super::super::once::{Keys, uncovered};
 use super::finding::Finding;
 use super::visit::{Visit, unanswered};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 /// How an element begins that a client library has wrapped, and by what.
 const WRAPPINGS: &[(&[u8], &str)] = &[

@@ -1,0 +1,68 @@
+//! Created times: when the totals of series began, by the slot of a series or
+//! the number of a tombstone. A column beside these, which is there only where
+//! such times are shown: else it costs nothing.
+
+use crate::timestamp::UnixTime;
+
+/// Times of a page: 64 KiB of them, which are never copied into a larger one.
+const PAGE: usize = 8192;
+/// Stands for a time that is not known.
+const UNKNOWN: UnixTime = UnixTime::MIN;
+
+/// Created times by number; `None` where none are kept.
+#[derive(Debug, Default)]
+pub(super) struct Created(Option<Vec<Box<[UnixTime]>>>);
+
+impl Created {
+    /// None so far.
+    pub fn new(is_kept: bool) -> Self {
+        Self(is_kept.then(Vec::new))
+    }
+
+    /// Whether any are kept.
+    pub fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The time of a number, where it is known.
+    #[inline]
+    pub fn get(&self, number: u32) -> Option<UnixTime> {
+        let page = self.0.as_ref()?.get(number as usize / PAGE)?;
+        Some(page[number as usize % PAGE]).filter(|time| *time != UNKNOWN)
+    }
+
+    /// From now on the number has that time.
+    pub fn set(&mut self, number: u32, time: Option<UnixTime>) {
+        let Some(pages) = &mut self.0 else { return };
+        let (page, place) = (number as usize / PAGE, number as usize % PAGE);
+        while pages.len() <= page {
+            pages.push(vec![UNKNOWN; PAGE].into());
+        }
+        pages[page][place] = time.unwrap_or(UNKNOWN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_kept_where_they_are_asked_for() {
+        let time = UnixTime::from_micros;
+        let mut none = Created::new(false);
+        none.set(0, Some(time(1)));
+        assert_eq!((none.get(0), none.is_kept()), (None, false));
+
+        let mut created = Created::new(true);
+        let far = 2 * PAGE as u32 + 1;
+        created.set(far, Some(time(5)));
+        created.set(0, Some(time(-7)));
+        assert_eq!(
+            [0, 1, far, far + 1].map(|number| created.get(number)),
+            [Some(time(-7)), None, Some(time(5)), None]
+        );
+        assert_eq!(created.get(u32::MAX), None);
+        created.set(far, None);
+        assert_eq!(created.get(far), None);
+    }
+}
