@@ -11,6 +11,7 @@ use psg_actors::settings::Secret;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
@@ -95,9 +96,13 @@ fn own(certificate: &CertificateDer<'_>) -> Certificate<'static> {
 }
 
 fn client(certificate: &Path, key: &Path) -> Result<ClientCert, String> {
-    let chain: Vec<Certificate<'static>> = certificates(certificate)?.iter().map(own).collect();
-    // Read here, so that a bad file is told before anything is shown.
-    PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;
+    let chain = certificates(certificate)?;
+    // Looked at here, so that a bad file is told before anything is shown, and
+    // since ureq panics over a key that is not the certificate's.
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;
+    CertifiedKey::from_der(chain.clone(), private, &ring::default_provider())
+        .map_err(|error| bad(key, &format!("not the key of {}: {error}", certificate.display())))?;
+    let chain: Vec<Certificate<'static>> = chain.iter().map(own).collect();
     let text = fs::read(key).map_err(|error| bad(key, &error))?;
     let key = PrivateKey::from_pem(&text).map_err(|error| bad(key, &error))?;
     Ok(ClientCert::new_with_certs(&chain, key))

@@ -156,6 +156,8 @@ fn files_that_can_not_be_read_are_said_at_once() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     fs::write(path("empty"), "").expect("the folder can be written");
     let (empty, missing) = (path("empty"), path("missing"));
+    Certificates::create(folder.path(), &["localhost"]);
+    let (other, key) = (path("authority.pem"), path("server.key"));
     for (arguments, why) in [
         (&["--ca-file", &*empty][..], "no certificate in it"),
         (&["--ca-file", &missing], "missing: "),
@@ -167,6 +169,7 @@ fn files_that_can_not_be_read_are_said_at_once() {
         (&["--password-file", &empty], "--user"),
         (&["--certificate-file", &empty], "--key-file"),
         (&["--certificate-file", &empty, "--key-file", &empty], "no certificate in it"),
+        (&["--certificate-file", &other, "--key-file", &key], "server.key: not the key of "),
     ] {
         let finished = GatewayBuilder::bare().arguments(&[&["top"], arguments].concat()).finish();
         assert_ne!(finished.code(), 0, "{arguments:?}");
