@@ -93,7 +93,8 @@ pub fn bash(lines: &str, queue: u16, http: u16) -> (i32, String) {
     bash_in(folder.path(), lines, queue, http)
 }
 
-fn bash_in(folder: &Path, lines: &str, queue: u16, http: u16) -> (i32, String) {
+/// The same, in a folder.
+pub fn bash_in(folder: &Path, lines: &str, queue: u16, http: u16) -> (i32, String) {
     let address = format!("127.0.0.1:{http}");
     let lines = ["localhost:9091", "gateway:9091"]
         .into_iter()

@@ -2,10 +2,11 @@
 //! Prometheus.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::blocks::{Block, pages};
-use super::commands;
+use super::{commands, only};
 use crate::support::programs::{is_there, stdout};
 use crate::support::redis::QUEUE;
 use crate::support::tls::Certificates;
@@ -88,12 +89,35 @@ fn promtool_accepts(what: &str, blocks: &[Block]) {
     }
     for block in blocks {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let client = Certificates::create(folder.path(), &["localhost"]).client("urn:prometheus");
-        fs::write(folder.path().join("client.pem"), client.certificate).expect("written");
-        fs::write(folder.path().join("client.key"), client.key).expect("written");
+        write_certificates(folder.path());
         let file = folder.path().join("block.yml");
         fs::write(&file, &block.text).expect("the folder can be written");
         stdout(Command::new("promtool").args(["check", what]).arg(&file));
+    }
+}
+
+/// What the pages name: those of a server and of a client, each with its
+/// authority, which here is one.
+fn write_certificates(folder: &Path) {
+    let certificates = Certificates::create(folder, &["localhost", "127.0.0.1"]);
+    fs::copy(&certificates.authority, folder.join("clients.pem")).expect("copied");
+    let client = certificates.client("urn:prometheus");
+    fs::write(folder.join("client.pem"), client.certificate).expect("written");
+    fs::write(folder.join("client.key"), client.key).expect("written");
+}
+
+/// Commands get an answer of a gateway that has the one web-config of the pages.
+pub fn secured(blocks: &[Block]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_certificates(folder.path());
+    let file = folder.path().join("web.yml");
+    fs::write(&file, only("web_config", "").text).expect("written");
+    let gateway = GatewayBuilder::connecting("127.0.0.1:1").set("Http__ConfigFile", &file);
+    let gateway = gateway.start_listening();
+    for block in blocks {
+        let (status, said) = commands::bash_in(folder.path(), &block.text, 0, gateway.port());
+        // An answer of the gateway, which without them there is none.
+        assert!(status == 0 && said.contains("series"), "{}: {status} {said}", block.place);
     }
 }
 
@@ -101,8 +125,7 @@ fn promtool_accepts(what: &str, blocks: &[Block]) {
 pub fn web_config(blocks: &[Block]) {
     for block in blocks {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let certificates = Certificates::create(folder.path(), &["localhost"]);
-        fs::copy(&certificates.authority, folder.path().join("clients.pem")).expect("copied");
+        write_certificates(folder.path());
         let file = folder.path().join("web.yml");
         fs::write(&file, &block.text).expect("written");
         let builder = GatewayBuilder::bare().set("Http__ConfigFile", &file);

@@ -49,6 +49,7 @@ tests! {
     prometheus: configurations::prometheus;
     rules: configurations::rules;
     web_config: configurations::web_config;
+    secured: configurations::secured;
     rights: configurations::rights;
     container: deploying::containers;
     compose: deploying::compose;
