@@ -72,11 +72,16 @@ pub fn only(test: &str, argument: &str) -> Block {
     found.remove(0)
 }
 
+/// Those that look at what stands below a block.
+const PRINTING: [&str; 3] = ["look", "shell", "payload"];
+
 #[test]
 fn every_block_is_put_to_a_test() {
     for block in blocks() {
         let is_known = TESTS.contains(&block.test.as_str()) || block.test == "prints";
         assert!(is_known, "{}: no test, or one that there is not:\n{}", block.place, block.text);
+        let is_seen = block.prints.is_none() || PRINTING.contains(&block.test.as_str());
+        assert!(is_seen, "{}: nobody looks at what it prints", block.place);
     }
 }
 
