@@ -52,20 +52,6 @@ need_curl_and_jq() { { has curl && has jq; } || install curl jq; }
 # A C compiler and the linker of Rust are one program.
 need_compiler() { has cc || install gcc libc6-dev; }
 
-# The judge of what we depend on. Built once, in a minute or two; not for release,
-# since it is not in a hurry.
-need_cargo_deny() {
-  has cargo-deny && return
-  say "building cargo-deny"
-  local folder status
-  folder=$(mktemp -d) || return
-  cargo install --quiet --locked --debug --version 0.20.2 cargo-deny \
-    --root "$PWD/.cache" --target-dir "$folder"
-  status=$?
-  rm -r "$folder"
-  return "$status"
-}
-
 # Debian's prometheus is a service and much more; of it, two programs are
 # unpacked. They need nothing else, and fetching them needs no rights.
 need_prometheus() {

@@ -31,7 +31,7 @@ run() {
 }
 said=$(run --version)
 [ "$said" = "prom-stream-gateway $version" ] || fail "expected version $version, came $said"
-grep --quiet 'Usage: prom-stream-gateway' <<<"$(run --help)" || fail "expected help"
+grep --quiet '^Usage: ' <<<"$(run --help)" || fail "expected help"
 
 (exec env -i "Http__ListenAddress=127.0.0.1:$port" Redis__ConnectionString=embedded \
   "Embedded__ListenAddress=127.0.0.1:$queue" \
