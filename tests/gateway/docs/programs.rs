@@ -15,6 +15,15 @@ use crate::support::programs::{is_there, libraries, stdout};
 /// Far more than its time-outs, since it may have to be compiled first.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The time-outs of the programs, and such that a busy machine keeps too: where
+/// there is a Redis, the sample has to come.
+const TIMEOUTS: [[&str; 2]; 4] = [
+    ["6379, 0.2)", "6379, 20)"],
+    ["timeout=0.2", "timeout=20"],
+    ["Timeout: 200", "Timeout: 20000"],
+    ["200*time.Millisecond", "20*time.Second"],
+];
+
 /// Each language's programs do what they say, and don't wait where nobody is.
 pub fn push_and_do_not_wait(blocks: &[Block]) {
     for block in blocks {
@@ -74,7 +83,10 @@ fn run(block: &Block, runtime: &str, command: impl Fn(&Path) -> Command) {
     let rig = Rig::start();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("example").with_extension(&block.language);
-    write(&file, block, rig.redis.port());
+    let patient =
+        TIMEOUTS.iter().fold(block.text.clone(), |text, [short, long]| text.replace(short, long));
+    assert_ne!(patient, block.text, "{}: it has no time-out", block.place);
+    write(&file, &patient, rig.redis.port());
     assert_eq!(stdout(&mut command(&file)), "", "the program has nothing to say");
     let seen = rig.gateway.scrape_after(2);
     assert_eq!(seen.totals(), (2, 0));
@@ -82,7 +94,7 @@ fn run(block: &Block, runtime: &str, command: impl Fn(&Path) -> Command) {
     assert_eq!(seen.value("jobs_total", &labels), Some(1.0));
     assert_eq!(seen.value("job_seconds_sum", &labels[1..]), Some(0.21));
 
-    write(&file, block, free_port());
+    write(&file, &block.text, free_port());
     let started = Instant::now();
     let output = command(&file).output().expect("it has just run");
     let said = [output.stdout, output.stderr].concat();
@@ -91,9 +103,8 @@ fn run(block: &Block, runtime: &str, command: impl Fn(&Path) -> Command) {
     assert!(started.elapsed() < PATIENCE, "it took {:?}", started.elapsed());
 }
 
-/// The program of that block, with Redis on another port.
-fn write(file: &Path, block: &Block, port: u16) {
-    let program = &block.text;
+/// The program, with Redis on another port.
+fn write(file: &Path, program: &str, port: u16) {
     assert!(program.contains("localhost") && program.contains("6379"), "{program}");
     let program = program.replace("localhost", "127.0.0.1").replace("6379", &port.to_string());
     fs::write(file, program).expect("the folder can be written");
