@@ -176,7 +176,10 @@ impl ExposeJob {
         }
         for (family, chunk) in slices.into_iter().rev().filter(|(_, chunk)| !chunk.is_empty()) {
             match self.fragments.last_mut() {
-                Some(last) if Arc::ptr_eq(&last.family, &family) => last.chunks.push(chunk),
+                Some(last) if Arc::ptr_eq(&last.family, &family) => {
+                    last.chunks.push(chunk);
+                    last.has_created |= self.has_created;
+                }
                 _ => {
                     let has_created = self.has_created;
                     self.fragments.push(Fragment { family, chunks: vec![chunk], has_created });

@@ -240,6 +240,32 @@ fn the_start_of_a_series_was_created_when_it_was() {
     }
 }
 
+/// Of a counter that is none beside a gauge no line is left, however much of it
+/// there is and wherever the lines begin.
+#[test]
+fn a_counter_that_is_unknown_tells_none() {
+    let pad = "x".repeat(1000);
+    let series = |from: usize| -> Vec<String> {
+        let sample =
+            |i| format!(r#"{{"name":"x_total","value":1,"labels":{{"s":"{i}","pad":"{pad}"}}}}"#);
+        let gauge = r#"{"type":"gauge","name":"x_created","value":5}"#.to_owned();
+        (from..from + 100).map(sample).chain([gauge]).collect()
+    };
+    let settings = PipelineSettings { shards: 1, ..PipelineSettings::default() };
+    let mut before = pipeline(&settings);
+    before.page(&series(0));
+    let stored = snapshot(&mut before, 1, true);
+    let settings = PipelineSettings { created_timestamps: true, ..settings };
+    let mut pipeline = restored(&settings, &stored, instants(&before).run_time);
+    // Those before them tell nothing.
+    pipeline.page(&series(100));
+    let body = pipeline.exposition(Format::OpenMetrics);
+    let families = parse(&body, Dialect::OpenMetrics).expect("an exposition");
+    let kinds: Vec<_> = families.iter().map(|family| (&*family.name, &*family.type_word)).collect();
+    assert_eq!(kinds, [("x_created", "gauge"), ("x_total", "unknown")]);
+    assert_eq!(families[1].samples.len(), 200);
+}
+
 /// When what is applied again came first is not known, and not made up.
 #[test]
 fn what_is_applied_again_has_none() {
