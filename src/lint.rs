@@ -8,8 +8,11 @@
 //! is a line `file:line:column: reason: detail`, which editors and CI know how
 //! to show.
 
+pub mod linter;
+pub mod lines;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -17,21 +20,14 @@ use std::time::SystemTime;
 use clap::Args;
 use psg_actors::settings::MetricSettings;
 use psg_engine::catalog::Catalog;
-use psg_engine::intake::{Intake, IntakeSettings, Refused};
-use psg_engine::limits::PayloadLimits;
-use psg_engine::reject::{Reason, Reject};
+use psg_engine::intake::IntakeSettings;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
-use psg_engine::store::Store;
-use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
-use psg_engine::wire::Decoder;
 
 use crate::config::Outcome;
 use crate::exit;
-
-/// The only reader there is.
-const READER: ReaderIndex = ReaderIndex(0);
+use linter::{Linter, Payload, Tally};
 
 /// What to lint.
 #[derive(Debug, Args)]
@@ -53,14 +49,15 @@ pub fn run(options: &LintOptions, outcome: &Outcome) -> ExitCode {
     };
     let name = options.file.as_deref().map_or("stdin".into(), |file| file.display().to_string());
     match lint(options.file.as_deref(), settings, &name, &mut io::stdout().lock()) {
-        Ok(Tally { accepted, refused, mismatches }) => {
+        Ok(tally) => {
+            let Tally { accepted, refused, mismatches } = tally;
             eprintln!("{name}: {accepted} samples accepted, {refused} refused");
             if mismatches > 0 {
                 eprintln!(
                     "{name}: {mismatches} samples have another layout than the first one of their name: they are aggregated into that"
                 );
             }
-            if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if tally.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("{name}: {error}");
@@ -72,7 +69,7 @@ pub fn run(options: &LintOptions, outcome: &Outcome) -> ExitCode {
 /// Why one element would be refused, by sample: nothing where it would not be.
 pub fn refusals(settings: &MetricSettings, element: &[u8]) -> Vec<String> {
     let mut printed = Vec::new();
-    let mut linter = Linter::new(settings, "payload", &mut printed);
+    let mut linter = linter(settings, "payload", &mut printed);
     let kept = &element[..element.len().min(settings.payload.max_payload_bytes)];
     let payload = Payload { bytes: kept, line: 1, length: element.len() };
     linter.payload(payload).expect("memory takes all");
@@ -89,161 +86,21 @@ fn lint(
         Some(file) => Box::new(File::open(file)?),
         None => Box::new(io::stdin()),
     };
-    Linter::new(settings, name, out).lint(BufReader::new(input))
+    linter(settings, name, out).lint(BufReader::new(input))
 }
 
-/// What came of the samples.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Tally {
-    accepted: u64,
-    refused: u64,
-    /// Of the accepted ones: those with another layout or other objectives
-    /// than the first one of their name.
-    mismatches: u64,
-}
-
-struct Linter<'a, W> {
-    intake: Intake,
-    store: Store,
-    largest: usize,
-    name: &'a str,
-    out: W,
-    tally: Tally,
-}
-
-/// A payload, and where in the input it begins.
-#[derive(Clone, Copy)]
-struct Payload<'a> {
-    bytes: &'a [u8],
-    line: usize,
-    /// How many bytes it has, where not all of them are here.
-    length: usize,
-}
-
-impl<'a, W: Write> Linter<'a, W> {
-    fn new(settings: &MetricSettings, name: &'a str, out: W) -> Self {
-        let intake = IntakeSettings {
-            payload: settings.payload.clone(),
-            drop_labels: settings.drop_labels.clone(),
-            reader: READER,
-            shards: ShardCount::new(1),
-            cache_series: settings.reader_cache_series,
-            sort_labels: settings.sort_labels,
-            overflow: settings.overflow,
-        };
-        let catalog = Catalog::new(settings.series, settings.summary);
-        Self {
-            intake: Intake::new(intake, catalog),
-            store: Store::default(),
-            largest: settings.payload.max_payload_bytes,
-            name,
-            out,
-            tally: Tally::default(),
-        }
-    }
-
-    fn lint(mut self, mut input: impl BufRead) -> io::Result<Tally> {
-        let mut beginning = Vec::new();
-        (&mut input).take(self.largest as u64 + 1).read_to_end(&mut beginning)?;
-        if beginning.len() <= self.largest && is_document(&beginning) {
-            let length = beginning.len();
-            self.payload(Payload { bytes: &beginning, line: 1, length })?;
-            return Ok(self.tally);
-        }
-        let mut lines = Lines { input: beginning.as_slice().chain(input), largest: self.largest };
-        let mut line = 0;
-        let mut bytes = Vec::new();
-        while let Some(length) = lines.next(&mut bytes)? {
-            line += 1;
-            if !bytes.trim_ascii().is_empty() {
-                self.payload(Payload { bytes: &bytes, line, length })?;
-            }
-        }
-        Ok(self.tally)
-    }
-
-    fn ask_for_unknown(&mut self) {
-        for unknown in self.intake.unknown() {
-            let (keys, asked) = unknown.ask();
-            let answers =
-                keys.into_iter().map(|key| self.store.define(key, READER, Moment(0))).collect();
-            self.intake.answer(asked, answers);
-        }
-    }
-
-    /// Gives the verdict on one payload, as a page of its own.
-    fn payload(&mut self, payload: Payload<'_>) -> io::Result<()> {
-        if payload.length > payload.bytes.len() {
-            let (most, came) = (self.largest, payload.length);
-            let detail = format!("expected at most {most} bytes, came {came}");
-            return self.refuse(payload, 0, &Reject::new(Reason::PayloadTooLarge, detail));
-        }
-        self.intake.begin(now());
-        let mut refused: Vec<(usize, Reject)> = Vec::new();
-        self.intake.route(payload.bytes, |sample, reject| {
-            refused.push((sample.as_ptr() as usize - payload.bytes.as_ptr() as usize, reject));
-        });
-        self.ask_for_unknown();
-        self.intake.fold_refused();
-        self.ask_for_unknown();
-        let outcome = self.intake.finish();
-        let place = |refused: &Refused| refused.part.as_ref().map_or(0, |part| part.start);
-        refused.extend(outcome.refused.into_iter().map(|one| (place(&one), one.reject)));
-        refused.sort_by_key(|(at, _)| *at);
-        for batch in &outcome.batches {
-            self.tally.accepted += batch.values.len() as u64;
-            self.store.apply(batch, Moment(0));
-        }
-        self.tally.mismatches += outcome.layout_mismatches;
-        refused.iter().try_for_each(|(at, reject)| self.refuse(payload, *at, reject))
-    }
-
-    /// Tells of a sample that begins at a byte of its payload.
-    fn refuse(&mut self, payload: Payload<'_>, at: usize, reject: &Reject) -> io::Result<()> {
-        self.tally.refused += 1;
-        let before = &payload.bytes[..at];
-        let line = payload.line + before.iter().filter(|byte| **byte == b'\n').count();
-        let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
-        writeln!(self.out, "{}:{line}:{column}: {reject}", self.name)
-    }
-}
-
-/// Whether all of `bytes` is one JSON document that may hold samples.
-fn is_document(bytes: &[u8]) -> bool {
-    let unbounded = PayloadLimits { max_payload_bytes: usize::MAX, ..PayloadLimits::default() };
-    let mut decoder = Decoder::new(unbounded);
-    let judged = decoder.decode(bytes, now()).map(drop);
-    judged.err().is_none_or(|reject| reject.reason != Reason::InvalidJson)
-}
-
-/// Lines, of which no more is kept than a payload may have bytes.
-struct Lines<R> {
-    input: R,
-    largest: usize,
-}
-
-impl<R: BufRead> Lines<R> {
-    /// Puts the next line into `line`, without its end and no more of it than
-    /// may be; how long it was, or `None` at the end of the input.
-    fn next(&mut self, line: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        line.clear();
-        let mut length = 0;
-        loop {
-            let chunk = self.input.fill_buf()?;
-            if chunk.is_empty() {
-                return Ok((length > 0).then_some(length));
-            }
-            let end = chunk.iter().position(|byte| *byte == b'\n');
-            let part = &chunk[..end.unwrap_or(chunk.len())];
-            line.extend_from_slice(&part[..part.len().min(self.largest + 1 - line.len())]);
-            length += part.len();
-            let used = part.len() + usize::from(end.is_some());
-            self.input.consume(used);
-            if end.is_some() {
-                return Ok(Some(length));
-            }
-        }
-    }
+fn linter<'a, W: Write>(settings: &MetricSettings, name: &'a str, out: W) -> Linter<'a, W> {
+    let intake = IntakeSettings {
+        payload: settings.payload.clone(),
+        drop_labels: settings.drop_labels.clone(),
+        // The only one there is.
+        reader: ReaderIndex(0),
+        shards: ShardCount::new(1),
+        cache_series: settings.reader_cache_series,
+        sort_labels: settings.sort_labels,
+        overflow: settings.overflow,
+    };
+    Linter::new(intake, Catalog::new(settings.series, settings.summary), now, name, out)
 }
 
 fn now() -> UnixTime {
@@ -254,7 +111,7 @@ fn now() -> UnixTime {
 #[cfg(test)]
 mod tests {
     use psg_engine::labels::DropLabels;
-    use psg_engine::limits::SeriesLimits;
+    use psg_engine::limits::{PayloadLimits, SeriesLimits};
     use psg_engine::metric::summary::SummarySettings;
     use psg_engine::store::ExpirySettings;
 
@@ -282,7 +139,7 @@ mod tests {
 
     fn check(input: &str, expected: &[&str], accepted: u64) {
         let mut out = Vec::new();
-        let linter = Linter::new(&settings(), "f", &mut out);
+        let linter = super::linter(&settings(), "f", &mut out);
         let tally = linter.lint(input.as_bytes()).expect("memory can be read");
         let printed = String::from_utf8(out).expect("UTF-8");
         assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{input}");
@@ -325,7 +182,7 @@ mod tests {
     fn samples_meet_those_before_them() {
         let input = "{\"name\":\"a\"}\n{\"name\":\"a\",\"type\":\"gauge\"}";
         let mut out = Vec::new();
-        let tally = Linter::new(&settings(), "f", &mut out).lint(input.as_bytes());
+        let tally = super::linter(&settings(), "f", &mut out).lint(input.as_bytes());
         assert_eq!(tally.expect("memory can be read").refused, 1);
         let printed = String::from_utf8(out).expect("UTF-8");
         assert!(printed.starts_with("f:2:1: type_conflict: "), "{printed}");

@@ -6,6 +6,12 @@ pub mod checks;
 #[path = "../../src/config/mod.rs"]
 mod config;
 
+#[path = "../../src/lint"]
+mod lint {
+    pub mod lines;
+    pub mod linter;
+}
+
 /// Runs the check of that name.
 pub fn run(name: &str, data: &[u8]) {
     let check = checks::CHECKS.iter().find(|check| check.name == name);

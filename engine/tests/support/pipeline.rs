@@ -27,6 +27,7 @@ pub const NOW: u32 = 1_700_000_000;
 #[derive(Debug, Clone)]
 pub struct PipelineSettings {
     pub shards: usize,
+    pub payload: PayloadLimits,
     pub cache_series: usize,
     pub sort_labels: bool,
     pub drop_labels: &'static [&'static str],
@@ -43,6 +44,7 @@ impl Default for PipelineSettings {
     fn default() -> Self {
         Self {
             shards: 2,
+            payload: PayloadLimits::default(),
             cache_series: 1000,
             sort_labels: true,
             limits: SeriesLimits::default(),
@@ -79,7 +81,7 @@ impl Pipeline {
     pub fn new(settings: &PipelineSettings) -> Self {
         let catalog = Catalog::new(settings.limits, settings.summary);
         let intake_settings = IntakeSettings {
-            payload: PayloadLimits::default(),
+            payload: settings.payload.clone(),
             drop_labels: DropLabels::new(settings.drop_labels),
             shards: ShardCount::new(settings.shards),
             cache_series: settings.cache_series,

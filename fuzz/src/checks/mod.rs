@@ -4,12 +4,14 @@
 //! all of `fuzz/corpus/`, so that what was once found stays fixed.
 //!
 //! A check panics where something does not hold. This module stands in two
-//! crates, each of which has the configuration as `crate::config`.
+//! crates, each of which has the configuration as `crate::config` and the linter
+//! in `crate::lint`.
 
 mod appsettings;
 mod archive;
 mod connection;
 mod exposition;
+mod lint;
 mod payload;
 mod requests;
 mod resp;
@@ -40,9 +42,10 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 9] = [
+pub const CHECKS: [Check; 10] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
+    Check { name: "lint", run: lint::check },
     Check { name: "resp", run: resp::check },
     Check { name: "requests", run: requests::check },
     Check { name: "session", run: session::check },

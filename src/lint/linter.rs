@@ -1,0 +1,163 @@
+//! The linter itself: verdicts on the payloads of one input, by the gateway's
+//! own intake, catalog and store on one thread. Settings, files and exit codes
+//! are `src/lint.rs`; the fuzzers and the tests of their corpora come here.
+
+use std::io::{self, BufRead, Read, Write};
+
+use psg_engine::catalog::Catalog;
+use psg_engine::intake::{Intake, IntakeSettings, Refused};
+use psg_engine::limits::PayloadLimits;
+use psg_engine::reject::{Reason, Reject};
+use psg_engine::series::ReaderIndex;
+use psg_engine::store::Store;
+use psg_engine::timestamp::Moment;
+use psg_engine::timestamp::UnixTime;
+use psg_engine::wire::Decoder;
+
+use super::lines::Lines;
+
+/// What came of the samples.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Samples that would be taken.
+    pub accepted: u64,
+    /// Samples that would not.
+    pub refused: u64,
+    /// Of the accepted ones: those with another layout or other objectives
+    /// than the first one of their name.
+    pub mismatches: u64,
+}
+
+impl Tally {
+    /// Whether nothing was refused, which is what the exit status says.
+    pub fn is_clean(&self) -> bool {
+        self.refused == 0
+    }
+}
+
+/// Gives verdicts on payloads, which it takes for those of one gateway.
+pub struct Linter<'a, W> {
+    intake: Intake,
+    store: Store,
+    largest: usize,
+    reader: ReaderIndex,
+    clock: fn() -> UnixTime,
+    name: &'a str,
+    out: W,
+    tally: Tally,
+}
+
+/// A payload, and where in the input it begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    /// The bytes that are here.
+    pub bytes: &'a [u8],
+    /// The number of its first line.
+    pub line: usize,
+    /// How many bytes it has, where not all of them are here.
+    pub length: usize,
+}
+
+impl<'a, W: Write> Linter<'a, W> {
+    /// A linter for an intake with one shard. It prints refusals to `out`, as
+    /// of a file `name`; `clock` tells when a payload is taken.
+    pub fn new(
+        settings: IntakeSettings,
+        catalog: Catalog,
+        clock: fn() -> UnixTime,
+        name: &'a str,
+        out: W,
+    ) -> Self {
+        Self {
+            largest: settings.payload.max_payload_bytes,
+            reader: settings.reader,
+            intake: Intake::new(settings, catalog),
+            store: Store::default(),
+            clock,
+            name,
+            out,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Gives the verdicts on all payloads of the input, of which it holds no
+    /// more than the largest payload at a time.
+    pub fn lint(mut self, mut input: impl BufRead) -> io::Result<Tally> {
+        let mut beginning = Vec::new();
+        (&mut input).take(self.largest as u64 + 1).read_to_end(&mut beginning)?;
+        if beginning.len() <= self.largest && is_document(&beginning, (self.clock)()) {
+            let length = beginning.len();
+            self.payload(Payload { bytes: &beginning, line: 1, length })?;
+            return Ok(self.tally);
+        }
+        let mut lines = Lines::new(beginning.as_slice().chain(input), self.largest);
+        let mut line = 0;
+        let mut bytes = Vec::new();
+        while let Some(length) = lines.next(&mut bytes)? {
+            line += 1;
+            if length > self.largest || !is_blank(&bytes) {
+                self.payload(Payload { bytes: &bytes, line, length })?;
+            }
+        }
+        Ok(self.tally)
+    }
+
+    fn ask_for_unknown(&mut self) {
+        for unknown in self.intake.unknown() {
+            let (keys, asked) = unknown.ask();
+            let define = |key| self.store.define(key, self.reader, Moment(0));
+            let answers = keys.into_iter().map(define).collect();
+            self.intake.answer(asked, answers);
+        }
+    }
+
+    /// Gives the verdict on one payload, as a page of its own.
+    pub fn payload(&mut self, payload: Payload<'_>) -> io::Result<()> {
+        if payload.length > payload.bytes.len() {
+            let (most, came) = (self.largest, payload.length);
+            let detail = format!("expected at most {most} bytes, came {came}");
+            return self.refuse(payload, 0, &Reject::new(Reason::PayloadTooLarge, detail));
+        }
+        self.intake.begin((self.clock)());
+        let mut refused: Vec<(usize, Reject)> = Vec::new();
+        self.intake.route(payload.bytes, |sample, reject| {
+            refused.push((sample.as_ptr() as usize - payload.bytes.as_ptr() as usize, reject));
+        });
+        self.ask_for_unknown();
+        self.intake.fold_refused();
+        self.ask_for_unknown();
+        let outcome = self.intake.finish();
+        let place = |refused: &Refused| refused.part.as_ref().map_or(0, |part| part.start);
+        refused.extend(outcome.refused.into_iter().map(|one| (place(&one), one.reject)));
+        refused.sort_by_key(|(at, _)| *at);
+        for batch in &outcome.batches {
+            self.tally.accepted += batch.values.len() as u64;
+            self.store.apply(batch, Moment(0));
+        }
+        self.tally.mismatches += outcome.layout_mismatches;
+        refused.iter().try_for_each(|(at, reject)| self.refuse(payload, *at, reject))
+    }
+
+    /// Tells of a sample that begins at a byte of its payload.
+    fn refuse(&mut self, payload: Payload<'_>, at: usize, reject: &Reject) -> io::Result<()> {
+        self.tally.refused += 1;
+        let before = &payload.bytes[..at];
+        let line = payload.line + before.iter().filter(|byte| **byte == b'\n').count();
+        let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        writeln!(self.out, "{}:{line}:{column}: {reject}", self.name)
+    }
+}
+
+/// Whether there is nothing in a line but what JSON takes for white space, so
+/// that it is no payload.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| b" \t\r".contains(byte))
+}
+
+/// Whether all of `bytes` is one JSON document that may hold samples.
+fn is_document(bytes: &[u8], now: UnixTime) -> bool {
+    let unbounded = PayloadLimits { max_payload_bytes: usize::MAX, ..PayloadLimits::default() };
+    let mut decoder = Decoder::new(unbounded);
+    let judged = decoder.decode(bytes, now).map(drop);
+    judged.err().is_none_or(|reject| reject.reason != Reason::InvalidJson)
+}
