@@ -97,5 +97,6 @@ while (fgets(STDIN) !== false) {
     $wall = hrtime(true);
     $invoke();
     $wall = hrtime(true) - $wall;
-    echo $wall, ' ', cpuNanoseconds() - $cpu, "\n";
+    $cpu = cpuNanoseconds() - $cpu; // before echo, which writes each argument by itself
+    echo "$wall $cpu\n";
 }

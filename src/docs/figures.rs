@@ -59,6 +59,23 @@ impl Tables {
         self.number("Freshness and idling", row, "value", digits)
     }
 
+    /// Of one way of a producer.
+    fn paid(&self, way: &str, column: &str) -> String {
+        self.cell("What a producer pays", way, column).to_owned()
+    }
+
+    /// CPU time in units of one LPUSH.
+    fn paid_ratio(&self, way: &str) -> String {
+        self.paid(way, "CPU, one LPUSH = 1")
+    }
+
+    /// A time, from microseconds to milliseconds.
+    fn paid_ms(&self, way: &str, column: &str, digits: usize) -> String {
+        let cell = self.paid(way, column);
+        let time: f64 = cell.parse().expect("a number");
+        format!("{:.digits$}", time / 1e3)
+    }
+
     /// Seconds that a million counters take.
     fn scrape(&self) -> String {
         let each = self.series("1000000", "gateway, ns per series", 0);
@@ -124,9 +141,46 @@ fn in_tuning(of: &Tables) -> String {
     text
 }
 
+const PHP_POST: &str = "PHP: the same, and POST to a Pushgateway";
+const PHP_PUSH: &str = "PHP: php-redis, one LPUSH";
+
+/// What pushing spares, of the chart above it.
+fn paid_in_the_readme(of: &Tables) -> String {
+    let wall = |way| of.paid_ms(way, "Wall µs, median", 1);
+    let (python_post, python_push) =
+        ("Python: the same, and POST to a Pushgateway", "Python: redis-py, one LPUSH");
+    format!(
+        "To aggregate 20 samples, render them and POST them to a Pushgateway takes a PHP program \
+         {} times the CPU time of one `LPUSH` and {} ms instead of {}, a Python program {} times \
+         and {} ms instead of {}.\n",
+        of.paid_ratio(PHP_POST),
+        wall(PHP_POST),
+        wall(PHP_PUSH),
+        of.paid_ratio(python_post),
+        wall(python_post),
+        wall(python_push),
+    )
+}
+
+fn paid_in_producing(of: &Tables) -> String {
+    let cpu = |way| of.paid_ms(way, "CPU µs, median", 2);
+    format!(
+        "In PHP, one `LPUSH` of 20 samples takes {} ms of CPU with connecting and {} ms over a \
+         connection that is kept; 20 single ones take {} times as much as one, aggregating and \
+         rendering them with PromPHP {} times, and {} times with a POST to a Pushgateway.\n",
+        cpu(PHP_PUSH),
+        cpu("PHP: the same, its connection kept"),
+        of.paid_ratio("PHP: php-redis, 20 LPUSH"),
+        of.paid_ratio("PHP: PromPHP in memory, rendered"),
+        of.paid_ratio(PHP_POST),
+    )
+}
+
 #[test]
 fn figures() {
     let tables = Tables::read();
+    check_section("README.md", "invocation", &paid_in_the_readme(&tables));
+    check_section("docs/produce.md", "invocation", &paid_in_producing(&tables));
     check_section("README.md", "figures", &in_the_readme(&tables));
     check_section("docs/tune.md", "figures", &in_tuning(&tables));
 }
