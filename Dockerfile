@@ -7,14 +7,11 @@
 
 ARG BUILDER_IMAGE=docker.io/library/rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=scratch
-# Where the binary comes from: compiled here, or prebuilt in the context, as
-# scripts/build-image.sh does where there is no registry to get a builder from.
-ARG BINARY=compiled
 
-FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILDER_IMAGE} AS compiled
+# Where there is no registry to get a builder from, scripts/build-image.sh puts a
+# folder with the same /out in the place of this stage.
+FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILDER_IMAGE} AS binary
 ARG TARGETARCH
-# What the binary says of itself in build_info: the source revision.
-ARG PSG_REVISION=unknown
 WORKDIR /build
 
 # clang compiles the C parts (mimalloc, ring) for either platform, against the
@@ -27,19 +24,16 @@ RUN dpkg --add-architecture "${TARGETARCH}" \
     && rm -rf /var/lib/apt/lists/*
 
 COPY . .
+# What the binary says of itself in build_info: the source revision.
+ARG PSG_REVISION=unknown
 RUN --mount=type=cache,id=cargo-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=cargo-target-${TARGETARCH},target=/build/target \
-    scripts/build-static.sh "${TARGETARCH}" /out/prom-stream-gateway
-# A folder for a state file, as an empty volume that is mounted there takes it
-# over: with its owner.
-RUN mkdir -p /out/folders/var/lib/prom-stream-gateway
-
-FROM scratch AS prebuilt
-COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY prom-stream-gateway /out/prom-stream-gateway
-COPY folders /out/folders
-
-FROM ${BINARY} AS binary
+    scripts/build-static.sh "${TARGETARCH}" /out/prom-stream-gateway \
+    && scripts/licences.sh /out/licences.txt
+# And a folder for a state file, as an empty volume that is mounted there takes
+# it over: with its owner.
+RUN scripts/ca-bundle.sh /out/ca-certificates.crt \
+    && mkdir -p /out/folders/var/lib/prom-stream-gateway
 
 FROM ${RUNTIME_IMAGE}
 ARG PSG_REVISION=unknown
@@ -48,7 +42,9 @@ LABEL org.opencontainers.image.title="prom-stream-gateway" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${PSG_REVISION}"
 # For TLS to Redis.
-COPY --from=binary /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=binary /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+# What the licences of its parts ask for.
+COPY --from=binary /out/licences.txt /licences.txt
 COPY --from=binary /out/prom-stream-gateway /prom-stream-gateway
 COPY --from=binary --chown=65532:65532 /out/folders/ /
 # Where appsettings.json is looked for; empty unless one is mounted.

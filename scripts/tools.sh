@@ -46,6 +46,9 @@ need_redis_server() {
   return 1
 }
 
+# What commands of the documentation are piped through.
+need_curl_and_jq() { { has curl && has jq; } || install curl jq; }
+
 # A C compiler and the linker of Rust are one program.
 need_compiler() { has cc || install gcc libc6-dev; }
 

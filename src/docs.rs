@@ -1,9 +1,14 @@
-//! Tables in README.md that come from the code. Each test compares one with
-//! what stands between its markers; with `UPDATE_DOCS=1` it is written there.
+//! Tables in `docs/` that come from the code. Each test compares one with what
+//! stands between its markers; with `UPDATE_DOCS=1` it is written there. And that
+//! the documents name what there is.
 
+mod figures;
+mod links;
+mod names;
 mod places;
+mod shape;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use psg_actors::http::ROUTES;
@@ -13,27 +18,48 @@ use psg_engine::reject::Reason;
 
 use crate::config::document;
 
-/// Tests run in parallel, and each may rewrite its part of the one file.
-static README: Mutex<()> = Mutex::new(());
+/// Tests run in parallel, and each may rewrite its part of the same page.
+static PAGES: Mutex<()> = Mutex::new(());
+
+fn path(page: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(page)
+}
+
+fn read(page: &str) -> String {
+    std::fs::read_to_string(path(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+/// Every document, from the root of the repository: those in the root itself, in
+/// `docs/` and in `deploy/`.
+fn documents() -> Vec<String> {
+    let mut names = Vec::new();
+    for folder in ["", "docs/", "deploy/"] {
+        let entries = std::fs::read_dir(path(folder)).expect("a folder of documents");
+        let files = entries.map(|entry| entry.expect("an entry").file_name());
+        names.extend(files.map(|file| format!("{folder}{}", file.to_string_lossy())));
+    }
+    names.retain(|name| name.ends_with(".md"));
+    names.sort();
+    names
+}
 
 /// Compares the text between `<!-- name:begin -->` and `<!-- name:end -->` in
-/// README.md with `expected`, or writes it there.
+/// a page with `expected`, or writes it there.
 #[track_caller]
-pub fn check_section(name: &str, expected: &str) {
-    let guard = README.lock();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = std::fs::read_to_string(&path).expect("README.md can be read");
+fn check_section(page: &str, name: &str, expected: &str) {
+    let guard = PAGES.lock();
+    let text = read(page);
     let (before, found, after) = split(&text, name);
     if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
         let updated = format!("{before}\n{expected}{after}");
-        std::fs::write(&path, updated).expect("README.md can be written");
+        std::fs::write(path(page), updated).expect("the page can be written");
         return;
     }
     let found = found.trim_start_matches('\n').to_owned();
     drop(guard);
     assert!(
         found == expected,
-        "README.md, section {name}, differs from the code; UPDATE_DOCS=1 rewrites it\n\
+        "{page}, section {name}, differs from the code; UPDATE_DOCS=1 rewrites it\n\
          expected:\n{expected}\ncame:\n{found}"
     );
 }
@@ -43,9 +69,9 @@ pub fn check_section(name: &str, expected: &str) {
 fn split<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
     let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
     let begins = text.find(&begin).map(|at| at + begin.len());
-    let begins = begins.unwrap_or_else(|| panic!("README.md has the marker {begin}"));
+    let begins = begins.unwrap_or_else(|| panic!("there is the marker {begin}"));
     let ends = text[begins..].find(&end).map(|at| begins + at);
-    let ends = ends.unwrap_or_else(|| panic!("README.md has the marker {end} behind {begin}"));
+    let ends = ends.unwrap_or_else(|| panic!("there is the marker {end} behind {begin}"));
     (&text[..begins], &text[begins..ends], &text[ends..])
 }
 
@@ -74,36 +100,35 @@ fn self_metrics_markdown() -> String {
 fn self_metric_row(metric: &SelfMetric) -> String {
     let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
     let (name, kind, labels) = (metric.full_name(), metric.kind.as_str(), labels.join(", "));
-    assert!(!metric.help.contains('|'), "{name}: breaks the README's table");
+    assert!(!metric.help.contains('|'), "{name}: breaks the table");
     format!("| `{name}` | {kind} | {labels} | {} |\n", metric.help)
 }
 
 #[test]
 fn settings() {
-    check_section("settings", &document::table_markdown());
+    check_section("docs/tune.md", "settings", &document::table_markdown());
 }
 
 #[test]
 fn reasons() {
-    check_section("reasons", &reasons_markdown());
+    check_section("docs/debug.md", "reasons", &reasons_markdown());
 }
 
 #[test]
 fn routes() {
-    check_section("routes", &routes_markdown());
+    check_section("docs/debug.md", "routes", &routes_markdown());
 }
 
 #[test]
 fn self_metrics() {
-    check_section("self-metrics", &self_metrics_markdown());
+    check_section("docs/debug.md", "self-metrics", &self_metrics_markdown());
 }
 
-/// The commands that the README gives a right to in the text that begins with
+/// The commands that a page gives a right to in the text that begins with
 /// `beginning` and ends with `end`.
-fn given_behind(beginning: &str, end: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = std::fs::read_to_string(&path).expect("README.md can be read");
-    let begins = text.find(beginning).unwrap_or_else(|| panic!("README.md has {beginning}"));
+fn given_behind(page: &str, beginning: &str, end: &str) -> Vec<String> {
+    let text = read(page);
+    let begins = text.find(beginning).unwrap_or_else(|| panic!("{page} has {beginning}"));
     let part = text[begins..].split(end).next().expect("a split has a first part");
     let words = part.split(|letter: char| letter.is_whitespace() || "'`".contains(letter));
     let mut rules: Vec<String> =
@@ -114,23 +139,28 @@ fn given_behind(beginning: &str, end: &str) -> Vec<String> {
 
 #[test]
 fn rights_are_those_of_the_commands_that_are_sent() {
-    let check = |beginning: &str, end: &str, tables: &[&[Right]]| {
+    let check = |page: &str, beginning: &str, end: &str, tables: &[&[Right]]| {
         let rights = tables.iter().copied().flatten();
         let mut expected: Vec<String> = rights.map(|right| right.rule.to_owned()).collect();
         expected.sort();
         expected.dedup();
-        assert_eq!(given_behind(beginning, end), expected, "{beginning}");
+        assert_eq!(given_behind(page, beginning, end), expected, "{beginning}");
     };
     let queue = "redis-cli ACL SETUSER gateway on '>secret' '~prom-stream-gateway:metric-queue' ";
-    check(&format!("{queue}\\\n"), "\nredis-cli", &[rights::AT_MOST_ONCE]);
+    check("docs/run.md", &format!("{queue}\\\n"), "\nredis-cli", &[rights::AT_MOST_ONCE]);
     let once = format!("{queue}'~{{");
-    check(&once, "```", &[rights::EXACTLY_ONCE, rights::BESIDE]);
-    check("With `+hmget", " on the keys", &[rights::BESIDE]);
-    check("the user needs the rights `", "` on both keys", &[rights::DEAD_LETTERS]);
+    check("docs/guarantee.md", &once, "```", &[rights::EXACTLY_ONCE, rights::BESIDE]);
+    check("docs/run.md", "With `+hmget", " on the keys", &[rights::BESIDE]);
+    check(
+        "docs/debug.md",
+        "the user needs the rights `",
+        "` on both keys",
+        &[rights::DEAD_LETTERS],
+    );
 }
 
 #[test]
-#[should_panic(expected = "README.md has the marker <!-- none:begin -->")]
+#[should_panic(expected = "there is the marker <!-- none:begin -->")]
 fn a_section_without_markers_is_an_error() {
     split("# title\n", "none");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use psg_engine::metric::Moment;
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 
 /// Tells moments since the process started. Copies tell the same.

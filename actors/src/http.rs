@@ -88,7 +88,7 @@ pub struct Route {
     resource: fn(Resource) -> Resource,
 }
 
-/// Every route; the README's table of them comes from here.
+/// Every route; the table in docs/debug.md comes from here.
 pub static ROUTES: &[Route] = &[
     Route {
         path: "/metrics",

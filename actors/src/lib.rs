@@ -5,6 +5,7 @@
 //! ```
 
 pub mod settings;
+pub mod error_kind;
 pub mod source;
 pub mod reader;
 pub mod shard_set;

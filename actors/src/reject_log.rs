@@ -3,8 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use psg_engine::metric::Moment;
 use psg_engine::reject::{Reason, Reject};
+use psg_engine::timestamp::Moment;
 
 const PAUSE_MS: u64 = 10_000;
 const LONGEST_PAYLOAD: usize = 200;

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
 use psg_engine::store::{Audience, Filter, Rendering};
 use tokio::sync::oneshot;
@@ -262,7 +262,8 @@ impl Scraper {
             return Vec::new();
         }
         let ScrapeParts { shards, metrics, created_timestamps, .. } = &self.parts;
-        let mut fragments = metrics.fragments(*format, shards, *created_timestamps);
+        let inboxes: Vec<usize> = shards.waiting().collect();
+        let mut fragments = metrics.fragments(*format, &inboxes, *created_timestamps);
         fragments.retain(|fragment| filter.has_family(&fragment.family));
         fragments
     }

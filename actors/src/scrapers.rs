@@ -11,9 +11,10 @@ mod handover;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use psg_engine::metric::Moment;
 use psg_engine::store::{Awaited, Rendering};
+use psg_engine::timestamp::Moment;
 use tokio::sync::Notify;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Clock;
 
@@ -25,8 +26,9 @@ const FORGOTTEN_AFTER_MS: u64 = 10 * 60 * 1000;
 const MOST: usize = 16;
 /// Complete scrapes that make a scraper known.
 const KNOWN_FROM: u32 = 2;
-/// Letters of a User-Agent and of a query that tell scrapers apart.
-const MOST_LETTERS: usize = 256;
+/// Bytes of a User-Agent and of a query that are kept; of longer ones a hash is
+/// kept instead, for their ends tell scrapers apart too.
+const MOST_BYTES: usize = 256;
 
 /// Who scrapes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -106,8 +108,11 @@ pub struct Receipt {
 impl ScraperId {
     /// Who asks from that address, with that `User-Agent` and query.
     pub fn new(address: IpAddr, user_agent: &str, query: &str) -> Self {
-        let first = |text: &str| text.chars().take(MOST_LETTERS).collect();
-        Self { address: address.to_canonical(), user_agent: first(user_agent), query: first(query) }
+        let kept = |text: &str| match text.len() <= MOST_BYTES {
+            true => text.to_owned(),
+            false => format!("{} bytes {:016x}", text.len(), xxh3_64(text.as_bytes())),
+        };
+        Self { address: address.to_canonical(), user_agent: kept(user_agent), query: kept(query) }
     }
 }
 

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use psg_engine::catalog::{Catalog, Family, Shape};
-use psg_engine::exposition::escape::label_value_of;
-use psg_engine::exposition::{Format, number};
+use psg_engine::catalog::{Catalog, Family};
+use psg_engine::format::escape::label_value_of;
+use psg_engine::format::{Format, number};
 use psg_engine::labels;
+use psg_engine::metric::Shape;
 use psg_engine::store::{Found, FoundSeries, FoundValue, SearchOrder};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};

@@ -17,7 +17,7 @@ use psg_engine::sample::Kind;
 use psg_engine::timestamp::UnixTime;
 
 use crate::dead_letters::DeadLetterMetrics;
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 use checkpoint::CheckpointMetrics;
 use histogram::AtomicHistogram;

@@ -13,9 +13,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use psg_engine::cardinality::LabelValues;
 use psg_engine::catalog::Family;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::merge::Fragment;
-use psg_engine::metric::Moment;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
@@ -24,6 +23,7 @@ use psg_engine::store::{
     Audience, Awaited, Batch, ExposeJob, Filter, Found, Notice, Removed, Rendering, SearchJob,
     SearchOrder, SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
 };
+use psg_engine::timestamp::Moment;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::clock::Clock;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use psg_engine::catalog::Catalog;
-use psg_engine::metric::Moment;
+use psg_engine::timestamp::Moment;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;

@@ -20,15 +20,15 @@ use std::time::{Duration, Instant};
 use corpus::{Corpus, Mix};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use psg_engine::catalog::Catalog;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
-use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
 use psg_engine::store::{Batch, ExposeJob, Store};
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::Decoder;
 

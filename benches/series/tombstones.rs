@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use procfs::process::Process;
 use psg_engine::catalog::{Catalog, FamilyRef};
 use psg_engine::limits::SeriesLimits;
+use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
 use psg_engine::metric::summary::SummarySettings;
-use psg_engine::metric::{Moment, Value};
 use psg_engine::sample::{Kind, Labels, Sample};
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::{
     Sweep, Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
 };
+use psg_engine::timestamp::Moment;
 
 use crate::support::Failure;
 

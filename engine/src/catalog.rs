@@ -18,14 +18,15 @@ use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::limits::SeriesLimits;
+use crate::metric::Shape;
 use crate::metric::histogram::BucketLayout;
 use crate::metric::summary::{SummaryPlan, SummarySettings};
 use crate::name::RESERVED_PREFIX;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
+use crate::sharding::name_hash;
 
 mod admission;
 mod layout;
@@ -85,30 +86,6 @@ struct Counts {
     layout_mismatches: AtomicU64,
     /// The last of these layouts that was parsed.
     other_layout: Mutex<Option<Layout>>,
-}
-
-/// What the series of a family are made of.
-#[derive(Debug, PartialEq)]
-pub enum Shape {
-    /// A number that rises.
-    Counter,
-    /// A number that is set.
-    Gauge,
-    /// Counts for these buckets.
-    Histogram(BucketLayout),
-    /// Quantiles for these objectives.
-    Summary(SummaryPlan),
-}
-
-impl Shape {
-    /// How many buckets a histogram has, `+Inf` included; `None` for other
-    /// types.
-    pub fn buckets(&self) -> Option<usize> {
-        match self {
-            Shape::Histogram(layout) => Some(layout.bounds().len() + 1),
-            Shape::Counter | Shape::Gauge | Shape::Summary(_) => None,
-        }
-    }
 }
 
 /// A counted reference: the family stays in the catalog while one exists.
@@ -275,7 +252,7 @@ impl Family {
         Self {
             uid: 0,
             name: name.into(),
-            name_hash: xxh3_64(name.as_bytes()),
+            name_hash: name_hash(name),
             help: help.into(),
             shape,
             home: Weak::new(),

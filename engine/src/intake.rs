@@ -312,10 +312,10 @@ fn refusal(reason: Reason) -> Reject {
 mod tests {
     use super::*;
     use crate::limits::SeriesLimits;
-    use crate::metric::Moment;
     use crate::metric::summary::SummarySettings;
     use crate::sample::{Kind, Labels};
     use crate::store::Store;
+    use crate::timestamp::Moment;
 
     /// Routes one payload as a page of its own; whether it was recognised.
     fn route(intake: &mut Intake, store: &mut Store, payload: &str) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use memchr::{memchr, memchr2, memchr2_iter};
 
-use crate::exposition::escape;
+use crate::format::escape;
 use crate::sample::Labels;
 
 /// The names of labels that are taken off every sample before it is judged.

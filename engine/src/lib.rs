@@ -10,6 +10,8 @@
 pub mod limits;
 pub mod reject;
 pub mod timestamp;
+pub mod format;
+mod text;
 pub mod sample;
 pub mod wire;
 pub mod name;
@@ -19,6 +21,7 @@ pub mod catalog;
 pub mod series;
 pub mod sharding;
 pub mod intake;
+mod record;
 pub mod metric;
 pub mod state;
 pub mod store;

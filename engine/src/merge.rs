@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use crate::catalog::Family;
 use crate::exposition::families::Families;
-use crate::exposition::{Format, header};
+use crate::exposition::header;
+use crate::format::Format;
 
 /// Chunks below this size are copied together; larger ones pass as they are.
 const SMALL_CHUNK: usize = 4 * 1024;
@@ -151,7 +152,7 @@ fn without(chunk: &[u8], name: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Shape;
+    use crate::metric::Shape;
 
     fn fragment(family: &Arc<Family>, chunks: &[&str]) -> Fragment {
         let chunks = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk.as_bytes())).collect();

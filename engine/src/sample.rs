@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use crate::text::{LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
-use crate::wire::text::{LabelText, Texts};
 
 /// The four metric types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

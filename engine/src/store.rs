@@ -8,18 +8,17 @@
 //! reference the slot is free.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-use crate::catalog::{Admission, Family, FamilyRef};
-use crate::metric::{Moment, Value};
-use crate::reject::Reason;
+use crate::catalog::{Admission, FamilyRef};
+use crate::metric::Value;
 use crate::sample::Kind;
-use crate::series::{Generation, Handle, ReaderIndex, Readers, SeriesKey, Slot};
-use crate::sharding::{SEGMENTS, Segment, ShardIndex};
+use crate::series::{Generation, ReaderIndex, Readers, Slot};
+use crate::sharding::{Segment, ShardIndex};
+use crate::timestamp::Moment;
 use crate::timestamp::{Stamp, Ttl, UnixTime};
 
 mod births;
@@ -33,6 +32,7 @@ mod listing;
 mod remove;
 mod restore;
 mod search;
+mod slots;
 mod snapshot;
 mod survey;
 mod tombstones;
@@ -60,6 +60,7 @@ use created::Created;
 use expire::OwnTtls;
 use holders::Told;
 use listing::{Listings, Position};
+use slots::Indexed;
 use wheel::{Mark, Wheel};
 
 /// Label texts that are printed as they were sent.
@@ -142,14 +143,6 @@ struct Traits(u8);
 
 const _: () = assert!(size_of::<Option<Series>>() == 64);
 
-/// A series in the index. With its hash, so that a table which grows does not
-/// visit every series.
-#[derive(Debug, Clone, Copy)]
-struct Indexed {
-    slot: Slot,
-    hash: u32,
-}
-
 /// What a reader sends a shard: values for slots that it holds, in the order
 /// in which they were taken, then the slots that it holds no longer.
 #[derive(Debug, Default)]
@@ -184,49 +177,6 @@ impl Store {
         let tombstones = Tombstones::new(tombstones, shard).with_created(created_timestamps);
         let created = Created::new(created_timestamps);
         Self { expiry, tombstones, empty_instance, created, ..Self::default() }
-    }
-
-    /// A handle on a series, which `reader` then holds; or which limit refuses
-    /// a new one.
-    pub fn define(
-        &mut self,
-        key: SeriesKey,
-        reader: ReaderIndex,
-        now: Moment,
-    ) -> Result<Handle, Reason> {
-        let index_hash = self.index_hash(&key.family, &key.labels, Segment::of(key.hash));
-        if let Some(slot) = self.find(index_hash, &key.family, &key.labels) {
-            let series = self.series_mut(slot);
-            series.holders.insert(reader);
-            return Ok(Handle { slot, generation: series.generation });
-        }
-        let SeriesKey { family, labels, display, hash: _, admission } = key;
-        match admission {
-            Admission::Counted => family.reserve_place()?,
-            Admission::Overflow if family.live_series() > 0 => {}
-            Admission::Overflow => return Err(Reason::SeriesLimit),
-        }
-        self.generation.0 = self.generation.0.wrapping_add(1);
-        let generation = self.generation;
-        let slot = self.insert(Series {
-            family,
-            labels,
-            value: Value::NONE,
-            holders: Readers::one(reader),
-            index_hash,
-            touched: Tick::at(now),
-            position: Position::HIDDEN,
-            generation,
-            admission,
-            mark: Mark::default(),
-            traits: Traits::default(),
-        });
-        self.display.extend(display.map(|text| (slot, text)));
-        if self.series_mut(slot).family.is_retired() {
-            // The question was on its way when the family went.
-            self.tell_holders(slot);
-        }
-        Ok(Handle { slot, generation })
     }
 
     /// Applies a batch.
@@ -279,7 +229,7 @@ impl Store {
             series = held(&mut self.slots, slot);
         }
         series.touched = Tick::at(now);
-        series.value.apply(value, stamp, series.family.family(), now);
+        series.value.apply(value, stamp, series.family.shape(), now);
     }
 
     /// Shown series of each type, indexed by `kind as usize`.
@@ -291,41 +241,6 @@ impl Store {
     /// no value to yet, and those that expired and that readers still hold.
     pub fn defined(&self) -> usize {
         self.slots.len() - self.free.len()
-    }
-
-    /// A hash of this process' own, and in its low bits the segment, so that
-    /// this has a place in the series' cache line.
-    fn index_hash(&self, family: &Family, labels: &str, segment: Segment) -> u32 {
-        let hash = self.hasher.hash_one((family.uid(), labels)) as u32;
-        hash / SEGMENTS as u32 * SEGMENTS as u32 + segment.get() as u32
-    }
-
-    fn find(&self, index_hash: u32, family: &Family, labels: &str) -> Option<Slot> {
-        let same = |found: &Indexed| {
-            found.hash == index_hash
-                && self.slots[found.slot.0 as usize].as_ref().is_some_and(|series| {
-                    series.family.uid() == family.uid() && *series.labels == *labels
-                })
-        };
-        self.index.find(spread(index_hash), same).map(|found| found.slot)
-    }
-
-    fn insert(&mut self, series: Series) -> Slot {
-        let index_hash = series.index_hash;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot.0 as usize] = Some(series);
-                slot
-            }
-            None => {
-                self.slots.push(Some(series));
-                Slot((self.slots.len() - 1) as u32)
-            }
-        };
-        let indexed = Indexed { slot, hash: index_hash };
-        self.index.insert_unique(spread(index_hash), indexed, |other| spread(other.hash));
-        self.changes.slot_filled(slot);
-        slot
     }
 
     /// Shows a hidden series, at its first value or at the first one after it
@@ -347,37 +262,12 @@ impl Store {
         };
         self.created.set(slot.0, created);
         series.traits.set_new(self.births.note(slot, family, old.as_ref(), now));
-        series.value = old.unwrap_or_else(|| Value::new(family, now));
+        series.value = old.unwrap_or_else(|| Value::new(family.shape(), now));
         series.position = self.listings.insert(family, slot);
         self.shown[family.kind() as usize] += 1;
         series.touched = tick;
         self.watch(slot, tick);
         true
-    }
-
-    fn forget(&mut self, slot: Slot, reader: ReaderIndex) {
-        self.told.forget(slot, reader);
-        self.series_mut(slot).holders.remove(reader);
-        self.free_if_unused(slot);
-    }
-
-    /// Frees the slot of a series that is not shown and that nobody holds; its
-    /// place and its reference to the family go with it.
-    fn free_if_unused(&mut self, slot: Slot) {
-        let series = self.series_mut(slot);
-        if !series.is_hidden() || !series.holders.is_empty() || self.told.is_held(slot) {
-            return;
-        }
-        let Some(series) = self.slots[slot.0 as usize].take() else { return };
-        let is_it = |found: &Indexed| found.slot == slot;
-        if let Ok(entry) = self.index.find_entry(spread(series.index_hash), is_it) {
-            entry.remove();
-        }
-        if series.traits.has_own_ttl() {
-            self.own_ttl.remove(&slot);
-        }
-        self.display.remove(&slot);
-        self.free.push(slot);
     }
 
     fn series_mut(&mut self, slot: Slot) -> &mut Series {
@@ -435,9 +325,4 @@ impl Drop for Series {
 #[inline]
 fn held(slots: &mut [Option<Series>], slot: Slot) -> &mut Series {
     slots[slot.0 as usize].as_mut().expect("a slot that is held is in use")
-}
-
-/// A table wants hashes that differ in all their bits.
-fn spread(index_hash: u32) -> u64 {
-    u64::from(index_hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+/// A point on the monotonic clock: milliseconds since the process started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment(pub u64);
+
 /// Timestamps above this are in milliseconds; as seconds it is the year 5138.
 const LARGEST_IN_SECONDS: f64 = 1e11;
 const MICROS_PER_SECOND: f64 = 1e6;

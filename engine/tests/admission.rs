@@ -15,17 +15,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use psg_engine::catalog::Catalog;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
-use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{Batch, ExposeJob, Store};
+use psg_engine::timestamp::Moment;
 
 use support::exposition_parser::{Dialect, ParsedSample, parse};
 

@@ -4,7 +4,7 @@
 mod support;
 
 use proptest::prelude::*;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::reject::Reason;
 

@@ -2,10 +2,10 @@
 
 mod support;
 
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::limits::SeriesLimits;
-use psg_engine::metric::Moment;
 use psg_engine::store::ExpirySettings;
+use psg_engine::timestamp::Moment;
 
 use support::pipeline::{Pipeline, PipelineSettings};
 

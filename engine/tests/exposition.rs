@@ -11,12 +11,14 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::exposition::{Format, escape, series};
+use psg_engine::exposition::series;
+use psg_engine::format::{Format, escape};
 use psg_engine::limits::SeriesLimits;
 use psg_engine::merge::{Fragment, merge};
+use psg_engine::metric::Value;
 use psg_engine::metric::summary::SummarySettings;
-use psg_engine::metric::{Moment, Value};
 use psg_engine::sample::{Kind, Labels, Sample};
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::{Stamp, UnixTime};
 use support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
 
@@ -99,8 +101,8 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
     };
     let family = catalog.claim(&sample).expect("a valid family").family().clone();
     let value_of = |series: &DraftSeries| {
-        let mut value = Value::new(&family, NOW);
-        series.values.iter().for_each(|sample| value.apply(*sample, UNTOLD, &family, NOW));
+        let mut value = Value::new(family.shape(), NOW);
+        series.values.iter().for_each(|sample| value.apply(*sample, UNTOLD, family.shape(), NOW));
         value
     };
     let series = draft.series.iter().map(|series| (series.clone(), value_of(series))).collect();

@@ -2,7 +2,7 @@
 
 mod support;
 
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::reject::Reason;
 

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use psg_engine::catalog::Family;
-use psg_engine::metric::Moment;
 use psg_engine::store::{ExpirySettings, Found, FoundValue, SearchJob, SearchOrder};
+use psg_engine::timestamp::Moment;
 
 use support::pipeline::{Pipeline, PipelineSettings};
 

@@ -1,4 +1,4 @@
-//! The table of settings as text: for `--help` and for the README.
+//! The table of settings as text: for `--help` and for docs/tune.md.
 
 use std::fmt::Write;
 
@@ -30,7 +30,7 @@ pub fn help() -> String {
     text
 }
 
-/// The settings as a Markdown table for the README, fallbacks below it.
+/// The settings as a Markdown table for docs/tune.md, fallbacks below it.
 #[cfg(test)]
 pub fn table_markdown() -> String {
     let mut text = String::from("| Setting | Default | Meaning |\n| --- | --- | --- |\n");

@@ -1,5 +1,5 @@
-//! The one table of settings. Validation, `--help`, `check-config` and the
-//! README all come from it; a setting's doc comment is its help text.
+//! The one table of settings. Validation, `--help`, `check-config` and
+//! docs/tune.md all come from it; a setting's doc comment is its help text.
 
 use psg_engine::metric::summary::SummarySettings;
 
@@ -299,7 +299,11 @@ mod tests {
                 "{}",
                 setting.name
             );
-            assert!(!setting.help.contains('|'), "{}: breaks the README's table", setting.name);
+            assert!(
+                !setting.help.contains('|'),
+                "{}: breaks the table of docs/tune.md",
+                setting.name
+            );
         }
     }
 }

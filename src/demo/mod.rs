@@ -17,7 +17,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::logging;
 use crate::stop::Stop;
-use crate::view::{Manner, Scene, can_draw, show};
+use crate::view::{Manner, Scene, Way, can_draw, show};
 use journal::Journal;
 use stage::Stage;
 
@@ -78,7 +78,8 @@ fn try_run(options: &DemoOptions, is_plain: bool) -> Result<(), String> {
     let scene = scene(stage.http, stage.queue);
     let end = options.seconds.map(|seconds| started + Duration::from_secs(seconds));
     let manner = Manner { plain: is_plain, with_excerpt: true, end };
-    let shown = show(scene, manner, &stop).map_err(|error| format!("the view: {error}"));
+    let shown =
+        show(scene, Way::plain(), manner, &stop).map_err(|error| format!("the view: {error}"));
     // For those who still look at the gateway.
     stop.set();
     stage.close().and(shown)

@@ -15,7 +15,7 @@ const CODE: [&str; 6] = ["src", "actors", "engine", "tests", "benches", "fuzz"];
 const MANIFESTS: [&str; 4] =
     ["Cargo.toml", "actors/Cargo.toml", "engine/Cargo.toml", "fuzz/Cargo.toml"];
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -31,7 +31,7 @@ fn quoted(document: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Every Rust file, from the root of the repository.
-fn rust_files() -> Vec<PathBuf> {
+pub(super) fn rust_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> = CODE.map(PathBuf::from).into();
     while let Some(folder) = folders.pop() {

@@ -7,10 +7,10 @@ use std::io::{self, BufRead, Read, Write};
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::limits::PayloadLimits;
-use psg_engine::metric::Moment;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
 use psg_engine::store::Store;
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::Decoder;
 

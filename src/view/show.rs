@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::scene::Scene;
 use super::terminal::{Screen, Wish};
 use super::watch::{Look, watch};
+use super::way::Way;
 use super::{lines, terminal};
 use crate::stop::Stop;
 
@@ -24,10 +25,10 @@ pub struct Manner {
     pub end: Option<Instant>,
 }
 
-/// Shows the gateway of `scene` until `stop` is set, the time is over or, on a
+/// Shows the gateway of `scene`, asked that way, until `stop` is set, the time is over or, on a
 /// terminal, somebody quits.
-pub fn show(scene: Scene, manner: Manner, stop: &Stop) -> io::Result<()> {
-    let looks = watch(&scene.url, manner.with_excerpt, stop)?;
+pub fn show(scene: Scene, way: Way, manner: Manner, stop: &Stop) -> io::Result<()> {
+    let looks = watch(&scene.url, way, manner.with_excerpt, stop)?;
     let is_over = || stop.is_set() || manner.end.is_some_and(|end| Instant::now() >= end);
     if manner.plain || !terminal::can_draw() {
         return match print(scene, &looks, is_over) {

@@ -6,15 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use psg_actors::status::model::{self, Status};
-use ureq::Agent;
 
 use super::excerpt::Excerpt;
+use super::way::Way;
 use crate::stop::Stop;
 
 const PERIOD: Duration = Duration::from_secs(1);
-
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest status that is read: far more than there is.
 const LARGEST_STATUS: u64 = 16 << 20;
@@ -30,14 +27,11 @@ pub struct Look {
 
 /// Looks at the gateway at `url` from now on until `stop` is set or the receiver
 /// is dropped.
-pub fn watch(url: &str, with_excerpt: bool, stop: &Stop) -> io::Result<Receiver<Look>> {
+pub fn watch(url: &str, way: Way, with_excerpt: bool, stop: &Stop) -> io::Result<Receiver<Look>> {
     // Nobody is served by looks that wait.
     let (sender, looks) = sync_channel(1);
-    let mut watcher = Watcher {
-        agent: agent(),
-        url: url.to_owned(),
-        excerpt: with_excerpt.then(Excerpt::default),
-    };
+    let mut watcher =
+        Watcher { way, url: url.to_owned(), excerpt: with_excerpt.then(Excerpt::default) };
     let stop = stop.clone();
     thread::Builder::new().name("watch".into()).spawn(move || {
         let mut next = Instant::now();
@@ -52,13 +46,9 @@ pub fn watch(url: &str, with_excerpt: bool, stop: &Stop) -> io::Result<Receiver<
 }
 
 struct Watcher {
-    agent: Agent,
+    way: Way,
     url: String,
     excerpt: Option<Excerpt>,
-}
-
-fn agent() -> Agent {
-    Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into()
 }
 
 impl Watcher {
@@ -70,8 +60,8 @@ impl Watcher {
 
     fn status(&self) -> Result<Status, String> {
         let url = format!("{}{}", self.url, model::PATH);
-        let mut answer = self.agent.get(&url).call().map_err(|error| format!("{url}: {error}"))?;
-        let text = answer.body_mut().with_config().limit(LARGEST_STATUS).read_to_string();
+        let mut answer = self.way.get(&url)?;
+        let text = answer.with_config().limit(LARGEST_STATUS).read_to_string();
         let text = text.map_err(|error| format!("{url}: {error}"))?;
         serde_json::from_str(&text)
             .map_err(|error| format!("{url}: expected a gateway's status ({error})"))
@@ -80,7 +70,7 @@ impl Watcher {
     /// An excerpt is a nicety: where it can't be had, the last one stays.
     fn pick(&mut self) -> Option<Vec<String>> {
         let excerpt = self.excerpt.as_mut()?;
-        let mut answer = self.agent.get(format!("{}/metrics", self.url)).call().ok()?;
-        excerpt.pick(BufReader::new(answer.body_mut().as_reader())).ok()
+        let mut answer = self.way.get(&format!("{}/metrics", self.url)).ok()?;
+        excerpt.pick(BufReader::new(answer.as_reader())).ok()
     }
 }

@@ -149,3 +149,11 @@ fn load_pushes_samples_that_show() {
 fn run(arguments: &[&str]) -> Finished {
     GatewayBuilder::bare().arguments(arguments).finish()
 }
+
+#[test]
+fn a_command_line_that_cannot_be_read_ends_with_1() {
+    for wrong in [&["--nonsense"][..], &["chek"], &["top", "--seconds", "soon"]] {
+        let finished = GatewayBuilder::bare().arguments(wrong).finish();
+        assert_eq!(finished.code(), 1, "{wrong:?}: {}", finished.output());
+    }
+}

@@ -1,5 +1,7 @@
 //! The empty `instance` label, in both formats.
 
+use serde_json::Value;
+
 use crate::support::{Exposition, Rig};
 
 const SAMPLES: [&str; 5] = [
@@ -61,6 +63,18 @@ fn shown_with(delivery: &str) {
     assert_eq!(openmetrics.value("c_total", &labels), Some(1.0));
     let own = openmetrics.samples("prom_stream_gateway_redis_up").next().expect("it is there");
     assert_eq!(own.label("instance"), None, "the gateway's own metrics have no other instance");
+    // So does the search, and it finds series by it.
+    let found = |query: &str| {
+        let text = rig.gateway.must_get(&format!("/api/v1/series?{query}"), &[]).text();
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let series = answer["series"].as_array().expect("a list");
+        let mut labels: Vec<String> = series.iter().map(|one| one["labels"].to_string()).collect();
+        labels.sort_unstable();
+        labels
+    };
+    let empty = [r#"{"app":"x","instance":"","zone":"a"}"#, r#"{"instance":""}"#];
+    assert_eq!(found("name=c_total&labels=instance%3D%22%22"), empty);
+    assert_eq!(found("name=c_total"), [empty[0], empty[1], r#"{"instance":"web-1"}"#]);
 }
 
 #[test]

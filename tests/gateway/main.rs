@@ -58,4 +58,4 @@ mod page;
 mod demo;
 mod top;
 
-mod readme;
+mod docs;

@@ -30,6 +30,31 @@ fn everything_but_a_browser_gets_ok_byte_for_byte() {
     }
 }
 
+/// The policy of a web-config is for what has none of its own: under it the page
+/// might not run, or might do more.
+#[test]
+fn the_page_keeps_its_policy_beside_that_of_a_web_config() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("web.yml");
+    let text = "http_server_config: {headers: {Content-Security-Policy: \"default-src *\"}}";
+    std::fs::write(&file, text).expect("written");
+    let with = GatewayBuilder::connecting("127.0.0.1:1").set("Http__ConfigFile", &file);
+    let (with, without) =
+        (with.start_unready(), GatewayBuilder::connecting("127.0.0.1:1").start_unready());
+    let policy = |gateway: &Gateway, path: &str, headers: &[(&str, &str)]| {
+        let reply = gateway.must_get(path, headers);
+        let all = reply.headers.iter().filter(|(name, _)| name == "content-security-policy");
+        all.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    let own = policy(&without, "/", &[CHROMIUM]);
+    assert_eq!(own.len(), 1);
+    assert_eq!(policy(&with, "/", &[CHROMIUM]), own);
+    for path in ["/", "/metrics", "/api/v1/status", "/nothing"] {
+        assert_eq!(policy(&with, path, &[]), ["default-src *"], "{path}");
+        assert_eq!(policy(&without, path, &[]), [""; 0], "{path}");
+    }
+}
+
 #[test]
 fn a_browser_gets_a_page_that_is_allowed_nothing_else() {
     let gateway = GatewayBuilder::connecting("127.0.0.1:1").start_unready();

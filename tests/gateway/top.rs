@@ -1,7 +1,10 @@
 //! `top`: the live view of a gateway that runs elsewhere.
 
+use std::fs;
+
 use crate::support::process::free_port;
 use crate::support::terminal::Terminal;
+use crate::support::tls::Certificates;
 use crate::support::{Finished, GatewayBuilder, Rig};
 
 fn rig() -> Rig {
@@ -81,4 +84,95 @@ fn what_is_no_gateway_is_said() {
     let refused = GatewayBuilder::bare().arguments(&["top", "redis://localhost"]).finish();
     assert_eq!(refused.code(), 1, "{}", refused.output());
     assert!(refused.output().contains("expected http://host:port"), "{}", refused.output());
+}
+
+/// TLS, a client certificate and a password, as a web-config asks for them.
+#[test]
+fn a_gateway_with_a_web_config_is_watched_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let certificates = Certificates::create(folder.path(), &["localhost"]);
+    let client = certificates.client("spiffe://test/top");
+    let hash = bcrypt::hash("hunter2", 4).expect("a hash");
+    for (name, text) in [
+        ("client.pem", client.certificate.as_str()),
+        ("client.key", client.key.as_str()),
+        ("password", "hunter2\n"),
+        ("wrong", "hunter3\n"),
+        (
+            "web.yml",
+            &format!(
+                "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  \
+                 client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: authority.pem\n\
+                 basic_auth_users: {{ann: {hash}}}\n"
+            ),
+        ),
+    ] {
+        fs::write(path(name), text).expect("the folder can be written");
+    }
+    let gateway = GatewayBuilder::connecting("127.0.0.1:1")
+        .set("Http__ConfigFile", path("web.yml"))
+        .start_listening();
+    let url = format!("https://localhost:{}", gateway.port());
+    let top = |arguments: &[&str]| {
+        let all = [&["top", &url, "--seconds", "2"], arguments].concat();
+        let builder = GatewayBuilder::bare().set("PROM_STREAM_GATEWAY_PASSWORD", "hunter2");
+        let finished = builder.arguments(&all).finish();
+        let said = finished.output();
+        assert!(!said.contains("hunter"), "a password is shown: {said}");
+        (finished.code(), said)
+    };
+    let (authority, certificate) = (path("authority.pem"), path("client.pem"));
+    let (key, password, wrong) = (path("client.key"), path("password"), path("wrong"));
+    let identity = ["--certificate-file", &certificate, "--key-file", &key];
+    let with = |more: &[&str]| top(&[&identity, more].concat());
+    let believed = ["--ca-file", &*authority];
+    for more in [
+        [&believed[..], &["--user", "ann"]].concat(),
+        [&believed[..], &["--user", "ann", "--password-file", &password]].concat(),
+        vec!["--insecure", "--user", "ann"],
+    ] {
+        let (code, said) = with(&more);
+        assert!(code == 0 && said.contains("backlog 0, series 0 of 0 metrics"), "{more:?}: {said}");
+    }
+    for (more, why) in [
+        (
+            [&believed[..], &["--user", "ann", "--password-file", &wrong]].concat(),
+            "refuses this user",
+        ),
+        (believed.to_vec(), "asks for a password (--user"),
+        (vec!["--user", "ann"], "UnknownIssuer"),
+    ] {
+        let (code, said) = with(&more);
+        assert!(code == 0 && said.contains(why), "{more:?}: {said}");
+    }
+    let (code, said) = top(&["--insecure", "--user", "ann"]);
+    assert!(code == 0 && !said.contains("backlog"), "no certificate is shown: {said}");
+}
+
+#[test]
+fn files_that_can_not_be_read_are_said_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("empty"), "").expect("the folder can be written");
+    let (empty, missing) = (path("empty"), path("missing"));
+    Certificates::create(folder.path(), &["localhost"]);
+    let (other, key) = (path("authority.pem"), path("server.key"));
+    for (arguments, why) in [
+        (&["--ca-file", &*empty][..], "no certificate in it"),
+        (&["--ca-file", &missing], "missing: "),
+        (&["--user", "u", "--password-file", &missing], "missing: "),
+        (
+            &["--user", "u"],
+            "expected the password in PROM_STREAM_GATEWAY_PASSWORD or --password-file",
+        ),
+        (&["--password-file", &empty], "--user"),
+        (&["--certificate-file", &empty], "--key-file"),
+        (&["--certificate-file", &empty, "--key-file", &empty], "no certificate in it"),
+        (&["--certificate-file", &other, "--key-file", &key], "server.key: not the key of "),
+    ] {
+        let finished = GatewayBuilder::bare().arguments(&[&["top"], arguments].concat()).finish();
+        assert_ne!(finished.code(), 0, "{arguments:?}");
+        assert!(finished.output().contains(why), "{arguments:?}: {}", finished.output());
+    }
 }

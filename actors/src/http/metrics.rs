@@ -34,12 +34,15 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
         Ok(filter) => filter,
         Err(problem) => return HttpResponse::BadRequest().body(format!("{problem}\n")),
     };
-    let ask = Ask { format, filter, scraper: scraper(&request), deadline: deadline(&request) };
+    let granted = granted(&request);
+    let now = Instant::now();
+    let deadline = granted.map(|granted| now + time_to_render(granted));
+    let ask = Ask { format, filter, scraper: scraper(&request), deadline };
     match state.scrapes.scrape(ask).await {
         Ok(scraped) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, format.content_type()))
             .insert_header((VARY, "Accept, Accept-Encoding"))
-            .body(body(scraped, state.gate.clone())),
+            .body(body(scraped, granted.map(|granted| now + granted), state.gate.clone())),
         Err(error) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
     }
 }
@@ -52,32 +55,46 @@ fn scraper(request: &HttpRequest) -> Option<ScraperId> {
     Some(ScraperId::new(address, &user_agent.unwrap_or_default(), request.query_string()))
 }
 
-/// When the scrape has to be ready, where the scraper says how long it waits.
-fn deadline(request: &HttpRequest) -> Option<Instant> {
-    let text = request.headers().get(TIMEOUT_HEADER)?.to_str().ok()?;
-    time_to_render(text).map(|time| Instant::now() + time)
+/// How long the scraper waits, where it says so.
+fn granted(request: &HttpRequest) -> Option<Duration> {
+    time_granted(request.headers().get(TIMEOUT_HEADER)?.to_str().ok()?)
 }
 
-fn time_to_render(header: &str) -> Option<Duration> {
+fn time_granted(header: &str) -> Option<Duration> {
     let seconds: f64 = header.trim().parse().ok()?;
-    let whole =
-        (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST_TIMEOUT_SECONDS)))?;
+    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST_TIMEOUT_SECONDS)))
+}
+
+/// When the scrape has to be ready.
+fn time_to_render(granted: Duration) -> Duration {
     let (part, rest) = READY_WITHIN;
-    Some(whole.mul_f64(part).max(whole.saturating_sub(rest)))
+    granted.mul_f64(part).max(granted.saturating_sub(rest))
 }
 
 /// Ends early where what permitted the scrape has gone meanwhile: a part of an
-/// answer counts as none. Only behind the last piece was it fetched.
+/// answer counts as none. Only behind the last piece was it fetched, and only
+/// until the scraper has given up: it has thrown the rest away with the whole.
 fn body(
     scraped: Scraped,
+    given_up: Option<Instant>,
     gate: Gate,
 ) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, io::Error>>> {
-    let Scraped { exposition, permit, receipt } = scraped;
+    let Scraped { exposition, permit, mut receipt } = scraped;
     let length = exposition.length as u64;
+    let mut fetched = move || {
+        let receipt = receipt.take();
+        if let Some(receipt) = receipt.filter(|_| given_up.is_none_or(|at| Instant::now() < at)) {
+            receipt.hand_in();
+        }
+    };
+    if length == 0 {
+        // Of a part without series, whose body nobody asks for.
+        fetched();
+    }
     let mut next = 0;
     let pieces = std::iter::from_fn(move || {
         let Some(piece) = exposition.pieces.get(next) else {
-            receipt.iter().for_each(|receipt| receipt.hand_in());
+            fetched();
             return None;
         };
         next += 1;
@@ -92,7 +109,9 @@ mod tests {
 
     #[test]
     fn most_of_the_time_is_for_rendering() {
-        let milliseconds = |header| time_to_render(header).map(|time| time.as_secs_f64() * 1e3);
+        let milliseconds = |header| {
+            time_granted(header).map(|granted| time_to_render(granted).as_secs_f64() * 1e3)
+        };
         assert_eq!(milliseconds("10"), Some(9500.0));
         assert_eq!(milliseconds(" 1.0 "), Some(900.0));
         assert_eq!(milliseconds("0.001"), Some(0.9));

@@ -1,6 +1,6 @@
 //! Content negotiation for `/metrics`, and for `/`.
 
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 
 /// The format that `Accept` asks for: the highest q wins, of equals the first;
 /// nothing, `*/*` and anything unknown give text.

@@ -15,7 +15,7 @@ use actix_server::Server;
 use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONNECTION, CONTENT_LENGTH};
+use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY};
 use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, ResponseError};
@@ -128,7 +128,11 @@ async fn admit(
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
     };
     for (name, value) in config.iter().flat_map(|config| &config.headers) {
-        response.headers_mut().insert(name.clone(), value.clone());
+        // The status page's own policy is stricter, and lets its script run.
+        let is_kept = *name == CONTENT_SECURITY_POLICY && response.headers().contains_key(name);
+        if !is_kept {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
     }
     if turn.is_some_and(|turn| turn.is_in_a_crowd()) {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::{Asked, Intake, IntakeSettings, Refused};
-use psg_engine::metric::Moment;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::Batch;
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

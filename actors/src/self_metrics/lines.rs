@@ -1,27 +1,31 @@
 //! From the table of self-metrics to the gateway's own part of a scrape.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use psg_engine::catalog::{Family, Shape};
-use psg_engine::exposition::Format;
+use psg_engine::catalog::Family;
 use psg_engine::exposition::series::{write_created, write_series};
+use psg_engine::format::Format;
 use psg_engine::labels::LabelRenderer;
 use psg_engine::merge::Fragment;
-use psg_engine::metric::{Moment, Value};
+use psg_engine::metric::Shape;
+use psg_engine::metric::Value;
 use psg_engine::name::RESERVED_PREFIX;
 use psg_engine::sample::{Kind, Label, Labels};
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 
+use super::histogram::AtomicHistogram;
 use super::process::{self, ProcessFigures};
 use super::table::{SELF_METRICS, SelfMetric};
 use super::{SelfMetrics, WorkerMetrics};
-use crate::shard_set::ShardSet;
 
 /// Where the figures of one scrape are read from.
 pub(super) struct Reading<'a> {
     pub(super) metrics: &'a SelfMetrics,
-    pub(super) shards: &'a ShardSet,
+    /// Messages that wait in each shard's inbox.
+    pub(super) inboxes: &'a [usize],
     pub(super) process: Option<ProcessFigures>,
 }
 
@@ -30,7 +34,7 @@ pub(super) struct Reading<'a> {
 pub(super) struct Lines {
     series: Vec<(String, Value)>,
     /// For histograms, whose buckets are the metric's own.
-    pub(super) shape: Option<Shape>,
+    shape: Option<Shape>,
     renderer: LabelRenderer,
 }
 
@@ -40,7 +44,7 @@ impl SelfMetrics {
     pub fn fragments(
         &self,
         format: Format,
-        shards: &ShardSet,
+        inboxes: &[usize],
         created_timestamps: bool,
     ) -> Vec<Fragment> {
         let process = if self.only_info { None } else { process::read() };
@@ -49,7 +53,7 @@ impl SelfMetrics {
             Format::OpenMetrics => process.filter(|_| created_timestamps),
         };
         let created = created.map(|process| UnixTime::from_sample(process.start_seconds));
-        let reading = Reading { metrics: self, shards, process };
+        let reading = Reading { metrics: self, inboxes, process };
         let shown = SELF_METRICS.iter().filter(|metric| !self.only_info || metric.name == "info");
         let mut fragments: Vec<Fragment> =
             shown.filter_map(|metric| metric.fragment(format, created, &reading)).collect();
@@ -109,13 +113,22 @@ impl Lines {
         self.add(labels, Value::Gauge(value, UnixTime::MIN.into()));
     }
 
+    pub(super) fn count(&mut self, count: &AtomicU64) {
+        self.plain(count.load(Ordering::Relaxed) as f64);
+    }
+
+    pub(super) fn histogram(&mut self, histogram: &AtomicHistogram) {
+        self.shape = Some(Shape::Histogram(histogram.layout()));
+        self.add(&[], Value::Histogram(Box::new(histogram.read())));
+    }
+
     pub(super) fn figure(&mut self, reading: &Reading<'_>, read: fn(&ProcessFigures) -> f64) {
         if let Some(process) = &reading.process {
             self.plain(read(process));
         }
     }
 
-    pub(super) fn add(&mut self, labels: &[(&str, &str)], value: Value) {
+    fn add(&mut self, labels: &[(&str, &str)], value: Value) {
         let labels: Vec<Label<'_>> =
             labels.iter().map(|(name, value)| Label { name, value }).collect();
         self.series.push((self.renderer.canonical(Labels::from(&labels[..])).to_owned(), value));

@@ -4,6 +4,7 @@
 pub mod redis;
 pub mod embedded;
 
+use crate::error_kind::ErrorKind;
 use std::ops::Range;
 
 /// Bytes kept of an element that is larger than the bound.
@@ -64,62 +65,4 @@ pub struct SourceError {
     pub kind: ErrorKind,
     /// Lower case, no full stop, no secret.
     pub message: String,
-}
-
-/// The closed list of error kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum ErrorKind {
-    /// No server answers at the address, or it closed the connection.
-    Connection,
-    /// No answer within the time allowed.
-    Timeout,
-    /// TLS could not be set up.
-    Tls,
-    /// The server refused the user or password.
-    Auth,
-    /// The user may not do what is needed (NOPERM).
-    Permission,
-    /// The queue's key holds something that is not a list.
-    WrongType,
-    /// The server is a replica or another node owns the key (READONLY, MOVED).
-    NotPrimary,
-    /// The server is loading, or out of memory, or otherwise busy.
-    Busy,
-    /// The reply was not what the protocol allows.
-    Protocol,
-    /// Any other error reply.
-    Other,
-}
-
-impl ErrorKind {
-    /// Every kind; `kind as usize` indexes it.
-    pub const ALL: [ErrorKind; 10] = [
-        ErrorKind::Connection,
-        ErrorKind::Timeout,
-        ErrorKind::Tls,
-        ErrorKind::Auth,
-        ErrorKind::Permission,
-        ErrorKind::WrongType,
-        ErrorKind::NotPrimary,
-        ErrorKind::Busy,
-        ErrorKind::Protocol,
-        ErrorKind::Other,
-    ];
-
-    /// The value of the `kind` label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ErrorKind::Connection => "connection",
-            ErrorKind::Timeout => "timeout",
-            ErrorKind::Tls => "tls",
-            ErrorKind::Auth => "auth",
-            ErrorKind::Permission => "permission",
-            ErrorKind::WrongType => "wrong_type",
-            ErrorKind::NotPrimary => "not_primary",
-            ErrorKind::Busy => "busy",
-            ErrorKind::Protocol => "protocol",
-            ErrorKind::Other => "other",
-        }
-    }
 }

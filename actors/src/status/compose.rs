@@ -15,9 +15,9 @@ use super::model::{
 };
 use super::reading::Reading;
 use super::{Facts, Present};
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::table::revision;
 use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
-use crate::source::ErrorKind;
 
 /// Everything that a status is made from.
 pub struct Figures<'a> {

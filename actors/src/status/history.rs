@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use psg_engine::metric::Moment;
+use psg_engine::timestamp::Moment;
 
 use super::model;
 use super::reading::Reading;

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use psg_engine::metric::Moment;
 use psg_engine::reject::Reason;
+use psg_engine::timestamp::Moment;
 
 use crate::self_metrics::{SelfMetrics, process};
 

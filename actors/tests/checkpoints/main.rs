@@ -10,7 +10,7 @@ use psg_actors::settings::ShardSettings;
 use psg_actors::shard::{ExposeOrder, ShardMessage, Word};
 use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_engine::catalog::Catalog;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};

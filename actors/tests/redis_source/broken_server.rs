@@ -1,8 +1,8 @@
 //! Servers that break off or break the protocol: what came before is handed out,
 //! and the error has its kind.
 
+use psg_actors::error_kind::ErrorKind;
 use psg_actors::settings::Endpoint;
-use psg_actors::source::ErrorKind;
 use redis::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};

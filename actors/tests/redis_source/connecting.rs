@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use psg_actors::error_kind::ErrorKind;
 use psg_actors::settings::{Endpoint, QueueSettings, RedisTarget, Secret, TlsSettings};
-use psg_actors::source::ErrorKind;
 
 use crate::certificates::Certificates;
 use crate::harness::{

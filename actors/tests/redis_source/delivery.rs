@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use psg_actors::source::ErrorKind;
+use psg_actors::error_kind::ErrorKind;
 
 use crate::harness::{
     Harness, KEY, eventually, expected, is_blocked, length, push, settings, take, take_many, whole,

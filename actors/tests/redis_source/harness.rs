@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use psg_actors::doom::Doom;
+use psg_actors::error_kind::ErrorKind;
 use psg_actors::self_metrics::{RedisMetrics, WorkerMetrics};
 use psg_actors::settings::{DeadLetterSettings, Endpoint, QueueSettings, RedisTarget};
 use psg_actors::source::redis::{RedisQueue, RedisSource};
-use psg_actors::source::{ErrorKind, QueueSource, Slice, SourceError, Taken};
+use psg_actors::source::{QueueSource, Slice, SourceError, Taken};
 use psg_actors::stop::{StopSignal, Stopper, stop_signal};
 
 use crate::server::{PATIENCE, RedisServer};

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use psg_actors::error_kind::ErrorKind;
 use psg_actors::settings::Secret;
-use psg_actors::source::ErrorKind;
 
 use crate::harness::{Harness, KEY, eventually, push, settings};
 use crate::log::Log;

@@ -181,7 +181,7 @@ async fn waiting_leaves_the_list_as_it_is() {
             .exec(&mut connection)
             .unwrap();
     });
-    assert_eq!(outcome.unwrap_err().kind, psg_actors::source::ErrorKind::Permission);
+    assert_eq!(outcome.unwrap_err().kind, psg_actors::error_kind::ErrorKind::Permission);
     let list: Vec<String> =
         redis::cmd("LRANGE").arg(KEY).arg(0).arg(-1).query(&mut connection).unwrap();
     assert_eq!(list, ["c", "b", "a"]);

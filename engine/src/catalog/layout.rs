@@ -5,7 +5,8 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::{Family, Shape};
+use super::Family;
+use crate::metric::Shape;
 use crate::sample::{Kind, Sample};
 
 /// What the series of a histogram or a summary are made by.

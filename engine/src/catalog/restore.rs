@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Admission, Catalog, Family, FamilyRef, Shape};
+use super::{Admission, Catalog, Family, FamilyRef};
+use crate::metric::Shape;
 use crate::metric::histogram::BucketLayout;
 use crate::metric::summary::{SummaryPlan, SummarySettings};
 use crate::reject::{Reason, Reject};

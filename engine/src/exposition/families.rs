@@ -5,8 +5,8 @@
 //! change hands while the shards answer, so that two families which never lived
 //! at the same time meet here.
 
-use super::Format;
 use crate::catalog::{DERIVED, Family};
+use crate::format::Format;
 use crate::sample::Kind;
 
 /// The families that one exposition shows.

@@ -1,35 +1,10 @@
 //! Exposition: how series are written for Prometheus to read.
 //!
-//! [`Format`] names the two formats; [`series`] writes the lines of one series,
-//! [`header`] the HELP and TYPE lines of its family. What the families of one
+//! [`series`] writes the lines of one series, [`header`] the HELP and TYPE lines of its family. What the families of one
 //! exposition mean for each other's names is in [`families`]; [`instance`] adds a
 //! label where that is wanted.
 
-pub mod number;
-pub mod escape;
 pub mod series;
 pub mod families;
 pub mod header;
 pub mod instance;
-
-/// The exposition formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Prometheus text 0.0.4.
-    Text,
-    /// OpenMetrics 1.0.0.
-    OpenMetrics,
-}
-
-impl Format {
-    /// Both formats.
-    pub const ALL: [Format; 2] = [Format::Text, Format::OpenMetrics];
-
-    /// The `Content-Type` of a body in this format.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-}

@@ -1,12 +1,14 @@
 //! The lines of one series.
 
 use super::families::stem;
-use super::{Format, number};
-use crate::catalog::{Family, Shape};
+use crate::catalog::Family;
+use crate::format::{Format, number};
+use crate::metric::Shape;
+use crate::metric::Value;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{Summary, SummaryPlan};
-use crate::metric::{Moment, Value};
 use crate::sample::Kind;
+use crate::timestamp::Moment;
 use crate::timestamp::UnixTime;
 
 /// What one line needs beside its name and labels: braces, quotes, separators,
@@ -149,9 +151,9 @@ mod tests {
     /// either format, given as lines that are written with a `|` in between.
     fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &str) {
         let family = Family::standalone("x", "", shape);
-        let mut value = Value::new(&family, NOW);
+        let mut value = Value::new(family.shape(), NOW);
         for sample in samples {
-            value.apply(*sample, UNTOLD, &family, NOW);
+            value.apply(*sample, UNTOLD, family.shape(), NOW);
         }
         for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
             let mut out = b"before\n".to_vec();

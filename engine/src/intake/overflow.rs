@@ -67,7 +67,7 @@ impl Intake {
         let labels: Arc<str> = OVERFLOW_LABELS.into();
         let entry = self.series.insert(hash, id, labels.clone());
         let key = SeriesKey {
-            hash: series_hash(&family, &labels),
+            hash: series_hash(family.name_hash(), &labels),
             family,
             labels,
             display: None,

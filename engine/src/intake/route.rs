@@ -166,7 +166,7 @@ impl Intake {
         };
         let entry = self.series.insert(hash, id, labels.clone());
         let key = SeriesKey {
-            hash: series_hash(&family, &labels),
+            hash: series_hash(family.name_hash(), &labels),
             family,
             labels,
             display: display.map(Box::from),

@@ -1,6 +1,6 @@
 //! Histogram: how many observations fell at or below each upper bound.
 
-use crate::exposition::{Format, number};
+use crate::format::{Format, number};
 
 /// The upper bounds of a family's buckets and their `le` texts, made once.
 #[derive(Debug, PartialEq)]

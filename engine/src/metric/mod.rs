@@ -3,17 +3,14 @@
 pub mod gauge;
 pub mod histogram;
 pub mod quantile;
+mod shape;
 mod stored;
 pub mod summary;
 
-use crate::catalog::{Family, Shape};
-use crate::timestamp::{PackedTime, Stamp, UnixTime};
+use crate::timestamp::{Moment, PackedTime, Stamp, UnixTime};
 use histogram::Histogram;
+pub use shape::Shape;
 use summary::Summary;
-
-/// A point on the monotonic clock: milliseconds since the process started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Moment(pub u64);
 
 /// The aggregate of one series.
 #[derive(Debug)]
@@ -32,9 +29,9 @@ impl Value {
     /// What stands in place of a value where there is none.
     pub(crate) const NONE: Value = Value::Counter(0.0);
 
-    /// The aggregate of no sample, of the type and shape of `family`.
-    pub fn new(family: &Family, now: Moment) -> Self {
-        match family.shape() {
+    /// The aggregate of no sample, of a series of that shape.
+    pub fn new(shape: &Shape, now: Moment) -> Self {
+        match shape {
             Shape::Counter => Value::Counter(0.0),
             Shape::Gauge => Value::Gauge(0.0, UnixTime::MIN.into()),
             Shape::Histogram(layout) => Value::Histogram(Box::new(Histogram::new(layout))),
@@ -51,10 +48,10 @@ impl Value {
         }
     }
 
-    /// Takes one sample in. `family` is the one that the value was made for.
+    /// Takes one sample in. `shape` is the one that the value was made for.
     #[inline]
-    pub fn apply(&mut self, sample: f64, stamp: Stamp, family: &Family, now: Moment) {
-        match (self, family.shape()) {
+    pub fn apply(&mut self, sample: f64, stamp: Stamp, shape: &Shape, now: Moment) {
+        match (self, shape) {
             (Value::Counter(total), _) => *total += sample,
             (Value::Gauge(last, at), _) => gauge::observe(last, at, sample, stamp),
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use super::histogram::Histogram;
 use super::summary::Summary;
-use super::{Moment, Value};
-use crate::catalog::{Family, Shape};
-use crate::state::{Since, StateError, ValueRecord, WindowSettings};
-use crate::timestamp::UnixTime;
+use super::{Shape, Value};
+use crate::record::{Since, StateError, ValueRecord, WindowSettings};
+use crate::timestamp::{Moment, UnixTime};
 
 impl Value {
     /// What is stored of it at `now`.
@@ -29,15 +28,15 @@ impl Value {
         }
     }
 
-    /// What was stored, of a series of `family`; windows that were cut in
+    /// What was stored, of a series of that shape; windows that were cut in
     /// another way than now begin anew.
     pub(crate) fn from_record(
         record: ValueRecord<'_>,
-        family: &Family,
+        shape: &Shape,
         window_settings: Option<WindowSettings>,
         since: Since,
     ) -> Result<Self, StateError> {
-        match (record, family.shape()) {
+        match (record, shape) {
             (ValueRecord::Counter(total), Shape::Counter) => Ok(Value::Counter(total)),
             (ValueRecord::Gauge { value, at }, Shape::Gauge) => {
                 Ok(Value::Gauge(value, UnixTime::from_micros(at).into()))

@@ -1,9 +1,9 @@
 //! Summary: quantiles over a sliding window, sum and count for ever.
 
-use super::Moment;
 use super::quantile::{QuantilePlan, Window};
-use crate::exposition::{Format, number};
-use crate::state::{Since, StateError, WindowRecord, WindowSettings};
+use crate::format::{Format, number};
+use crate::record::{Since, StateError, WindowRecord, WindowSettings};
+use crate::timestamp::Moment;
 
 /// Window and estimator, the same for every summary of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

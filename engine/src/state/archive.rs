@@ -10,8 +10,8 @@
 use bytes::Bytes;
 
 use super::frame::{self, Content};
-use super::record::{self, IndexRecord};
 use super::{Head, StateError, StoredSegment};
+use crate::record::{self, IndexRecord};
 use crate::sharding::{SEGMENTS, Segment};
 
 const MAGIC: &[u8] = b"PSGSTATE";

@@ -1,8 +1,8 @@
 //! The head: what belongs to all segments, written with each checkpoint.
 
 use super::frame::{self, Content};
-use super::record::{self, HeadRecord};
 use super::{RunTime, StateError};
+use crate::record::{self, HeadRecord};
 
 const HEAD: Content = Content { magic: *b"PSGH", name: "the head of a state", newest: VERSION };
 const VERSION: u16 = 1;

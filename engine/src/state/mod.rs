@@ -18,7 +18,7 @@
 //! | 8–15 | XXH3 (64 bits) of what follows, seeded with the XXH3 of the eight bytes before |
 //!
 //! What follows is [postcard](https://postcard.jamesmunns.com) of the types in
-//! `record.rs`, in their order: of the head a `HeadRecord`, of a segment a
+//! [`crate::record`], in their order: of the head a `HeadRecord`, of a segment a
 //! `SegmentRecord` (its number, when it was taken, its families, how many
 //! series and tombstones), then a `SeriesRecord` for each series and a
 //! `TombstoneRecord` for each tombstone, whose family is a position in the
@@ -51,64 +51,15 @@ pub mod archive;
 mod frame;
 mod head;
 mod load;
-mod record;
 mod segment;
 
-use crate::metric::Moment;
 use crate::sharding::Segment;
 
+pub use crate::record::{Instants, RunTime, StateError};
 pub use head::Head;
 pub use load::{Claimed, LoadError, Loading};
-pub(crate) use record::{
-    AgeRecord, SeriesRecord, SketchRecord, TombstoneRecord, TotalRecord, ValueRecord, WindowRecord,
-    WindowSettings,
-};
 pub use segment::{OpenSegment, SeriesReader};
 pub(crate) use segment::{SegmentWriter, Told};
-
-/// For how long gateways have run with this state, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct RunTime(pub u64);
-
-/// One instant on two clocks: that of the process and that of the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Instants {
-    /// On the process' monotonic clock.
-    pub now: Moment,
-    /// On the clock of the state.
-    pub run_time: RunTime,
-}
-
-impl Instants {
-    /// The same two clocks at another moment of the process.
-    pub fn at(self, now: Moment) -> Self {
-        let passed = now.0.saturating_sub(self.now.0);
-        Self { now, run_time: RunTime(self.run_time.0.saturating_add(passed)) }
-    }
-}
-
-/// Tells when something was that is stored as a time after its segment was
-/// taken.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Since {
-    /// The moment of the process at which the state is restored.
-    pub now: Moment,
-    /// How long before that its segment was taken, on the state's clock.
-    taken_ms_ago: u64,
-}
-
-impl Since {
-    pub(crate) fn new(restored: Instants, taken: RunTime) -> Self {
-        let taken_ms_ago = restored.run_time.0.saturating_sub(taken.0);
-        Self { now: restored.now, taken_ms_ago }
-    }
-
-    /// What was `after_taken` milliseconds after the segment was taken, on the
-    /// process' clock; below 0 where that is before it started.
-    pub(crate) fn milliseconds(self, after_taken: i64) -> i128 {
-        i128::from(self.now.0) - i128::from(self.taken_ms_ago) + i128::from(after_taken)
-    }
-}
 
 /// A segment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,54 +68,4 @@ pub struct StoredSegment {
     pub segment: Segment,
     /// Its bytes.
     pub bytes: bytes::Bytes,
-}
-
-/// Bytes that are no state that this version can read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StateError {
-    /// They don't begin as a blob of this kind does.
-    #[error("expected {expected}, came something else")]
-    NoState {
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// A later version of the gateway wrote them.
-    #[error("expected format version {newest} or less, came {version}: a newer gateway wrote it")]
-    Newer {
-        /// The newest version that is read.
-        newest: u16,
-        /// The version that came.
-        version: u16,
-    },
-    /// They end too early.
-    #[error("it is cut off: expected at least {expected} bytes, came {came}")]
-    Short {
-        /// Bytes that there should be at least.
-        expected: usize,
-        /// Bytes that there are.
-        came: usize,
-    },
-    /// They are not what was written.
-    #[error("it is damaged: its checksum does not match")]
-    Checksum,
-    /// The checksum matches, but the content makes no sense.
-    #[error("it is malformed: {what}")]
-    Malformed {
-        /// What makes no sense.
-        what: &'static str,
-    },
-    /// Another segment than the one that was asked for.
-    #[error("expected segment {expected}, came segment {came}")]
-    OtherSegment {
-        /// The number asked for.
-        expected: usize,
-        /// The number found.
-        came: usize,
-    },
-}
-
-impl StateError {
-    pub(crate) fn malformed(what: &'static str) -> Self {
-        Self::Malformed { what }
-    }
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::frame::{self, Content};
-use super::record::{
+use super::{RunTime, StateError, StoredSegment};
+use crate::catalog::{Family, RestoredFamily, RestoredShape};
+use crate::metric::Shape;
+use crate::name::is_metric_name;
+use crate::record::{
     self, FamilyRecord, SegmentRecord, SeriesRecord, ShapeRecord, TombstoneRecord, WindowSettings,
 };
-use super::{RunTime, StateError, StoredSegment};
-use crate::catalog::{Family, RestoredFamily, RestoredShape, Shape};
-use crate::name::is_metric_name;
 use crate::sharding::Segment;
 use crate::timestamp::UnixTime;
 

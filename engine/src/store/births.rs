@@ -17,9 +17,10 @@ use foldhash::quality::RandomState;
 use super::Series;
 use super::wheel::Tick;
 use crate::catalog::Family;
-use crate::metric::{Moment, Value};
+use crate::metric::Value;
 use crate::sample::Kind;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// The number of a rendering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -158,7 +159,7 @@ impl Births {
         }
         birth.is_passed_over = false;
         let copy = birth.start.as_ref().and_then(Value::copy_of_total);
-        let zero = || Value::new(series.family.family(), Moment::default());
+        let zero = || Value::new(series.family.shape(), Moment::default());
         Standing::New(birth.after, copy.unwrap_or_else(zero))
     }
 

@@ -12,9 +12,10 @@ use foldhash::quality::RandomState;
 use super::listing::Position;
 use super::wheel::{Mark, Tick, Wheel, milliseconds_of, ticks_of};
 use super::{Series, Store, Tombstones, held};
-use crate::metric::{Moment, Value};
+use crate::metric::Value;
 use crate::sample::Kind;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// Ticks between two looks at whether tombstones have to make room, or at whether
 /// a last value was fetched.

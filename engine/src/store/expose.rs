@@ -13,12 +13,13 @@ use super::listing::FamilyKey;
 use super::wheel::Tick;
 use super::{DisplayTexts, Series, Store};
 use crate::catalog::Family;
-use crate::exposition::Format;
 use crate::exposition::instance::Completed;
 use crate::exposition::series::{write_created, write_series};
+use crate::format::Format;
 use crate::merge::Fragment;
-use crate::metric::{Moment, Value};
+use crate::metric::Value;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// Size at which the text at hand becomes a chunk.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -175,7 +176,10 @@ impl ExposeJob {
         }
         for (family, chunk) in slices.into_iter().rev().filter(|(_, chunk)| !chunk.is_empty()) {
             match self.fragments.last_mut() {
-                Some(last) if Arc::ptr_eq(&last.family, &family) => last.chunks.push(chunk),
+                Some(last) if Arc::ptr_eq(&last.family, &family) => {
+                    last.chunks.push(chunk);
+                    last.has_created |= self.has_created;
+                }
                 _ => {
                     let has_created = self.has_created;
                     self.fragments.push(Fragment { family, chunks: vec![chunk], has_created });

@@ -5,14 +5,13 @@ use super::listing::Position;
 use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
 use super::wheel::{Mark, Tick};
 use super::{Series, Store, Traits, held};
-use crate::catalog::{Admission, FamilyRef, Shape};
+use crate::catalog::{Admission, FamilyRef};
+use crate::metric::Shape;
 use crate::metric::Value;
+use crate::record::{SeriesRecord, Since, TombstoneRecord, TotalRecord};
 use crate::series::Readers;
 use crate::sharding::{Segment, series_hash};
-use crate::state::{
-    Claimed, Instants, OpenSegment, SeriesRecord, Since, StateError, Told, TombstoneRecord,
-    TotalRecord,
-};
+use crate::state::{Claimed, Instants, OpenSegment, StateError, Told};
 use crate::timestamp::UnixTime;
 
 /// What came back of a stored segment.
@@ -146,12 +145,12 @@ impl Store {
         stored: &OpenSegment,
         since: Since,
     ) -> Result<(), StateError> {
-        let hash = series_hash(&family, record.labels);
+        let hash = series_hash(family.name_hash(), record.labels);
         if Segment::of(hash) != stored.segment() {
             return Err(StateError::malformed("a series of another segment"));
         }
         let settings = stored.window_settings(record.family);
-        let value = Value::from_record(record.value, &family, settings, since)?;
+        let value = Value::from_record(record.value, family.shape(), settings, since)?;
         let index_hash = self.index_hash(&family, record.labels, stored.segment());
         if self.find(index_hash, &family, record.labels).is_some() {
             return Err(StateError::malformed("a series that is there twice"));

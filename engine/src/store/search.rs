@@ -8,10 +8,13 @@ use super::expire::deadline;
 use super::listing::{FamilyKey, Listing};
 use super::wheel::Tick;
 use super::{Series, Store};
-use crate::catalog::{Family, Shape};
+use crate::catalog::Family;
+use crate::exposition::instance::Completed;
 use crate::labels;
-use crate::metric::{Moment, Value};
+use crate::metric::Shape;
+use crate::metric::Value;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// What finding a series costs, in series that are only looked at: the
 /// quantiles of a summary are worked out.
@@ -43,6 +46,7 @@ pub struct SearchJob {
     position: usize,
     bytes: usize,
     found: Found,
+    completed: Completed,
 }
 
 /// What a shard has found.
@@ -95,7 +99,14 @@ pub enum FoundValue {
 impl SearchJob {
     /// A search from the beginning.
     pub fn new(order: SearchOrder) -> Self {
-        Self { order, family: 0, position: 0, bytes: 0, found: Found::default() }
+        Self {
+            order,
+            family: 0,
+            position: 0,
+            bytes: 0,
+            found: Found::default(),
+            completed: Completed::default(),
+        }
     }
 
     /// What was found.
@@ -107,10 +118,11 @@ impl SearchJob {
         self.found.series.len() >= self.order.series || self.bytes >= self.order.bytes
     }
 
-    fn take(&mut self, series: &mut Series, family: &Family, now: Moment) {
+    /// Takes a series, with the labels that it shows.
+    fn take(&mut self, series: &mut Series, labels: Arc<str>, family: &Family, now: Moment) {
         let found = FoundSeries {
             family: self.family,
-            labels: series.labels.clone(),
+            labels,
             idle_ms: Tick::at(now).moment().0.saturating_sub(series.touched.moment().0),
             value: found_value(&mut series.value, family, now),
         };
@@ -147,12 +159,12 @@ impl Store {
             for slot in slots {
                 job.position += 1;
                 left = left.saturating_sub(1);
-                let Some(series) = self.wanted(slot, &job.order.labels, now) else { continue };
+                let Some((series, labels)) = self.wanted(slot, job, now) else { continue };
                 if job.is_full() {
                     job.found.is_cut = true;
                     return true;
                 }
-                job.take(series, &family, now);
+                job.take(series, labels, &family, now);
                 left = left.saturating_sub(COST_OF_FOUND);
                 if left == 0 {
                     break;
@@ -172,13 +184,30 @@ impl Store {
         })
     }
 
-    /// The series in a slot where it is shown and its labels contain `wanted`.
-    fn wanted(&mut self, slot: Slot, wanted: &str, now: Moment) -> Option<&mut Series> {
-        let Self { slots, expiry, own_ttl, .. } = self;
+    /// The series in a slot where it is shown and its labels contain what is
+    /// wanted, and these labels.
+    fn wanted(
+        &mut self,
+        slot: Slot,
+        job: &mut SearchJob,
+        now: Moment,
+    ) -> Option<(&mut Series, Arc<str>)> {
+        let Self { slots, expiry, own_ttl, empty_instance, .. } = self;
         let series = slots.get_mut(slot.0 as usize)?.as_mut()?;
         let deadline = deadline(series, slot, expiry, own_ttl);
         let is_idle = deadline.is_some_and(|deadline| deadline <= Tick::at(now));
-        (!is_idle && labels::contains(&series.labels, wanted)).then_some(series)
+        if is_idle {
+            return None;
+        }
+        let wanted = &job.order.labels;
+        let labels = match empty_instance {
+            false => labels::contains(&series.labels, wanted).then(|| series.labels.clone())?,
+            true => {
+                let completed = job.completed.of(&series.labels, true);
+                labels::contains(completed, wanted).then(|| completed.into())?
+            }
+        };
+        Some((series, labels))
     }
 }
 

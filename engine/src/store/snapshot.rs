@@ -17,11 +17,10 @@ use super::expire::OwnTtls;
 use super::tombstones::{Tombstone, Total};
 use super::{Series, Store, held};
 use crate::catalog::Admission;
+use crate::record::{SeriesRecord, TombstoneRecord, TotalRecord};
 use crate::series::Slot;
 use crate::sharding::{SEGMENTS, Segment, ShardCount, ShardIndex};
-use crate::state::{
-    Instants, SegmentWriter, SeriesRecord, StoredSegment, TombstoneRecord, TotalRecord,
-};
+use crate::state::{Instants, SegmentWriter, StoredSegment};
 
 /// Bytes that cost about as much as visiting another series.
 const BYTES_PER_UNIT: usize = 128;

@@ -199,7 +199,7 @@ impl Tombstones {
         hasher.write_u8(0xff);
         hasher.write(labels.as_bytes());
         let hash = hasher.finish128();
-        let segment = Segment::of(series_hash(family, labels)).get() as u64;
+        let segment = Segment::of(series_hash(family.name_hash(), labels)).get() as u64;
         TombstoneId([hash.h1, hash.h2 / SEGMENTS * SEGMENTS + segment])
     }
 

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::metric::Moment;
 use crate::series::Slot;
+use crate::timestamp::Moment;
 
 /// Milliseconds of a tick, the unit in which idle times are told.
 const TICK_MS: u64 = 100;

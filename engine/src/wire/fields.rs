@@ -5,10 +5,10 @@
 
 use std::ops::Range;
 
-use super::json::{Cursor, Expected, Json};
-use super::text::{LabelText, Text};
+use super::json::{Cursor, Expected};
 use crate::limits::PayloadLimits;
 use crate::sample::Kind;
+use crate::text::{Json, LabelText, Text};
 
 /// A field as the last member of its name gave it.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,21 +8,10 @@
 //! where; [`super::token_cursor`] goes from token to token and only knows that
 //! something is.
 
-use super::text::Text;
+use crate::text::{Json, Text};
 
 /// How deep objects and arrays may nest; the outermost one is at depth 1.
 pub(super) const MAX_DEPTH: u32 = 64;
-
-/// The types of JSON values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Json {
-    Null,
-    Boolean,
-    Number,
-    String,
-    Array,
-    Object,
-}
 
 /// What the grammar asks for at byte `at`, where something else is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +21,6 @@ pub(super) struct Expected {
 }
 
 pub(super) type Scanned<T> = Result<T, Expected>;
-
-impl Json {
-    /// The word for messages.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Json::Null => "null",
-            Json::Boolean => "a boolean",
-            Json::Number => "a number",
-            Json::String => "a string",
-            Json::Array => "an array",
-            Json::Object => "an object",
-        }
-    }
-}
 
 /// A cursor over one document.
 ///

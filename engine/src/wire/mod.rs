@@ -34,7 +34,7 @@ mod json;
 mod judge;
 pub mod number;
 mod scanner;
-pub(crate) mod text;
+mod text;
 mod token_cursor;
 mod tokens;
 
@@ -44,11 +44,11 @@ use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
+use crate::text::{Json, Texts};
 use crate::timestamp::UnixTime;
 use fields::{Document, Lists};
-use json::{Cursor, Expected, Json};
+use json::{Cursor, Expected};
 use scanner::Scanner;
-use text::Texts;
 use token_cursor::TokenCursor;
 use tokens::Tokens;
 

@@ -3,9 +3,10 @@
 //! It says what is wrong and where, and takes what the index of tokens does not:
 //! long payloads, and those with a fault.
 
-use super::json::{Cursor, Expected, Json, Scanned, skip};
+use super::json::{Cursor, Expected, Scanned, skip};
 use super::number::{number_length, parse_json_number};
-use super::text::{Text, Texts, end_of_plain, end_of_space};
+use super::text::{end_of_plain, end_of_space};
+use crate::text::{Json, Text, Texts};
 
 /// A cursor over a document.
 ///

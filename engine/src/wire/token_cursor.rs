@@ -5,11 +5,11 @@
 //! test compares; where something is wrong it only says so, and the scanner is
 //! asked what.
 
-use super::json::{Cursor, Expected, Json, Scanned, skip};
+use super::json::{Cursor, Expected, Scanned, skip};
 use super::number::{number_length, parse_json_number};
 use super::scanner::unescape;
-use super::text::{Text, Texts};
 use super::tokens::{BLOCK, Tokens};
+use crate::text::{Json, Text, Texts};
 
 /// A cursor over a document.
 #[derive(Debug)]

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::merge::merge;
-use psg_engine::metric::Moment;
 use psg_engine::store::{Audience, Awaited, ExpirySettings, Rendering};
+use psg_engine::timestamp::Moment;
 
 use crate::support::exposition_parser::{Dialect, parse};
 use crate::support::pipeline::{NOW, Pipeline, PipelineSettings};
@@ -238,6 +238,32 @@ fn the_start_of_a_series_was_created_when_it_was() {
     for total in [7.0, 8.0] {
         assert_eq!(rendered(&mut world)[&0], Told { total, created: created(0) });
     }
+}
+
+/// Of a counter that is none beside a gauge no line is left, however much of it
+/// there is and wherever the lines begin.
+#[test]
+fn a_counter_that_is_unknown_tells_none() {
+    let pad = "x".repeat(1000);
+    let series = |from: usize| -> Vec<String> {
+        let sample =
+            |i| format!(r#"{{"name":"x_total","value":1,"labels":{{"s":"{i}","pad":"{pad}"}}}}"#);
+        let gauge = r#"{"type":"gauge","name":"x_created","value":5}"#.to_owned();
+        (from..from + 100).map(sample).chain([gauge]).collect()
+    };
+    let settings = PipelineSettings { shards: 1, ..PipelineSettings::default() };
+    let mut before = pipeline(&settings);
+    before.page(&series(0));
+    let stored = snapshot(&mut before, 1, true);
+    let settings = PipelineSettings { created_timestamps: true, ..settings };
+    let mut pipeline = restored(&settings, &stored, instants(&before).run_time);
+    // Those before them tell nothing.
+    pipeline.page(&series(100));
+    let body = pipeline.exposition(Format::OpenMetrics);
+    let families = parse(&body, Dialect::OpenMetrics).expect("an exposition");
+    let kinds: Vec<_> = families.iter().map(|family| (&*family.name, &*family.type_word)).collect();
+    assert_eq!(kinds, [("x_created", "gauge"), ("x_total", "unknown")]);
+    assert_eq!(families[1].samples.len(), 200);
 }
 
 /// When what is applied again came first is not known, and not made up.

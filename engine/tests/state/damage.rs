@@ -1,7 +1,7 @@
 //! Bytes that are not what was written: always an error, never a panic.
 
 use proptest::prelude::*;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::sharding::ShardCount;
 use psg_engine::state::{Head, Instants, LoadError, Loading, RunTime, StateError, StoredSegment};

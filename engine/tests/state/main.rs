@@ -8,10 +8,10 @@ mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
 
-use psg_engine::metric::Moment;
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
+use psg_engine::timestamp::Moment;
 
 use support::pipeline::{Pipeline, PipelineSettings};
 

@@ -1,11 +1,11 @@
 //! What comes back is what was there, and goes on as it would have.
 
 use proptest::prelude::*;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::limits::SeriesLimits;
-use psg_engine::metric::Moment;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::store::ExpirySettings;
+use psg_engine::timestamp::Moment;
 
 use crate::support::pipeline::{Pipeline, PipelineSettings};
 use crate::{START, instants, pipeline, restored, snapshot};

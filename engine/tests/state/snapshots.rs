@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use psg_engine::exposition::Format;
-use psg_engine::metric::Moment;
+use psg_engine::format::Format;
 use psg_engine::sharding::{SEGMENTS, Segment};
 use psg_engine::state::StoredSegment;
 use psg_engine::store::{ExpirySettings, Snapshot};
+use psg_engine::timestamp::Moment;
 
 use crate::round_trip::{feed, payload};
 use crate::support::pipeline::{Pipeline, PipelineSettings};

@@ -1,7 +1,8 @@
 //! Series as numbers: a number says a series' type, name and labels, and what a
 //! sample of it looks like. The overflow series of its metric has one too.
 
-use psg_engine::catalog::{Family, Shape};
+use psg_engine::catalog::Family;
+use psg_engine::metric::Shape;
 use psg_engine::sharding::{ShardCount, series_hash};
 
 /// Types and names come round again after so many.
@@ -53,6 +54,6 @@ pub fn payload(series: usize, tenths: u32) -> String {
 /// The shard of a series.
 pub fn owner(series: usize, shards: usize) -> usize {
     let family = Family::standalone(&name(series), "", Shape::Counter);
-    let hash = series_hash(&family, &labels(series));
+    let hash = series_hash(family.name_hash(), &labels(series));
     ShardCount::new(shards).owner_of(hash).get()
 }

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use psg_engine::catalog::Catalog;
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
-use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::{Handle, ReaderIndex};
@@ -18,6 +17,7 @@ use psg_engine::store::{
     ExpirySettings, ExposeJob, Extra, Store, StoreSettings, TombstoneBudget, TombstoneKey,
     TombstoneSettings,
 };
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::{Ttl, UnixTime};
 
 /// When pages are taken, in Unix seconds.

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::exposition::Format;
+use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
-use psg_engine::metric::Moment;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
@@ -18,6 +17,7 @@ use psg_engine::store::{
     Batch, ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
     TombstoneSettings,
 };
+use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 
 use super::exposition_parser::{Dialect, parse};

@@ -2,12 +2,12 @@
 //! an error or series, and series that came back are the same once they have
 //! been stored again.
 
-use psg_engine::exposition::Format;
-use psg_engine::metric::Moment;
+use psg_engine::format::Format;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::sharding::{Segment, ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
+use psg_engine::timestamp::Moment;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::pipeline::{Pipeline, PipelineSettings};

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use super::scrape_as;
 use crate::support::{Exposition, Rig, wait_for};
@@ -66,18 +67,44 @@ fn only_what_fetches_the_metrics_counts() {
     assert_eq!(counter(&scrape_as(&rig.gateway, "a")), Some(1.0), "its first scrape");
 }
 
+/// More than the buffers between two sockets hold.
+fn large() -> Vec<String> {
+    let pad = "x".repeat(2000);
+    let gauge = |n| {
+        format!(r#"{{"type":"gauge","name":"g","value":1,"labels":{{"n":"{n}","p":"{pad}"}}}}"#)
+    };
+    (0..12_000).map(gauge).collect()
+}
+
+/// What Prometheus has after its timeout only, it throws away.
+#[test]
+fn a_scrape_that_is_whole_too_late_does_not_count() {
+    let mut rig = rig(&[]);
+    rig.send(&large());
+    scrape_as(&rig.gateway, "a");
+    rig.send(&[COUNTER]);
+    let begin = Instant::now();
+    let mut slow = send(&rig, "GET", "X-Prometheus-Scrape-Timeout-Seconds: 3\r\n");
+    let mut first = [0; 1000];
+    slow.read_exact(&mut first).expect("the answer begins");
+    assert!(first.starts_with(b"HTTP/1.1 200"), "{}", first.escape_ascii());
+    // The rest waits until it is too late.
+    while begin.elapsed() < Duration::from_millis(3100) {
+        rig.gateway.must_get("/-/healthy", &[]);
+    }
+    assert!(read_all(slow).ends_with("\n"));
+    assert_eq!(counter(&scrape_as(&rig.gateway, "a")), Some(0.0));
+    let mut in_time = String::new();
+    let patient = send(&rig, "GET", "X-Prometheus-Scrape-Timeout-Seconds: 60\r\n");
+    { patient }.read_to_string(&mut in_time).expect("it answers");
+    assert!(in_time.contains("\nc_total 1\n"));
+}
+
 /// A scraper that hangs up before the end has seen nothing.
 #[test]
 fn half_a_scrape_does_not_count() {
     let mut rig = rig(&[]);
-    // More than the buffers between two sockets hold.
-    let pad = "x".repeat(2000);
-    let large: Vec<String> = (0..12_000)
-        .map(|n| {
-            format!(r#"{{"type":"gauge","name":"g","value":1,"labels":{{"n":"{n}","p":"{pad}"}}}}"#)
-        })
-        .collect();
-    rig.send(&large);
+    rig.send(&large());
     scrape_as(&rig.gateway, "a");
     rig.send(&[COUNTER]);
     for _ in 0..2 {
@@ -108,9 +135,14 @@ fn one_that_comes_back_is_shown_once_at_its_old_total() {
 
 /// Sends a request for `/metrics` as scraper `a`.
 fn raw(rig: &Rig, method: &str) -> TcpStream {
+    send(rig, method, "")
+}
+
+/// The same with more header lines.
+fn send(rig: &Rig, method: &str, lines: &str) -> TcpStream {
     let mut socket = TcpStream::connect(("127.0.0.1", rig.gateway.port())).expect("it listens");
     let head = format!(
-        "{method} /metrics HTTP/1.1\r\nHost: x\r\nUser-Agent: a\r\nConnection: close\r\n\r\n"
+        "{method} /metrics HTTP/1.1\r\nHost: x\r\nUser-Agent: a\r\n{lines}Connection: close\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).expect("it reads");
     socket

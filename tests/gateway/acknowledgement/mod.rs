@@ -1,5 +1,6 @@
 //! The scrape as acknowledgement: what each scraper is shown first and last.
 
+mod filters;
 mod first_increment;
 mod handover;
 mod late;
@@ -17,7 +18,12 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// One scrape by a scraper of that name: its `User-Agent`.
 fn scrape_as(gateway: &Gateway, name: &str) -> Exposition {
-    let reply = gateway.must_get("/metrics", &[("User-Agent", name)]);
+    scrape_filtered_as(gateway, name, "")
+}
+
+/// The same with a query, which begins with its question mark.
+fn scrape_filtered_as(gateway: &Gateway, name: &str, query: &str) -> Exposition {
+    let reply = gateway.must_get(&format!("/metrics{query}"), &[("User-Agent", name)]);
     assert_eq!(reply.status, 200, "{}", reply.text());
     Exposition::parse(&reply.text(), Format::Text).expect("it is well-formed")
 }

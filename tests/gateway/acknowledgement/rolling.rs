@@ -1,16 +1,16 @@
 //! Rolling restarts under two real Prometheus servers, with series that are born
 //! now and then: in each server the raw increase of each series is what was
-//! pushed.
+//! pushed. One of them shares the gateway out among two jobs.
 //!
 //! Three restarts, or as many as `PSG_ROLLING_RESTARTS` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::chaos::seed;
@@ -18,7 +18,9 @@ use crate::support::process::free_port;
 use crate::support::prometheus::{Edition, Labels, Prometheus, Track, job};
 use crate::support::{Gateway, GatewayBuilder, RedisServer, wait_for};
 
-const INTERVAL: &str = "1s";
+/// The time that a scrape may take too: what a busy machine brings later, a server
+/// throws away, and a first increment with it.
+const INTERVAL: &str = "2s";
 /// What compose.yaml sets.
 const SETTINGS: [(&str, &str); 2] =
     [("Metrics__FirstIncrement", "exact"), ("Http__ShutdownLingerSeconds", "40")];
@@ -95,16 +97,46 @@ fn increases(prometheus: &Prometheus) -> Truth {
     tracks.iter().map(|track| (key(&track.labels), Track::increase(track))).collect()
 }
 
-fn server(edition: &Edition, port: u16, name: &str) -> Prometheus {
-    let mut job = job("gateway", port, INTERVAL);
-    // They have the same address and may be of one version.
-    job["params"] = json!({"server": [name]});
-    Prometheus::with(edition, &json!({"scrape_configs": [job]}))
+/// Which scrapes of a server failed though the gateway was there (what it had of
+/// these it has thrown away), and what it saw first of those series.
+fn told(prometheus: &Prometheus, ids: &BTreeSet<&str>) -> String {
+    let (durations, up) =
+        (prometheus.samples("scrape_duration_seconds[1h]"), prometheus.samples("up[1h]"));
+    let mut said = String::new();
+    for (durations, up) in durations.iter().zip(&up) {
+        let both = durations.samples.iter().zip(&up.samples);
+        // One that is not there refuses at once.
+        let slow = both.filter(|((_, seconds), (_, up))| *up == 0.0 && *seconds > 0.1);
+        let slow: Vec<_> = slow.map(|(duration, _)| duration).collect();
+        said += &format!("{} failed at, after so many seconds: {slow:?}\n", up.labels["job"]);
+    }
+    for id in ids {
+        let names = "c_total|h_count";
+        for track in prometheus.samples(&format!(r#"{{id="{id}",__name__=~"{names}"}}[1h]"#)) {
+            let first = &track.samples[..track.samples.len().min(5)];
+            said += &format!("{id} begins with {first:?}\n");
+        }
+    }
+    said
+}
+
+/// They have the same address and are of one version: their queries tell them
+/// apart.
+fn servers(edition: &Edition, port: u16) -> [Prometheus; 2] {
+    let mut whole = job("gateway", port, INTERVAL);
+    whole["params"] = json!({"server": ["a"]});
+    let parts = ["0", "1"].map(|part| {
+        let mut job = job(&format!("part-{part}"), port, INTERVAL);
+        job["params"] = json!({"shard": [part], "of": ["2"]});
+        job
+    });
+    let with = |jobs: &[Value]| Prometheus::with(edition, &json!({"scrape_configs": jobs}));
+    [with(&[whole]), with(&parts)]
 }
 
 fn wait_until_known(prometheus: &Prometheus) {
     wait_for("it to be known", || match prometheus.value("prom_stream_gateway_scrapers") {
-        Some(2.0) => Ok(()),
+        Some(3.0) => Ok(()),
         other => Err(format!("{other:?}")),
     });
 }
@@ -124,7 +156,7 @@ fn over_rolling_restarts_each_server_has_what_was_pushed() {
             born: 0,
         };
         let mut gateway = rolling.start();
-        let servers = ["a", "b"].map(|name| server(edition, rolling.port, name));
+        let servers = servers(edition, rolling.port);
         servers.iter().for_each(wait_until_known);
         for restart in 1..=restarts {
             let count = rolling.random.random_range(0..60);
@@ -146,13 +178,20 @@ fn over_rolling_restarts_each_server_has_what_was_pushed() {
         for _ in 0..2 {
             servers.iter().for_each(Prometheus::wait_for_scrape);
         }
-        for (prometheus, name) in servers.iter().zip(["a", "b"]) {
+        for (prometheus, name) in servers.iter().zip(["of all", "of two parts"]) {
             let found = increases(prometheus);
             let differ =
                 rolling.pushed.iter().filter(|(key, pushed)| found.get(key) != Some(pushed));
             let differ: Vec<_> =
                 differ.map(|(key, pushed)| (key, pushed, found.get(key))).collect();
-            assert!(differ.is_empty(), "server {name}, pushed and found: {differ:?}");
+            assert!(
+                differ.is_empty(),
+                "server {name}, pushed and found: {differ:?}\n{}",
+                told(
+                    prometheus,
+                    &differ.iter().filter_map(|((_, id), ..)| id.split(' ').next()).collect()
+                )
+            );
             assert_eq!(found.len(), rolling.pushed.len());
         }
         let (elements, born) = (rolling.elements, rolling.born);

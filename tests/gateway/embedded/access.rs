@@ -6,7 +6,7 @@ use std::process::Command;
 use redis::cmd;
 
 use super::rig::Embedded;
-use crate::readme::stdout;
+use crate::support::programs::stdout;
 use crate::support::redis::QUEUE;
 use crate::support::tls::Certificates;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::rig::Embedded;
-use crate::readme::{is_there, libraries, stdout};
+use crate::support::programs::{is_there, libraries, stdout};
 use crate::support::redis::QUEUE;
 
 /// Each way of pushing pushes so many samples.

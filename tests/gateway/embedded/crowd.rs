@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::rig::{Embedded, Line};
-use crate::readme::must_be_there;
+use crate::support::programs::must_be_there;
 use crate::support::redis::QUEUE;
 use crate::support::wait_until;
 

@@ -161,28 +161,24 @@ fn while_redis_is_silent_totals_are_shown_no_longer_than_a_lease() {
     await_total(&gateway, 11.0);
 }
 
-/// The words of the command in README that grants what is needed.
-fn rights_in_the_readme() -> Vec<String> {
-    let readme = include_str!("../../../README.md");
-    let command = readme.split("```sh\n").find_map(|block| {
-        let block = block.split("```").next()?;
-        (block.starts_with("redis-cli ACL SETUSER") && block.contains("+renamenx")).then_some(block)
-    });
-    let command = command.expect("README has the rights").replace("\\\n", " ").replace('\'', "");
+/// The words of the command on a page that grants what is needed.
+fn rights_in_the_page() -> Vec<String> {
+    let command = crate::docs::only("rights", "exactly-once").text;
+    let command = command.replace("\\\n", " ").replace('\'', "");
     command.split_whitespace().skip(1).map(str::to_owned).collect()
 }
 
-/// A Redis with a user that has the rights in README, and a gateway for it.
+/// A Redis with a user that has these rights, and a gateway for it.
 fn with_rights() -> (RedisServer, GatewayBuilder) {
     let redis = persistent();
-    let words = rights_in_the_readme();
+    let words = rights_in_the_page();
     redis.run::<()>(&words.iter().map(String::as_str).collect::<Vec<_>>());
     let builder = owner_at(&format!("{},user=gateway,password=secret", redis.address()));
     (redis, builder)
 }
 
 #[test]
-fn the_rights_in_the_readme_are_enough() {
+fn the_rights_in_the_page_are_enough() {
     let (redis, builder) = with_rights();
     let mut gateway = builder.start();
     redis.push(&[ONE; 10]);
@@ -207,7 +203,7 @@ const DISPENSABLE: [&str; 8] =
 /// it is granted the gateway goes on by itself.
 #[test]
 fn each_right_that_is_missing_is_told_and_nothing_is_lost() {
-    let words = rights_in_the_readme();
+    let words = rights_in_the_page();
     let commands = words.iter().filter_map(|word| word.strip_prefix('+'));
     let needed: Vec<&str> = commands.filter(|command| !DISPENSABLE.contains(command)).collect();
     assert!(needed.len() > 10, "{words:?}");

@@ -132,7 +132,7 @@ fn a_claimed_list_that_gave_way_to_a_text_is_told() {
     let gateway: Gateway = GatewayBuilder::start_unready(owner_of(&redis));
     await_complaint(&gateway);
     assert_eq!(gateway.must_get("/metrics", &[]).status, 503);
-    // As README says: an element that is empty in the place of what is lost.
+    // As docs/guarantee.md says: an element that is empty in the place of what is lost.
     redis.run::<()>(&["DEL", &format!("{WORK}1")]);
     redis.run::<()>(&["RPUSH", &format!("{WORK}1"), ""]);
     redis.push(&[ONE]);

@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod http;
 pub mod https;
 pub mod process;
+pub mod programs;
 pub mod prometheus;
 pub mod redis;
 pub mod rig;

@@ -105,7 +105,7 @@ function showGone() {
 
 function showRows(series) {
   const create = ({ labels }) => {
-    const pairs = Object.entries(labels).map(([name, value]) => make("span", { class: "label" }, make("b", {}, name), make("span", {}, value)));
+    const pairs = Object.entries(labels).map(([name, value]) => make("span", { class: "label" }, make("b", {}, name), make("span", {}, value || '""')));
     return make("li", {}, make("p", { class: "labels" }, ...(pairs.length ? pairs : [make("span", { class: "label" }, "no labels")])), make("p", { class: "value" }), make("p", { class: "idle" }));
   };
   fill(at("rows"), series, ({ labels }) => JSON.stringify(labels), create, (node, one) => {

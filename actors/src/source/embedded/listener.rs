@@ -19,9 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::Connection;
 use super::service::Service;
 use super::stream::{ClientStream, prepare};
+use crate::error_kind::ErrorKind;
 use crate::listen;
 use crate::settings::ListenAddress;
-use crate::source::ErrorKind;
 use crate::stop::StopSignal;
 
 /// How long a TLS handshake may take.

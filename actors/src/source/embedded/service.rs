@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::queue::Entry;
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::RedisMetrics;
 use crate::settings::{EmbeddedSettings, Login};
-use crate::source::ErrorKind;
 
 /// The version of Redis whose commands are answered as it does.
 pub const REDIS_VERSION: &str = "7.0.15";

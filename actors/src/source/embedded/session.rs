@@ -16,7 +16,7 @@ use super::service::{Charge, Service};
 use super::staged::Staged;
 use super::transaction::Transaction;
 use super::words::Words;
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 /// What a client may leave unfinished without it being charged to the budget.
 const FREE_BYTES: usize = 16 * 1024;

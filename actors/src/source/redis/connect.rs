@@ -9,15 +9,15 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redis::{Cmd, Value, cmd};
-use rustls::ClientConfig;
-use tokio::io::AsyncWriteExt;
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::error::{crate_failed, error, io_failed, reply_words};
 use super::role::{Role, role_of_info, role_of_reply};
 use super::stream::{RedisStream, tls_config};
+use crate::error_kind::ErrorKind;
 use crate::settings::{Endpoint, RedisTarget};
+use redis::{Cmd, Value, cmd};
+use rustls::ClientConfig;
+use tokio::io::AsyncWriteExt;
 
 /// Servers that one attempt tries at most: replicas may name each other.
 const MAX_TRIES: usize = 16;
@@ -302,6 +302,7 @@ fn ignore_refusal(outcome: Result<Value, SourceError>) -> Result<(), SourceError
             | ErrorKind::WrongType
             | ErrorKind::NotPrimary
             | ErrorKind::Busy
+            | ErrorKind::WrongKey
             | ErrorKind::Other => Ok(()),
         },
     }
@@ -323,6 +324,7 @@ fn auth_refused(words: &str) -> SourceError {
         | ErrorKind::Tls
         | ErrorKind::Permission
         | ErrorKind::WrongType
+        | ErrorKind::WrongKey
         | ErrorKind::NotPrimary
         | ErrorKind::Protocol
         | ErrorKind::Other => error(ErrorKind::Auth, format!("AUTH was refused: {code}")),

@@ -3,10 +3,10 @@
 
 use std::io;
 
-use redis::RedisError;
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::decoder::ProtocolError;
+use crate::error_kind::ErrorKind;
+use redis::RedisError;
 
 /// Characters of a server's words that are passed on.
 const MAX_WORDS: usize = 200;

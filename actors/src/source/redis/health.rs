@@ -1,10 +1,10 @@
 //! Health: what is wrong with Redis, said once for the process and not once for
 //! each worker and retry.
 
+use super::super::SourceError;
+use crate::error_kind::ErrorKind;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-
-use super::super::{ErrorKind, SourceError};
 
 /// Who met an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +59,7 @@ fn headline(kind: ErrorKind) -> &'static str {
         ErrorKind::Connection | ErrorKind::Timeout | ErrorKind::Tls => "redis is not reachable",
         ErrorKind::Auth => "redis refuses the login",
         ErrorKind::Permission => "redis denies what is needed",
-        ErrorKind::WrongType => "the queue's key holds no list",
+        ErrorKind::WrongType | ErrorKind::WrongKey => "the queue's key holds no list",
         ErrorKind::NotPrimary => "this redis is not the primary",
         ErrorKind::Busy => "redis is busy",
         ErrorKind::Protocol | ErrorKind::Other => "redis failed",

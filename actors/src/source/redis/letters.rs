@@ -9,17 +9,17 @@
 
 use std::time::Duration;
 
-use redis::cmd;
-use tokio::time::{Instant, sleep};
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::connect::Connector;
 use super::error::crate_failed;
 use super::link::Link;
 use crate::backoff::Backoff;
 use crate::cluster_key::key_beside;
 use crate::dead_letters::{ACCOUNT, DeadLetters, Fate};
+use crate::error_kind::ErrorKind;
 use crate::settings::{DeadLetterSettings, RedisTarget};
+use redis::cmd;
+use tokio::time::{Instant, sleep};
 
 /// KEYS: list, account. ARGV: most letters, most bytes, a length and the bytes
 /// that were measured at it (-1: none were; -2: take them for the present
@@ -218,6 +218,10 @@ fn is_worth_another_try(kind: ErrorKind) -> bool {
         | ErrorKind::Auth
         | ErrorKind::NotPrimary
         | ErrorKind::Protocol => true,
-        ErrorKind::Permission | ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Other => false,
+        ErrorKind::Permission
+        | ErrorKind::WrongType
+        | ErrorKind::WrongKey
+        | ErrorKind::Busy
+        | ErrorKind::Other => false,
     }
 }

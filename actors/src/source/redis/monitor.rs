@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::cmd;
-use tokio::time::{MissedTickBehavior, interval, sleep};
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::Shared;
 use super::error::crate_failed;
 use super::health::Party;
 use super::link::Link;
 use super::presence::{Presence, Shown};
 use crate::backoff::Backoff;
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::UNKNOWN;
 use crate::stop::StopSignal;
+use redis::cmd;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -123,6 +123,7 @@ impl Monitor {
                     | ErrorKind::Tls
                     | ErrorKind::Auth
                     | ErrorKind::WrongType
+                    | ErrorKind::WrongKey
                     | ErrorKind::NotPrimary
                     | ErrorKind::Busy
                     | ErrorKind::Protocol
@@ -183,6 +184,7 @@ impl Monitor {
             | ErrorKind::Timeout
             | ErrorKind::Tls
             | ErrorKind::Auth
+            | ErrorKind::WrongKey
             | ErrorKind::Protocol
             | ErrorKind::Other => self.link = None,
         }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
-
-use super::super::{ErrorKind, Page, QueueSource, Slice, SourceError, Taken};
+use super::super::{Page, QueueSource, Slice, SourceError, Taken};
 use super::Shared;
 use super::decoder::Reply;
 use super::error::{error, io_failed, kind_of_reply, protocol_broken, refused};
@@ -19,8 +17,10 @@ use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
 use crate::doom::End;
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::WorkerMetrics;
 use crate::stop::StopSignal;
+use tokio::time::{Instant, sleep, timeout};
 
 /// The usual size of the read buffer: one read makes one page.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -346,6 +346,7 @@ impl RedisSource {
             | ErrorKind::Timeout
             | ErrorKind::Tls
             | ErrorKind::Auth
+            | ErrorKind::WrongKey
             | ErrorKind::NotPrimary
             | ErrorKind::Protocol
             | ErrorKind::Other => {

@@ -4,6 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::SourceError;
+use super::error::{error, io_failed};
+use crate::byte_stream::ByteStream;
+use crate::error_kind::ErrorKind;
+use crate::settings::{Endpoint, RedisTarget, TlsSettings};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -11,11 +16,6 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-use super::super::{ErrorKind, SourceError};
-use super::error::{error, io_failed};
-use crate::byte_stream::ByteStream;
-use crate::settings::{Endpoint, RedisTarget, TlsSettings};
 
 /// How long the peer may take to acknowledge what was sent to it, before TCP
 /// gives the connection up: else a pop on a path that broke would wait for some

@@ -13,16 +13,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::cmd;
-use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::{Instant, sleep, timeout};
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::connect::Connector;
 use super::decoder::Reply;
 use super::error::{error, io_failed, kind_of_reply, protocol_broken};
 use super::replies::ReplyStream;
+use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
+use redis::cmd;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long one BLMOVE waits; the next one follows at once.
 const BLOCK: Duration = Duration::from_secs(5);
@@ -226,6 +226,7 @@ fn verdict(words: &str) -> Blocked {
         | ErrorKind::Timeout
         | ErrorKind::Tls
         | ErrorKind::Permission
+        | ErrorKind::WrongKey
         | ErrorKind::Protocol
         | ErrorKind::Other => Blocked::Refused(kind, words.to_owned()),
     }

@@ -16,7 +16,7 @@ mod stored;
 use quantiles::ckms::CKMS;
 
 use super::{QuantilePlan, rank_of};
-use crate::state::{SketchRecord, StateError};
+use crate::record::{SketchRecord, StateError};
 
 /// Of an objective's relative error, what the sketch is told to keep to.
 const SAFE_SHARE: f64 = 1.0 / 3.0;

@@ -16,7 +16,7 @@ use window::EXACT;
 pub use window::Window;
 
 use super::summary::{Estimator, SummarySettings};
-use crate::state::{SketchRecord, StateError, WindowSettings};
+use crate::record::{SketchRecord, StateError, WindowSettings};
 use biased::BiasedSketch;
 use targeted::{Target, TargetedSketch};
 

@@ -59,7 +59,7 @@
 
 use super::window::EXACT;
 use super::{QuantilePlan, rank_of};
-use crate::state::{SketchRecord, StateError};
+use crate::record::{SketchRecord, StateError};
 
 /// How much of a gap's allowance follows n, and so rises with each value.
 const GROWTH: f64 = 0.25;

@@ -18,7 +18,7 @@ mod stored;
 use std::cmp::Ordering;
 
 use super::{QuantilePlan, Sketch, push_exact};
-use crate::metric::Moment;
+use crate::timestamp::Moment;
 
 /// Observations that wait, and up to which a window that never held more
 /// answers exactly.

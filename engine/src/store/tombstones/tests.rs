@@ -71,7 +71,7 @@ fn they_come_back_by_age_under_their_own_key() {
     assert_eq!(second.len(), 30);
     assert!(second.iter().map(|tombstone| tombstone.died).is_sorted());
     for number in 0..50 {
-        let hash = series_hash(&family, &labels(number));
+        let hash = series_hash(family.name_hash(), &labels(number));
         let segment = second.id_of(&family, &labels(number)).segment();
         assert_eq!(segment, Segment::of(hash));
         let found = second.exhume(family.family(), &labels(number), Tick(1121));

@@ -5,7 +5,7 @@ use super::super::service::{REDIS_VERSION, Service};
 use super::super::session::Session;
 use super::super::words::Words;
 use super::{client, integer, shown};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 /// The user that a password alone is for.
 const DEFAULT_USER: &[u8] = b"default";

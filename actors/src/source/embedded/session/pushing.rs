@@ -8,7 +8,7 @@ use super::super::reply::Reply;
 use super::super::transaction::Queued;
 use super::super::words::Words;
 use super::{Mode, Next, Session, Waiting};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 impl Session {
     /// How the elements of a push are read, once its key is there.
@@ -24,7 +24,10 @@ impl Session {
         }
         Mode::Skip(match self.profile.is_subscriber_only() {
             true => command::not_while_subscribed(words.name()),
-            false => command::other_key(&self.service, key, self.profile.database),
+            false => {
+                self.service.count(ErrorKind::WrongKey);
+                command::other_key(&self.service, key, self.profile.database)
+            }
         })
     }
 

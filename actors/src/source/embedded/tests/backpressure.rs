@@ -6,7 +6,7 @@ use super::super::command::NO_ROOM;
 use super::super::queue::cost;
 use super::super::session::Next;
 use super::{Client, KEY, Rig, packed};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 /// Says something that has to wait for room; what it costs.
 fn wait(client: &mut Client, bytes: &[u8]) -> usize {

@@ -1,7 +1,7 @@
 //! Each command and its reply, in the words of Redis 7.0.
 
 use super::{KEY, Rig, packed};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 use std::sync::atomic::Ordering;
 
 #[track_caller]
@@ -72,6 +72,7 @@ fn keys() {
             .call(&["LPUSH", KEY, "c"])
             .contains("of database 0 only, not under 'q' of database 1")
     );
+    assert_eq!(rig.metrics.errors[ErrorKind::WrongKey as usize].load(Ordering::Relaxed), 1);
     client.call(&["SELECT", "0"]);
     assert_eq!(client.call(&["DEL", KEY]), ":1\r\n");
     assert_eq!(client.call(&["LLEN", KEY]), ":0\r\n");
@@ -94,6 +95,7 @@ fn pushes() {
     assert_eq!(client.call(&["LPUSH"]), "-ERR wrong number of arguments for 'lpush' command\r\n");
     let other = client.call(&["LPUSH", "other", "8"]);
     assert!(other.starts_with("-ERR ") && other.contains("'q'") && other.contains("'other'"));
+    assert_eq!(rig.metrics.errors[ErrorKind::WrongKey as usize].load(Ordering::Relaxed), 1);
     let (fits, large) = ("f".repeat(super::MAX_ELEMENT), "l".repeat(super::MAX_ELEMENT + 1));
     assert_eq!(client.call(&["LPUSH", KEY, "", &fits, &large, "9"]), ":10\r\n");
     assert_eq!(rig.taken(), ["1", "2", "3", "4", "5", "6 7", "", &fits, "512 of 1001", "9"]);

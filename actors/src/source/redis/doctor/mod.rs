@@ -13,11 +13,11 @@ mod queue;
 mod strays;
 mod company;
 
-pub use finding::{Finding, Verdict};
-
-use super::super::{ErrorKind, SourceError};
+use super::super::SourceError;
 use super::once::Keys;
+use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
+pub use finding::{Finding, Verdict};
 
 use visit::Visit;
 
@@ -50,13 +50,13 @@ fn unreachable(cause: &SourceError) -> Finding {
         }
         ErrorKind::Tls => "compare Redis.TlsCaFile and sslHost with the server's certificate",
         ErrorKind::Auth => "set user and password in Redis.ConnectionString as the server has them",
-        ErrorKind::Permission => "give the user the rights that the README lists under Redis",
+        ErrorKind::Permission => "give the user the rights that docs/run.md lists under Redis",
         ErrorKind::NotPrimary => {
             "name the primary in Redis.ConnectionString, or the Sentinels and serviceName"
         }
         ErrorKind::Busy => "wait until the server is done with what it says",
         ErrorKind::Protocol => "what listens there is no Redis, or one that expects TLS (ssl=true)",
-        ErrorKind::WrongType | ErrorKind::Other => "see what the server says",
+        ErrorKind::WrongType | ErrorKind::WrongKey | ErrorKind::Other => "see what the server says",
     };
     Finding::fail("redis", cause.to_string(), advice)
 }

@@ -7,7 +7,7 @@ use super::super::error::{kind_of_reply, reply_words};
 use super::super::once::{Keys, uncovered};
 use super::finding::Finding;
 use super::visit::{Visit, unanswered};
-use crate::source::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 /// How an element begins that a client library has wrapped, and by what.
 const WRAPPINGS: &[(&[u8], &str)] = &[
@@ -98,7 +98,7 @@ fn what_to_do(element: &[u8]) -> String {
             "it looks wrapped by {by}: the producers' connection must not serialize or compress \
              (phpredis: Redis::OPT_SERIALIZER and Redis::OPT_COMPRESSION)"
         ),
-        None => "mend the producer: the README's Rules say what a sample may be; \
+        None => "mend the producer: docs/produce.md says under Fields what a sample may be; \
                  prom-stream-gateway lint tells before it is sent"
             .to_owned(),
     }

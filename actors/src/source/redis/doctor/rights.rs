@@ -1,5 +1,5 @@
 //! Rights: the one table of the commands that a gateway sends, and whether the
-//! user may send them. The README's ACL rules are compared with it.
+//! user may send them. The ACL rules in `docs/` are compared with it.
 //!
 //! Each command has a call that passes the server's check of rights and then
 //! can't change anything, whatever the keys hold: it has a wrong argument, or

@@ -1,14 +1,14 @@
 //! The visit: a connection to the server that has the queue, found in the
 //! gateway's own way.
 
-use redis::{Cmd, FromRedisValue, RedisError, cmd};
-
-use super::super::super::{ErrorKind, SourceError};
+use super::super::super::SourceError;
 use super::super::connect::Connector;
 use super::super::error::{crate_failed, kind_of_reply, reply_words};
 use super::super::link::Link;
 use super::finding::Finding;
+use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
+use redis::{Cmd, FromRedisValue, RedisError, cmd};
 
 /// Nodes of a cluster that may point at each other before it is given up.
 const MOVES: usize = 5;

@@ -3,9 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis::cmd;
-
-use super::super::super::{ErrorKind, SourceError};
+use super::super::super::SourceError;
 use super::super::error::error;
 use super::link::Answer;
 use super::loading::values_of;
@@ -17,6 +15,8 @@ use super::verdict::Verdict;
 use super::watch::Owner;
 use crate::boot_clock::BootInstant;
 use crate::doom::End;
+use crate::error_kind::ErrorKind;
+use redis::cmd;
 
 /// The latest format of the record that this version can read.
 const FORMAT: u32 = 1;

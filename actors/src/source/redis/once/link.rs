@@ -2,17 +2,17 @@
 //! commits. Replies come in the order of the requests, so each of them says what
 //! holds at its point of that order.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use super::super::super::{ErrorKind, Slice, SourceError};
+use super::super::super::{Slice, SourceError};
 use super::super::Shared;
 use super::super::connect::Connected;
 use super::super::decoder::Reply;
 use super::super::error::{error, io_failed, protocol_broken, refused};
 use super::super::replies::ReplyStream;
 use super::scripts::Call;
+use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The usual size of the read buffer.
 const BUFFER_BYTES: usize = 256 * 1024;

@@ -4,9 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use redis::cmd;
-
-use super::super::super::{ErrorKind, Slice, SourceError};
+use super::super::super::{Slice, SourceError};
 use super::super::decoder::Reply;
 use super::super::error::{error, kind_of_reply, refused};
 use super::checkpoint::{self, Phase};
@@ -17,7 +15,9 @@ use super::scripts;
 use super::source::{OnceSource, Stage, Step, unasked};
 use crate::boot_clock::BootInstant;
 use crate::checkpoint::TakenSnapshot;
+use crate::error_kind::ErrorKind;
 use crate::shard_set::ShardsGone;
+use redis::cmd;
 
 /// Small claims are at least so far apart.
 const CLAIM_PACE: Duration = Duration::from_millis(5);

@@ -5,10 +5,7 @@
 //! That a page was routed is known when the next one is asked for, so what lies
 //! before it is what a checkpoint covers that begins then.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use super::super::super::{ErrorKind, Page, QueueSource, SourceError, Taken};
+use super::super::super::{Page, QueueSource, SourceError, Taken};
 use super::super::Shared;
 use super::super::error::error;
 use super::super::health::Party;
@@ -21,8 +18,11 @@ use super::owned::Owned;
 use super::record::{Stamp, new_nonce};
 use super::watch::Watch;
 use crate::doom::End;
+use crate::error_kind::ErrorKind;
 use crate::self_metrics::WorkerMetrics;
 use crate::stop::StopSignal;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Reads a Redis list as its owner.
 #[derive(Debug)]

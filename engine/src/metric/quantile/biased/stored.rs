@@ -5,7 +5,7 @@
 use quantiles::ckms::CKMS;
 use serde::Deserialize;
 
-use crate::state::StateError;
+use crate::record::StateError;
 
 /// The fields of the crate's `CKMS`, in their order.
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,7 @@ mod rotation;
 pub mod streams;
 
 use super::*;
-use crate::metric::Moment;
+use crate::timestamp::Moment;
 
 const ESTIMATORS: [Estimator; 2] = [Estimator::CkmsBiased, Estimator::CkmsTargeted];
 

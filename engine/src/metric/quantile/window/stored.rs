@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::{AgeBucket, EXACT, Window};
-use crate::metric::Moment;
 use crate::metric::quantile::{QuantilePlan, Sketch};
-use crate::state::{AgeRecord, Since, StateError, WindowRecord};
+use crate::record::{AgeRecord, Since, StateError, WindowRecord};
+use crate::timestamp::Moment;
 
 impl Window {
     /// What is stored of it at `now`.

@@ -6,7 +6,12 @@ use std::borrow::Cow;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use super::StateError;
+mod error;
+mod instants;
+
+pub use error::StateError;
+pub(crate) use instants::Since;
+pub use instants::{Instants, RunTime};
 
 /// See [`super::Head`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,7 +53,7 @@ pub struct FamilyRecord<'a> {
     pub shape: ShapeRecord<'a>,
 }
 
-/// See [`crate::catalog::Shape`].
+/// See [`crate::metric::Shape`].
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ShapeRecord<'a> {
     Counter,

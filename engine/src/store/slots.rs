@@ -1,0 +1,132 @@
+//! Slots: which series lies where, who holds it, and how it is found by its
+//! family and label text.
+
+use std::hash::BuildHasher;
+
+use super::listing::Position;
+use super::wheel::{Mark, Tick};
+use super::{Series, Store, Traits};
+use crate::catalog::{Admission, Family};
+use crate::metric::Value;
+use crate::reject::Reason;
+use crate::series::{Handle, ReaderIndex, Readers, SeriesKey, Slot};
+use crate::sharding::{SEGMENTS, Segment};
+use crate::timestamp::Moment;
+
+/// A series in the index. With its hash, so that a table which grows does not
+/// visit every series.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Indexed {
+    slot: Slot,
+    hash: u32,
+}
+
+impl Store {
+    /// A handle on a series, which `reader` then holds; or which limit refuses
+    /// a new one.
+    pub fn define(
+        &mut self,
+        key: SeriesKey,
+        reader: ReaderIndex,
+        now: Moment,
+    ) -> Result<Handle, Reason> {
+        let index_hash = self.index_hash(&key.family, &key.labels, Segment::of(key.hash));
+        if let Some(slot) = self.find(index_hash, &key.family, &key.labels) {
+            let series = self.series_mut(slot);
+            series.holders.insert(reader);
+            return Ok(Handle { slot, generation: series.generation });
+        }
+        let SeriesKey { family, labels, display, hash: _, admission } = key;
+        match admission {
+            Admission::Counted => family.reserve_place()?,
+            Admission::Overflow if family.live_series() > 0 => {}
+            Admission::Overflow => return Err(Reason::SeriesLimit),
+        }
+        self.generation.0 = self.generation.0.wrapping_add(1);
+        let generation = self.generation;
+        let slot = self.insert(Series {
+            family,
+            labels,
+            value: Value::NONE,
+            holders: Readers::one(reader),
+            index_hash,
+            touched: Tick::at(now),
+            position: Position::HIDDEN,
+            generation,
+            admission,
+            mark: Mark::default(),
+            traits: Traits::default(),
+        });
+        self.display.extend(display.map(|text| (slot, text)));
+        if self.series_mut(slot).family.is_retired() {
+            // The question was on its way when the family went.
+            self.tell_holders(slot);
+        }
+        Ok(Handle { slot, generation })
+    }
+
+    /// A hash of this process' own, and in its low bits the segment, so that
+    /// this has a place in the series' cache line.
+    pub(super) fn index_hash(&self, family: &Family, labels: &str, segment: Segment) -> u32 {
+        let hash = self.hasher.hash_one((family.uid(), labels)) as u32;
+        hash / SEGMENTS as u32 * SEGMENTS as u32 + segment.get() as u32
+    }
+
+    pub(super) fn find(&self, index_hash: u32, family: &Family, labels: &str) -> Option<Slot> {
+        let same = |found: &Indexed| {
+            found.hash == index_hash
+                && self.slots[found.slot.0 as usize].as_ref().is_some_and(|series| {
+                    series.family.uid() == family.uid() && *series.labels == *labels
+                })
+        };
+        self.index.find(spread(index_hash), same).map(|found| found.slot)
+    }
+
+    pub(super) fn insert(&mut self, series: Series) -> Slot {
+        let index_hash = series.index_hash;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot.0 as usize] = Some(series);
+                slot
+            }
+            None => {
+                self.slots.push(Some(series));
+                Slot((self.slots.len() - 1) as u32)
+            }
+        };
+        let indexed = Indexed { slot, hash: index_hash };
+        self.index.insert_unique(spread(index_hash), indexed, |other| spread(other.hash));
+        self.changes.slot_filled(slot);
+        slot
+    }
+
+    pub(super) fn forget(&mut self, slot: Slot, reader: ReaderIndex) {
+        self.told.forget(slot, reader);
+        self.series_mut(slot).holders.remove(reader);
+        self.free_if_unused(slot);
+    }
+
+    /// Frees the slot of a series that is not shown and that nobody holds; its
+    /// place and its reference to the family go with it.
+    pub(super) fn free_if_unused(&mut self, slot: Slot) {
+        let series = self.series_mut(slot);
+        if !series.is_hidden() || !series.holders.is_empty() || self.told.is_held(slot) {
+            return;
+        }
+        let Some(series) = self.slots[slot.0 as usize].take() else { return };
+        let is_it = |found: &Indexed| found.slot == slot;
+        if let Ok(entry) = self.index.find_entry(spread(series.index_hash), is_it) {
+            entry.remove();
+        }
+        if series.traits.has_own_ttl() {
+            self.own_ttl.remove(&slot);
+        }
+        self.display.remove(&slot);
+        self.free.push(slot);
+    }
+}
+
+/// A table wants hashes that differ in all their bits.
+fn spread(index_hash: u32) -> u64 {
+    u64::from(index_hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

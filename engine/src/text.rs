@@ -1,0 +1,103 @@
+//! Text: the strings and values of a payload, as places in it or, where they were
+//! escaped, in the decoder's buffer, so that they can be kept without borrowing
+//! either.
+
+/// The types of JSON values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Json {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+/// A string's place: `start..end` of the payload with the unescaped strings
+/// appended to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text {
+    start: usize,
+    end: usize,
+}
+
+/// The two buffers that a [`Text`] points into.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Texts<'a> {
+    payload: &'a str,
+    unescaped: &'a str,
+}
+
+/// One member of `labels`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LabelText {
+    pub(crate) name: Text,
+    /// Empty where there is no label: for null, for an empty string, and where
+    /// another member of the same name follows.
+    pub(crate) value: Text,
+    /// The type of a value that can't be one.
+    pub(crate) wrong: Option<Json>,
+}
+
+impl Json {
+    /// The word for messages.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Json::Null => "null",
+            Json::Boolean => "a boolean",
+            Json::Number => "a number",
+            Json::String => "a string",
+            Json::Array => "an array",
+            Json::Object => "an object",
+        }
+    }
+}
+
+impl Text {
+    pub(crate) const EMPTY: Text = Text { start: 0, end: 0 };
+
+    pub(crate) fn in_payload(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    pub(crate) fn in_unescaped(start: usize, end: usize, payload_length: usize) -> Self {
+        Self { start: payload_length + start, end: payload_length + end }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+impl LabelText {
+    /// Makes it no label, since a later one of its name takes its place.
+    pub(crate) fn supersede(&mut self) {
+        self.value = Text::EMPTY;
+        self.wrong = None;
+    }
+}
+
+impl<'a> Texts<'a> {
+    pub(crate) fn new(payload: &'a str, unescaped: &'a str) -> Self {
+        Self { payload, unescaped }
+    }
+
+    /// Whether it stands in the payload as it is: without an escape, and so
+    /// without quotes, backslashes and line feeds.
+    #[inline]
+    pub(crate) fn is_verbatim(&self, text: Text) -> bool {
+        text.end <= self.payload.len()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, text: Text) -> &'a str {
+        match text.start.checked_sub(self.payload.len()) {
+            None => &self.payload[text.start..text.end],
+            Some(start) => &self.unescaped[start..text.end - self.payload.len()],
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The way to a gateway: what is believed of its certificate, and who asks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use psg_actors::settings::Secret;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Error};
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a gateway is asked.
+#[derive(Debug)]
+pub struct Way {
+    agent: Agent,
+    /// The value of the header, where there is a password.
+    authorization: Option<Secret>,
+}
+
+/// What a [`Way`] is made of.
+#[derive(Debug, Default)]
+pub struct WayOptions<'a> {
+    /// User and password.
+    pub login: Option<(&'a str, Secret)>,
+    /// The authorities to believe; `None` are the system's.
+    pub ca_file: Option<&'a Path>,
+    /// Whether any certificate is believed.
+    pub is_insecure: bool,
+    /// The files of a certificate to show, and of its key.
+    pub identity: Option<(&'a Path, &'a Path)>,
+}
+
+impl Way {
+    /// Without TLS and password.
+    pub fn plain() -> Self {
+        let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
+        Self { agent, authorization: None }
+    }
+
+    /// One over TLS where the address says so; or what is wrong with a file.
+    pub fn new(options: WayOptions<'_>) -> Result<Self, String> {
+        let WayOptions { login, ca_file, is_insecure, identity } = options;
+        let roots = match ca_file {
+            Some(file) => certificates(file)?,
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        let identity = identity.map(|(certificate, key)| client(certificate, key)).transpose()?;
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .root_certs(RootCerts::Specific(Arc::new(roots.iter().map(own).collect())))
+            .disable_verification(is_insecure)
+            .client_cert(identity)
+            .build();
+        let config = Agent::config_builder().timeout_global(Some(TIMEOUT)).tls_config(tls);
+        let authorization = login.map(|(user, password)| {
+            let pair = format!("{user}:{}", password.expose());
+            Secret::new(format!("Basic {}", STANDARD.encode(pair)))
+        });
+        Ok(Self { agent: config.build().into(), authorization })
+    }
+
+    /// GET; or why there is no answer, with what can be done.
+    pub fn get(&self, url: &str) -> Result<Body, String> {
+        let mut request = self.agent.get(url);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization.expose());
+        }
+        match request.call() {
+            Ok(answer) => Ok(answer.into_body()),
+            Err(Error::StatusCode(401)) => Err(format!("{url}: {}", self.unknown())),
+            Err(error) => Err(format!("{url}: {error}")),
+        }
+    }
+
+    fn unknown(&self) -> &'static str {
+        match self.authorization {
+            Some(_) => "the gateway refuses this user or password",
+            None => {
+                "the gateway asks for a password (--user, and --password-file or the environment)"
+            }
+        }
+    }
+}
+
+fn own(certificate: &CertificateDer<'_>) -> Certificate<'static> {
+    Certificate::from_der(certificate.as_ref()).to_owned()
+}
+
+fn client(certificate: &Path, key: &Path) -> Result<ClientCert, String> {
+    let chain = certificates(certificate)?;
+    // Looked at here, so that a bad file is told before anything is shown, and
+    // since ureq panics over a key that is not the certificate's.
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;
+    CertifiedKey::from_der(chain.clone(), private, &ring::default_provider())
+        .map_err(|error| bad(key, &format!("not the key of {}: {error}", certificate.display())))?;
+    let chain: Vec<Certificate<'static>> = chain.iter().map(own).collect();
+    let text = fs::read(key).map_err(|error| bad(key, &error))?;
+    let key = PrivateKey::from_pem(&text).map_err(|error| bad(key, &error))?;
+    Ok(ClientCert::new_with_certs(&chain, key))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all = CertificateDer::pem_file_iter(file).map_err(|error| bad(file, &error))?;
+    let all: Vec<_> = all.collect::<Result<_, _>>().map_err(|error| bad(file, &error))?;
+    match all.is_empty() {
+        true => Err(bad(file, &"no certificate in it")),
+        false => Ok(all),
+    }
+}
+
+/// The password in a file, without the end of its line.
+pub fn password_in(file: &PathBuf) -> Result<Secret, String> {
+    let text = fs::read_to_string(file).map_err(|error| bad(file, &error))?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+fn bad(file: &Path, cause: &dyn std::fmt::Display) -> String {
+    format!("{}: {cause}", file.display())
+}
