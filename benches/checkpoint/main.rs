@@ -1,7 +1,9 @@
-//! The checkpoint bench: what checkpoints of exactly-once delivery cost others.
+//! The checkpoint bench: what checkpoints of exactly-once delivery cost others,
+//! or what writing the state file does.
 //!
 //! ```text
 //! cargo bench --bench checkpoint
+//! cargo bench --bench checkpoint -- --state-file
 //! ```
 //!
 //! A gateway holds so many counters, and samples of all of them come at a steady
@@ -23,9 +25,9 @@ use clap::Parser;
 use support::gateway::Gateway;
 use support::redis_server::{OtherClient, RedisServer};
 use support::{BINARY, Failure};
+use tempfile::TempDir;
 
 const LIMITS: &[(&str, &str)] = &[
-    ("Redis__Delivery", "exactly-once"),
     ("Metrics__MaxSeries", "4000000"),
     ("Metrics__MaxSeriesPerMetric", "4000000"),
     ("Metrics__ReaderCacheSeries", "2000000"),
@@ -59,6 +61,10 @@ struct Options {
     #[arg(long, default_value_t = 1)]
     interval: u64,
 
+    /// Measures Metrics.StateFile, of at-most-once delivery, instead.
+    #[arg(long)]
+    state_file: bool,
+
     /// Gateway to measure, such as an earlier build.
     #[arg(long, value_name = "FILE", default_value = BINARY, hide_default_value = true)]
     gateway: PathBuf,
@@ -73,6 +79,15 @@ struct Options {
     filters: Vec<String>,
 }
 
+/// A gateway with its Redis, and where it keeps its state.
+struct Bed<'o> {
+    options: &'o Options,
+    redis: RedisServer,
+    gateway: Gateway,
+    /// With the state file, where that is measured.
+    folder: TempDir,
+}
+
 /// What was found for one number of series.
 struct Figures {
     series: u64,
@@ -84,7 +99,8 @@ struct Figures {
     reader_wait_within: f64,
     idle: Waits,
     busy: Waits,
-    longest_script: Duration,
+    /// Of those that exactly-once delivery runs.
+    longest_script: Option<Duration>,
     loaded_in: Duration,
 }
 
@@ -110,53 +126,120 @@ fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn measure(options: &Options, series: u64) -> Result<Figures, Failure> {
-    let mut redis = RedisServer::start(None)?;
-    let interval = options.interval.to_string();
-    let settings = [LIMITS, &[("Redis__CheckpointIntervalSeconds", &*interval)]].concat();
-    let gateway = Gateway::start(&options.gateway, redis.port(), &settings)?;
-    fill(&mut redis, &gateway, series)?;
-    wait_for_checkpoint(&mut redis, &gateway, 1)?;
-    let idle = while_pinged(redis.another_connection()?, || {
+    let mut bed = Bed::start(options)?;
+    bed.fill(series)?;
+    // One more than that under way, which may not have everything.
+    let covering = bed.checkpoints()? + 2;
+    bed.wait_for_checkpoint(covering)?;
+    bed.wait_until_covered()?;
+    let idle = while_pinged(bed.redis.another_connection()?, || {
         pause(2000);
         Ok(())
     })?;
-    let before = gateway.value_of("prom_stream_gateway_checkpoint_bytes_total")?;
+    let before = bed.gateway.value_of("prom_stream_gateway_checkpoint_bytes_total")?;
     let count = options.checkpoints.unwrap_or(if options.bench { 4 } else { 1 });
-    redis.watch_slow_commands()?;
+    bed.redis.watch_slow_commands()?;
     let started = Instant::now();
-    let (pinger, load) = (redis.another_connection()?, redis.another_connection()?);
-    let target = redis.checkpoints()? + count;
+    let (pinger, load) = (bed.redis.another_connection()?, bed.redis.another_connection()?);
+    let target = bed.checkpoints()? + count;
     let busy = while_pinged(pinger, || {
-        while_loaded(load, options.rate, series, || {
-            wait_for_checkpoint_number(&mut redis, &gateway, target)
-        })
+        while_loaded(load, options.rate, series, || bed.wait_for_checkpoint(target))
     })?;
     let seconds = started.elapsed().as_secs_f64();
-    let longest_script = redis.slowest_script()?;
-    let written = gateway.value_of("prom_stream_gateway_checkpoint_bytes_total")? - before;
-    let mean = gateway.mean_of("prom_stream_gateway_checkpoint_duration_seconds")?;
-    let figures = Figures {
+    let slowest = bed.redis.slowest_script()?;
+    let written = bed.gateway.value_of("prom_stream_gateway_checkpoint_bytes_total")? - before;
+    let mean = bed.gateway.mean_of("prom_stream_gateway_checkpoint_duration_seconds")?;
+    let within = |name: &str| bed.gateway.all_within(&format!("prom_stream_gateway_{name}"));
+    Ok(Figures {
         series,
         checkpoints: count,
         state_bytes: written / count,
         bytes_per_second: written as f64 / seconds / (series as f64 / 100_000.0),
         took: Duration::from_secs_f64(mean),
-        shard_pause_within: gateway.all_within("prom_stream_gateway_checkpoint_pause_seconds")?,
-        reader_wait_within: gateway.all_within("prom_stream_gateway_inbox_wait_seconds")?,
+        shard_pause_within: within("checkpoint_pause_seconds")?,
+        reader_wait_within: within("inbox_wait_seconds")?,
         idle,
         busy,
-        longest_script,
-        loaded_in: Duration::ZERO,
-    };
-    gateway.stop()?;
-    let before = Instant::now();
-    let gateway = Gateway::start(&options.gateway, redis.port(), &settings)?;
-    let loaded_in = before.elapsed();
-    let shown = gateway.shown_series()?;
-    if shown != series {
-        return Err(gateway.failure(&format!("shows {shown} series of {series}")));
+        longest_script: (!options.state_file).then_some(slowest),
+        loaded_in: bed.restart(series)?,
+    })
+}
+
+impl<'o> Bed<'o> {
+    fn start(options: &'o Options) -> Result<Self, Failure> {
+        let redis = RedisServer::start(None)?;
+        let folder = TempDir::new()?;
+        let gateway = start_gateway(options, &redis, &folder)?;
+        Ok(Self { options, redis, gateway, folder })
     }
-    Ok(Figures { loaded_in, ..figures })
+
+    /// Pushes one sample of each series and waits until all are taken.
+    fn fill(&mut self, series: u64) -> Result<(), Failure> {
+        let mut next = 0;
+        while next < series {
+            let end = series.min(next + PAYLOADS_PER_PUSH);
+            self.redis.push(&(next..end).map(payload).collect::<Vec<_>>())?;
+            next = end;
+        }
+        self.wait("has not taken all series in time", |bed| Ok(bed.gateway.taken()? >= series))
+    }
+
+    /// How many were written.
+    fn checkpoints(&mut self) -> Result<u64, Failure> {
+        if self.options.state_file { self.gateway.checkpoints() } else { self.redis.checkpoints() }
+    }
+
+    fn wait_for_checkpoint(&mut self, target: u64) -> Result<(), Failure> {
+        self.wait("has not written its checkpoints in time", |bed| Ok(bed.checkpoints()? >= target))
+    }
+
+    /// Waits until nothing that was claimed is left to be covered.
+    fn wait_until_covered(&mut self) -> Result<(), Failure> {
+        self.wait("has not covered everything in time", |bed| Ok(bed.redis.claimed_lists()? == 0))
+    }
+
+    fn wait(
+        &mut self,
+        failure: &str,
+        is_so: impl Fn(&mut Self) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self)? {
+            if Instant::now() > deadline {
+                return Err(self.gateway.failure(failure));
+            }
+            pause(20);
+        }
+        Ok(())
+    }
+
+    /// How long a start takes that loads the state.
+    fn restart(self, series: u64) -> Result<Duration, Failure> {
+        self.gateway.stop()?;
+        let before = Instant::now();
+        let gateway = start_gateway(self.options, &self.redis, &self.folder)?;
+        let loaded_in = before.elapsed();
+        let shown = gateway.shown_series()?;
+        if shown != series {
+            return Err(gateway.failure(&format!("shows {shown} series of {series}")));
+        }
+        Ok(loaded_in)
+    }
+}
+
+fn start_gateway(
+    options: &Options,
+    redis: &RedisServer,
+    folder: &TempDir,
+) -> Result<Gateway, Failure> {
+    let interval = options.interval.to_string();
+    let file = folder.path().join("state").display().to_string();
+    let kept: &[(&str, &str)] = if options.state_file {
+        &[("Metrics__StateFile", &file), ("Metrics__StateFileIntervalSeconds", &interval)]
+    } else {
+        &[("Redis__Delivery", "exactly-once"), ("Redis__CheckpointIntervalSeconds", &interval)]
+    };
+    Gateway::start(&options.gateway, redis.port(), &[LIMITS, kept].concat())
 }
 
 fn print(figures: &[Figures]) {
@@ -176,31 +259,15 @@ fn print(figures: &[Figures]) {
     row("mean time from snapshot to commit, ms", &|f| ms(f.took));
     row("no shard paused for more than, ms", &|f| within(f.shard_pause_within));
     row("the reader never waited for a shard for more than, ms", &|f| within(f.reader_wait_within));
-    row("longest script, by Redis' own clock, ms", &|f| ms(f.longest_script));
+    row("longest script, by Redis' own clock, ms", &|f| {
+        f.longest_script.map_or("none".to_owned(), ms)
+    });
     row("PING of another client, no load: median, ms", &|f| ms(f.idle.median));
     row("PING, no load: longest, ms", &|f| ms(f.idle.longest));
     row("PING, load and checkpoints: median, ms", &|f| ms(f.busy.median));
     row("PING, load and checkpoints: 99.9 %, ms", &|f| ms(f.busy.most));
     row("PING, load and checkpoints: longest, ms", &|f| ms(f.busy.longest));
     row("start until ready, after a clean stop, ms", &|f| ms(f.loaded_in));
-}
-
-/// Pushes one sample of each series and waits until all are taken.
-fn fill(redis: &mut RedisServer, gateway: &Gateway, series: u64) -> Result<(), Failure> {
-    let mut next = 0;
-    while next < series {
-        let end = series.min(next + PAYLOADS_PER_PUSH);
-        redis.push(&(next..end).map(payload).collect::<Vec<_>>())?;
-        next = end;
-    }
-    let deadline = Instant::now() + PATIENCE;
-    while gateway.taken()? < series {
-        if Instant::now() > deadline {
-            return Err(gateway.failure("has not taken all series in time"));
-        }
-        pause(20);
-    }
-    Ok(())
 }
 
 /// Does something while samples of all series come at a steady rate.
@@ -257,39 +324,6 @@ fn while_pinged(
         let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
         Ok(Waits { median: at(0.5), most: at(0.999), longest: at(1.0) })
     })
-}
-
-fn wait_for_checkpoint(
-    redis: &mut RedisServer,
-    gateway: &Gateway,
-    more: u64,
-) -> Result<(), Failure> {
-    // One more than that under way, which may not have everything.
-    let target = redis.checkpoints()? + more;
-    wait_for_checkpoint_number(redis, gateway, target)?;
-    let deadline = Instant::now() + PATIENCE;
-    while redis.claimed_lists()? > 0 {
-        if Instant::now() > deadline {
-            return Err(gateway.failure("has not covered everything in time"));
-        }
-        pause(20);
-    }
-    Ok(())
-}
-
-fn wait_for_checkpoint_number(
-    redis: &mut RedisServer,
-    gateway: &Gateway,
-    target: u64,
-) -> Result<(), Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    while redis.checkpoints()? < target {
-        if Instant::now() > deadline {
-            return Err(gateway.failure("has not written its checkpoints in time"));
-        }
-        pause(20);
-    }
-    Ok(())
 }
 
 fn payload(index: u64) -> String {

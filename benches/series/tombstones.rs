@@ -1,7 +1,9 @@
 //! What a tombstone takes: the resident memory of this process before and
-//! after as many are made.
+//! after as many are made. And for how long a shard is held up where those of a
+//! family are removed.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use procfs::process::Process;
 use psg_engine::catalog::{Catalog, FamilyRef};
@@ -11,7 +13,9 @@ use psg_engine::metric::histogram::Histogram;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::sample::{Kind, Labels, Sample};
 use psg_engine::sharding::ShardIndex;
-use psg_engine::store::{Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones};
+use psg_engine::store::{
+    Sweep, Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
+};
 use psg_engine::timestamp::Moment;
 
 use crate::support::Failure;
@@ -20,8 +24,67 @@ use crate::support::Failure;
 /// memory that was freed before would not show when it is used again.
 const MOST: u64 = 250_000;
 
-/// Prints the table.
+/// As many series or tombstones a shard removes before messages have their turn.
+const SLICE: usize = 1024;
+
+/// Prints the tables.
 pub fn run(most: u64) -> Result<(), Failure> {
+    sizes(most)?;
+    removals(most)
+}
+
+fn removals(count: u64) -> Result<(), Failure> {
+    println!(
+        "\n| a family is removed, in one shard | its tombstones | of | in all, ms | longest slice, ms |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: |");
+    for (buckets, of) in [(0, "counters"), (11, "histograms, 11 buckets")] {
+        for (its, budget) in [(count, usize::MAX), (count, SLICE), (1, SLICE)] {
+            let (all, longest) = remove(buckets, count, its, budget)?;
+            let how = if budget == SLICE { "in slices" } else { "at once" };
+            let [all, longest] = [all, longest].map(|time| time.as_secs_f64() * 1000.0);
+            println!("| {of}, {how} | {its} | {count} | {all:.1} | {longest:.2} |");
+        }
+    }
+    Ok(())
+}
+
+/// Removes a family with `its` tombstones among `count`; how long all of it and
+/// the longest slice took.
+fn remove(
+    buckets: usize,
+    count: u64,
+    its: u64,
+    budget: usize,
+) -> Result<(Duration, Duration), Failure> {
+    let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+    let [kept, doomed] = [claim(&catalog, "kept", buckets)?, claim(&catalog, "doomed", buckets)?];
+    let mut tombstones = none();
+    let value = value(buckets);
+    for number in 0..count {
+        // The last ones to be found.
+        let family = if number < count - its { &kept } else { &doomed };
+        let labels = format!("number=\"{number}\"");
+        tombstones.bury(family, &labels, &value, None, Tick::at(Moment(number)));
+    }
+    let (mut sweep, mut longest) = (Sweep::default(), Duration::ZERO);
+    let begun = Instant::now();
+    loop {
+        let before = Instant::now();
+        let is_done = tombstones.sweep(&mut sweep, doomed.family(), budget);
+        longest = longest.max(before.elapsed());
+        if is_done {
+            break;
+        }
+    }
+    let all = begun.elapsed();
+    if sweep.removed() as u64 != its {
+        return Err(format!("expected {its} to be removed, came {}", sweep.removed()).into());
+    }
+    Ok((all, longest))
+}
+
+fn sizes(most: u64) -> Result<(), Failure> {
     let most = most.min(MOST);
     // The first one pays for the allocator's own room.
     let mut kept = vec![measure(0, most / 10)?.1];
@@ -41,15 +104,10 @@ pub fn run(most: u64) -> Result<(), Failure> {
 
 fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones), Failure> {
     let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
-    let family = claim(&catalog, buckets)?;
-    let budget = Arc::new(TombstoneBudget::new(usize::MAX, 1));
-    let settings = TombstoneSettings { ttl_ms: 86_400_000, key: TombstoneKey([1; 16]), budget };
-    let value = match buckets {
-        0 => Value::Counter(1.0),
-        _ => Value::Histogram(Box::new(Histogram::from_parts(vec![1; buckets].into(), 1.0))),
-    };
+    let family = claim(&catalog, "name", buckets)?;
+    let value = value(buckets);
     let before = resident()?;
-    let mut tombstones = Tombstones::new(settings, ShardIndex(0));
+    let mut tombstones = none();
     for number in 0..count {
         let labels = format!("number=\"{number}\"");
         tombstones.bury(&family, &labels, &value, None, Tick::at(Moment(number)));
@@ -58,11 +116,25 @@ fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones), Failure> {
     Ok(((after as f64 - before as f64) / count as f64, tombstones))
 }
 
-fn claim(catalog: &Catalog, buckets: usize) -> Result<FamilyRef, Failure> {
+fn none() -> Tombstones {
+    let budget = Arc::new(TombstoneBudget::new(usize::MAX, 1));
+    let settings = TombstoneSettings { ttl_ms: 86_400_000, key: TombstoneKey([1; 16]), budget };
+    Tombstones::new(settings, ShardIndex(0))
+}
+
+/// Of a counter, where there are no buckets.
+fn value(buckets: usize) -> Value {
+    match buckets {
+        0 => Value::Counter(1.0),
+        _ => Value::Histogram(Box::new(Histogram::from_parts(vec![1; buckets].into(), 1.0))),
+    }
+}
+
+fn claim(catalog: &Catalog, name: &str, buckets: usize) -> Result<FamilyRef, Failure> {
     let bounds: Vec<f64> = (1..buckets).map(|bound| bound as f64).collect();
     let sample = Sample {
         kind: if buckets == 0 { Kind::Counter } else { Kind::Histogram },
-        name: "name",
+        name,
         help: "",
         value: 0.0,
         value_at: None,

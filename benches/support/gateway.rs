@@ -126,6 +126,15 @@ impl Gateway {
         Ok(count("processed") + count("rejected"))
     }
 
+    /// How many checkpoints it has written, without a look at the other series.
+    pub fn checkpoints(&self) -> Result<u64, Failure> {
+        const NAME: &str = "prom_stream_gateway_checkpoint_duration_seconds";
+        let response = self.agent.get(format!("{}/metrics?name[]={NAME}", self.url)).call()?;
+        let text = response.into_body().read_to_string()?;
+        let count = text.lines().find_map(|line| line.strip_prefix(&format!("{NAME}_count ")));
+        Ok(count.ok_or("expected a count of checkpoints")?.parse()?)
+    }
+
     /// What it has used up to now.
     pub fn usage(&self) -> Result<Usage, Failure> {
         let stat = self.process.stat()?;

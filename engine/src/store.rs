@@ -49,8 +49,8 @@ pub use search::{Found, FoundSeries, FoundValue, SearchJob, SearchOrder};
 pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
 pub use tombstones::{
-    Exhumed, Tombstone, TombstoneBudget, TombstoneId, TombstoneKey, TombstoneSettings, Tombstones,
-    Total,
+    Exhumed, Sweep, Tombstone, TombstoneBudget, TombstoneId, TombstoneKey, TombstoneSettings,
+    Tombstones, Total,
 };
 pub use wheel::Tick;
 

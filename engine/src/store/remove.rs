@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Store;
+use super::tombstones::Sweep;
 use crate::catalog::Family;
 use crate::series::Slot;
 
@@ -14,7 +15,9 @@ use crate::series::Slot;
 pub struct RemoveJob {
     family: Arc<Family>,
     left: Vec<Slot>,
-    removed: Removed,
+    /// Series that were removed.
+    series: usize,
+    tombstones: Sweep,
 }
 
 /// What was removed.
@@ -29,7 +32,7 @@ pub struct Removed {
 impl RemoveJob {
     /// What was removed so far.
     pub fn removed(&self) -> Removed {
-        self.removed
+        Removed { series: self.series, tombstones: self.tombstones.removed() }
     }
 }
 
@@ -38,16 +41,15 @@ impl Store {
     /// scrape shows anything of it.
     pub fn begin_removal(&mut self, family: Arc<Family>) -> RemoveJob {
         let left = self.listings.take(&family);
-        let tombstones = self.tombstones.remove_family(&family);
-        if let Some(marks) = &mut self.changes.marks {
-            tombstones.iter().for_each(|id| marks.mark(id.segment()));
-        }
-        let tombstones = tombstones.len();
-        RemoveJob { family, left, removed: Removed { series: 0, tombstones } }
+        RemoveJob { family, left, series: 0, tombstones: Sweep::default() }
     }
 
-    /// Removes at most `budget` series; true when none is left.
+    /// Removes at most `budget` series or tombstones; true when none is left.
     pub fn remove_some(&mut self, job: &mut RemoveJob, budget: usize) -> bool {
+        // As long as there are series, one may expire and leave a tombstone.
+        if job.left.is_empty() {
+            return self.tombstones.sweep(&mut job.tombstones, &job.family, budget);
+        }
         for slot in job.left.split_off(job.left.len().saturating_sub(budget)) {
             // It may have expired meanwhile, and have gone to another series.
             let is_of = |series: &super::Series| {
@@ -56,9 +58,9 @@ impl Store {
             let cell = self.slots.get(slot.0 as usize).and_then(Option::as_ref);
             if cell.is_some_and(is_of) {
                 self.hide(slot);
-                job.removed.series += 1;
+                job.series += 1;
             }
         }
-        job.left.is_empty()
+        false
     }
 }

@@ -25,9 +25,11 @@ mod families;
 mod heads;
 mod index;
 mod rows;
+mod sweep;
 mod walk;
 
 pub use budget::TombstoneBudget;
+pub use sweep::Sweep;
 
 use super::changes::SegmentSet;
 use super::created::Created;
@@ -284,16 +286,6 @@ impl Tombstones {
     /// All of them, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Tombstone<'_>> {
         self.heads.iter().map(|number| self.get(number))
-    }
-
-    /// Drops those of a family; tells which. Looks at all.
-    pub fn remove_family(&mut self, family: &Arc<Family>) -> Vec<TombstoneId> {
-        let Some(doomed) = self.families.number_of(family) else { return Vec::new() };
-        let numbers: Vec<u32> =
-            self.heads.iter().filter(|number| self.heads.get(*number).family == doomed).collect();
-        let ids = numbers.iter().map(|number| self.heads.get(*number).id).collect();
-        numbers.iter().for_each(|number| self.remove(*number));
-        ids
     }
 
     fn get(&self, number: u32) -> Tombstone<'_> {

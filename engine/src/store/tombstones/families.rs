@@ -19,6 +19,11 @@ pub struct Families {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FamilyNumber(u32);
 
+impl FamilyNumber {
+    /// That of no family.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
 #[derive(Debug)]
 struct Held {
     family: FamilyRef,

@@ -19,7 +19,7 @@ pub struct Head {
     pub id: TombstoneId,
     /// A counter's total, bit by bit; a histogram's row.
     pub total: u64,
-    /// The series' family.
+    /// The series' family; none where the head is free.
     pub family: FamilyNumber,
     /// When the series expired.
     pub died: Tick,
@@ -82,7 +82,10 @@ impl Heads {
             NONE => self.newest = head.older,
             newer => self.get_mut(newer).older = head.older,
         }
-        self.get_mut(number).newer = self.free;
+        let free = self.free;
+        let freed = self.get_mut(number);
+        freed.newer = free;
+        freed.family = FamilyNumber::NONE;
         self.free = number;
         head
     }

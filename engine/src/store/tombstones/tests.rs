@@ -1,4 +1,6 @@
-//! What is stored of tombstones, in another process.
+//! What is stored of tombstones, in another process; and how a family's go.
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::catalog::Catalog;
@@ -7,9 +9,13 @@ use crate::metric::summary::SummarySettings;
 use crate::sample::{Kind, Labels, Sample};
 
 fn histogram(catalog: &Catalog) -> FamilyRef {
+    claim(catalog, Kind::Histogram, "h")
+}
+
+fn claim(catalog: &Catalog, kind: Kind, name: &str) -> FamilyRef {
     let sample = Sample {
-        kind: Kind::Histogram,
-        name: "h",
+        kind,
+        name,
         help: "",
         value: 0.0,
         value_at: None,
@@ -27,6 +33,13 @@ fn tombstones(key: u8) -> Tombstones {
     let key = TombstoneKey([key; 16]);
     let settings = TombstoneSettings { ttl_ms: 10_000, key, budget };
     Tombstones::new(settings, ShardIndex(0)).with_created(true)
+}
+
+/// Removes those of a family at once.
+fn removed(tombstones: &mut Tombstones, family: &FamilyRef) -> usize {
+    let mut sweep = Sweep::default();
+    assert!(tombstones.sweep(&mut sweep, family.family(), usize::MAX));
+    sweep.removed()
 }
 
 /// What is stored of one process' tombstones serves another, with the key.
@@ -66,7 +79,89 @@ fn they_come_back_by_age_under_their_own_key() {
         let expected = (number >= 21).then(|| (value(number), created(number)));
         assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{number}");
     }
-    assert_eq!(second.remove_family(family.family()).len(), 0);
-    assert_eq!(first.remove_family(family.family()).len(), 50);
+    assert_eq!(removed(&mut second, &family), 0);
+    assert_eq!(removed(&mut first, &family), 50);
     assert!(first.is_empty() && first.settings.budget.count() == 0);
+}
+
+/// Something that happens to a series of one of the families.
+#[derive(Debug, Clone)]
+enum Event {
+    Bury { family: usize, series: u32 },
+    Exhume { family: usize, series: u32 },
+}
+
+/// What happens to any of `families`.
+fn event(families: std::ops::Range<usize>) -> impl Strategy<Value = Event> {
+    (families, 0..30_u32, any::<bool>()).prop_map(|(family, series, buries)| {
+        if buries { Event::Bury { family, series } } else { Event::Exhume { family, series } }
+    })
+}
+
+fn happen(tombstones: &mut Tombstones, families: &[FamilyRef], event: &Event, at: Tick) {
+    let (Event::Bury { family, series } | Event::Exhume { family, series }) = event;
+    let (family, labels) = (&families[*family], format!("i=\"{series}\""));
+    match event {
+        Event::Bury { .. } => {
+            let value = match family.shape().buckets() {
+                None => Value::Counter(f64::from(at.0)),
+                Some(buckets) => {
+                    let counts = vec![u64::from(at.0); buckets].into();
+                    Value::Histogram(Box::new(Histogram::from_parts(counts, 0.5)))
+                }
+            };
+            tombstones.bury(family, &labels, &value, None, at);
+        }
+        Event::Exhume { .. } => drop(tombstones.exhume(family.family(), &labels, at)),
+    }
+}
+
+/// All that can be told of them.
+fn told(tombstones: &Tombstones) -> Vec<String> {
+    let tell = |one: Tombstone<'_>| {
+        format!("{} {:?} {:?} {:?}", one.family.name(), one.id, one.died, one.total)
+    };
+    tombstones.iter().map(tell).collect()
+}
+
+proptest! {
+    /// In whatever slices, and whatever happens to other families in between,
+    /// what goes and what stays is the same as if it were done at once.
+    #[test]
+    fn a_family_goes_in_slices_as_it_would_at_once(
+        before in prop::collection::vec(event(0..3), 0..150),
+        slices in prop::collection::vec((0..3_usize, prop::collection::vec(event(1..3), 0..6)), 0..20),
+    ) {
+        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let families = [(Kind::Counter, "a"), (Kind::Histogram, "b"), (Kind::Counter, "c")]
+            .map(|(kind, name)| claim(&catalog, kind, name));
+        let [mut sliced, mut whole] = [tombstones(1), tombstones(1)];
+        let mut now = Tick(1000);
+        for event in &before {
+            now.0 += 1;
+            for them in [&mut sliced, &mut whole] {
+                happen(them, &families, event, now);
+            }
+        }
+        let doomed = removed(&mut whole, &families[0]);
+        let mut sweep = Sweep::default();
+        for (budget, between) in &slices {
+            sliced.sweep(&mut sweep, families[0].family(), *budget);
+            for event in between {
+                now.0 += 1;
+                for them in [&mut sliced, &mut whole] {
+                happen(them, &families, event, now);
+            }
+            }
+        }
+        let mut left = 1000;
+        while !sliced.sweep(&mut sweep, families[0].family(), 1) {
+            left -= 1;
+            prop_assert!(left > 0, "it has no end");
+        }
+        prop_assert_eq!(sweep.removed(), doomed);
+        prop_assert_eq!(told(&sliced), told(&whole));
+        prop_assert_eq!(sliced.settings.budget.count(), whole.settings.budget.count());
+        prop_assert!(sliced.families.number_of(families[0].family()).is_none());
+    }
 }
