@@ -128,10 +128,7 @@ fn run(options: &Options) -> Result<(), Failure> {
 fn measure(options: &Options, series: u64) -> Result<Figures, Failure> {
     let mut bed = Bed::start(options)?;
     bed.fill(series)?;
-    // One more than that under way, which may not have everything.
-    let covering = bed.checkpoints()? + 2;
-    bed.wait_for_checkpoint(covering)?;
-    bed.wait_until_covered()?;
+    bed.wait_until_kept()?;
     let idle = while_pinged(bed.redis.another_connection()?, || {
         pause(2000);
         Ok(())
@@ -193,9 +190,17 @@ impl<'o> Bed<'o> {
         self.wait("has not written its checkpoints in time", |bed| Ok(bed.checkpoints()? >= target))
     }
 
-    /// Waits until nothing that was claimed is left to be covered.
-    fn wait_until_covered(&mut self) -> Result<(), Failure> {
-        self.wait("has not covered everything in time", |bed| Ok(bed.redis.claimed_lists()? == 0))
+    /// Waits until all that was taken is kept: nothing that was claimed is left, or
+    /// the file was written anew after the writing under way, which may not have
+    /// everything.
+    fn wait_until_kept(&mut self) -> Result<(), Failure> {
+        if self.options.state_file {
+            let covering = self.checkpoints()? + 2;
+            return self.wait_for_checkpoint(covering);
+        }
+        self.wait("has not covered everything in time", |bed| {
+            Ok(bed.redis.claimed_lists()? == 0 && bed.checkpoints()? > 0)
+        })
     }
 
     fn wait(
