@@ -52,7 +52,10 @@ fn uses(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
         let is_test = inside.to_string_lossy().split(['/', '.']).any(|part| part == "tests");
         let module = first.trim_end_matches(".rs").to_owned();
         if !is_test && module != "main" && module != "lib" {
-            uses.entry(module).or_default().extend(named(&text(&file)));
+            // There, what is above is the crate.
+            let is_top = parts.next().is_none();
+            let code = if is_top { text(&file).replace("super::", "crate::") } else { text(&file) };
+            uses.entry(module).or_default().extend(named(&code));
         }
     }
     let modules: BTreeSet<String> = uses.keys().cloned().collect();
@@ -66,9 +69,26 @@ fn uses(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn named(code: &str) -> BTreeSet<String> {
     let code = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let code: String = lines.flat_map(|line| [line, "\n"]).collect();
+    code.split("crate::").skip(1).flat_map(firsts).collect()
+}
+
+/// The first names of a path, or of each that stands in braces.
+fn firsts(path: &str) -> Vec<String> {
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let name = |path: &str| path.split(|c| !is_name(c)).next().unwrap_or_default().to_owned();
-    lines.flat_map(|line| line.split("crate::").skip(1).map(name)).collect()
+    let first =
+        |path: &str| path.trim().split(|c| !is_name(c)).next().unwrap_or_default().to_owned();
+    match path.strip_prefix('{').and_then(|group| group.split_once('}')) {
+        Some((group, _)) => group.split(',').map(first).collect(),
+        None => vec![first(path)],
+    }
+}
+
+#[test]
+fn what_a_file_uses_is_found() {
+    let code = "use crate::a::B;\nuse crate::{c, d};\nfn f() { crate::e::g() } // crate::h\n\
+                #[cfg(test)]\nmod tests { use crate::i; }\n";
+    assert_eq!(named(code).into_iter().collect::<Vec<_>>(), ["a", "c", "d", "e"]);
 }
 
 /// What is left where nothing can be taken away any more that uses nothing of

@@ -4,12 +4,11 @@
 
 use super::Rules;
 use super::fields::{Field, Fields, KindField, List, Lists, Number};
-use super::text::excerpt;
 use crate::limits::PayloadLimits;
 use crate::name;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Labels, Sample};
-use crate::text::{Json, LabelText, Text, Texts};
+use crate::text::{Json, LabelText, Text, Texts, excerpt};
 use crate::timestamp::{Ttl, UnixTime};
 
 /// A rank error below this is taken as this: at 0 a sketch would keep every

@@ -34,7 +34,7 @@ mod json;
 mod judge;
 pub mod number;
 mod scanner;
-mod text;
+mod runs;
 mod token_cursor;
 mod tokens;
 
@@ -44,7 +44,7 @@ use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
-use crate::text::{Json, Texts};
+use crate::text::{Json, Texts, excerpt};
 use crate::timestamp::UnixTime;
 use fields::{Document, Lists};
 use json::{Cursor, Expected};
@@ -191,7 +191,7 @@ pub fn metric_name_in(beginning: &[u8]) -> Option<String> {
 /// Whether `payload`, if it is JSON at all, is an array.
 #[inline]
 pub fn begins_array(payload: &[u8]) -> bool {
-    payload.get(text::end_of_space(payload, 0)) == Some(&b'[')
+    payload.get(runs::end_of_space(payload, 0)) == Some(&b'[')
 }
 
 #[cold]
@@ -210,7 +210,7 @@ fn not_a_sample(came: Json) -> Reject {
 #[cold]
 fn syntax_error(payload: &str, Expected { what, at }: Expected) -> Reject {
     let came = match payload[at..].chars().next() {
-        Some(character) => text::excerpt(character.encode_utf8(&mut [0; 4])),
+        Some(character) => excerpt(character.encode_utf8(&mut [0; 4])),
         None => "the end".to_owned(),
     };
     Reject::new(Reason::InvalidJson, format!("expected {what} at byte {at}, came {came}"))

@@ -5,7 +5,7 @@
 
 use super::json::{Cursor, Expected, Scanned, skip};
 use super::number::{number_length, parse_json_number};
-use super::text::{end_of_plain, end_of_space};
+use super::runs::{end_of_plain, end_of_space};
 use crate::text::{Json, Text, Texts};
 
 /// A cursor over a document.

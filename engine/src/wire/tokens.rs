@@ -13,7 +13,7 @@
 use wide::u8x16;
 
 /// Longer payloads are left to the scanner, so that the list stays small.
-pub(super) const MAX_BYTES: usize = 16 * 1024;
+const MAX_BYTES: usize = 16 * 1024;
 
 /// Bytes that are looked at together, as bits of a word.
 pub(super) const BLOCK: usize = 64;

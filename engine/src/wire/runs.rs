@@ -1,19 +1,4 @@
-//! Where strings and white space end, and how strings are shown in messages.
-
-/// `text` for a message: escaped, and cut where it would pass 60 bytes.
-pub(super) fn excerpt(text: &str) -> String {
-    const ROOM: usize = 60 - '…'.len_utf8();
-    let mut shown = String::new();
-    for character in text.chars() {
-        let escaped = character.escape_debug();
-        if shown.len() + escaped.clone().map(char::len_utf8).sum::<usize>() > ROOM {
-            shown.push('…');
-            break;
-        }
-        shown.extend(escaped);
-    }
-    shown
-}
+//! Runs: where plain characters and white space end.
 
 /// The first byte at or after `at` that ends a run of plain characters in a
 /// JSON string: a quote, a backslash or a control character; the length of
@@ -72,13 +57,5 @@ mod tests {
             }
         }
         assert_eq!(end_of_plain(b"", 0), 0);
-    }
-
-    #[test]
-    fn excerpts() {
-        assert_eq!(excerpt("a\n\"é"), "a\\n\\\"é");
-        assert_eq!(excerpt(&"a".repeat(57)), "a".repeat(57));
-        assert_eq!(excerpt(&"a".repeat(58)), format!("{}…", "a".repeat(57)));
-        assert!(excerpt(&"\u{1}".repeat(100)).len() <= 60);
     }
 }
