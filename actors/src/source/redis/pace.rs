@@ -5,23 +5,43 @@
 //! would only take processor time from Redis, from the shards, and from the
 //! fleet. A worker that needs more (every payload has to be parsed, every series
 //! is new) is the bottleneck itself, and is given help.
+//!
+//! A slow or crowded machine takes twice the time for the same. Where there is
+//! a CPU to spare, the second worker then still brings Redis' own rate; on two
+//! CPUs, of which Redis may have one, it would only learn all series once more
+//! on the other. So there the bounds lie between what elements cost that are
+//! recognised and those that are parsed, of which the second cost four times as
+//! much, on whatever machine.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Processor time for an element above which a worker wants help, in ns.
-const WANTS_HELP: f64 = 250.0;
-/// And below which it is enough alone. In between all stays as it is.
-const IS_ENOUGH: f64 = 200.0;
+/// What an element may cost, in ns of processor time.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Below it a worker is enough alone.
+    is_enough: f64,
+    /// Above it a worker wants help. In between all stays as it is.
+    wants_help: f64,
+}
+
+/// Where the gateway and Redis can have a CPU each, and there are more.
+const WITH_CPUS_TO_SPARE: Bounds = Bounds { is_enough: 200.0, wants_help: 250.0 };
+/// Where there are no more.
+const WITHOUT: Bounds = Bounds { is_enough: 340.0, wants_help: 420.0 };
+/// CPUs of which none is to spare.
+const FEW_CPUS: usize = 2;
+
 /// Elements over which the cost is averaged: so many that the first moments, in
 /// which every series is new, do not call for help. It would have to learn the
 /// same series once more.
 const AVERAGED_OVER: f64 = 300_000.0;
 
 /// What an element costs one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pace {
+    bounds: Bounds,
     /// Processor time of the worker's thread when it last came for elements.
     last: Duration,
     /// Elements that it went away with then.
@@ -42,6 +62,13 @@ pub enum Crew {
 }
 
 impl Pace {
+    /// The pace of a worker that has had no elements yet, in a process that may
+    /// run on so many CPUs.
+    pub fn new(cpus: usize) -> Self {
+        let bounds = if cpus > FEW_CPUS { WITH_CPUS_TO_SPARE } else { WITHOUT };
+        Self { bounds, last: Duration::ZERO, in_hand: 0, cost: 0.0 }
+    }
+
     /// The worker comes back for more elements.
     pub fn came(&mut self) {
         let now = thread_time();
@@ -57,10 +84,10 @@ impl Pace {
 
     /// Whether it is enough for a backlog.
     pub fn crew(&self) -> Crew {
-        if self.cost > WANTS_HELP {
+        if self.cost > self.bounds.wants_help {
             return Crew::WantsHelp;
         }
-        if self.cost < IS_ENOUGH { Crew::IsEnough } else { Crew::AsItIs }
+        if self.cost < self.bounds.is_enough { Crew::IsEnough } else { Crew::AsItIs }
     }
 
     fn note(&mut self, spent: Duration, elements: usize) {
@@ -84,8 +111,12 @@ fn thread_time() -> Duration {
 mod tests {
     use super::*;
 
-    fn after(pages: &[(u64, usize, u64)]) -> Crew {
-        let mut pace = Pace::default();
+    const FEW: usize = 2;
+    const MANY: usize = 4;
+
+    /// Pages, as how many of them, their elements, and what one of these costs.
+    fn after(cpus: usize, pages: &[(u64, usize, u64)]) -> Crew {
+        let mut pace = Pace::new(cpus);
         for (times, elements, nanoseconds) in pages {
             for _ in 0..*times {
                 pace.note(Duration::from_nanos(nanoseconds * *elements as u64), *elements);
@@ -96,27 +127,38 @@ mod tests {
 
     #[test]
     fn a_worker_wants_help_when_elements_cost_much() {
-        assert_eq!(after(&[]), Crew::IsEnough);
-        assert_eq!(after(&[(1000, 1000, 130)]), Crew::IsEnough);
-        assert_eq!(after(&[(1000, 1000, 225)]), Crew::AsItIs);
-        assert_eq!(after(&[(1000, 1000, 800)]), Crew::WantsHelp);
+        for cpus in [FEW, MANY] {
+            assert_eq!(after(cpus, &[]), Crew::IsEnough);
+            assert_eq!(after(cpus, &[(1000, 1000, 130)]), Crew::IsEnough);
+            assert_eq!(after(cpus, &[(1000, 1000, 800)]), Crew::WantsHelp);
+        }
+        assert_eq!(after(MANY, &[(1000, 1000, 225)]), Crew::AsItIs);
+        assert_eq!(after(FEW, &[(1000, 1000, 380)]), Crew::AsItIs);
+    }
+
+    #[test]
+    fn a_slow_machine_is_no_reason_for_help_that_has_no_cpu() {
+        assert_eq!(after(MANY, &[(1000, 1000, 290)]), Crew::WantsHelp);
+        assert_eq!(after(FEW, &[(1000, 1000, 290)]), Crew::IsEnough);
     }
 
     #[test]
     fn a_short_time_at_the_start_says_little() {
-        assert_eq!(after(&[(70, 1000, 800)]), Crew::IsEnough);
-        assert_eq!(after(&[(200, 1000, 800)]), Crew::WantsHelp);
-        assert_eq!(after(&[(200, 1000, 800), (1000, 1000, 130)]), Crew::IsEnough);
+        for cpus in [FEW, MANY] {
+            assert_eq!(after(cpus, &[(50, 1000, 800)]), Crew::IsEnough);
+            assert_eq!(after(cpus, &[(300, 1000, 800)]), Crew::WantsHelp);
+            assert_eq!(after(cpus, &[(300, 1000, 800), (1000, 1000, 130)]), Crew::IsEnough);
+        }
     }
 
     #[test]
     fn pages_without_elements_say_nothing() {
-        assert_eq!(after(&[(1000, 1000, 800), (1000, 0, 0)]), Crew::WantsHelp);
+        assert_eq!(after(MANY, &[(1000, 1000, 800), (1000, 0, 0)]), Crew::WantsHelp);
     }
 
     #[test]
     fn a_thread_has_used_some_time() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(MANY);
         pace.came();
         pace.went_with(1);
         assert!(!pace.last.is_zero());

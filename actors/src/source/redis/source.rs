@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::super::{Page, QueueSource, Slice, SourceError, Taken};
@@ -87,7 +88,7 @@ impl RedisSource {
             metrics,
             stop,
             schedule,
-            pace: Pace::default(),
+            pace: Pace::new(available_parallelism().map_or(1, usize::from)),
             waiter: Waiter::default(),
             link: None,
             elements: Vec::new(),
