@@ -4,7 +4,8 @@
 //! cargo bench --bench micro
 //! ```
 //!
-//! Times are per sample or, for expose, per series.
+//! Criterion's own times are per page of 1000 samples or, for expose, per scrape;
+//! those of the table at the end are per sample or series.
 
 #[allow(
     dead_code,
@@ -13,12 +14,15 @@
 )]
 #[path = "../../src/load/corpus/mod.rs"]
 mod corpus;
+mod table;
 
+use std::error::Error;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use corpus::{Corpus, Mix};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use psg_engine::catalog::Catalog;
 use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
@@ -171,5 +175,20 @@ fn expose_rounds(store: &mut Store, format: Format, rounds: u64) -> Duration {
     before.elapsed()
 }
 
-criterion_group!(benches, decode, route, apply, expose);
-criterion_main!(benches);
+/// Where criterion keeps what it measures.
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("criterion")
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().output_directory(&home());
+    targets = decode, route, apply, expose
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let started = SystemTime::now();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    table::print(&home(), started)
+}
