@@ -7,11 +7,11 @@
 //! is new) is the bottleneck itself, and is given help.
 //!
 //! A slow or crowded machine takes twice the time for the same. Where there is
-//! a CPU to spare, the second worker then still brings Redis' own rate; on two
+//! a CPU to spare, the second worker can then still bring Redis' own rate; on two
 //! CPUs, of which Redis may have one, it would only learn all series once more
 //! on the other. So there the bounds lie between what elements cost that are
 //! recognised and those that are parsed, of which the second cost four times as
-//! much, on whatever machine.
+//! much on a quiet machine and on a busy one.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ struct Bounds {
 /// Where the gateway and Redis can have a CPU each, and there are more.
 const WITH_CPUS_TO_SPARE: Bounds = Bounds { is_enough: 200.0, wants_help: 250.0 };
 /// Where there are no more.
-const WITHOUT: Bounds = Bounds { is_enough: 340.0, wants_help: 420.0 };
+const WITHOUT_CPUS_TO_SPARE: Bounds = Bounds { is_enough: 340.0, wants_help: 420.0 };
 /// CPUs of which none is to spare.
 const FEW_CPUS: usize = 2;
 
@@ -65,7 +65,7 @@ impl Pace {
     /// The pace of a worker that has had no elements yet, in a process that may
     /// run on so many CPUs.
     pub fn new(cpus: usize) -> Self {
-        let bounds = if cpus > FEW_CPUS { WITH_CPUS_TO_SPARE } else { WITHOUT };
+        let bounds = if cpus > FEW_CPUS { WITH_CPUS_TO_SPARE } else { WITHOUT_CPUS_TO_SPARE };
         Self { bounds, last: Duration::ZERO, in_hand: 0, cost: 0.0 }
     }
 
@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn a_short_time_at_the_start_says_little() {
-        for cpus in [FEW, MANY] {
-            assert_eq!(after(cpus, &[(50, 1000, 800)]), Crew::IsEnough);
-            assert_eq!(after(cpus, &[(300, 1000, 800)]), Crew::WantsHelp);
-            assert_eq!(after(cpus, &[(300, 1000, 800), (1000, 1000, 130)]), Crew::IsEnough);
+        for (cpus, soon) in [(MANY, 200), (FEW, 300)] {
+            assert_eq!(after(cpus, &[(70, 1000, 800)]), Crew::IsEnough);
+            assert_eq!(after(cpus, &[(soon, 1000, 800)]), Crew::WantsHelp);
+            assert_eq!(after(cpus, &[(soon, 1000, 800), (1000, 1000, 130)]), Crew::IsEnough);
         }
     }
 
