@@ -77,9 +77,9 @@ def main():
     for crate in found.values():
         name = f"{crate['name']} {crate['version']}"
         if crate["source"] not in (None, REGISTRY):
-            faults.add(f"{name}: expected crates.io as its source, came {crate['source']}")
+            faults.add(f"{name}: expected crates.io as its source, got {crate['source']}")
         if crate["source"] and not holds(crate["license"] or "none", allowed):
-            faults.add(f"{name}: expected licences that deny.toml allows, came {crate['license']}")
+            faults.add(f"{name}: expected licences that deny.toml allows, got {crate['license']}")
     print("\n".join(sorted(faults)) or f"{len(found)} crates")
     return 1 if faults else 0
 

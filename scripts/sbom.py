@@ -32,7 +32,7 @@ def tree(edges):
     for line in output.splitlines():
         match = LINE.fullmatch(line)
         if not match:
-            sys.exit(f"expected a line of cargo tree, came {line!r}")
+            sys.exit(f"expected a line of cargo tree, got {line!r}")
         depth, name, version, licence = match.groups()
         package = (name, version)
         licences[package] = licence

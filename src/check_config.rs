@@ -62,7 +62,7 @@ mod tests {
         let outcome = Outcome {
             config: Err(vec![Problem {
                 name: "Shards__Count".into(),
-                message: "expected a, came b".into(),
+                message: "expected a, got b".into(),
             }]),
             warnings: vec!["odd".into()],
             entries: vec![
@@ -73,7 +73,7 @@ mod tests {
         let expected = "Shards.Count = 2 (environment: Shards__Count)\n\
                         Shards.Count = 2 (default)\n\
                         warning: odd\n\
-                        problem: Shards__Count: expected a, came b\n";
+                        problem: Shards__Count: expected a, got b\n";
         assert_eq!(render(&outcome), expected);
         assert_eq!(status(&outcome), exit::bad_configuration());
     }

@@ -40,8 +40,8 @@ fn check(outcome: &Outcome) -> Result<(), String> {
     if is_status(&status_line, "200") || wants_login && is_status(&status_line, "401") {
         return Ok(());
     }
-    let came = String::from_utf8_lossy(&status_line).escape_debug().to_string();
-    Err(format!("asking {address}: expected status 200, came {came}"))
+    let got = String::from_utf8_lossy(&status_line).escape_debug().to_string();
+    Err(format!("asking {address}: expected status 200, got {got}"))
 }
 
 /// Where a listener on all addresses is found from the same machine.

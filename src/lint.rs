@@ -147,14 +147,14 @@ mod tests {
     }
 
     const NEGATIVE: &str =
-        "negative_counter: expected a counter's value of at least 0, came a negative one";
+        "negative_counter: expected a counter's value of at least 0, got a negative one";
 
     #[test]
     fn each_line_is_a_payload() {
         check("", &[], 0);
         check("{\"name\":\"a\"}\n\n{\"name\":\"b\"}\r\n", &[], 2);
         let input = "{\"name\":\"a\",\"value\":-1}\n{\"name\":\"a\"}\n[{\"name\":\"a\"}, 7]";
-        let not_a_sample = "f:3:16: not_a_sample: expected an object, came a number";
+        let not_a_sample = "f:3:16: not_a_sample: expected an object, got a number";
         check(input, &[&format!("f:1:1: {NEGATIVE}"), not_a_sample], 2);
     }
 
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(found[0], format!("payload:1:16: {NEGATIVE}"));
         assert_eq!(found.len(), 2);
         let found = refusals(&settings(), &[b'x'; 201]);
-        assert_eq!(found, ["payload:1:1: payload_too_large: expected at most 200 bytes, came 201"]);
+        assert_eq!(found, ["payload:1:1: payload_too_large: expected at most 200 bytes, got 201"]);
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn long_lines_are_refused_and_those_behind_them_read() {
         let long = format!("{{\"name\":\"a\",\"pad\":\"{}\"}}", "x".repeat(100_000));
-        let detail = format!("payload_too_large: expected at most 200 bytes, came {}", long.len());
+        let detail = format!("payload_too_large: expected at most 200 bytes, got {}", long.len());
         check(
             &format!("{long}\n{{\"name\":\"b\"}}\n{long}"),
             &[&format!("f:1:1: {detail}"), &format!("f:3:1: {detail}")],

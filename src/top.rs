@@ -95,7 +95,7 @@ fn way(options: &TopOptions) -> Result<Way, String> {
 /// The URL that paths are put behind.
 fn base_url(text: &str) -> Result<String, String> {
     let expected =
-        || format!("expected http://host:port, https://host:port or host:port, came \"{text}\"");
+        || format!("expected http://host:port, https://host:port or host:port, got \"{text}\"");
     let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = url::Url::parse(&whole).map_err(|_| expected())?;
     let is_plain = ["http", "https"].contains(&url.scheme())

@@ -33,7 +33,7 @@ pub struct SupplyGone;
 struct Shared {
     /// Demands so far.
     count: AtomicU64,
-    came: Notify,
+    got: Notify,
 }
 
 /// Both sides.
@@ -56,7 +56,7 @@ impl Demand {
     /// None will be.
     pub async fn meet(&self) -> Result<(), SupplyGone> {
         let number = self.shared.count.fetch_add(1, Ordering::AcqRel) + 1;
-        self.shared.came.notify_one();
+        self.shared.got.notify_one();
         let mut met = self.met.clone();
         met.wait_for(|met| *met >= number).await.map(|_| ()).map_err(|_| SupplyGone)
     }
@@ -70,7 +70,7 @@ impl Supply {
 
     /// Waits for the next demand. May be dropped and called again.
     pub async fn asked(&self) {
-        self.shared.came.notified().await;
+        self.shared.got.notified().await;
     }
 
     /// What a checkpoint will meet that begins now.

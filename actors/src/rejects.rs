@@ -90,7 +90,7 @@ pub struct LayoutMismatch {
     /// The layout of its first sample, which all are aggregated into.
     pub expected: ShownLayout,
     /// Another one that came, of several the one that was parsed last.
-    pub came: ShownLayout,
+    pub got: ShownLayout,
 }
 
 /// Buckets or quantiles, by the names that they have in a payload.
@@ -173,7 +173,7 @@ impl LayoutMismatch {
             kind: family.kind().as_str(),
             samples,
             expected: family.layout()?.into(),
-            came: family.other_layout()?.into(),
+            got: family.other_layout()?.into(),
         })
     }
 }

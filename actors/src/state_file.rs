@@ -75,7 +75,7 @@ impl StateFile {
             error => failed(&lock_path, error.into()),
         })?;
         if path.is_dir() {
-            return Err(failed(path, io::Error::other("expected a file, came a folder")));
+            return Err(failed(path, io::Error::other("expected a file, got a folder")));
         }
         let (path, beside) = (path.clone(), with_ending(path, ".new"));
         let file = Self { path, beside, interval: *interval, _lock: lock };

@@ -83,14 +83,14 @@ async fn visit(
             stream.writable().await?;
             stream.try_write(QUESTION)?;
         }
-        let mut came = Vec::new();
-        while !came.ends_with(ANSWER_END) && !over.load(Ordering::Relaxed) {
+        let mut got = Vec::new();
+        while !got.ends_with(ANSWER_END) && !over.load(Ordering::Relaxed) {
             if timeout(LOOK, stream.readable()).await.is_err() {
                 continue;
             }
             match stream.try_read(&mut buffer) {
                 Ok(0) => return Ok(()),
-                Ok(bytes) => came.extend_from_slice(&buffer[..bytes]),
+                Ok(bytes) => got.extend_from_slice(&buffer[..bytes]),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
@@ -111,7 +111,7 @@ pub fn hold(
     let began = Instant::now();
     while !all_are_in()? {
         if began.elapsed() > PATIENCE {
-            return Err(format!("expected {connections} connections, came fewer").into());
+            return Err(format!("expected {connections} connections, got fewer").into());
         }
     }
     Ok(held)

@@ -79,7 +79,7 @@ fn remove(
     }
     let all = begun.elapsed();
     if sweep.removed() as u64 != its {
-        return Err(format!("expected {its} to be removed, came {}", sweep.removed()).into());
+        return Err(format!("expected {its} to be removed, got {}", sweep.removed()).into());
     }
     Ok((all, longest))
 }

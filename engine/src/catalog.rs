@@ -306,8 +306,8 @@ impl Family {
         if kind == self.kind() {
             return Ok(());
         }
-        let (own, came) = (self.kind().as_str(), kind.as_str());
-        Err(Reject::new(Reason::TypeConflict, format!("expected {own}, came {came}")))
+        let (own, got) = (self.kind().as_str(), kind.as_str());
+        Err(Reject::new(Reason::TypeConflict, format!("expected {own}, got {got}")))
     }
 }
 

@@ -30,8 +30,8 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 /// The usual message.
-pub fn expected(expected: &str, came: &str) -> String {
-    format!("expected {expected}, came {}", shown(came))
+pub fn expected(expected: &str, got: &str) -> String {
+    format!("expected {expected}, got {}", shown(got))
 }
 
 /// A value in quotes, cut where it is long, with nothing that could upset a

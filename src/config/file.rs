@@ -34,7 +34,7 @@ pub fn read(named: Option<&Path>) -> FileContent {
         Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {
             FileContent::default()
         }
-        Err(error) => refused(path, format!("expected a readable file, came: {error}")),
+        Err(error) => refused(path, format!("expected a readable file, got: {error}")),
     }
 }
 
@@ -44,9 +44,9 @@ pub fn parse(path: &Path, text: &str) -> FileContent {
     match json5::from_str(text) {
         Ok(Node::Object(members)) => flatten("", members, &mut content),
         Ok(node @ (Node::Null | Node::Scalar(_) | Node::Array(_))) => {
-            return refused(path, format!("expected a JSON object, came {}", node.kind()));
+            return refused(path, format!("expected a JSON object, got {}", node.kind()));
         }
-        Err(error) => return refused(path, format!("expected JSON, came: {error}")),
+        Err(error) => return refused(path, format!("expected JSON, got: {error}")),
     }
     content
 }
@@ -87,7 +87,7 @@ fn flatten(prefix: &str, members: Vec<(String, Node)>, content: &mut FileContent
         let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
         let is_nested = matches!(node, Node::Array(_) | Node::Object(_));
         if is_nested && is_known(&normalised(&name)) {
-            let message = format!("expected a text, number or boolean, came {}", node.kind());
+            let message = format!("expected a text, number or boolean, got {}", node.kind());
             content.problems.push(Problem::new(name, message));
             continue;
         }
@@ -225,19 +225,19 @@ mod tests {
         check(
             r#"{"shards": {"COUNT": [1]}, "Http": {"ListenAddress": {"Port": 1}}}"#,
             &[
-                "shards.COUNT: expected a text, number or boolean, came an array",
-                "Http.ListenAddress: expected a text, number or boolean, came an object",
+                "shards.COUNT: expected a text, number or boolean, got an array",
+                "Http.ListenAddress: expected a text, number or boolean, got an object",
             ],
         );
     }
 
     #[test]
     fn what_is_not_an_object_is_refused_as_a_whole() {
-        check("[]", &["f.json: expected a JSON object, came an array"]);
-        check("null", &["f.json: expected a JSON object, came null"]);
+        check("[]", &["f.json: expected a JSON object, got an array"]);
+        check("null", &["f.json: expected a JSON object, got null"]);
         check(
             &"[".repeat(100_000),
-            &["f.json: expected JSON, came: nesting over 32 deep at line 1 column 33"],
+            &["f.json: expected JSON, got: nesting over 32 deep at line 1 column 33"],
         );
     }
 
@@ -249,7 +249,7 @@ mod tests {
             let content = parse(Path::new("f.json"), text);
             assert_eq!(content.problems.len(), 1, "{text}");
             let message = content.problems[0].to_string();
-            assert!(message.starts_with("f.json: expected JSON, came: "), "{message}");
+            assert!(message.starts_with("f.json: expected JSON, got: "), "{message}");
             assert!(!message.contains("hush"), "{message}");
         }
     }

@@ -108,7 +108,7 @@ impl Sources {
             match value.into_string() {
                 Ok(value) => pairs.push((name, value)),
                 Err(_) if is_known(&normalised(&name)) => {
-                    self.problems.push(Problem::new(name, "expected Unicode, came other bytes"));
+                    self.problems.push(Problem::new(name, "expected Unicode, got other bytes"));
                 }
                 Err(_) => {}
             }
@@ -246,7 +246,7 @@ mod tests {
         let found = Sources::new(variables, Vec::new());
         assert_eq!(
             found.problems,
-            [Problem::new("Shards__Count", "expected Unicode, came other bytes")]
+            [Problem::new("Shards__Count", "expected Unicode, got other bytes")]
         );
     }
 }

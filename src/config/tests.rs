@@ -151,7 +151,7 @@ fn dead_letters_have_a_key_of_their_own() {
             (format!("Redis__MetricQueueKey={queue}"), format!("Redis__DeadLetterKey={key}"));
         let problems = outcome(&[&queue, &key_line], "{}").config.err().unwrap_or_default();
         let expected =
-            expected.map(|what| format!("Redis__DeadLetterKey: expected {what}, came {key:?}"));
+            expected.map(|what| format!("Redis__DeadLetterKey: expected {what}, got {key:?}"));
         let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
         assert_eq!(problems, expected.into_iter().collect::<Vec<_>>(), "{queue} {key}");
     };
@@ -206,14 +206,14 @@ fn all_problems_come_at_once_by_the_name_that_was_used() {
         json,
         &[
             r#"Redis__ConnectionString: part 2 is the unknown option frob"#,
-            r#"Redis__ConnectionString: expected ssl=true or ssl=false, came "2""#,
-            r#"Redis.MetricQueueKey: expected a text that is not empty, came """#,
-            r#"Redis__MetricQueueWorkers: expected a whole number from 1 to 64, came "two""#,
-            r#"Metrics.MaxLabels: expected a whole number from 1 to 10000, came "-1""#,
-            r#"Metrics.SortIncomingLabels: expected true or false, came "ja""#,
-            r#"Shards__Count: expected a whole number from 1 to 256, came "0""#,
-            r#"Http__ListenAddress: expected address:port, the address an IP address, localhost or empty, came "nowhere""#,
-            r#"Log.Level: expected one of trace, debug, info, warn, error, off, came "3""#,
+            r#"Redis__ConnectionString: expected ssl=true or ssl=false, got "2""#,
+            r#"Redis.MetricQueueKey: expected a text that is not empty, got """#,
+            r#"Redis__MetricQueueWorkers: expected a whole number from 1 to 64, got "two""#,
+            r#"Metrics.MaxLabels: expected a whole number from 1 to 10000, got "-1""#,
+            r#"Metrics.SortIncomingLabels: expected true or false, got "ja""#,
+            r#"Shards__Count: expected a whole number from 1 to 256, got "0""#,
+            r#"Http__ListenAddress: expected address:port, the address an IP address, localhost or empty, got "nowhere""#,
+            r#"Log.Level: expected one of trace, debug, info, warn, error, off, got "3""#,
         ],
     );
 }
@@ -224,8 +224,8 @@ fn a_bad_file_does_not_hide_the_environment() {
         &["Shards__Count=x"],
         "[]",
         &[
-            "f.json: expected a JSON object, came an array",
-            r#"Shards__Count: expected a whole number from 1 to 256, came "x""#,
+            "f.json: expected a JSON object, got an array",
+            r#"Shards__Count: expected a whole number from 1 to 256, got "x""#,
         ],
     );
 }
@@ -273,12 +273,12 @@ fn listening_falls_back_to_asp_net_core() {
         &["ASPNETCORE_URLS=http://+:1;https://+:2"],
         "{}",
         &["ASPNETCORE_URLS: expected http://address:port parts separated by ; (https is not \
-         served), came \"https://+:2\""],
+         served), got \"https://+:2\""],
     );
     check_problems(
         &["ASPNETCORE_HTTP_PORTS=http"],
         "{}",
-        &["ASPNETCORE_HTTP_PORTS: expected ports from 1 to 65535 separated by ;, came \"http\""],
+        &["ASPNETCORE_HTTP_PORTS: expected ports from 1 to 65535 separated by ;, got \"http\""],
     );
 }
 
@@ -293,7 +293,7 @@ fn the_level_falls_back_to_that_of_dotnet() {
         "{}",
         &[
             "Logging__LogLevel__Default: expected one of Trace, Debug, Information, Warning, Error, \
-         Critical, None, came \"loud\"",
+         Critical, None, got \"loud\"",
         ],
     );
 }

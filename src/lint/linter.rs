@@ -114,8 +114,8 @@ impl<'a, W: Write> Linter<'a, W> {
     /// Gives the verdict on one payload, as a page of its own.
     pub fn payload(&mut self, payload: Payload<'_>) -> io::Result<()> {
         if payload.length > payload.bytes.len() {
-            let (most, came) = (self.largest, payload.length);
-            let detail = format!("expected at most {most} bytes, came {came}");
+            let (most, got) = (self.largest, payload.length);
+            let detail = format!("expected at most {most} bytes, got {got}");
             return self.refuse(payload, 0, &Reject::new(Reason::PayloadTooLarge, detail));
         }
         self.intake.begin((self.clock)());

@@ -87,7 +87,7 @@ fn exactly_once_is_looked_at_in_its_own_way() {
     let of = examined(GatewayBuilder::reading(&forgetful).set("Redis__Delivery", "exactly-once"));
     assert_eq!(of.code(), 1);
     let (server, _) = finding(&of, "fail", "server");
-    assert!(server.contains("noeviction, came allkeys-lru"), "{server}");
+    assert!(server.contains("noeviction, got allkeys-lru"), "{server}");
 }
 
 #[test]

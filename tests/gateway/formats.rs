@@ -87,8 +87,8 @@ fn compressed_only_for_who_accepts_it() {
     for (accept, encoding) in cases {
         let headers: Vec<_> = accept.into_iter().map(|value| ("Accept-Encoding", value)).collect();
         let reply = rig.gateway.must_get("/metrics", &headers);
-        let came = reply.header("content-encoding").filter(|value| *value != "identity");
-        assert_eq!(came, encoding, "Accept-Encoding {accept:?}");
+        let got = reply.header("content-encoding").filter(|value| *value != "identity");
+        assert_eq!(got, encoding, "Accept-Encoding {accept:?}");
         let shown = Exposition::parse(&reply.text(), Format::Text).expect("it is an exposition");
         assert_eq!(shown.produced(), plain, "Accept-Encoding {accept:?}");
         if encoding.is_some() {

@@ -12,7 +12,7 @@ fn it_tells_line_reason_and_detail_and_fails_for_ci() {
     let finished = builder.arguments(&["lint", "samples.jsonl"]).finish();
     assert_eq!(finished.code(), 1, "{}", finished.output());
     let output = finished.output();
-    let detail = "expected a counter's value of at least 0, came a negative one";
+    let detail = "expected a counter's value of at least 0, got a negative one";
     for place in ["2:1", "4:38"] {
         let line = format!("samples.jsonl:{place}: negative_counter: {detail}");
         assert!(output.lines().any(|printed| printed == line), "{line} is not in {output}");

@@ -137,7 +137,7 @@ fn a_redis_that_may_throw_the_queue_away_is_refused() {
     redis.run::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     let refused = owner_of(&redis).finish();
     assert_eq!(refused.code(), 78, "{}", refused.output());
-    assert!(refused.output().contains("noeviction, came allkeys-lru"), "{}", refused.output());
+    assert!(refused.output().contains("noeviction, got allkeys-lru"), "{}", refused.output());
 }
 
 #[test]

@@ -132,13 +132,13 @@ fn accepted_payloads_show() {
     let mut failures = Vec::new();
     for (row, (_, lines)) in ACCEPTED.iter().enumerate() {
         let mut expected: Vec<String> = lines.iter().map(|line| own(row, line)).collect();
-        let mut came: Vec<String> =
+        let mut got: Vec<String> =
             shown.iter().filter(|line| is_of(line, row)).map(|line| line.to_string()).collect();
         expected.sort();
-        came.sort();
-        if came != expected {
+        got.sort();
+        if got != expected {
             failures
-                .push(format!("{}\n  expected {expected:?}\n  came     {came:?}", payloads[row]));
+                .push(format!("{}\n  expected {expected:?}\n  got      {got:?}", payloads[row]));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -146,12 +146,12 @@ fn a_payload_is_read_for_what_it_is() {
         let own = |text: &str| text.replace('@', &name);
         let before = rig.send(&vec![own(first); 5]);
         let after = rig.send(&[own(second)]);
-        let came = match expected {
+        let got = match expected {
             Ok(_) => after.value(&name, &[]),
             Err(reason) => Some((after.rejected(reason) - before.rejected(reason)) as f64),
         };
-        if came != Some(expected.unwrap_or(1.0)) {
-            failures.push(format!("{} after {}: {came:?}", own(second), own(first)));
+        if got != Some(expected.unwrap_or(1.0)) {
+            failures.push(format!("{} after {}: {got:?}", own(second), own(first)));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -63,8 +63,8 @@ fn readers_that_keep_forgetting_series_lose_nothing() {
         .collect();
     let seen = rig.send(&payloads);
     for ((family, series), sum) in expected {
-        let came = seen.value(&format!("n{family}"), &[("i", &series.to_string())]);
-        assert_eq!(came, Some(sum), "n{family} of {series}");
+        let got = seen.value(&format!("n{family}"), &[("i", &series.to_string())]);
+        assert_eq!(got, Some(sum), "n{family} of {series}");
     }
 }
 

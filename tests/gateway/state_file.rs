@@ -249,7 +249,7 @@ fn a_file_that_is_damaged_or_newer_stops_the_start_and_is_left_untouched() {
         fs::write(rig.path(), bytes).expect("it can be written");
     };
     with(20, 2);
-    check_refused(&rig, "came 2: a newer gateway wrote it");
+    check_refused(&rig, "got 2: a newer gateway wrote it");
     with(good.len() - 1, good[good.len() - 1] ^ 1);
     check_refused(&rig, "segment 1023: it is damaged");
     fs::write(rig.path(), &good[..good.len() - 1]).expect("it can be written");
@@ -257,7 +257,7 @@ fn a_file_that_is_damaged_or_newer_stops_the_start_and_is_left_untouched() {
     fs::write(rig.path(), "").expect("it can be written");
     check_refused(&rig, "it is cut off");
     fs::write(rig.path(), "totals").expect("it can be written");
-    check_refused(&rig, "expected a state file, came something else");
+    check_refused(&rig, "expected a state file, got something else");
 
     fs::write(rig.path(), &good).expect("it can be written");
     assert_eq!(rig.builder().start().scrape().value("g", &[]), Some(7.5));

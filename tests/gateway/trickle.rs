@@ -32,8 +32,8 @@ fn serve(mut stream: TcpStream, is_popped: &AtomicBool) {
     let mut request = [0; 4096];
     let mut trickles = false;
     loop {
-        let came = stream.read(&mut request);
-        let answer: &[u8] = match came {
+        let got = stream.read(&mut request);
+        let answer: &[u8] = match got {
             Ok(0) => return,
             Ok(length) => {
                 let request = String::from_utf8_lossy(&request[..length]).to_uppercase();

@@ -157,7 +157,7 @@ fn files_are_read_anew_and_a_bad_one_closes_the_door() {
     wait_until("the door to be closed", || new.status("/metrics", &[AS_TWO]).is_err());
     wait_until("the reason to be logged", || {
         let log = gateway.log().join("\n");
-        log.contains("key: expected key or key_file, came neither")
+        log.contains("key: expected key or key_file, got neither")
     });
     setup.write("");
     let closed = || gateway.log().iter().filter(|line| line.contains("HTTP is closed")).count();
@@ -212,8 +212,8 @@ fn a_bad_file_stops_the_start_and_is_told_by_check_config() {
     let cases = [
         ("tls_server_config: {cert_file: server.pem}", "key: expected key or key_file"),
         ("tls_server_config: {cert_file: x.pem, key_file: server.key}", "x.pem: No such file"),
-        ("  cert: x\n", "cert: expected cert or cert_file, came both"),
-        ("  min_version: TLS10\n", "min_version: expected one of TLS12, TLS13, came \"TLS10\""),
+        ("  cert: x\n", "cert: expected cert or cert_file, got both"),
+        ("  min_version: TLS10\n", "min_version: expected one of TLS12, TLS13, got \"TLS10\""),
         ("  min_version: TLS13\n  max_version: TLS12\n", "max_version: expected at least"),
         ("  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\n", "cipher_suites: expected one of"),
         ("  curve_preferences: [CurveP521]\n", "curve_preferences: expected one of X25519"),

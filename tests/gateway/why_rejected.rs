@@ -27,11 +27,11 @@ fn the_last_refused_samples_are_explained() {
     assert_eq!(rejects.len(), 2);
     assert_eq!(rejects[0]["reason"], "invalid_json");
     assert_eq!(rejects[0]["name"], Value::Null);
-    assert_eq!(rejects[0]["detail"], "expected a string at byte 1, came b");
+    assert_eq!(rejects[0]["detail"], "expected a string at byte 1, got b");
     assert_eq!(rejects[0]["bytes"], 7);
     assert_eq!(rejects[1]["reason"], "negative_counter");
     assert_eq!(rejects[1]["name"], "jobs_total");
-    let detail = "expected a counter's value of at least 0, came a negative one";
+    let detail = "expected a counter's value of at least 0, got a negative one";
     assert_eq!(rejects[1]["detail"], detail);
     let time = rejects[1]["time"].as_f64().expect("a number");
     assert!((before - 0.001..=now()).contains(&time), "{time}");
@@ -94,12 +94,12 @@ fn names_whose_samples_disagree_on_the_layout_are_told() {
     let expected = serde_json::json!([
         {
             "name": "h", "type": "histogram", "samples": 20,
-            "expected": {"buckets": [1.0, 2.0]}, "came": {"buckets": [1.0, 2.0, 3.0]},
+            "expected": {"buckets": [1.0, 2.0]}, "got": {"buckets": [1.0, 2.0, 3.0]},
         },
         {
             "name": "s", "type": "summary", "samples": 1,
             "expected": {"quantiles": [], "epsilons": []},
-            "came": {"quantiles": [0.5], "epsilons": [0.1]},
+            "got": {"quantiles": [0.5], "epsilons": [0.1]},
         },
     ]);
     assert_eq!(report["layout_mismatches"], expected);

@@ -97,7 +97,7 @@ pub struct Turn {
     deadline: Cell<Instant>,
     times: Times,
     /// Bytes that came since the last answer ended.
-    came: Cell<usize>,
+    got: Cell<usize>,
     has_certificate: bool,
     place: Place,
 }
@@ -163,7 +163,7 @@ impl Turn {
             phase: Cell::new(Phase::Waiting),
             deadline: Cell::new(Instant::now() + time),
             times,
-            came: Cell::new(0),
+            got: Cell::new(0),
             has_certificate,
             place,
         }
@@ -196,14 +196,14 @@ impl Turn {
         if self.phase.get() == Phase::Waiting {
             self.enter(Phase::Asking, self.times.request + GRACE);
         }
-        self.came.set(self.came.get() + bytes);
-        self.came.get() <= MAX_REQUEST_BYTES
+        self.got.set(self.got.get() + bytes);
+        self.got.get() <= MAX_REQUEST_BYTES
     }
 
     /// Notes that all that was written is in the socket.
     fn flushed(&self) {
         if self.phase.get() == Phase::Ending {
-            self.came.set(0);
+            self.got.set(0);
             self.enter(Phase::Waiting, self.times.idle + GRACE);
         }
     }
@@ -229,8 +229,8 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
-        let came = buffer.filled().len() - before;
-        if came > 0 && !this.turn.note(came) {
+        let got = buffer.filled().len() - before;
+        if got > 0 && !this.turn.note(got) {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         this.in_time(polled, context)
@@ -303,12 +303,12 @@ mod tests {
     #[actix_rt::test]
     async fn a_request_without_an_end_is_cut() {
         let (mut connection, mut client) = pair(TIMES).await;
-        let (mut buffer, mut came) = (vec![0; 1024], 0);
+        let (mut buffer, mut got) = (vec![0; 1024], 0);
         let endless = async { while client.write_all(&[b'a'; 1024]).await.is_ok() {} };
         let read = async {
             loop {
                 match connection.read(&mut buffer).await {
-                    Ok(bytes) => came += bytes,
+                    Ok(bytes) => got += bytes,
                     Err(error) => return error.kind(),
                 }
             }
@@ -317,7 +317,7 @@ mod tests {
             () = endless => panic!("the client is faster cut than the server reads"),
             kind = read => assert_eq!(kind, io::ErrorKind::InvalidData),
         }
-        assert!(came <= MAX_REQUEST_BYTES, "{came}");
+        assert!(got <= MAX_REQUEST_BYTES, "{got}");
     }
 
     #[actix_rt::test]

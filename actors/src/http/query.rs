@@ -13,10 +13,10 @@ pub fn filter(query: &str) -> Result<Filter, String> {
     for (key, value) in pairs.into_inner() {
         match key.as_str() {
             "name[]" if is_metric_name(&value) => names.push(value),
-            "name[]" => return Err(format!("name[]: expected a metric name, came {value:?}")),
+            "name[]" => return Err(format!("name[]: expected a metric name, got {value:?}")),
             "shard" => set(&mut shard, "shard", &value)?,
             "of" => set(&mut of, "of", &value)?,
-            "name" => return Err("expected name[], came name".to_owned()),
+            "name" => return Err("expected name[], got name".to_owned()),
             // A scraper may tell itself apart by words of its own.
             _ => {}
         }
@@ -24,9 +24,9 @@ pub fn filter(query: &str) -> Result<Filter, String> {
     let part = match (shard, of) {
         (None, None) => None,
         (Some(shard), Some(of)) => Some(Part::new(shard, of).ok_or_else(|| {
-            format!("expected shard below of, and of at most {MAX_PARTS}, came {shard} of {of}")
+            format!("expected shard below of, and of at most {MAX_PARTS}, got {shard} of {of}")
         })?),
-        _ => return Err("expected shard and of, came one without the other".to_owned()),
+        _ => return Err("expected shard and of, got one without the other".to_owned()),
     };
     Ok(Filter::new(names, part))
 }
@@ -34,9 +34,9 @@ pub fn filter(query: &str) -> Result<Filter, String> {
 fn set(place: &mut Option<usize>, key: &str, value: &str) -> Result<(), String> {
     let number = value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok());
     let number = number.flatten();
-    let number = number.ok_or_else(|| format!("{key}: expected a whole number, came {value:?}"))?;
+    let number = number.ok_or_else(|| format!("{key}: expected a whole number, got {value:?}"))?;
     if place.replace(number).is_some() {
-        return Err(format!("{key}: expected it once, came more"));
+        return Err(format!("{key}: expected it once, got more"));
     }
     Ok(())
 }
@@ -66,21 +66,21 @@ mod tests {
     #[test]
     fn what_can_not_be_meant_is_refused() {
         for (query, expected) in [
-            ("name=a", "expected name[], came name"),
-            ("name[]=", "name[]: expected a metric name, came \"\""),
-            ("name[]=a-b", "name[]: expected a metric name, came \"a-b\""),
-            ("shard=1", "expected shard and of, came one without the other"),
-            ("of=1", "expected shard and of, came one without the other"),
-            ("shard=2&of=2", "expected shard below of, and of at most 64, came 2 of 2"),
-            ("shard=0&of=0", "expected shard below of, and of at most 64, came 0 of 0"),
-            ("shard=0&of=65", "expected shard below of, and of at most 64, came 0 of 65"),
-            ("shard=+1&of=2", "shard: expected a whole number, came \" 1\""),
-            ("shard=1&of=-2", "of: expected a whole number, came \"-2\""),
-            ("shard=&of=2", "shard: expected a whole number, came \"\""),
-            ("shard=0&shard=1&of=2", "shard: expected it once, came more"),
+            ("name=a", "expected name[], got name"),
+            ("name[]=", "name[]: expected a metric name, got \"\""),
+            ("name[]=a-b", "name[]: expected a metric name, got \"a-b\""),
+            ("shard=1", "expected shard and of, got one without the other"),
+            ("of=1", "expected shard and of, got one without the other"),
+            ("shard=2&of=2", "expected shard below of, and of at most 64, got 2 of 2"),
+            ("shard=0&of=0", "expected shard below of, and of at most 64, got 0 of 0"),
+            ("shard=0&of=65", "expected shard below of, and of at most 64, got 0 of 65"),
+            ("shard=+1&of=2", "shard: expected a whole number, got \" 1\""),
+            ("shard=1&of=-2", "of: expected a whole number, got \"-2\""),
+            ("shard=&of=2", "shard: expected a whole number, got \"\""),
+            ("shard=0&shard=1&of=2", "shard: expected it once, got more"),
             (
                 "shard=99999999999999999999&of=2",
-                "shard: expected a whole number, came \"99999999999999999999\"",
+                "shard: expected a whole number, got \"99999999999999999999\"",
             ),
         ] {
             assert_eq!(filter(query), Err(expected.to_owned()), "{query}");

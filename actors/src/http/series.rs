@@ -29,10 +29,10 @@ pub async fn series(request: HttpRequest, state: Data<HttpState>) -> HttpRespons
 
 fn question(query: &str) -> Result<Question, String> {
     let question = Query::<Question>::from_query(query).map_err(|error| {
-        format!("expected name, exact, labels and limit as in the documentation, came {error}")
+        format!("expected name, exact, labels and limit as in the documentation, got {error}")
     })?;
     if question.limit > MOST_SERIES {
-        return Err(format!("expected a limit of at most {MOST_SERIES}, came {}", question.limit));
+        return Err(format!("expected a limit of at most {MOST_SERIES}, got {}", question.limit));
     }
     Ok(question.into_inner())
 }

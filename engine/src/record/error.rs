@@ -4,13 +4,13 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// They don't begin as a blob of this kind does.
-    #[error("expected {expected}, came something else")]
+    #[error("expected {expected}, got something else")]
     NoState {
         /// What was expected.
         expected: &'static str,
     },
     /// A later version of the gateway wrote them.
-    #[error("expected format version {newest} or less, came {version}: a newer gateway wrote it")]
+    #[error("expected format version {newest} or less, got {version}: a newer gateway wrote it")]
     Newer {
         /// The newest version that is read.
         newest: u16,
@@ -18,12 +18,12 @@ pub enum StateError {
         version: u16,
     },
     /// They end too early.
-    #[error("it is cut off: expected at least {expected} bytes, came {came}")]
+    #[error("it is cut off: expected at least {expected} bytes, got {got}")]
     Short {
         /// Bytes that there should be at least.
         expected: usize,
         /// Bytes that there are.
-        came: usize,
+        got: usize,
     },
     /// They are not what was written.
     #[error("it is damaged: its checksum does not match")]
@@ -35,12 +35,12 @@ pub enum StateError {
         what: &'static str,
     },
     /// Another segment than the one that was asked for.
-    #[error("expected segment {expected}, came segment {came}")]
+    #[error("expected segment {expected}, got segment {got}")]
     OtherSegment {
         /// The number asked for.
         expected: usize,
         /// The number found.
-        came: usize,
+        got: usize,
     },
 }
 

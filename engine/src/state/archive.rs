@@ -69,7 +69,7 @@ fn cut(archive: &Bytes, from: usize, lengths: &[u64]) -> Result<Vec<StoredSegmen
 
 fn expect_length(archive: &Bytes, expected: usize) -> Result<(), StateError> {
     if archive.len() < expected {
-        return Err(StateError::Short { expected, came: archive.len() });
+        return Err(StateError::Short { expected, got: archive.len() });
     }
     Ok(())
 }

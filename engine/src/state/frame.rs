@@ -45,7 +45,7 @@ pub fn open(content: Content, blob: &[u8]) -> Result<(u16, &[u8]), StateError> {
         return Err(StateError::NoState { expected: content.name });
     }
     if blob.len() < LENGTH {
-        return Err(StateError::Short { expected: LENGTH, came: blob.len() });
+        return Err(StateError::Short { expected: LENGTH, got: blob.len() });
     }
     // Before the checksum: a later version may compute another.
     let version = u16::from_le_bytes([blob[4], blob[5]]);

@@ -136,8 +136,8 @@ impl OpenSegment {
         let (version, mut rest) = frame::open(SEGMENT, &stored.bytes)?;
         let header: SegmentRecord<'_> = record::take(&mut rest, "its list of families")?;
         if usize::from(header.segment) != stored.segment.get() {
-            let (expected, came) = (stored.segment.get(), usize::from(header.segment));
-            return Err(StateError::OtherSegment { expected, came });
+            let (expected, got) = (stored.segment.get(), usize::from(header.segment));
+            return Err(StateError::OtherSegment { expected, got });
         }
         let window_of = |family: &FamilyRecord<'_>| match &family.shape {
             ShapeRecord::Summary { window, .. } => Some(*window),

@@ -72,7 +72,7 @@ fn check_types(fields: &Fields) -> Result<(), Reject> {
 fn check_type<T>(field: &str, expected: &str, found: &Field<T>) -> Result<(), Reject> {
     match found {
         Field::Absent | Field::Given(_) => Ok(()),
-        Field::Wrong(came) => Err(wrong_type(field, expected, *came)),
+        Field::Wrong(got) => Err(wrong_type(field, expected, *got)),
     }
 }
 
@@ -80,16 +80,16 @@ fn check_type<T>(field: &str, expected: &str, found: &Field<T>) -> Result<(), Re
 fn check_list(field: &str, found: &Field<List>) -> Result<(), Reject> {
     match found {
         Field::Absent | Field::Given(List { wrong: None, .. }) => Ok(()),
-        Field::Wrong(came) => Err(wrong_type(field, "an array", *came)),
-        Field::Given(List { wrong: Some(came), .. }) => {
-            Err(wrong_type(field, "an array of numbers", *came))
+        Field::Wrong(got) => Err(wrong_type(field, "an array", *got)),
+        Field::Given(List { wrong: Some(got), .. }) => {
+            Err(wrong_type(field, "an array of numbers", *got))
         }
     }
 }
 
 #[cold]
-fn wrong_type(field: &str, expected: &str, came: Json) -> Reject {
-    let detail = format!("expected {expected} as {field}, came {}", came.as_str());
+fn wrong_type(field: &str, expected: &str, got: Json) -> Reject {
+    let detail = format!("expected {expected} as {field}, got {}", got.as_str());
     Reject::new(Reason::InvalidField, detail)
 }
 
@@ -103,9 +103,9 @@ fn kind(found: KindField, texts: Texts<'_>) -> Result<Kind, Reject> {
 }
 
 #[cold]
-fn unknown_type(came: &str) -> Reject {
+fn unknown_type(got: &str) -> Reject {
     const EXPECTED: &str = "expected counter, gauge, histogram, summary or 0 to 3 as type";
-    Reject::new(Reason::UnknownType, format!("{EXPECTED}, came {came}"))
+    Reject::new(Reason::UnknownType, format!("{EXPECTED}, got {got}"))
 }
 
 fn metric_name<'a>(
@@ -123,12 +123,12 @@ fn metric_name<'a>(
 #[cold]
 fn bad_metric_name(name: &str, limits: &PayloadLimits) -> Reject {
     if name.trim().is_empty() {
-        return Reject::new(Reason::MissingName, "expected a name, came none or a blank one");
+        return Reject::new(Reason::MissingName, "expected a name, got none or a blank one");
     }
     if name.len() > limits.max_name_bytes {
         return name_too_long(name, limits);
     }
-    let detail = format!("expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, came {}", excerpt(name));
+    let detail = format!("expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, got {}", excerpt(name));
     Reject::new(Reason::InvalidName, detail)
 }
 
@@ -137,8 +137,8 @@ fn name_too_long(name: &str, limits: &PayloadLimits) -> Reject {
     Reject::new(Reason::NameTooLong, too_much("bytes in a name", limits.max_name_bytes, name.len()))
 }
 
-fn too_much(what: &str, limit: usize, came: usize) -> String {
-    format!("expected at most {limit} {what}, came {came}")
+fn too_much(what: &str, limit: usize, got: usize) -> String {
+    format!("expected at most {limit} {what}, got {got}")
 }
 
 /// The value and the place of its number. Minus zero is a counter's zero.
@@ -149,13 +149,13 @@ fn value(found: Field<Number>, kind: Kind) -> Result<(f64, Option<(usize, usize)
     if value.is_infinite() {
         return Err(Reject::new(
             Reason::NonFinite,
-            "expected a value that a double holds, came one that overflows",
+            "expected a value that a double holds, got one that overflows",
         ));
     }
     match kind {
         Kind::Counter if value < 0.0 => Err(Reject::new(
             Reason::NegativeCounter,
-            "expected a counter's value of at least 0, came a negative one",
+            "expected a counter's value of at least 0, got a negative one",
         )),
         Kind::Counter => Ok((without_minus_zero(value), Some(place))),
         Kind::Gauge | Kind::Histogram | Kind::Summary => Ok((value, Some(place))),
@@ -258,8 +258,8 @@ fn check_label(
     if own_label == Some(name) {
         return Err(bad_label_name("one that the type does not print itself", name));
     }
-    if let Some(came) = label.wrong {
-        let detail = format!("expected text as value of {}, came {}", excerpt(name), came.as_str());
+    if let Some(got) = label.wrong {
+        let detail = format!("expected text as value of {}, got {}", excerpt(name), got.as_str());
         return Err(Reject::new(Reason::InvalidLabelValue, detail));
     }
     if label.value.len() > limits.max_label_value_bytes {
@@ -272,7 +272,7 @@ fn check_label(
 
 #[cold]
 fn bad_label_name(expected: &str, name: &str) -> Reject {
-    let detail = format!("expected a label name like {expected}, came {}", excerpt(name));
+    let detail = format!("expected a label name like {expected}, got {}", excerpt(name));
     Reject::new(Reason::InvalidLabelName, detail)
 }
 
@@ -284,7 +284,7 @@ fn settle_buckets(
 ) -> Result<(), Reject> {
     let sent = sent(found);
     if sent == 0 {
-        return Err(bad_buckets("expected buckets for a histogram, came none"));
+        return Err(bad_buckets("expected buckets for a histogram, got none"));
     }
     if sent > limits.max_buckets {
         let detail = too_much("buckets", limits.max_buckets, sent);
@@ -295,11 +295,11 @@ fn settle_buckets(
     }
     if !buckets.iter().all(|bound| bound.is_finite()) {
         return Err(bad_buckets(
-            "expected finite buckets but for a last +Inf, came another infinite one",
+            "expected finite buckets but for a last +Inf, got another infinite one",
         ));
     }
     if !buckets.is_sorted_by(|lower, upper| lower < upper) {
-        return Err(bad_buckets("expected buckets that strictly increase, came some that do not"));
+        return Err(bad_buckets("expected buckets that strictly increase, got some that do not"));
     }
     buckets.iter_mut().for_each(|bound| *bound = without_minus_zero(*bound));
     Ok(())
@@ -326,8 +326,8 @@ fn settle_objectives(
 ) -> Result<(), Reject> {
     let (quantiles, epsilons) = (sent(fields.quantiles), sent(fields.epsilons));
     if quantiles != epsilons {
-        let came = format!("came {quantiles} and {epsilons}");
-        return Err(bad_quantiles(format!("expected as many quantiles as epsilons, {came}")));
+        let got = format!("got {quantiles} and {epsilons}");
+        return Err(bad_quantiles(format!("expected as many quantiles as epsilons, {got}")));
     }
     if quantiles > limits.max_quantiles {
         return Err(bad_quantiles(too_much("quantiles", limits.max_quantiles, quantiles)));
@@ -338,7 +338,7 @@ fn settle_objectives(
     let pairs = lists.quantiles.iter().zip(&lists.epsilons);
     if !pairs.clone().all(|(quantile, epsilon)| is_share(*quantile) && is_share(*epsilon)) {
         return Err(bad_quantiles(
-            "expected quantiles and epsilons from 0 to 1, came one beyond".into(),
+            "expected quantiles and epsilons from 0 to 1, got one beyond".into(),
         ));
     }
     objectives.extend(
@@ -375,17 +375,17 @@ fn times(fields: &Fields, now: UnixTime) -> Result<(Option<UnixTime>, Option<Ttl
 }
 
 #[cold]
-fn bad_timestamp(came: f64, now: UnixTime) -> Reject {
+fn bad_timestamp(got: f64, now: UnixTime) -> Reject {
     let expected = "expected a timestamp at most an hour ahead of the clock";
-    let detail = format!("{expected}, which is at {now}, came {}", shown(came));
+    let detail = format!("{expected}, which is at {now}, got {}", shown(got));
     Reject::new(Reason::BadTimestamp, detail)
 }
 
 #[cold]
-fn bad_ttl(came: f64) -> Reject {
+fn bad_ttl(got: f64) -> Reject {
     Reject::new(
         Reason::BadTtl,
-        format!("expected a ttl of at least 0 seconds, came {}", shown(came)),
+        format!("expected a ttl of at least 0 seconds, got {}", shown(got)),
     )
 }
 

@@ -129,7 +129,7 @@ impl Decoder {
         self.unescaped.shrink_to(KEPT_BYTES);
         match read {
             Ok(()) if out.is_empty() => {
-                Err(Reject::new(Reason::NotASample, "expected samples in an array, came none"))
+                Err(Reject::new(Reason::NotASample, "expected samples in an array, got none"))
             }
             Ok(()) => Ok(()),
             Err(expected) => {
@@ -173,10 +173,10 @@ fn read(
 
 fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
     if payload.len() > limit {
-        let detail = format!("expected at most {limit} bytes, came {}", payload.len());
+        let detail = format!("expected at most {limit} bytes, got {}", payload.len());
         return Err(Reject::new(Reason::PayloadTooLarge, detail));
     }
-    let not_utf8 = |_| Reject::new(Reason::InvalidJson, "expected UTF-8, came other bytes");
+    let not_utf8 = |_| Reject::new(Reason::InvalidJson, "expected UTF-8, got other bytes");
     simdutf8::basic::from_utf8(payload).map_err(not_utf8)
 }
 
@@ -195,13 +195,13 @@ pub fn begins_array(payload: &[u8]) -> bool {
 }
 
 #[cold]
-fn not_a_sample(came: Json) -> Reject {
-    let detail = match came {
-        Json::Null => "expected an object, came null",
-        Json::Boolean => "expected an object, came a boolean",
-        Json::Number => "expected an object, came a number",
-        Json::String => "expected an object, came a string",
-        Json::Array => "expected an object, came an array",
+fn not_a_sample(got: Json) -> Reject {
+    let detail = match got {
+        Json::Null => "expected an object, got null",
+        Json::Boolean => "expected an object, got a boolean",
+        Json::Number => "expected an object, got a number",
+        Json::String => "expected an object, got a string",
+        Json::Array => "expected an object, got an array",
         Json::Object => unreachable!("an object is what was expected"),
     };
     Reject::new(Reason::NotASample, detail)
@@ -209,11 +209,11 @@ fn not_a_sample(came: Json) -> Reject {
 
 #[cold]
 fn syntax_error(payload: &str, Expected { what, at }: Expected) -> Reject {
-    let came = match payload[at..].chars().next() {
+    let got = match payload[at..].chars().next() {
         Some(character) => excerpt(character.encode_utf8(&mut [0; 4])),
         None => "the end".to_owned(),
     };
-    Reject::new(Reason::InvalidJson, format!("expected {what} at byte {at}, came {came}"))
+    Reject::new(Reason::InvalidJson, format!("expected {what} at byte {at}, got {got}"))
 }
 
 #[cfg(test)]

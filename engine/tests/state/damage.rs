@@ -123,21 +123,21 @@ fn each_fault_has_its_own_error() {
     };
     assert_eq!(
         bytes(&|bytes| bytes[0] = b'x'),
-        "expected a segment of a state, came something else"
+        "expected a segment of a state, got something else"
     );
     assert_eq!(
         bytes(&|bytes| bytes[4] = 3),
-        "expected format version 2 or less, came 3: a newer gateway wrote it"
+        "expected format version 2 or less, got 3: a newer gateway wrote it"
     );
     assert_eq!(
         bytes(&|bytes| bytes.truncate(15)),
-        "it is cut off: expected at least 16 bytes, came 15"
+        "it is cut off: expected at least 16 bytes, got 15"
     );
     assert_eq!(bytes(&|bytes| bytes[20] ^= 1), "it is damaged: its checksum does not match");
     let other = StoredSegment { segment: stored[1].segment, ..stored[0].clone() };
     let error = load(&other, summary).expect_err("another segment").to_string();
-    let (expected, came) = (stored[1].segment.get(), stored[0].segment.get());
-    assert_eq!(error, format!("expected segment {expected}, came segment {came}"));
+    let (expected, got) = (stored[1].segment.get(), stored[0].segment.get());
+    assert_eq!(error, format!("expected segment {expected}, got segment {got}"));
 }
 
 /// A length that stands for more than there is allocates nothing for it.

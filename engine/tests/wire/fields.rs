@@ -321,24 +321,24 @@ fn the_first_fault_in_the_documented_order_counts() {
 #[test]
 fn details() {
     for (payload, expected) in [
-        (r#"{"name":"m","value":"1"}"#, "invalid_field: expected a number as value, came a string"),
+        (r#"{"name":"m","value":"1"}"#, "invalid_field: expected a number as value, got a string"),
         (
             r#"{"name":"m","buckets":[1,null]}"#,
-            "invalid_field: expected an array of numbers as buckets, came null",
+            "invalid_field: expected an array of numbers as buckets, got null",
         ),
         (
             r#"{"name":"m" "x"}"#,
-            "invalid_json: expected a comma or a closing brace at byte 12, came \\\"",
+            "invalid_json: expected a comma or a closing brace at byte 12, got \\\"",
         ),
         (
             r#"{"name":"m""#,
-            "invalid_json: expected a comma or a closing brace at byte 11, came the end",
+            "invalid_json: expected a comma or a closing brace at byte 11, got the end",
         ),
         (
             r#"{"name":"a\nb"}"#,
-            "invalid_name: expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, came a\\nb",
+            "invalid_name: expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, got a\\nb",
         ),
-        (r#"[]"#, "not_a_sample: expected an object, came an array"),
+        (r#"[]"#, "not_a_sample: expected an object, got an array"),
     ] {
         let refused = decode(payload.as_bytes(), PayloadLimits::default()).expect_err(payload);
         assert_eq!(refused.to_string(), expected);

@@ -21,7 +21,7 @@ pub fn check(data: &[u8]) {
     }
     let path = Path::new("f.json");
     let content = parse(path, &text);
-    let is_syntax = |message: &str| message.starts_with("expected JSON, came");
+    let is_syntax = |message: &str| message.starts_with("expected JSON, got");
     let broken = content.problems.iter().find(|problem| is_syntax(&problem.message));
     if let Some(problem) = broken {
         assert!(!problem.to_string().contains(secret::MARK), "{problem}");

@@ -54,7 +54,7 @@ impl Checker<'_> {
                 self.sources.given(&EMBEDDED_LISTEN_ADDRESS).name,
                 format!(
                     "expected a loopback address, or a password in Redis.ConnectionString \
-                     (embedded,user=U,password=P), or Embedded.AllowUnauthenticated=true, came \
+                     (embedded,user=U,password=P), or Embedded.AllowUnauthenticated=true, got \
                      {listen}"
                 ),
             ));
@@ -105,11 +105,11 @@ impl Checker<'_> {
             },
             (Some(_), None) => (
                 &EMBEDDED_TLS_CERTIFICATE_FILE,
-                "expected Embedded.TlsKeyFile too, came none".into(),
+                "expected Embedded.TlsKeyFile too, got none".into(),
             ),
             (None, Some(_)) => (
                 &EMBEDDED_TLS_KEY_FILE,
-                "expected Embedded.TlsCertificateFile too, came none".into(),
+                "expected Embedded.TlsCertificateFile too, got none".into(),
             ),
         };
         self.problems.push(Problem::new(self.sources.given(set).name, problem));

@@ -72,7 +72,7 @@ impl Checker<'_> {
             }
             match check_certificates(&path) {
                 Ok(()) => Ok(Some(path)),
-                Err(came) => Err(format!("{} ({came})", error::expected(&kind.expected(), text))),
+                Err(got) => Err(format!("{} ({got})", error::expected(&kind.expected(), text))),
             }
         })
     }

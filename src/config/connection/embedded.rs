@@ -33,13 +33,13 @@ pub(super) fn parse(options: &str) -> Result<Embedded, Vec<String>> {
             None if part.is_empty() => {}
             // Not repeated: it may be the rest of a password with a comma.
             Some(_) | None => problems.push(format!(
-                "expected part {} to be user=U or password=P, came something else",
+                "expected part {} to be user=U or password=P, got something else",
                 index + 2
             )),
         }
     }
     if user.is_some() && password.is_none() {
-        problems.push("expected a password with the user of the embedded queue, came none".into());
+        problems.push("expected a password with the user of the embedded queue, got none".into());
     }
     if !problems.is_empty() {
         return Err(problems);

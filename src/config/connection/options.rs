@@ -121,8 +121,8 @@ impl Parts {
             "true" | "yes" | "on" | "1" => true,
             "false" | "no" | "off" | "0" => false,
             _ => {
-                let came = self.shown(value);
-                self.problems.push(format!("expected {name}=true or {name}=false, came {came}"));
+                let got = self.shown(value);
+                self.problems.push(format!("expected {name}=true or {name}=false, got {got}"));
                 false
             }
         }
@@ -131,9 +131,9 @@ impl Parts {
     fn whole(&mut self, name: &str, value: &str, least: i32) -> Option<i64> {
         let number = value.parse().ok().filter(|number: &i32| *number >= least);
         if number.is_none() {
-            let (most, came) = (i32::MAX, self.shown(value));
+            let (most, got) = (i32::MAX, self.shown(value));
             self.problems.push(format!(
-                "expected {name} to be a whole number from {least} to {most}, came {came}"
+                "expected {name} to be a whole number from {least} to {most}, got {got}"
             ));
         }
         number.map(i64::from)
@@ -157,16 +157,16 @@ impl Parts {
     fn problem(&mut self, number: usize, expected: &str) {
         let hint = if self.password_seen { " (a password can't hold a comma)" } else { "" };
         self.problems
-            .push(format!("expected part {number} to be {expected}, came something else{hint}"));
+            .push(format!("expected part {number} to be {expected}, got something else{hint}"));
     }
 
     fn finish(mut self) -> Result<Connection, Vec<String>> {
         if self.endpoints.is_empty() && self.bad_endpoints == 0 {
-            self.problems.push("expected at least one host:port, came none".into());
+            self.problems.push("expected at least one host:port, got none".into());
         }
         let has_socket = self.endpoints.iter().any(|one| matches!(one, OpenEndpoint::Unix(_)));
         if self.ssl && has_socket && self.ssl_host.is_none() {
-            self.problems.push("expected sslHost with ssl on a Unix socket, came none".into());
+            self.problems.push("expected sslHost with ssl on a Unix socket, got none".into());
         }
         if self.problems.is_empty() { Ok(self.connection()) } else { Err(self.problems) }
     }

@@ -61,9 +61,9 @@ fn endpoints() {
 
 #[test]
 fn endpoints_that_are_none() {
-    refused("", "expected at least one host:port, came none");
-    refused(" , ,", "expected at least one host:port, came none");
-    refused("ssl=true", "expected at least one host:port, came none");
+    refused("", "expected at least one host:port, got none");
+    refused(" , ,", "expected at least one host:port, got none");
+    refused("ssl=true", "expected at least one host:port, got none");
     let bad = [
         "a:0",
         "a:65536",
@@ -85,7 +85,7 @@ fn endpoints_that_are_none() {
     ];
     for part in bad {
         let messages = parse(&format!("localhost,{part}")).expect_err(part);
-        let expected = "expected part 2 to be host, host:port, [v6]:port or !/path, came \
+        let expected = "expected part 2 to be host, host:port, [v6]:port or !/path, got \
                         something else";
         assert_eq!(messages, [expected], "{part:?}");
     }
@@ -117,16 +117,16 @@ fn options_that_are_honoured() {
 
 #[test]
 fn options_that_are_wrong() {
-    refused("a,ssl=maybe", r#"expected ssl=true or ssl=false, came "maybe""#);
+    refused("a,ssl=maybe", r#"expected ssl=true or ssl=false, got "maybe""#);
     refused("a,connectTimeout=0", "connectTimeout to be a whole number from 1 to 2147483647");
     refused("a,defaultDatabase=-2", "defaultDatabase to be a whole number from -1");
-    refused("a,keepAlive=soon", r#"came "soon""#);
+    refused("a,keepAlive=soon", r#"got "soon""#);
     refused("a,frob=1", "part 2 is the unknown option frob");
     refused("a,$rpop=x", "expected part 2 to be a known option");
     refused("!/s,ssl=true", "expected sslHost with ssl on a Unix socket");
     refused("a,password=one,two=2", "expected part 3 to be a known option");
     refused("a,password=one,b@c", "(a password can't hold a comma)");
-    refused("a,password=one,ssl=two", "came something else");
+    refused("a,password=one,ssl=two", "got something else");
     let messages = parse("a:x,ssl=2,frob=1").expect_err("three problems");
     assert_eq!(messages.len(), 3, "{messages:?}");
 }
@@ -165,22 +165,22 @@ fn urls() {
 fn urls_that_are_wrong() {
     refused("redis://", "expected redis://");
     refused("redis:///5", "expected redis://");
-    refused("redis://a:0", "came port 0");
-    refused("redis://a:70000", "came a URL with invalid port number");
-    refused("redis://a/x", "expected a database from 0 to 2147483647, came something else");
+    refused("redis://a:0", "got port 0");
+    refused("redis://a:70000", "got a URL with invalid port number");
+    refused("redis://a/x", "expected a database from 0 to 2147483647, got something else");
     refused("redis://a/-1", "expected a database");
     refused("redis://a/1/2", "expected a database");
-    refused("redis://a?db=1", "came a URL with a ?");
-    refused("redis://a#1", "came a URL with a #");
-    refused("redis://a,password=p", "came no valid host");
-    refused("redis://a,password=p@q", "came a user with a comma");
+    refused("redis://a?db=1", "got a URL with a ?");
+    refused("redis://a#1", "got a URL with a #");
+    refused("redis://a,password=p", "got no valid host");
+    refused("redis://a,password=p@q", "got a user with a comma");
     refused("redis://:p#q@a", "percent-encoded");
     refused("redis://:%ff@a", "expected percent-encoded UTF-8");
     refused("unix://a/b", "expected unix:///path");
     refused("unix:///", "expected unix:///path");
     refused("unix:///s?frob=1", "expected db, user and pass");
-    refused("http://a", "came another scheme");
-    refused("tcp://a:6379", "came another scheme");
+    refused("http://a", "got another scheme");
+    refused("tcp://a:6379", "got another scheme");
 }
 
 /// Text made of what the syntaxes are made of.

@@ -19,30 +19,30 @@ const EXPECTED: &str = "expected redis://[user[:password]@]host[:port][/db] with
 
 /// Parses a URL; or says what is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Connection, String> {
-    let url = Url::parse(text).map_err(|error| format!("{EXPECTED}, came a URL with {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("{EXPECTED}, got a URL with {error}"))?;
     if url.fragment().is_some() {
-        return Err(format!("{EXPECTED}, came a URL with a #"));
+        return Err(format!("{EXPECTED}, got a URL with a #"));
     }
     match url.scheme() {
         "redis" => tcp(&url, false),
         "rediss" => tcp(&url, true),
         "unix" | "redis+unix" => unix(&url),
-        _ => Err("expected a URL with redis://, rediss:// or unix://, came another scheme".into()),
+        _ => Err("expected a URL with redis://, rediss:// or unix://, got another scheme".into()),
     }
 }
 
 fn tcp(url: &Url, is_tls: bool) -> Result<Connection, String> {
     if url.query().is_some() {
-        return Err(format!("{EXPECTED}, came a URL with a ?"));
+        return Err(format!("{EXPECTED}, got a URL with a ?"));
     }
     // What looks like `redis://host,password=…@…` is a mix of the two syntaxes.
     if url.username().contains(',') {
-        return Err(format!("{EXPECTED}, came a user with a comma"));
+        return Err(format!("{EXPECTED}, got a user with a comma"));
     }
-    let host = host(url).ok_or_else(|| format!("{EXPECTED}, came no valid host"))?;
+    let host = host(url).ok_or_else(|| format!("{EXPECTED}, got no valid host"))?;
     let port = url.port().unwrap_or(DEFAULT_PORT);
     if port == 0 {
-        return Err(format!("{EXPECTED}, came port 0"));
+        return Err(format!("{EXPECTED}, got port 0"));
     }
     let database = match url.path().trim_start_matches('/') {
         "" => None,
@@ -63,7 +63,7 @@ fn unix(url: &Url) -> Result<Connection, String> {
     let has_authority = url.has_host() && url.host_str().is_some_and(|host| !host.is_empty());
     let path = decode(url.path())?;
     if has_authority || !path.starts_with('/') || path == "/" {
-        return Err("expected unix:///path?db=N&user=U&pass=P, came another form".into());
+        return Err("expected unix:///path?db=N&user=U&pass=P, got another form".into());
     }
     let mut target = RedisTarget {
         endpoints: vec![Endpoint::Unix(PathBuf::from(path))],
@@ -77,7 +77,7 @@ fn unix(url: &Url) -> Result<Connection, String> {
             "db" => database = Some(parse_database(value)?),
             "user" => target.username = super::non_empty(&decode(value)?),
             "pass" => target.password = super::secret(&decode(value)?),
-            _ => return Err("expected db, user and pass after the ?, came something else".into()),
+            _ => return Err("expected db, user and pass after the ?, got something else".into()),
         }
     }
     Ok(connection(target, database))
@@ -104,12 +104,12 @@ fn parse_database(text: &str) -> Result<i64, String> {
     let number = text.parse().ok().filter(|number: &i32| is_number && *number >= 0);
     number
         .map(i64::from)
-        .ok_or_else(|| format!("expected a database from 0 to {}, came something else", i32::MAX))
+        .ok_or_else(|| format!("expected a database from 0 to {}, got something else", i32::MAX))
 }
 
 fn decode(text: &str) -> Result<String, String> {
     percent_decode_str(text)
         .decode_utf8()
         .map(|decoded| decoded.into_owned())
-        .map_err(|_| "expected percent-encoded UTF-8, came other bytes".into())
+        .map_err(|_| "expected percent-encoded UTF-8, got other bytes".into())
 }

@@ -55,7 +55,7 @@ fn a_redis_before_7_is_refused_before_anything_is_touched() {
     let refused = owner_at(&proxy(&redis, |_| {}, say_6)).finish();
     assert_eq!(refused.code(), 78, "{}", refused.output());
     assert!(
-        refused.output().contains("needs Redis 7.0 or Valkey, came 6."),
+        refused.output().contains("needs Redis 7.0 or Valkey, got 6."),
         "{}",
         refused.output()
     );

@@ -40,7 +40,7 @@ async function sees(page, selector, wanted) {
       [selector, wanted.source]);
   } catch (error) {
     const text = await page.locator(selector).first().innerText().catch(() => "nothing");
-    throw new Error(`${selector}: expected ${wanted}, came ${text}`, { cause: error });
+    throw new Error(`${selector}: expected ${wanted}, got ${text}`, { cause: error });
   }
 }
 
@@ -135,7 +135,7 @@ async function figures(page) {
   await sees(page, "#types", /counter 1,000 gauge 1 histogram 1 summary 1/);
   assert.equal(await page.locator("#shard-rows tr").count(), 2);
   await sees(page, "#reasons", /negative_counter 5 in the last minute 5 A counter was given/);
-  await sees(page, "#reasons", /expected a counter's value of at least 0, came a negative one/);
+  await sees(page, "#reasons", /expected a counter's value of at least 0, got a negative one/);
   await sees(page, "#mismatch-rows", /^took_seconds 1 1, 2 1, 2, 5$/);
   await sees(page, "#setting-rows", /Redis\.ConnectionString .*password=\*+/);
   assert.ok(!(await page.content()).includes("hunter2"), "a secret is shown");

@@ -189,7 +189,7 @@ impl Exposition {
 }
 
 fn header<'a>(line: &'a str, word: &str) -> Result<(&'a str, &'a str), String> {
-    let wrong = || format!("expected # {word}, came `{line}`");
+    let wrong = || format!("expected # {word}, got `{line}`");
     let rest = line.strip_prefix("# ").and_then(|rest| rest.strip_prefix(word));
     let rest = rest.and_then(|rest| rest.strip_prefix(' ')).ok_or_else(wrong)?;
     let (name, text) = rest.split_once(' ').ok_or_else(wrong)?;

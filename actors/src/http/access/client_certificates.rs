@@ -48,7 +48,7 @@ impl Policy {
         let found = POLICIES.iter().find(|(known, _)| *known == name);
         found.map(|(_, policy)| *policy).ok_or_else(|| {
             let names = POLICIES.map(|(name, _)| name).join(", ");
-            format!("client_auth_type: expected one of {names}, came {name:?}")
+            format!("client_auth_type: expected one of {names}, got {name:?}")
         })
     }
 
@@ -73,12 +73,12 @@ pub fn verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
     if authorities.is_some() && policy == Policy::No {
         let what = "client_auth_type: expected one that asks for certificates, since there is a \
-                    client_ca, came none";
+                    client_ca, got none";
         return Err(what.to_owned());
     }
     if names.is_some() && !policy.is_mandatory() {
         let what = "client_allowed_sans: expected the client_auth_type RequireAnyClientCert or \
-                    RequireAndVerifyClientCert with it, came another";
+                    RequireAndVerifyClientCert with it, got another";
         return Err(what.to_owned());
     }
     if policy == Policy::No {
@@ -89,7 +89,7 @@ pub fn verifier(
         (true, Some(authorities)) => Some(of_authorities(authorities, provider)?),
         (true, None) => {
             let what = "client_ca: expected client_ca or client_ca_file, by which certificates \
-                        are verified, came neither";
+                        are verified, got neither";
             return Err(what.to_owned());
         }
     };

@@ -35,7 +35,7 @@ impl Users {
         let mut costliest = None;
         for (user, hash) in &hashes {
             let parts = HashParts::from_str(hash).map_err(|_| {
-                format!(".{user}: expected a bcrypt hash such as $2y$10$…, came something else")
+                format!(".{user}: expected a bcrypt hash such as $2y$10$…, got something else")
             })?;
             costliest = costliest.max(Some((parts.get_cost(), hash)));
         }

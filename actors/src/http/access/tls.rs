@@ -97,12 +97,12 @@ impl TlsSection {
 pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Result<Tls, String> {
     let certificate = Pem::of("cert", &section.cert, &section.cert_file, folder)?;
     let key = Pem::of("key", &section.key, &section.key_file, folder)?;
-    let missing = |name: &str| format!("{name}: expected {name} or {name}_file, came neither");
+    let missing = |name: &str| format!("{name}: expected {name} or {name}_file, got neither");
     let certificate = certificate.ok_or_else(|| missing("cert"))?;
     let key = key.ok_or_else(|| missing("key"))?;
     let chain = certificate.certificates()?;
     let private = PrivateKeyDer::from_pem_slice(&key.text)
-        .map_err(|_| format!("{}: expected a private key in PEM, came something else", key.from))?;
+        .map_err(|_| format!("{}: expected a private key in PEM, got something else", key.from))?;
 
     let policy = Policy::of(&section.client_auth_type)?;
     let provider = Arc::new(provider(section)?);
@@ -144,12 +144,12 @@ impl Pem {
                 let text = fs::read(&path).map_err(|cause| format!("{from}: {cause}"))?;
                 Ok(Some(Self { from, text }))
             }
-            (false, false) => Err(format!("{name}: expected {name} or {name}_file, came both")),
+            (false, false) => Err(format!("{name}: expected {name} or {name}_file, got both")),
         }
     }
 
     fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
-        let unlike = || format!("{}: expected certificates in PEM, came something else", self.from);
+        let unlike = || format!("{}: expected certificates in PEM, got something else", self.from);
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.text).collect();
         found.ok().filter(|found| !found.is_empty()).ok_or_else(unlike)
     }
@@ -179,7 +179,7 @@ fn versions(section: &TlsSection) -> Result<Vec<&'static SupportedProtocolVersio
     let least = place("min_version", &section.min_version, 0)?;
     let most = place("max_version", &section.max_version, VERSIONS.len() - 1)?;
     if least > most {
-        return Err("max_version: expected at least min_version, came less".to_owned());
+        return Err("max_version: expected at least min_version, got less".to_owned());
     }
     Ok(VERSIONS[least..=most].iter().map(|(_, version)| *version).collect())
 }
@@ -194,6 +194,6 @@ fn one_of<T: Copy>(field: &str, name: &str, all: &[(&str, T)]) -> Result<(usize,
     let place = all.iter().position(|(known, _)| *known == name);
     place.map(|place| (place, all[place].1)).ok_or_else(|| {
         let names: Vec<_> = all.iter().map(|(known, _)| *known).collect();
-        format!("{field}: expected one of {}, came {name:?}", names.join(", "))
+        format!("{field}: expected one of {}, got {name:?}", names.join(", "))
     })
 }

@@ -90,7 +90,7 @@ impl WebConfig {
         let http = file.http_server_config.unwrap_or_default();
         if http.http2 == Some(true) {
             return Err("http_server_config.http2: expected false or nothing, since the gateway \
-                        speaks HTTP/1.1, came true"
+                        speaks HTTP/1.1, got true"
                 .to_owned());
         }
         let section = file.tls_server_config.filter(TlsSection::says_anything);
@@ -139,13 +139,13 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
     let known = HEADERS.iter().find(|(known, _)| *known == name);
     let Some((_, values)) = known else {
         let names = HEADERS.map(|(name, _)| name).join(", ");
-        return Err(format!("{place}: expected one of {names}, came {name:?}"));
+        return Err(format!("{place}: expected one of {names}, got {name:?}"));
     };
     if !values.is_empty() && !values.contains(&value) {
         let values = values.join(" or ");
-        return Err(format!("{place}.{name}: expected {values}, came {value:?}"));
+        return Err(format!("{place}.{name}: expected {values}, got {value:?}"));
     }
-    let unfit = |_| format!("{place}.{name}: expected visible characters, came {value:?}");
+    let unfit = |_| format!("{place}.{name}: expected visible characters, got {value:?}");
     let value = HeaderValue::from_str(value).map_err(unfit)?;
     let name = HeaderName::from_bytes(name.as_bytes()).expect("those of the list are names");
     Ok((name, value))
@@ -154,14 +154,14 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
 fn rate(section: RateSection) -> Result<Option<Rate>, String> {
     let text = section.interval.unwrap_or_default();
     let interval = duration::parse(&text).ok_or_else(|| {
-        format!("rate_limit.interval: expected a duration such as 100ms or 1s, came {text:?}")
+        format!("rate_limit.interval: expected a duration such as 100ms or 1s, got {text:?}")
     })?;
     if interval.is_zero() {
         return Ok(None);
     }
     match section.burst.unwrap_or(0) {
         // It would answer nothing at all.
-        0 => Err("rate_limit.burst: expected at least 1 with an interval, came 0".to_owned()),
+        0 => Err("rate_limit.burst: expected at least 1 with an interval, got 0".to_owned()),
         burst => Ok(Some(Rate { interval, burst })),
     }
 }
@@ -206,26 +206,26 @@ mod tests {
         check_refused(
             "http_server_config: {http2: true}",
             "http_server_config.http2: expected false or nothing, since the gateway speaks \
-             HTTP/1.1, came true",
+             HTTP/1.1, got true",
         );
         check_refused(
             "http_server_config: {headers: {Server: x}}",
             "http_server_config.headers: expected one of Strict-Transport-Security, \
              X-Content-Type-Options, X-Frame-Options, X-XSS-Protection, \
-             Content-Security-Policy, came \"Server\"",
+             Content-Security-Policy, got \"Server\"",
         );
         check_refused(
             "http_server_config: {headers: {X-Frame-Options: maybe}}",
-            "http_server_config.headers.X-Frame-Options: expected deny or sameorigin, came \
+            "http_server_config.headers.X-Frame-Options: expected deny or sameorigin, got \
              \"maybe\"",
         );
         check_refused(
             "rate_limit: {interval: 1s}",
-            "rate_limit.burst: expected at least 1 with an interval, came 0",
+            "rate_limit.burst: expected at least 1 with an interval, got 0",
         );
         check_refused(
             "rate_limit: {interval: soon, burst: 1}",
-            "rate_limit.interval: expected a duration such as 100ms or 1s, came \"soon\"",
+            "rate_limit.interval: expected a duration such as 100ms or 1s, got \"soon\"",
         );
     }
 

@@ -65,7 +65,7 @@ function showRejects(status, report) {
   say(hint, isHidden ? "Payloads are not shown: Http.ExposePayloads is false." : "None since the start.");
   at("mismatches").hidden = report.layout_mismatches.length === 0;
   rows(at("mismatch-rows"), report.layout_mismatches, ({ name }) => name, 
-    ({ name, samples, expected, came }) => [name, count(samples), layoutText(expected), layoutText(came)]);
+    ({ name, samples, expected, got }) => [name, count(samples), layoutText(expected), layoutText(got)]);
 }
 
 /** Buckets or quantiles, not too many of them. */

@@ -37,7 +37,7 @@ impl Server {
         let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         if major.is_some_and(|major| major < OLDEST_MAJOR) {
             return Err(format!(
-                "Redis.Delivery=exactly-once needs Redis {OLDEST_MAJOR}.0 or Valkey, came {}",
+                "Redis.Delivery=exactly-once needs Redis {OLDEST_MAJOR}.0 or Valkey, got {}",
                 self.version
             ));
         }
@@ -47,7 +47,7 @@ impl Server {
         let eviction = &self.eviction;
         if eviction.starts_with("allkeys-") {
             return Err(format!(
-                "Redis.Delivery=exactly-once needs maxmemory-policy noeviction, came {eviction}: \
+                "Redis.Delivery=exactly-once needs maxmemory-policy noeviction, got {eviction}: \
                  it may throw the queue and its state away"
             ));
         }

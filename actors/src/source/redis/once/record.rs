@@ -51,15 +51,15 @@ pub struct Record {
 
 /// A text in the record that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} can't be read: {came:?}")]
+#[error("{what} can't be read: {got:?}")]
 pub struct Unreadable {
     what: &'static str,
-    came: String,
+    got: String,
 }
 
 impl Unreadable {
-    fn new(what: &'static str, came: &str) -> Self {
-        Self { what, came: came.chars().take(80).collect() }
+    fn new(what: &'static str, got: &str) -> Self {
+        Self { what, got: got.chars().take(80).collect() }
     }
 }
 

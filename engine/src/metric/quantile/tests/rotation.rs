@@ -33,10 +33,10 @@ fn check_one(steps: &[Step], estimator: Estimator, repeat: usize) {
                 (0..repeat).for_each(|_| window.observe(*value, &plan, Moment(1000 + at)));
             }
             Expect(at, expected) => {
-                let came = quantiles(&mut window, &plan, 1000 + at);
+                let got = quantiles(&mut window, &plan, 1000 + at);
                 let as_text = |values: &[f64]| format!("{values:?}");
                 let context = format!("{estimator:?}, {repeat} of each, at {at}");
-                assert_eq!(as_text(&came), as_text(expected), "{context}");
+                assert_eq!(as_text(&got), as_text(expected), "{context}");
             }
         }
     }
