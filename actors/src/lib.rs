@@ -24,6 +24,7 @@ pub mod reject_log;
 pub mod rejects;
 pub mod dead_letters;
 pub mod cluster_key;
+pub mod trust;
 mod byte_stream;
 mod listen;
 pub mod gate;

@@ -383,10 +383,7 @@ fn bad_timestamp(got: f64, now: UnixTime) -> Reject {
 
 #[cold]
 fn bad_ttl(got: f64) -> Reject {
-    Reject::new(
-        Reason::BadTtl,
-        format!("expected a ttl of at least 0 seconds, got {}", shown(got)),
-    )
+    Reject::new(Reason::BadTtl, format!("expected a ttl of at least 0 seconds, got {}", shown(got)))
 }
 
 /// A number for a message: with an exponent where it would be long.

@@ -54,11 +54,7 @@ fn a_redis_before_7_is_refused_before_anything_is_touched() {
     redis.push(&[ONE]);
     let refused = owner_at(&proxy(&redis, |_| {}, say_6)).finish();
     assert_eq!(refused.code(), 78, "{}", refused.output());
-    assert!(
-        refused.output().contains("needs Redis 7.0 or Valkey, got 6."),
-        "{}",
-        refused.output()
-    );
+    assert!(refused.output().contains("needs Redis 7.0 or Valkey, got 6."), "{}", refused.output());
     assert_eq!(redis.run::<u32>(&["EXISTS", OWNER, STATE, &format!("{WORK}1")]), 0);
     assert_eq!(redis.pending(), 1);
     // That it is for the version alone: without the proxy it is taken.
