@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use psg_actors::http::access::web_config::WebConfig;
+use psg_engine::printable::{SHORT, printable};
 
 use crate::config::Outcome;
 
@@ -40,7 +41,7 @@ fn check(outcome: &Outcome) -> Result<(), String> {
     if is_status(&status_line, "200") || wants_login && is_status(&status_line, "401") {
         return Ok(());
     }
-    let got = String::from_utf8_lossy(&status_line).escape_debug().to_string();
+    let got = printable(&String::from_utf8_lossy(&status_line), SHORT);
     Err(format!("asking {address}: expected status 200, got {got}"))
 }
 

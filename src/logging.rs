@@ -1,6 +1,8 @@
 //! Logging: one record a line on standard output, JSON in a container, text on
 //! a terminal, times in UTC (RFC 3339).
 
+mod line;
+
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
@@ -43,10 +45,14 @@ fn layer<W>(format: LogFormat, colours: bool, writer: W) -> Box<dyn Layer<Regist
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = tracing_subscriber::fmt::layer();
     match format {
-        LogFormat::Json => layer.json().flatten_event(true).boxed(),
-        LogFormat::Text => layer.with_ansi(colours).boxed(),
+        LogFormat::Json => {
+            layer.json().flatten_event(true).with_writer(line::JsonLines(writer)).boxed()
+        }
+        LogFormat::Text => {
+            layer.with_ansi(colours).fmt_fields(line::text_fields()).with_writer(writer).boxed()
+        }
     }
 }
 
@@ -119,6 +125,28 @@ mod tests {
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains(" WARN ") && text.contains("lost kind=\"tls\""), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_forged_and_nothing_speaks_to_the_terminal() {
+        let hostile = "a\r\n2026-01-01T00:00:00Z  INFO all is well\u{1b}]0;x\u{7}\u{9b}2J\u{202e}";
+        let log = || warn!(host = %hostile, kind = hostile, "{hostile}");
+        let text = written(LogFormat::Text, LevelFilter::INFO, log);
+        let json = written(LogFormat::Json, LevelFilter::INFO, log);
+        for lines in [&text, &json] {
+            assert_eq!(lines.lines().count(), 1, "{lines:?}");
+            let speaks = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!lines.contains(speaks), "{lines:?}");
+        }
+        assert!(text.contains(r"a\r\n2026"), "{text}");
+        let record: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(record["message"], hostile, "JSON holds all of it");
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let text = written(LogFormat::Text, LevelFilter::INFO, || warn!("{}", "x".repeat(1 << 20)));
+        assert!(text.len() < 10_000, "{}", text.len());
     }
 
     #[test]

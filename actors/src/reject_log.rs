@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use psg_engine::printable::{LONG, printable};
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::timestamp::Moment;
 
@@ -26,7 +27,8 @@ impl RejectLog {
     /// Logs the refusal of `payload`, if it is time for its reason.
     pub fn note(&self, reject: &Reject, payload: &[u8], now: Moment) {
         if let Some(unlogged) = self.is_due(reject.reason, now) {
-            let (detail, payload) = (printable(&reject.detail), printable(&cut(payload)));
+            let (detail, payload) =
+                (printable(&reject.detail, LONG), printable(&cut(payload), LONG));
             tracing::warn!(reason = reject.reason.as_str(), %detail, %payload, unlogged,
                 "sample rejected; further ones for this reason are not logged for 10 s");
         }
@@ -52,21 +54,6 @@ fn cut(payload: &[u8]) -> String {
     String::from_utf8_lossy(&payload[..payload.len().min(LONGEST_PAYLOAD)]).into_owned()
 }
 
-/// `text` with everything escaped that would break a log line or speak to a
-/// terminal: what a producer sends can't forge either.
-fn printable(text: &str) -> String {
-    let harmless = |character: char| matches!(character, '"' | '\'' | '\\');
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if harmless(character) {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_debug());
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,13 +66,6 @@ mod tests {
         assert_eq!(log.is_due(Reason::InvalidJson, Moment(9_999)), None);
         assert_eq!(log.is_due(Reason::NonFinite, Moment(9_999)), Some(0));
         assert_eq!(log.is_due(Reason::InvalidJson, Moment(10_000)), Some(2));
-    }
-
-    #[test]
-    fn control_characters_are_shown_as_escapes() {
-        assert_eq!(printable("{\"a\":\"b\\\\\"} é"), "{\"a\":\"b\\\\\"} é");
-        assert_eq!(printable("a\nb\r\u{1b}[31m\0"), "a\\nb\\r\\u{1b}[31m\\0");
-        assert_eq!(printable("\u{202e}"), "\\u{202e}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::printable::{LONG, printable};
 use psg_engine::store::ExpirySettings;
 
 /// Everything that the running gateway is tuned by.
@@ -106,12 +107,21 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+/// For the eye: a Sentinel or a `MOVED` may have said the name.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Endpoint::Unix(path) => write!(f, "{}", path.display()),
+            Endpoint::Tcp(host, port) => {
+                let host = printable(host, LONG);
+                if host.contains(':') {
+                    write!(f, "[{host}]:{port}")
+                } else {
+                    write!(f, "{host}:{port}")
+                }
+            }
+            Endpoint::Unix(path) => {
+                write!(f, "{}", printable(&path.display().to_string(), LONG))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod reject;
 pub mod timestamp;
 pub mod format;
+pub mod printable;
 mod text;
 pub mod sample;
 pub mod wire;

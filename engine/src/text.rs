@@ -101,31 +101,3 @@ impl<'a> Texts<'a> {
         }
     }
 }
-
-/// `text` for a message: escaped, and cut where it would pass 60 bytes.
-pub(crate) fn excerpt(text: &str) -> String {
-    const ROOM: usize = 60 - '…'.len_utf8();
-    let mut shown = String::new();
-    for character in text.chars() {
-        let escaped = character.escape_debug();
-        if shown.len() + escaped.clone().map(char::len_utf8).sum::<usize>() > ROOM {
-            shown.push('…');
-            break;
-        }
-        shown.extend(escaped);
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn excerpts() {
-        assert_eq!(excerpt("a\n\"é"), "a\\n\\\"é");
-        assert_eq!(excerpt(&"a".repeat(57)), "a".repeat(57));
-        assert_eq!(excerpt(&"a".repeat(58)), format!("{}…", "a".repeat(57)));
-        assert!(excerpt(&"\u{1}".repeat(100)).len() <= 60);
-    }
-}

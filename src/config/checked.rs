@@ -18,6 +18,7 @@ use psg_actors::settings::{
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::printable::printable;
 use psg_engine::store::ExpirySettings;
 use tracing::level_filters::LevelFilter;
 
@@ -29,6 +30,9 @@ use super::settings::*;
 use super::{Config, Entry, LogFormat, LogSettings, Outcome, listen};
 
 const MOST_DEFAULT_SHARDS: usize = 4;
+
+/// Longest value that is shown, in characters.
+const LONGEST_SHOWN: usize = 2000;
 
 /// Makes settings of what the sources say.
 pub fn check(mut sources: Sources) -> Outcome {
@@ -323,5 +327,5 @@ fn shown(setting: &Setting, given: &Given<'_>) -> String {
         let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
         return addresses.join(" ");
     }
-    text.escape_debug().to_string()
+    printable(text, LONGEST_SHOWN)
 }

@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use psg_engine::printable::printable;
+
 /// Longest value that a message repeats, in characters.
 const LONGEST_SHOWN: usize = 80;
+
+/// Longest problem, in characters.
+const LONGEST: usize = 1000;
 
 /// One thing that is wrong. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +28,8 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.message)
+        let line = format!("{}: {}", self.name, self.message);
+        f.write_str(&printable(&line, LONGEST))
     }
 }
 
@@ -37,9 +43,7 @@ pub fn expected(expected: &str, got: &str) -> String {
 /// A value in quotes, cut where it is long, with nothing that could upset a
 /// terminal or a log.
 pub fn shown(text: &str) -> String {
-    let head: String = text.chars().take(LONGEST_SHOWN).collect();
-    let cut = if head.len() < text.len() { "…" } else { "" };
-    format!("{head:?}{cut}")
+    format!("\"{}\"", printable(text, LONGEST_SHOWN))
 }
 
 #[cfg(test)]
@@ -51,6 +55,6 @@ mod tests {
         assert_eq!(shown("two"), r#""two""#);
         assert_eq!(shown("a\n\u{1b}[2J"), r#""a\n\u{1b}[2J""#);
         let long = "ä".repeat(LONGEST_SHOWN + 1);
-        assert_eq!(shown(&long), format!("\"{}\"…", "ä".repeat(LONGEST_SHOWN)));
+        assert_eq!(shown(&long), format!("\"{}…\"", "ä".repeat(LONGEST_SHOWN - 1)));
     }
 }

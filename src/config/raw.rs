@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::sync::LazyLock;
 
+use psg_engine::printable::{LONG, printable};
 use serde::Deserialize;
 
 use super::error::Problem;
@@ -138,7 +139,7 @@ impl Sources {
         let mut sections = SETTINGS.iter().map(|setting| setting.section().to_ascii_lowercase());
         if sections.any(|section| key.strip_prefix(&section).is_some_and(|k| k.starts_with("__"))) {
             let source = origin.as_str();
-            let name = name.escape_debug();
+            let name = printable(name, LONG);
             self.warnings.push(format!("{name} ({source}) is not a known setting, it is ignored"));
         }
     }

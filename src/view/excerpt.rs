@@ -6,15 +6,13 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead};
 
 use psg_engine::name::RESERVED_PREFIX;
+use psg_engine::printable::LONG;
 
 /// Lines of an excerpt.
 const LINES: usize = 20;
 
 /// How many metrics are told apart from new ones.
 const REMEMBERED: usize = 10_000;
-
-/// The longest line that is shown.
-const LONGEST: usize = 300;
 
 /// Remembers which metrics there were, so that it knows the new ones.
 #[derive(Debug, Default)]
@@ -45,7 +43,7 @@ impl Excerpt {
                 && !metric.starts_with(RESERVED_PREFIX)
             {
                 self.meet(&metric);
-                firsts.insert(metric, line.chars().take(LONGEST).collect());
+                firsts.insert(metric, line.chars().take(LONG).collect());
             }
         }
         Ok(firsts)
@@ -93,6 +91,6 @@ mod tests {
         assert_eq!(lines[0], r#"m499{a="1"} 1"#);
         let long = format!("# TYPE x gauge\nx{{a=\"{}\"}} 1\n", "é".repeat(5000));
         let lines = excerpt.pick(long.as_bytes()).expect("it is in memory");
-        assert_eq!(lines[0].chars().count(), LONGEST);
+        assert_eq!(lines[0].chars().count(), LONG);
     }
 }

@@ -15,7 +15,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
 use super::number::{age, bytes, share, span};
-use super::scene::{Scene, printable};
+use super::scene::{Scene, shown};
 
 /// What describes the figures, less bright than these.
 const LABEL: Style = Style::new().add_modifier(Modifier::DIM);
@@ -78,13 +78,12 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, scene: &Scene, status: &Status) 
 fn title(scene: &Scene) -> Line<'_> {
     let mut spans = vec![Span::from(" prom-stream-gateway ").bold(), Span::from(&scene.name)];
     if let Some(status) = &scene.status {
-        let version =
-            format!("  {}  up {}", printable(&status.version), age(status.uptime_seconds));
+        let version = format!("  {}  up {}", shown(&status.version), age(status.uptime_seconds));
         spans.push(Span::styled(version, LABEL));
     }
     spans.push(Span::from("  "));
     match scene.wrong() {
-        Some(wrong) => spans.push(Span::styled(printable(wrong), ALARM)),
+        Some(wrong) => spans.push(Span::styled(shown(wrong), ALARM)),
         None if scene.status.is_some() => spans.push(Span::styled("ready", WELL)),
         None => {}
     }
@@ -94,7 +93,7 @@ fn title(scene: &Scene) -> Line<'_> {
 fn waiting(scene: &Scene) -> Line<'_> {
     let text = format!(" waiting for {}", scene.url);
     match &scene.trouble {
-        Some(trouble) => Line::from(vec![text.into(), format!(": {}", printable(trouble)).red()]),
+        Some(trouble) => Line::from(vec![text.into(), format!(": {}", shown(trouble)).red()]),
         None => Line::from(text),
     }
 }
@@ -125,7 +124,7 @@ fn hints(scene: &Scene) -> Paragraph<'_> {
 }
 
 fn excerpt_of(lines: &[String]) -> Paragraph<'_> {
-    let lines: Vec<Line<'_>> = lines.iter().map(|line| Line::from(printable(line))).collect();
+    let lines: Vec<Line<'_>> = lines.iter().map(|line| Line::from(shown(line))).collect();
     Paragraph::new(lines).block(boxed("of /metrics, new metrics first".into()))
 }
 

@@ -3,7 +3,7 @@
 use psg_actors::status::model::Status;
 
 use super::number::{age, bytes, grouped, rate};
-use super::scene::{Scene, printable};
+use super::scene::{Scene, shown};
 
 /// What comes before the first line: where everything is and how to use it.
 pub fn opening(scene: &Scene) -> String {
@@ -14,7 +14,7 @@ pub fn opening(scene: &Scene) -> String {
 pub fn line(scene: &Scene) -> String {
     let figures = scene.status.as_ref().map_or_else(|| "no answer yet".to_owned(), figures);
     match scene.wrong() {
-        Some(wrong) => format!("{figures}; {}", printable(wrong)),
+        Some(wrong) => format!("{figures}; {}", shown(wrong)),
         None => figures,
     }
 }
@@ -40,7 +40,7 @@ fn rejected(status: &Status) -> String {
     let reasons: Vec<String> = status
         .rejects
         .iter()
-        .map(|rejects| format!("{} {}", printable(&rejects.reason), grouped(rejects.total)))
+        .map(|rejects| format!("{} {}", shown(&rejects.reason), grouped(rejects.total)))
         .collect();
     if reasons.is_empty() { total } else { format!("{total} ({})", reasons.join(", ")) }
 }
@@ -49,7 +49,7 @@ fn rejected(status: &Status) -> String {
 pub fn excerpt(lines: &[String]) -> String {
     let mut text = String::from("of /metrics:\n");
     for line in lines {
-        text.push_str(&format!("  {}\n", printable(line)));
+        text.push_str(&format!("  {}\n", shown(line)));
     }
     text
 }
@@ -65,7 +65,7 @@ mod tests {
         let mut scene = Scene::default();
         assert_eq!(line(&scene), "no answer yet");
         scene.trouble = Some("refused\u{1b}[2J".into());
-        assert_eq!(line(&scene), "no answer yet; refused\u{fffd}[2J");
+        assert_eq!(line(&scene), "no answer yet; refused\\u{1b}[2J");
         let reject =
             |reason: &str, total| Rejects { reason: reason.into(), total, ..Rejects::default() };
         scene.trouble = None;

@@ -1,6 +1,7 @@
 //! The scene: all that a view shows, and nothing of how.
 
 use psg_actors::status::model::Status;
+use psg_engine::printable::{LONG, printable};
 
 use super::watch::Look;
 
@@ -44,16 +45,10 @@ impl Scene {
     }
 }
 
-/// `text` without what would speak to a terminal instead of being shown: what
-/// a producer sends can't paint on the screen.
-pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if speaks_to_terminals(c) { '\u{fffd}' } else { c }).collect()
-}
-
-/// Control characters, and those that turn the direction of what follows.
-fn speaks_to_terminals(character: char) -> bool {
-    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || turns
+/// `text` as the view shows it: what a producer sends can't paint on the
+/// screen.
+pub fn shown(text: &str) -> String {
+    printable(text, LONG)
 }
 
 #[cfg(test)]
@@ -81,14 +76,5 @@ mod tests {
         assert_eq!(scene.excerpt.as_deref(), Some(&["a 1".to_owned()][..]));
         scene.see(ok(None));
         assert_eq!(scene.wrong(), None);
-    }
-
-    #[test]
-    fn nothing_speaks_to_the_terminal() {
-        assert_eq!(printable("é {a=\"b\"} 1"), "é {a=\"b\"} 1");
-        assert_eq!(
-            printable("a\u{1b}[2Jb\u{9b}\r\n\u{202e}"),
-            "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}\u{fffd}"
-        );
     }
 }

@@ -35,6 +35,7 @@ mod arrays;
 mod embedded;
 mod dead_letters;
 mod faults;
+mod forged;
 mod hostile;
 mod slow;
 mod web_config;

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
 use actix_web::web::Data;
+use psg_engine::printable::{LONG, printable};
 
 use super::HttpState;
 
@@ -27,7 +28,7 @@ pub async fn ready(state: Data<HttpState>) -> HttpResponse {
         None => plain("ready\n"),
         Some(reason) => HttpResponse::ServiceUnavailable()
             .content_type(ContentType::plaintext())
-            .body(format!("{reason}\n")),
+            .body(format!("{}\n", printable(&reason, 2 * LONG))),
     }
 }
 

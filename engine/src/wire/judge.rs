@@ -6,9 +6,10 @@ use super::Rules;
 use super::fields::{Field, Fields, KindField, List, Lists, Number};
 use crate::limits::PayloadLimits;
 use crate::name;
+use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Labels, Sample};
-use crate::text::{Json, LabelText, Text, Texts, excerpt};
+use crate::text::{Json, LabelText, Text, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
 /// A rank error below this is taken as this: at 0 a sketch would keep every
@@ -97,7 +98,7 @@ fn kind(found: KindField, texts: Texts<'_>) -> Result<Kind, Reject> {
     match found {
         KindField::Absent => Ok(Kind::Counter),
         KindField::Given(kind) => Ok(kind),
-        KindField::Unknown(text) => Err(unknown_type(&excerpt(texts.get(text)))),
+        KindField::Unknown(text) => Err(unknown_type(&printable(texts.get(text), SHORT))),
         KindField::Wrong(json) => Err(unknown_type(json.as_str())),
     }
 }
@@ -128,7 +129,8 @@ fn bad_metric_name(name: &str, limits: &PayloadLimits) -> Reject {
     if name.len() > limits.max_name_bytes {
         return name_too_long(name, limits);
     }
-    let detail = format!("expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, got {}", excerpt(name));
+    let detail =
+        format!("expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, got {}", printable(name, SHORT));
     Reject::new(Reason::InvalidName, detail)
 }
 
@@ -259,7 +261,8 @@ fn check_label(
         return Err(bad_label_name("one that the type does not print itself", name));
     }
     if let Some(got) = label.wrong {
-        let detail = format!("expected text as value of {}, got {}", excerpt(name), got.as_str());
+        let detail =
+            format!("expected text as value of {}, got {}", printable(name, SHORT), got.as_str());
         return Err(Reject::new(Reason::InvalidLabelValue, detail));
     }
     if label.value.len() > limits.max_label_value_bytes {
@@ -272,7 +275,7 @@ fn check_label(
 
 #[cold]
 fn bad_label_name(expected: &str, name: &str) -> Reject {
-    let detail = format!("expected a label name like {expected}, got {}", excerpt(name));
+    let detail = format!("expected a label name like {expected}, got {}", printable(name, SHORT));
     Reject::new(Reason::InvalidLabelName, detail)
 }
 

@@ -42,9 +42,10 @@ use std::ops::Range;
 
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
+use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
-use crate::text::{Json, Texts, excerpt};
+use crate::text::{Json, Texts};
 use crate::timestamp::UnixTime;
 use fields::{Document, Lists};
 use json::{Cursor, Expected};
@@ -210,7 +211,7 @@ fn not_a_sample(got: Json) -> Reject {
 #[cold]
 fn syntax_error(payload: &str, Expected { what, at }: Expected) -> Reject {
     let got = match payload[at..].chars().next() {
-        Some(character) => excerpt(character.encode_utf8(&mut [0; 4])),
+        Some(character) => printable(character.encode_utf8(&mut [0; 4]), SHORT),
         None => "the end".to_owned(),
     };
     Reject::new(Reason::InvalidJson, format!("expected {what} at byte {at}, got {got}"))

@@ -328,7 +328,7 @@ fn details() {
         ),
         (
             r#"{"name":"m" "x"}"#,
-            "invalid_json: expected a comma or a closing brace at byte 12, got \\\"",
+            "invalid_json: expected a comma or a closing brace at byte 12, got \"",
         ),
         (
             r#"{"name":"m""#,

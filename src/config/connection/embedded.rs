@@ -4,6 +4,7 @@
 use std::fmt;
 
 use psg_actors::settings::Login;
+use psg_engine::printable::{LONG, printable};
 
 /// The login of the embedded queue, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl fmt::Display for Embedded {
         f.write_str("embedded")?;
         let Some(login) = &self.login else { return Ok(()) };
         if let Some(user) = &login.user {
-            write!(f, ",user={}", user.escape_debug())?;
+            write!(f, ",user={}", printable(user, LONG))?;
         }
         f.write_str(",password=***")
     }

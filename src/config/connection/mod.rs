@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use self::embedded::Embedded;
 use psg_actors::settings::{Endpoint, RedisTarget, Secret, TlsSettings};
+use psg_engine::printable::{LONG, printable};
 
 /// What a connection string looks like, for an error message.
 pub const EXPECTED: &str =
@@ -97,7 +98,7 @@ impl fmt::Display for Connection {
         let endpoints: Vec<String> = target.endpoints.iter().map(shown_endpoint).collect();
         f.write_str(&endpoints.join(","))?;
         match (&target.username, &target.password) {
-            (Some(user), Some(_)) => write!(f, ",user={},password=***", user.escape_debug())?,
+            (Some(user), Some(_)) => write!(f, ",user={},password=***", printable(user, LONG))?,
             (Some(_), None) => f.write_str(",user=***")?,
             (None, Some(_)) => f.write_str(",password=***")?,
             (None, None) => {}
@@ -105,11 +106,11 @@ impl fmt::Display for Connection {
         if let Some(tls) = &target.tls {
             f.write_str(",ssl=true")?;
             if let Some(name) = &tls.server_name {
-                write!(f, ",sslHost={}", name.escape_debug())?;
+                write!(f, ",sslHost={}", printable(name, LONG))?;
             }
         }
         if let Some(name) = &target.service_name {
-            write!(f, ",serviceName={}", name.escape_debug())?;
+            write!(f, ",serviceName={}", printable(name, LONG))?;
         }
         match self.database.number() {
             Some(number) => write!(f, ",defaultDatabase={number}"),
@@ -141,7 +142,7 @@ fn is_scheme(text: &str) -> bool {
 fn shown_endpoint(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Tcp(..) => endpoint.to_string(),
-        Endpoint::Unix(path) => format!("!{}", path.display().to_string().escape_debug()),
+        Endpoint::Unix(_) => format!("!{endpoint}"),
     }
 }
 

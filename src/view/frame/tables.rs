@@ -10,7 +10,7 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::{ALARM, LABEL, WELL, boxed};
 use crate::view::number::{grouped, share};
-use crate::view::scene::printable;
+use crate::view::scene::shown;
 
 /// Cells of the bar that compares shards.
 const BAR: usize = 8;
@@ -43,7 +43,7 @@ fn draw_series(frame: &mut Frame<'_>, area: Rect, status: &Status) {
 fn by_type(status: &Status, width: usize) -> Vec<Line<'_>> {
     let mut lines: Vec<Line<'_>> = vec![Line::default()];
     for (kind, series) in &status.series.by_type {
-        let (kind, series) = (format!("{} ", printable(kind)), format!("{}  ", grouped(*series)));
+        let (kind, series) = (format!("{} ", shown(kind)), format!("{}  ", grouped(*series)));
         let last = lines.last().map_or(0, Line::width);
         if last > 0 && last + kind.len() + series.len() > width + 2 {
             lines.push(Line::default());
@@ -83,7 +83,7 @@ fn draw_rejects(frame: &mut Frame<'_>, area: Rect, status: &Status) {
         let minute = format!("+{} in 1 min", grouped(rejects.last_minute));
         let total = Line::from(grouped(rejects.total)).alignment(Alignment::Right);
         Row::new([
-            Cell::from(printable(&rejects.reason)),
+            Cell::from(shown(&rejects.reason)),
             Cell::from(total),
             Cell::from(Span::styled(minute, LABEL)),
         ])
@@ -102,8 +102,8 @@ fn draw_metrics(frame: &mut Frame<'_>, area: Rect, status: &Status) {
     let row = |metric: &TopMetric| {
         let series = Line::from(grouped(metric.series)).alignment(Alignment::Right);
         Row::new([
-            Cell::from(printable(&metric.name)),
-            Cell::from(Span::styled(printable(&metric.kind), LABEL)),
+            Cell::from(shown(&metric.name)),
+            Cell::from(Span::styled(shown(&metric.kind), LABEL)),
             Cell::from(series),
         ])
     };

@@ -191,7 +191,7 @@ fn what_producers_and_gateways_send_can_not_paint() {
     scene.status = Some(status);
     let frame = drawn(&scene, 110, 40);
     assert!(!frame.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{frame:?}");
-    assert_shows(&frame, &["x\u{fffd}[2J"]);
+    assert_shows(&frame, &["x\\u{1b}[2J"]);
 }
 
 proptest! {

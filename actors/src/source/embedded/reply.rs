@@ -2,6 +2,7 @@
 //! protocol, packed by the crate `redis-protocol`.
 
 use bytes::BytesMut;
+use psg_engine::printable::{LONG, printable};
 use redis_protocol::resp2::types::BytesFrame as Frame2;
 use redis_protocol::resp3::types::{BytesFrame as Frame3, VerbatimStringFormat};
 use redis_protocol::{resp2, resp3};
@@ -53,7 +54,7 @@ impl Reply {
 
     /// A refusal in these words; what a peer sent is put on one line.
     pub fn error(words: impl AsRef<str>) -> Self {
-        Reply::Error(words.as_ref().replace(|c: char| c.is_control(), " "))
+        Reply::Error(printable(words.as_ref(), LONG))
     }
 
     /// Appends its bytes.

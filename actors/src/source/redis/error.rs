@@ -6,10 +6,11 @@ use std::io;
 use super::super::SourceError;
 use super::decoder::ProtocolError;
 use crate::error_kind::ErrorKind;
+use psg_engine::printable::{LONG, printable};
 use redis::RedisError;
 
-/// Characters of a server's words that are passed on.
-const MAX_WORDS: usize = 200;
+/// Characters of a message in which a server's words stand.
+const MESSAGE: usize = 2 * LONG;
 
 /// How an error reply begins, and what that means; the first match counts.
 const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
@@ -46,14 +47,14 @@ pub fn kind_of_reply(words: &str) -> ErrorKind {
         .map_or(ErrorKind::Other, |(_, kind)| *kind)
 }
 
-/// An error with that message.
-pub fn error(kind: ErrorKind, message: impl Into<String>) -> SourceError {
-    SourceError { kind, message: message.into() }
+/// An error with that message, in which names and words of peers may stand.
+pub fn error(kind: ErrorKind, message: impl AsRef<str>) -> SourceError {
+    SourceError { kind, message: printable(message.as_ref(), MESSAGE) }
 }
 
 /// The server's refusal of `command`.
 pub fn refused(command: &str, words: &str) -> SourceError {
-    error(kind_of_reply(words), format!("{command} was refused: {}", printable(words)))
+    error(kind_of_reply(words), format!("{command} was refused: {}", printable(words, LONG)))
 }
 
 /// An I/O error while doing `what`.
@@ -65,7 +66,7 @@ pub fn io_failed(what: &str, cause: &io::Error) -> SourceError {
     } else {
         ErrorKind::Connection
     };
-    error(kind, format!("{what}: {}", printable(&cause.to_string())))
+    error(kind, format!("{what}: {}", printable(&cause.to_string(), LONG)))
 }
 
 /// An error of the redis crate while doing `what`.
@@ -80,7 +81,7 @@ pub fn crate_failed(what: &str, cause: &RedisError) -> SourceError {
     } else {
         ErrorKind::Protocol
     };
-    error(kind, format!("{what}: {}", printable(&cause.to_string())))
+    error(kind, format!("{what}: {}", printable(&cause.to_string(), LONG)))
 }
 
 /// Bytes that are no reply.
@@ -98,11 +99,6 @@ pub fn reply_words(cause: &RedisError) -> Option<String> {
         Some(detail) => format!("{code} {detail}"),
         None => code.to_owned(),
     })
-}
-
-/// A peer's words on one short line.
-fn printable(words: &str) -> String {
-    words.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn is_tls(cause: &io::Error) -> bool {
@@ -137,7 +133,7 @@ mod tests {
     #[test]
     fn words_are_cut_and_kept_on_one_line() {
         let error = refused("RPOP", &format!("ERR a\r\nb{}", "x".repeat(1000)));
-        assert!(error.message.len() < 300);
+        assert!(error.message.chars().count() < 350);
         assert!(!error.message.contains('\n'));
     }
 

@@ -1,5 +1,7 @@
 //! Company: which gateways are on the queue now, by the signs that they leave.
 
+use psg_engine::printable::{SHORT, printable};
+
 use super::super::presence;
 use super::finding::Finding;
 use super::visit::{Visit, unanswered};
@@ -46,7 +48,7 @@ fn judge(signs: &[String], is_once: bool) -> Finding {
 /// A sign for the eye: delivery, host and process.
 fn shown(sign: &str) -> String {
     let mut parts = sign.split(' ');
-    let mut part = || parts.next().unwrap_or("?").escape_debug().to_string();
+    let mut part = || printable(parts.next().unwrap_or("?"), SHORT);
     let (delivery, host, process) = (part(), part(), part());
     format!("process {process} on {host} ({delivery})")
 }

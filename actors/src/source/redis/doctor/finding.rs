@@ -1,4 +1,10 @@
 //! What the doctor tells: one finding is one line, and what to do about it.
+//! Neither can be forged, whatever the names that it met are.
+
+use psg_engine::printable::printable;
+
+/// Characters of a line: some list rights, or keys.
+const LINE: usize = 2000;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,23 +47,27 @@ impl Verdict {
 impl Finding {
     /// As it should be.
     pub fn ok(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, topic, text: text.into(), advice: None }
+        Self { verdict: Verdict::Ok, topic, text: shown(text), advice: None }
     }
 
     /// It could not be looked at, for want of a right.
     pub fn skipped(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Skipped, topic, text: text.into(), advice: None }
+        Self { verdict: Verdict::Skipped, topic, text: shown(text), advice: None }
     }
 
     /// It works, but is probably not meant so.
     pub fn warn(topic: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        let advice = Some(advice.into());
-        Self { verdict: Verdict::Warn, topic, text: text.into(), advice }
+        let advice = Some(shown(advice));
+        Self { verdict: Verdict::Warn, topic, text: shown(text), advice }
     }
 
     /// It must be mended.
     pub fn fail(topic: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        let advice = Some(advice.into());
-        Self { verdict: Verdict::Fail, topic, text: text.into(), advice }
+        let advice = Some(shown(advice));
+        Self { verdict: Verdict::Fail, topic, text: shown(text), advice }
     }
+}
+
+fn shown(text: impl Into<String>) -> String {
+    printable(&text.into(), LINE)
 }

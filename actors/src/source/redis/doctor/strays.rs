@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use psg_engine::printable::{LONG, printable};
 use redis::{RedisError, cmd};
 
 use super::super::presence;
@@ -82,12 +83,17 @@ async fn stray(visit: &mut Visit<'_>, key: &str) -> Result<Option<Finding>, Redi
         return Ok(None);
     }
     let text = format!(
-        "{length} elements lie in the list {key}, which is not the queue {}: a client library puts \
+        "{} in the list {}, which is not the queue {}: a client library puts \
          a prefix before its keys (Laravel does, phpredis' OPT_PREFIX, ioredis' keyPrefix)",
+        lie(length),
+        printable(key, LONG),
         visit.settings.key
     );
-    let advice =
-        format!("set Redis.MetricQueueKey={key}, or push by a connection without a prefix");
+    let advice = if is_plain(key) {
+        format!("set Redis.MetricQueueKey={key}, or push by a connection without a prefix")
+    } else {
+        "push by a connection without a prefix".to_owned()
+    };
     Ok(Some(Finding::fail("other lists", text, advice)))
 }
 
@@ -102,7 +108,10 @@ async fn elsewhere(visit: &mut Visit<'_>, databases: Vec<i64>) -> Result<Vec<Fin
             let key = &visit.settings.key;
             findings.push(Finding::fail(
                 "database",
-                format!("{length} elements lie in {key} of database {database}, the gateway takes from database {own}"),
+                format!(
+                    "{} in {key} of database {database}, the gateway takes from database {own}",
+                    lie(length)
+                ),
                 format!("set Redis.MetricQueueDatabase={database}, or have producers SELECT {own}"),
             ));
         }
@@ -113,6 +122,19 @@ async fn elsewhere(visit: &mut Visit<'_>, databases: Vec<i64>) -> Result<Vec<Fin
 async fn length_in(visit: &mut Visit<'_>, database: i64) -> Result<u64, RedisError> {
     visit.ask::<()>(&cmd("SELECT").arg(database).take()).await?;
     visit.ask(&cmd("LLEN").arg(&visit.settings.key).take()).await
+}
+
+fn lie(length: u64) -> String {
+    match length {
+        1 => "1 element lies".to_owned(),
+        _ => format!("{length} elements lie"),
+    }
+}
+
+/// Whether a name that somebody else chose may be pasted into a setting or a
+/// shell as it is.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-:.{}/@+".contains(&byte))
 }
 
 /// A key as a pattern that matches nothing else.
@@ -135,5 +157,13 @@ mod tests {
     fn patterns_match_the_key_alone() {
         assert_eq!(escaped("a:{b}-c"), "a:{b}-c");
         assert_eq!(escaped(r"[a]*?\"), r"\[a\]\*\?\\");
+    }
+
+    #[test]
+    fn what_a_shell_or_a_terminal_minds_is_not_plain() {
+        assert!(is_plain("laravel_database_prom-stream-gateway:{metric}.queue"));
+        for name in ["a b", "$(reboot)", "a\nb", "a'b", "größe", "a\u{1b}[2J", "a;b", "`a`"] {
+            assert!(!is_plain(name), "{name:?}");
+        }
     }
 }
