@@ -10,7 +10,8 @@ from botocore.validate import ParamValidator
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "ecs"
 OPERATIONS = {
-    "task-definition.json": "RegisterTaskDefinition",
+    "task-definition-at-most-once.json": "RegisterTaskDefinition",
+    "task-definition-exactly-once.json": "RegisterTaskDefinition",
     "service-at-most-once.json": "CreateService",
     "service-exactly-once.json": "CreateService",
 }

@@ -8,7 +8,7 @@ use std::fs;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{check_config, image_environment, path, strings, text, yaml};
+use crate::{check_config, composed_environment, image_environment, path, strings, text, yaml};
 
 /// Stands for a secret that is not in the example.
 const SECRET: &str = "redis:6379,password=secret";
@@ -57,24 +57,73 @@ fn check_settings(environment: &BTreeMap<String, String>, of: &str) {
     assert!(shown.contains(":8080"), "{of}: {shown}");
 }
 
+/// The examples with one gateway, or an owner with standbys, for a fleet.
+const DELIVERIES: [&str; 2] = ["at-most-once", "exactly-once"];
+
+fn json(file: &str) -> Value {
+    serde_json::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The container of a task definition, and what it sets.
+fn task(delivery: &str) -> (Value, BTreeMap<String, String>) {
+    let task = json(&format!("deploy/ecs/task-definition-{delivery}.json"));
+    let container = task["containerDefinitions"][0].clone();
+    let mut all = environment(&container, "environment");
+    all.extend(environment(&container, "secrets"));
+    (container, all)
+}
+
 #[test]
 fn settings_of_the_examples_are_sound() {
+    let version = format!(":{}", env!("CARGO_PKG_VERSION"));
+    let is_current = |image: &Value| image.as_str().is_some_and(|image| image.ends_with(&version));
     let manifests = manifests();
     assert!(!manifests.is_empty());
     for file in &manifests {
         let gateway = gateway(&pod(file));
         check_settings(&environment(&gateway, "env"), file);
-        let version = format!(":{}", env!("CARGO_PKG_VERSION"));
-        assert!(gateway["image"].as_str().is_some_and(|image| image.ends_with(&version)), "{file}");
+        assert!(is_current(&gateway["image"]), "{file}");
         assert_eq!(gateway["ports"][0]["containerPort"], 8080, "{file}");
     }
-    let task: Value = serde_json::from_str(&text("deploy/ecs/task-definition.json")).expect("JSON");
-    let container = &task["containerDefinitions"][0];
-    let mut all = environment(container, "environment");
-    all.extend(environment(container, "secrets"));
-    check_settings(&all, "the task definition");
-    let command: Vec<&str> = strings(&container["healthCheck"]["command"]).collect();
-    assert_eq!(command, ["CMD", "/prom-stream-gateway", "healthcheck"]);
+    for delivery in DELIVERIES {
+        let (container, all) = task(delivery);
+        check_settings(&all, delivery);
+        assert!(is_current(&container["image"]), "{delivery}");
+        let command: Vec<&str> = strings(&container["healthCheck"]["command"]).collect();
+        assert_eq!(command, ["CMD", "/prom-stream-gateway", "healthcheck"]);
+    }
+}
+
+/// A fleet's series look the same wherever its gateway runs, and each way of
+/// running it lets it linger.
+#[test]
+fn defaults_for_producers_are_those_of_the_compose_file_everywhere() {
+    let compose = composed_environment();
+    let names =
+        ["Metrics__EmptyInstance", "Metrics__FirstIncrement", "Http__ShutdownLingerSeconds"];
+    let expected = names.map(|name| compose.get(name).cloned());
+    assert!(expected.iter().all(Option::is_some), "{expected:?}");
+    let linger: u64 = compose[names[2]].parse().expect("seconds");
+    for delivery in DELIVERIES {
+        let file = format!("deploy/kubernetes/{delivery}.yaml");
+        let pod = pod(&file);
+        let set = environment(&gateway(&pod), "env");
+        assert_eq!(names.map(|name| set.get(name).cloned()), expected, "{file}");
+        let grace = pod["terminationGracePeriodSeconds"].as_u64().expect("seconds");
+        assert!(grace >= linger + 15, "{file}");
+        let (container, set) = task(delivery);
+        assert_eq!(names.map(|name| set.get(name).cloned()), expected, "ECS, {delivery}");
+        // Fargate grants two minutes at most.
+        let grace = container["stopTimeout"].as_u64().expect("seconds");
+        assert!((linger + 15..=120).contains(&grace), "ECS, {delivery}");
+    }
+    let chart = &yaml("deploy/helm/prom-stream-gateway/values.yaml")["settings"];
+    let of_chart = names.map(|name| {
+        let (section, key) = name.split_once("__").expect("Section__Key");
+        let value = &chart[section][key];
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    });
+    assert_eq!(of_chart, expected, "the chart");
 }
 
 #[test]
@@ -85,24 +134,63 @@ fn the_chart_is_of_this_version() {
     }
 }
 
+/// A chart can only hand out what lies in its folder.
+#[test]
+fn the_chart_has_the_rules_and_the_dashboard_of_the_compose_file() {
+    let files = "deploy/helm/prom-stream-gateway/files";
+    for (from, to) in [
+        ("compose/rules/alerts.yml", "alerts.yml"),
+        ("compose/rules/recording.yml", "recording.yml"),
+        ("compose/grafana/dashboards/gateway.json", "dashboard.json"),
+    ] {
+        let copy = format!("{files}/{to}");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::copy(path(from), path(&copy)).expect("the copy can be written");
+        }
+        let hint = "UPDATE_DOCS=1 cargo test --test packaging copies it";
+        assert!(text(from) == text(&copy), "{copy} is not {from}: {hint}");
+    }
+}
+
 #[test]
 fn no_overlap_at_most_once_and_a_standby_exactly_once() {
-    let spec = |file: &str| documents(file)[0]["spec"].clone();
-    let most = spec("deploy/kubernetes/at-most-once.yaml");
-    assert_eq!((&most["replicas"], &most["strategy"]["type"]), (&1.into(), &"Recreate".into()));
-    let once = spec("deploy/kubernetes/exactly-once.yaml");
-    assert_eq!(once["replicas"], 2);
-    let container = gateway(&once["template"]["spec"]);
-    let set = environment(&container, "env");
+    let [most, once] = DELIVERIES.map(|delivery| {
+        let file = format!("deploy/kubernetes/{delivery}.yaml");
+        let workload = documents(&file)[0].clone();
+        let container = gateway(&workload["spec"]["template"]["spec"]);
+        (workload, environment(&container, "env"), container)
+    });
+    let (workload, set, _) = most;
+    assert_eq!(workload["spec"]["replicas"], 1);
+    assert_eq!(workload["spec"]["strategy"]["type"], "Recreate");
+    assert_eq!(set.get("Redis__Delivery"), None, "it is the default");
+    let (workload, set, container) = once;
+    assert_eq!(
+        (&workload["kind"], &workload["spec"]["replicas"]),
+        (&"StatefulSet".into(), &2.into())
+    );
     assert_eq!(set.get("Redis__Delivery").map(String::as_str), Some("exactly-once"));
     // A standby never is by the other path.
     assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/-/healthy");
-    let service = |name: &str| -> Value {
-        serde_json::from_str(&text(&format!("deploy/ecs/service-{name}.json"))).expect("JSON")
-    };
-    let most = service("at-most-once");
-    assert_eq!(most["desiredCount"], 1);
-    assert_eq!(most["deploymentConfiguration"]["maximumPercent"], 100);
-    assert_eq!(most["deploymentConfiguration"]["minimumHealthyPercent"], 0);
-    assert_eq!(service("exactly-once")["desiredCount"], 2);
+}
+
+#[test]
+fn an_ecs_service_runs_tasks_of_its_own_delivery() {
+    for delivery in DELIVERIES {
+        let service = json(&format!("deploy/ecs/service-{delivery}.json"));
+        let task_file = format!("deploy/ecs/task-definition-{delivery}.json");
+        assert_eq!(service["taskDefinition"], json(&task_file)["family"], "{delivery}");
+        let (_, set) = task(delivery);
+        assert_eq!(set.get("Redis__Delivery").map(String::as_str), Some(delivery));
+        // Else nothing tells Prometheus where the tasks are.
+        assert!(service["serviceRegistries"][0]["registryArn"].is_string(), "{delivery}");
+        let deployment = &service["deploymentConfiguration"];
+        let bounds = (&deployment["maximumPercent"], &deployment["minimumHealthyPercent"]);
+        if delivery == "at-most-once" {
+            assert_eq!(service["desiredCount"], 1);
+            assert_eq!(bounds, (&100.into(), &0.into()), "two at a time share the queue");
+        } else {
+            assert_eq!(service["desiredCount"], 2);
+        }
+    }
 }
