@@ -11,6 +11,7 @@ mod connecting;
 mod delivery;
 mod harness;
 mod log;
+mod lost_path;
 mod monitoring;
 mod old_server;
 mod server;

@@ -28,6 +28,8 @@ pub struct Connector {
     target: RedisTarget,
     tls: Mutex<Option<Arc<ClientConfig>>>,
     primary: Mutex<Option<Endpoint>>,
+    /// Where MOVED pointed last.
+    moved: Mutex<Option<Endpoint>>,
     /// Rises when what was thought to be the primary turned out not to be.
     detours: AtomicU64,
 }
@@ -48,6 +50,7 @@ impl Connector {
             target,
             tls: Mutex::default(),
             primary: Mutex::default(),
+            moved: Mutex::default(),
             detours: AtomicU64::new(0),
         }
     }
@@ -56,6 +59,12 @@ impl Connector {
     /// that was opened before the last one may lead to the wrong server.
     pub fn detours(&self) -> u64 {
         self.detours.load(Ordering::Acquire)
+    }
+
+    /// Whether the primary was last found at another place than `endpoint`.
+    pub fn leads_elsewhere(&self, endpoint: &Endpoint) -> bool {
+        let primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        primary.as_ref().is_some_and(|primary| primary != endpoint)
     }
 
     /// Connects to the primary and logs in.
@@ -102,7 +111,11 @@ impl Connector {
             return;
         }
         if let Some(owner) = moved_to(from, words) {
-            tracing::info!(endpoint = %owner, "redis says that this node has the queue: going there");
+            let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+            if moved.as_ref() != Some(&owner) {
+                tracing::info!(endpoint = %owner, "redis says that this node has the queue: going there");
+                *moved = Some(owner.clone());
+            }
             *self.primary.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
         }
         self.detours.fetch_add(1, Ordering::AcqRel);
@@ -119,7 +132,7 @@ impl Connector {
     fn remember(&self, endpoint: &Endpoint) {
         let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
         if primary.as_ref() != Some(endpoint) {
-            tracing::info!(%endpoint, "taking from redis");
+            tracing::debug!(%endpoint, "redis is reached");
             *primary = Some(endpoint.clone());
         }
     }

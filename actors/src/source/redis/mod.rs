@@ -2,7 +2,7 @@
 //! elements in reply bytes, `replies` moves those bytes, `schedule` says how
 //! much to ask for, `pace` whether one worker is enough, `source` puts them
 //! together; `connect` finds the server, `wake` waits for elements, `monitor`
-//! watches, `presence` says that it is there;
+//! watches and feels the `pulse`, `presence` says that it is there;
 //! `doctor` looks for what is wrong.
 
 pub mod decoder;
@@ -17,6 +17,7 @@ mod role;
 mod error;
 mod wake;
 mod health;
+mod pulse;
 mod link;
 mod monitor;
 mod presence;
@@ -24,8 +25,8 @@ mod letters;
 pub mod once;
 pub mod doctor;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use letters::LetterWriter;
 pub use source::RedisSource;
@@ -33,11 +34,12 @@ pub use source::RedisSource;
 use self::connect::Connector;
 use self::health::{Health, Party};
 use self::once::{LeaseKeeper, OnceSettings, OnceSource};
+use self::pulse::Pulse;
 use self::wake::Waker;
 use super::SourceError;
 use crate::doom::Doom;
 use crate::self_metrics::{RedisMetrics, WorkerMetrics};
-use crate::settings::QueueSettings;
+use crate::settings::{Endpoint, QueueSettings};
 use crate::stop::StopSignal;
 
 /// The queue, once for the process; cheap to clone. Makes a source for each
@@ -57,6 +59,9 @@ pub(crate) struct Shared {
     connector: Connector,
     waker: Waker,
     health: Health,
+    pulse: Pulse,
+    /// Where elements were taken from last.
+    taken_from: Mutex<Option<Endpoint>>,
     metrics: Arc<RedisMetrics>,
     doom: Doom,
     /// As the setting names it.
@@ -81,6 +86,8 @@ impl RedisQueue {
                 connector: Connector::new(settings.redis.clone()),
                 waker: Waker::new(&settings.key),
                 health: Health::default(),
+                pulse: Pulse::default(),
+                taken_from: Mutex::default(),
                 metrics,
                 doom,
                 delivery: settings.delivery(),
@@ -134,6 +141,15 @@ impl Shared {
         self.metrics.errors[cause.kind as usize].fetch_add(1, Ordering::Relaxed);
         self.health.failed(party, cause);
         self.metrics.up.store(false, Ordering::Relaxed);
+    }
+
+    /// Says where elements are taken from, where that is new.
+    fn taking_from(&self, endpoint: &Endpoint) {
+        let mut taken_from = self.taken_from.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken_from.as_ref() != Some(endpoint) {
+            tracing::info!(%endpoint, "taking from redis");
+            *taken_from = Some(endpoint.clone());
+        }
     }
 
     /// Takes note that it works for that party; the queue is up once it works

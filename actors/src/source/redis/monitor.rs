@@ -144,11 +144,13 @@ impl Monitor {
         let metrics = &self.shared.metrics;
         match outcome {
             Ok(length) => {
+                self.shared.pulse.answered();
                 self.shared.works(Party::Monitor);
                 let length = length.and_then(|length| i64::try_from(length).ok());
                 metrics.pending.store(length.unwrap_or(UNKNOWN), Ordering::Relaxed);
             }
             Err(cause) => {
+                self.shared.pulse.failed(cause.kind);
                 metrics.consumers.store(UNKNOWN, Ordering::Relaxed);
                 self.shared.failed(Party::Monitor, cause);
             }

@@ -1,17 +1,32 @@
 //! The popping connection of a worker: what was asked for, and what is owed.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use redis::cmd;
 
+use super::super::SourceError;
+use super::Shared;
+use super::error::{error, kind_of_reply};
 use super::replies::ReplyStream;
+use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
+
+/// Pops that were not answered for so long, though the server answers others,
+/// are given up: something on their way has lost them.
+const LOST_REPLY: Duration = Duration::from_secs(10);
+
+/// For how long it has to have answered others, in a row: a server that hung
+/// answers all at once when it goes on.
+const OTHERS_ANSWERED: Duration = Duration::from_secs(3);
 
 /// The popping connection.
 #[derive(Debug)]
 pub(super) struct Popping {
     pub(super) replies: ReplyStream,
     pub(super) endpoint: Endpoint,
+    /// That elements are taken from there is told.
+    pub(super) told: bool,
     pub(super) in_flight: VecDeque<Pop>,
     /// The packed request, and the count it was packed for.
     request: Vec<u8>,
@@ -36,6 +51,7 @@ impl Popping {
         Self {
             replies,
             endpoint,
+            told: false,
             in_flight: VecDeque::new(),
             request: Vec::new(),
             request_count: 0,
@@ -43,11 +59,39 @@ impl Popping {
         }
     }
 
+    /// Whether the primary was found elsewhere since this was opened.
+    pub(super) fn leads_elsewhere(&self, shared: &Shared) -> bool {
+        shared.connector.leads_elsewhere(&self.endpoint)
+    }
+
+    /// Why what is owed is not worth waiting for, if it is not: it can't come any
+    /// more, or must not be used. What a former primary has popped, its successor
+    /// has too.
+    pub(super) fn lost(&self, shared: &Shared) -> Option<SourceError> {
+        let heard = self.replies.heard();
+        let why = if self.leads_elsewhere(shared) {
+            "another server is the primary now"
+        } else if heard.elapsed() >= LOST_REPLY
+            && shared.pulse.went_on_after(heard, OTHERS_ANSWERED)
+        {
+            "redis answers other connections"
+        } else {
+            return None;
+        };
+        let (endpoint, count) = (&self.endpoint, self.in_flight.len());
+        let seconds = heard.elapsed().as_secs();
+        let message = format!("{endpoint}: no answer to {count} pops for {seconds} s, but {why}");
+        Some(error(ErrorKind::Timeout, message))
+    }
+
     /// Asks for so many elements, once requests are sent.
     pub(super) fn pop(&mut self, key: &str, count: usize) {
         if self.request_count != count {
             self.request = pack(key, count, self.one_by_one);
             self.request_count = count;
+        }
+        if self.in_flight.is_empty() {
+            self.replies.begin_to_wait();
         }
         self.replies.request(&self.request);
         let owed = if self.one_by_one { count } else { 1 };
@@ -61,4 +105,9 @@ fn pack(key: &str, count: usize, one_by_one: bool) -> Vec<u8> {
     } else {
         cmd("RPOP").arg(key).arg(count).get_packed_command()
     }
+}
+
+/// Whether a server before 6.2 refused the count.
+pub(super) fn is_count_refused(words: &str) -> bool {
+    kind_of_reply(words) == ErrorKind::Other && words.contains("wrong number of arguments")
 }

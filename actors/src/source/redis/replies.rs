@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::super::Slice;
 use super::decoder::{Decoder, ProtocolError, Reply};
 use super::stream::RedisStream;
+use tokio::time::Instant;
 
 /// Reads in a row that needed no more than the buffer's usual size, after which
 /// a buffer that had grown shrinks back.
@@ -30,6 +31,8 @@ pub struct ReplyStream {
     outgoing: Vec<u8>,
     sent: usize,
     unflushed: bool,
+    /// When bytes came in last, or began to be waited for.
+    heard: Instant,
 }
 
 impl ReplyStream {
@@ -48,6 +51,7 @@ impl ReplyStream {
             outgoing: Vec::new(),
             sent: 0,
             unflushed: false,
+            heard: Instant::now(),
         }
     }
 
@@ -55,6 +59,16 @@ impl ReplyStream {
     /// [`send`](Self::send) or [`receive`](Self::receive).
     pub fn request(&mut self, packed: &[u8]) {
         self.outgoing.extend_from_slice(packed);
+    }
+
+    /// A reply is owed from now on, where none was.
+    pub fn begin_to_wait(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    /// When bytes came in last, or began to be waited for.
+    pub fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// Sends as much of what is in line as the socket takes now, without
@@ -84,6 +98,7 @@ impl ReplyStream {
             }
             let read = ready!(self.poll_read(context))?;
             self.filled += read;
+            self.heard = Instant::now();
             Poll::Ready(if read == 0 { Err(closed()) } else { Ok(()) })
         })
         .await

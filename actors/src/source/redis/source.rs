@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::super::{Page, QueueSource, Slice, SourceError, Taken};
 use super::Shared;
 use super::decoder::Reply;
-use super::error::{error, io_failed, kind_of_reply, protocol_broken, refused};
+use super::error::{error, io_failed, protocol_broken, refused};
 use super::health::Party;
 use super::once::refuse_uncovered;
 use super::pace::{Crew, Pace};
-use super::popping::{Pop, Popping};
+use super::popping::{Pop, Popping, is_count_refused};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
@@ -128,6 +128,10 @@ impl RedisSource {
         if self.drained && self.link.is_some() {
             self.wait().await?;
         }
+        if self.link.as_ref().is_some_and(|link| link.leads_elsewhere(&self.shared)) {
+            self.link = None;
+            self.waiter.reset();
+        }
         if self.link.is_none() && !self.stop.is_stopped() {
             self.connect().await?;
         }
@@ -213,20 +217,27 @@ impl RedisSource {
         if link.in_flight.is_empty() {
             return;
         }
+        let late = link.replies.heard().elapsed() >= LATE_REPLY;
         let received = tokio::select! {
             biased;
             received = link.replies.receive() => Some(received),
             () = self.stop.stopped() => timeout(LAST_REPLIES, link.replies.receive()).await.ok(),
             () = sleep(LATE_REPLY) => {
                 self.waiter.give_up_place();
+                if let Some(lost) = link.lost(&self.shared) {
+                    self.break_link(lost);
+                }
                 return;
             }
         };
         match received {
-            Some(Ok(())) => {
-                self.decode();
-                self.ask().await;
-            }
+            Some(Ok(())) => match link.lost(&self.shared).filter(|_| late) {
+                Some(lost) => self.break_link(lost),
+                None => {
+                    self.decode();
+                    self.ask().await;
+                }
+            },
             Some(Err(cause)) => self.break_link(io_failed("taking elements", &cause)),
             None => {
                 let count = link.in_flight.len();
@@ -274,6 +285,10 @@ impl RedisSource {
 
     /// A pop is over: what it found says whether there is a backlog.
     fn finish(&mut self, asked: usize, found: usize) {
+        if let Some(link) = self.link.as_mut().filter(|link| !link.told) {
+            link.told = true;
+            self.shared.taking_from(&link.endpoint);
+        }
         if self.in_trouble {
             self.shared.works(self.party);
             self.in_trouble = false;
@@ -357,11 +372,6 @@ impl RedisSource {
         }
         failure
     }
-}
-
-/// Whether a server before 6.2 refused the count.
-fn is_count_refused(words: &str) -> bool {
-    kind_of_reply(words) == ErrorKind::Other && words.contains("wrong number of arguments")
 }
 
 fn length(element: &Slice) -> usize {
