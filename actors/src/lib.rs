@@ -20,6 +20,7 @@ pub mod search;
 pub mod http;
 pub mod self_metrics;
 pub mod status;
+pub mod log_throttle;
 pub mod reject_log;
 pub mod rejects;
 pub mod dead_letters;

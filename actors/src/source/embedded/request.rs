@@ -20,6 +20,10 @@ const MAX_ARGUMENT_BYTES: u64 = 512 * 1024 * 1024;
 /// The most arguments, as in Redis.
 const MAX_ARGUMENTS: u64 = i32::MAX as u64;
 
+/// Methods of HTTP that are no commands of Redis.
+const HTTP_METHODS: [&[u8]; 8] =
+    [b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"CONNECT", b"TRACE"];
+
 /// What a client that has not logged in may send, as in Redis.
 const MAX_STRANGERS_ARGUMENTS: u64 = 10;
 const MAX_STRANGERS_BYTES: u64 = 16 * 1024;
@@ -75,6 +79,9 @@ pub enum ProtocolError {
     /// An inline command with a quote that is not closed.
     #[error("unbalanced quotes in request")]
     Quotes,
+    /// A line of HTTP.
+    #[error("expected commands of Redis, got a request of HTTP")]
+    Http,
     /// More arguments than a client may send before it has logged in.
     #[error("unauthenticated multibulk length")]
     StrangersArguments,
@@ -230,9 +237,22 @@ fn inline(bytes: &[u8]) -> Result<Option<(usize, Option<Event<'_>>)>, ProtocolEr
         };
     };
     let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
+    if is_http(line) {
+        return Err(ProtocolError::Http);
+    }
     let words = words(line).ok_or(ProtocolError::Quotes)?;
     let event = (!words.is_empty()).then_some(Event::Inline(words));
     Ok(Some((end + 1, event)))
+}
+
+/// Whether that is the first line of a request of HTTP, or one of its headers.
+/// A web page can have a browser send these to us, with commands behind them.
+fn is_http(line: &[u8]) -> bool {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let Some(first) = words.next() else { return false };
+    let is = |word: &[u8]| first.eq_ignore_ascii_case(word);
+    let names_http = || words.last().is_some_and(|last| last.starts_with(b"HTTP/"));
+    first.contains(&b':') || HTTP_METHODS.into_iter().any(is) || is(b"GET") && names_http()
 }
 
 /// The next `left` bytes and the two behind them, where all are there.

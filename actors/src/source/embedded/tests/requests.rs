@@ -157,6 +157,30 @@ fn what_breaks_the_protocol() {
     broken(&[b'a'; MAX_INLINE_BYTES], ProtocolError::InlineLength);
 }
 
+/// As Redis does since 3.2.7, before anything behind it is executed.
+#[test]
+fn what_a_browser_sends_breaks_the_protocol() {
+    for line in [
+        "POST / HTTP/1.1",
+        "post /x HTTP/1.1",
+        "PUT / HTTP/1.1",
+        "OPTIONS / HTTP/1.1",
+        "GET /it's HTTP/1.1",
+        "get / HTTP/1.0",
+        "Host: gateway.example:6379",
+        "host:x",
+        "Content-Type: text/plain",
+        "Sec-Fetch-Mode: cors",
+    ] {
+        for line_end in ["\r\n", "\n"] {
+            let body = format!("{line}{line_end}{line_end}LPUSH q x\r\n");
+            broken(body.as_bytes(), ProtocolError::Http);
+        }
+    }
+    let (found, cause) = commands(b"GET q\nLPUSH q HTTP/1.1\nECHO POST\nLPUSH q a:b\n", &[]);
+    assert_eq!((found.len(), cause), (4, None), "commands of Redis");
+}
+
 #[test]
 fn strangers_may_say_little() {
     let check = |bytes: &[u8], expected| {
