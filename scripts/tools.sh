@@ -52,20 +52,42 @@ need_curl_and_jq() { { has curl && has jq; } || install curl jq; }
 # A C compiler and the linker of Rust are one program.
 need_compiler() { has cc || install gcc libc6-dev; }
 
-# Debian's prometheus is a service and much more; of it, two programs are
-# unpacked. They need nothing else, and fetching them needs no rights.
+# unpack PACKAGE PATH...: Debian's packages of Prometheus are services and much
+# more; of each, these paths are unpacked into the current folder. It needs no
+# rights.
+unpack() {
+  local package=$1
+  shift
+  has apt-get || { say "to be installed: $package"; return 1; }
+  say "fetching $package"
+  may_install && update_lists
+  apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download "$package" || return
+  dpkg-deb --fsys-tarfile "${package}"_*.deb | tar -x "${@/#/./usr/}"
+}
+
+# Their programs need nothing else.
 need_prometheus() {
   has promtool && has prometheus && return
-  has apt-get || { say "to be installed: promtool and prometheus"; return 1; }
-  say "fetching promtool and prometheus"
-  may_install && update_lists
   local directory status
   directory=$(mktemp -d) || return
-  (
-    cd "$directory" || exit
-    apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download prometheus || exit
-    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool ./usr/bin/prometheus
-  ) && mv "$directory"/usr/bin/prom* "$tools/"
+  (cd "$directory" && unpack prometheus bin/promtool bin/prometheus) \
+    && mv "$directory"/usr/bin/prom* "$tools/"
+  status=$?
+  rm -r "$directory"
+  return "$status"
+}
+
+# Debian's build looks for its templates where the package has them, so somebody
+# who may has to put them there.
+need_alertmanager() {
+  has prometheus-alertmanager && [ -e /usr/share/prometheus/alertmanager ] && return
+  may_install || { say "to be installed: prometheus-alertmanager"; return 1; }
+  local directory status templates=share/prometheus/alertmanager
+  directory=$(mktemp -d) || return
+  (cd "$directory" && unpack prometheus-alertmanager bin/prometheus-alertmanager "$templates") \
+    && mv "$directory"/usr/bin/prometheus-alertmanager "$tools/" \
+    && as_root mkdir -p /usr/share/prometheus \
+    && as_root cp -r "$directory/usr/$templates" /usr/share/prometheus/
   status=$?
   rm -r "$directory"
   return "$status"

@@ -237,6 +237,8 @@ impl Scraper {
             Ok(permit) => permit,
             Err(closed) => return Ok(Err(closed.into())),
         };
+        let shows_totals = matches!(permit, Permit::Everything(_));
+        metrics.shows_totals.store(shows_totals, Ordering::Relaxed);
         let rendered = match permit {
             Permit::Everything(_) => self.scrape(what, seen, deadline, permit)?,
             Permit::OwnMetrics => Ok(self.own_metrics(what, permit)?),

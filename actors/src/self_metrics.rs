@@ -53,6 +53,8 @@ pub struct SelfMetrics {
     pub late_scrapes: AtomicU64,
     /// Scrapers that were known at the last scrape.
     pub known_scrapers: AtomicU64,
+    /// Whether the last scrape showed the producers' series.
+    pub shows_totals: AtomicBool,
     catalog: Catalog,
     queue_key: String,
     delivery: &'static str,
@@ -82,6 +84,7 @@ impl SelfMetrics {
             exposition_bytes: AtomicU64::new(0),
             late_scrapes: AtomicU64::new(0),
             known_scrapers: AtomicU64::new(0),
+            shows_totals: AtomicBool::new(false),
             catalog,
             queue_key: queue_key.into(),
             delivery,

@@ -38,6 +38,10 @@ fn a_standby_counts_too() {
     let standby = builder().start_unready();
     owner.scrape_until("both", |seen| consumers(seen, "exactly-once") == Some(2.0));
     standby.scrape_until("both", |seen| consumers(seen, "exactly-once") == Some(2.0));
+    // What tells a job whose gateways all stand by from one that has an owner.
+    let shows = |seen: &Exposition| seen.value("prom_stream_gateway_shows_totals", &[]);
+    owner.scrape_until("the totals", |seen| shows(seen) == Some(1.0));
+    standby.scrape_until("no totals", |seen| shows(seen) == Some(0.0));
 }
 
 #[test]

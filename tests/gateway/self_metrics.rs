@@ -26,6 +26,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("scrape_duration_seconds", "histogram", &[]),
     ("exposition_bytes", "gauge", &[]),
     ("scrapers", "gauge", &[]),
+    ("shows_totals", "gauge", &[]),
     ("late_scrapes_total", "counter", &[]),
     ("redis_up", "gauge", &[]),
     ("redis_errors_total", "counter", &["kind"]),

@@ -270,6 +270,14 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "Scrapers that have fetched this page at least twice and in the last ten minutes, told apart by address, User-Agent and query; 16 at most. Normally the number of Prometheus servers. With Metrics.FirstIncrement=exact each of them is shown a new series once at its start; with Http.ShutdownLingerSeconds the gateway stays at its end until each has fetched the last totals.",
         |reading, lines| lines.count(&reading.metrics.known_scrapers),
     ),
+    gauge(
+        "shows_totals",
+        &[],
+        "1 where this page shows the producers' series, 0 while this gateway stands by for another one (exactly-once delivery). 1 on none of a job's gateways for long means that nobody owns the queue: the graphs have gaps though each gateway answers.",
+        |reading, lines| {
+            lines.plain(f64::from(u8::from(reading.metrics.shows_totals.load(Ordering::Relaxed))));
+        },
+    ),
     counter(
         "late_scrapes_total",
         &[],

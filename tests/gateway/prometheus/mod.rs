@@ -1,6 +1,7 @@
 //! What a real Prometheus makes of a real gateway: each test runs with every
 //! Prometheus that is there.
 
+mod alerts;
 mod dashboard;
 mod formats;
 mod instances;

@@ -1,6 +1,7 @@
 //! Support: what the tests stand on. A real Redis, a real gateway process, an
 //! HTTP client, and an exposition parser that shares no code with the product.
 
+pub mod alertmanager;
 pub mod exposition;
 pub mod gateway;
 pub mod http;
