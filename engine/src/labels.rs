@@ -10,7 +10,8 @@ use std::sync::Arc;
 use memchr::{memchr, memchr2, memchr2_iter};
 
 use crate::format::escape;
-use crate::sample::Labels;
+use crate::name::{is_label_name, own_label};
+use crate::sample::{Kind, Labels};
 
 /// The names of labels that are taken off every sample before it is judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,13 +93,56 @@ fn beginning(name: &str) -> u64 {
 pub fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        // A name has no `=` in it, and a quote behind.
-        let (name, quoted) = rest.split_at(memchr(b'=', rest.as_bytes())?);
-        let quoted = &quoted["=\"".len()..];
-        let end = end_of_value(quoted);
-        rest = quoted[end..].trim_start_matches('"').trim_start_matches(',');
-        Some((name, &quoted[..end]))
+        let (name, value, behind) = first(rest)?;
+        rest = behind.strip_prefix(',').unwrap_or(behind);
+        Some((name, value))
     })
+}
+
+/// Whether `text` is the canonical one of some labels that a sample of that
+/// type can have: for texts that were stored, since all else is made here.
+pub fn is_canonical(text: &str, kind: Kind) -> bool {
+    let mut last = "";
+    every_part(text, |name, value| {
+        let is_next = last < name;
+        last = name;
+        is_next && is_label_name(name) && own_label(kind) != Some(name) && is_escaped(value)
+    })
+}
+
+/// Whether `text` has the labels of the canonical one in another order.
+pub fn is_reordered(text: &str, canonical: &str) -> bool {
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    let is_whole = every_part(text, |name, value| {
+        found.push((name, value));
+        true
+    });
+    found.sort_unstable();
+    is_whole && found.into_iter().eq(parts(canonical))
+}
+
+/// Whether `text` is nothing but labels with a comma between them, and each is
+/// such a one.
+fn every_part<'a>(text: &'a str, mut is_one: impl FnMut(&'a str, &'a str) -> bool) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some((name, value, behind)) = first(rest) else { return false };
+        let next = behind.strip_prefix(',').filter(|next| !next.is_empty());
+        if !is_one(name, value) || (next.is_none() && !behind.is_empty()) {
+            return false;
+        }
+        rest = next.unwrap_or_default();
+    }
+    true
+}
+
+/// The first label of a text, and what is behind it.
+fn first(text: &str) -> Option<(&str, &str, &str)> {
+    // A name has no `=` in it, and a quote behind.
+    let (name, behind) = text.split_at_checked(memchr(b'=', text.as_bytes())?)?;
+    let quoted = behind.strip_prefix("=\"")?;
+    let (value, behind) = quoted.split_at_checked(end_of_value(quoted)?)?;
+    Some((name, value, behind.strip_prefix('"')?))
 }
 
 /// Whether a label text contains `wanted`, in any letter case of ASCII.
@@ -117,18 +161,31 @@ pub(crate) fn contains_ignoring_case(text: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// Where the first quote stands that is not escaped.
-fn end_of_value(quoted: &str) -> usize {
+fn end_of_value(quoted: &str) -> Option<usize> {
     let bytes = quoted.as_bytes();
     let mut at = 0;
-    while let Some(found) = memchr2(b'"', b'\\', &bytes[at..]) {
-        at += found;
-        if bytes[at] == b'"' {
-            return at;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return Some(at);
         }
         // A backslash, and what it escapes.
         at += 2;
     }
-    bytes.len()
+}
+
+/// Whether what stands between quotes is a value that is not empty, escaped as
+/// it is here and in no other way.
+fn is_escaped(value: &str) -> bool {
+    let mut bytes = value.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\n' => return false,
+            b'\\' if !matches!(bytes.next(), Some(b'\\' | b'"' | b'n')) => return false,
+            _ => {}
+        }
+    }
+    !value.is_empty()
 }
 
 fn append(out: &mut String, labels: Labels<'_>, index: usize) {
@@ -190,6 +247,62 @@ mod tests {
             assert_eq!(contains(r#"host="web-3é",z="q""#, wanted), is_in, "{wanted}");
         }
         assert!(contains("", "") && !contains("", "a") && !contains("a", "ab"));
+    }
+
+    #[test]
+    fn only_texts_that_are_made_here_are_canonical() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(is_canonical(text, Kind::Histogram), expected, "{text}");
+        };
+        check("", true);
+        check(r#"a="1""#, true);
+        check(r#"a="\\\"\n,=é",b="2",quantile="3""#, true);
+        for damaged in [
+            "a",
+            "a=",
+            "=",
+            "a=\"",
+            "a=\"x",
+            "a=\"x\\",
+            "a=é",
+            "a=x",
+            r#"a="""#,
+            r#"="x""#,
+            r#"a="x","#,
+            r#"a="x"b="y""#,
+            r#"a="x"b="y","#,
+            r#"a="x",,b="y""#,
+            r#"a="x"",b="y""#,
+            r#","#,
+            r#" a="x""#,
+            r#"a="x" "#,
+            r#"a="x"}"#,
+            "a=\"x\ny\"",
+            r#"a="\t""#,
+            r#"a="\é""#,
+            r#"b="1",a="2""#,
+            r#"a="1",a="2""#,
+            r#"le="1""#,
+            r#"__a="1""#,
+            r#"1a="1""#,
+            r#"é="1""#,
+            "x=\"1\"} 1\nforged_total{y=\"2\"",
+        ] {
+            check(damaged, false);
+            assert!(parts(damaged).count() <= 2, "whatever it is, it comes to an end: {damaged}");
+        }
+        let canonical = r#"a="1",b="\"""#;
+        for (text, expected) in [
+            (r#"b="\"",a="1""#, true),
+            (canonical, true),
+            (r#"b="\"""#, false),
+            (r#"b="\"",a="1","#, false),
+            (r#"b="\"",a="1",a="1""#, false),
+            (r#"b="\"",a="2""#, false),
+            ("x=\"1\"} 1\nforged", false),
+        ] {
+            assert_eq!(is_reordered(text, canonical), expected, "{text}");
+        }
     }
 
     #[test]

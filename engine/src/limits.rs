@@ -1,5 +1,9 @@
 //! How large a payload and its parts may be, and how many series may live.
 
+/// A rank error below this is taken as this: at 0 a sketch would keep every
+/// observation.
+pub(crate) const SMALLEST_EPSILON: f64 = 0.0001;
+
 /// Bounds on what one payload may hold. Each is inclusive: a part exactly as
 /// large as its bound is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +38,27 @@ impl Default for PayloadLimits {
     }
 }
 
-/// Bounds on live series; a histogram or summary counts as one.
+/// Bounds on live series, inclusive; a histogram or summary counts as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesLimits {
     /// Live series in the process.
     pub max_series: usize,
     /// Live series of one metric name.
     pub max_series_per_metric: usize,
+    /// Bytes of what series are told apart by, over all of them: see
+    /// [`crate::catalog::Catalog::series_bytes`]. `usize::MAX` is no bound.
+    pub max_series_bytes: usize,
+}
+
+impl SeriesLimits {
+    /// The bound on bytes, where there is one.
+    pub fn bounded_bytes(&self) -> Option<usize> {
+        (self.max_series_bytes != usize::MAX).then_some(self.max_series_bytes)
+    }
 }
 
 impl Default for SeriesLimits {
     fn default() -> Self {
-        Self { max_series: 1_000_000, max_series_per_metric: 100_000 }
+        Self { max_series: 1_000_000, max_series_per_metric: 100_000, max_series_bytes: usize::MAX }
     }
 }

@@ -18,7 +18,7 @@ impl Completed {
     /// place among the others in a text that is sorted by name, else behind them.
     pub fn of<'a>(&'a mut self, text: &'a str, is_sorted: bool) -> &'a str {
         let Some(at) = place(text, is_sorted) else { return text };
-        let (before, behind) = text.split_at(at);
+        let (before, behind) = text.split_at_checked(at).unwrap_or((text, ""));
         let text = &mut self.0;
         text.clear();
         text.push_str(before);

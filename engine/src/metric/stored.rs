@@ -45,8 +45,6 @@ impl Value {
                 if counts.len() != layout.bounds().len() + 1 {
                     return Err(StateError::malformed("a histogram of other buckets"));
                 }
-                let total = counts.iter().try_fold(0_u64, |total, count| total.checked_add(*count));
-                total.ok_or(StateError::malformed("more observations than can be counted"))?;
                 let counts = counts.into_owned().into();
                 Ok(Value::Histogram(Box::new(Histogram::from_parts(counts, sum))))
             }

@@ -1,5 +1,7 @@
 //! What is wrong with bytes that should be a state.
 
+use std::borrow::Cow;
+
 /// Bytes that are no state that this version can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
@@ -32,7 +34,7 @@ pub enum StateError {
     #[error("it is malformed: {what}")]
     Malformed {
         /// What makes no sense.
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     /// Another segment than the one that was asked for.
     #[error("expected segment {expected}, got segment {got}")]
@@ -45,7 +47,7 @@ pub enum StateError {
 }
 
 impl StateError {
-    pub(crate) fn malformed(what: &'static str) -> Self {
-        Self::Malformed { what }
+    pub(crate) fn malformed(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Malformed { what: what.into() }
     }
 }

@@ -46,8 +46,11 @@
 //!
 //! Whatever bytes come, reading them ends with the state or with a
 //! [`StateError`]; it allocates no more than a small multiple of their length.
+//! What they say is held to what payloads are held to ([`check`]), so that
+//! nothing behind has to ask whether a text came from here.
 
 pub mod archive;
+mod check;
 mod frame;
 mod head;
 mod load;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::check;
 use super::frame::{self, Content};
 use super::{RunTime, StateError, StoredSegment};
-use crate::catalog::{Family, RestoredFamily, RestoredShape};
+use crate::catalog::{Family, RestoredFamily};
 use crate::metric::Shape;
-use crate::name::is_metric_name;
 use crate::record::{
     self, FamilyRecord, SegmentRecord, SeriesRecord, ShapeRecord, TombstoneRecord, WindowSettings,
 };
@@ -23,9 +23,6 @@ const SEGMENT: Content =
 /// The version of segments without created times, and of those with them.
 const PLAIN: u16 = 1;
 const WITH_CREATED: u16 = 2;
-
-/// Greater uids are not given: the next ones have to fit too.
-const GREATEST_UID: u64 = u64::MAX / 2;
 
 /// A record, and when its total began, where that is known.
 pub(crate) type Told<R> = (R, Option<UnixTime>);
@@ -151,7 +148,7 @@ impl OpenSegment {
             buried: header.tombstones,
             has_created: version >= WITH_CREATED,
             bytes: stored.bytes.slice_ref(rest),
-            families: header.families.into_iter().map(check).collect::<Result<_, _>>()?,
+            families: header.families.into_iter().map(check::family).collect::<Result<_, _>>()?,
         })
     }
 
@@ -177,8 +174,13 @@ impl OpenSegment {
 
     /// Its series, one by one.
     pub fn series(&self) -> SeriesReader<'_> {
-        let (left, buried, families) = (self.count, self.buried, self.families.len());
-        SeriesReader { left, buried, rest: &self.bytes, families, has_created: self.has_created }
+        SeriesReader {
+            left: self.count,
+            buried: self.buried,
+            rest: &self.bytes,
+            families: &self.families,
+            has_created: self.has_created,
+        }
     }
 }
 
@@ -188,7 +190,7 @@ pub struct SeriesReader<'a> {
     left: u64,
     buried: u64,
     rest: &'a [u8],
-    families: usize,
+    families: &'a [RestoredFamily],
     has_created: bool,
 }
 
@@ -200,9 +202,8 @@ impl<'a> SeriesReader<'a> {
         }
         self.left -= 1;
         let series: SeriesRecord<'a> = record::take(&mut self.rest, "a series")?;
-        if series.family as usize >= self.families {
-            return Err(StateError::malformed("a series of no family"));
-        }
+        let family = self.families.get(series.family as usize);
+        check::series(&series, family.ok_or(StateError::malformed("a series of no family"))?)?;
         Ok(Some((series, self.created()?)))
     }
 
@@ -216,9 +217,9 @@ impl<'a> SeriesReader<'a> {
         }
         self.buried -= 1;
         let tombstone: TombstoneRecord<'a> = record::take(&mut self.rest, "a tombstone")?;
-        if tombstone.family as usize >= self.families {
-            return Err(StateError::malformed("a tombstone of no family"));
-        }
+        let family = self.families.get(tombstone.family as usize);
+        let family = family.ok_or(StateError::malformed("a tombstone of no family"))?;
+        check::tombstone(&tombstone, family)?;
         Ok(Some((tombstone, self.created()?)))
     }
 
@@ -229,41 +230,5 @@ impl<'a> SeriesReader<'a> {
         }
         let micros: Option<i64> = record::take(&mut self.rest, "when a total began")?;
         Ok(micros.map(UnixTime::from_micros))
-    }
-}
-
-fn check(family: FamilyRecord<'_>) -> Result<RestoredFamily, StateError> {
-    if !is_metric_name(family.name) {
-        return Err(StateError::malformed("a metric name that is none"));
-    }
-    if family.uid > GREATEST_UID {
-        return Err(StateError::malformed("a family's uid"));
-    }
-    let (uid, name, help) = (family.uid, family.name.into(), family.help.into());
-    Ok(RestoredFamily { uid, name, help, shape: check_shape(family.shape)? })
-}
-
-fn check_shape(shape: ShapeRecord<'_>) -> Result<RestoredShape, StateError> {
-    match shape {
-        ShapeRecord::Counter => Ok(RestoredShape::Counter),
-        ShapeRecord::Gauge => Ok(RestoredShape::Gauge),
-        ShapeRecord::Histogram(bounds) => {
-            let rise = bounds.is_sorted_by(|lower, upper| lower < upper);
-            if !rise || !bounds.iter().all(|bound| bound.is_finite()) {
-                return Err(StateError::malformed("bounds of buckets that don't rise"));
-            }
-            Ok(RestoredShape::Histogram(bounds.as_ref().into()))
-        }
-        ShapeRecord::Summary { objectives, window: _ } => {
-            let unit = 0.0..=1.0;
-            let valid = |(quantile, error): &(f64, f64)| {
-                unit.contains(quantile) && *error > 0.0 && unit.contains(error)
-            };
-            let rise = objectives.is_sorted_by(|(lower, _), (upper, _)| lower < upper);
-            if !rise || !objectives.iter().all(valid) {
-                return Err(StateError::malformed("objectives of a summary"));
-            }
-            Ok(RestoredShape::Summary(objectives.as_ref().into()))
-        }
     }
 }

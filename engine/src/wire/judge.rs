@@ -4,17 +4,13 @@
 
 use super::Rules;
 use super::fields::{Field, Fields, KindField, List, Lists, Number};
-use crate::limits::PayloadLimits;
+use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::name;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Labels, Sample};
 use crate::text::{Json, LabelText, Text, Texts};
 use crate::timestamp::{Ttl, UnixTime};
-
-/// A rank error below this is taken as this: at 0 a sketch would keep every
-/// observation.
-const SMALLEST_EPSILON: f64 = 0.0001;
 
 /// Up to so many labels each is compared with each.
 const FEW_LABELS: usize = 64;

@@ -1,11 +1,10 @@
 //! Bytes that are not what was written: always an error, never a panic.
 
 use proptest::prelude::*;
-use psg_engine::format::Format;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::sharding::ShardCount;
 use psg_engine::state::{Head, Instants, LoadError, Loading, RunTime, StateError, StoredSegment};
-use psg_engine::store::{ExposeJob, Store, TombstoneKey};
+use psg_engine::store::{Store, TombstoneKey};
 
 use crate::round_trip::{feed, payload};
 use crate::support::pipeline::PipelineSettings;
@@ -35,8 +34,7 @@ fn load(stored: &StoredSegment, summary: SummarySettings) -> Result<usize, State
     let at = Instants { now: crate::START, run_time: RunTime(0) };
     let restored = store.restore(&loading.shards[0], at, TombstoneKey::default())?;
     // What was read has to be of use, however odd it is.
-    let mut job = ExposeJob::new(Format::Text);
-    while !store.expose_some(&mut job, 100, crate::START) {}
+    crate::use_all_of(&mut store);
     Ok(restored.series)
 }
 

@@ -3,14 +3,16 @@
 
 mod created;
 mod damage;
+mod hostile;
 mod round_trip;
 mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
 
+use psg_engine::format::Format;
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
-use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
+use psg_engine::store::{ExposeJob, Snapshot, SnapshotOrder, Store, SurveyJob, TombstoneKey};
 use psg_engine::timestamp::Moment;
 
 use support::pipeline::{Pipeline, PipelineSettings};
@@ -58,6 +60,17 @@ pub fn finish(pipeline: &mut Pipeline) -> Vec<StoredSegment> {
 pub fn snapshot(pipeline: &mut Pipeline, number: u64, all: bool) -> Vec<StoredSegment> {
     begin(pipeline, number, all);
     finish(pipeline)
+}
+
+/// Does with what was read all that the gateway does.
+pub fn use_all_of(store: &mut Store) {
+    for format in Format::ALL {
+        let mut job = ExposeJob::new(format);
+        while !store.expose_some(&mut job, 100, START) {}
+    }
+    let mut survey = SurveyJob::default();
+    while !store.survey_some(&mut survey, 100) {}
+    survey.finish().most(10);
 }
 
 /// A new pipeline with the state that another had when its run time was `at`.

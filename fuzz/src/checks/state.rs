@@ -3,13 +3,16 @@
 //! been stored again.
 
 use psg_engine::format::Format;
+use psg_engine::labels;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
+use psg_engine::name::is_label_name;
 use psg_engine::sharding::{Segment, ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
-use psg_engine::store::{Snapshot, SnapshotOrder, TombstoneKey};
+use psg_engine::store::{SearchJob, SearchOrder, Snapshot, SnapshotOrder, SurveyJob, TombstoneKey};
 use psg_engine::timestamp::Moment;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use super::exposition;
 use super::pipeline::{Pipeline, PipelineSettings};
 
 /// When the state is read, by the process' clock.
@@ -32,11 +35,33 @@ pub fn check(data: &[u8]) {
     let segment = number.unwrap_or(Segment::of(0));
     let stored = StoredSegment { segment, bytes: framed(*b"PSGS", version, content).into() };
     let Some(mut first) = restore(&[stored], summary, run_time) else { return };
+    exposition::check(&mut first);
+    look_at_all_of(&mut first);
     let again = snapshot(&mut first, run_time);
     let mut second = restore(&again, summary, run_time).expect("it was just written");
     for format in Format::ALL {
         assert_eq!(second.lines(format), first.lines(format), "right: as first read");
     }
+}
+
+/// Does what operators ask for: the labels of all series, and all series.
+fn look_at_all_of(pipeline: &mut Pipeline) {
+    let families: Vec<_> =
+        pipeline.catalog.largest(10).into_iter().map(|(_, family)| family).collect();
+    let order = SearchOrder {
+        families: families.into(),
+        labels: "".into(),
+        series: 100,
+        bytes: usize::MAX,
+    };
+    let (mut survey, mut search) = (SurveyJob::default(), SearchJob::new(order));
+    let store = &mut pipeline.stores[0];
+    while !store.survey_some(&mut survey, 100) {}
+    while !store.search_some(&mut search, 100, NOW) {}
+    let found = search.finish().series;
+    let names = found.iter().flat_map(|series| labels::parts(&series.labels));
+    assert!(names.map(|(name, _)| name).all(is_label_name), "not the labels of a sample");
+    assert!(survey.finish().most(usize::MAX).iter().all(|label| is_label_name(&label.name)));
 }
 
 /// The content in a frame without a fault.

@@ -54,6 +54,9 @@ impl BiasedSketch {
         extremes: Option<(f64, f64)>,
         ckms: Option<&[u8]>,
     ) -> Result<Self, StateError> {
+        if extremes.is_some_and(|(least, most)| !least.is_finite() || !most.is_finite()) {
+            return Err(StateError::malformed("a summary's extremes"));
+        }
         let ckms = ckms.map(stored::from_bytes).transpose()?.map(Box::new);
         Ok(Self { extremes, ckms })
     }
