@@ -35,7 +35,8 @@ impl Intake {
     /// that no shard has been asked for yet, see [`Intake::unknown`].
     pub fn fold_refused(&mut self) {
         for entry in std::mem::take(&mut self.overflow.refused) {
-            if let Some(overflow) = self.overflow_entry(entry) {
+            let overflow = self.overflow_entry(entry);
+            if let Some(overflow) = overflow.filter(|overflow| *overflow != entry) {
                 self.overflow.folded.push((entry, overflow));
             }
         }
@@ -51,6 +52,8 @@ impl Intake {
         }
     }
 
+    /// The entry of the overflow series; one that was refused itself, because
+    /// a sample had its labels, is asked for anew, as the overflow series.
     fn overflow_entry(&mut self, refused: EntryId) -> Option<EntryId> {
         let id = self.series.family(refused)?;
         let family = self.families.get(id)?;
@@ -59,13 +62,20 @@ impl Intake {
             Kind::Gauge | Kind::Summary => return None,
         }
         let hash = self.series.hash(family.name(), OVERFLOW_LABELS);
-        if let Some((entry, _)) = self.series.find(hash, OVERFLOW_LABELS, |found| found == id) {
+        let found = self.series.find(hash, OVERFLOW_LABELS, |found| found == id);
+        if let Some((entry, _)) = found
+            && !matches!(self.series.state(entry), State::Refused(_))
+        {
             self.series.touch(entry);
             return Some(entry);
         }
         let family = FamilyRef::from_cached(family)?;
         let labels: Arc<str> = OVERFLOW_LABELS.into();
-        let entry = self.series.insert(hash, id, labels.clone());
+        let entry = match found {
+            Some((entry, _)) => entry,
+            None => self.series.insert(hash, id, labels.clone()),
+        };
+        self.series.ask_anew(entry);
         let key = SeriesKey {
             hash: series_hash(family.name_hash(), &labels),
             family,

@@ -255,6 +255,12 @@ impl SeriesCache {
         };
     }
 
+    /// Takes a refusal back: the shard is asked again, for another admission.
+    pub fn ask_anew(&mut self, id: EntryId) {
+        self.states[id.0 as usize] = State::Unknown;
+        self.leaving.retain(|leaving| *leaving != id);
+    }
+
     /// Lets go, at the end of the page, of series that their shard has let
     /// expire.
     pub fn expire(&mut self, shard: ShardIndex, handles: &[Handle]) {
