@@ -98,6 +98,35 @@ fn others_accept_an_ordinary_exposition() {
     judged_by_promtool(&rig);
 }
 
+/// One negative observation of one producer took the whole page from readers
+/// with the reference parser.
+#[test]
+fn others_accept_negative_observations_and_thresholds() {
+    let mut rig = Rig::start();
+    let payloads = [
+        r#"{"type":"histogram","name":"below","value":5,"buckets":[-10,0,10]}"#,
+        r#"{"type":"histogram","name":"all_below","value":-5,"buckets":[-10,0,10]}"#,
+        r#"{"type":"histogram","name":"sum_below","value":-0.2,"buckets":[1,2]}"#,
+        r#"{"type":"histogram","name":"above","value":0,"buckets":[-0.0,2]}"#,
+        r#"{"type":"summary","name":"plain","value":-3}"#,
+        r#"{"type":"summary","name":"both","value":-3,"quantiles":[0,1],"epsilons":[0,0]}"#,
+        r#"{"type":"summary","name":"both","value":9,"quantiles":[0,1],"epsilons":[0,0]}"#,
+        r#"{"type":"gauge","name":"gauge","value":-3}"#,
+    ];
+    let text = rig.send(&payloads);
+    assert_eq!(text.value("below_sum", &[]), Some(5.0), "in text all of it stays");
+    assert_eq!(text.value("plain_sum", &[]), Some(-3.0));
+    let openmetrics = rig.gateway.scrape_openmetrics();
+    for (name, count) in [("below", None), ("sum_below", None), ("above", Some(1.0))] {
+        assert_eq!(openmetrics.value(&format!("{name}_count"), &[]), count, "{name}");
+        let whole = [("le", "+Inf")];
+        assert_eq!(openmetrics.value(&format!("{name}_bucket"), &whole), Some(1.0), "{name}");
+    }
+    assert_eq!(openmetrics.value("both_count", &[]), Some(2.0));
+    judged_by_python(&rig);
+    judged_by_promtool(&rig);
+}
+
 #[test]
 fn others_accept_a_gateway_that_took_nothing() {
     let rig = Rig::start();

@@ -66,8 +66,12 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn histogram(&mut self, histogram: &Histogram, layout: &BucketLayout) {
-        self.value("_sum", histogram.sum());
-        self.count("_count", histogram.count());
+        // OpenMetrics has the one with the other, and neither beside a negative
+        // threshold.
+        if self.takes(histogram.sum()) && layout.bounds().first().is_none_or(|b| self.takes(*b)) {
+            self.value("_sum", histogram.sum());
+            self.count("_count", histogram.count());
+        }
         for (le, count) in layout.le(self.format).iter().zip(histogram.cumulative()) {
             self.start_with_last_label("_bucket", "le", le);
             number::write_count(self.out, count);
@@ -76,7 +80,9 @@ impl Lines<'_> {
     }
 
     fn summary(&mut self, summary: &mut Summary, plan: &SummaryPlan, now: Moment) {
-        self.value("_sum", summary.sum());
+        if self.takes(summary.sum()) {
+            self.value("_sum", summary.sum());
+        }
         self.count("_count", summary.count());
         let texts = plan.quantile_texts(self.format);
         if texts.is_empty() {
@@ -85,8 +91,20 @@ impl Lines<'_> {
         let mut quantiles = Vec::with_capacity(texts.len());
         summary.quantiles(plan, now, &mut quantiles);
         for (text, value) in texts.iter().zip(quantiles) {
-            self.start_with_last_label("", "quantile", text);
-            self.end_with_value(value);
+            if self.takes(value) {
+                self.start_with_last_label("", "quantile", text);
+                self.end_with_value(value);
+            }
+        }
+    }
+
+    /// Whether the format has room for that sum, threshold or quantile: in
+    /// OpenMetrics 1.0 none may be negative, and its reference parser refuses all
+    /// of a page for one.
+    fn takes(&self, value: f64) -> bool {
+        match self.format {
+            Format::Text => true,
+            Format::OpenMetrics => value.is_nan() || value >= 0.0,
         }
     }
 
@@ -217,7 +235,7 @@ mod tests {
             "",
             &[0.5, 0.75, -1.0],
             r#"x_sum 0.25|x_count 3|x_bucket{le="-1"} 1|x_bucket{le="0.5"} 2|x_bucket{le="1e+17"} 3|x_bucket{le="+Inf"} 3"#,
-            r#"x_sum 0.25|x_count 3|x_bucket{le="-1.0"} 1|x_bucket{le="0.5"} 2|x_bucket{le="1e+17"} 3|x_bucket{le="+Inf"} 3"#,
+            r#"x_bucket{le="-1.0"} 1|x_bucket{le="0.5"} 2|x_bucket{le="1e+17"} 3|x_bucket{le="+Inf"} 3"#,
         );
         check(
             histogram(&[10.0]),
@@ -225,6 +243,32 @@ mod tests {
             &[404.0],
             r#"x_sum{c="}",a="\""} 404|x_count{c="}",a="\""} 1|x_bucket{c="}",a="\"",le="10"} 0|x_bucket{c="}",a="\"",le="+Inf"} 1"#,
             r#"x_sum{c="}",a="\""} 404.0|x_count{c="}",a="\""} 1|x_bucket{c="}",a="\"",le="10.0"} 0|x_bucket{c="}",a="\"",le="+Inf"} 1"#,
+        );
+    }
+
+    #[test]
+    fn openmetrics_has_no_negative_sum_threshold_or_quantile() {
+        check(
+            histogram(&[1.0]),
+            "",
+            &[-0.2],
+            r#"x_sum -0.2|x_count 1|x_bucket{le="1"} 1|x_bucket{le="+Inf"} 1"#,
+            r#"x_bucket{le="1.0"} 1|x_bucket{le="+Inf"} 1"#,
+        );
+        check(
+            histogram(&[-0.0, 1.0]),
+            "",
+            &[-0.2, 0.2],
+            r#"x_sum 0|x_count 2|x_bucket{le="0"} 1|x_bucket{le="1"} 2|x_bucket{le="+Inf"} 2"#,
+            r#"x_sum 0.0|x_count 2|x_bucket{le="0.0"} 1|x_bucket{le="1.0"} 2|x_bucket{le="+Inf"} 2"#,
+        );
+        check(summary(&[]), "", &[-3.0], "x_sum -3|x_count 1", "x_count 1");
+        check(
+            summary(&[(0.0, 0.01), (1.0, 0.01)]),
+            "",
+            &[-3.0, 9.0],
+            r#"x_sum 6|x_count 2|x{quantile="0"} -3|x{quantile="1"} 9"#,
+            r#"x_sum 6.0|x_count 2|x{quantile="1.0"} 9.0"#,
         );
     }
 

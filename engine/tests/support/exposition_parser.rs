@@ -65,10 +65,41 @@ pub fn parse(body: &str, dialect: Dialect) -> Result<Vec<ParsedFamily>, String> 
             lines.next()
         };
     }
-    match families.iter().find(|family| family.samples.is_empty()) {
-        Some(family) => Err(format!("no sample of {}", family.name)),
-        None => Ok(families),
+    if let Some(family) = families.iter().find(|family| family.samples.is_empty()) {
+        return Err(format!("no sample of {}", family.name));
     }
+    if dialect == Dialect::OpenMetrics {
+        families.iter().try_for_each(no_negatives)?;
+    }
+    Ok(families)
+}
+
+/// OpenMetrics 1.0: counts, sums and quantiles are not negative, and a histogram
+/// with a negative threshold has no sum; one without a sum has no count.
+fn no_negatives(family: &ParsedFamily) -> Result<(), String> {
+    let has = |ending: &str, of: &ParsedSample| {
+        family.samples.iter().any(|it| it.name.ends_with(ending) && it.labels == of.labels)
+    };
+    for sample in &family.samples {
+        let ending = sample.name.strip_prefix(&family.name).unwrap_or_default();
+        let is_negative = sample.value < 0.0;
+        let le = sample.labels.iter().find(|(name, _)| name == "le");
+        let fault = match (family.type_word.as_str(), ending) {
+            ("counter" | "summary", "_total" | "" | "_sum") => is_negative,
+            ("histogram", "_sum") => is_negative || !has("_count", sample),
+            ("histogram", "_count") => !has("_sum", sample),
+            ("histogram", "_bucket") if le.is_some_and(|(_, bound)| bound.starts_with('-')) => {
+                let mut bare = sample.clone();
+                bare.labels.retain(|(name, _)| name != "le");
+                has("_sum", &bare)
+            }
+            _ => false,
+        };
+        if fault {
+            return Err(format!("a negative number, or a sum beside one: {sample:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Name and sorted labels.
