@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use psg_engine::catalog::Catalog;
 use psg_engine::format::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
 use psg_engine::store::{Audience, Filter, Rendering};
@@ -89,6 +90,8 @@ pub struct ScrapeParts {
     pub shards: ShardSet,
     /// The gateway's own part.
     pub metrics: Arc<SelfMetrics>,
+    /// Which names are in use, by what a scrape leaves out too.
+    pub catalog: Catalog,
     /// Whether totals may be shown.
     pub gate: Gate,
     /// Who asks.
@@ -249,12 +252,12 @@ impl Scraper {
     /// No series is asked for, so no rendering is begun; but whoever fetches this
     /// is there to fetch what comes once the totals are ours.
     fn own_metrics(&self, what: &(Format, Filter), permit: Permit) -> Result<Rendered, ShardsGone> {
-        let ScrapeParts { shards, scrapers, exact, .. } = &self.parts;
+        let ScrapeParts { shards, scrapers, exact, catalog, .. } = &self.parts;
         let begun = scrapers.last_begun();
         if *exact {
             shards.set_awaited(scrapers.awaited(begun))?;
         }
-        let exposition = Arc::new(merge(what.0, vec![self.own_fragments(what)]));
+        let exposition = Arc::new(merge(what.0, vec![self.own_fragments(what)], catalog));
         Ok(Rendered { exposition, permit, begun, oldest_birth: None })
     }
 
@@ -279,7 +282,7 @@ impl Scraper {
         deadline: Option<Instant>,
         permit: Permit,
     ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
-        let ScrapeParts { shards, metrics, scrapers, exact, .. } = &self.parts;
+        let ScrapeParts { shards, metrics, catalog, scrapers, exact, .. } = &self.parts;
         let before = Instant::now();
         let own = self.own_fragments(what);
         let begun = scrapers.begin();
@@ -300,7 +303,7 @@ impl Scraper {
             sources[part.shard.get()] = part.fragments;
         }
         sources.push(own);
-        let exposition = Arc::new(merge(what.0, sources));
+        let exposition = Arc::new(merge(what.0, sources, catalog));
         metrics.exposition_bytes.store(exposition.length as u64, Ordering::Relaxed);
         metrics.scrape_duration.observe(before.elapsed());
         Ok(Ok(Rendered { exposition, permit, begun, oldest_birth }))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::catalog::Family;
+use crate::catalog::{Catalog, Family};
 use crate::exposition::families::Families;
 use crate::exposition::header;
 use crate::format::Format;
@@ -47,8 +47,9 @@ pub struct Exposition {
 ///
 /// The body has the families in the order of their names, each with one HELP
 /// and one TYPE; within a family the series stay in the order of `sources`. Of
-/// two families that print the same name the newer alone is in it.
-pub fn merge(format: Format, sources: Vec<Vec<Fragment>>) -> Exposition {
+/// two families that print the same name the newer alone is in it. It may be a
+/// part of what lives.
+pub fn merge(format: Format, sources: Vec<Vec<Fragment>>, living: &Catalog) -> Exposition {
     let mut fragments: Vec<Fragment> = sources.into_iter().flatten().collect();
     // Retired while the scrape was under way: some shards may have it no more.
     fragments.retain(|fragment| !fragment.family.is_retired());
@@ -56,10 +57,10 @@ pub fn merge(format: Format, sources: Vec<Vec<Fragment>>) -> Exposition {
     fragments.sort_by(|left, right| identity(left).cmp(&identity(right)));
     let mut blocks: Vec<&[Fragment]> = fragments.chunk_by(same_name).map(newest).collect();
 
-    let found = families_of(&blocks);
+    let found = families_of(&blocks, living);
     blocks.retain(|block| !found.is_displaced(&block[0].family));
 
-    let shown = families_of(&blocks);
+    let shown = families_of(&blocks, living);
     let mut body = Body::default();
     for block in blocks {
         body.write_block(format, &shown, block);
@@ -82,8 +83,8 @@ fn newest(fragments: &[Fragment]) -> &[Fragment] {
     &fragments[fragments.partition_point(older)..]
 }
 
-fn families_of<'a>(blocks: &[&'a [Fragment]]) -> Families<'a> {
-    Families::new(blocks.iter().map(|block| &*block[0].family))
+fn families_of<'a>(blocks: &[&'a [Fragment]], living: &'a Catalog) -> Families<'a> {
+    Families::new(blocks.iter().map(|block| &*block[0].family), living)
 }
 
 /// A body under construction.
@@ -159,6 +160,10 @@ mod tests {
         Fragment { family: family.clone(), chunks, has_created: false }
     }
 
+    fn merged(format: Format, sources: Vec<Vec<Fragment>>) -> Exposition {
+        merge(format, sources, &Catalog::default())
+    }
+
     fn gauge(name: &str) -> Arc<Family> {
         Arc::new(Family::standalone(name, "h", Shape::Gauge))
     }
@@ -171,8 +176,8 @@ mod tests {
 
     #[test]
     fn nothing_is_an_empty_body() {
-        assert_eq!(body(&merge(Format::Text, vec![vec![], vec![]])), "");
-        assert_eq!(body(&merge(Format::OpenMetrics, vec![])), "# EOF\n");
+        assert_eq!(body(&merged(Format::Text, vec![vec![], vec![]])), "");
+        assert_eq!(body(&merged(Format::OpenMetrics, vec![])), "# EOF\n");
     }
 
     #[test]
@@ -184,8 +189,8 @@ mod tests {
         ];
         let families = "# HELP a h\n# TYPE a gauge\na 1\n# HELP b h\n# TYPE b gauge\n\
                         b{i=\"3\"} 1\nb{i=\"1\"} 1\nb{i=\"2\"} 1\n";
-        assert_eq!(body(&merge(Format::Text, sources.clone())), families);
-        let openmetrics = merge(Format::OpenMetrics, sources);
+        assert_eq!(body(&merged(Format::Text, sources.clone())), families);
+        let openmetrics = merged(Format::OpenMetrics, sources);
         assert_eq!(body(&openmetrics), format!("{families}# EOF\n"));
         assert_eq!(openmetrics.pieces.last().map(|piece| &piece[..]), Some(&b"# EOF\n"[..]));
     }
@@ -194,7 +199,7 @@ mod tests {
     fn large_chunks_are_not_copied() {
         let line = format!("a{{i=\"{}\"}} 1\n", "x".repeat(SMALL_CHUNK));
         let large = fragment(&gauge("a"), &[&line]);
-        let exposition = merge(Format::Text, vec![vec![large.clone()]]);
+        let exposition = merged(Format::Text, vec![vec![large.clone()]]);
         assert_eq!(exposition.pieces.len(), 2);
         assert_eq!(exposition.pieces[1].as_ptr(), large.chunks[0].as_ptr());
     }
@@ -203,7 +208,7 @@ mod tests {
     fn small_chunks_are_gathered_into_few_pieces() {
         let names: Vec<String> = (0..10_000).map(|number| format!("metric_{number:05}")).collect();
         let family = |name: &String| fragment(&gauge(name), &[&format!("{name} 1\n")]);
-        let exposition = merge(Format::Text, vec![names.iter().map(family).collect()]);
+        let exposition = merged(Format::Text, vec![names.iter().map(family).collect()]);
         assert!(exposition.pieces.len() <= exposition.length / GATHERED_PIECE + 1);
         assert!(exposition.pieces.iter().all(|piece| piece.len() < GATHERED_PIECE + SMALL_CHUNK));
         assert_eq!(body(&exposition).lines().count(), 30_000);

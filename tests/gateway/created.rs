@@ -59,6 +59,47 @@ fn totals_tell_when_they_began() {
     judged_by_promtool(&rig);
 }
 
+/// What a counter is in OpenMetrics, and whether it has a created line, is the
+/// same in each part of the page as in all of it: a gauge in another part would
+/// else get the times of a counter that is none beside it.
+#[test]
+fn a_part_of_the_page_says_of_a_counter_what_all_of_it_says() {
+    const PARTS: usize = 8;
+    for (kind, name) in [
+        ("gauge", "x"),
+        ("counter", "x_created"),
+        ("gauge", "x_created"),
+        ("histogram", "x_created"),
+        ("counter", "x_created_total"),
+        ("summary", "x"),
+    ] {
+        let mut rig = Rig::with(&[ON]);
+        let sample = |i: usize, kind: &str, name: &str| {
+            format!(
+                r#"{{"type":"{kind}","name":"{name}","value":1,"buckets":[1],"labels":{{"i":"{i}"}}}}"#
+            )
+        };
+        let counters = (0..8).map(|i| sample(i, "counter", "x_total"));
+        let payloads: Vec<String> = counters.chain([sample(0, kind, name)]).collect();
+        rig.send(&payloads);
+        let parts = (0..PARTS).map(|part| format!("/metrics?shard={part}&of={PARTS}"));
+        let named = ["/metrics", "/metrics?name[]=x_total"].map(str::to_owned);
+        let mut shown = 0;
+        for path in parts.chain(named) {
+            let body = rig.gateway.must_get(&path, &[ACCEPT_OPENMETRICS]).text();
+            let seen = Exposition::parse(&body, Format::OpenMetrics).expect("a page");
+            if let Some(family) = seen.family("x_total") {
+                assert_eq!(family.kind, "unknown", "beside {kind} {name}: {path}");
+                shown += seen.samples("x_total").count();
+            }
+            assert!(seen.family("x").is_none_or(|family| family.kind != "counter"), "{path}");
+            let lines = body.lines().filter(|line| line.starts_with("x_created{"));
+            assert!(lines.count() <= 1, "beside {kind} {name}: {path}\n{body}");
+        }
+        assert_eq!(shown, 3 * 8);
+    }
+}
+
 /// The gateway's own totals began with its process.
 #[test]
 fn the_gateway_s_own_began_with_it() {

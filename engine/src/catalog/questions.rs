@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Catalog, Family};
 use crate::labels::contains_ignoring_case;
+use crate::sample::Kind;
 
 impl Catalog {
     /// The `count` families with the most series, most first and of equals by
@@ -37,6 +38,12 @@ impl Catalog {
             Some((name == part, begins, family.live_series()))
         });
         (found, best.into_iter().map(|(_, family)| family).collect())
+    }
+
+    /// The type of the family that has this name now.
+    pub(crate) fn kind_of(&self, name: &str) -> Option<Kind> {
+        let family = self.shared.families.get(name)?;
+        family.is_alive().then(|| family.kind())
     }
 
     /// The family that is called so.

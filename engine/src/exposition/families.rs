@@ -4,14 +4,22 @@
 //! may then be a name that something else in the exposition has. And a name may
 //! change hands while the shards answer, so that two families which never lived
 //! at the same time meet here.
+//!
+//! An exposition may be a part of all there is, for a scraper that asks for some
+//! names or for a share of the series. What a name is to others is decided for
+//! all parts alike: by the catalog too, which has the families that are not in
+//! this one.
 
-use crate::catalog::{DERIVED, Family};
+use crate::catalog::{Catalog, DERIVED, Family};
 use crate::format::Format;
 use crate::sample::Kind;
 
 /// The families that one exposition shows.
 #[derive(Debug)]
-pub struct Families<'a>(Vec<&'a Family>);
+pub struct Families<'a> {
+    shown: Vec<&'a Family>,
+    living: &'a Catalog,
+}
 
 /// The name and the type that HELP and TYPE give to a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +31,12 @@ pub struct Heading<'a> {
 }
 
 impl<'a> Families<'a> {
-    /// The families of an exposition: sorted by name, one for each name.
-    pub fn new(sorted: impl IntoIterator<Item = &'a Family>) -> Self {
-        let families: Vec<_> = sorted.into_iter().collect();
-        debug_assert!(families.is_sorted_by(|left, right| left.name() < right.name()));
-        Self(families)
+    /// The families of an exposition: sorted by name, one for each name; beside
+    /// those that live, of which they may be a part.
+    pub fn new(sorted: impl IntoIterator<Item = &'a Family>, living: &'a Catalog) -> Self {
+        let shown: Vec<_> = sorted.into_iter().collect();
+        debug_assert!(shown.is_sorted_by(|left, right| left.name() < right.name()));
+        Self { shown, living }
     }
 
     /// How `family`, one of these, is announced.
@@ -56,7 +65,7 @@ impl<'a> Families<'a> {
     pub fn is_displaced(&self, family: &Family) -> bool {
         let newer = |other: &Family| other.uid() > family.uid();
         self.deriving(family.name()).any(newer)
-            || (derives(family) && self.derived_from(family.name()).any(newer))
+            || (derives(family.kind()) && self.derived_from(family.name()).any(newer))
     }
 
     /// Whether a counter may claim `stem`, hence `stem_created` too.
@@ -64,21 +73,21 @@ impl<'a> Families<'a> {
         let created = format!("{stem}_created");
         // Were there a histogram or summary that derives `stem_created`, it
         // would be `stem` itself.
-        self.find(stem).is_none()
-            && self.deriving(stem).next().is_none()
-            && self.find(&created).is_none()
-            && !self.is_stem(&created)
+        self.kind_of(stem).is_none()
+            && !bases(stem).filter_map(|base| self.kind_of(base)).any(derives)
+            && self.kind_of(&created).is_none()
+            && self.kind_of(&format!("{created}_total")) != Some(Kind::Counter)
     }
 
-    /// Whether a counter here has `name` as its stem.
-    fn is_stem(&self, name: &str) -> bool {
-        self.find(&format!("{name}_total")).is_some_and(|family| family.kind() == Kind::Counter)
+    /// The type of what has this name, here or in another part.
+    fn kind_of(&self, name: &str) -> Option<Kind> {
+        self.find(name).map(Family::kind).or_else(|| self.living.kind_of(name))
     }
 
     /// The families that print `name` besides their own.
     fn deriving(&self, name: &str) -> impl Iterator<Item = &'a Family> {
-        let bases = DERIVED.iter().filter_map(move |ending| name.strip_suffix(ending));
-        bases.filter_map(|base| self.find(base)).filter(|family| derives(family))
+        let found = bases(name).filter_map(|base| self.find(base));
+        found.filter(|family| derives(family.kind()))
     }
 
     /// The families whose own name is one that a histogram or summary `name` prints.
@@ -87,8 +96,8 @@ impl<'a> Families<'a> {
     }
 
     fn find(&self, name: &str) -> Option<&'a Family> {
-        let position = self.0.binary_search_by(|family| family.name().cmp(name)).ok()?;
-        Some(self.0[position])
+        let position = self.shown.binary_search_by(|family| family.name().cmp(name)).ok()?;
+        Some(self.shown[position])
     }
 }
 
@@ -97,9 +106,14 @@ pub(super) fn stem(counter: &Family) -> Option<&str> {
     counter.name().strip_suffix("_total").filter(|stem| !stem.is_empty())
 }
 
-/// Whether `family` prints names besides its own.
-fn derives(family: &Family) -> bool {
-    match family.kind() {
+/// The names that `name` would be derived from.
+fn bases(name: &str) -> impl Iterator<Item = &str> {
+    DERIVED.iter().filter_map(move |ending| name.strip_suffix(ending))
+}
+
+/// Whether families of that type print names besides their own.
+fn derives(kind: Kind) -> bool {
+    match kind {
         Kind::Counter | Kind::Gauge => false,
         Kind::Histogram | Kind::Summary => true,
     }
@@ -110,42 +124,44 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::catalog::Catalog;
-    use crate::limits::SeriesLimits;
-    use crate::metric::summary::SummarySettings;
+    use crate::catalog::FamilyRef;
     use crate::sample::{Labels, Sample};
 
-    /// Families with rising uids; each is dropped before the next is claimed.
-    fn claimed(families: &[(&str, Kind)]) -> Vec<Arc<Family>> {
-        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
-        let claim = |(name, kind): &(&str, Kind)| {
-            let sample = Sample {
-                kind: *kind,
-                name,
-                help: "",
-                value: 1.0,
-                value_at: None,
-                labels: Labels::NONE,
-                buckets: &[1.0],
-                timestamp: None,
-                ttl: None,
-                objectives: &[],
-            };
-            catalog.claim(&sample).expect("a valid family").family().clone()
+    fn claim(catalog: &Catalog, name: &str, kind: Kind) -> FamilyRef {
+        let sample = Sample {
+            kind,
+            name,
+            help: "",
+            value: 1.0,
+            value_at: None,
+            labels: Labels::NONE,
+            buckets: &[1.0],
+            timestamp: None,
+            ttl: None,
+            objectives: &[],
         };
-        families.iter().map(claim).collect()
+        catalog.claim(&sample).expect("a valid family")
     }
 
-    fn sorted(families: &[Arc<Family>]) -> Families<'_> {
+    /// Families with rising uids; each is dropped before the next is claimed, so
+    /// that none is left in the catalog.
+    fn claimed(catalog: &Catalog, families: &[(&str, Kind)]) -> Vec<Arc<Family>> {
+        let claimed = families.iter().map(|(name, kind)| claim(catalog, name, *kind));
+        claimed.map(|family| family.family().clone()).collect()
+    }
+
+    fn sorted<'a>(catalog: &'a Catalog, families: &'a [Arc<Family>]) -> Families<'a> {
         let mut families: Vec<&Family> = families.iter().map(|family| &**family).collect();
         families.sort_by_key(|family| family.name());
-        Families::new(families)
+        Families::new(families, catalog)
     }
 
     /// The heading of the first of `families` in OpenMetrics.
     fn check_heading(families: &[(&str, Kind)], name: &str, type_word: &str) {
-        let families = claimed(families);
-        let shown = sorted(&families);
+        let catalog = Catalog::default();
+        check_parts(families, name, type_word);
+        let families = claimed(&catalog, families);
+        let shown = sorted(&catalog, &families);
         let openmetrics = shown.heading(&families[0], Format::OpenMetrics);
         assert_eq!((openmetrics.name, openmetrics.type_word), (name, type_word), "{shown:?}");
         let text = shown.heading(&families[0], Format::Text);
@@ -153,10 +169,26 @@ mod tests {
         assert_eq!((text.name, text.type_word), own, "{shown:?}");
     }
 
+    /// The same, where it is the only one in a part of the exposition and the
+    /// others live.
+    fn check_parts(families: &[(&str, Kind)], name: &str, type_word: &str) {
+        let catalog = Catalog::default();
+        let first = claimed(&catalog, &families[..1]);
+        let others = families[1..].iter().map(|(name, kind)| claim(&catalog, name, *kind));
+        let _living: Vec<FamilyRef> = others.collect();
+        let shown = sorted(&catalog, &first);
+        let heading = shown.heading(&first[0], Format::OpenMetrics);
+        assert_eq!((heading.name, heading.type_word), (name, type_word), "{families:?}");
+        let is_stray = type_word == "unknown" && families[0].0.len() > "_total".len();
+        let stray = shown.stray_created(&first[0]);
+        assert_eq!(stray.is_some(), is_stray && families[0].0.ends_with("_total"), "{families:?}");
+    }
+
     /// Which of `families`, given from old to new, are displaced.
     fn check_displaced(families: &[(&str, Kind)], expected: &[&str]) {
-        let families = claimed(families);
-        let found = sorted(&families);
+        let catalog = Catalog::default();
+        let families = claimed(&catalog, families);
+        let found = sorted(&catalog, &families);
         let displaced = families.iter().filter(|family| found.is_displaced(family));
         let names: Vec<&str> = displaced.map(|family| family.name()).collect();
         assert_eq!(names, expected, "{found:?}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use psg_engine::catalog::Family;
+use psg_engine::catalog::{Catalog, Family};
 use psg_engine::format::Format;
 use psg_engine::merge::merge;
 use psg_engine::metric::Shape;
@@ -164,7 +164,7 @@ impl World {
         meanwhile.for_each(|(series, value)| self.push(*series, *value));
         let oldest = jobs.iter().filter_map(|job| job.oldest_birth()).min();
         let parts = jobs.into_iter().map(|job| job.finish()).collect();
-        let body = merge(Format::Text, parts).pieces.concat();
+        let body = merge(Format::Text, parts, &Catalog::default()).pieces.concat();
         (number, now, String::from_utf8(body).expect("UTF-8"), oldest)
     }
 

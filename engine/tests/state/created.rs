@@ -217,7 +217,8 @@ fn the_start_of_a_series_was_created_when_it_was() {
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });
-        let body = merge(Format::OpenMetrics, parts.collect()).pieces.concat();
+        let parts = parts.collect();
+        let body = merge(Format::OpenMetrics, parts, &world.pipeline.catalog).pieces.concat();
         told(&String::from_utf8(body).expect("UTF-8"))
     };
     assert!(rendered(&mut world).is_empty());

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use psg_engine::catalog::{Catalog, Family};
+use psg_engine::catalog::{Catalog, CatalogSettings, Family};
 use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
-use psg_engine::metric::summary::SummarySettings;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
@@ -88,7 +87,8 @@ pub struct World {
 
 impl World {
     pub fn new(settings: WorldSettings) -> Self {
-        let catalog = Catalog::new(settings.limits, SummarySettings::default());
+        let catalog =
+            Catalog::new(CatalogSettings { limits: settings.limits, ..Default::default() });
         let budget = Arc::new(TombstoneBudget::new(settings.max_tombstones, settings.shards));
         let of = |ticks: u64| ticks * TICK_MS;
         let store = StoreSettings {
@@ -368,7 +368,7 @@ impl World {
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });
-        let body = merge(Format::Text, sources.collect()).pieces.concat();
+        let body = merge(Format::Text, sources.collect(), &self.catalog).pieces.concat();
         let body = String::from_utf8(body).expect("an exposition is UTF-8");
         let families = parse(&body, Dialect::Text).expect("an exposition");
         let samples = families.iter().flat_map(|family| &family.samples);
