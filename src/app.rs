@@ -124,7 +124,6 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
         source,
         address,
         key: settings.queue.key.clone(),
-        max_series: settings.metrics.series.max_series,
         keeps_totals: settings.queue.once.is_some() || settings.metrics.state_file.is_some(),
         settings: entries.iter().map(setting).collect(),
         endpoints: ROUTES.iter().map(endpoint).collect(),

@@ -100,7 +100,7 @@ fn linter<'a, W: Write>(settings: &MetricSettings, name: &'a str, out: W) -> Lin
         sort_labels: settings.sort_labels,
         overflow: settings.overflow,
     };
-    Linter::new(intake, Catalog::new(settings.series, settings.summary), now, name, out)
+    Linter::new(intake, Catalog::new(settings.catalog), now, name, out)
 }
 
 fn now() -> UnixTime {
@@ -110,9 +110,9 @@ fn now() -> UnixTime {
 
 #[cfg(test)]
 mod tests {
+    use psg_engine::catalog::CatalogSettings;
     use psg_engine::labels::DropLabels;
-    use psg_engine::limits::{PayloadLimits, SeriesLimits};
-    use psg_engine::metric::summary::SummarySettings;
+    use psg_engine::limits::PayloadLimits;
     use psg_engine::store::ExpirySettings;
 
     use super::*;
@@ -120,9 +120,8 @@ mod tests {
     fn settings() -> MetricSettings {
         MetricSettings {
             payload: PayloadLimits { max_payload_bytes: 200, ..PayloadLimits::default() },
-            series: SeriesLimits::default(),
+            catalog: CatalogSettings::default(),
             overflow: false,
-            summary: SummarySettings::default(),
             expiry: ExpirySettings::default(),
             tombstone_ttl_ms: 0,
             max_tombstones: 0,

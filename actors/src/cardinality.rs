@@ -19,6 +19,12 @@ const TOLD: usize = 20;
 pub struct Cardinality {
     /// Series that have a place in the counts.
     pub series: usize,
+    /// Bytes of their labels, of the counts of histograms, and of what is kept of
+    /// each metric.
+    pub series_bytes: usize,
+    /// How many these may be (`Metrics.MaxSeriesBytes`); `null` where they are not
+    /// bounded.
+    pub max_series_bytes: Option<usize>,
     /// Metric names in use.
     pub families: usize,
     /// The metrics with the most series, most first.
@@ -74,6 +80,8 @@ impl Cardinality {
         };
         Ok(Self {
             series: catalog.live_series(),
+            series_bytes: catalog.series_bytes(),
+            max_series_bytes: catalog.limits().bounded_bytes(),
             families: catalog.families(),
             metrics: catalog.largest(TOLD).into_iter().map(metric).collect(),
             labels: found.most(TOLD).into_iter().map(label).collect(),

@@ -241,13 +241,11 @@ fn shown_head(head: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use psg_engine::limits::SeriesLimits;
-    use psg_engine::metric::summary::SummarySettings;
 
     use super::*;
 
     fn board(workers: usize, expose_payloads: bool) -> RejectBoard {
-        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let catalog = Catalog::default();
         RejectBoard::new(workers, catalog, expose_payloads)
     }
 

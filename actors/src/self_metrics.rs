@@ -2,6 +2,7 @@
 //! actor may reach. [`table`] describes each and tells how it is read.
 
 pub mod checkpoint;
+mod entry;
 pub mod histogram;
 mod lines;
 pub(crate) mod process;

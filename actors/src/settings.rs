@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use psg_engine::catalog::CatalogSettings;
 use psg_engine::labels::DropLabels;
-use psg_engine::limits::{PayloadLimits, SeriesLimits};
-use psg_engine::metric::summary::SummarySettings;
+use psg_engine::limits::PayloadLimits;
 use psg_engine::printable::{LONG, printable};
 use psg_engine::store::ExpirySettings;
 
@@ -219,15 +219,13 @@ impl fmt::Debug for Secret {
 pub struct MetricSettings {
     /// Bounds on one payload.
     pub payload: PayloadLimits,
-    /// Bounds on live series.
-    pub series: SeriesLimits,
+    /// What families are held to, and made with.
+    pub catalog: CatalogSettings,
     /// Labels that are taken off every sample.
     pub drop_labels: DropLabels,
     /// Whether counters and histograms beyond these are folded into one series
     /// of their name; else they are refused.
     pub overflow: bool,
-    /// Window and estimator of summaries.
-    pub summary: SummarySettings,
     /// When idle series leave.
     pub expiry: ExpirySettings,
     /// How long the totals of expired series are kept, in milliseconds.

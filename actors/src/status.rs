@@ -42,8 +42,6 @@ pub struct Facts {
     pub address: String,
     /// The queue's key.
     pub key: String,
-    /// Live series that may be.
-    pub max_series: usize,
     /// Whether checkpoints are written.
     pub keeps_totals: bool,
     /// Every setting in force, secrets masked.
@@ -153,14 +151,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::thread;
 
-    use psg_engine::limits::SeriesLimits;
-    use psg_engine::metric::summary::SummarySettings;
-
     use super::*;
 
     #[test]
     fn looks_and_ticks_at_once() {
-        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let catalog = Catalog::default();
         let metrics =
             Arc::new(SelfMetrics::new(1, 1, catalog.clone(), "queue", "at-most-once", false));
         let board = StatusBoard::new(metrics.clone(), catalog, Clock::start(), Facts::default());

@@ -23,12 +23,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use corpus::{Corpus, Mix};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
-use psg_engine::catalog::Catalog;
+use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
-use psg_engine::metric::summary::SummarySettings;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
 use psg_engine::store::{Batch, ExposeJob, Store};
@@ -63,7 +62,11 @@ struct Engine {
 
 impl Engine {
     fn new(cache_series: usize) -> Self {
-        let limits = SeriesLimits { max_series: usize::MAX, max_series_per_metric: usize::MAX };
+        let limits = SeriesLimits {
+            max_series: usize::MAX,
+            max_series_per_metric: usize::MAX,
+            ..SeriesLimits::default()
+        };
         let settings = IntakeSettings {
             payload: PayloadLimits::default(),
             drop_labels: DropLabels::default(),
@@ -73,7 +76,7 @@ impl Engine {
             overflow: false,
             reader: ReaderIndex(0),
         };
-        let catalog = Catalog::new(limits, SummarySettings::default());
+        let catalog = Catalog::new(CatalogSettings { limits, ..CatalogSettings::default() });
         Self { intake: Intake::new(settings, catalog), store: Store::default() }
     }
 

@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use procfs::process::Process;
 use psg_engine::catalog::{Catalog, FamilyRef};
-use psg_engine::limits::SeriesLimits;
 use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
-use psg_engine::metric::summary::SummarySettings;
 use psg_engine::sample::{Kind, Labels, Sample};
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::{
@@ -57,7 +55,7 @@ fn remove(
     its: u64,
     budget: usize,
 ) -> Result<(Duration, Duration), Failure> {
-    let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+    let catalog = Catalog::default();
     let [kept, doomed] = [claim(&catalog, "kept", buckets)?, claim(&catalog, "doomed", buckets)?];
     let mut tombstones = none();
     let value = value(buckets);
@@ -103,7 +101,7 @@ fn sizes(most: u64) -> Result<(), Failure> {
 }
 
 fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones), Failure> {
-    let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+    let catalog = Catalog::default();
     let family = claim(&catalog, "name", buckets)?;
     let value = value(buckets);
     let before = resident()?;

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
@@ -23,19 +23,21 @@ use crate::limits::SeriesLimits;
 use crate::metric::Shape;
 use crate::metric::histogram::BucketLayout;
 use crate::metric::summary::{SummaryPlan, SummarySettings};
-use crate::name::RESERVED_PREFIX;
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Sample};
 use crate::sharding::name_hash;
 
 mod admission;
 mod layout;
+mod names;
 mod questions;
 mod restore;
 mod retirement;
 
 pub use admission::Admission;
+use admission::add_within;
 pub use layout::Layout;
+use names::{printed_names, release_names, reserve_names};
 pub use restore::{RestoredFamily, RestoredShape};
 
 /// The endings of the names that a histogram or a summary prints besides its own.
@@ -57,8 +59,21 @@ struct Shared {
     /// How many families were retired while they had references.
     retirements: CachePadded<AtomicU64>,
     live_series: CachePadded<AtomicUsize>,
-    limits: SeriesLimits,
-    summary: SummarySettings,
+    /// See [`Catalog::series_bytes`].
+    series_bytes: CachePadded<AtomicUsize>,
+    settings: CatalogSettings,
+}
+
+/// What families are held to, and made with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CatalogSettings {
+    /// How many series may live.
+    pub limits: SeriesLimits,
+    /// Window and estimator of summaries.
+    pub summary: SummarySettings,
+    /// Whether producers may use the names that Prometheus gives to what it
+    /// finds out itself.
+    pub allow_reserved_names: bool,
 }
 
 /// One metric name: its type, help and shape, the same for all of its series.
@@ -67,7 +82,8 @@ pub struct Family {
     uid: u64,
     name: Box<str>,
     name_hash: u64,
-    help: Box<str>,
+    /// That of the first sample which came with one.
+    help: OnceLock<Box<str>>,
     shape: Shape,
     home: Weak<Shared>,
     /// Written for every new series by whichever thread, on a cache line of
@@ -92,35 +108,44 @@ struct Counts {
 #[derive(Debug)]
 pub struct FamilyRef(Arc<Family>);
 
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::new(CatalogSettings::default())
+    }
+}
+
 impl Catalog {
     /// An empty catalog.
-    pub fn new(limits: SeriesLimits, summary: SummarySettings) -> Self {
+    pub fn new(settings: CatalogSettings) -> Self {
         let shared = Shared {
             families: DashMap::default(),
             printed: Mutex::default(),
             next_uid: AtomicU64::new(1),
             retirements: CachePadded::default(),
             live_series: CachePadded::default(),
-            limits,
-            summary,
+            series_bytes: CachePadded::default(),
+            settings,
         };
         Self { shared: Arc::new(shared) }
     }
 
     /// How many series may live.
     pub fn limits(&self) -> SeriesLimits {
-        self.shared.limits
+        self.shared.settings.limits
     }
 
     /// The family of `sample`'s name, made from the sample where there is none.
     ///
     /// Refuses with `type_conflict` a sample of another type than the
     /// family's, with `reserved_name` and `suffix_conflict` a new family that
-    /// would print a name which is the gateway's or another family's.
+    /// would print a name which is the gateway's, Prometheus' or another family's.
     pub fn claim(&self, sample: &Sample<'_>) -> Result<FamilyRef, Reject> {
         let family = match self.find(sample.name) {
             Some(family) => family,
-            None => self.claim_anew(sample.name, sample.kind, || self.make_family(sample))?,
+            None => {
+                let limit = self.limits().max_series_bytes;
+                self.claim_anew(sample.name, sample.kind, limit, || self.make_family(sample))?
+            }
         };
         // Checked, and where refused dropped, with no lock held: dropping the
         // last reference takes them.
@@ -137,16 +162,25 @@ impl Catalog {
         self.shared.live_series.load(Ordering::Relaxed)
     }
 
+    /// Bytes of what is kept of live series to tell them apart and to show them:
+    /// their label texts, as printed; the counts of histograms; and the name, help
+    /// and layout of each metric.
+    pub fn series_bytes(&self) -> usize {
+        self.shared.series_bytes.load(Ordering::Relaxed)
+    }
+
     fn find(&self, name: &str) -> Option<FamilyRef> {
         let family = self.shared.families.get(name)?;
         FamilyRef::from_cached(&family)
     }
 
-    /// Claims a name that no living family has; who was faster wins.
+    /// Claims a name that no living family has; who was faster wins. `limit`
+    /// bounds the bytes of all series.
     fn claim_anew(
         &self,
         name: &str,
         kind: Kind,
+        limit: usize,
         make: impl FnOnce() -> Family,
     ) -> Result<FamilyRef, Reject> {
         let mut printed = self.shared.lock_printed();
@@ -160,14 +194,22 @@ impl Catalog {
             }
             Entry::Vacant(entry) => Entry::Vacant(entry),
         };
-        if let Err(refused) = reserve_names(&printed, name, kind) {
-            // What stood here is dead; its own retirement finds nothing to do.
-            if let Entry::Occupied(dead) = entry {
-                dead.remove();
+        let allow_reserved = self.shared.settings.allow_reserved_names;
+        let made = reserve_names(&printed, name, kind, allow_reserved).and_then(|()| {
+            let family = make();
+            let has_room = add_within(&self.shared.series_bytes, family.bytes(), limit);
+            if has_room { Ok(family) } else { Err(Reject::of_limit(Reason::SeriesBytesLimit)) }
+        });
+        let family = match made {
+            Ok(family) => Arc::new(family),
+            Err(refused) => {
+                // What stood here is dead; its own retirement finds nothing to do.
+                if let Entry::Occupied(dead) = entry {
+                    dead.remove();
+                }
+                return Err(refused);
             }
-            return Err(refused);
-        }
-        let family = Arc::new(make());
+        };
         for name in printed_names(&family.name, family.kind()) {
             printed.insert(name, family.uid);
         }
@@ -181,7 +223,7 @@ impl Catalog {
             Kind::Gauge => Shape::Gauge,
             Kind::Histogram => Shape::Histogram(BucketLayout::new(sample.buckets)),
             Kind::Summary => {
-                Shape::Summary(SummaryPlan::new(sample.objectives, self.shared.summary))
+                Shape::Summary(SummaryPlan::new(sample.objectives, self.shared.settings.summary))
             }
         };
         let uid = self.shared.next_uid.fetch_add(1, Ordering::Relaxed);
@@ -208,41 +250,10 @@ impl Shared {
     /// Takes `family`, whose last reference has gone, out of the catalog,
     /// unless a claim has replaced it meanwhile.
     fn retire(&self, family: &Family) {
+        self.series_bytes.fetch_sub(family.bytes(), Ordering::Relaxed);
         let mut printed = self.lock_printed();
         self.families.remove_if(&family.name, |_, found| found.uid == family.uid);
         release_names(&mut printed, family);
-    }
-}
-
-/// The names that a family of this name and type prints.
-fn printed_names(name: &str, kind: Kind) -> impl Iterator<Item = Box<str>> + '_ {
-    let derived: &[&str] = match kind {
-        Kind::Counter | Kind::Gauge => &[],
-        Kind::Histogram | Kind::Summary => &DERIVED,
-    };
-    let derived = derived.iter().map(move |suffix| format!("{name}{suffix}").into());
-    std::iter::once(Box::from(name)).chain(derived)
-}
-
-fn reserve_names(printed: &HashMap<Box<str>, u64>, name: &str, kind: Kind) -> Result<(), Reject> {
-    for printed_name in printed_names(name, kind) {
-        if printed_name.starts_with(RESERVED_PREFIX) {
-            let detail = format!("names that begin with {RESERVED_PREFIX} are the gateway's own");
-            return Err(Reject::new(Reason::ReservedName, detail));
-        }
-        if printed.contains_key(&printed_name) {
-            let detail = format!("{printed_name} is a name that another metric prints");
-            return Err(Reject::new(Reason::SuffixConflict, detail));
-        }
-    }
-    Ok(())
-}
-
-fn release_names(printed: &mut HashMap<Box<str>, u64>, family: &Family) {
-    for name in printed_names(&family.name, family.kind()) {
-        if printed.get(&name) == Some(&family.uid) {
-            printed.remove(&name);
-        }
     }
 }
 
@@ -253,7 +264,7 @@ impl Family {
             uid: 0,
             name: name.into(),
             name_hash: name_hash(name),
-            help: help.into(),
+            help: if help.is_empty() { OnceLock::new() } else { OnceLock::from(Box::from(help)) },
             shape,
             home: Weak::new(),
             counts: CachePadded::default(),
@@ -277,7 +288,7 @@ impl Family {
 
     /// The help text, not escaped; empty where there is none.
     pub fn help(&self) -> &str {
-        &self.help
+        self.help.get().map_or("", |help| help)
     }
 
     /// What its series are made of.
@@ -293,6 +304,11 @@ impl Family {
     /// How many of its series hold a place.
     pub fn live_series(&self) -> usize {
         self.counts.live_series.load(Ordering::Relaxed)
+    }
+
+    /// What it is charged itself, see [`Catalog::series_bytes`].
+    fn bytes(&self) -> usize {
+        self.name.len() + self.help().len() + self.shape.bytes()
     }
 
     /// Whether it is still in the catalog. A reader that has kept a family

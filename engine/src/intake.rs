@@ -276,7 +276,7 @@ impl Intake {
                     outcome.refused.push(Refused {
                         payload: routed.payload,
                         part: part.ok().map(|part| self.parts[part].place.clone()),
-                        reject: refusal(reason),
+                        reject: Reject::of_limit(reason),
                     });
                 }
                 State::Unknown => unreachable!("every shard has answered"),
@@ -302,17 +302,9 @@ impl Intake {
     }
 }
 
-fn refusal(reason: Reason) -> Reject {
-    let of_metric = reason == Reason::MetricSeriesLimit;
-    let whose = if of_metric { "the metric has" } else { "there are" };
-    Reject::new(reason, format!("a new series, where {whose} as many as the limit allows"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::SeriesLimits;
-    use crate::metric::summary::SummarySettings;
     use crate::sample::{Kind, Labels};
     use crate::store::Store;
     use crate::timestamp::Moment;
@@ -343,7 +335,7 @@ mod tests {
             overflow: false,
             reader: ReaderIndex(0),
         };
-        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let catalog = Catalog::default();
         (Intake::new(settings, catalog), Store::default())
     }
 

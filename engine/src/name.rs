@@ -9,6 +9,13 @@ use crate::sample::Kind;
 /// Names that begin so are the gateway's own; producers can't write them.
 pub const RESERVED_PREFIX: &str = "prom_stream_gateway_";
 
+/// Whether Prometheus gives this name to what it finds out itself: of targets
+/// and of alerts. Under `honor_labels` a series of that name with the labels of a
+/// target would be taken for what Prometheus says of that target.
+pub fn is_of_prometheus(name: &str) -> bool {
+    matches!(name, "up" | "ALERTS" | "ALERTS_FOR_STATE") || name.starts_with("scrape_")
+}
+
 /// Whether all of `name` matches `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 pub fn is_metric_name(name: &str) -> bool {
     is_made_of(name, METRIC_LETTER)
@@ -71,6 +78,16 @@ mod tests {
         for name in ["", "1a", "a-b", "a.b", "a ", " a", "a\n", "é", "aé", "a\0", "a{", "a/", "a["]
         {
             assert!(!is_metric_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_prometheus() {
+        for name in ["up", "ALERTS", "ALERTS_FOR_STATE", "scrape_duration_seconds", "scrape_"] {
+            assert!(is_of_prometheus(name), "{name}");
+        }
+        for name in ["up_total", "Up", "alerts", "ALERTS_", "scrape", "scraped", "my_scrape_x"] {
+            assert!(!is_of_prometheus(name), "{name}");
         }
     }
 

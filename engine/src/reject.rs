@@ -40,7 +40,7 @@ reasons! {
     MissingName => "missing_name",
     /// `name` does not match `[a-zA-Z_:][a-zA-Z0-9_:]*`.
     InvalidName => "invalid_name",
-    /// The name, or one that its family would print, begins with the gateway's own prefix.
+    /// The name, or one that its family would print, is the gateway's own or, unless `Metrics.AllowReservedNames` is set, Prometheus' own: `up`, `scrape_*`, `ALERTS`, `ALERTS_FOR_STATE`.
     ReservedName => "reserved_name",
     /// A label name does not match `[a-zA-Z_][a-zA-Z0-9_]*`, begins with `__`, or is `le` on a histogram or `quantile` on a summary.
     InvalidLabelName => "invalid_label_name",
@@ -76,6 +76,8 @@ reasons! {
     SeriesLimit => "series_limit",
     /// A new series would exceed `Metrics.MaxSeriesPerMetric`.
     MetricSeriesLimit => "metric_series_limit",
+    /// A new series, or a new metric, would exceed `Metrics.MaxSeriesBytes`.
+    SeriesBytesLimit => "series_bytes_limit",
 }
 
 impl Reason {
@@ -97,6 +99,15 @@ impl Reject {
     /// A refusal for `reason`, explained by `detail`.
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { reason, detail: detail.into() }
+    }
+
+    /// A refusal of a new series for a limit on series.
+    pub(crate) fn of_limit(reason: Reason) -> Self {
+        let of = |wanted: Reason, words: &'static str| (reason == wanted).then_some(words);
+        let of_metric = of(Reason::MetricSeriesLimit, "as many series of the metric");
+        let of_bytes = of(Reason::SeriesBytesLimit, "as many bytes of series");
+        let many = of_metric.or(of_bytes).unwrap_or("as many series");
+        Self::new(reason, format!("a new series, where there are {many} as the limit allows"))
     }
 }
 

@@ -292,6 +292,17 @@ impl Series {
 impl Traits {
     const OWN_TTL: u8 = 1;
     const NEW: u8 = 2;
+    const DISPLAY: u8 = 4;
+
+    /// Those of a series that is not shown yet.
+    fn of(display: Option<&str>) -> Self {
+        Self(if display.is_some() { Self::DISPLAY } else { 0 })
+    }
+
+    /// It is printed with its labels in another order.
+    fn has_display(self) -> bool {
+        self.0 & Self::DISPLAY != 0
+    }
 
     /// A time to live came with a sample.
     #[inline]
@@ -316,7 +327,8 @@ impl Traits {
 
 impl Drop for Series {
     fn drop(&mut self) {
-        self.family.give_back(self.admission);
+        let bytes = self.family.bytes_of_series(&self.labels, self.traits.has_display());
+        self.family.give_back(self.admission, bytes);
     }
 }
 

@@ -14,13 +14,12 @@ use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use psg_engine::catalog::Catalog;
+use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
-use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
@@ -32,7 +31,8 @@ use support::exposition_parser::{Dialect, ParsedSample, parse};
 const READERS: usize = 4;
 const SHARDS: usize = 3;
 const PAGES: u64 = 300;
-const LIMITS: SeriesLimits = SeriesLimits { max_series: 40, max_series_per_metric: 12 };
+const LIMITS: SeriesLimits =
+    SeriesLimits { max_series: 40, max_series_per_metric: 12, max_series_bytes: usize::MAX };
 
 type Answers = (ShardIndex, Vec<Result<Handle, Reason>>);
 
@@ -129,7 +129,8 @@ fn payload(random: &mut u64) -> String {
 fn readers_and_shards_at_once() {
     for round in 0..5 {
         println!("seed {round}");
-        let catalog = Catalog::new(LIMITS, SummarySettings::default());
+        let catalog =
+            Catalog::new(CatalogSettings { limits: LIMITS, ..CatalogSettings::default() });
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..SHARDS).map(|_| channel()).unzip();
         let start = Barrier::new(READERS);
         let (account, stores) = thread::scope(|scope| {
@@ -173,7 +174,7 @@ fn check_end(catalog: &Catalog, mut stores: Vec<Store>, accepted: u64) {
         while !store.expose_some(&mut job, 7, Moment(0)) {}
         job.finish()
     });
-    let exposition = merge(Format::Text, sources.collect());
+    let exposition = merge(Format::Text, sources.collect(), catalog);
     let body = String::from_utf8(exposition.pieces.concat()).unwrap();
     let families = parse(&body, Dialect::Text).unwrap();
     assert_eq!(families.len(), catalog.families());

@@ -12,7 +12,8 @@ use support::pipeline::{Pipeline, PipelineSettings};
 
 #[test]
 fn a_refused_family_frees_its_name() {
-    let limits = SeriesLimits { max_series: 1, max_series_per_metric: 1 };
+    let limits =
+        SeriesLimits { max_series: 1, max_series_per_metric: 1, max_series_bytes: usize::MAX };
     let mut pipeline = Pipeline::new(&PipelineSettings { limits, ..PipelineSettings::default() });
     let page = [
         r#"{"type":"counter","name":"kept","value":1}"#,

@@ -37,7 +37,8 @@ fn a_scrape_shows_nothing_that_is_past_its_time_even_before_it_is_let_go() {
 
 #[test]
 fn what_expires_gives_everything_back_once_its_holder_lets_go() {
-    let limits = SeriesLimits { max_series: 1, max_series_per_metric: 1 };
+    let limits =
+        SeriesLimits { max_series: 1, max_series_per_metric: 1, max_series_bytes: usize::MAX };
     let expiry = ExpirySettings::new(1000, 0);
     let settings = PipelineSettings { limits, expiry, ..PipelineSettings::default() };
     let mut pipeline = Pipeline::new(&settings);
@@ -53,7 +54,8 @@ fn what_expires_gives_everything_back_once_its_holder_lets_go() {
 
 #[test]
 fn a_value_of_a_reader_that_was_not_told_yet_shows_it_again_without_admission() {
-    let limits = SeriesLimits { max_series: 1, max_series_per_metric: 1 };
+    let limits =
+        SeriesLimits { max_series: 1, max_series_per_metric: 1, max_series_bytes: usize::MAX };
     let expiry = ExpirySettings::new(1000, 0);
     let settings = PipelineSettings { limits, expiry, ..PipelineSettings::default() };
     let mut pipeline = Pipeline::new(&settings);

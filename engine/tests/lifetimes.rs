@@ -71,7 +71,11 @@ fn settings() -> impl Strategy<Value = WorldSettings> {
                 series_ttl,
                 gauge_ttl,
                 tombstone_ttl,
-                limits: SeriesLimits { max_series: most, max_series_per_metric: most / 2 + 1 },
+                limits: SeriesLimits {
+                    max_series: most,
+                    max_series_per_metric: most / 2 + 1,
+                    max_series_bytes: usize::MAX,
+                },
                 max_tombstones: 1000,
                 overflow,
             }

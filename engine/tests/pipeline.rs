@@ -188,7 +188,7 @@ proptest! {
     /// refused leaves nothing behind.
     #[test]
     fn limits_hold(payloads in prop::collection::vec(payload(), 1..200), max_series in 1usize..6, max_series_per_metric in 1usize..3) {
-        let limits = SeriesLimits { max_series, max_series_per_metric };
+        let limits = SeriesLimits { max_series, max_series_per_metric, max_series_bytes: usize::MAX };
         let settings = PipelineSettings { limits, cache_series: 3, ..PipelineSettings::default() };
         let mut pipeline = Pipeline::new(&settings);
         for page in bytes(payloads).chunks(11) {
@@ -277,7 +277,8 @@ impl Mutation {
 
 #[test]
 fn a_refused_sample_of_an_array_is_found_in_it() {
-    let limits = SeriesLimits { max_series: 1, max_series_per_metric: 1 };
+    let limits =
+        SeriesLimits { max_series: 1, max_series_per_metric: 1, max_series_bytes: usize::MAX };
     let mut pipeline = Pipeline::new(&PipelineSettings { limits, ..PipelineSettings::default() });
     let (one, two, bad) = (r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"a","value":-1}"#);
     let page = [one.to_owned(), format!(" [ {one} , {two},{bad} ]"), two.to_owned(), "[]".into()];
@@ -313,4 +314,17 @@ fn gauges_keep_the_greatest_timestamp() {
         "g 6",
         "it is ignored where it is no number"
     );
+}
+
+/// The first producer of a name may be one that gives no help.
+#[test]
+fn an_empty_help_is_filled_by_the_first_that_comes() {
+    let settings = PipelineSettings::default();
+    let mut pipeline = Pipeline::new(&settings);
+    let sample = |help: &str| format!(r#"{{"name":"n","value":1,"help":"{help}"}}"#);
+    for (sent, shown) in [("", ""), ("first", "first"), ("second", "first"), ("", "first")] {
+        assert_eq!(pipeline.page(&[sample(sent)]), [None]);
+        let line = format!("# HELP n {shown}\n");
+        assert!(pipeline.exposition(Format::Text).starts_with(&line), "{sent}: {line}");
+    }
 }

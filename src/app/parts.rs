@@ -41,7 +41,7 @@ impl Parts {
     pub(super) fn start(settings: &GatewaySettings) -> io::Result<Self> {
         let clock = Clock::start();
         let tombstone_key = TombstoneKey(rand::random());
-        let catalog = Catalog::new(settings.metrics.series, settings.metrics.summary);
+        let catalog = Catalog::new(settings.metrics.catalog);
         let metrics = Arc::new(SelfMetrics::new(
             settings.queue.workers,
             settings.shards.count,
@@ -67,6 +67,7 @@ impl Parts {
         let (scrapes, scraper) = scrape::start(ScrapeParts {
             shards: shards.clone(),
             metrics: metrics.clone(),
+            catalog: catalog.clone(),
             gate: gate.clone(),
             scrapers: scrapers.clone(),
             exact: settings.metrics.exact_first_increment,

@@ -15,6 +15,7 @@ use psg_actors::settings::{
     DeadLetterSettings, GatewaySettings, MetricSettings, OnceTuning, QueueSettings, ShardSettings,
     StateFileSettings,
 };
+use psg_engine::catalog::CatalogSettings;
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
@@ -27,12 +28,16 @@ use super::error::{self, Problem};
 use super::kind::{self, Kind};
 use super::raw::{Given, Sources};
 use super::settings::*;
-use super::{Config, Entry, LogFormat, LogSettings, Outcome, listen};
+use super::{Config, Entry, LogFormat, LogSettings, Outcome, listen, memory};
 
 const MOST_DEFAULT_SHARDS: usize = 4;
 
 /// Longest value that is shown, in characters.
 const LONGEST_SHOWN: usize = 2000;
+
+/// One part of so many of a container's memory is for the labels of series: while
+/// they are scraped they may take it twice.
+const SHARE_OF_SERIES: usize = 3;
 
 /// Makes settings of what the sources say.
 pub fn check(mut sources: Sources) -> Outcome {
@@ -127,17 +132,7 @@ impl<'a> Checker<'a> {
     fn metrics(&mut self) -> MetricSettings {
         MetricSettings {
             payload: self.payload(),
-            series: SeriesLimits {
-                max_series: self.count(&METRICS_MAX_SERIES),
-                max_series_per_metric: self.count(&METRICS_MAX_SERIES_PER_METRIC),
-            },
-            summary: SummarySettings {
-                max_age_ms: self.count::<u64>(&METRICS_SUMMARY_MAX_AGE_SECONDS) * 1000,
-                age_buckets: self.count(&METRICS_SUMMARY_AGE_BUCKETS),
-                estimator: self.read(&METRICS_SUMMARY_ESTIMATOR, |kind, text| {
-                    kind.choice(text).and_then(kind::estimator).ok_or_else(|| unlike(kind, text))
-                }),
-            },
+            catalog: self.catalog(),
             overflow: self.read(&METRICS_ON_SERIES_LIMIT, |kind, text| match kind.choice(text) {
                 Some("drop") => Ok(false),
                 Some("overflow") => Ok(true),
@@ -159,6 +154,32 @@ impl<'a> Checker<'a> {
                 let choice = kind.choice(text).ok_or_else(|| unlike(kind, text))?;
                 Ok(choice == "exact")
             }),
+        }
+    }
+
+    fn catalog(&mut self) -> CatalogSettings {
+        CatalogSettings {
+            limits: SeriesLimits {
+                max_series: self.count(&METRICS_MAX_SERIES),
+                max_series_per_metric: self.count(&METRICS_MAX_SERIES_PER_METRIC),
+                max_series_bytes: self.max_series_bytes(),
+            },
+            summary: SummarySettings {
+                max_age_ms: self.count::<u64>(&METRICS_SUMMARY_MAX_AGE_SECONDS) * 1000,
+                age_buckets: self.count(&METRICS_SUMMARY_AGE_BUCKETS),
+                estimator: self.read(&METRICS_SUMMARY_ESTIMATOR, |kind, text| {
+                    kind.choice(text).and_then(kind::estimator).ok_or_else(|| unlike(kind, text))
+                }),
+            },
+            allow_reserved_names: self.flag(&METRICS_ALLOW_RESERVED_NAMES),
+        }
+    }
+
+    fn max_series_bytes(&mut self) -> usize {
+        match self.optional_count(&METRICS_MAX_SERIES_BYTES) {
+            Some(0) => usize::MAX,
+            Some(bytes) => bytes,
+            None => memory::limit().map_or(usize::MAX, |bytes| bytes / SHARE_OF_SERIES),
         }
     }
 
@@ -309,6 +330,10 @@ fn entry(setting: &Setting, given: Given<'_>, config: &Config) -> Entry {
 fn in_force(setting: &Setting, config: &Config) -> Option<String> {
     if setting.name == REDIS_METRIC_QUEUE_DATABASE.name {
         return Some(config.gateway.queue.redis.database.to_string());
+    }
+    if setting.name == METRICS_MAX_SERIES_BYTES.name {
+        let limits = config.gateway.metrics.catalog.limits;
+        return Some(limits.bounded_bytes().unwrap_or(0).to_string());
     }
     (setting.name == SHARDS_COUNT.name).then(|| config.gateway.shards.count.to_string())
 }

@@ -1,7 +1,7 @@
 //! Configuration: file and environment in, checked settings out. Two stages:
 //! the raw one takes text from every source, the checked one makes settings of
-//! it or names every problem at once. Nothing but the configuration file and
-//! the CA file is opened.
+//! it or names every problem at once. Nothing but the configuration file, the CA
+//! file and what the system says of its memory is opened.
 //!
 //! ```text
 //! file, environment ─► raw ─► checked ─► Config
@@ -15,6 +15,7 @@ mod error;
 pub mod file;
 mod kind;
 mod listen;
+mod memory;
 mod raw;
 mod settings;
 

@@ -168,8 +168,12 @@ settings! {
     METRICS_MAX_SERIES = "Metrics.MaxSeries", Value("1000000"), whole(1, 1_000_000_000);
     /// Live series of one metric name.
     METRICS_MAX_SERIES_PER_METRIC = "Metrics.MaxSeriesPerMetric", Value("100000"), whole(1, 1_000_000_000);
+    /// Bytes that live series may take by their labels, the counts of histograms, and name, help and layout of each metric; 0 is no bound.
+    METRICS_MAX_SERIES_BYTES = "Metrics.MaxSeriesBytes", Computed("a third of the container's memory limit, where it has one"), size(0, 1024 * GIB);
     /// What happens to a sample whose new series would pass a limit: `drop`, or `overflow` into one series per name.
     METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]);
+    /// Whether producers may use the names of what Prometheus says itself of targets and alerts: `up`, `scrape_*`, `ALERTS`, `ALERTS_FOR_STATE`.
+    METRICS_ALLOW_RESERVED_NAMES = "Metrics.AllowReservedNames", Value("false"), Kind::Flag;
     /// Label names, comma-separated, that are taken off every sample: series that differ in nothing else become one.
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames;
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.

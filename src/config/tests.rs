@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use psg_actors::settings::Endpoint;
-use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::catalog::CatalogSettings;
+use psg_engine::limits::PayloadLimits;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 
 use super::settings::{REDIS_TLS_CA_FILE, SETTINGS};
@@ -39,8 +40,9 @@ fn check_problems(environment: &[&str], json: &str, expected: &[&str]) {
 fn defaults_are_those_of_the_engine() {
     let Config { gateway, log } = config(&[], "{}");
     assert_eq!(gateway.metrics.payload, PayloadLimits::default());
-    assert_eq!(gateway.metrics.series, SeriesLimits::default());
-    assert_eq!(gateway.metrics.summary, SummarySettings::default());
+    let CatalogSettings { limits, summary, allow_reserved_names } = gateway.metrics.catalog;
+    assert_eq!((limits.max_series, limits.max_series_per_metric), (1_000_000, 100_000));
+    assert_eq!((summary, allow_reserved_names), (SummarySettings::default(), false));
     assert!(gateway.metrics.sort_labels && !gateway.metrics.disable_meta_metrics);
     assert_eq!(gateway.queue.redis.endpoints, [Endpoint::Tcp("localhost".into(), 6379)]);
     assert_eq!(gateway.queue.key, "prom-stream-gateway:metric-queue");
@@ -89,6 +91,8 @@ const EFFECTIVE: &[&str] = &[
     "Http__EnableAdmin=true",
     "Http__MaxConnections=26",
     "Metrics__OnSeriesLimit=overflow",
+    "Metrics__MaxSeriesBytes=27 MiB",
+    "Metrics__AllowReservedNames=true",
     "Metrics__StateFile=state",
     "Log__Format=json",
     "Log__Level=debug",
@@ -165,7 +169,7 @@ fn dead_letters_have_a_key_of_their_own() {
 
 #[test]
 fn both_estimators_can_be_chosen() {
-    let estimator = |line| config(&[line], "{}").gateway.metrics.summary.estimator;
+    let estimator = |line| config(&[line], "{}").gateway.metrics.catalog.summary.estimator;
     let biased = estimator("Metrics__SummaryEstimator=ckms-biased");
     assert_eq!(biased, Estimator::CkmsBiased);
     let targeted = estimator("Metrics__SummaryEstimator=CKMS-Targeted");

@@ -104,6 +104,37 @@ fn what_is_beyond_a_limit_may_go_to_one_series_of_its_name() {
     assert_eq!(seen.sum("prom_stream_gateway_series_limit_hits_total"), f64::from(3 * 3 * 8));
 }
 
+/// Few series, but long labels: what they take is bounded too, and told.
+#[test]
+fn long_labels_take_no_more_than_their_bytes() {
+    let mut rig = Rig::with(&[("Metrics__MaxSeriesBytes", "64 KiB"), ("Shards__Count", "3")]);
+    let long = |i: usize| sample("gauge", "long", &format!("{i}{}", "x".repeat(2000)));
+    let payloads: Vec<String> = (0..100).map(long).collect();
+    let seen = rig.send(&payloads);
+    let live = seen.samples("long").count();
+    assert!((30..=33).contains(&live), "{live} series of 2 KB in 64 KiB");
+    assert_eq!(seen.rejected("series_bytes_limit"), 100 - live as u64);
+    assert_eq!(seen.sum("prom_stream_gateway_series_limit_hits_total"), (100 - live) as f64);
+    assert_eq!(seen.value("prom_stream_gateway_series_bytes_limit", &[]), Some(65536.0));
+    let told = seen.value("prom_stream_gateway_series_bytes", &[]).expect("it is told");
+    assert!((60_000.0..=65_536.0).contains(&told), "{told}");
+    let body = rig.gateway.must_get("/api/v1/cardinality", &[]).text();
+    let cardinality: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(cardinality["series_bytes"], told);
+    assert_eq!(cardinality["max_series_bytes"], 65_536);
+    // What exists goes on.
+    assert_eq!(rig.send(&payloads[..1]).samples("long").count(), live);
+}
+
+#[test]
+fn names_of_prometheus_are_let_in_where_that_is_asked_for() {
+    let mut rig = Rig::with(&[("Metrics__AllowReservedNames", "true")]);
+    let seen =
+        rig.send(&[sample("gauge", "up", "1"), sample("counter", "scrape_pages_total", "1")]);
+    assert_eq!(seen.totals(), (2, 0));
+    assert_eq!(seen.value("up", &[("i", "1")]), Some(1.0));
+}
+
 fn sample(kind: &str, name: &str, label: &str) -> String {
     let buckets = if kind == "histogram" { r#","buckets":[1]"# } else { "" };
     format!(r#"{{"type":"{kind}","name":"{name}","value":1,"labels":{{"i":"{label}"}}{buckets}}}"#)

@@ -74,6 +74,11 @@ const REJECTED: &[(&[u8], &str)] = &[
     (br#"{"name":"x\u0000","value":1}"#, "invalid_name"),
     (br#"{"name":"\u00e9","value":1}"#, "invalid_name"),
     (br#"{"name":"prom_stream_gateway_info","value":1}"#, "reserved_name"),
+    (br#"{"type":"gauge","name":"up","value":0,"labels":{"job":"victim"}}"#, "reserved_name"),
+    (br#"{"type":"gauge","name":"scrape_duration_seconds","value":1}"#, "reserved_name"),
+    (br#"{"type":"gauge","name":"ALERTS","value":1}"#, "reserved_name"),
+    (br#"{"type":"gauge","name":"ALERTS_FOR_STATE","value":1}"#, "reserved_name"),
+    (br#"{"type":"summary","name":"scrape","value":1}"#, "reserved_name"),
     (br#"{"type":"gauge","name":"prom_stream_gateway_x","value":1}"#, "reserved_name"),
     (
         br#"{"type":"histogram","name":"prom_stream_gateway","value":1,"buckets":[1]}"#,

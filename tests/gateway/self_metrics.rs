@@ -33,6 +33,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("redis_reconnects_total", "counter", &[]),
     ("series_limit_hits_total", "counter", &[]),
     ("series_limit", "gauge", &[]),
+    ("series_bytes", "gauge", &[]),
     ("layout_mismatches_total", "counter", &[]),
     ("inbox_wait_seconds", "histogram", &[]),
     ("checkpoint_failures_total", "counter", &[]),

@@ -7,53 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use psg_engine::reject::Reason;
 use psg_engine::sample::Kind;
 
-use super::lines::{Lines, Reading};
+use super::entry::{counter, gauge, histogram};
 use super::{SelfMetrics, UNKNOWN};
 use crate::error_kind::ErrorKind;
 
-/// One self-metric.
-#[derive(Debug)]
-pub struct SelfMetric {
-    /// Its name without the prefix.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: Kind,
-    /// Its label names.
-    pub labels: &'static [&'static str],
-    /// What it means and what to do about it.
-    pub help: &'static str,
-    pub(super) read: Read,
-}
-
-/// Reads the figures, and adds lines for them.
-type Read = fn(&Reading<'_>, &mut Lines);
-
-const fn counter(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-    read: Read,
-) -> SelfMetric {
-    SelfMetric { name, kind: Kind::Counter, labels, help, read }
-}
-
-const fn gauge(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-    read: Read,
-) -> SelfMetric {
-    SelfMetric { name, kind: Kind::Gauge, labels, help, read }
-}
-
-const fn histogram(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-    read: Read,
-) -> SelfMetric {
-    SelfMetric { name, kind: Kind::Histogram, labels, help, read }
-}
+pub use super::entry::SelfMetric;
 
 /// Every self-metric.
 pub static SELF_METRICS: &[SelfMetric] = &[
@@ -153,9 +111,9 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "series_limit_hits_total",
         &[],
-        "Samples that were refused, or went to an overflow series, because they would have made a new series where Metrics.MaxSeries or Metrics.MaxSeriesPerMetric is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
+        "Samples that were refused, or went to an overflow series, because they would have made a new series where Metrics.MaxSeries, Metrics.MaxSeriesPerMetric or Metrics.MaxSeriesBytes is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
         |reading, lines| {
-            let limits = [Reason::SeriesLimit, Reason::MetricSeriesLimit];
+            let limits = [Reason::SeriesLimit, Reason::MetricSeriesLimit, Reason::SeriesBytesLimit];
             let of = |counts: &[AtomicU64]| -> u64 {
                 limits.iter().map(|reason| counts[*reason as usize].load(Ordering::Relaxed)).sum()
             };
@@ -171,6 +129,22 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "How many series may live in the process (Metrics.MaxSeries), beside which the sum of prom_stream_gateway_series stands. Alert before it is reached.",
         |reading, lines| {
             lines.plain(reading.metrics.catalog.limits().max_series as f64);
+        },
+    ),
+    gauge(
+        "series_bytes",
+        &[],
+        "Bytes of what is kept of live series to tell them apart: label texts, the counts of histograms, and name, help and layout of each metric. The memory of the process grows with it.",
+        |reading, lines| lines.plain(reading.metrics.catalog.series_bytes() as f64),
+    ),
+    gauge(
+        "series_bytes_limit",
+        &[],
+        "How many bytes prom_stream_gateway_series_bytes may reach (Metrics.MaxSeriesBytes); not there where it is not bounded. Alert before it is reached.",
+        |reading, lines| {
+            if let Some(bytes) = reading.metrics.catalog.limits().bounded_bytes() {
+                lines.plain(bytes as f64);
+            }
         },
     ),
     counter(

@@ -114,7 +114,9 @@ impl Figures<'_> {
         }
         Series {
             total: by_type.values().sum(),
-            limit: self.facts.max_series as u64,
+            limit: self.catalog.limits().max_series as u64,
+            bytes: self.catalog.series_bytes() as u64,
+            bytes_limit: self.catalog.limits().bounded_bytes().unwrap_or(0) as u64,
             by_type,
             metrics: self.catalog.families() as u64,
             expired: shards.iter().map(|shard| shard.expired.load(Ordering::Relaxed)).sum(),

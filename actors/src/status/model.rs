@@ -132,6 +132,10 @@ pub struct Series {
     pub total: u64,
     /// How many may be.
     pub limit: u64,
+    /// Bytes of their labels and metrics.
+    pub bytes: u64,
+    /// How many these may be; 0 where they are not bounded.
+    pub bytes_limit: u64,
     /// By metric type.
     pub by_type: BTreeMap<String, u64>,
     /// Metric names.

@@ -13,8 +13,7 @@ use psg_engine::catalog::Catalog;
 use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
-use psg_engine::limits::{PayloadLimits, SeriesLimits};
-use psg_engine::metric::summary::SummarySettings;
+use psg_engine::limits::PayloadLimits;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::SEGMENTS;
 use psg_engine::store::StoreSettings;
@@ -32,7 +31,7 @@ struct Gateway {
 
 impl Gateway {
     fn start(count: usize) -> Self {
-        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let catalog = Catalog::default();
         let metrics =
             Arc::new(SelfMetrics::new(1, count, catalog.clone(), "queue", "at-most-once", false));
         let clock = Clock::start();

@@ -1,4 +1,5 @@
-//! Admission: a series' place in its family's count and in the process's.
+//! Admission: a series' place in its family's count and in the process's, and
+//! what it is charged of the bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,33 +16,58 @@ pub enum Admission {
 }
 
 impl FamilyRef {
-    /// Reserves a place for one more series, or says which limit is reached:
-    /// `metric_series_limit` or `series_limit`. Whoever gets one gives it back
-    /// with [`Family::give_back`].
-    pub fn reserve_place(&self) -> Result<(), Reason> {
+    /// Reserves a place for one more series of so many bytes, or says which limit
+    /// is reached: `metric_series_limit`, `series_limit` or `series_bytes_limit`.
+    /// Whoever gets one gives it back with [`Family::give_back`].
+    pub fn reserve_place(&self, bytes: usize) -> Result<(), Reason> {
         let Some(shared) = self.home.upgrade() else {
             return Err(Reason::SeriesLimit);
         };
-        let limits = shared.limits;
-        if !add_below(&self.counts.live_series, limits.max_series_per_metric) {
+        let limits = shared.settings.limits;
+        if !add_within(&self.counts.live_series, 1, limits.max_series_per_metric) {
             return Err(Reason::MetricSeriesLimit);
         }
-        if !add_below(&shared.live_series, limits.max_series) {
+        if !add_within(&shared.live_series, 1, limits.max_series) {
             self.counts.live_series.fetch_sub(1, Ordering::Relaxed);
             return Err(Reason::SeriesLimit);
         }
+        if !add_within(&shared.series_bytes, bytes, limits.max_series_bytes) {
+            self.counts.live_series.fetch_sub(1, Ordering::Relaxed);
+            shared.live_series.fetch_sub(1, Ordering::Relaxed);
+            return Err(Reason::SeriesBytesLimit);
+        }
         Ok(())
+    }
+
+    /// Gives a family that has no help the one that came later, where there is
+    /// room for it.
+    pub(crate) fn note_help(&self, help: &str) {
+        let Some(shared) = self.home.upgrade() else { return };
+        let limit = shared.settings.limits.max_series_bytes;
+        if add_within(&shared.series_bytes, help.len(), limit)
+            && self.help.set(help.into()).is_err()
+        {
+            // Somebody else was faster.
+            shared.series_bytes.fetch_sub(help.len(), Ordering::Relaxed);
+        }
     }
 }
 
 impl Family {
-    /// Takes back what a series was let in with.
-    pub(crate) fn give_back(&self, admission: Admission) {
+    /// What a series with that label text is charged; twice the text where it is
+    /// printed in another order.
+    pub(crate) fn bytes_of_series(&self, labels: &str, has_display: bool) -> usize {
+        labels.len() * (1 + usize::from(has_display)) + self.shape.bytes_of_counts()
+    }
+
+    /// Takes back what a series of so many bytes was let in with.
+    pub(crate) fn give_back(&self, admission: Admission, bytes: usize) {
         match admission {
             Admission::Counted => {
                 self.counts.live_series.fetch_sub(1, Ordering::Relaxed);
                 if let Some(shared) = self.home.upgrade() {
                     shared.live_series.fetch_sub(1, Ordering::Relaxed);
+                    shared.series_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 }
             }
             Admission::Overflow => {}
@@ -49,7 +75,8 @@ impl Family {
     }
 }
 
-fn add_below(count: &AtomicUsize, limit: usize) -> bool {
-    let more = |live: usize| (live < limit).then(|| live + 1);
-    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+/// Adds to a count, unless that would pass its limit.
+pub(super) fn add_within(count: &AtomicUsize, more: usize, limit: usize) -> bool {
+    let sum = |live: usize| live.checked_add(more).filter(|sum| *sum <= limit);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_ok()
 }

@@ -47,14 +47,18 @@ impl Catalog {
             None => {
                 let next = stored.uid.saturating_add(1);
                 self.shared.next_uid.fetch_max(next, Ordering::Relaxed);
-                let shape = stored.shape.build(self.shared.summary);
+                let shape = stored.shape.build(self.shared.settings.summary);
                 let kind = shape.kind();
-                self.claim_anew(&stored.name, kind, || {
+                self.claim_anew(&stored.name, kind, usize::MAX, || {
                     self.held_family(stored.uid, &stored.name, &stored.help, shape)
                 })?
             }
         };
         if stored.shape.is_of(&family) {
+            // A segment may be from before the first help came.
+            if family.help().is_empty() && !stored.help.is_empty() {
+                family.note_help(&stored.help);
+            }
             return Ok(family);
         }
         let detail = format!("{} is another metric now", stored.name);
@@ -83,15 +87,16 @@ impl RestoredShape {
 }
 
 impl FamilyRef {
-    /// Gives its place back to a series that had one before: live series are
-    /// never turned out, so the limits are not asked, though the counts may then
-    /// pass them.
-    pub fn restore_place(&self, admission: Admission) {
+    /// Gives its place back to a series of so many bytes that had one before: live
+    /// series are never turned out, so the limits are not asked, though the counts
+    /// may then pass them.
+    pub fn restore_place(&self, admission: Admission, bytes: usize) {
         match admission {
             Admission::Counted => {
                 self.counts.live_series.fetch_add(1, Ordering::Relaxed);
                 if let Some(shared) = self.home.upgrade() {
                     shared.live_series.fetch_add(1, Ordering::Relaxed);
+                    shared.series_bytes.fetch_add(bytes, Ordering::Relaxed);
                 }
             }
             Admission::Overflow => {}

@@ -9,7 +9,7 @@ use super::label_sets::LabelSets;
 use super::series_cache::{EntryId, SeriesCache, Spelling};
 use super::template::{Located, TemplateCache, Verdict};
 use super::{Intake, KEPT_ELEMENTS, Part, Routed};
-use crate::catalog::{Admission, Family};
+use crate::catalog::{Admission, Family, FamilyRef};
 use crate::reject::Reject;
 use crate::sample::{Kind, Labels, Sample};
 use crate::series::SeriesKey;
@@ -158,7 +158,7 @@ impl Intake {
             return Ok(Decoded::new(entry, &sample));
         }
         let (id, family) = self.families.hold(&self.catalog, &sample)?;
-        count_fit(&family, &sample, &mut self.layout_mismatches);
+        count_fit(family.family(), &sample, &mut self.layout_mismatches);
         let labels: Arc<str> = labels.into();
         let display = match self.settings.sort_labels {
             true => None,
@@ -236,8 +236,16 @@ impl Decoded {
     }
 }
 
-/// Whether a sample has the layout of its family; counted where not.
-fn count_fit(family: &Family, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
+/// Whether a sample has the layout of its family; counted where not. Its help is
+/// kept where it is the first.
+#[inline]
+fn count_fit(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
+    if !sample.help.is_empty()
+        && family.help().is_empty()
+        && let Some(held) = FamilyRef::from_cached(family)
+    {
+        held.note_help(sample.help);
+    }
     let fits = family.has_layout_of(sample);
     if !fits {
         *mismatches += 1;

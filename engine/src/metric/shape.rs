@@ -3,6 +3,10 @@
 use super::histogram::BucketLayout;
 use super::summary::SummaryPlan;
 
+/// What a bucket or an objective takes in a family: its number, and its text in
+/// either format.
+const BYTES_PER_BOUND: usize = 64;
+
 /// What the series of a family are made of.
 #[derive(Debug, PartialEq)]
 pub enum Shape {
@@ -17,6 +21,21 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// About how many bytes a family keeps for it.
+    pub(crate) fn bytes(&self) -> usize {
+        let bounds = match self {
+            Shape::Counter | Shape::Gauge => 0,
+            Shape::Histogram(layout) => layout.bounds().len(),
+            Shape::Summary(plan) => plan.objectives().len(),
+        };
+        bounds * BYTES_PER_BOUND
+    }
+
+    /// How many bytes the counts of a series take beside its labels.
+    pub(crate) fn bytes_of_counts(&self) -> usize {
+        self.buckets().unwrap_or(0) * size_of::<u64>()
+    }
+
     /// How many buckets a histogram has, `+Inf` included; `None` for other
     /// types.
     pub fn buckets(&self) -> Option<usize> {

@@ -44,8 +44,7 @@ fn unearth<'a>(
     let fits = match (&record.total, family.shape()) {
         (TotalRecord::Counter(_), Shape::Counter) => true,
         (TotalRecord::Histogram { counts, .. }, Shape::Histogram(layout)) => {
-            let count = counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
-            counts.len() == layout.bounds().len() + 1 && count.is_some()
+            counts.len() == layout.bounds().len() + 1
         }
         (TotalRecord::Counter(_) | TotalRecord::Histogram { .. }, _) => false,
     };
@@ -156,7 +155,9 @@ impl Store {
             return Err(StateError::malformed("a series that is there twice"));
         }
         let admission = if record.overflow { Admission::Overflow } else { Admission::Counted };
-        family.restore_place(admission);
+        let traits = Traits::of(record.display);
+        let bytes = family.bytes_of_series(record.labels, traits.has_display());
+        family.restore_place(admission, bytes);
         let idle = i64::try_from(record.idle).unwrap_or(i64::MAX);
         let (kind, counted) = (family.kind(), family.family().clone());
         self.generation.0 = self.generation.0.wrapping_add(1);
@@ -171,7 +172,7 @@ impl Store {
             generation: self.generation,
             admission,
             mark: Mark::default(),
-            traits: Traits::default(),
+            traits,
         });
         held(&mut self.slots, slot).position = self.listings.insert(&counted, slot);
         self.shown[kind as usize] += 1;

@@ -37,8 +37,11 @@ impl Store {
             return Ok(Handle { slot, generation: series.generation });
         }
         let SeriesKey { family, labels, display, hash: _, admission } = key;
+        let traits = Traits::of(display.as_deref());
         match admission {
-            Admission::Counted => family.reserve_place()?,
+            Admission::Counted => {
+                family.reserve_place(family.bytes_of_series(&labels, traits.has_display()))?;
+            }
             Admission::Overflow if family.live_series() > 0 => {}
             Admission::Overflow => return Err(Reason::SeriesLimit),
         }
@@ -55,7 +58,7 @@ impl Store {
             generation,
             admission,
             mark: Mark::default(),
-            traits: Traits::default(),
+            traits,
         });
         self.display.extend(display.map(|text| (slot, text)));
         if self.series_mut(slot).family.is_retired() {

@@ -16,8 +16,8 @@ pub fn payload() -> impl Strategy<Value = String> {
         Just(r#""type":"counter","name":"c_total""#),
         Just(r#""type":"counter","name":"d""#),
         Just(r#""type":"gauge","name":"g","help":"one \"line\"\nand another""#),
-        Just(r#""type":"gauge","name":"g","timestamp":1700000000"#),
-        Just(r#""type":"gauge","name":"g","timestamp":1700000001.5"#),
+        Just(r#""type":"gauge","name":"f","timestamp":1700000000"#),
+        Just(r#""type":"gauge","name":"f","timestamp":1700000001.5"#),
         Just(r#""type":"histogram","name":"h","buckets":[0.5,2.5,50]"#),
         Just(r#""type":"summary","name":"s","quantiles":[0.5,0.99],"epsilons":[0.05,0.001]"#),
         Just(r#""type":"summary","name":"t""#),
@@ -161,7 +161,8 @@ fn limits_do_not_turn_out_what_was_stored() {
     let mut original = pipeline(&PipelineSettings::default());
     original.page(&[series(1), series(2), series(3)]);
     let stored = snapshot(&mut original, 1, true);
-    let limits = SeriesLimits { max_series: 2, max_series_per_metric: 2 };
+    let limits =
+        SeriesLimits { max_series: 2, max_series_per_metric: 2, max_series_bytes: usize::MAX };
     let settings = PipelineSettings { limits, ..PipelineSettings::default() };
     let mut copy = restored(&settings, &stored, instants(&original).run_time);
     assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));

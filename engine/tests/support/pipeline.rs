@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use psg_engine::catalog::Catalog;
+use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::labels::DropLabels;
@@ -79,7 +79,11 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub fn new(settings: &PipelineSettings) -> Self {
-        let catalog = Catalog::new(settings.limits, settings.summary);
+        let catalog = Catalog::new(CatalogSettings {
+            limits: settings.limits,
+            summary: settings.summary,
+            allow_reserved_names: false,
+        });
         let intake_settings = IntakeSettings {
             payload: settings.payload.clone(),
             drop_labels: DropLabels::new(settings.drop_labels),
@@ -218,7 +222,7 @@ impl Pipeline {
         });
         let sources: Vec<_> = sources.collect();
         meanwhile();
-        let exposition = merge(format, sources);
+        let exposition = merge(format, sources, &self.catalog);
         let body: Vec<u8> = exposition.pieces.iter().flatten().copied().collect();
         assert_eq!(body.len(), exposition.length);
         String::from_utf8(body).expect("an exposition is UTF-8")

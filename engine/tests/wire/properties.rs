@@ -138,6 +138,7 @@ fn generated_payloads_meet_every_verdict() {
                 | Reason::SuffixConflict
                 | Reason::SeriesLimit
                 | Reason::MetricSeriesLimit
+                | Reason::SeriesBytesLimit
         );
         assert!(elsewhere || counts[*reason as usize].get() > 0, "never {}", reason.as_str());
     }

@@ -5,11 +5,10 @@
 
 use std::io::BufReader;
 
-use psg_engine::catalog::Catalog;
+use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::intake::IntakeSettings;
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
-use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::Reason;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
@@ -31,7 +30,8 @@ const OF_THE_CATALOG: [Reason; 5] = [
 ];
 
 /// So few that inputs reach them.
-const SERIES: SeriesLimits = SeriesLimits { max_series: 5, max_series_per_metric: 3 };
+const SERIES: SeriesLimits =
+    SeriesLimits { max_series: 5, max_series_per_metric: 3, max_series_bytes: usize::MAX };
 
 /// More than place, reason and detail of a refusal take.
 const LONGEST_VERDICT: usize = 300;
@@ -79,7 +79,8 @@ fn lint(input: &[u8], settings: &PipelineSettings, piece: usize) -> (String, Tal
         sort_labels: true,
         overflow: settings.overflow,
     };
-    let catalog = Catalog::new(settings.limits, SummarySettings::default());
+    let catalog =
+        Catalog::new(CatalogSettings { limits: settings.limits, ..CatalogSettings::default() });
     let mut printed = Vec::new();
     let linter = Linter::new(intake, catalog, now, "in", &mut printed);
     let tally = linter.lint(BufReader::with_capacity(piece, input)).expect("memory can be read");

@@ -35,6 +35,8 @@ fn status() -> Status {
         series: Series {
             total: 14_256,
             limit: 1_000_000,
+            bytes: 0,
+            bytes_limit: 0,
             by_type: [("counter".into(), 14_000), ("gauge".into(), 256)].into(),
             metrics: 396,
             ..Series::default()

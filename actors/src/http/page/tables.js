@@ -107,7 +107,8 @@ function setBar(bar, byType, whole) {
 }
 
 function showSeries({ series, shards }) {
-  say(at("series-total"), `${count(series.total)} of ${count(series.limit)} at most`);
+  const room = series.bytes_limit ? `, ${bytes(series.bytes)} of ${bytes(series.bytes_limit)}` : "";
+  say(at("series-total"), `${count(series.total)} of ${count(series.limit)} at most${room}`);
   const meter = at("series-meter");
   meter.setAttribute("aria-valuemax", series.limit);
   meter.setAttribute("aria-valuenow", series.total);

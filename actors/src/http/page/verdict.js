@@ -99,6 +99,14 @@ function seriesProblems({ series, shards }) {
       where: "cardinality",
     });
   }
+  if (series.bytes_limit > 0 && series.bytes >= series.bytes_limit * 0.9) {
+    problems.push({
+      level: "warn",
+      text: `Labels of series take ${bytes(series.bytes)} of ${bytes(series.bytes_limit)}`,
+      more: "see which label has long or ever new values, or raise Metrics.MaxSeriesBytes",
+      where: "cardinality",
+    });
+  }
   const busy = shards.findIndex((shard) => shard.busy > 0.9);
   if (busy >= 0) problems.push({ level: "warn", text: `Shard ${busy} is busy all the time`, more: "raise Shards.Count if there are CPUs for it", where: "series" });
   return problems;

@@ -4,8 +4,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::limits::SeriesLimits;
-use crate::metric::summary::SummarySettings;
 use crate::sample::{Kind, Labels, Sample};
 
 fn histogram(catalog: &Catalog) -> FamilyRef {
@@ -45,7 +43,7 @@ fn removed(tombstones: &mut Tombstones, family: &FamilyRef) -> usize {
 /// What is stored of one process' tombstones serves another, with the key.
 #[test]
 fn they_come_back_by_age_under_their_own_key() {
-    let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+    let catalog = Catalog::default();
     let family = histogram(&catalog);
     let labels = |number: u32| format!("i=\"{number}\"");
     let value = |number: u32| {
@@ -132,7 +130,7 @@ proptest! {
         before in prop::collection::vec(event(0..3), 0..150),
         slices in prop::collection::vec((0..3_usize, prop::collection::vec(event(1..3), 0..6)), 0..20),
     ) {
-        let catalog = Catalog::new(SeriesLimits::default(), SummarySettings::default());
+        let catalog = Catalog::default();
         let families = [(Kind::Counter, "a"), (Kind::Histogram, "b"), (Kind::Counter, "c")]
             .map(|(kind, name)| claim(&catalog, kind, name));
         let [mut sliced, mut whole] = [tombstones(1), tombstones(1)];

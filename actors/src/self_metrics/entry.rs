@@ -1,0 +1,52 @@
+//! An entry of the table of self-metrics.
+
+use psg_engine::sample::Kind;
+
+use super::lines::{Lines, Reading};
+
+/// One self-metric.
+#[derive(Debug)]
+pub struct SelfMetric {
+    /// Its name without the prefix.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its label names.
+    pub labels: &'static [&'static str],
+    /// What it means and what to do about it.
+    pub help: &'static str,
+    pub(super) read: Read,
+}
+
+/// Reads the figures, and adds lines for them.
+type Read = fn(&Reading<'_>, &mut Lines);
+
+/// A counter.
+pub(super) const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    read: Read,
+) -> SelfMetric {
+    SelfMetric { name, kind: Kind::Counter, labels, help, read }
+}
+
+/// A gauge.
+pub(super) const fn gauge(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    read: Read,
+) -> SelfMetric {
+    SelfMetric { name, kind: Kind::Gauge, labels, help, read }
+}
+
+/// A histogram.
+pub(super) const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    read: Read,
+) -> SelfMetric {
+    SelfMetric { name, kind: Kind::Histogram, labels, help, read }
+}
