@@ -95,7 +95,7 @@ mod tests {
     fn a_load_has_defaults_and_its_options_are_checked() {
         assert!(matches!(cli("psg load").expect("valid").command, Some(Command::Load(_))));
         let all = "psg load --rate 0 --count 5 --series 9 --mix counter=1,bad=1 --batch 7 \
-                   --connections 2 --redis localhost:6390 --key queue --seed 1";
+                   --connections 2 --redis localhost:6390 --key queue --seed 1 --timestamps";
         assert!(cli(all).is_ok());
         for wrong in ["--duration 0s", "--count 0", "--mix meter=1", "--batch 0", "--connections 0"]
         {

@@ -90,11 +90,11 @@ fn in_the_readme(of: &Tables) -> String {
     let bytes = |kind| of.series(kind, "bytes per series", 0);
     format!(
         "On two cores shared with Redis it takes {rate} million samples a second of a mix of all \
-         types, {ratio} of what that Redis can hand out at all, for {cost} µs of CPU each; \
-         {shuffled} million where no payload is like another, {new} million where each sample \
-         makes a new series. A counter with three labels takes {} bytes of memory, a histogram \
-         with ten buckets {}; a scrape of a million counters takes {} s. A push shows after {} ms \
-         in the median.\n",
+         types ({ratio} of what that Redis can hand out), for {cost} µs of CPU each; {shuffled} \
+         million where no two payloads are alike, {new} million where each sample makes a new \
+         series. A counter with three labels takes {} bytes of memory, a histogram with ten \
+         buckets {}. A scrape of a million counters takes {} s. A push is on `/metrics` after {} \
+         ms (median).\n",
         bytes("counter"),
         bytes("histogram"),
         of.scrape(),
@@ -110,8 +110,8 @@ fn in_tuning(of: &Tables) -> String {
         format!("{rate} million, {ratio} of what that Redis can hand out; {cost} µs of CPU each")
     };
     row("samples a second, a mix of all types", drained("mix"));
-    row("where a tenth of them is refused", drained("bad10"));
-    row("where no payload is like another", drained("shuffled"));
+    row("where a tenth of them is rejected", drained("bad10"));
+    row("where no two payloads are alike", drained("shuffled"));
     row("where each sample makes a new series", drained("newlabel"));
     let bytes = |kind| format!("{} bytes", of.series(kind, "bytes per series", 0));
     row("memory for a counter with three labels", bytes("counter"));
@@ -134,10 +134,7 @@ fn in_tuning(of: &Tables) -> String {
         format!("{half} ms in the median, {most} ms in the 99th percentile"),
     );
     let (start, idle) = (of.fresh("start to ready, median, ms", 0), of.fresh("idle RSS, MiB", 0));
-    row(
-        "a gateway that has nothing to do",
-        format!("{idle} MiB; ready {start} ms after its start"),
-    );
+    row("an idle gateway", format!("{idle} MiB; ready {start} ms after its start"));
     text
 }
 
@@ -150,9 +147,9 @@ fn paid_in_the_readme(of: &Tables) -> String {
     let (python_post, python_push) =
         ("Python: the same, and POST to a Pushgateway", "Python: redis-py, one LPUSH");
     format!(
-        "To aggregate 20 samples, render them and POST them to a Pushgateway takes a PHP program \
-         {} times the CPU time of one `LPUSH` and {} ms instead of {}, a Python program {} times \
-         and {} ms instead of {}.\n",
+        "Aggregating 20 samples, rendering them and POSTing them to a Pushgateway costs a PHP \
+         program {} times the CPU of one `LPUSH`, and takes {} ms instead of {}; a Python program \
+         {} times, and {} ms instead of {}.\n",
         of.paid_ratio(PHP_POST),
         wall(PHP_POST),
         wall(PHP_PUSH),
@@ -165,9 +162,9 @@ fn paid_in_the_readme(of: &Tables) -> String {
 fn paid_in_producing(of: &Tables) -> String {
     let cpu = |way| of.paid_ms(way, "CPU µs, median", 2);
     format!(
-        "In PHP, one `LPUSH` of 20 samples takes {} ms of CPU with connecting and {} ms over a \
-         connection that is kept; 20 single ones take {} times as much as one, aggregating and \
-         rendering them with PromPHP {} times, and {} times with a POST to a Pushgateway.\n",
+        "In PHP, one `LPUSH` of 20 samples costs {} ms of CPU on a new connection and {} ms on a \
+         kept one. Sending them one by one costs {} times as much, aggregating and rendering them \
+         with PromPHP {} times, and {} times with a POST to a Pushgateway.\n",
         cpu(PHP_PUSH),
         cpu("PHP: the same, its connection kept"),
         of.paid_ratio("PHP: php-redis, 20 LPUSH"),

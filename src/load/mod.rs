@@ -15,7 +15,7 @@ mod pusher;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::stop::Stop;
 use args::{RedisAddress, parse_duration};
@@ -57,6 +57,10 @@ pub struct LoadOptions {
     /// whose members come and go
     #[arg(long, value_name = "SAMPLES", value_parser = value_parser!(u64).range(1..))]
     churn: Option<u64>,
+
+    /// Let each sample say when it was made, so that the gateway can tell how far it is behind
+    #[arg(long)]
+    timestamps: bool,
 
     /// Samples per LPUSH, at most; fewer at rates so low that they would come in bursts
     #[arg(long, value_name = "SAMPLES", default_value_t = 20,
@@ -159,16 +163,24 @@ impl LoadOptions {
     }
 
     fn corpus(&self, seed: u64, mix: Mix) -> Corpus {
-        let corpus = Corpus::new(seed, mix);
-        match self.churn {
-            Some(samples) => corpus.with_churn(samples),
-            None => corpus,
+        let mut corpus = Corpus::new(seed, mix);
+        if let Some(samples) = self.churn {
+            corpus = corpus.with_churn(samples);
         }
+        if self.timestamps {
+            corpus = corpus.with_timestamps(seconds_now);
+        }
+        corpus
     }
 
     fn pacer(&self) -> Pacer {
         Pacer::new(self.rate, self.batch, self.duration)
     }
+}
+
+fn seconds_now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn push_over_all(run: &Run, connections: Vec<Connection>, monitor: &mut Monitor) -> Done {

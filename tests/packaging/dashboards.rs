@@ -62,7 +62,7 @@ fn dashboards_query_metrics_that_exist() {
             let query = text(&annotation["target"], "expr");
             check_query(query).unwrap_or_else(|error| panic!("{annotation}: {error}"));
         }
-        for variable in list(&dashboard["templating"], "list") {
+        for variable in queried_variables(&dashboard) {
             let query = text(&variable["query"], "query");
             check_query(query).unwrap_or_else(|error| panic!("{variable}: {error}"));
         }
@@ -77,24 +77,59 @@ fn check_legend(legend: &str, query: &str) {
     }
 }
 
+/// The variables that are filled by a query.
+fn queried_variables(dashboard: &Value) -> impl Iterator<Item = &Value> {
+    list(&dashboard["templating"], "list").iter().filter(|one| one["type"] == "query")
+}
+
+/// So that it can be imported into any Grafana, whatever its Prometheus is called.
 #[test]
-fn panels_explain_themselves_and_have_a_datasource() {
+fn panels_explain_themselves_and_ask_the_datasource_that_is_chosen() {
     let provisioned = yaml("compose/grafana/provisioning/datasources/prometheus.yaml");
-    let uid = &provisioned["datasources"][0]["uid"];
-    assert!(uid.is_string(), "{provisioned}");
+    assert_eq!(provisioned["datasources"][0]["isDefault"], true, "it is the one chosen at first");
     for dashboard in dashboards() {
+        let first = &list(&dashboard["templating"], "list")[0];
+        let chooser = ["name", "type", "query"].map(|field| text(first, field));
+        assert_eq!(chooser, ["datasource", "datasource", "prometheus"]);
         for panel in panels(&dashboard) {
             assert!(!text(panel, "description").is_empty(), "{panel}");
             let targets = list(panel, "targets");
             for source in targets.iter().chain([panel]) {
-                assert_eq!(&source["datasource"]["uid"], uid, "{source}");
+                assert_eq!(source["datasource"]["uid"], "${datasource}", "{source}");
             }
             let references = targets.iter().map(|target| text(target, "refId"));
             assert_eq!(references.collect::<BTreeSet<_>>().len(), targets.len(), "{panel}");
         }
         let annotations = list(&dashboard["annotations"], "list");
-        for source in annotations.iter().chain(list(&dashboard["templating"], "list")) {
-            assert_eq!(&source["datasource"]["uid"], uid, "{source}");
+        for source in annotations.iter().chain(queried_variables(&dashboard)) {
+            assert_eq!(source["datasource"]["uid"], "${datasource}", "{source}");
+        }
+    }
+}
+
+#[test]
+fn no_panel_mixes_units() {
+    for dashboard in dashboards() {
+        for panel in panels(&dashboard) {
+            let title = text(panel, "title");
+            let overrides = list(&panel["fieldConfig"], "overrides").iter();
+            let mut properties = overrides.flat_map(|one| list(one, "properties"));
+            assert!(properties.all(|property| property["id"] != "unit"), "{title} has two units");
+        }
+    }
+}
+
+/// A state file is written each minute, a rate's interval may be 20 seconds: in
+/// most of them there is no checkpoint, and the quantile of nothing is NaN.
+#[test]
+fn quantiles_of_checkpoints_are_over_a_time_that_has_some() {
+    for dashboard in dashboards() {
+        for panel in panels(&dashboard) {
+            for target in list(panel, "targets") {
+                let query = text(target, "expr");
+                let is_quantile = query.contains("_quantile(") && query.contains("_checkpoint_");
+                assert!(!is_quantile || query.contains("[5m]"), "{query}");
+            }
         }
     }
 }

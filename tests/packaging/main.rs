@@ -146,3 +146,25 @@ fn services_give_up_what_they_do_not_need() {
         }
     }
 }
+
+/// A tag can be moved to other code, a commit can't; the comment says which
+/// version it is.
+#[test]
+fn workflows_name_actions_by_their_commit() {
+    let folder = path(".github/workflows");
+    let files =
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut uses = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a file");
+        for line in text.lines().filter_map(|line| line.split_once("uses: ").map(|(_, used)| used))
+        {
+            let (_, commit) = line.split_once('@').expect("ACTION@COMMIT");
+            let (commit, version) = commit.split_once(" # v").unwrap_or((commit, ""));
+            let is_commit = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+            assert!(is_commit && !version.is_empty(), "{}: {line}", file.display());
+            uses += 1;
+        }
+    }
+    assert!(uses > 5, "{uses}");
+}

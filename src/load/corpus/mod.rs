@@ -46,6 +46,7 @@ pub struct Corpus {
     remembered: Vec<(Kind, u64)>,
     conflicts_from: u64,
     churn: Option<u64>,
+    clock: Option<fn() -> i64>,
 }
 
 /// What can be wrong with a bad payload.
@@ -73,7 +74,13 @@ impl Corpus {
             remembered: Vec::new(),
             conflicts_from: u64::MAX,
             churn: None,
+            clock: None,
         }
+    }
+
+    /// The same, but each good sample says when it was made, in seconds since 1970.
+    pub fn with_timestamps(self, clock: fn() -> i64) -> Self {
+        Corpus { clock: Some(clock), ..self }
     }
 
     /// The same, but each series gives way to a new one again and again, once
@@ -86,14 +93,15 @@ impl Corpus {
     /// Appends the next payload to `out` and tells what it is.
     pub fn next(&mut self, out: &mut Vec<u8>) -> Ingredient {
         let ingredient = self.pick();
+        let now = self.clock.map(|clock| clock());
         match ingredient {
-            Ingredient::Plain(kind) => self.reference(kind).write(Layout::Compact, out),
+            Ingredient::Plain(kind) => self.reference(kind).at(now).write(Layout::Compact, out),
             Ingredient::Shuffled => {
                 let kind = Kind::ALL[self.index_below(Kind::ALL.len())];
-                self.reference(kind).write(Layout::Shuffled(&mut self.rng), out);
+                self.reference(kind).at(now).write(Layout::Shuffled(&mut self.rng), out);
             }
-            Ingredient::Distinct => self.distinct().write(Layout::Compact, out),
-            Ingredient::NewLabel => self.new_label().write(Layout::Compact, out),
+            Ingredient::Distinct => self.distinct().at(now).write(Layout::Compact, out),
+            Ingredient::NewLabel => self.new_label().at(now).write(Layout::Compact, out),
             Ingredient::Bad => self.write_bad(out),
         }
         self.made += 1;

@@ -23,6 +23,8 @@ pub(super) struct Payload {
     pub(super) value: i64,
     /// Label names and values.
     pub(super) labels: Vec<Member>,
+    /// When it was made, in seconds since 1970, where it says so.
+    pub(super) timestamp: Option<i64>,
 }
 
 impl Payload {
@@ -39,14 +41,15 @@ impl Payload {
             Kind::Summary => "_summary",
         };
         let labels = labels(index % INSTANCES, index / REFERENCE_SERIES, place);
-        Payload { kind, name: Json::Numbered("test_metric_", number, ending), value, labels }
+        let name = Json::Numbered("test_metric_", number, ending);
+        Payload { kind, name, value, labels, timestamp: None }
     }
 
     /// A sample of the `index`-th series of twenty counters.
     pub(super) fn distinct(index: u64, value: i64) -> Self {
         let name = Json::Numbered("test_distinct_", index % COUNTERS + 1, "_total");
         let labels = labels(index / COUNTERS, 0, index);
-        Payload { kind: Kind::Counter, name, value, labels }
+        Payload { kind: Kind::Counter, name, value, labels, timestamp: None }
     }
 
     /// A sample of one of twenty counters that bears the number of a request.
@@ -54,7 +57,12 @@ impl Payload {
         let name = Json::Numbered("test_request_", index % COUNTERS + 1, "_total");
         let mut labels = labels(index % INSTANCES, 0, index);
         labels.push(("request", Json::Hex(request)));
-        Payload { kind: Kind::Counter, name, value, labels }
+        Payload { kind: Kind::Counter, name, value, labels, timestamp: None }
+    }
+
+    /// The same, made at that time.
+    pub(super) fn at(self, timestamp: Option<i64>) -> Self {
+        Payload { timestamp, ..self }
     }
 
     /// Appends it as JSON.
@@ -65,7 +73,7 @@ impl Payload {
             Kind::Histogram => "A histogram of random values from 0 to 100",
             Kind::Summary => "A summary of random values from 0 to 100",
         };
-        let mut members = Vec::with_capacity(7);
+        let mut members = Vec::with_capacity(8);
         members.push(("type", Json::Text(self.kind.as_str())));
         members.push(("name", self.name));
         members.push(("help", Json::Text(help)));
@@ -78,6 +86,9 @@ impl Payload {
                 members.push(("quantiles", Json::Raw("[0.5,0.9,0.99]")));
                 members.push(("epsilons", Json::Raw("[0.05,0.01,0.001]")));
             }
+        }
+        if let Some(seconds) = self.timestamp {
+            members.push(("timestamp", Json::Thousandths(seconds * 1000)));
         }
         write_object(members, &mut layout, out);
     }

@@ -216,3 +216,23 @@ fn bad_payloads_alone_claim_no_name() {
         }
     }
 }
+
+#[test]
+fn good_samples_say_when_they_were_made_where_that_is_asked_for() {
+    // One member more is another order where members are shuffled.
+    let mix = EVERYTHING.replace("shuffled=1,", "");
+    let mut stamped = corpus(5, &mix).with_timestamps(|| 1_796_028_466);
+    let mut plain = corpus(5, &mix);
+    let good = (0..2_000).filter(|_| {
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        let ingredient = stamped.next(&mut with);
+        assert_eq!(plain.next(&mut without), ingredient);
+        if ingredient == Ingredient::Bad {
+            return false;
+        }
+        assert_eq!(parse(&with)["timestamp"], 1_796_028_466);
+        assert_eq!(parse(&without).get("timestamp"), None);
+        true
+    });
+    assert!(good.count() > 1_000);
+}

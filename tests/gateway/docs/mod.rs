@@ -13,6 +13,7 @@ pub mod blocks;
 mod commands;
 mod configurations;
 mod deploying;
+mod languages;
 mod payloads;
 mod programs;
 mod quick_start;
