@@ -6,10 +6,12 @@
 //! JSON document from its beginning to its end is one payload however many
 //! lines it has, so an array may be written a sample a line. A refused sample
 //! is a line `file:line:column: reason: detail`, which editors and CI know how
-//! to show.
+//! to show. With `--strict` so is one that is taken and odd.
 
 pub mod linter;
 pub mod lines;
+mod finding;
+mod strict;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -27,18 +29,29 @@ use psg_engine::timestamp::UnixTime;
 
 use crate::config::Outcome;
 use crate::exit;
+use finding::Form;
 use linter::{Linter, Payload, Tally};
 
 /// What to lint.
 #[derive(Debug, Args)]
 pub struct LintOptions {
-    /// File with a payload on each line, or one payload on several; standard input where not given.
+    /// File with a payload on each line, or one payload on several; standard input where not given,
+    /// or -
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
+
+    /// Mind also what is taken: unknown fields, counters whose names don't end in _total, metrics
+    /// without help, an input with no payload
+    #[arg(long)]
+    strict: bool,
+
+    /// Print a JSON object a line: file, line, column, reason, detail, refused
+    #[arg(long)]
+    json: bool,
 }
 
 /// Prints the verdicts; 0 where all samples are accepted, 1 where one is
-/// refused or the input can't be read.
+/// refused, or odd where that is asked for, or the input can't be read.
 pub fn run(options: &LintOptions, outcome: &Outcome) -> ExitCode {
     let settings = match &outcome.config {
         Ok(config) => &config.gateway.metrics,
@@ -47,23 +60,38 @@ pub fn run(options: &LintOptions, outcome: &Outcome) -> ExitCode {
             return exit::bad_configuration();
         }
     };
-    let name = options.file.as_deref().map_or("stdin".into(), |file| file.display().to_string());
-    match lint(options.file.as_deref(), settings, &name, &mut io::stdout().lock()) {
+    let file = options.file.as_deref().filter(|file| *file != Path::new("-"));
+    let name = file.map_or("stdin".into(), |file| file.display().to_string());
+    match lint(file, options, settings, &name) {
         Ok(tally) => {
-            let Tally { accepted, refused, mismatches } = tally;
-            eprintln!("{name}: {accepted} samples accepted, {refused} refused");
-            if mismatches > 0 {
-                eprintln!(
-                    "{name}: {mismatches} samples have another layout than the first one of their name: they are aggregated into that"
-                );
-            }
-            if tally.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            sum_up(&tally, options.strict).for_each(|line| eprintln!("{name}: {line}"));
+            let is_missing = options.strict && tally.is_empty();
+            if tally.is_clean() && !is_missing { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("{name}: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What it comes to.
+fn sum_up(tally: &Tally, is_strict: bool) -> impl Iterator<Item = String> {
+    let Tally { accepted, refused, mismatches, oddities } = tally;
+    let samples = |count: u64| format!("{count} {}", if count == 1 { "sample" } else { "samples" });
+    let odd = if is_strict { format!(", {oddities} odd") } else { String::new() };
+    let all = if tally.is_empty() {
+        "there is no payload in it".to_owned()
+    } else {
+        format!("{} accepted, {refused} refused{odd}", samples(*accepted))
+    };
+    let others = (*mismatches > 0).then(|| {
+        format!(
+            "{} with another layout than the first one of the name: aggregated into that",
+            samples(*mismatches)
+        )
+    });
+    [all].into_iter().chain(others)
 }
 
 /// Why one element would be refused, by sample: nothing where it would not be.
@@ -78,15 +106,17 @@ pub fn refusals(settings: &MetricSettings, element: &[u8]) -> Vec<String> {
 
 fn lint(
     file: Option<&Path>,
+    options: &LintOptions,
     settings: &MetricSettings,
     name: &str,
-    out: &mut impl Write,
 ) -> io::Result<Tally> {
     let input: Box<dyn Read> = match file {
         Some(file) => Box::new(File::open(file)?),
         None => Box::new(io::stdin()),
     };
-    linter(settings, name, out).lint(BufReader::new(input))
+    let form = if options.json { Form::Json } else { Form::Text };
+    let linter = linter(settings, name, io::stdout().lock()).with(form, options.strict);
+    linter.lint(BufReader::new(input))
 }
 
 fn linter<'a, W: Write>(settings: &MetricSettings, name: &'a str, out: W) -> Linter<'a, W> {
@@ -175,6 +205,40 @@ mod tests {
             1,
         );
         check("{\n\"name\":\n\"a\"}", &[], 1);
+    }
+
+    #[test]
+    fn what_it_comes_to_is_told_in_numbers_that_agree() {
+        let check = |tally: Tally, is_strict: bool, expected: &[&str]| {
+            assert_eq!(sum_up(&tally, is_strict).collect::<Vec<_>>(), expected);
+        };
+        let nothing = Tally::default();
+        check(nothing, false, &["there is no payload in it"]);
+        let one = Tally { accepted: 1, mismatches: 1, ..Tally::default() };
+        let layout =
+            "1 sample with another layout than the first one of the name: aggregated into that";
+        check(one, false, &["1 sample accepted, 0 refused", layout]);
+        let more = Tally { accepted: 2, refused: 1, oddities: 3, ..Tally::default() };
+        check(more, true, &["2 samples accepted, 1 refused, 3 odd"]);
+    }
+
+    #[test]
+    fn strict_and_json_are_a_line_each() {
+        let mut out = Vec::new();
+        let linter = super::linter(&settings(), "f", &mut out).with(Form::Json, true);
+        let input =
+            "{\"name\":\"a\",\"value\":-1}\n{\"tpye\":1,\"name\":\"b_total\",\"help\":\"h\"}";
+        let tally = linter.lint(input.as_bytes()).expect("memory can be read");
+        assert_eq!((tally.accepted, tally.refused, tally.oddities), (1, 1, 1));
+        assert!(!tally.is_clean());
+        let lines: Vec<serde_json::Value> = String::from_utf8(out)
+            .expect("UTF-8")
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(lines[0]["reason"], "negative_counter");
+        assert_eq!(lines[0]["refused"], true);
+        assert_eq!((&lines[1]["line"], &lines[1]["reason"]), (&2.into(), &"unknown_field".into()));
     }
 
     #[test]

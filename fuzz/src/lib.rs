@@ -6,10 +6,13 @@ pub mod checks;
 #[path = "../../src/config/mod.rs"]
 mod config;
 
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../../src/lint"]
 mod lint {
     pub mod lines;
+    pub mod finding;
     pub mod linter;
+    mod strict;
 }
 
 /// Runs the check of that name.

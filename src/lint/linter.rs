@@ -14,7 +14,9 @@ use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::Decoder;
 
+use super::finding::{Finding, Form};
 use super::lines::Lines;
+use super::strict::Strict;
 
 /// What came of the samples.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,12 +28,19 @@ pub struct Tally {
     /// Of the accepted ones: those with another layout or other objectives
     /// than the first one of their name.
     pub mismatches: u64,
+    /// What is odd about samples, where that was asked for.
+    pub oddities: u64,
 }
 
 impl Tally {
-    /// Whether nothing was refused, which is what the exit status says.
+    /// Whether there was no sample.
+    pub fn is_empty(&self) -> bool {
+        self.accepted + self.refused == 0
+    }
+
+    /// Whether nothing was refused or odd, which is what the exit status says.
     pub fn is_clean(&self) -> bool {
-        self.refused == 0
+        self.refused == 0 && self.oddities == 0
     }
 }
 
@@ -44,6 +53,8 @@ pub struct Linter<'a, W> {
     clock: fn() -> UnixTime,
     name: &'a str,
     out: W,
+    form: Form,
+    strict: Option<Strict>,
     tally: Tally,
 }
 
@@ -76,8 +87,17 @@ impl<'a, W: Write> Linter<'a, W> {
             clock,
             name,
             out,
+            form: Form::default(),
+            strict: None,
             tally: Tally::default(),
         }
+    }
+
+    /// The same that writes in this form, and minds what is odd where it is
+    /// strict.
+    pub fn with(mut self, form: Form, is_strict: bool) -> Self {
+        (self.form, self.strict) = (form, is_strict.then(Strict::default));
+        self
     }
 
     /// Gives the verdicts on all payloads of the input, of which it holds no
@@ -116,7 +136,8 @@ impl<'a, W: Write> Linter<'a, W> {
         if payload.length > payload.bytes.len() {
             let (most, got) = (self.largest, payload.length);
             let detail = format!("expected at most {most} bytes, got {got}");
-            return self.refuse(payload, 0, &Reject::new(Reason::PayloadTooLarge, detail));
+            let reject = Reject::new(Reason::PayloadTooLarge, detail);
+            return self.tell(payload, 0, reject.reason.as_str(), &reject.detail, true);
         }
         self.intake.begin((self.clock)());
         let mut refused: Vec<(usize, Reject)> = Vec::new();
@@ -135,16 +156,31 @@ impl<'a, W: Write> Linter<'a, W> {
             self.store.apply(batch, Moment(0));
         }
         self.tally.mismatches += outcome.layout_mismatches;
-        refused.iter().try_for_each(|(at, reject)| self.refuse(payload, *at, reject))
+        for (at, reject) in &refused {
+            self.tell(payload, *at, reject.reason.as_str(), &reject.detail, true)?;
+        }
+        let Some(strict) = &mut self.strict else { return Ok(()) };
+        let places: Vec<usize> = refused.iter().map(|(at, _)| *at).collect();
+        let odd = strict.look(payload.bytes, &places);
+        odd.iter().try_for_each(|odd| self.tell(payload, odd.at, odd.reason, &odd.detail, false))
     }
 
     /// Tells of a sample that begins at a byte of its payload.
-    fn refuse(&mut self, payload: Payload<'_>, at: usize, reject: &Reject) -> io::Result<()> {
-        self.tally.refused += 1;
+    fn tell(
+        &mut self,
+        payload: Payload<'_>,
+        at: usize,
+        reason: &str,
+        detail: &str,
+        is_refused: bool,
+    ) -> io::Result<()> {
+        let count = if is_refused { &mut self.tally.refused } else { &mut self.tally.oddities };
+        *count += 1;
         let before = &payload.bytes[..at];
         let line = payload.line + before.iter().filter(|byte| **byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
-        writeln!(self.out, "{}:{line}:{column}: {reject}", self.name)
+        let finding = Finding { line, column, reason, detail, is_refused };
+        finding.write(self.name, self.form, &mut self.out)
     }
 }
 

@@ -43,3 +43,39 @@ fn the_settings_in_force_count() {
     assert_eq!(missing.code(), 1);
     assert!(missing.output().contains("nowhere.jsonl: "), "{}", missing.output());
 }
+
+#[test]
+fn strict_minds_what_is_taken_and_was_meant_otherwise() {
+    let input = format!("{GOOD}\n{{\"tpye\":\"gauge\",\"name\":\"h2\",\"valeu\":1}}\n");
+    let lint = |arguments: &[&str]| {
+        let builder = GatewayBuilder::bare().file("s", &input);
+        builder.arguments(&[&["lint", "s"], arguments].concat()).finish()
+    };
+    let lenient = lint(&[]);
+    assert_eq!(lenient.code(), 0, "{}", lenient.output());
+    let strict = lint(&["--strict"]);
+    assert_eq!(strict.code(), 1, "{}", strict.output());
+    for line in [
+        "s:1:1: no_help: expected a help text for a, got none",
+        "s:1:1: counter_without_total: expected a counter's name to end in _total, got a",
+        "s:2:1: unknown_field: expected type, got tpye",
+        "s:2:1: unknown_field: expected value, got valeu",
+        "s: 2 samples accepted, 0 refused, 6 odd",
+    ] {
+        assert!(strict.lines.iter().any(|printed| printed == line), "{line}: {}", strict.output());
+    }
+    let json = lint(&["--strict", "--json"]);
+    let objects = json.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
+    let objects: Vec<serde_json::Value> = objects.collect();
+    assert_eq!(objects.len(), 6, "{}", json.output());
+    assert!(objects.iter().all(|object| object["file"] == "s" && object["refused"] == false));
+}
+
+#[test]
+fn nothing_and_a_dash_are_understood() {
+    let empty = |arguments: &[&str]| GatewayBuilder::bare().arguments(arguments).finish();
+    let dash = empty(&["lint", "-"]);
+    assert_eq!(dash.code(), 0, "{}", dash.output());
+    assert!(dash.output().contains("stdin: there is no payload in it"), "{}", dash.output());
+    assert_eq!(empty(&["lint", "--strict"]).code(), 1, "CI that looks at nothing is told");
+}

@@ -75,6 +75,20 @@ pub(super) struct Lists {
     pub(super) epsilons: Vec<f64>,
 }
 
+/// The names that are known; all others are passed over.
+pub const FIELDS: [&str; 10] = [
+    "type",
+    "name",
+    "value",
+    "labels",
+    "help",
+    "buckets",
+    "quantiles",
+    "epsilons",
+    "timestamp",
+    "ttl",
+];
+
 /// The depth of the top-level object.
 const TOP: u32 = 1;
 

@@ -47,6 +47,7 @@ use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
 use crate::text::{Json, Texts};
 use crate::timestamp::UnixTime;
+pub use fields::FIELDS;
 use fields::{Document, Lists};
 use json::{Cursor, Expected};
 use scanner::Scanner;

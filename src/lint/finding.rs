@@ -1,0 +1,52 @@
+//! What is told of one sample: a line for editors and CI, or an object a line
+//! for programs.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// `file:line:column: reason: detail`
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Why a sample is refused, or what is odd about one that is not.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    /// The line of the input, from 1.
+    pub line: usize,
+    /// The byte of the line, from 1.
+    pub column: usize,
+    /// In a word.
+    pub reason: &'a str,
+    /// What was expected and what was got.
+    pub detail: &'a str,
+    /// Whether the sample is refused.
+    pub is_refused: bool,
+}
+
+impl Finding<'_> {
+    /// Writes it as one line about the file of that name.
+    pub fn write(&self, file: &str, form: Form, out: &mut impl Write) -> io::Result<()> {
+        let Self { line, column, reason, detail, is_refused } = self;
+        match form {
+            Form::Text => writeln!(out, "{file}:{line}:{column}: {reason}: {detail}"),
+            Form::Json => {
+                let object = json!({
+                    "file": file,
+                    "line": line,
+                    "column": column,
+                    "reason": reason,
+                    "detail": detail,
+                    "refused": is_refused,
+                });
+                writeln!(out, "{object}")
+            }
+        }
+    }
+}
