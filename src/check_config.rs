@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::config::{Entry, Origin, Outcome, Problem};
+use psg_actors::state_file;
+use psg_engine::printable::{LONG, printable};
+
+use crate::config::{Config, Entry, Origin, Outcome, Problem};
 use crate::exit;
 
 /// Prints the outcome to standard output; 0 where it is sound, else 78.
 pub fn run(outcome: &Outcome) -> ExitCode {
     // Nobody is left to be told where the reader of a pipe has gone.
-    let _ = std::io::stdout().write_all(render(outcome).as_bytes());
+    let text = render(outcome) + &of_this_machine(outcome);
+    let _ = std::io::stdout().write_all(text.as_bytes());
     status(outcome)
 }
 
@@ -39,6 +43,19 @@ pub fn render(outcome: &Outcome) -> String {
         writeln!(text, "problem: {problem}").expect("a string takes all");
     }
     text
+}
+
+/// What is sound, but not here: the gateway may be meant to run elsewhere.
+fn of_this_machine(outcome: &Outcome) -> String {
+    let state_file = |config: &Config| config.gateway.metrics.state_file.clone();
+    let file = outcome.config.as_ref().ok().and_then(state_file);
+    match file.and_then(|file| state_file::missing_folder(&file.path)) {
+        Some(folder) => format!(
+            "note: Metrics.StateFile: there is no folder {} on this machine\n",
+            printable(&folder.display().to_string(), LONG)
+        ),
+        None => String::new(),
+    }
 }
 
 fn source(entry: &Entry) -> String {

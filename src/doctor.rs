@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress};
+use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress, MetricSettings};
 use psg_actors::source::redis::doctor::{Finding, Verdict, examine};
+use psg_actors::state_file::missing_folder;
 
 use crate::config::Outcome;
 use crate::{exit, healthcheck, lint};
@@ -36,6 +37,7 @@ pub fn run(options: &DoctorOptions, outcome: &Outcome) -> ExitCode {
         }
     };
     let mut findings = of_settings(&outcome.warnings);
+    findings.extend(of_state_file(&config.gateway.metrics));
     match look(&config.gateway) {
         Ok(found) => findings.extend(found),
         Err(error) => {
@@ -57,6 +59,15 @@ fn of_settings(warnings: &[String]) -> Vec<Finding> {
     }
     let advice = "prom-stream-gateway check-config tells where each setting comes from";
     warnings.iter().map(|warning| Finding::warn("settings", warning, advice)).collect()
+}
+
+fn of_state_file(settings: &MetricSettings) -> Option<Finding> {
+    let folder = missing_folder(&settings.state_file.as_ref()?.path)?;
+    Some(Finding::fail(
+        "state file",
+        format!("Metrics.StateFile: there is no folder {}", folder.display()),
+        "make it, or mount the volume there: the gateway does not start like this",
+    ))
 }
 
 fn look(settings: &GatewaySettings) -> io::Result<Vec<Finding>> {
@@ -104,12 +115,19 @@ fn lines(findings: &[Finding], is_coloured: bool) -> String {
     let (fails, warns) = (count(findings, Verdict::Fail), count(findings, Verdict::Warn));
     let end = match (fails, warns) {
         (0, 0) => "all is well".to_owned(),
-        (0, warns) => format!("nothing must be mended, {warns} to look at"),
-        (fails, 0) => format!("{fails} to mend"),
-        (fails, warns) => format!("{fails} to mend, {warns} to look at"),
+        (0, warns) => format!("no problem found, {warns} to look at"),
+        (fails, 0) => problems(fails),
+        (fails, warns) => format!("{}, {warns} to look at", problems(fails)),
     };
     writeln!(text, "{end}; nothing was changed").expect("a string takes all");
     text
+}
+
+fn problems(count: usize) -> String {
+    match count {
+        1 => "1 problem found".to_owned(),
+        _ => format!("{count} problems found"),
+    }
 }
 
 /// Of four letters, whatever its colour.
@@ -159,7 +177,7 @@ mod tests {
                         skip  version  not looked at\n\
                         fail  rights   no +rpop\n      \
                         \x20        -> give it\n\
-                        1 to mend; nothing was changed\n";
+                        1 problem found; nothing was changed\n";
         assert_eq!(lines(&findings(), false), expected);
         let coloured = lines(&findings(), true);
         assert!(coloured.starts_with("\x1b[32mok  \x1b[0m  redis"), "{coloured}");
@@ -175,10 +193,10 @@ mod tests {
         let warning = Finding::warn("a", "b", "c");
         check(
             std::slice::from_ref(&warning),
-            "nothing must be mended, 1 to look at; nothing was changed",
+            "no problem found, 1 to look at; nothing was changed",
         );
         let both = [warning, findings().remove(2)];
-        check(&both, "1 to mend, 1 to look at; nothing was changed");
+        check(&both, "1 problem found, 1 to look at; nothing was changed");
     }
 
     #[test]

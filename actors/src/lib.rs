@@ -28,6 +28,7 @@ pub mod cluster_key;
 pub mod trust;
 mod byte_stream;
 mod listen;
+mod private_file;
 pub mod gate;
 pub mod doom;
 pub mod backoff;

@@ -8,15 +8,17 @@
 
 mod keeper;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use psg_engine::state::{Head, StateError, StoredSegment, archive};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, fcntl_lock, flock};
+use rustix::io::Errno;
 
+use crate::private_file;
 use crate::settings::StateFileSettings;
 
 pub use keeper::{Keeper, start};
@@ -41,6 +43,18 @@ pub enum StateFileError {
     InUse {
         /// The state file.
         path: PathBuf,
+    },
+    /// The folder of the file is not there.
+    #[error(
+        "Metrics.StateFile {}: there is no folder {}: make it, or mount the volume there",
+        path.display(),
+        folder.display()
+    )]
+    NoFolder {
+        /// The state file.
+        path: PathBuf,
+        /// The folder that it is to be in.
+        folder: PathBuf,
     },
     /// Something can't be read or written.
     #[error("Metrics.StateFile {}: {error}", path.display())]
@@ -67,17 +81,22 @@ impl StateFile {
     /// Locks the file and makes sure that it can be written.
     pub fn open(settings: &StateFileSettings) -> Result<Self, StateFileError> {
         let StateFileSettings { path, interval } = settings;
-        let lock_path = with_ending(path, ".lock");
-        let lock = OpenOptions::new().create(true).append(true).open(&lock_path);
-        let lock = lock.map_err(|error| failed(&lock_path, error))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            rustix::io::Errno::WOULDBLOCK => StateFileError::InUse { path: path.clone() },
-            error => failed(&lock_path, error.into()),
-        })?;
-        if path.is_dir() {
-            return Err(failed(path, io::Error::other("expected a file, got a folder")));
+        if let Some(folder) = missing_folder(path) {
+            return Err(StateFileError::NoFolder { path: path.clone(), folder });
         }
-        let (path, beside) = (path.clone(), with_ending(path, ".new"));
+        let path = private_file::behind_links(path).map_err(|error| failed(path, error))?;
+        let lock_path = with_ending(&path, ".lock");
+        let lock = private_file::open_or_create(&lock_path);
+        let lock = lock.map_err(|error| failed(&lock_path, error))?;
+        match is_locked_by_us(&lock) {
+            Ok(true) => {}
+            Ok(false) => return Err(StateFileError::InUse { path }),
+            Err(error) => return Err(failed(&lock_path, error)),
+        }
+        if path.is_dir() {
+            return Err(failed(&path, io::Error::other("expected a file, got a folder")));
+        }
+        let beside = with_ending(&path, ".new");
         let file = Self { path, beside, interval: *interval, _lock: lock };
         file.try_writing().map_err(|error| failed(&file.beside, error))?;
         Ok(file)
@@ -85,7 +104,7 @@ impl StateFile {
 
     /// The state in the file, if there is one.
     pub fn read(&self) -> Result<Option<(Head, Vec<StoredSegment>)>, StateFileError> {
-        let bytes = match fs::read(&self.path) {
+        let bytes = match private_file::read(&self.path) {
             Ok(bytes) => Bytes::from(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(&self.path, error)),
@@ -96,23 +115,13 @@ impl StateFile {
     /// Puts a whole state in the place of the one that is there; returns how
     /// many bytes it has.
     pub fn write(&self, head: &Head, segments: &[StoredSegment]) -> io::Result<u64> {
-        let written = self.write_beside(head, segments).inspect_err(|_| {
-            // A disk that is full needs the room; it may not be there at all.
+        let beside = private_file::create(&self.beside)?;
+        let written = write_all(beside, head, segments).inspect_err(|_| {
+            // A disk that is full needs the room.
             let _ = fs::remove_file(&self.beside);
         })?;
         fs::rename(&self.beside, &self.path)?;
         self.sync_folder()?;
-        Ok(written)
-    }
-
-    fn write_beside(&self, head: &Head, segments: &[StoredSegment]) -> io::Result<u64> {
-        let mut file = File::create(&self.beside)?;
-        let mut written = 0;
-        for piece in archive::write(head, segments) {
-            file.write_all(&piece)?;
-            written += piece.len() as u64;
-        }
-        file.sync_all()?;
         Ok(written)
     }
 
@@ -124,16 +133,57 @@ impl StateFile {
     }
 
     fn try_writing(&self) -> io::Result<()> {
-        File::create(&self.beside)?;
+        private_file::create(&self.beside)?;
         fs::remove_file(&self.beside)?;
         self.sync_folder()
     }
 
     /// A rename is durable once its folder is.
     fn sync_folder(&self) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        File::open(folder_of(&self.path))?.sync_all()
     }
+}
+
+/// Writes the state durably; how many bytes it has.
+fn write_all(mut file: File, head: &Head, segments: &[StoredSegment]) -> io::Result<u64> {
+    let mut written = 0;
+    for piece in archive::write(head, segments) {
+        file.write_all(&piece)?;
+        written += piece.len() as u64;
+    }
+    file.sync_all()?;
+    Ok(written)
+}
+
+/// The folder of a state file, where it is not there.
+pub fn missing_folder(path: &Path) -> Option<PathBuf> {
+    let path = private_file::behind_links(path).ok()?;
+    let folder = folder_of(&path);
+    let is_missing = fs::metadata(folder).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    is_missing.then(|| folder.to_owned())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Whether the lock is ours now, and not another gateway's.
+///
+/// Who only reads the file, a backup, may hold a lock that is shared. A gateway
+/// never does, but beside such a reader; and then it has a lock of the other
+/// kind as well, which two can't share.
+fn is_locked_by_us(file: &File) -> io::Result<bool> {
+    let lock = |operation| match operation {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(false),
+        Err(error) => Err(io::Error::from(error)),
+    };
+    if lock(flock(file, FlockOperation::NonBlockingLockExclusive))? {
+        return Ok(true);
+    }
+    Ok(lock(flock(file, FlockOperation::NonBlockingLockShared))?
+        && lock(fcntl_lock(file, FlockOperation::NonBlockingLockExclusive))?)
 }
 
 fn failed(path: &Path, error: io::Error) -> StateFileError {

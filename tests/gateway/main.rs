@@ -49,6 +49,7 @@ mod consumers;
 mod doctor;
 mod lifecycle;
 mod lint;
+mod own_files;
 mod state_file;
 mod trickle;
 mod why_rejected;

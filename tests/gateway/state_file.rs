@@ -1,8 +1,8 @@
 //! Metrics.StateFile: totals outlive the process.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -154,15 +154,18 @@ fn what_can_not_be_written_while_it_runs_is_told_and_holds_up_nothing() {
             |rig| fs::rename(rig.aside(), rig.kept()).expect("it is there"),
         ),
         (
-            "Is a directory",
+            "expected a file, got a folder",
             |rig| fs::create_dir(rig.kept().join("state.new")).expect("nothing is there"),
             |rig| fs::remove_dir(rig.kept().join("state.new")).expect("it is there"),
         ),
         (
-            // A disk that is full, until what lies beside is removed.
-            "No space left on device",
-            |rig| symlink("/dev/full", rig.kept().join("state.new")).expect("nothing is there"),
-            |_| {},
+            // It would be waited for.
+            "expected a file, got a pipe",
+            |rig| {
+                let made = Command::new("mkfifo").arg(rig.kept().join("state.new")).status();
+                assert!(made.expect("mkfifo runs").success());
+            },
+            |rig| fs::remove_file(rig.kept().join("state.new")).expect("it is there"),
         ),
     ];
     for (cause, break_it, mend_it) in cases {

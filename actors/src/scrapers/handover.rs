@@ -7,11 +7,13 @@
 //! size and time, and is removed as it is read.
 
 use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::{fs, io};
 
 use super::{LeftOver, Scrapers};
+use crate::private_file;
 use crate::shard_set::{ShardSet, ShardsGone};
 
 /// What follows the state file's name.
@@ -43,9 +45,11 @@ struct Fingerprint {
 impl Handover {
     /// The one of this state file.
     pub fn beside(state_file: &Path) -> Self {
-        let mut path = OsString::from(state_file);
+        // Where it can't be told, the state file can't be used either.
+        let state_file = private_file::behind_links(state_file).unwrap_or(state_file.into());
+        let mut path = OsString::from(&state_file);
         path.push(ENDING);
-        Self { state_file: state_file.into(), path: path.into() }
+        Self { state_file, path: path.into() }
     }
 
     /// Takes scrapers over and tells the shards, whose state is loaded and who
@@ -81,7 +85,7 @@ impl Handover {
     }
 
     pub(super) fn take(&self) -> io::Result<Option<Vec<LeftOver>>> {
-        let bytes = match fs::read(&self.path) {
+        let bytes = match private_file::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -104,7 +108,8 @@ impl Handover {
         let state = Fingerprint::of(&self.state_file)?;
         let letter = Letter { state, written_at: unix_milliseconds(), scrapers };
         // Half of it is no JSON, so it need not be renamed into its place.
-        fs::write(&self.path, serde_json::to_vec(&letter).map_err(io::Error::other)?)
+        let bytes = serde_json::to_vec(&letter).map_err(io::Error::other)?;
+        private_file::create(&self.path)?.write_all(&bytes)
     }
 }
 
