@@ -197,6 +197,32 @@ fn a_prefixed_list_is_found_with_the_setting_to_change() {
 }
 
 #[test]
+fn a_misspelt_key_is_found_with_the_setting_to_change() {
+    for (name, why) in [
+        ("prom-stream-gateway:metrics-queue", "nearly the same"),
+        ("Prom-Stream-Gateway:metric-queue", "letter case"),
+        ("prom_stream_gateway:metric_queue", "nearly the same"),
+        ("metric-queue", "end alike"),
+    ] {
+        let redis = RedisServer::start();
+        redis.push_to(0, name, &[GOOD]);
+        // Nobody takes these for the queue.
+        redis.push_to(0, "emails", &[GOOD]);
+        redis.push_to(0, "app:metric-queues", &["no sample"]);
+        redis.run::<()>(&["LPUSH", "not \u{fffd} text", "x"]);
+        let of = examined(GatewayBuilder::reading(&redis));
+        assert_eq!(of.code(), 1, "{name}: {}", of.output());
+        let (line, advice) = finding(&of, "fail", "other lists");
+        assert!(line.contains(&format!("1 element lies in the list {name},")), "{line}");
+        assert!(line.contains(why), "{line}");
+        assert!(advice.contains(&format!("Redis.MetricQueueKey={name}")), "{advice}");
+        assert!(advice.contains(&format!("have producers push to {QUEUE}")), "{advice}");
+        let last = of.lines.last().map(String::as_str);
+        assert_eq!(last, Some("1 problem found; nothing was changed"), "{}", of.output());
+    }
+}
+
+#[test]
 fn a_list_with_a_gateway_of_its_own_is_no_stray() {
     let redis = RedisServer::start();
     let other = format!("other:{QUEUE}");

@@ -3,13 +3,14 @@
 //! It reads. Whether a right is there it finds out by calls that can't change
 //! anything. Read in this order: `finding` is what is told, `visit` the
 //! connection; `server`, `rights`, `queue`, `strays` and `company` each look at
-//! one thing.
+//! one thing; `likeness` tells which names are nearly the queue's.
 
 mod finding;
 mod visit;
 mod server;
 pub mod rights;
 mod queue;
+mod likeness;
 mod strays;
 mod company;
 
@@ -33,8 +34,8 @@ pub async fn examine(
     };
     let mut findings = server::look(&mut visit).await;
     findings.extend(rights::look(&mut visit).await);
-    findings.extend(queue::look(&mut visit, judge).await);
-    findings.extend(strays::look(&mut visit).await);
+    findings.extend(queue::look(&mut visit, &judge).await);
+    findings.extend(strays::look(&mut visit, &judge).await);
     findings.push(company::look(&mut visit).await);
     findings
 }

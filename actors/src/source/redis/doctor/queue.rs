@@ -22,7 +22,7 @@ const WRAPPINGS: &[(&[u8], &str)] = &[
 
 /// Looks at the list, at what exactly-once delivery has left, and at the
 /// element that is next.
-pub async fn look(visit: &mut Visit<'_>, judge: impl Fn(&[u8]) -> Vec<String>) -> Vec<Finding> {
+pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Finding> {
     let key = &visit.settings.key;
     let length = visit.ask::<u64>(&cmd("LLEN").arg(key).take()).await;
     let length = match length {
@@ -72,7 +72,7 @@ async fn left(visit: &mut Visit<'_>) -> Option<Finding> {
 }
 
 /// The element that would be popped next.
-async fn next(visit: &mut Visit<'_>, judge: impl Fn(&[u8]) -> Vec<String>) -> Option<Finding> {
+async fn next(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Option<Finding> {
     let ask = cmd("LINDEX").arg(&visit.settings.key).arg(-1).take();
     let element = match visit.ask::<Option<Vec<u8>>>(&ask).await {
         // It has been taken since.

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use psg_engine::printable::{LONG, printable};
 use redis::{RedisError, cmd};
 
+use super::super::once::Keys;
 use super::super::presence;
 use super::finding::Finding;
+use super::likeness::{Likeness, likeness};
 use super::server::{self, Info};
 use super::visit::{Visit, unanswered};
 
@@ -21,12 +23,12 @@ const TOLD: usize = 5;
 /// Databases that are looked into.
 const DATABASES: usize = 16;
 
-/// Looks for both.
-pub async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
+/// Looks for both. `judge` tells why an element would be refused.
+pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Finding> {
     // Most users may not ask, and need not.
     let info = server::info(visit).await.ok();
     let is_part = info.as_ref().is_some_and(Info::is_of_cluster);
-    let mut findings = match prefixed(visit, is_part).await {
+    let mut findings = match alike(visit, is_part, judge).await {
         Ok(findings) => findings,
         Err(cause) => vec![unanswered("other lists", "SCAN", &cause)],
     };
@@ -35,23 +37,32 @@ pub async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Lists whose names end in the queue's.
-async fn prefixed(visit: &mut Visit<'_>, is_part: bool) -> Result<Vec<Finding>, RedisError> {
+/// Lists whose names are nearly the queue's.
+async fn alike(
+    visit: &mut Visit<'_>,
+    is_part: bool,
+    judge: &impl Fn(&[u8]) -> Vec<String>,
+) -> Result<Vec<Finding>, RedisError> {
     let settings = visit.settings;
-    let pattern = format!("*{}", escaped(&settings.key));
+    let claimed = Keys::beside(&settings.key).work;
     let until = Instant::now() + PATIENCE;
     let mut findings = Vec::new();
     // SCAN may tell a key twice.
-    let mut seen = BTreeSet::from([settings.key.clone(), settings.dead_letters.key.clone()]);
+    let mut seen = BTreeSet::from([settings.dead_letters.key.clone().into_bytes()]);
     let mut cursor: u64 = 0;
     loop {
         let mut scan = cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(KEYS_AT_ONCE);
-        scan.arg("TYPE").arg("list");
-        let (next, keys): (u64, Vec<String>) = visit.ask(&scan).await?;
+        scan.arg(cursor).arg("COUNT").arg(KEYS_AT_ONCE).arg("TYPE").arg("list");
+        let (next, keys): (u64, Vec<Vec<u8>>) = visit.ask(&scan).await?;
         for key in keys {
-            if findings.len() < TOLD && seen.insert(key.clone()) {
-                findings.extend(stray(visit, &key).await?);
+            let name = String::from_utf8_lossy(&key);
+            let like = likeness(&name, &settings.key).filter(|_| !name.starts_with(&claimed));
+            if let Some(like) = like
+                && findings.len() < TOLD
+                && !seen.contains(&key)
+            {
+                findings.extend(stray(visit, &key, like, judge).await);
+                seen.insert(key);
             }
         }
         cursor = next;
@@ -61,13 +72,11 @@ async fn prefixed(visit: &mut Visit<'_>, is_part: bool) -> Result<Vec<Finding>, 
     }
     if findings.is_empty() {
         let looked = match (cursor, is_part) {
-            (0, false) => "no other list has a name that ends in the queue's",
-            (0, true) => {
-                "no other list on this node of the cluster has a name that ends in the queue's"
-            }
+            (0, false) => "no other list has a name like the queue's",
+            (0, true) => "no other list on this node of the cluster has a name like the queue's",
             _ => {
-                "no other list was found with a name that ends in the queue's; Redis has too many \
-                 keys to look at all"
+                "no other list was found with a name like the queue's; Redis has too many keys to \
+                 look at all"
             }
         };
         findings.push(Finding::ok("other lists", looked));
@@ -75,26 +84,53 @@ async fn prefixed(visit: &mut Visit<'_>, is_part: bool) -> Result<Vec<Finding>, 
     Ok(findings)
 }
 
-/// A list with another name, unless it has gateways of its own.
-async fn stray(visit: &mut Visit<'_>, key: &str) -> Result<Option<Finding>, RedisError> {
-    let length: u64 = visit.ask(&cmd("LLEN").arg(key).take()).await?;
-    let gateways = presence::on_queue(&mut visit.link.connection, key).await.unwrap_or_default();
+/// A list with another name, unless it has gateways of its own, or holds
+/// something else.
+async fn stray(
+    visit: &mut Visit<'_>,
+    key: &[u8],
+    like: Likeness,
+    judge: &impl Fn(&[u8]) -> Vec<String>,
+) -> Option<Finding> {
+    // What this user may not look at can't be told of.
+    let length: u64 = visit.ask(&cmd("LLEN").arg(key).take()).await.ok()?;
+    let name = String::from_utf8_lossy(key);
+    let gateways = presence::on_queue(&mut visit.link.connection, &name).await.unwrap_or_default();
     if length == 0 || !gateways.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let text = format!(
-        "{} in the list {}, which is not the queue {}: a client library puts \
-         a prefix before its keys (Laravel does, phpredis' OPT_PREFIX, ioredis' keyPrefix)",
-        lie(length),
-        printable(key, LONG),
-        visit.settings.key
-    );
-    let advice = if is_plain(key) {
-        format!("set Redis.MetricQueueKey={key}, or push by a connection without a prefix")
-    } else {
-        "push by a connection without a prefix".to_owned()
+    if like == Likeness::SameEnd {
+        let ask = cmd("LINDEX").arg(key).arg(-1).take();
+        let element: Option<Vec<u8>> = visit.ask(&ask).await.ok()?;
+        element.filter(|element| judge(element).is_empty())?;
+    }
+    Some(told(&name, &visit.settings.key, like, length))
+}
+
+fn told(name: &str, queue: &str, like: Likeness, length: u64) -> Finding {
+    let why = match like {
+        Likeness::Prefixed => {
+            ": a client library puts a prefix before its keys (Laravel does, phpredis' OPT_PREFIX, \
+             ioredis' keyPrefix)"
+        }
+        Likeness::OtherCase => ": letter case counts in a key",
+        Likeness::Misspelt => ": the names are nearly the same",
+        Likeness::SameEnd => ": the names end alike, and what it holds is a sample",
     };
-    Ok(Some(Finding::fail("other lists", text, advice)))
+    let text = format!(
+        "{} in the list {}, which is not the queue {queue}{why}",
+        lie(length),
+        printable(name, LONG),
+    );
+    let mend = match like {
+        Likeness::Prefixed => "push by a connection without a prefix".to_owned(),
+        Likeness::OtherCase | Likeness::Misspelt | Likeness::SameEnd => {
+            format!("have producers push to {queue}")
+        }
+    };
+    let advice =
+        if is_plain(name) { format!("set Redis.MetricQueueKey={name}, or {mend}") } else { mend };
+    Finding::fail("other lists", text, advice)
 }
 
 /// Lists of the queue's name in other databases.
@@ -137,27 +173,9 @@ fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-:.{}/@+".contains(&byte))
 }
 
-/// A key as a pattern that matches nothing else.
-fn escaped(key: &str) -> String {
-    let mut pattern = String::with_capacity(key.len());
-    for letter in key.chars() {
-        if matches!(letter, '*' | '?' | '[' | ']' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_the_key_alone() {
-        assert_eq!(escaped("a:{b}-c"), "a:{b}-c");
-        assert_eq!(escaped(r"[a]*?\"), r"\[a\]\*\?\\");
-    }
 
     #[test]
     fn what_a_shell_or_a_terminal_minds_is_not_plain() {
