@@ -154,8 +154,8 @@ pub fn bind(settings: &HttpSettings, state: HttpState) -> io::Result<HttpSide> {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     for address in &settings.listen {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-        let listener = listen::tcp(*address).map_err(named)?;
+        let listener = listen::tcp(*address)
+            .map_err(|error| listen::named("Http.ListenAddress", address, &error))?;
         addresses.push(listener.local_addr()?);
         listeners.push(listener);
     }

@@ -1,9 +1,11 @@
 //! Listening sockets, and the file descriptors that their clients take.
 
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
@@ -16,10 +18,42 @@ const OTHER_DESCRIPTORS: u64 = 128;
 /// File descriptors that are spoken for.
 static PROMISED: Mutex<u64> = Mutex::new(OTHER_DESCRIPTORS);
 
-/// Listens on that address; port 0 lets the system choose.
+/// Listens on that address; port 0 lets the system choose. `[::]` is every
+/// address of this machine, those of IPv4 too, and these alone where there is no
+/// IPv6.
 pub fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen(address) {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_without_ipv6(&error) => {
+            listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+        }
+        listening => listening,
+    }
+}
+
+/// Why an address can't be listened on, with the setting that says where to.
+pub fn named(setting: &str, address: &impl fmt::Display, cause: &io::Error) -> io::Error {
+    io::Error::new(cause.kind(), format!("{setting} {address}: {cause}"))
+}
+
+/// Who is at the other end: by IPv4 as such, by whatever socket it came in.
+pub fn peer(stream: &tokio::net::TcpStream) -> Option<SocketAddr> {
+    let address = stream.peer_addr().ok()?;
+    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
+/// Whether the kernel has no IPv6, or no address of it.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    let of = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    of(Errno::AFNOSUPPORT) || of(Errno::ADDRNOTAVAIL)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        // Whatever the system's default is.
+        socket.set_only_v6(false)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -64,6 +98,25 @@ fn raise_limit(needed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_addresses_are_those_of_both_kinds() {
+        let listener = tcp("[::]:0".parse().expect("an address")).expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let reach = |host: &str| std::net::TcpStream::connect((host, port));
+        reach("127.0.0.1").expect("by IPv4");
+        // Not every machine has IPv6.
+        if TcpListener::bind("[::1]:0").is_ok() {
+            reach("::1").expect("by IPv6");
+        }
+    }
+
+    #[test]
+    fn no_ipv6_is_told_from_a_port_that_is_taken() {
+        let of = |errno: Errno| is_without_ipv6(&io::Error::from(errno));
+        assert!(of(Errno::AFNOSUPPORT) && of(Errno::ADDRNOTAVAIL));
+        assert!(!of(Errno::ADDRINUSE) && !of(Errno::ACCESS));
+    }
 
     #[test]
     fn where_descriptors_are_few_some_are_left() {

@@ -320,16 +320,19 @@ fn unlike(kind: Kind, text: &str) -> String {
 fn entry(setting: &Setting, given: Given<'_>, config: &Config) -> Entry {
     Entry {
         name: setting.name,
-        value: in_force(setting, config).unwrap_or_else(|| shown(setting, &given)),
+        value: in_force(setting, &given, config).unwrap_or_else(|| shown(setting, &given)),
         origin: given.origin,
         set_as: given.name,
     }
 }
 
 /// The values that do not follow from their own setting alone.
-fn in_force(setting: &Setting, config: &Config) -> Option<String> {
+fn in_force(setting: &Setting, given: &Given<'_>, config: &Config) -> Option<String> {
     if setting.name == REDIS_METRIC_QUEUE_DATABASE.name {
-        return Some(config.gateway.queue.redis.database.to_string());
+        let number = config.gateway.queue.redis.database;
+        let is_left = given.text.is_some_and(|text| text.trim() == "-1");
+        let by = if is_left { " (-1: as the connection string says)" } else { "" };
+        return Some(format!("{number}{by}"));
     }
     if setting.name == METRICS_MAX_SERIES_BYTES.name {
         let limits = config.gateway.metrics.catalog.limits;
@@ -341,7 +344,7 @@ fn in_force(setting: &Setting, config: &Config) -> Option<String> {
 /// A value for the eye; a connection string masked, or not at all where it
 /// can't be parsed.
 fn shown(setting: &Setting, given: &Given<'_>) -> String {
-    let Some(text) = given.text else { return setting.default.shown().to_owned() };
+    let Some(text) = given.text else { return setting.default.plain() };
     if given.kind == Kind::Connection {
         let connection = connection::parse_place(text);
         return connection.map_or_else(|_| "(not shown)".to_owned(), |found| found.to_string());

@@ -61,15 +61,17 @@ fn shown_default(setting: &Setting) -> String {
 
 fn write_setting(text: &mut String, setting: &Setting) {
     let (name, default) = (setting.environment_name(), shown_default(setting));
-    writeln!(text, "  {} or {name} [default: {default}]", setting.name)
+    writeln!(text, "  {} or {name} [default: {}]", setting.name, default.replace('`', ""))
         .expect("writing to a string can't fail");
     write_wrapped(text, setting.help);
 }
 
-/// Words in lines of at most [`WIDTH`] columns, indented.
+/// Words in lines of at most [`WIDTH`] columns, indented; a terminal shows no
+/// Markdown.
 fn write_wrapped(text: &mut String, words: &str) {
     const INDENT: &str = "         ";
     let mut column = 0;
+    let words = words.replace('`', "");
     for word in words.split(' ') {
         let length = word.chars().count() + 1;
         if column == 0 || column + length > WIDTH {

@@ -1,6 +1,7 @@
 //! The configuration file: `appsettings.json` as .NET takes it, with comments
 //! and trailing commas. It is flattened into `Section.Key` pairs of text.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -23,18 +24,59 @@ pub struct FileContent {
     pub pairs: Vec<(String, String)>,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// What may have been meant to be read, and is not.
+    pub warnings: Vec<String>,
 }
 
-/// Reads the file that was named, which must be there, or else the default
-/// one where it is there.
-pub fn read(named: Option<&Path>) -> FileContent {
-    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+/// Reads the file that was named, which must be there; or else the default one
+/// and, over it, that of the environment of this name, as .NET does: each where
+/// it is there.
+pub fn read(named: Option<&Path>, environment: &str) -> FileContent {
+    if let Some(path) = named {
+        return read_one(path);
+    }
+    let mut content = read_where_it_is(Path::new(DEFAULT_FILE));
+    // It is a part of a name, and no path.
+    if !environment.is_empty() && !environment.contains(['/', '\\', '\0']) {
+        let path = format!("appsettings.{environment}.json");
+        content = content.under(read_where_it_is(Path::new(&path)));
+    }
+    content
+}
+
+fn read_where_it_is(path: &Path) -> FileContent {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => read_one(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => FileContent::default(),
+        // What may not be looked into can't be meant.
+        Err(error) => {
+            let warning = format!("{} is not read: {error}", path.display());
+            FileContent { warnings: vec![warning], ..FileContent::default() }
+        }
+    }
+}
+
+fn read_one(path: &Path) -> FileContent {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(path, &text),
-        Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {
-            FileContent::default()
-        }
         Err(error) => refused(path, format!("expected a readable file, got: {error}")),
+    }
+}
+
+impl FileContent {
+    /// Both; what the other says holds.
+    fn under(mut self, other: FileContent) -> Self {
+        let said: HashSet<String> = other.pairs.iter().map(|(name, _)| normalised(name)).collect();
+        self.pairs.retain(|(name, _)| !said.contains(&normalised(name)));
+        self.pairs.extend(other.pairs);
+        self.problems.extend(other.problems);
+        for warning in other.warnings {
+            // One folder that can't be looked into is one thing to say.
+            if self.warnings.is_empty() {
+                self.warnings.push(warning);
+            }
+        }
+        self
     }
 }
 
@@ -53,7 +95,7 @@ pub fn parse(path: &Path, text: &str) -> FileContent {
 
 fn refused(path: &Path, message: String) -> FileContent {
     let problem = Problem::new(path.display().to_string(), message);
-    FileContent { pairs: Vec::new(), problems: vec![problem] }
+    FileContent { problems: vec![problem], ..FileContent::default() }
 }
 
 /// JSON with scalars as text, as settings are.
@@ -255,13 +297,34 @@ mod tests {
     }
 
     #[test]
+    fn the_file_of_the_environment_holds_over_the_default_one() {
+        let content = |text: &str| parse(Path::new("f.json"), text);
+        let both = content(r#"{"Redis": {"A": 1, "B": 2}}"#)
+            .under(content(r#"{"redis:b": 3, "Log": {"Level": "warn"}}"#));
+        let pairs: Vec<_> = both.pairs.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(pairs, ["Redis.A=1", "redis:b=3", "Log.Level=warn"]);
+    }
+
+    /// As in a working directory that may not be searched, which root may.
+    #[test]
+    fn where_nothing_can_be_looked_at_it_is_started_with_a_warning() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("no-folder"), "").expect("written");
+        let content = read_where_it_is(&folder.path().join("no-folder/appsettings.json"));
+        assert_eq!((content.pairs.len(), content.problems.len()), (0, 0));
+        assert!(content.warnings[0].contains("appsettings.json is not read: "));
+        let twice = read_where_it_is(&folder.path().join("no-folder/a")).under(content);
+        assert_eq!(twice.warnings.len(), 1);
+    }
+
+    #[test]
     fn a_named_file_must_be_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("none.json");
-        let content = read(Some(&path));
+        let content = read(Some(&path), "");
         assert_eq!(content.problems.len(), 1);
         std::fs::write(&path, r#"{"Shards": {"Count": 3}}"#).expect("written");
-        assert_eq!(read(Some(&path)).pairs, [("Shards.Count".to_owned(), "3".to_owned())]);
-        assert_eq!(read(Some(folder.path())).problems.len(), 1, "a folder is no file");
+        assert_eq!(read(Some(&path), "").pairs, [("Shards.Count".to_owned(), "3".to_owned())]);
+        assert_eq!(read(Some(folder.path()), "").problems.len(), 1, "a folder is no file");
     }
 }

@@ -1,7 +1,8 @@
 //! Listen addresses: our own form, and the two of ASP.NET Core. Nothing is
-//! looked up: `localhost` is 127.0.0.1.
+//! looked up: `localhost` is 127.0.0.1, and all addresses are `[::]`, which
+//! takes IPv4 too.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use psg_actors::settings::ListenAddress;
@@ -101,7 +102,7 @@ fn parse_url(text: &str) -> Option<SocketAddr> {
     let looks_like_v6 = host.contains([':', '[', ']']);
     let address = match parse_host(host) {
         Some(address) if !host.is_empty() => address,
-        None if !looks_like_v6 => Ipv4Addr::UNSPECIFIED.into(),
+        None if !looks_like_v6 => Ipv6Addr::UNSPECIFIED.into(),
         Some(_) | None => return None,
     };
     Some(SocketAddr::new(address, port))
@@ -109,7 +110,7 @@ fn parse_url(text: &str) -> Option<SocketAddr> {
 
 fn parse_port(text: &str) -> Option<SocketAddr> {
     let port = parse_number(text).filter(|port| *port != 0)?;
-    Some(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port))
+    Some(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port))
 }
 
 fn parse_host(host: &str) -> Option<IpAddr> {
@@ -117,7 +118,7 @@ fn parse_host(host: &str) -> Option<IpAddr> {
         return Some(IpAddr::V6(v6.parse().ok()?));
     }
     if matches!(host, "" | "+" | "*") {
-        return Some(Ipv4Addr::UNSPECIFIED.into());
+        return Some(Ipv6Addr::UNSPECIFIED.into());
     }
     if host.eq_ignore_ascii_case("localhost") {
         return Some(Ipv4Addr::LOCALHOST.into());
@@ -152,9 +153,9 @@ mod tests {
         check(" 127.0.0.1:80 ", "127.0.0.1:80");
         check("[::]:9091", "[::]:9091");
         check("[::1]:9091", "[::1]:9091");
-        check(":9091", "0.0.0.0:9091");
-        check("*:9091", "0.0.0.0:9091");
-        check("+:9091", "0.0.0.0:9091");
+        check(":9091", "[::]:9091");
+        check("*:9091", "[::]:9091");
+        check("+:9091", "[::]:9091");
         check("localhost:9091", "127.0.0.1:9091");
         check("LOCALHOST:9091", "127.0.0.1:9091");
         check("127.0.0.1:0", "127.0.0.1:0");
@@ -173,15 +174,15 @@ mod tests {
     #[test]
     fn urls_of_asp_net_core() {
         let check = |text, expected| check(Form::Urls, text, expected);
-        check("http://+:8080;http://*:5000", "0.0.0.0:8080 0.0.0.0:5000");
+        check("http://+:8080;http://*:5000", "[::]:8080 [::]:5000");
         check("http://0.0.0.0:8080", "0.0.0.0:8080");
         check("http://localhost:5000", "127.0.0.1:5000");
         check("HTTP://LOCALHOST:5000/", "127.0.0.1:5000");
         check("http://[::]:8080", "[::]:8080");
         check("http://[::1]", "[::1]:80");
-        check("http://+", "0.0.0.0:80");
-        check("http://some-host:5000", "0.0.0.0:5000");
-        check(" http://+:8080 ; http://*:8080 ;", "0.0.0.0:8080");
+        check("http://+", "[::]:80");
+        check("http://some-host:5000", "[::]:5000");
+        check(" http://+:8080 ; http://*:8080 ;", "[::]:8080");
         check("https://+:8443", "");
         check("http://+:8080;https://+:8443", "");
         check("http://+:8080/base", "");
@@ -197,9 +198,9 @@ mod tests {
     #[test]
     fn ports_of_asp_net_core() {
         let check = |text, expected| check(Form::Ports, text, expected);
-        check("8080", "0.0.0.0:8080");
-        check("8080;9090", "0.0.0.0:8080 0.0.0.0:9090");
-        check("8080; 8080", "0.0.0.0:8080");
+        check("8080", "[::]:8080");
+        check("8080;9090", "[::]:8080 [::]:9090");
+        check("8080; 8080", "[::]:8080");
         check("0", "");
         check("65536", "");
         check("8080,9090", "");

@@ -82,10 +82,16 @@ pub struct Entry {
     pub set_as: String,
 }
 
+/// The variables that name the environment to .NET; the first that is set holds.
+const DOTNET_ENVIRONMENT: [&str; 2] = ["DOTNET_ENVIRONMENT", "ASPNETCORE_ENVIRONMENT"];
+
 /// Configures from the process' environment and from `file`, or from
-/// `appsettings.json` in the working directory where that is there.
+/// `appsettings.json` and `appsettings.Production.json` (or that of another
+/// environment of .NET) in the working directory where they are there.
 pub fn load(file: Option<&Path>) -> Outcome {
-    configure(std::env::vars_os(), file::read(file))
+    let mut environment = DOTNET_ENVIRONMENT.iter().filter_map(|name| std::env::var(name).ok());
+    let environment = environment.next().unwrap_or_else(|| "Production".to_owned());
+    configure(std::env::vars_os(), file::read(file, &environment))
 }
 
 /// Configures from these settings alone, by their environment names.
@@ -101,6 +107,7 @@ pub fn configure(
 ) -> Outcome {
     let mut sources = raw::Sources::new(environment, file.pairs);
     sources.problems.splice(0..0, file.problems);
+    sources.warnings.splice(0..0, file.warnings);
     checked::check(sources)
 }
 

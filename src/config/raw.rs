@@ -1,7 +1,7 @@
 //! The raw stage: what each source says, through envy, as text. Nothing is
 //! judged here but names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::sync::LazyLock;
 
@@ -136,13 +136,59 @@ impl Sources {
     }
 
     fn warn_of_unknown(&mut self, name: &str, key: &str, origin: Origin) {
-        let mut sections = SETTINGS.iter().map(|setting| setting.section().to_ascii_lowercase());
-        if sections.any(|section| key.strip_prefix(&section).is_some_and(|k| k.starts_with("__"))) {
-            let source = origin.as_str();
-            let name = printable(name, LONG);
-            self.warnings.push(format!("{name} ({source}) is not a known setting, it is ignored"));
+        let source = origin.as_str();
+        let shown = printable(name, LONG);
+        let unknown = format!("{shown} ({source}) is not a known setting, it is ignored");
+        let sections: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.section()).collect();
+        let is = |section: &&&str| key == section.to_ascii_lowercase();
+        let is_within = |section: &&str| {
+            let rest = key.strip_prefix(&section.to_ascii_lowercase());
+            rest.is_some_and(|rest| rest.starts_with("__"))
+        };
+        if let Some(meant) = meant(key, sections.iter().any(is_within)) {
+            let meant = match origin {
+                Origin::Environment => meant.environment_name(),
+                Origin::File | Origin::Default => meant.name.to_owned(),
+            };
+            self.warnings.push(format!("{unknown}: expected {meant}"));
+        } else if sections.iter().any(is_within) {
+            self.warnings.push(unknown);
+        } else if is_of_dotnet(key) {
+            self.warnings.push(format!(
+                "{shown} ({source}) has no effect: set Http.ListenAddress, which is for HTTP \
+                 without TLS, and Http.ConfigFile for TLS"
+            ));
+        } else if origin == Origin::File
+            && let Some(section) = sections.iter().find(is)
+        {
+            self.warnings.push(format!(
+                "{shown} ({source}) is ignored: expected a section with settings such as {}, got \
+                 a single value",
+                SETTINGS.iter().find(|s| s.section() == *section).map_or("none", |s| s.name)
+            ));
         }
     }
+}
+
+/// A name is meant to be a setting's up to so many slips.
+const MAX_SLIPS: usize = 2;
+
+/// The setting that was meant: one whose name differs in what stands between its
+/// words alone, or within a section in a few letters.
+fn meant(key: &str, is_within_section: bool) -> Option<&'static Setting> {
+    let letters = |text: &str| text.replace(['_', '.', ':', '-'], "").to_lowercase();
+    let key = letters(key);
+    let slips = |setting: &&&Setting| strsim::damerau_levenshtein(&letters(setting.name), &key);
+    let most = if is_within_section { MAX_SLIPS } else { 0 };
+    SETTINGS.iter().min_by_key(slips).filter(|setting| slips(setting) <= most).copied()
+}
+
+/// Whether that says to ASP.NET Core where to listen, in a way that is not
+/// honoured here.
+fn is_of_dotnet(key: &str) -> bool {
+    let key = key.strip_prefix("aspnetcore_").unwrap_or(key);
+    matches!(key, "urls" | "http_ports" | "https_ports")
+        || key.starts_with("kestrel__endpoints__") && key.ends_with("__url")
 }
 
 impl Origin {

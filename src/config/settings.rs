@@ -65,6 +65,11 @@ impl DefaultValue {
         }
     }
 
+    /// The same where nothing reads Markdown.
+    pub fn plain(self) -> String {
+        self.shown().replace('`', "")
+    }
+
     /// The default where it is a value that can be parsed.
     pub fn value(self) -> Option<&'static str> {
         match self {
@@ -202,8 +207,8 @@ settings! {
     /// Batches that a shard's inbox holds; while it is full, the readers wait and the backlog stays in Redis.
     SHARDS_INBOX_CAPACITY = "Shards.InboxCapacity", Value("128"), whole(1, 1_000_000);
 
-    /// `address:port` to listen on, the address an IP address, `localhost`, or nothing for all.
-    HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value("0.0.0.0:9091"), Kind::Listen(Form::Address);
+    /// `address:port` to listen on, the address an IP address, `localhost`, or nothing for all of IPv6 and IPv4.
+    HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value(":9091"), Kind::Listen(Form::Address);
     /// After SIGTERM, seconds to wait at most for each known scraper to fetch the last totals; 0 waits for none.
     HTTP_SHUTDOWN_LINGER_SECONDS = "Http.ShutdownLingerSeconds", Value("0"), whole(0, 3600);
     /// Whether `DELETE /api/v1/metrics/{name}` is there.

@@ -50,7 +50,7 @@ fn defaults_are_those_of_the_engine() {
     assert_eq!(gateway.queue.max_bytes_in_flight, 2 << 20);
     assert!((1..=4).contains(&gateway.shards.count));
     assert_eq!(gateway.shards.inbox_capacity, 128);
-    assert_eq!(gateway.http.listen, [SocketAddr::from(([0, 0, 0, 0], 9091))]);
+    assert_eq!(gateway.http.listen, [SocketAddr::from(([0; 8], 9091))]);
     assert_eq!(log, LogSettings { format: None, level: LevelFilter::INFO });
 }
 
@@ -191,7 +191,7 @@ fn the_file_of_the_reference_is_understood() {
     let Config { gateway, log } = found.config.expect("sound");
     assert_eq!(gateway.queue.pop_count, Some(50));
     assert!(!gateway.metrics.sort_labels);
-    assert_eq!(gateway.http.listen, [SocketAddr::from(([0, 0, 0, 0], 8080))]);
+    assert_eq!(gateway.http.listen, [SocketAddr::from(([0; 8], 8080))]);
     assert_eq!(log.level, LevelFilter::WARN);
 }
 
@@ -268,11 +268,11 @@ fn listening_falls_back_to_asp_net_core() {
     };
     let (urls, ports) =
         ("ASPNETCORE_URLS=http://+:5000;http://localhost:1", "ASPNETCORE_HTTP_PORTS=8080;9090");
-    check(&[ports], &["0.0.0.0:8080", "0.0.0.0:9090"]);
-    check(&[ports, urls], &["0.0.0.0:5000", "127.0.0.1:1"]);
-    check(&[ports, "ASPNETCORE_URLS="], &["0.0.0.0:8080", "0.0.0.0:9090"]);
+    check(&[ports], &["[::]:8080", "[::]:9090"]);
+    check(&[ports, urls], &["[::]:5000", "127.0.0.1:1"]);
+    check(&[ports, "ASPNETCORE_URLS="], &["[::]:8080", "[::]:9090"]);
     check(&[ports, urls, "Http__ListenAddress=[::1]:2"], &["[::1]:2"]);
-    check(&["ASPNETCORE_URLS=https://+:1", "Http__ListenAddress=:2"], &["0.0.0.0:2"]);
+    check(&["ASPNETCORE_URLS=https://+:1", "Http__ListenAddress=:2"], &["[::]:2"]);
     check_problems(
         &["ASPNETCORE_URLS=http://+:1;https://+:2"],
         "{}",
@@ -358,7 +358,7 @@ fn entries_show_value_and_origin() {
         "Redis.ConnectionString=a:6379,user=u,password=*** File Redis.ConnectionString",
         "Redis.MetricQueuePopCount=25, rising Default Redis.MetricQueuePopCount",
         "Shards.Count=2 Environment Shards__Count",
-        "Http.ListenAddress=0.0.0.0:8080 Environment ASPNETCORE_HTTP_PORTS",
+        "Http.ListenAddress=[::]:8080 Environment ASPNETCORE_HTTP_PORTS",
         "Log.Level=info Default Log.Level",
     ] {
         assert!(shown.iter().any(|line| line == expected), "{expected} in {shown:#?}");
@@ -374,7 +374,9 @@ fn entries_show_what_holds_not_what_was_said() {
     };
     let url = "Redis__ConnectionString=redis://a/5";
     assert_eq!(value(&[url], "Redis.MetricQueueDatabase"), "5");
-    assert_eq!(value(&[url, "Redis__MetricQueueDatabase=-1"], "Redis.MetricQueueDatabase"), "5");
+    let left = "Redis__MetricQueueDatabase=-1";
+    let by = "5 (-1: as the connection string says)";
+    assert_eq!(value(&[url, left], "Redis.MetricQueueDatabase"), by);
     let shards = config(&[], "{}").gateway.shards.count.to_string();
     assert_eq!(value(&[], "Shards.Count"), shards);
 }

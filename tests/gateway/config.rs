@@ -132,6 +132,54 @@ fn the_file_in_the_working_directory_is_read() {
 }
 
 #[test]
+fn the_file_of_the_dotnet_environment_is_read_over_it() {
+    let gateway = || {
+        down_and_out()
+            .file("appsettings.json", r#"{"Redis":{"MetricQueueKey":"a","MetricQueueWorkers":3}}"#)
+            .file("appsettings.Production.json", r#"{"redis":{"metricQueueKey":"b"}}"#)
+            .file("appsettings.Staging.json", r#"{"Redis":{"MetricQueueKey":"c"}}"#)
+    };
+    let seen = |gateway: GatewayBuilder| queue_and_workers(&gateway.start_unready().scrape());
+    assert_eq!(seen(gateway()), ("b".into(), 3));
+    assert_eq!(seen(gateway().set("ASPNETCORE_ENVIRONMENT", "Staging")), ("c".into(), 3));
+    assert_eq!(seen(gateway().set("DOTNET_ENVIRONMENT", "Development")), ("a".into(), 3));
+    let bad = down_and_out().file("appsettings.Production.json", "{").finish();
+    refused(&bad, "a bad file of the environment");
+    assert!(bad.output().contains("appsettings.Production.json"), "{}", bad.output());
+}
+
+#[test]
+fn settings_in_a_form_that_is_not_read_are_warned_of() {
+    let file = r#"{"Redis": "redis.internal:6379,password=hunter2", "Urls": "http://+:1",
+        "Kestrel": {"Endpoints": {"Http": {"Url": "http://+:1"}}}}"#;
+    let finished = GatewayBuilder::bare()
+        .file("appsettings.json", file)
+        .set("Redis_ConnectionString", "elsewhere,password=hunter2")
+        .set("HTTP_LISTEN_ADDRESS", ":1")
+        .set("Metrics__MaxSereis", "1")
+        .set("HTTP_PORTS", "1")
+        .arguments(&["check-config"])
+        .finish();
+    assert_eq!(finished.code(), 0, "{}", finished.output());
+    let output = finished.output();
+    for expected in [
+        "Redis_ConnectionString (environment) is not a known setting, it is ignored: expected \
+         Redis__ConnectionString",
+        "HTTP_LISTEN_ADDRESS (environment) is not a known setting, it is ignored: expected \
+         Http__ListenAddress",
+        "Metrics__MaxSereis (environment) is not a known setting, it is ignored: expected \
+         Metrics__MaxSeries",
+        "Redis (file) is ignored: expected a section with settings such as Redis.ConnectionString",
+        "HTTP_PORTS (environment) has no effect: set Http.ListenAddress",
+        "Urls (file) has no effect",
+        "Kestrel.Endpoints.Http.Url (file) has no effect",
+    ] {
+        assert!(output.contains(expected), "{expected} is not in {output}");
+    }
+    assert!(!output.contains("hunter2") && !output.contains('`'), "{output}");
+}
+
+#[test]
 fn another_file_can_be_named() {
     let file = r#"{"Redis":{"MetricQueueKey":"from-other"}}"#;
     let gateway = down_and_out()

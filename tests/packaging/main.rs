@@ -76,7 +76,7 @@ fn the_compose_file_configures_the_gateway_soundly() {
     // A setting that does not exist is only warned of.
     assert!(!shown.contains("warning"), "{shown}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(shown.contains(&format!("0.0.0.0:{}", exposed_port())), "{shown}");
+    assert!(shown.contains(&format!("[::]:{}", exposed_port())), "{shown}");
 }
 
 /// The container may take as long to stop as the gateway lingers, and finds its

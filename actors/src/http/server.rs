@@ -27,6 +27,7 @@ use super::access::Access;
 use super::connection::{Answer, Connection, MAX_REQUEST_BYTES, Place, Places, TIMES, Turn};
 use super::{HttpState, ROUTES};
 use crate::byte_stream::ByteStream;
+use crate::listen;
 
 /// Threads that serve HTTP. Each scrape is rendered elsewhere; these copy.
 const WORKERS: usize = 2;
@@ -96,7 +97,7 @@ async fn greet(
 ) -> Result<(Connection, Option<std::net::SocketAddr>), DispatchError> {
     let place = Place::take(&places);
     tcp.set_nodelay(true)?;
-    let peer = tcp.peer_addr().ok();
+    let peer = listen::peer(&tcp);
     let Some(access) = access.filter(|access| access.is_tls()) else {
         return Ok((Connection::new(ByteStream::Tcp(tcp), TIMES, place), peer));
     };

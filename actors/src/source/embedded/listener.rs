@@ -59,7 +59,7 @@ pub struct Treatment {
 impl Listening {
     /// Listens on that address.
     pub fn bind(address: &ListenAddress) -> io::Result<Self> {
-        let named = |cause: io::Error| io::Error::new(cause.kind(), format!("{address}: {cause}"));
+        let named = |cause| listen::named("Embedded.ListenAddress", address, &cause);
         match address {
             ListenAddress::Tcp(address) => listen::tcp(*address).map(Listening::Tcp).map_err(named),
             ListenAddress::Unix(path) => bind_unix(path).map_err(named),
