@@ -26,11 +26,11 @@ use psg_actors::settings::{GatewaySettings, OnceTuning};
 use psg_actors::state_file::StateFile;
 use psg_actors::status::{Facts, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::config::{Config, Entry};
 use crate::exit;
+use crate::signals::Signals;
 use ending::{Ending, farewells};
 use parts::{Parts, handover, keep_state};
 use queue::Queue;
@@ -51,7 +51,7 @@ pub struct Listening {
 /// What a host is said to have done.
 const END_OF_HOST: &str = "the end of its host";
 
-/// Runs the gateway until SIGTERM or SIGINT; 0 after a clean stop. Where it waits
+/// Runs the gateway until a signal ends it; 0 after a clean stop. Where it waits
 /// for scrapers at its end, a second signal ends that.
 pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
     end_on_panic();
@@ -220,29 +220,4 @@ fn unready(queue: Queue, gate: Gate, stop: StopSignal) -> Unready {
         }
         queue.trouble().or_else(|| gate.unready().map(str::to_owned))
     })
-}
-
-/// The signals that stop the gateway.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// One after the other, as they come.
-    fn all(self) -> impl Stream<Item = &'static str> {
-        stream::unfold(self, async |mut signals| Some((signals.next().await, signals)))
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

@@ -21,6 +21,7 @@ mod healthcheck;
 mod lint;
 mod load;
 mod logging;
+mod signals;
 mod stop;
 mod top;
 mod view;
@@ -50,7 +51,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Lint(options)) => lint::run(&options, &config()),
         Some(Command::Load(options)) => load::run(&options),
         Some(Command::Demo(options)) => demo::run(&options),
-        Some(Command::Top(options)) => top::run(&options),
+        Some(Command::Top(options)) => top::run(&options, config),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The end of a command: asked for by Ctrl-C, SIGTERM or an error, seen by all of
+//! The end of a command: asked for by a signal or an error, seen by all of
 //! its threads.
 
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use crate::signals::Signals;
 
 /// Set once; whoever waits wakes up.
 #[derive(Debug, Clone, Default)]
@@ -33,21 +33,15 @@ impl Stop {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Ends the run at the first Ctrl-C or SIGTERM.
+    /// Ends the run at the first signal.
     pub fn set_on_signal(&self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let guard = runtime.enter();
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut signals = Signals::listen()?;
         drop(guard);
         let stop = self.clone();
         thread::spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            });
+            runtime.block_on(signals.next());
             stop.set();
         });
         Ok(())

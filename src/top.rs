@@ -6,8 +6,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use psg_actors::http::access::web_config::WebConfig;
 use psg_actors::settings::Secret;
+use psg_engine::printable::{LONG, printable};
 
+use crate::config::Outcome;
+use crate::healthcheck;
 use crate::stop::Stop;
 use crate::view::{Manner, Scene, Way, WayOptions, password_in, show};
 
@@ -18,8 +22,9 @@ const PASSWORD: &str = "PROM_STREAM_GATEWAY_PASSWORD";
 #[derive(Debug, Clone, Args)]
 pub struct TopOptions {
     /// Where the gateway listens for HTTP: http://host:port, https://host:port or host:port
-    #[arg(value_name = "URL", default_value = "http://localhost:9091", value_parser = base_url)]
-    url: String,
+    /// [default: where the settings say, on this machine]
+    #[arg(value_name = "URL", value_parser = base_url)]
+    url: Option<String>,
 
     /// End after so many seconds [default: until q or Ctrl-C]
     #[arg(long, value_name = "N")]
@@ -55,20 +60,10 @@ pub struct TopOptions {
     key_file: Option<PathBuf>,
 }
 
-/// Shows the gateway until somebody ends it.
-pub fn run(options: &TopOptions) -> ExitCode {
-    let way = match way(options) {
-        Ok(way) => way,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let stop = Stop::default();
-    let scene = Scene { name: options.url.clone(), url: options.url.clone(), ..Scene::default() };
-    let end = options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let manner = Manner { plain: options.plain, with_excerpt: false, end };
-    match stop.set_on_signal().and_then(|()| show(scene, way, manner, &stop)) {
+/// Shows the gateway until somebody ends it; 1 where it has never answered.
+/// `settings` are asked where it is not said which one.
+pub fn run(options: &TopOptions, settings: impl FnOnce() -> Outcome) -> ExitCode {
+    match try_run(options, settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -77,7 +72,42 @@ pub fn run(options: &TopOptions) -> ExitCode {
     }
 }
 
-fn way(options: &TopOptions) -> Result<Way, String> {
+fn try_run(options: &TopOptions, settings: impl FnOnce() -> Outcome) -> Result<(), String> {
+    let url = options.url.clone().map_or_else(|| own_url(&settings()), Ok)?;
+    let way = way(options, &url)?;
+    let stop = Stop::default();
+    let scene = Scene { name: url.clone(), url, ..Scene::default() };
+    let end = options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let manner = Manner { plain: options.plain, with_excerpt: false, end };
+    let last = stop.set_on_signal().and_then(|()| show(scene, way, manner, &stop));
+    match last.map_err(|error| error.to_string())? {
+        Scene { status: Some(_), .. } => Ok(()),
+        Scene { trouble: Some(trouble), .. } => Err(printable(&trouble, 2 * LONG)),
+        Scene { url, .. } => Err(format!("{url}: no answer yet")),
+    }
+}
+
+/// Where the gateway with these settings is found on this machine.
+fn own_url(outcome: &Outcome) -> Result<String, String> {
+    let config = outcome.config.as_ref().map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        format!("bad configuration: {}; or name the gateway's URL", problems.join("; "))
+    })?;
+    let http = &config.gateway.http;
+    let listen = http.listen.first().ok_or("no listen address is configured")?;
+    let access = http.access.as_ref();
+    let access = access.map(|access| WebConfig::load(&access.file, access.probes_are_free));
+    let is_tls = access.transpose()?.is_some_and(|access| access.tls.is_some());
+    let scheme = if is_tls { "https" } else { "http" };
+    let address = healthcheck::reachable(*listen);
+    // A certificate rather names this.
+    if address.ip().is_loopback() && address.is_ipv4() {
+        return Ok(format!("{scheme}://localhost:{}", address.port()));
+    }
+    Ok(format!("{scheme}://{address}"))
+}
+
+fn way(options: &TopOptions, url: &str) -> Result<Way, String> {
     let password = || match (&options.password_file, env::var(PASSWORD)) {
         (Some(file), _) => password_in(file),
         (None, Ok(password)) => Ok(Secret::new(password)),
@@ -85,11 +115,26 @@ fn way(options: &TopOptions) -> Result<Way, String> {
     };
     let login = options.user.as_deref().map(|user| Ok::<_, String>((user, password()?)));
     Way::new(WayOptions {
+        is_local: is_local(url),
         login: login.transpose()?,
         ca_file: options.ca_file.as_deref(),
         is_insecure: options.insecure,
         identity: options.certificate_file.as_deref().zip(options.key_file.as_deref()),
     })
+}
+
+/// Whether that is this machine, by a name or an address that says so.
+fn is_local(url: &str) -> bool {
+    let url = url::Url::parse(url).ok();
+    match url.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(url::Host::Ipv6(address)) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        }
+        None => false,
+    }
 }
 
 /// The URL that paths are put behind.
@@ -121,6 +166,31 @@ mod tests {
         check("http://gateway:9091/", "http://gateway:9091");
         check("http://proxy/gateway/", "http://proxy/gateway");
         check("https://gateway:9091/", "https://gateway:9091");
+    }
+
+    #[test]
+    fn the_own_gateway_is_where_the_settings_say() {
+        let check = |listen: &str, expected: &str| {
+            let settings = [("Http__ListenAddress", listen)];
+            let outcome = crate::config::from_settings(&settings);
+            assert_eq!(own_url(&outcome).as_deref(), Ok(expected));
+        };
+        check(":9091", "http://localhost:9091");
+        check("0.0.0.0:8080", "http://localhost:8080");
+        check("127.0.0.1:1", "http://localhost:1");
+        check("[::1]:1", "http://[::1]:1");
+        check("10.0.0.7:1", "http://10.0.0.7:1");
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for url in ["http://localhost:1", "http://127.0.0.2", "http://[::1]:1", "http://0.0.0.0:1"]
+        {
+            assert!(is_local(url), "{url}");
+        }
+        for url in ["http://gateway:1", "http://10.0.0.7", "http://localhost.example"] {
+            assert!(!is_local(url), "{url}");
+        }
     }
 
     #[test]

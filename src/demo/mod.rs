@@ -82,7 +82,7 @@ fn try_run(options: &DemoOptions, is_plain: bool) -> Result<(), String> {
         show(scene, Way::plain(), manner, &stop).map_err(|error| format!("the view: {error}"));
     // For those who still look at the gateway.
     stop.set();
-    stage.close().and(shown)
+    stage.close().and(shown.map(drop))
 }
 
 fn scene(http: SocketAddr, queue: SocketAddr) -> Scene {

@@ -14,12 +14,19 @@ use redis::{ConnectionInfo, IntoConnectionInfo};
 pub struct RedisAddress(String);
 
 impl RedisAddress {
+    /// As written.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// What the Redis client needs. The error doesn't repeat the address.
     pub fn connection_info(&self) -> Result<ConnectionInfo, String> {
         let has_scheme = self.0.contains("://");
         let url = if has_scheme { self.0.clone() } else { format!("redis://{}", self.0) };
         url.into_connection_info().map_err(|error| {
-            format!("expected --redis as redis://host:port or host:port, got neither ({error})")
+            format!(
+                "expected where Redis is as redis://host:port or host:port, got neither ({error})"
+            )
         })
     }
 }

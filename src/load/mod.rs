@@ -12,6 +12,7 @@ mod pacer;
 mod progress;
 mod pusher;
 
+use std::env;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -26,6 +27,11 @@ use pacer::Pacer;
 use progress::{Glance, Goal, Progress, RecentRate, summarize};
 use pusher::{Run, Tally, connect};
 use redis::{Client, Connection};
+
+/// Where Redis is, if no argument says so.
+const ADDRESS: &str = "PROM_STREAM_GATEWAY_LOAD_REDIS";
+
+const DEFAULT_ADDRESS: &str = "redis://127.0.0.1:6379";
 
 /// What to push, how fast and where to.
 #[derive(Debug, Clone, Args)]
@@ -42,12 +48,12 @@ pub struct LoadOptions {
     #[arg(long, value_name = "SAMPLES", value_parser = value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Spread the samples over so many series [default: those of the reference's tool, a million
-    /// for distinct]
+    /// Spread the samples over so many series [default: 3564 of each metric type, a million for
+    /// distinct]
     #[arg(long, value_name = "SERIES")]
     series: Option<u64>,
 
-    /// What to push, as weights. Besides the metric types: shuffled (fields and labels in random
+    /// What to push, as whole weights. Besides the metric types: shuffled (fields and labels in random
     /// order and spacing), distinct (each series once before any comes again), newlabel (a series
     /// per sample), bad (to be rejected)
     #[arg(long, value_name = "WEIGHTS", default_value = REFERENCE_MIX)]
@@ -72,9 +78,11 @@ pub struct LoadOptions {
           value_parser = value_parser!(u16).range(1..=1000))]
     connections: u16,
 
-    /// Where Redis is: redis://, rediss:// or unix://, or host:port
-    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
-    redis: RedisAddress,
+    /// Where Redis is: redis://, rediss:// or unix://, or host:port. One with a password is better
+    /// put into the environment, as PROM_STREAM_GATEWAY_LOAD_REDIS: arguments are seen by others
+    /// [default: redis://127.0.0.1:6379]
+    #[arg(long, value_name = "URL")]
+    redis: Option<RedisAddress>,
 
     /// The list to push to
     #[arg(long, value_name = "KEY", default_value = "prom-stream-gateway:metric-queue")]
@@ -131,7 +139,7 @@ fn push(options: &LoadOptions, stop: Stop, progress: Progress) -> Result<Done, S
         Some(series) => options.mix.clone().with_series(series).map_err(|e| e.to_string())?,
         None => options.mix.clone(),
     };
-    let info = options.redis.connection_info()?;
+    let info = options.address().connection_info()?;
     let address = info.addr().to_string();
     let unreachable = |error| format!("can't use redis at {address}: {error}");
     let client = Client::open(info).map_err(unreachable)?;
@@ -154,6 +162,12 @@ fn push(options: &LoadOptions, stop: Stop, progress: Progress) -> Result<Done, S
 }
 
 impl LoadOptions {
+    fn address(&self) -> RedisAddress {
+        let in_environment = || env::var(ADDRESS).ok().map(RedisAddress::new);
+        let given = self.redis.clone().or_else(in_environment);
+        given.unwrap_or_else(|| RedisAddress::new(DEFAULT_ADDRESS.to_owned()))
+    }
+
     fn goal(&self) -> Goal {
         match (self.count, self.duration) {
             (Some(count), _) => Goal::Count(count),

@@ -49,9 +49,25 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene) {
 /// terminal.
 fn footer_height(scene: &Scene, area: Rect) -> u16 {
     let rest = 1 + CHARTS_HEIGHT + TABLES_HEIGHT;
-    let lines = |hint: &String| 1 + hint.chars().count() as u16 / area.width.max(1);
-    let wanted = scene.hints.iter().map(lines).sum::<u16>() + 1;
+    let lines = |hint: &String| lines_of(hint, area.width.into());
+    let wanted = scene.hints.iter().map(lines).sum::<u16>() + lines(&keys(scene).to_string());
     wanted.min(area.height.saturating_sub(rest)).max(1)
+}
+
+/// The lines that a hint takes, since words stay whole where they can.
+fn lines_of(hint: &str, width: usize) -> u16 {
+    let width = width.max(1);
+    let (mut lines, mut column) = (1, 0);
+    for word in hint.split(' ') {
+        // With the space before it.
+        let length = 1 + word.chars().count();
+        if column > 0 && column + length > width {
+            (lines, column) = (lines + 1, 0);
+        }
+        let full = (length - 1) / width;
+        (lines, column) = (lines + full, column + length - full * width);
+    }
+    u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
 fn draw_body(frame: &mut Frame<'_>, area: Rect, scene: &Scene, status: &Status) {
@@ -112,14 +128,18 @@ fn machine(status: &Status) -> String {
     format!("{scrape}   CPU {cpus}   memory {memory}")
 }
 
-fn hints(scene: &Scene) -> Paragraph<'_> {
-    let mut last = vec![Span::from(" q").bold(), Span::styled(" quits", LABEL)];
+fn keys(scene: &Scene) -> Line<'_> {
+    let mut keys = vec![Span::from(" q").bold(), Span::styled(" quits", LABEL)];
     if let Some(status) = &scene.status {
-        last.push(Span::styled(format!("   {}", machine(status)), LABEL));
+        keys.push(Span::styled(format!("   {}", machine(status)), LABEL));
     }
+    Line::from(keys)
+}
+
+fn hints(scene: &Scene) -> Paragraph<'_> {
     // The line of keys first: it is what stays where there is little room.
     let hints = scene.hints.iter().map(|hint| Line::from(format!(" {hint}")));
-    let lines: Vec<Line<'_>> = std::iter::once(Line::from(last)).chain(hints).collect();
+    let lines: Vec<Line<'_>> = std::iter::once(keys(scene)).chain(hints).collect();
     Paragraph::new(lines).wrap(Wrap { trim: false })
 }
 

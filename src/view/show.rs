@@ -26,23 +26,24 @@ pub struct Manner {
 }
 
 /// Shows the gateway of `scene`, asked that way, until `stop` is set, the time is over or, on a
-/// terminal, somebody quits.
-pub fn show(scene: Scene, way: Way, manner: Manner, stop: &Stop) -> io::Result<()> {
+/// terminal, somebody quits; what was known at the end.
+pub fn show(mut scene: Scene, way: Way, manner: Manner, stop: &Stop) -> io::Result<Scene> {
     let looks = watch(&scene.url, way, manner.with_excerpt, stop)?;
     let is_over = || stop.is_set() || manner.end.is_some_and(|end| Instant::now() >= end);
     if manner.plain || !terminal::can_draw() {
-        return match print(scene, &looks, is_over) {
+        return match print(&mut scene, &looks, is_over) {
             // Whoever read the lines has enough of them.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            printed => printed,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(scene),
+            printed => printed.map(|()| scene),
         };
     }
-    draw(scene, &looks, is_over)
+    draw(&mut scene, &looks, is_over)?;
+    Ok(scene)
 }
 
-fn draw(mut scene: Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) -> io::Result<()> {
+fn draw(scene: &mut Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) -> io::Result<()> {
     let mut screen = Screen::open()?;
-    screen.draw(&scene)?;
+    screen.draw(scene)?;
     while !is_over() {
         let mut changed = false;
         for look in looks.try_iter() {
@@ -55,20 +56,20 @@ fn draw(mut scene: Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) ->
             Wish::Nothing => {}
         }
         if changed {
-            screen.draw(&scene)?;
+            screen.draw(scene)?;
         }
     }
     Ok(())
 }
 
-fn print(mut scene: Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) -> io::Result<()> {
-    say(&lines::opening(&scene))?;
+fn print(scene: &mut Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) -> io::Result<()> {
+    say(&lines::opening(scene))?;
     let mut is_excerpt_due = true;
     while !is_over() {
         match looks.recv_timeout(NOTICE) {
             Ok(look) => {
                 scene.see(look);
-                say(&format!("{}\n", lines::line(&scene)))?;
+                say(&format!("{}\n", lines::line(scene)))?;
                 let excerpt = scene.excerpt.as_deref().filter(|lines| !lines.is_empty());
                 if let Some(excerpt) = excerpt.filter(|_| is_excerpt_due) {
                     say(&lines::excerpt(excerpt))?;

@@ -64,7 +64,7 @@ impl Watcher {
         let text = answer.with_config().limit(LARGEST_STATUS).read_to_string();
         let text = text.map_err(|error| format!("{url}: {error}"))?;
         serde_json::from_str(&text)
-            .map_err(|error| format!("{url}: expected a gateway's status ({error})"))
+            .map_err(|error| format!("{url}: expected a gateway's status, got something else ({error}): another server may be there"))
     }
 
     /// An excerpt is a nicety: where it can't be had, the last one stays.

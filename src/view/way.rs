@@ -1,6 +1,7 @@
 //! The way to a gateway: what is believed of its certificate, and who asks.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,16 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use ureq::config::ConfigBuilder;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 use ureq::{Agent, Body, Error};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of what a server says that is no gateway.
+const SAID: u64 = 1000;
 
 /// How a gateway is asked.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub struct Way {
 /// What a [`Way`] is made of.
 #[derive(Debug, Default)]
 pub struct WayOptions<'a> {
+    /// Whether the gateway is on this machine, where no proxy leads to.
+    pub is_local: bool,
     /// User and password.
     pub login: Option<(&'a str, Secret)>,
     /// The authorities to believe; `None` are the system's.
@@ -40,15 +48,14 @@ pub struct WayOptions<'a> {
 }
 
 impl Way {
-    /// Without TLS and password.
+    /// On this machine, without TLS and password.
     pub fn plain() -> Self {
-        let agent = Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
-        Self { agent, authorization: None }
+        Self { agent: agent(true).build().into(), authorization: None }
     }
 
     /// One over TLS where the address says so; or what is wrong with a file.
     pub fn new(options: WayOptions<'_>) -> Result<Self, String> {
-        let WayOptions { login, ca_file, is_insecure, identity } = options;
+        let WayOptions { is_local, login, ca_file, is_insecure, identity } = options;
         let roots = match ca_file {
             Some(file) => certificates(file)?,
             None => rustls_native_certs::load_native_certs().certs,
@@ -60,12 +67,11 @@ impl Way {
             .disable_verification(is_insecure)
             .client_cert(identity)
             .build();
-        let config = Agent::config_builder().timeout_global(Some(TIMEOUT)).tls_config(tls);
         let authorization = login.map(|(user, password)| {
             let pair = format!("{user}:{}", password.expose());
             Secret::new(format!("Basic {}", STANDARD.encode(pair)))
         });
-        Ok(Self { agent: config.build().into(), authorization })
+        Ok(Self { agent: agent(is_local).tls_config(tls).build().into(), authorization })
     }
 
     /// GET; or why there is no answer, with what can be done.
@@ -74,10 +80,18 @@ impl Way {
         if let Some(authorization) = &self.authorization {
             request = request.header("Authorization", authorization.expose());
         }
-        match request.call() {
-            Ok(answer) => Ok(answer.into_body()),
-            Err(Error::StatusCode(401)) => Err(format!("{url}: {}", self.unknown())),
-            Err(error) => Err(format!("{url}: {error}")),
+        let mut answer = request.call().map_err(|error| format!("{url}: {}", met(url, &error)))?;
+        match answer.status().as_u16() {
+            200 => Ok(answer.into_body()),
+            401 => Err(format!("{url}: {}", self.unknown())),
+            status => {
+                let said = answer.body_mut().with_config().limit(SAID).read_to_string();
+                let said = said.unwrap_or_default();
+                let said = said.lines().next().unwrap_or_default();
+                Err(format!(
+                    "{url}: expected status 200, got {status} ({said}): another server may be there"
+                ))
+            }
         }
     }
 
@@ -89,6 +103,44 @@ impl Way {
             }
         }
     }
+}
+
+/// What all ways have in common.
+fn agent(is_local: bool) -> ConfigBuilder<AgentScope> {
+    let config = Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+    if is_local { config.proxy(None) } else { config }
+}
+
+/// Why there is no answer, in words that say what to do.
+fn met(url: &str, error: &Error) -> String {
+    let speaks_tls = url.starts_with("https://");
+    let is_no_tls = |error: &rustls::Error| matches!(error, rustls::Error::InvalidMessage(_));
+    let inner = |error: &io::Error| {
+        error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .is_some_and(is_no_tls)
+    };
+    match error {
+        Error::Protocol(_) if !speaks_tls => {
+            format!("what answers there speaks no HTTP ({error}): a port with TLS needs https://")
+        }
+        Error::Rustls(cause) if is_no_tls(cause) => {
+            "what answers there speaks no TLS: try http://".to_owned()
+        }
+        Error::Io(cause) if inner(cause) => {
+            "what answers there speaks no TLS: try http://".to_owned()
+        }
+        Error::Io(cause) if is_hang_up(cause.kind()) => {
+            format!("hung up without an answer ({cause}): another server may be there")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn is_hang_up(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&kind)
 }
 
 fn own(certificate: &CertificateDer<'_>) -> Certificate<'static> {

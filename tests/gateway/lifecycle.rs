@@ -247,3 +247,34 @@ fn many_scrapes_at_once_are_all_answered() {
         }
     });
 }
+
+/// Each that ends a program by default, when a terminal closes for one.
+#[test]
+fn no_signal_is_a_sudden_death_that_loses_the_totals() {
+    let redis = RedisServer::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let builder =
+        || GatewayBuilder::reading(&redis).set("Metrics__StateFile", folder.path().join("state"));
+    for (signal, total) in [("HUP", 1.0), ("QUIT", 2.0), ("INT", 3.0), ("TERM", 4.0)] {
+        let mut gateway = builder().start();
+        redis.push(&[SAMPLE]);
+        assert_eq!(gateway.scrape_after(1).value("n_total", &[("i", "7")]), Some(total));
+        gateway.signal(signal);
+        assert_eq!(gateway.wait_at_most(STOP).code(), Some(0), "SIG{signal}");
+        let log = gateway.log().join("\n");
+        assert!(log.contains(&format!("SIG{signal}")), "{log}");
+        let signs: usize = redis.run(&["ZCARD", "{prom-stream-gateway:metric-queue}:consumers"]);
+        assert_eq!(signs, 0, "nothing is left of it");
+    }
+}
+
+#[test]
+fn under_nohup_a_closing_terminal_ends_nothing() {
+    let builder = GatewayBuilder::connecting("127.0.0.1:1").started_by("/usr/bin/nohup");
+    let mut gateway = builder.start_unready();
+    gateway.signal("HUP");
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait_at_most(STOP).code(), Some(0));
+    let log = gateway.log().join("\n");
+    assert!(log.contains("SIGTERM") && !log.contains("SIGHUP"), "{log}");
+}

@@ -79,8 +79,12 @@ fn a_gateway_that_comes_and_goes_is_waited_for() {
 fn what_is_no_gateway_is_said() {
     let redis = crate::support::RedisServer::start();
     let finished = plain(redis.port());
-    assert_eq!(finished.code(), 0, "it might become one: {}", finished.output());
+    assert_eq!(finished.code(), 1, "it has never answered: {}", finished.output());
     assert!(finished.output().contains("no answer yet; http://"), "{}", finished.output());
+    assert!(finished.output().contains("another server may be there"), "{}", finished.output());
+    let nobody = plain(free_port());
+    assert_eq!(nobody.code(), 1, "{}", nobody.output());
+    assert!(nobody.output().contains("error: http://127.0.0.1:"), "{}", nobody.output());
     let refused = GatewayBuilder::bare().arguments(&["top", "redis://localhost"]).finish();
     assert_eq!(refused.code(), 1, "{}", refused.output());
     assert!(refused.output().contains("expected http://host:port"), "{}", refused.output());
@@ -144,10 +148,14 @@ fn a_gateway_with_a_web_config_is_watched_too() {
         (vec!["--user", "ann"], "UnknownIssuer"),
     ] {
         let (code, said) = with(&more);
-        assert!(code == 0 && said.contains(why), "{more:?}: {said}");
+        assert!(code == 1 && said.contains(why), "{more:?}: {said}");
     }
     let (code, said) = top(&["--insecure", "--user", "ann"]);
-    assert!(code == 0 && !said.contains("backlog"), "no certificate is shown: {said}");
+    assert!(code == 1 && !said.contains("backlog"), "no certificate is shown: {said}");
+    let by_http = url.replace("https://", "http://");
+    let of = GatewayBuilder::bare().arguments(&["top", &by_http, "--seconds", "2"]).finish();
+    assert_eq!(of.code(), 1, "{}", of.output());
+    assert!(of.output().contains("needs https://"), "{}", of.output());
 }
 
 #[test]
@@ -174,5 +182,54 @@ fn files_that_can_not_be_read_are_said_at_once() {
         let finished = GatewayBuilder::bare().arguments(&[&["top"], arguments].concat()).finish();
         assert_ne!(finished.code(), 0, "{arguments:?}");
         assert!(finished.output().contains(why), "{arguments:?}: {}", finished.output());
+    }
+}
+
+#[test]
+fn without_a_url_it_looks_where_the_settings_say() {
+    let gateway = GatewayBuilder::connecting("127.0.0.1:1").start_unready();
+    let address = format!("127.0.0.1:{}", gateway.port());
+    let top = |address: &str| {
+        let builder = GatewayBuilder::bare().set("Http__ListenAddress", address);
+        builder.arguments(&["top", "--seconds", "2"]).finish()
+    };
+    let of = top(&address);
+    assert_eq!(of.code(), 0, "{}", of.output());
+    assert!(of.output().contains("series 0 of 0 metrics"), "{}", of.output());
+    let of = top("nowhere");
+    assert_eq!(of.code(), 1, "{}", of.output());
+    assert!(of.output().contains("Http__ListenAddress"), "{}", of.output());
+}
+
+#[test]
+fn another_server_is_told_from_a_gateway() {
+    let gateway = GatewayBuilder::connecting("127.0.0.1:1").start_unready();
+    let of = |url: &str| GatewayBuilder::bare().arguments(&["top", url, "--seconds", "1"]).finish();
+    let other = of(&format!("http://127.0.0.1:{}/elsewhere", gateway.port()));
+    assert_eq!(other.code(), 1, "{}", other.output());
+    assert!(other.output().contains("expected status 200, got 404"), "{}", other.output());
+    assert!(other.output().contains("another server may be there"), "{}", other.output());
+    let plain = of(&format!("https://127.0.0.1:{}", gateway.port()));
+    assert_eq!(plain.code(), 1, "{}", plain.output());
+    assert!(plain.output().contains("speaks no TLS: try http://"), "{}", plain.output());
+}
+
+#[test]
+fn this_machine_is_never_reached_by_way_of_a_proxy() {
+    let rig = rig();
+    let port = rig.gateway.port();
+    let [by_address, by_name] =
+        ["127.0.0.1", "localhost"].map(|host| format!("http://{host}:{port}"));
+    for arguments in [
+        &["top", &by_address, "--seconds", "2"][..],
+        &["top", &by_name, "--seconds", "2"],
+        &["demo", "--seconds", "2"],
+    ] {
+        let builder = ["http_proxy", "HTTP_PROXY", "ALL_PROXY"]
+            .iter()
+            .fold(GatewayBuilder::bare(), |b, name| b.set(name, "http://127.0.0.1:1"));
+        let of = builder.arguments(arguments).finish();
+        assert_eq!(of.code(), 0, "{arguments:?}: {}", of.output());
+        assert!(of.output().contains(": in "), "{arguments:?}: {}", of.output());
     }
 }

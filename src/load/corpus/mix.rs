@@ -80,7 +80,7 @@ pub struct Mix {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MixError {
     /// A part is not `ingredient=weight`.
-    #[error("expected ingredient=weight, with a weight from 0 to 1000000, got \"{0}\"")]
+    #[error("expected ingredient=weight, with a whole weight from 0 to 1000000, got \"{0}\"")]
     BadPart(String),
     /// The word before `=` is none of ours.
     #[error("expected one of {words}, got \"{0}\"", words = words())]
@@ -208,14 +208,17 @@ mod tests {
 
     #[test]
     fn what_is_no_mix_is_refused() {
-        check_refused("", "expected ingredient=weight, with a weight from 0 to 1000000, got \"\"");
+        check_refused(
+            "",
+            "expected ingredient=weight, with a whole weight from 0 to 1000000, got \"\"",
+        );
         check_refused(
             "counter=1000001",
-            "expected ingredient=weight, with a weight from 0 to 1000000, got \"counter=1000001\"",
+            "expected ingredient=weight, with a whole weight from 0 to 1000000, got \"counter=1000001\"",
         );
         check_refused(
             "counter=-1",
-            "expected ingredient=weight, with a weight from 0 to 1000000, got \"counter=-1\"",
+            "expected ingredient=weight, with a whole weight from 0 to 1000000, got \"counter=-1\"",
         );
         check_refused(
             "meter=1",

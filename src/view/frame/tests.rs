@@ -196,6 +196,19 @@ fn what_producers_and_gateways_send_can_not_paint() {
     assert_shows(&frame, &["x\\u{1b}[2J"]);
 }
 
+/// What is to be copied is there as a whole, however narrow the terminal is.
+#[test]
+fn a_hint_loses_nothing_on_a_narrow_terminal() {
+    let payload = r#"'{"name":"hello_total","value":1}'"#;
+    let push =
+        format!("push     redis-cli -p 6380 LPUSH prom-stream-gateway:metric-queue {payload}");
+    let scene =
+        Scene { hints: vec!["metrics  http://127.0.0.1:9091/metrics".into(), push], ..scene() };
+    for width in [40, 60, 80, 200] {
+        assert_shows(&drawn(&scene, width, 30), &["prom-stream-gateway:metric-queue", payload]);
+    }
+}
+
 proptest! {
     #[test]
     fn any_size_and_any_figures_can_be_drawn(

@@ -25,6 +25,7 @@ pub const ACCEPT_OPENMETRICS: (&str, &str) =
 #[derive(Debug)]
 pub struct GatewayBuilder {
     environment: BTreeMap<String, OsString>,
+    starter: Option<&'static str>,
     arguments: Vec<String>,
     folder: TempDir,
     port: u16,
@@ -35,6 +36,7 @@ impl GatewayBuilder {
     pub fn bare() -> Self {
         Self {
             environment: BTreeMap::new(),
+            starter: None,
             arguments: Vec::new(),
             folder: tempfile::tempdir().expect("a temporary folder"),
             port: free_port(),
@@ -65,6 +67,12 @@ impl GatewayBuilder {
     /// Takes an environment variable away.
     pub fn unset(mut self, name: &str) -> Self {
         self.environment.remove(name);
+        self
+    }
+
+    /// Has it started by another program, such as `nohup`.
+    pub fn started_by(mut self, program: &'static str) -> Self {
+        self.starter = Some(program);
         self
     }
 
@@ -136,8 +144,9 @@ impl GatewayBuilder {
     }
 
     fn spawn(&self) -> Process {
-        let mut command = Command::new(BINARY);
-        command.env_clear().envs(&self.environment).args(&self.arguments);
+        let mut command = Command::new(self.starter.unwrap_or(BINARY));
+        command.args(self.starter.map(|_| BINARY)).args(&self.arguments);
+        command.env_clear().envs(&self.environment);
         command.current_dir(self.folder.path());
         Process::start("the gateway", &mut command)
     }
