@@ -74,7 +74,7 @@ fn escaped(line: &str) -> String {
         if stays(character) {
             shown.push(character);
         } else {
-            let units = character.encode_utf16(&mut [0; 2]).iter().copied().collect::<Vec<u16>>();
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
             shown.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
         }
     }

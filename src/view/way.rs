@@ -113,29 +113,27 @@ fn agent(is_local: bool) -> ConfigBuilder<AgentScope> {
 
 /// Why there is no answer, in words that say what to do.
 fn met(url: &str, error: &Error) -> String {
-    let speaks_tls = url.starts_with("https://");
-    let is_no_tls = |error: &rustls::Error| matches!(error, rustls::Error::InvalidMessage(_));
-    let inner = |error: &io::Error| {
-        error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .is_some_and(is_no_tls)
-    };
-    match error {
-        Error::Protocol(_) if !speaks_tls => {
-            format!("what answers there speaks no HTTP ({error}): a port with TLS needs https://")
-        }
-        Error::Rustls(cause) if is_no_tls(cause) => {
-            "what answers there speaks no TLS: try http://".to_owned()
-        }
-        Error::Io(cause) if inner(cause) => {
-            "what answers there speaks no TLS: try http://".to_owned()
-        }
-        Error::Io(cause) if is_hang_up(cause.kind()) => {
-            format!("hung up without an answer ({cause}): another server may be there")
-        }
-        other => other.to_string(),
+    if is_no_tls(error) {
+        return "what answers there speaks no TLS: try http://".to_owned();
     }
+    if matches!(error, Error::Protocol(_)) && url.starts_with("http://") {
+        return format!(
+            "what answers there speaks no HTTP ({error}): a port with TLS needs https://"
+        );
+    }
+    if matches!(error, Error::Io(cause) if is_hang_up(cause.kind())) {
+        return format!("hung up without an answer ({error}): another server may be there");
+    }
+    error.to_string()
+}
+
+/// Whether what came was no message of TLS.
+fn is_no_tls(error: &Error) -> bool {
+    let of = |error: &rustls::Error| matches!(error, rustls::Error::InvalidMessage(_));
+    if let Error::Io(cause) = error {
+        return cause.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(of);
+    }
+    matches!(error, Error::Rustls(error) if of(error))
 }
 
 fn is_hang_up(kind: io::ErrorKind) -> bool {

@@ -152,10 +152,7 @@ fn a_gateway_with_a_web_config_is_watched_too() {
     }
     let (code, said) = top(&["--insecure", "--user", "ann"]);
     assert!(code == 1 && !said.contains("backlog"), "no certificate is shown: {said}");
-    let by_http = url.replace("https://", "http://");
-    let of = GatewayBuilder::bare().arguments(&["top", &by_http, "--seconds", "2"]).finish();
-    assert_eq!(of.code(), 1, "{}", of.output());
-    assert!(of.output().contains("needs https://"), "{}", of.output());
+    check_told(&url.replace("https://", "http://"), "needs https://");
 }
 
 #[test]
@@ -201,17 +198,21 @@ fn without_a_url_it_looks_where_the_settings_say() {
     assert!(of.output().contains("Http__ListenAddress"), "{}", of.output());
 }
 
+/// What is met at that URL is told so.
+#[track_caller]
+fn check_told(url: &str, words: &str) {
+    let of = GatewayBuilder::bare().arguments(&["top", url, "--seconds", "1"]).finish();
+    assert_eq!(of.code(), 1, "{}", of.output());
+    assert!(of.output().contains(words), "{}", of.output());
+}
+
 #[test]
 fn another_server_is_told_from_a_gateway() {
     let gateway = GatewayBuilder::connecting("127.0.0.1:1").start_unready();
-    let of = |url: &str| GatewayBuilder::bare().arguments(&["top", url, "--seconds", "1"]).finish();
-    let other = of(&format!("http://127.0.0.1:{}/elsewhere", gateway.port()));
-    assert_eq!(other.code(), 1, "{}", other.output());
-    assert!(other.output().contains("expected status 200, got 404"), "{}", other.output());
-    assert!(other.output().contains("another server may be there"), "{}", other.output());
-    let plain = of(&format!("https://127.0.0.1:{}", gateway.port()));
-    assert_eq!(plain.code(), 1, "{}", plain.output());
-    assert!(plain.output().contains("speaks no TLS: try http://"), "{}", plain.output());
+    let elsewhere = format!("http://127.0.0.1:{}/elsewhere", gateway.port());
+    check_told(&elsewhere, "expected status 200, got 404");
+    check_told(&elsewhere, "another server may be there");
+    check_told(&format!("https://127.0.0.1:{}", gateway.port()), "speaks no TLS: try http://");
 }
 
 #[test]
