@@ -26,6 +26,7 @@ pub mod rejects;
 pub mod dead_letters;
 pub mod cluster_key;
 pub mod trust;
+pub mod secret_file;
 mod byte_stream;
 mod listen;
 mod private_file;

@@ -84,6 +84,11 @@ pub struct RedisTarget {
     pub username: Option<String>,
     /// Its password.
     pub password: Option<Secret>,
+    /// A file that holds the password, read for each login; then `password` is
+    /// `None`.
+    pub password_file: Option<PathBuf>,
+    /// How to log in at Sentinels; `None` is as at the servers, where they ask.
+    pub sentinel_login: Option<Login>,
     /// The database to SELECT.
     pub database: i64,
     /// Present when the connection is encrypted.
@@ -96,6 +101,47 @@ pub struct RedisTarget {
     pub keep_alive: Option<Duration>,
     /// The master's name when the endpoints are Sentinels.
     pub service_name: Option<String>,
+    /// What is never sent, of what a server may do without.
+    pub unsent: Unsent,
+}
+
+impl Default for RedisTarget {
+    /// No endpoint, and nothing out of the usual.
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            username: None,
+            password: None,
+            password_file: None,
+            sentinel_login: None,
+            database: 0,
+            tls: None,
+            client_name: "prom-stream-gateway".into(),
+            connect_timeout: Duration::from_secs(5),
+            keep_alive: Some(Duration::from_secs(60)),
+            service_name: None,
+            unsent: Unsent::These(Vec::new()),
+        }
+    }
+}
+
+/// Commands that are never sent, of those that a server may do without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsent {
+    /// None of them is: a proxy hangs up at each.
+    All,
+    /// These, in capitals.
+    These(Vec<String>),
+}
+
+impl Unsent {
+    /// Whether that command may be sent.
+    pub fn lets(&self, command: &str) -> bool {
+        match self {
+            Unsent::All => false,
+            Unsent::These(commands) => !commands.iter().any(|one| one == command),
+        }
+    }
 }
 
 /// One address of a Redis server.
@@ -126,13 +172,18 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// How the server's certificate is checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How the server's certificate is checked, and which one it is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// The name that the certificate must bear; `None` is the endpoint's host.
     pub server_name: Option<String>,
     /// A PEM file of the roots to trust; `None` trusts the system's.
     pub ca_file: Option<PathBuf>,
+    /// Shown to a server that asks for one.
+    pub identity: Option<CertificateFiles>,
+    /// Whether a server that another one names may show a certificate for its
+    /// own name alone, by any authority that is trusted.
+    pub trust_redirects: bool,
 }
 
 /// The queue that the gateway itself is.
@@ -152,7 +203,7 @@ pub struct EmbeddedSettings {
     /// After so long without a word a client is cut; `None` is never.
     pub idle_timeout: Option<Duration>,
     /// Present where producers have to speak TLS.
-    pub tls: Option<ServerTls>,
+    pub tls: Option<CertificateFiles>,
 }
 
 /// Where to listen.
@@ -173,7 +224,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Who may push.
+/// As whom to log in, or who may push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// The user; `None` is the default one, for whom the password alone is
@@ -185,7 +236,7 @@ pub struct Login {
 
 /// The files of a certificate and its key, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerTls {
+pub struct CertificateFiles {
     /// The chain of certificates, its own first.
     pub certificate: PathBuf,
     /// The private key.

@@ -75,15 +75,17 @@ impl Trusted {
         is_known.then(|| may_be_shown(certificate, purpose, now).map_err(Error::InvalidCertificate))
     }
 
-    /// What judges the certificates of servers.
+    /// What judges the certificates of servers: one of these names has to be in
+    /// it, or without any the name by which the server was asked for.
     pub fn server_verifier(
         self,
+        names: Vec<ServerName<'static>>,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ServerCertVerifier>, String> {
         let builder =
             WebPkiServerVerifier::builder_with_provider(self.authorities(), Arc::clone(provider));
         let chain = builder.build().map_err(|cause| cause.to_string())?;
-        Ok(Arc::new(ServerVerifier { chain, trusted: self }))
+        Ok(Arc::new(ServerVerifier { chain, trusted: self, names }))
     }
 }
 
@@ -125,10 +127,11 @@ fn may_be_shown(
 struct ServerVerifier {
     chain: Arc<WebPkiServerVerifier>,
     trusted: Trusted,
+    names: Vec<ServerName<'static>>,
 }
 
-impl ServerCertVerifier for ServerVerifier {
-    fn verify_server_cert(
+impl ServerVerifier {
+    fn judge(
         &self,
         certificate: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -145,6 +148,23 @@ impl ServerCertVerifier for ServerVerifier {
         }
         verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
         Ok(ServerCertVerified::assertion())
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let judge = |name: &ServerName<'_>| {
+            self.judge(certificate, intermediates, name, ocsp_response, now)
+        };
+        let Some((first, others)) = self.names.split_first() else { return judge(name) };
+        others.iter().fold(judge(first), |judged, name| judged.or_else(|_| judge(name)))
     }
 
     fn verify_tls12_signature(
@@ -193,8 +213,9 @@ mod tests {
         name: &str,
     ) -> Result<(), Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier =
-            Trusted::of(file).and_then(|all| all.server_verifier(&provider)).expect("sound");
+        let verifier = Trusted::of(file)
+            .and_then(|all| all.server_verifier(vec![], &provider))
+            .expect("sound");
         let name = ServerName::try_from(name).expect("a name");
         verifier.verify_server_cert(shown, &[], &name, &[], UnixTime::now()).map(drop)
     }

@@ -122,6 +122,14 @@ settings! {
     REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), Kind::Connection;
     /// PEM file of the certificate authorities to trust for TLS; empty trusts the system's, or those of `SSL_CERT_FILE`.
     REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), Kind::CaFile;
+    /// PEM file of a certificate, its chain behind it, for a Redis that asks for one by TLS; empty shows none.
+    REDIS_TLS_CERTIFICATE_FILE = "Redis.TlsCertificateFile", Value(""), Kind::Text;
+    /// PEM file of that certificate's key.
+    REDIS_TLS_KEY_FILE = "Redis.TlsKeyFile", Value(""), Kind::Text;
+    /// TLS only: whether a server that a Sentinel, a replica or a cluster names may show a certificate of the system's authorities for its own name. `false`: it has to fit a name in `Redis.ConnectionString`, or be of an authority in `Redis.TlsCaFile`.
+    REDIS_TRUST_REDIRECTS = "Redis.TrustRedirects", Value("false"), Kind::Flag;
+    /// File that holds the password, read for each login; instead of one in the connection string.
+    REDIS_PASSWORD_FILE = "Redis.PasswordFile", Value(""), Kind::Text;
     /// Readers that take samples from the queue at the same time.
     REDIS_METRIC_QUEUE_WORKERS = "Redis.MetricQueueWorkers", Value("2"), whole(1, 64);
     /// Database of the queue; -1 takes the one that the connection string names. Not set: the one of a URL, else 0.

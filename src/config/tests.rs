@@ -1,6 +1,7 @@
 //! Both stages together: what is set comes out, and what is wrong is named.
 
 mod embedded;
+mod redis;
 mod secrets;
 
 use std::net::SocketAddr;
@@ -138,6 +139,10 @@ fn every_built_setting_has_its_effect() {
     let checked_elsewhere = [
         "Metrics.SummaryEstimator",
         REDIS_TLS_CA_FILE.name,
+        "Redis.TlsCertificateFile",
+        "Redis.TlsKeyFile",
+        "Redis.TrustRedirects",
+        "Redis.PasswordFile",
         "Embedded.AllowUnauthenticated",
         "Embedded.TlsCertificateFile",
         "Embedded.TlsKeyFile",
@@ -300,49 +305,6 @@ fn the_level_falls_back_to_that_of_dotnet() {
          Critical, None, got \"loud\"",
         ],
     );
-}
-
-#[test]
-fn the_ca_file_is_read_and_used_with_tls_only() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path
-    };
-    let key = rcgen::generate_simple_self_signed(["a".to_owned()]).expect("a certificate");
-    let good = file("good.pem", &key.cert.pem());
-    let set = |path: &Path| format!("Redis__TlsCaFile={}", path.display());
-
-    let tls = outcome(&[&set(&good), "Redis__ConnectionString=a,ssl=true"], "{}");
-    assert_eq!(tls.warnings.len(), 0);
-    let tls = tls.config.expect("sound").gateway.queue.redis.tls.expect("encrypted");
-    assert_eq!(tls.ca_file, Some(good.clone()));
-
-    let plain = outcome(&[&set(&good)], "{}");
-    assert_eq!(
-        plain.warnings,
-        ["Redis__TlsCaFile has no effect, since the connection is not encrypted"]
-    );
-    assert_eq!(plain.config.expect("sound").gateway.queue.redis.tls, None);
-
-    let half = good_and_bad(&key.cert.pem());
-    for bad in [
-        file("half.pem", &half),
-        file("empty.pem", ""),
-        file("text.pem", "hello"),
-        folder.path().join("none.pem"),
-    ] {
-        let problems = outcome(&[&set(&bad)], "{}").config.expect_err("no certificate");
-        let message = problems[0].to_string();
-        let start = "Redis__TlsCaFile: expected a readable PEM file with at least one certificate";
-        assert!(problems.len() == 1 && message.starts_with(start), "{message}");
-    }
-}
-
-/// A sound certificate, then one that is cut off.
-fn good_and_bad(pem: &str) -> String {
-    format!("{pem}\n{}", &pem[..pem.len() / 2])
 }
 
 #[test]

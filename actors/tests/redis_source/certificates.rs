@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use psg_actors::settings::CertificateFiles;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 pub struct Certificates {
@@ -16,6 +17,8 @@ impl Certificates {
         let directory = tempfile::tempdir().unwrap();
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        // Else it has the server's own, and that looks self-signed.
+        authority.distinguished_name.push(DnType::CommonName, "an authority");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority_certificate = authority.self_signed(&authority_key).unwrap();
         let server_key = KeyPair::generate().unwrap();
@@ -30,6 +33,27 @@ impl Certificates {
         write("server.pem", server.pem());
         write("server.key", server_key.serialize_pem());
         Self { directory }
+    }
+
+    /// One that signs itself and is its own authority, as `openssl req -x509`
+    /// makes it.
+    pub fn self_signed(names: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        for name in ["ca.pem", "server.pem"] {
+            fs::write(directory.path().join(name), &certificate).unwrap();
+        }
+        fs::write(directory.path().join("server.key"), key.serialize_pem()).unwrap();
+        Self { directory }
+    }
+
+    /// Its own certificate and key, to be shown by a client.
+    pub fn identity(&self) -> CertificateFiles {
+        CertificateFiles { certificate: self.path("server.pem"), key: self.path("server.key") }
     }
 
     pub fn authority(&self) -> PathBuf {

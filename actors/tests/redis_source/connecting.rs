@@ -16,13 +16,16 @@ use crate::log::Log;
 use crate::server::{RedisServer, free_port};
 
 /// The settings, with changes to how Redis is reached.
-fn reached_by(endpoints: Vec<Endpoint>, change: impl FnOnce(&mut RedisTarget)) -> QueueSettings {
+pub fn reached_by(
+    endpoints: Vec<Endpoint>,
+    change: impl FnOnce(&mut RedisTarget),
+) -> QueueSettings {
     let mut settings = settings(endpoints);
     change(&mut settings.redis);
     settings
 }
 
-async fn takes_from(server: &RedisServer, settings: QueueSettings) {
+pub async fn takes_from(server: &RedisServer, settings: QueueSettings) {
     push(&mut server.connect(), 0..3000);
     let harness = Harness::with(settings);
     let mut source = harness.source();
@@ -36,7 +39,7 @@ async fn takes_from(server: &RedisServer, settings: QueueSettings) {
     assert_eq!(harness.queue.trouble(), None);
 }
 
-async fn fails_with(settings: QueueSettings, kind: ErrorKind) -> String {
+pub async fn fails_with(settings: QueueSettings, kind: ErrorKind) -> String {
     let harness = Harness::with(settings);
     let failure = take(&mut harness.source()).await.unwrap_err();
     assert_eq!(failure.kind, kind, "{failure}");
@@ -108,7 +111,8 @@ async fn over_tls() {
     let options = certificates.options(port);
     let server = RedisServer::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
     let tls = |host: &str, server_name: Option<&str>, ca_file: Option<PathBuf>| {
-        let tls = TlsSettings { server_name: server_name.map(str::to_owned), ca_file };
+        let server_name = server_name.map(str::to_owned);
+        let tls = TlsSettings { server_name, ca_file, ..TlsSettings::default() };
         reached_by(vec![Endpoint::Tcp(host.into(), port)], |target| target.tls = Some(tls))
     };
     let trusted = || Some(certificates.authority());
@@ -122,7 +126,7 @@ async fn over_tls() {
     fails_with(tls("localhost", None, Some("/nowhere/ca.pem".into())), ErrorKind::Tls).await;
     let Endpoint::Tcp(_, plain_port) = server.endpoint() else { unreachable!() };
     let plain = reached_by(vec![Endpoint::Tcp("127.0.0.1".into(), plain_port)], |target| {
-        target.tls = Some(TlsSettings { server_name: None, ca_file: trusted() });
+        target.tls = Some(TlsSettings { ca_file: trusted(), ..TlsSettings::default() });
         target.connect_timeout = Duration::from_millis(300);
     });
     // A plain server takes the greeting for the beginning of a long command.

@@ -61,17 +61,7 @@ impl Harness {
 
 pub fn settings(endpoints: Vec<Endpoint>) -> QueueSettings {
     QueueSettings {
-        redis: RedisTarget {
-            endpoints,
-            username: None,
-            password: None,
-            database: 0,
-            tls: None,
-            client_name: "gateway".into(),
-            connect_timeout: Duration::from_secs(5),
-            keep_alive: Some(Duration::from_secs(60)),
-            service_name: None,
-        },
+        redis: RedisTarget { endpoints, client_name: "gateway".into(), ..RedisTarget::default() },
         key: KEY.into(),
         workers: 1,
         pop_count: None,

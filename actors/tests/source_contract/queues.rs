@@ -168,14 +168,8 @@ fn settings(endpoint: Endpoint) -> QueueSettings {
     QueueSettings {
         redis: RedisTarget {
             endpoints: vec![endpoint],
-            username: None,
-            password: None,
-            database: 0,
-            tls: None,
             client_name: "gateway".into(),
-            connect_timeout: Duration::from_secs(5),
-            keep_alive: None,
-            service_name: None,
+            ..RedisTarget::default()
         },
         key: KEY.into(),
         once: None,

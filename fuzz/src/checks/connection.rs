@@ -42,10 +42,12 @@ fn of(text: &str) -> Outcome {
 }
 
 fn is_secret_only_in_the_password(target: &RedisTarget) -> bool {
-    let RedisTarget { password, endpoints, username, service_name, tls, .. } = target;
+    let RedisTarget { password, endpoints, username, service_name, sentinel_login, tls, .. } =
+        target;
     let has = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(secret::MARK));
     let server_name = tls.as_ref().and_then(|tls| tls.server_name.clone());
-    let shown = [username.clone(), service_name.clone(), server_name];
+    let sentinel_user = sentinel_login.as_ref().and_then(|login| login.user.clone());
+    let shown = [username.clone(), service_name.clone(), server_name, sentinel_user];
     password.as_ref().is_some_and(|password| password.expose().contains(secret::MARK))
         && !shown.iter().any(has)
         && !endpoints.iter().any(|endpoint| endpoint.to_string().contains(secret::MARK))

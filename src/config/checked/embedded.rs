@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use psg_actors::settings::{EmbeddedSettings, ListenAddress, Login, ServerTls};
+use psg_actors::settings::{CertificateFiles, EmbeddedSettings, ListenAddress, Login};
 use psg_actors::source::embedded::server_config;
 
 use super::{Checker, unlike};
@@ -13,14 +13,20 @@ use crate::config::raw::Origin;
 use crate::config::settings::*;
 
 /// Settings that mean nothing to the embedded queue.
-const OF_REDIS: [&Setting; 3] =
-    [&REDIS_TLS_CA_FILE, &REDIS_METRIC_QUEUE_POP_COUNT, &REDIS_MAX_BYTES_IN_FLIGHT];
+const OF_REDIS: [&Setting; 6] = [
+    &REDIS_TLS_CA_FILE,
+    &REDIS_TLS_CERTIFICATE_FILE,
+    &REDIS_TLS_KEY_FILE,
+    &REDIS_TRUST_REDIRECTS,
+    &REDIS_METRIC_QUEUE_POP_COUNT,
+    &REDIS_MAX_BYTES_IN_FLIGHT,
+];
 
 impl Checker<'_> {
     /// The settings of the embedded queue; checked too where Redis is the
     /// queue, since a mistake is one also before it matters.
     pub(super) fn embedded(&mut self, embedded: Option<Embedded>) -> Option<EmbeddedSettings> {
-        let login = embedded.as_ref().and_then(|embedded| embedded.login.clone());
+        let login = embedded.as_ref().and_then(|embedded| self.login(embedded));
         let seconds: u64 = self.count(&EMBEDDED_IDLE_TIMEOUT_SECONDS);
         let settings = EmbeddedSettings {
             listen: self.read(&EMBEDDED_LISTEN_ADDRESS, |kind, text| {
@@ -30,7 +36,7 @@ impl Checker<'_> {
             push_timeout: Duration::from_millis(self.count(&EMBEDDED_PUSH_TIMEOUT_MS)),
             max_connections: self.count(&EMBEDDED_MAX_CONNECTIONS),
             idle_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
-            tls: self.server_tls(),
+            tls: self.certificate_files(&EMBEDDED_TLS_CERTIFICATE_FILE, &EMBEDDED_TLS_KEY_FILE),
             login,
         };
         let allow_unauthenticated = self.flag(&EMBEDDED_ALLOW_UNAUTHENTICATED);
@@ -41,6 +47,13 @@ impl Checker<'_> {
         self.check_access(&settings.listen, settings.login.as_ref(), allow_unauthenticated);
         self.check_company();
         Some(settings)
+    }
+
+    /// The login in the connection string, or by the password in a file.
+    fn login(&mut self, embedded: &Embedded) -> Option<Login> {
+        let of_file = self.password_file(embedded.login.is_some());
+        let of_file = of_file.map(|(_, password)| Login { user: None, password });
+        of_file.or_else(|| embedded.login.clone())
     }
 
     /// Who may reach it from elsewhere has to say who they are.
@@ -94,23 +107,21 @@ impl Checker<'_> {
     }
 
     /// Certificate and key, both or none, that belong together.
-    fn server_tls(&mut self) -> Option<ServerTls> {
-        let certificate = self.path(&EMBEDDED_TLS_CERTIFICATE_FILE);
-        let key = self.path(&EMBEDDED_TLS_KEY_FILE);
+    pub(super) fn certificate_files(
+        &mut self,
+        certificate_setting: &'static Setting,
+        key_setting: &'static Setting,
+    ) -> Option<CertificateFiles> {
+        let (certificate, key) = (self.path(certificate_setting), self.path(key_setting));
+        let missing = |setting: &Setting| format!("expected {} too, got none", setting.name);
         let (set, problem) = match (certificate, key) {
             (None, None) => return None,
             (Some(certificate), Some(key)) => match server_config(&certificate, &key) {
-                Ok(_) => return Some(ServerTls { certificate, key }),
-                Err(cause) => (&EMBEDDED_TLS_CERTIFICATE_FILE, cause),
+                Ok(_) => return Some(CertificateFiles { certificate, key }),
+                Err(cause) => (certificate_setting, cause),
             },
-            (Some(_), None) => (
-                &EMBEDDED_TLS_CERTIFICATE_FILE,
-                "expected Embedded.TlsKeyFile too, got none".into(),
-            ),
-            (None, Some(_)) => (
-                &EMBEDDED_TLS_KEY_FILE,
-                "expected Embedded.TlsCertificateFile too, got none".into(),
-            ),
+            (Some(_), None) => (certificate_setting, missing(key_setting)),
+            (None, Some(_)) => (key_setting, missing(certificate_setting)),
         };
         self.problems.push(Problem::new(self.sources.given(set).name, problem));
         None

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use psg_actors::settings::RedisTarget;
+use psg_actors::secret_file;
+use psg_actors::settings::{CertificateFiles, RedisTarget, Secret, TlsSettings, Unsent};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -12,26 +13,84 @@ use crate::config::error::{self, Problem};
 use crate::config::raw::Origin;
 use crate::config::settings::*;
 
+/// Settings that mean nothing without TLS.
+const OF_TLS: [&Setting; 4] =
+    [&REDIS_TLS_CA_FILE, &REDIS_TLS_CERTIFICATE_FILE, &REDIS_TLS_KEY_FILE, &REDIS_TRUST_REDIRECTS];
+
 impl Checker<'_> {
     pub(super) fn redis(&mut self, connection: Connection, is_embedded: bool) -> RedisTarget {
         let database = self.database(connection.database);
-        let ca_file = self.ca_file();
+        let (ca_file, identity) = (self.ca_file(), self.identity());
+        let trust_redirects = self.flag(&REDIS_TRUST_REDIRECTS);
         let mut target = RedisTarget { database, ..connection.target };
-        if target.username.is_some() && target.password.is_none() {
+        if !is_embedded {
+            target.password_file =
+                self.password_file(target.password.is_some()).map(|(file, _)| file);
+            self.check_proxy(&target);
+        }
+        if target.username.is_some() && target.password.is_none() && target.password_file.is_none()
+        {
             self.warnings.push(format!(
                 "{} names a user without a password, which has no effect",
                 self.sources.given(&REDIS_CONNECTION_STRING).name
             ));
         }
         match &mut target.tls {
-            Some(tls) => tls.ca_file = ca_file,
-            None if ca_file.is_some() && !is_embedded => self.warnings.push(format!(
-                "{} has no effect, since the connection is not encrypted",
-                self.sources.given(&REDIS_TLS_CA_FILE).name
-            )),
+            Some(tls) => *tls = TlsSettings { ca_file, identity, trust_redirects, ..tls.clone() },
+            None if !is_embedded => self.warn_of_tls(),
             None => {}
         }
         target
+    }
+
+    /// Where the connection is not encrypted, what is set for TLS is in vain.
+    fn warn_of_tls(&mut self) {
+        for setting in OF_TLS {
+            let given = self.sources.given(setting);
+            let is_set = given.text.is_some_and(|text| !text.trim().is_empty());
+            if is_set && given.origin != Origin::Default {
+                let name = &given.name;
+                let warning =
+                    format!("{name} has no effect, since the connection is not encrypted");
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    /// A proxy knows one database, and none of what exactly-once delivery asks.
+    fn check_proxy(&mut self, target: &RedisTarget) {
+        if target.unsent != Unsent::All {
+            return;
+        }
+        let name = self.sources.given(&REDIS_CONNECTION_STRING).name;
+        if target.database != 0 {
+            let message = "expected database 0 with a proxy, which knows no other";
+            self.problems.push(Problem::new(name.clone(), message));
+        }
+        let delivery = self.sources.given(&REDIS_DELIVERY).text.unwrap_or_default();
+        if delivery.trim().eq_ignore_ascii_case("exactly-once") {
+            let message = "expected no proxy with exactly-once delivery, which needs the server";
+            self.problems.push(Problem::new(name, message));
+        }
+    }
+
+    /// The file of the password, and what is in it now.
+    pub(super) fn password_file(&mut self, has_password: bool) -> Option<(PathBuf, Secret)> {
+        let file = self.path(&REDIS_PASSWORD_FILE)?;
+        let problem = match secret_file::read(&file) {
+            Ok(_) if has_password => {
+                "expected none, since Redis.ConnectionString has a password".to_owned()
+            }
+            Ok(password) => return Some((file, password)),
+            Err(cause) => cause,
+        };
+        self.problems.push(Problem::new(self.sources.given(&REDIS_PASSWORD_FILE).name, problem));
+        None
+    }
+
+    /// The certificate that is shown to servers, and its key.
+    fn identity(&mut self) -> Option<CertificateFiles> {
+        self.certificate_files(&REDIS_TLS_CERTIFICATE_FILE, &REDIS_TLS_KEY_FILE)
     }
 
     pub(super) fn place(&mut self) -> Place {

@@ -10,19 +10,14 @@ mod options;
 mod url;
 
 use std::fmt;
-use std::time::Duration;
 
 use self::embedded::Embedded;
-use psg_actors::settings::{Endpoint, RedisTarget, Secret, TlsSettings};
+use psg_actors::settings::{Endpoint, RedisTarget, Secret, TlsSettings, Unsent};
 use psg_engine::printable::{LONG, printable};
 
 /// What a connection string looks like, for an error message.
 pub const EXPECTED: &str =
     "host:port,option=value,… or a redis://, rediss:// or unix:// URL, or embedded";
-
-const DEFAULT_CLIENT_NAME: &str = "prom-stream-gateway";
-const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Where the queue is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,25 +107,22 @@ impl fmt::Display for Connection {
         if let Some(name) = &target.service_name {
             write!(f, ",serviceName={}", printable(name, LONG))?;
         }
+        if let Some(login) = &target.sentinel_login {
+            if let Some(user) = &login.user {
+                write!(f, ",sentinelUser={}", printable(user, LONG))?;
+            }
+            f.write_str(",sentinelPassword=***")?;
+        }
+        match &target.unsent {
+            Unsent::All => f.write_str(",proxy=Twemproxy")?,
+            Unsent::These(commands) => {
+                commands.iter().try_for_each(|command| write!(f, ",${command}="))?;
+            }
+        }
         match self.database.number() {
             Some(number) => write!(f, ",defaultDatabase={number}"),
             None => Ok(()),
         }
-    }
-}
-
-/// A target with nothing but defaults, which either syntax fills in.
-fn default_target() -> RedisTarget {
-    RedisTarget {
-        endpoints: Vec::new(),
-        username: None,
-        password: None,
-        database: 0,
-        tls: None,
-        client_name: DEFAULT_CLIENT_NAME.into(),
-        connect_timeout: DEFAULT_CONNECT_TIMEOUT,
-        keep_alive: Some(DEFAULT_KEEP_ALIVE),
-        service_name: None,
     }
 }
 
@@ -168,7 +160,7 @@ fn secret(text: &str) -> Option<Secret> {
 }
 
 fn tls(server_name: Option<String>) -> TlsSettings {
-    TlsSettings { server_name, ca_file: None }
+    TlsSettings { server_name, ..TlsSettings::default() }
 }
 
 #[cfg(test)]

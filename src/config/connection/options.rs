@@ -5,7 +5,8 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use psg_actors::settings::{Endpoint, RedisTarget, Secret};
+use psg_actors::settings::{Endpoint, Login, RedisTarget, Secret, Unsent};
+use psg_actors::source::redis::doctor::rights;
 
 use super::{Connection, NamedDatabase};
 use crate::config::error::shown;
@@ -15,7 +16,7 @@ const DEFAULT_TLS_PORT: u16 = 6380;
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 
 /// Options that mean something to StackExchange.Redis, but nothing here.
-const IGNORED: [&str; 22] = [
+const IGNORED: [&str; 21] = [
     "abortConnect",
     "allowAdmin",
     "asyncTimeout",
@@ -28,7 +29,6 @@ const IGNORED: [&str; 22] = [
     "highPriorityThreads",
     "preserveAsyncOrder",
     "protocol",
-    "proxy",
     "resolveDns",
     "responseTimeout",
     "setlib",
@@ -39,6 +39,9 @@ const IGNORED: [&str; 22] = [
     "version",
     "writeBuffer",
 ];
+
+/// Commands that the gateway can do without.
+const DISPENSABLE: [&str; 4] = ["CLIENT", "ROLE", "INFO", "BLMOVE"];
 
 /// Parses the whole string; or says all that is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Connection, Vec<String>> {
@@ -69,9 +72,15 @@ struct Parts {
     connect_timeout: Option<Duration>,
     keep_alive: Option<i64>,
     service_name: Option<String>,
+    sentinel_user: Option<String>,
+    sentinel_password: Option<Secret>,
+    is_proxy: bool,
+    unsent: Vec<String>,
     /// Whether a password stood in an earlier part: it may have held a comma,
     /// then what follows is more of it.
     password_seen: bool,
+    /// Whether the part before was a password, or what stood behind one.
+    behind_password: bool,
     problems: Vec<String>,
 }
 
@@ -79,17 +88,25 @@ impl Parts {
     fn add(&mut self, number: usize, part: &str) {
         match part.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => {
+                self.behind_password = false;
                 self.option(number, name.trim(), value.trim());
             }
             Some(_) | None if part.is_empty() => {}
-            Some(_) | None => match parse_endpoint(part) {
-                Some(endpoint) if self.endpoints.contains(&endpoint) => {}
-                Some(endpoint) => self.endpoints.push(endpoint),
-                None => {
-                    self.bad_endpoints += 1;
-                    self.problem(number, "host, host:port, [v6]:port or !/path");
-                }
-            },
+            Some(_) | None if self.behind_password => {
+                self.problem(number, "name=value, since endpoints stand before the password");
+            }
+            Some(_) | None => self.endpoint(number, part),
+        }
+    }
+
+    fn endpoint(&mut self, number: usize, part: &str) {
+        match parse_endpoint(part) {
+            Some(endpoint) if self.endpoints.contains(&endpoint) => {}
+            Some(endpoint) => self.endpoints.push(endpoint),
+            None => {
+                self.bad_endpoints += 1;
+                self.problem(number, "host, host:port, [v6]:port or !/path");
+            }
         }
     }
 
@@ -98,7 +115,12 @@ impl Parts {
             "user" => self.user = super::non_empty(value),
             "password" => {
                 self.password = super::secret(value);
-                self.password_seen = true;
+                self.a_password_ended();
+            }
+            "sentineluser" => self.sentinel_user = super::non_empty(value),
+            "sentinelpassword" => {
+                self.sentinel_password = super::secret(value);
+                self.a_password_ended();
             }
             "ssl" => self.ssl = self.flag("ssl", value),
             "sslhost" => self.ssl_host = super::non_empty(value),
@@ -111,8 +133,49 @@ impl Parts {
             }
             "keepalive" => self.keep_alive = self.whole("keepAlive", value, -1),
             "servicename" => self.service_name = super::non_empty(value),
+            "proxy" => self.is_proxy = self.proxy(value),
+            command if command.starts_with('$') => self.command(number, &command[1..], value),
             _ if IGNORED.iter().any(|known| known.eq_ignore_ascii_case(name)) => {}
             _ => self.unknown_option(number, name),
+        }
+    }
+
+    fn a_password_ended(&mut self) {
+        self.password_seen = true;
+        self.behind_password = true;
+    }
+
+    fn proxy(&mut self, value: &str) -> bool {
+        match value.to_ascii_lowercase().as_str() {
+            "twemproxy" | "envoyproxy" => true,
+            "none" | "" => false,
+            _ => {
+                let got = self.shown(value);
+                self.problems
+                    .push(format!("expected proxy=None, Twemproxy or Envoyproxy, got {got}"));
+                false
+            }
+        }
+    }
+
+    /// `$NAME=`: the server has no such command, `$NAME=OTHER`: by another name.
+    fn command(&mut self, number: usize, command: &str, value: &str) {
+        if command.is_empty() || !command.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return self.problem(number, "a known option");
+        }
+        let name = command.to_ascii_uppercase();
+        if !rights::is_sent(command) || value.eq_ignore_ascii_case(command) {
+            return;
+        }
+        if !value.is_empty() {
+            let message =
+                format!("part {number} renames {name}, expected ${name}= or its own name");
+            self.problems.push(message);
+        } else if !DISPENSABLE.contains(&name.as_str()) {
+            let message = format!("part {number} takes {name} away, which the gateway needs");
+            self.problems.push(message);
+        } else if !self.unsent.contains(&name) {
+            self.unsent.push(name);
         }
     }
 
@@ -168,6 +231,15 @@ impl Parts {
         if self.ssl && has_socket && self.ssl_host.is_none() {
             self.problems.push("expected sslHost with ssl on a Unix socket, got none".into());
         }
+        let has_sentinel_login = self.sentinel_user.is_some() || self.sentinel_password.is_some();
+        if self.sentinel_user.is_some() && self.sentinel_password.is_none() {
+            self.problems.push("expected sentinelPassword with sentinelUser, got none".into());
+        } else if has_sentinel_login && self.service_name.is_none() {
+            self.problems.push("expected serviceName with sentinelPassword, got none".into());
+        }
+        if self.is_proxy && self.database.is_some_and(|database| database != 0) {
+            self.problems.push("expected database 0 with a proxy, which knows no other".into());
+        }
         if self.problems.is_empty() { Ok(self.connection()) } else { Err(self.problems) }
     }
 
@@ -177,7 +249,8 @@ impl Parts {
             (None, true) => DEFAULT_TLS_PORT,
             (None, false) => DEFAULT_PORT,
         };
-        let defaults = super::default_target();
+        let defaults = RedisTarget::default();
+        let login = |password| Login { user: self.sentinel_user, password };
         let target = RedisTarget {
             endpoints: self.endpoints.into_iter().map(|one| one.close(default_port)).collect(),
             username: self.user,
@@ -188,6 +261,9 @@ impl Parts {
             connect_timeout: self.connect_timeout.unwrap_or(defaults.connect_timeout),
             keep_alive: keep_alive(self.keep_alive, defaults.keep_alive),
             service_name: self.service_name,
+            sentinel_login: self.sentinel_password.map(login),
+            unsent: if self.is_proxy { Unsent::All } else { Unsent::These(self.unsent) },
+            ..defaults
         };
         let database = self.database.map_or(NamedDatabase::None, NamedDatabase::ByOption);
         Connection { target, database }

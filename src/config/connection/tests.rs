@@ -10,7 +10,7 @@ fn summary(text: &str) -> String {
         Ok(connection) => connection,
         Err(messages) => return format!("refused: {}", messages.join("; ")),
     };
-    let (target, defaults) = (&connection.target, default_target());
+    let (target, defaults) = (&connection.target, RedisTarget::default());
     let mut line = connection.to_string();
     if target.client_name != defaults.client_name {
         line.push_str(&format!(" name={}", target.client_name));
@@ -40,6 +40,37 @@ fn refused(text: &str, part: &str) {
 fn password(text: &str) -> String {
     let connection = parse(text).expect(text);
     connection.target.password.map_or(String::new(), |secret| secret.expose().to_owned())
+}
+
+#[test]
+fn sentinels_have_a_login_of_their_own() {
+    let full = "a,serviceName=m,sentinelUser=u,sentinelPassword=p";
+    check(full, "a:26379,serviceName=m,sentinelUser=u,sentinelPassword=***");
+    check("a,serviceName=m,sentinelPassword=p", "a:26379,serviceName=m,sentinelPassword=***");
+    refused("a,sentinelPassword=p", "expected serviceName with sentinelPassword");
+    refused("a,serviceName=m,sentinelUser=u", "expected sentinelPassword with sentinelUser");
+    refused("a,serviceName=m,sentinelPassword=one,two", "(a password can't hold a comma)");
+}
+
+#[test]
+fn proxies_and_maps_of_commands() {
+    check("a,proxy=None", "a:6379");
+    check("a,proxy=Twemproxy", "a:6379,proxy=Twemproxy");
+    check("a,proxy=envoyproxy", "a:6379,proxy=Twemproxy");
+    refused("a,proxy=nginx", r#"expected proxy=None, Twemproxy or Envoyproxy, got "nginx""#);
+    refused("a,proxy=Twemproxy,defaultDatabase=1", "database 0");
+    check("a,$ECHO=,$CONFIG=x", "a:6379");
+    check("a,$role=,$CLIENT=,$ROLE=,$RPOP=rpop", "a:6379,$ROLE=,$CLIENT=");
+    check("a,password=p,$ROLE=", "a:6379,password=***,$ROLE=");
+    refused("a,$RPOP=", "part 2 takes RPOP away, which the gateway needs");
+    refused("a,$LLEN=OTHER", "part 2 renames LLEN");
+    refused("a,password=p,$x1=y", "expected part 3 to be a known option");
+}
+
+#[test]
+fn urls_of_valkey() {
+    check("valkey://u:p@a/1", "a:6379,user=u,password=***,defaultDatabase=1");
+    check("valkeys://a", "a:6379,ssl=true");
 }
 
 #[test]
@@ -122,11 +153,17 @@ fn options_that_are_wrong() {
     refused("a,defaultDatabase=-2", "defaultDatabase to be a whole number from -1");
     refused("a,keepAlive=soon", r#"got "soon""#);
     refused("a,frob=1", "part 2 is the unknown option frob");
-    refused("a,$rpop=x", "expected part 2 to be a known option");
     refused("!/s,ssl=true", "expected sslHost with ssl on a Unix socket");
     refused("a,password=one,two=2", "expected part 3 to be a known option");
     refused("a,password=one,b@c", "(a password can't hold a comma)");
     refused("a,password=one,ssl=two", "got something else");
+    // A part of it may look like a host.
+    for rest in ["Zweiter9", "ter2SECRET", "12345", "!x/y", "cd,ef", ",ter2", "10.0.0.1:6379"] {
+        let messages = parse(&format!("a,password=ab,{rest},ssl=true")).expect_err(rest);
+        assert!(messages[0].contains("(a password can't hold a comma)"), "{messages:?}");
+        assert!(!messages.join(" ").contains(rest), "{messages:?}");
+    }
+    check("a,password=one,ssl=true,b", "a:6380,b:6380,password=***,ssl=true");
     let messages = parse("a:x,ssl=2,frob=1").expect_err("three problems");
     assert_eq!(messages.len(), 3, "{messages:?}");
 }
@@ -134,7 +171,7 @@ fn options_that_are_wrong() {
 #[test]
 fn every_option_of_the_reference_is_known() {
     let options = "abortConnect allowAdmin asyncTimeout syncTimeout channelPrefix \
-        checkCertificateRevocation configChannel configCheckSeconds highIntegrity protocol proxy \
+        checkCertificateRevocation configChannel configCheckSeconds highIntegrity protocol \
         resolveDns setlib sslProtocols tiebreaker tunnel version highPriorityThreads \
         preserveAsyncOrder responseTimeout writeBuffer connectRetry";
     for name in options.split_whitespace() {

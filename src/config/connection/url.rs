@@ -1,5 +1,5 @@
 //! URLs: `redis://[user[:password]@]host[:port][/db]`, `rediss://` likewise
-//! with TLS, and `unix:///path?db=N&user=U&pass=P` (also `redis+unix://`).
+//! with TLS, `valkey://` and `valkeys://` as these, and `unix:///path?db=N&user=U&pass=P` (also `redis+unix://`).
 //! Everything is percent-decoded; a `+` stays a `+`.
 
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ pub(super) fn parse(text: &str) -> Result<Connection, String> {
         return Err(format!("{EXPECTED}, got a URL with a #"));
     }
     match url.scheme() {
-        "redis" => tcp(&url, false),
-        "rediss" => tcp(&url, true),
+        "redis" | "valkey" => tcp(&url, false),
+        "rediss" | "valkeys" => tcp(&url, true),
         "unix" | "redis+unix" => unix(&url),
-        _ => Err("expected a URL with redis://, rediss:// or unix://, got another scheme".into()),
+        _ => Err("expected a URL with redis://, rediss://, valkey://, valkeys:// or unix://, got another scheme".into()),
     }
 }
 
@@ -48,7 +48,7 @@ fn tcp(url: &Url, is_tls: bool) -> Result<Connection, String> {
         "" => None,
         path => Some(parse_database(path)?),
     };
-    let defaults = super::default_target();
+    let defaults = RedisTarget::default();
     let target = RedisTarget {
         endpoints: vec![Endpoint::Tcp(host, port)],
         username: super::non_empty(&decode(url.username())?),
@@ -67,7 +67,7 @@ fn unix(url: &Url) -> Result<Connection, String> {
     }
     let mut target = RedisTarget {
         endpoints: vec![Endpoint::Unix(PathBuf::from(path))],
-        ..super::default_target()
+        ..RedisTarget::default()
     };
     let mut database = None;
     let pairs = url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());

@@ -24,6 +24,10 @@ fn around(password: &str) -> Vec<String> {
         format!("unix:///s?pass={password}"),
         format!("unix:///s?passwort={password}"),
         format!("embedded,user=u,password={password}"),
+        format!("a,serviceName=s,sentinelPassword={password}"),
+        format!("a,password=first,{password}"),
+        format!("a,password=first,second,{password},ssl=true"),
+        format!("a,serviceName=s,sentinelPassword=first,{password}"),
     ]
 }
 

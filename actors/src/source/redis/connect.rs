@@ -1,37 +1,60 @@
 //! Connecting: from the configured endpoints to a stream that is logged in at
 //! the server that may be popped from, the *primary*.
 //!
-//! The way there: the primary of last time and the endpoints in the order given
-//! (or, with a service name, the master that a Sentinel names); log in; ask for
-//! the role; at a replica try the others, then the master that it names.
+//! The way there: the primary of last time and the endpoints in the order given;
+//! or, with a service name, what each Sentinel names, until one of them is a
+//! primary. All addresses of a name; log in; ask for the role; at a replica try
+//! the others, then the master that it names.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::super::SourceError;
-use super::error::{crate_failed, error, io_failed, reply_words};
-use super::role::{Role, role_of_info, role_of_reply};
-use super::stream::{RedisStream, tls_config};
+use super::answer::Talk;
+use super::error::{error, keep_telling, kind_of_reply};
+use super::login::{ask_role, ask_sentinel, log_in};
+use super::progress::{Progress, Stage};
+use super::race::first_to_succeed;
+use super::redirect::{Goal, goal_of};
+use super::role::Role;
+use super::stream::{Place, RedisStream, places};
 use crate::error_kind::ErrorKind;
-use crate::settings::{Endpoint, RedisTarget};
-use redis::{Cmd, Value, cmd};
-use rustls::ClientConfig;
-use tokio::io::AsyncWriteExt;
+use crate::settings::{Endpoint, RedisTarget, Unsent};
+use redis::cmd;
+use tokio::time::{Instant, timeout};
 
 /// Servers that one attempt tries at most: replicas may name each other.
 const MAX_TRIES: usize = 16;
+
+/// How long one address of a name is tried alone, at most.
+const HEAD_START: Duration = Duration::from_secs(1);
+
+/// How long a server that hung up at what only a server of its own knows is
+/// spared that.
+const SPARED: Duration = Duration::from_secs(600);
 
 /// Opens connections; one for the process, since it remembers the primary.
 #[derive(Debug)]
 pub struct Connector {
     target: RedisTarget,
-    tls: Mutex<Option<Arc<ClientConfig>>>,
-    primary: Mutex<Option<Endpoint>>,
-    /// Where MOVED pointed last.
-    moved: Mutex<Option<Endpoint>>,
+    /// The key of what is used there.
+    key: String,
+    known: Mutex<Known>,
     /// Rises when what was thought to be the primary turned out not to be.
     detours: AtomicU64,
+}
+
+/// What was learnt by connecting.
+#[derive(Debug, Default)]
+struct Known {
+    primary: Option<Goal>,
+    /// The server is a proxy that hangs up at what it does not know.
+    spared_until: Option<Instant>,
+    /// Where a node of a cluster pointed last: a line for each attempt while the
+    /// owner is away would be one too many.
+    moved: Option<Endpoint>,
 }
 
 /// A stream that is logged in, and where it leads.
@@ -41,18 +64,21 @@ pub struct Connected {
     pub stream: RedisStream,
     /// The server's address.
     pub endpoint: Endpoint,
+    /// Whether each command has to say `ASKING` first.
+    pub is_asking: bool,
+}
+
+/// One search for the primary.
+#[derive(Default)]
+struct Search {
+    tried: Vec<Endpoint>,
+    failure: Option<SourceError>,
 }
 
 impl Connector {
     /// Opens nothing yet.
-    pub fn new(target: RedisTarget) -> Self {
-        Self {
-            target,
-            tls: Mutex::default(),
-            primary: Mutex::default(),
-            moved: Mutex::default(),
-            detours: AtomicU64::new(0),
-        }
+    pub fn new(target: RedisTarget, key: &str) -> Self {
+        Self { target, key: key.to_owned(), known: Mutex::default(), detours: AtomicU64::new(0) }
     }
 
     /// How often a server refused because it is not the primary; a connection
@@ -61,328 +87,241 @@ impl Connector {
         self.detours.load(Ordering::Acquire)
     }
 
+    /// Whether that command may be sent, of those that a server may do without.
+    pub fn may_send(&self, command: &str) -> bool {
+        self.unsent().lets(command)
+    }
+
+    fn unsent(&self) -> Unsent {
+        match self.known().spared_until {
+            Some(until) if Instant::now() < until => Unsent::All,
+            Some(_) | None => self.target.unsent.clone(),
+        }
+    }
+
     /// Whether the primary was last found at another place than `endpoint`.
     pub fn leads_elsewhere(&self, endpoint: &Endpoint) -> bool {
-        let primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
-        primary.as_ref().is_some_and(|primary| primary != endpoint)
+        self.known().primary.as_ref().is_some_and(|primary| primary.endpoint != *endpoint)
     }
 
     /// Connects to the primary and logs in.
     pub async fn connect(&self) -> Result<Connected, SourceError> {
-        let mut candidates = self.candidates().await?;
-        let mut masters = VecDeque::new();
-        let mut tried: Vec<Endpoint> = Vec::new();
-        let mut failure: Option<SourceError> = None;
-        while let Some(endpoint) = candidates.pop_front().or_else(|| masters.pop_front()) {
-            if tried.contains(&endpoint) || tried.len() == MAX_TRIES {
-                continue;
+        let mut search = Search::default();
+        let connected = match &self.target.service_name {
+            Some(service) => self.by_sentinels(service, &mut search).await,
+            None => {
+                let primary = self.known().primary.clone();
+                let named = self.target.endpoints.iter().cloned().map(Goal::at);
+                self.at_one_of(primary.into_iter().chain(named), &mut search).await
             }
-            match self.connect_with_role(&endpoint).await {
-                Ok((stream, Role::Primary)) => {
-                    self.remember(&endpoint);
-                    return Ok(Connected { stream, endpoint });
-                }
-                Ok((_, Role::Replica(master))) => {
-                    let message = format!("{endpoint} is a replica");
-                    keep_telling(&mut failure, error(ErrorKind::NotPrimary, message));
-                    masters.extend(master);
-                }
-                Ok((_, Role::Sentinel)) => {
-                    let message = format!("{endpoint} is a Sentinel, but no service name is set");
-                    keep_telling(&mut failure, error(ErrorKind::Other, message));
-                }
-                Err(cause) => keep_telling(&mut failure, cause),
-            }
-            tried.push(endpoint);
-        }
-        Err(failure.unwrap_or_else(|| error(ErrorKind::Connection, "there is no endpoint to try")))
+        };
+        let nowhere = || error(ErrorKind::Connection, "there is no endpoint to try");
+        connected.ok_or_else(|| search.failure.unwrap_or_else(nowhere))
     }
 
     /// Connects to that server and logs in, whatever its role.
     pub async fn connect_to(&self, endpoint: &Endpoint) -> Result<Connected, SourceError> {
-        let stream = self.in_time(endpoint, self.log_in(endpoint)).await?;
-        Ok(Connected { stream, endpoint: endpoint.clone() })
+        let (progress, unsent) = (&Progress::default(), &self.unsent());
+        let reached = self.reach(endpoint, progress, |mut talk: Talk| async move {
+            log_in(&mut talk, &self.target, progress, unsent).await?;
+            Ok((talk.stream, ()))
+        });
+        let (stream, ()) = self.in_time(endpoint, progress, reached).await?;
+        let primary = self.known().primary.clone();
+        let is_asking = primary.is_some_and(|goal| goal.is_asking && goal.endpoint == *endpoint);
+        Ok(Connected { stream, endpoint: endpoint.clone(), is_asking })
     }
 
     /// Takes note of an error reply of the server at `from`: the next connection
-    /// goes where `MOVED` points, or looks for the primary anew.
+    /// goes where `MOVED` or `ASK` points, or looks for the primary anew.
     pub fn note_refusal(&self, from: &Endpoint, words: &str) {
-        if super::error::kind_of_reply(words) != ErrorKind::NotPrimary {
+        if kind_of_reply(words) != ErrorKind::NotPrimary {
             return;
         }
-        if let Some(owner) = moved_to(from, words) {
-            let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-            if moved.as_ref() != Some(&owner) {
+        if let Some(goal) = goal_of(from, words) {
+            let mut known = self.known();
+            if known.moved.as_ref() != Some(&goal.endpoint) {
+                let owner = &goal.endpoint;
                 tracing::info!(endpoint = %owner, "redis says that this node has the queue: going there");
-                *moved = Some(owner.clone());
+                known.moved = Some(owner.clone());
             }
-            *self.primary.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
+            known.primary = Some(goal);
         }
         self.detours.fetch_add(1, Ordering::AcqRel);
     }
 
-    async fn candidates(&self) -> Result<VecDeque<Endpoint>, SourceError> {
-        if let Some(service) = &self.target.service_name {
-            return Ok(VecDeque::from([self.ask_sentinels(service).await?]));
-        }
-        let primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(primary.into_iter().chain(self.target.endpoints.iter().cloned()).collect())
-    }
-
-    fn remember(&self, endpoint: &Endpoint) {
-        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
-        if primary.as_ref() != Some(endpoint) {
-            tracing::debug!(%endpoint, "redis is reached");
-            *primary = Some(endpoint.clone());
-        }
-    }
-
-    async fn connect_with_role(
-        &self,
-        endpoint: &Endpoint,
-    ) -> Result<(RedisStream, Role), SourceError> {
-        self.in_time(endpoint, async {
-            let mut stream = self.log_in(endpoint).await?;
-            let role = ask_role(&mut stream).await?;
-            Ok((stream, role))
-        })
-        .await
-    }
-
-    async fn log_in(&self, endpoint: &Endpoint) -> Result<RedisStream, SourceError> {
-        let mut stream = self.open(endpoint).await?;
-        self.authenticate(&mut stream).await?;
-        if self.target.database != 0 {
-            let select = cmd("SELECT").arg(self.target.database).take();
-            call(&mut stream, "SELECT", &select).await?;
-        }
-        if !self.target.client_name.is_empty() {
-            let name = cmd("CLIENT").arg("SETNAME").arg(&self.target.client_name).take();
-            ignore_refusal(call(&mut stream, "CLIENT SETNAME", &name).await)?;
-        }
-        Ok(stream)
-    }
-
-    async fn open(&self, endpoint: &Endpoint) -> Result<RedisStream, SourceError> {
-        RedisStream::open(endpoint, &self.target, self.tls_config()?).await
-    }
-
-    fn tls_config(&self) -> Result<Option<Arc<ClientConfig>>, SourceError> {
-        let Some(settings) = &self.target.tls else { return Ok(None) };
-        let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.is_none() {
-            *made = Some(tls_config(settings)?);
-        }
-        Ok(made.clone())
-    }
-
-    /// AUTH, where there is a user or a password. A server that has none is fine
-    /// too, as it is with the clients that the connection string was written for.
-    async fn authenticate(&self, stream: &mut RedisStream) -> Result<(), SourceError> {
-        let mut auth = cmd("AUTH");
-        match (&self.target.username, &self.target.password) {
-            (None, None) => return Ok(()),
-            (None, Some(password)) => auth.arg(password.expose()),
-            (Some(user), password) => {
-                auth.arg(user).arg(password.as_ref().map_or("", |password| password.expose()))
-            }
-        };
-        match exchange(stream, &auth).await? {
-            Ok(_) => Ok(()),
-            Err(words) if is_without_password(&words) => Ok(()),
-            Err(words) => Err(auth_refused(&words)),
-        }
-    }
-
-    /// Where the master of that name is, by the first Sentinel that knows.
-    async fn ask_sentinels(&self, service: &str) -> Result<Endpoint, SourceError> {
-        let mut failure: Option<SourceError> = None;
+    /// At the master that a Sentinel names. One may know an old master or none:
+    /// the next is asked until what is named can be reached and is one.
+    async fn by_sentinels(&self, service: &str, search: &mut Search) -> Option<Connected> {
         for sentinel in &self.target.endpoints {
-            match self.in_time(sentinel, self.ask_sentinel(sentinel, service)).await {
-                Ok(Some(master)) => return Ok(master),
-                Ok(None) => {
-                    let message = format!("Sentinel {sentinel} knows no master named {service:?}");
-                    keep_telling(&mut failure, error(ErrorKind::Other, message));
+            match self.ask_sentinel(sentinel, service).await {
+                Ok(master) => {
+                    let connected = self.at_one_of([Goal::at(master)], search).await;
+                    if connected.is_some() {
+                        return connected;
+                    }
                 }
-                Err(cause) => keep_telling(&mut failure, cause),
+                Err(SourceError { kind, message }) => {
+                    let cause = error(kind, format!("Sentinel {message}"));
+                    keep_telling(&mut search.failure, cause);
+                }
             }
         }
-        Err(failure.unwrap_or_else(|| error(ErrorKind::Connection, "there is no Sentinel to ask")))
+        None
     }
 
     async fn ask_sentinel(
         &self,
         sentinel: &Endpoint,
         service: &str,
-    ) -> Result<Option<Endpoint>, SourceError> {
-        let mut stream = self.open(sentinel).await?;
-        // Sentinels often have no password where the servers behind them do.
-        if let Err(cause) = self.authenticate(&mut stream).await {
-            tracing::debug!(%sentinel, %cause, "going on without a password");
-            stream = self.open(sentinel).await?;
+    ) -> Result<Endpoint, SourceError> {
+        let progress = &Progress::default();
+        let asked = self.reach(sentinel, progress, |mut talk: Talk| async move {
+            progress.reach(Stage::LoggingIn);
+            let master = ask_sentinel(&mut talk, &self.target, service).await?;
+            Ok((talk.stream, master))
+        });
+        self.in_time(sentinel, progress, asked).await.map(|(_, master)| master)
+    }
+
+    /// At the first of these that is a primary, or at one that replicas name.
+    async fn at_one_of(
+        &self,
+        goals: impl IntoIterator<Item = Goal>,
+        search: &mut Search,
+    ) -> Option<Connected> {
+        let mut goals: VecDeque<Goal> = goals.into_iter().collect();
+        let mut masters = VecDeque::new();
+        while let Some(Goal { endpoint, is_asking }) =
+            goals.pop_front().or_else(|| masters.pop_front())
+        {
+            if search.tried.contains(&endpoint) || search.tried.len() == MAX_TRIES {
+                continue;
+            }
+            search.tried.push(endpoint.clone());
+            let cause = match self.with_role(&endpoint).await {
+                Ok((stream, Role::Primary)) => {
+                    let connected = Connected { stream, endpoint, is_asking };
+                    self.remember(&connected);
+                    return Some(connected);
+                }
+                Ok((_, Role::Replica(master))) => {
+                    masters.extend(master.map(Goal::at));
+                    error(ErrorKind::NotPrimary, format!("{endpoint} is a replica"))
+                }
+                Ok((_, Role::Sentinel)) => {
+                    let message = format!("{endpoint} is a Sentinel, but no service name is set");
+                    error(ErrorKind::Other, message)
+                }
+                Err(cause) => cause,
+            };
+            keep_telling(&mut search.failure, cause);
         }
-        let ask = cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service).take();
-        let reply = call(&mut stream, "SENTINEL", &ask).await?;
-        let address: Option<(String, u16)> = redis::from_redis_value(reply)
-            .map_err(|cause| crate_failed("SENTINEL", &cause.into()))?;
-        Ok(address.map(|(host, port)| Endpoint::Tcp(host, port)))
+        None
+    }
+
+    fn remember(&self, connected: &Connected) {
+        let mut known = self.known();
+        let Connected { endpoint, is_asking, .. } = connected;
+        if known.primary.as_ref().is_none_or(|primary| primary.endpoint != *endpoint) {
+            tracing::debug!(%endpoint, "redis is reached");
+        }
+        known.primary = Some(Goal { endpoint: endpoint.clone(), is_asking: *is_asking });
+    }
+
+    /// A server's role. A proxy may hang up at the question, or at a name for
+    /// the connection: who does so twice is asked the one thing that matters.
+    async fn with_role(&self, endpoint: &Endpoint) -> Result<(RedisStream, Role), SourceError> {
+        let is_spared = self.unsent() == Unsent::All;
+        let progress = Progress::default();
+        let first = self.log_in_and_ask(endpoint, &progress).await;
+        let hung_up = |outcome: &Result<_, SourceError>, progress: &Progress| {
+            let is_lost = outcome.as_ref().is_err_and(|cause| cause.kind == ErrorKind::Connection);
+            is_lost && progress.stage() == Stage::Introducing
+        };
+        if is_spared || !hung_up(&first, &progress) {
+            return first;
+        }
+        let progress = Progress::default();
+        let second = self.log_in_and_ask(endpoint, &progress).await;
+        if !hung_up(&second, &progress) {
+            return second;
+        }
+        let progress = &Progress::default();
+        let plain = self.reach(endpoint, progress, |mut talk: Talk| async move {
+            log_in(&mut talk, &self.target, progress, &Unsent::All).await?;
+            // Whatever it says about the length of the queue, it goes on talking.
+            let _ = talk.exchange(cmd("LLEN").arg(&self.key)).await?;
+            Ok((talk.stream, ()))
+        });
+        let Ok((stream, ())) = self.in_time(endpoint, progress, plain).await else {
+            return second;
+        };
+        tracing::info!(
+            %endpoint,
+            "it hangs up at ROLE or CLIENT SETNAME: taken for a proxy, which proxy=Twemproxy in \
+             Redis.ConnectionString would say"
+        );
+        self.known().spared_until = Some(Instant::now() + SPARED);
+        Ok((stream, Role::Primary))
+    }
+
+    async fn log_in_and_ask(
+        &self,
+        endpoint: &Endpoint,
+        progress: &Progress,
+    ) -> Result<(RedisStream, Role), SourceError> {
+        let unsent = &self.unsent();
+        let reached = self.reach(endpoint, progress, |mut talk: Talk| async move {
+            log_in(&mut talk, &self.target, progress, unsent).await?;
+            let role = ask_role(&mut talk, unsent).await?;
+            Ok((talk.stream, role))
+        });
+        self.in_time(endpoint, progress, reached).await
+    }
+
+    /// Opens a connection to the address of `endpoint` at which `talk` comes to
+    /// an end first.
+    async fn reach<T, F>(
+        &self,
+        endpoint: &Endpoint,
+        progress: &Progress,
+        talk: impl Fn(Talk) -> F,
+    ) -> Result<(RedisStream, T), SourceError>
+    where
+        F: Future<Output = Result<(RedisStream, T), SourceError>>,
+    {
+        let places = places(endpoint).await?;
+        // Each has its share of the time, and the last one as much again.
+        let share = self.target.connect_timeout / u32::try_from(places.len() + 1).unwrap_or(1);
+        let talk = &talk;
+        first_to_succeed(places, share.min(HEAD_START), |place: Place| async move {
+            let stream = RedisStream::open(&place, endpoint, &self.target, progress).await?;
+            talk(Talk::on(stream)).await
+        })
+        .await
     }
 
     /// Bounds `work` by the connect time-out, and names the server in its error.
     async fn in_time<T>(
         &self,
         endpoint: &Endpoint,
+        progress: &Progress,
         work: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, SourceError> {
-        match tokio::time::timeout(self.target.connect_timeout, work).await {
+        match timeout(self.target.connect_timeout, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(cause)) => Err(error(cause.kind, format!("{endpoint}: {}", cause.message))),
             Err(_) => {
                 let limit = self.target.connect_timeout.as_millis();
-                let hint = if self.target.tls.is_some() { " (by TLS)" } else { "" };
-                let message = format!("{endpoint}: no answer within {limit} ms{hint}");
+                let silence = progress.silence(self.target.tls.is_some());
+                let message = format!("{endpoint}: no answer within {limit} ms {silence}");
                 Err(error(ErrorKind::Timeout, message))
             }
         }
     }
-}
 
-/// Keeps the failure that says most: that a server answered and refused says
-/// more than that another did not answer.
-fn keep_telling(kept: &mut Option<SourceError>, new: SourceError) {
-    let says_little =
-        |failure: &SourceError| matches!(failure.kind, ErrorKind::Connection | ErrorKind::Timeout);
-    if kept.as_ref().is_none_or(says_little) {
-        *kept = Some(new);
-    }
-}
-
-/// Asks for the role by ROLE, or by INFO where the user may not; who may
-/// neither is believed to be at a primary, and READONLY would tell.
-async fn ask_role(stream: &mut RedisStream) -> Result<Role, SourceError> {
-    match exchange(stream, &cmd("ROLE")).await? {
-        Ok(reply) => return Ok(role_of_reply(&reply)),
-        Err(words) => fail_if_locked_out("ROLE", &words)?,
-    }
-    match exchange(stream, &cmd("INFO").arg("replication").take()).await? {
-        Ok(reply) => Ok(role_of_info(&reply)),
-        Err(_) => Ok(Role::Primary),
-    }
-}
-
-fn fail_if_locked_out(command: &str, words: &str) -> Result<(), SourceError> {
-    let refusal = super::error::refused(command, words);
-    if refusal.kind == ErrorKind::Auth || words.starts_with("ERR max number of clients") {
-        return Err(refusal);
-    }
-    Ok(())
-}
-
-/// Sends a command and takes its reply; the inner error holds the words of an
-/// error reply.
-async fn exchange(
-    stream: &mut RedisStream,
-    command: &Cmd,
-) -> Result<Result<Value, String>, SourceError> {
-    let name = "logging in";
-    stream
-        .write_all(&command.get_packed_command())
-        .await
-        .map_err(|cause| io_failed(name, &cause))?;
-    stream.flush().await.map_err(|cause| io_failed(name, &cause))?;
-    let value = redis::parse_redis_value_async(&mut Default::default(), stream)
-        .await
-        .map_err(|cause| crate_failed(name, &cause))?;
-    match value.extract_error() {
-        Ok(value) => Ok(Ok(value)),
-        Err(cause) => reply_words(&cause).map(Err).ok_or_else(|| crate_failed(name, &cause)),
-    }
-}
-
-async fn call(stream: &mut RedisStream, name: &str, command: &Cmd) -> Result<Value, SourceError> {
-    exchange(stream, command).await?.map_err(|words| super::error::refused(name, &words))
-}
-
-fn ignore_refusal(outcome: Result<Value, SourceError>) -> Result<(), SourceError> {
-    match outcome {
-        Ok(_) => Ok(()),
-        Err(cause) => match cause.kind {
-            ErrorKind::Connection | ErrorKind::Timeout | ErrorKind::Tls | ErrorKind::Protocol => {
-                Err(cause)
-            }
-            ErrorKind::Auth
-            | ErrorKind::Permission
-            | ErrorKind::WrongType
-            | ErrorKind::NotPrimary
-            | ErrorKind::Busy
-            | ErrorKind::WrongKey
-            | ErrorKind::Other => Ok(()),
-        },
-    }
-}
-
-fn is_without_password(words: &str) -> bool {
-    words.contains("without any password configured") || words.contains("no password is set")
-}
-
-/// The refusal of AUTH. Servers that do not know the command repeat its
-/// arguments, so only words that can't hold the password are passed on.
-fn auth_refused(words: &str) -> SourceError {
-    let code = words.split_ascii_whitespace().next().unwrap_or_default();
-    match super::error::kind_of_reply(words) {
-        ErrorKind::Auth => super::error::refused("AUTH", words),
-        ErrorKind::Busy => error(ErrorKind::Busy, format!("AUTH was refused: {code}")),
-        ErrorKind::Connection
-        | ErrorKind::Timeout
-        | ErrorKind::Tls
-        | ErrorKind::Permission
-        | ErrorKind::WrongType
-        | ErrorKind::WrongKey
-        | ErrorKind::NotPrimary
-        | ErrorKind::Protocol
-        | ErrorKind::Other => error(ErrorKind::Auth, format!("AUTH was refused: {code}")),
-    }
-}
-
-/// The endpoint in `MOVED <slot> <host>:<port>`; without a host it is `from`'s.
-fn moved_to(from: &Endpoint, words: &str) -> Option<Endpoint> {
-    let mut parts = words.split_ascii_whitespace();
-    parts.next().filter(|code| *code == "MOVED")?;
-    let (host, port) = parts.nth(1)?.rsplit_once(':')?;
-    let port = port.parse().ok()?;
-    match (host.trim_start_matches('[').trim_end_matches(']'), from) {
-        ("", Endpoint::Tcp(host, _)) => Some(Endpoint::Tcp(host.clone(), port)),
-        ("", Endpoint::Unix(_)) => None,
-        (host, _) => Some(Endpoint::Tcp(host.to_owned(), port)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moved_names_the_owner() {
-        let from = Endpoint::Tcp("here".into(), 1);
-        let check = |words: &str, expected: Option<(&str, u16)>| {
-            let expected = expected.map(|(host, port)| Endpoint::Tcp(host.into(), port));
-            assert_eq!(moved_to(&from, words), expected, "{words}");
-        };
-        check("MOVED 3999 127.0.0.1:6381", Some(("127.0.0.1", 6381)));
-        check("MOVED 3999 redis-2.local:6381", Some(("redis-2.local", 6381)));
-        check("MOVED 3999 2001:db8::1:6381", Some(("2001:db8::1", 6381)));
-        check("MOVED 3999 [2001:db8::1]:6381", Some(("2001:db8::1", 6381)));
-        check("MOVED 3999 :6381", Some(("here", 6381)));
-        check("MOVED 3999", None);
-        check("MOVED 3999 host:port", None);
-        check("READONLY You can't write against a read only replica.", None);
-    }
-
-    #[test]
-    fn a_refused_auth_never_repeats_the_password() {
-        let words = "ERR unknown command `AUTH`, with args beginning with: `hunter2`, ";
-        let refusal = auth_refused(words);
-        assert_eq!(refusal.kind, ErrorKind::Auth);
-        assert!(!refusal.message.contains("hunter2"), "{refusal}");
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

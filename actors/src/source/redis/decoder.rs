@@ -125,6 +125,21 @@ impl Decoder {
         }
     }
 
+    /// Between two replies: passes over one that is a status or an error; false
+    /// asks for more bytes.
+    pub fn skip_status(&mut self, buffer: &[u8]) -> Result<bool, ProtocolError> {
+        match buffer.get(self.position) {
+            None => return Ok(false),
+            Some(b'+' | b'-') => {}
+            Some(other) => return Err(ProtocolError::UnexpectedType(char::from(*other))),
+        }
+        let is_over = self.line(buffer, MAX_ERROR_BYTES)?.is_some();
+        if is_over {
+            self.reply_start = self.position;
+        }
+        Ok(is_over)
+    }
+
     /// Moves the bytes that are still needed to the front of the buffer, of
     /// which the first `filled` are in use, and returns how many those are.
     /// Ranges given out before no longer hold.

@@ -8,6 +8,7 @@ use super::decoder::ProtocolError;
 use crate::error_kind::ErrorKind;
 use psg_engine::printable::{LONG, printable};
 use redis::RedisError;
+use rustls::{AlertDescription, CertificateError, Error};
 
 /// Characters of a message in which a server's words stand.
 const MESSAGE: usize = 2 * LONG;
@@ -26,6 +27,7 @@ const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
     ("WRONGTYPE", ErrorKind::WrongType),
     ("READONLY", ErrorKind::NotPrimary),
     ("MOVED", ErrorKind::NotPrimary),
+    ("ASK ", ErrorKind::NotPrimary),
     ("UNBLOCKED", ErrorKind::NotPrimary),
     ("LOADING", ErrorKind::Busy),
     ("OOM", ErrorKind::Busy),
@@ -33,7 +35,6 @@ const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
     ("MASTERDOWN", ErrorKind::Busy),
     ("CLUSTERDOWN", ErrorKind::Busy),
     ("TRYAGAIN", ErrorKind::Busy),
-    ("ASK", ErrorKind::Busy),
     ("MISCONF", ErrorKind::Busy),
     ("NOREPLICAS", ErrorKind::Busy),
     ("ERR max number of clients reached", ErrorKind::Busy),
@@ -52,6 +53,16 @@ pub fn error(kind: ErrorKind, message: impl AsRef<str>) -> SourceError {
     SourceError { kind, message: printable(message.as_ref(), MESSAGE) }
 }
 
+/// Keeps the failure that says most: that a server answered and refused says
+/// more than that another did not answer.
+pub fn keep_telling(kept: &mut Option<SourceError>, new: SourceError) {
+    let says_little =
+        |failure: &SourceError| matches!(failure.kind, ErrorKind::Connection | ErrorKind::Timeout);
+    if kept.as_ref().is_none_or(says_little) {
+        *kept = Some(new);
+    }
+}
+
 /// The server's refusal of `command`.
 pub fn refused(command: &str, words: &str) -> SourceError {
     error(kind_of_reply(words), format!("{command} was refused: {}", printable(words, LONG)))
@@ -66,7 +77,51 @@ pub fn io_failed(what: &str, cause: &io::Error) -> SourceError {
     } else {
         ErrorKind::Connection
     };
-    error(kind, format!("{what}: {}", printable(&cause.to_string(), LONG)))
+    error(kind, format!("{what}: {}", tls_words(cause)))
+}
+
+/// An error of a stream, that of TLS in the operator's terms.
+pub fn tls_words(cause: &io::Error) -> String {
+    let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let words = match inner {
+        Some(Error::AlertReceived(alert)) => match of_alert(*alert) {
+            Some(words) => return format!("{words}: {alert:?}"),
+            None => return printable(&cause.to_string(), LONG),
+        },
+        Some(Error::InvalidMessage(_)) => "the server does not speak TLS",
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "the server's certificate is of no authority in Redis.TlsCaFile, or of the system's \
+             without it: UnknownIssuer"
+        }
+        Some(_) | None => return printable(&cause.to_string(), LONG),
+    };
+    words.to_owned()
+}
+
+/// What a server's alert is about, where it is our certificate.
+fn of_alert(alert: AlertDescription) -> Option<&'static str> {
+    const REFUSALS: [AlertDescription; 7] = [
+        AlertDescription::BadCertificate,
+        AlertDescription::UnsupportedCertificate,
+        AlertDescription::CertificateExpired,
+        AlertDescription::CertificateUnknown,
+        AlertDescription::UnknownCA,
+        AlertDescription::AccessDenied,
+        AlertDescription::DecryptError,
+    ];
+    if alert == AlertDescription::CertificateRequired {
+        return Some(
+            "the server asks for a client certificate (Redis.TlsCertificateFile, Redis.TlsKeyFile)",
+        );
+    }
+    if alert == AlertDescription::HandshakeFailure {
+        return Some(
+            "the server refuses; it may ask for a client certificate (Redis.TlsCertificateFile, \
+             Redis.TlsKeyFile)",
+        );
+    }
+    let refuses = "the server refuses the certificate that it is shown (Redis.TlsCertificateFile)";
+    REFUSALS.contains(&alert).then_some(refuses)
 }
 
 /// An error of the redis crate while doing `what`.
@@ -122,6 +177,7 @@ mod tests {
         check("WRONGTYPE Operation against a key", ErrorKind::WrongType);
         check("READONLY You can't write against a read only replica.", ErrorKind::NotPrimary);
         check("MOVED 3999 127.0.0.1:6381", ErrorKind::NotPrimary);
+        check("ASK 3999 127.0.0.1:6381", ErrorKind::NotPrimary);
         check("LOADING Redis is loading the dataset in memory", ErrorKind::Busy);
         check("OOM command not allowed", ErrorKind::Busy);
         check("BUSY Redis is busy running a script", ErrorKind::Busy);

@@ -104,7 +104,7 @@ impl LetterWriter {
     pub fn new(letters: DeadLetters, settings: DeadLetterSettings, target: RedisTarget) -> Self {
         Self {
             account: account_of(&settings.key),
-            connector: Connector::new(target),
+            connector: Connector::new(target, &settings.key),
             letters,
             settings,
             link: None,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisConnectionInfo, RedisResult};
 use tokio::task::AbortHandle;
 
 use super::super::SourceError;
@@ -21,6 +21,7 @@ pub struct Link {
     pub connection: MultiplexedConnection,
     /// Where it leads.
     pub endpoint: Endpoint,
+    is_asking: bool,
     driver: AbortHandle,
 }
 
@@ -33,13 +34,24 @@ impl Drop for Link {
 impl Link {
     /// Connects to the primary.
     pub async fn open(connector: &Connector) -> Result<Self, SourceError> {
-        let Connected { stream, endpoint } = connector.connect().await?;
+        let Connected { stream, endpoint, is_asking } = connector.connect().await?;
         // Logged in already: the crate is left nothing to say first.
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER));
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
             .map_err(|cause| crate_failed("connecting", &cause))?;
-        Ok(Self { connection, endpoint, driver: tokio::spawn(driver).abort_handle() })
+        Ok(Self { connection, endpoint, is_asking, driver: tokio::spawn(driver).abort_handle() })
+    }
+
+    /// Asks one thing.
+    pub async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        if !self.is_asking {
+            return command.query_async(&mut self.connection).await;
+        }
+        let mut both = redis::pipe();
+        both.cmd("ASKING").ignore().add_command(command.clone());
+        let (answer,) = both.query_async(&mut self.connection).await?;
+        Ok(answer)
     }
 }

@@ -1,8 +1,9 @@
 //! The Redis list as a queue source. Read in this order: `decoder` finds
 //! elements in reply bytes, `replies` moves those bytes, `schedule` says how
 //! much to ask for, `pace` whether one worker is enough, `source` puts them
-//! together; `connect` finds the server, `wake` waits for elements, `monitor`
-//! watches and feels the `pulse`, `presence` says that it is there;
+//! together; `connect` finds the server, by way of `progress`, `tls`, `stream`,
+//! `race`, `redirect`, `role`, `answer` and `login`; `wake` waits for elements,
+//! `monitor` watches and feels the `pulse`, `presence` says that it is there;
 //! `doctor` looks for what is wrong.
 
 pub mod decoder;
@@ -11,10 +12,16 @@ mod schedule;
 mod pace;
 mod popping;
 mod source;
-mod stream;
-mod connect;
-mod role;
 mod error;
+mod progress;
+mod tls;
+mod stream;
+mod race;
+mod redirect;
+mod role;
+mod answer;
+mod login;
+mod connect;
 mod wake;
 mod health;
 mod pulse;
@@ -83,7 +90,7 @@ impl RedisQueue {
                 pop_count: settings.pop_count,
                 max_bytes_in_flight: settings.max_bytes_in_flight,
                 max_element_bytes: max_payload_bytes,
-                connector: Connector::new(settings.redis.clone()),
+                connector: Connector::new(settings.redis.clone(), &settings.key),
                 waker: Waker::new(&settings.key),
                 health: Health::default(),
                 pulse: Pulse::default(),

@@ -70,6 +70,10 @@ impl Monitor {
     }
 
     async fn be_present(&mut self) {
+        // A proxy that hangs up at what it does not know keeps none.
+        if !self.shared.connector.may_send("ZADD") {
+            return;
+        }
         let Some(link) = &mut self.link else { return };
         let consumers = match self.presence.show(&mut link.link.connection).await {
             Shown::NotDue => return,
@@ -109,7 +113,7 @@ impl Monitor {
     async fn length(&mut self) -> Result<Option<u64>, SourceError> {
         let llen = cmd("LLEN").arg(&self.shared.key).take();
         let link = self.link().await?;
-        match llen.query_async::<u64>(&mut link.link.connection).await {
+        match link.link.ask::<u64>(&llen).await {
             Ok(length) => Ok(Some(length)),
             Err(cause) => {
                 let failure = crate_failed("LLEN", &cause);

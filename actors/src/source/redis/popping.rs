@@ -93,15 +93,17 @@ impl Popping {
         if self.in_flight.is_empty() {
             self.replies.begin_to_wait();
         }
-        self.replies.request(&self.request);
         let owed = if self.one_by_one { count } else { 1 };
+        for _ in 0..owed {
+            self.replies.request(&self.request);
+        }
         self.in_flight.push_back(Pop { asked: count, found: 0, owed, one_by_one: self.one_by_one });
     }
 }
 
 fn pack(key: &str, count: usize, one_by_one: bool) -> Vec<u8> {
     if one_by_one {
-        cmd("RPOP").arg(key).get_packed_command().repeat(count)
+        cmd("RPOP").arg(key).get_packed_command()
     } else {
         cmd("RPOP").arg(key).arg(count).get_packed_command()
     }

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 /// a buffer that had grown shrinks back.
 const READS_BEFORE_SHRINKING: u32 = 64;
 
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+
 /// Requests out, elements in.
 #[derive(Debug)]
 pub struct ReplyStream {
@@ -33,6 +35,10 @@ pub struct ReplyStream {
     unflushed: bool,
     /// When bytes came in last, or began to be waited for.
     heard: Instant,
+    /// Whether each request says `ASKING` first, and whether what it came to has
+    /// been passed over in the reply in hand.
+    is_asking: bool,
+    is_asked: bool,
 }
 
 impl ReplyStream {
@@ -52,12 +58,24 @@ impl ReplyStream {
             sent: 0,
             unflushed: false,
             heard: Instant::now(),
+            is_asking: false,
+            is_asked: false,
         }
     }
 
-    /// Puts a packed request in line; it goes out with the next
+    /// Each request says `ASKING` first, where that is so: a node of a cluster
+    /// that a slot is being moved to wants to hear it.
+    pub fn asking(mut self, is_asking: bool) -> Self {
+        self.is_asking = is_asking;
+        self
+    }
+
+    /// Puts one packed request in line; it goes out with the next
     /// [`send`](Self::send) or [`receive`](Self::receive).
     pub fn request(&mut self, packed: &[u8]) {
+        if self.is_asking {
+            self.outgoing.extend_from_slice(ASKING);
+        }
         self.outgoing.extend_from_slice(packed);
     }
 
@@ -125,7 +143,16 @@ impl ReplyStream {
     /// Appends the elements that have come in to `elements`, up to the end of
     /// one reply; `None` when more has to be received.
     pub fn next(&mut self, elements: &mut Vec<Slice>) -> Result<Option<Reply>, ProtocolError> {
-        self.decoder.next(&self.buffer[..self.filled], elements)
+        let bytes = &self.buffer[..self.filled];
+        if self.is_asking && !self.is_asked {
+            self.is_asked = self.decoder.skip_status(bytes)?;
+            if !self.is_asked {
+                return Ok(None);
+            }
+        }
+        let reply = self.decoder.next(bytes, elements)?;
+        self.is_asked &= reply.is_none();
+        Ok(reply)
     }
 
     /// What the ranges point into.

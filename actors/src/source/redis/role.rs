@@ -2,6 +2,7 @@
 
 use redis::Value;
 
+use super::redirect::named;
 use crate::settings::Endpoint;
 
 /// What a server is.
@@ -36,7 +37,7 @@ pub fn role_of_info(reply: &Value) -> Role {
         Some("slave" | "replica") => {
             let port = field("master_port").and_then(|port| port.parse().ok());
             let host = field("master_host").filter(|host| !host.is_empty());
-            Role::Replica(host.zip(port).map(|(host, port)| Endpoint::Tcp(host.to_owned(), port)))
+            Role::Replica(host.zip(port).and_then(|(host, port)| named(host, port)))
         }
         Some(_) | None => Role::Primary,
     }
@@ -50,7 +51,7 @@ fn address(host: Option<&Value>, port: Option<&Value>) -> Option<Endpoint> {
     } else {
         text(port)?.parse().ok()?
     };
-    Some(Endpoint::Tcp(host, port))
+    named(&host, port)
 }
 
 fn text(value: &Value) -> Option<String> {

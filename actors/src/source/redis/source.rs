@@ -150,7 +150,8 @@ impl RedisSource {
         }
         self.connected_before = true;
         let mut replies =
-            ReplyStream::new(connected.stream, BUFFER_BYTES, self.shared.max_element_bytes);
+            ReplyStream::new(connected.stream, BUFFER_BYTES, self.shared.max_element_bytes)
+                .asking(connected.is_asking);
         self.guard(&mut replies).await?;
         self.link = Some(Popping::new(replies, connected.endpoint));
         Ok(())

@@ -1,20 +1,18 @@
 //! The byte stream to a server: TCP, TLS over TCP, or a Unix socket.
 
 use std::io;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::SourceError;
-use super::error::{error, io_failed};
+use super::error::io_failed;
+use super::progress::{Progress, Stage};
+use super::tls::shake_hands;
 use crate::byte_stream::ByteStream;
-use crate::error_kind::ErrorKind;
-use crate::settings::{Endpoint, RedisTarget, TlsSettings};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use crate::settings::{Endpoint, RedisTarget};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsConnector;
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio_rustls::client::TlsStream;
 
 /// How long the peer may take to acknowledge what was sent to it, before TCP
@@ -23,76 +21,66 @@ use tokio_rustls::client::TlsStream;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
+/// Addresses of one name that are tried at most.
+const MAX_ADDRESSES: usize = 16;
+
 /// A connected stream, not logged in yet.
 pub type RedisStream = ByteStream<TlsStream<TcpStream>>;
 
+/// One way to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// One of the addresses of its name.
+    Tcp(SocketAddr),
+    /// Its socket.
+    Unix(PathBuf),
+}
+
+/// All ways to a server: a name may have several addresses.
+pub async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, SourceError> {
+    let (host, port) = match endpoint {
+        Endpoint::Unix(path) => return Ok(vec![Place::Unix(path.clone())]),
+        Endpoint::Tcp(host, port) => (host.as_str(), *port),
+    };
+    let found = lookup_host((host, port)).await.map_err(|cause| io_failed("connecting", &cause))?;
+    let mut places: Vec<Place> = Vec::new();
+    for place in found.map(Place::Tcp) {
+        if places.len() < MAX_ADDRESSES && !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
 impl RedisStream {
-    /// Connects to `endpoint`; `tls` is made by [`tls_config`]. Has no time-out
-    /// of its own.
+    /// Connects to one place of `endpoint`. Has no time-out of its own.
     pub async fn open(
+        place: &Place,
         endpoint: &Endpoint,
         target: &RedisTarget,
-        tls: Option<Arc<ClientConfig>>,
+        progress: &Progress,
     ) -> Result<Self, SourceError> {
-        match endpoint {
-            Endpoint::Unix(path) => UnixStream::connect(path)
-                .await
-                .map(RedisStream::Unix)
-                .map_err(|cause| io_failed("connecting", &cause)),
-            Endpoint::Tcp(host, port) => {
-                let tcp = open_tcp(host, *port, target.keep_alive)
-                    .await
-                    .map_err(|cause| io_failed("connecting", &cause))?;
-                match (tls, &target.tls) {
-                    (Some(config), Some(settings)) => {
-                        open_tls(tcp, settings.server_name.as_deref().unwrap_or(host), config).await
-                    }
-                    (None, _) | (_, None) => Ok(RedisStream::Tcp(tcp)),
-                }
+        let failed = |cause: io::Error| io_failed("connecting", &cause);
+        progress.reach(Stage::Connecting);
+        let tcp = match place {
+            Place::Unix(path) => {
+                return UnixStream::connect(path).await.map(RedisStream::Unix).map_err(failed);
             }
+            Place::Tcp(address) => open_tcp(*address, target.keep_alive).await.map_err(failed)?,
+        };
+        match (&target.tls, endpoint) {
+            (Some(settings), Endpoint::Tcp(host, _)) => {
+                progress.reach(Stage::ShakingHands);
+                let stream = shake_hands(tcp, host, target, settings).await?;
+                Ok(RedisStream::Tls(Box::new(stream)))
+            }
+            (None, _) | (_, Endpoint::Unix(_)) => Ok(RedisStream::Tcp(tcp)),
         }
     }
 }
 
-/// What TLS connections are made with: the roots to trust, ring's algorithms.
-pub fn tls_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, SourceError> {
-    let roots = match &settings.ca_file {
-        Some(path) => roots_of_file(path)?,
-        None => roots_of_system()?,
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| error(ErrorKind::Tls, format!("TLS can't be set up: {cause}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-fn roots_of_file(path: &std::path::Path) -> Result<RootCertStore, SourceError> {
-    let failed = |cause: &dyn std::fmt::Display| {
-        error(ErrorKind::Tls, format!("no root certificates from {}: {cause}", path.display()))
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| failed(&cause))? {
-        let certificate = certificate.map_err(|cause| failed(&cause))?;
-        roots.add(certificate).map_err(|cause| failed(&cause))?;
-    }
-    if roots.is_empty() { Err(failed(&"it holds none")) } else { Ok(roots) }
-}
-
-fn roots_of_system() -> Result<RootCertStore, SourceError> {
-    let mut roots = RootCertStore::empty();
-    // Single certificates that rustls can't read are common in system stores.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(error(ErrorKind::Tls, "the system has no root certificates to trust"));
-    }
-    Ok(roots)
-}
-
-async fn open_tcp(host: &str, port: u16, keep_alive: Option<Duration>) -> io::Result<TcpStream> {
-    let tcp = TcpStream::connect((host, port)).await?;
+async fn open_tcp(address: SocketAddr, keep_alive: Option<Duration>) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
     SockRef::from(&tcp).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
@@ -101,19 +89,4 @@ async fn open_tcp(host: &str, port: u16, keep_alive: Option<Duration>) -> io::Re
         SockRef::from(&tcp).set_tcp_keepalive(&keep_alive)?;
     }
     Ok(tcp)
-}
-
-async fn open_tls(
-    tcp: TcpStream,
-    name: &str,
-    config: Arc<ClientConfig>,
-) -> Result<RedisStream, SourceError> {
-    let name = ServerName::try_from(name.to_owned()).map_err(|_| {
-        error(ErrorKind::Tls, format!("expected a host name or address for TLS, got {name:?}"))
-    })?;
-    let stream = TlsConnector::from(config)
-        .connect(name, tcp)
-        .await
-        .map_err(|cause| error(ErrorKind::Tls, format!("the TLS handshake failed: {cause}")))?;
-    Ok(RedisStream::Tls(Box::new(stream)))
 }

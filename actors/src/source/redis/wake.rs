@@ -104,7 +104,7 @@ impl Waiter {
             self.place = Some(Arc::clone(&waker.place).lock_owned().await);
             self.polls = 0;
         }
-        if self.must_poll() {
+        if self.must_poll() || !connector.may_send("BLMOVE") {
             self.poll().await;
             return Ok(());
         }
@@ -189,7 +189,7 @@ impl Waiter {
             Some(connection) => connection,
             None => {
                 let connected = connector.connect_to(endpoint).await?;
-                ReplyStream::new(connected.stream, BUFFER_BYTES, 0)
+                ReplyStream::new(connected.stream, BUFFER_BYTES, 0).asking(connected.is_asking)
             }
         };
         loop {

@@ -104,6 +104,13 @@ pub static DEAD_LETTERS: &[Right] = &[
 /// from Redis 7.0 on.
 const MAY_PUSH: &str = "return redis.acl_check_cmd('LPUSH', KEYS[1], '') and 1 or 0";
 
+/// Whether a gateway sends that command, in whatever letter case.
+pub fn is_sent(command: &str) -> bool {
+    let tables = [AT_MOST_ONCE, BESIDE, EXACTLY_ONCE, DEAD_LETTERS].into_iter().flatten();
+    let mut rules = tables.map(|right| right.rule).chain(["auth", "select", "info"]);
+    rules.any(|rule| rule.split('|').next().is_some_and(|name| name.eq_ignore_ascii_case(command)))
+}
+
 /// Whether a right is there.
 #[derive(Debug, PartialEq, Eq)]
 enum Given {

@@ -24,7 +24,7 @@ pub struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// Connects to the primary, and in a cluster to the node with the queue.
     pub async fn open(settings: &'a QueueSettings) -> Result<Self, SourceError> {
-        let connector = Connector::new(settings.redis.clone());
+        let connector = Connector::new(settings.redis.clone(), &settings.key);
         let mut moved = None;
         for _ in 0..MOVES {
             let link = Link::open(&connector).await?;
@@ -43,7 +43,7 @@ impl<'a> Visit<'a> {
 
     /// Asks one thing.
     pub async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
-        command.query_async(&mut self.link.connection).await
+        self.link.ask(command).await
     }
 }
 

@@ -55,8 +55,9 @@ pub enum Answer {
 impl Link {
     /// Connects to the primary.
     pub async fn connect(shared: &Arc<Shared>) -> Result<Self, SourceError> {
-        let Connected { stream, endpoint } = shared.connector.connect().await?;
+        let Connected { stream, endpoint, is_asking } = shared.connector.connect().await?;
         let replies = ReplyStream::new(stream, BUFFER_BYTES, shared.max_element_bytes);
+        let replies = replies.asking(is_asking);
         let shared = Arc::clone(shared);
         Ok(Self { shared, replies, endpoint, elements: Vec::new(), ended: true })
     }

@@ -1,0 +1,165 @@
+//! Logging in: what is said on a new connection before it may be used.
+
+use super::super::SourceError;
+use super::answer::Talk;
+use super::error::{crate_failed, error, kind_of_reply, refused};
+use super::progress::{Progress, Stage};
+use super::redirect::named;
+use super::role::{Role, role_of_info, role_of_reply};
+use crate::error_kind::ErrorKind;
+use crate::secret_file;
+use crate::settings::{Endpoint, RedisTarget, Secret, Unsent};
+use psg_engine::printable::{SHORT, printable};
+use redis::cmd;
+
+/// Says what `target` has to say; of what a server may do without, what is not
+/// in `unsent`.
+pub async fn log_in(
+    talk: &mut Talk,
+    target: &RedisTarget,
+    progress: &Progress,
+    unsent: &Unsent,
+) -> Result<(), SourceError> {
+    progress.reach(Stage::LoggingIn);
+    let password = password(target).await?;
+    authenticate(talk, target.username.as_deref(), password.as_ref()).await?;
+    if target.database != 0 {
+        let select = cmd("SELECT").arg(target.database).take();
+        talk.call("SELECT", &select).await?;
+    }
+    progress.reach(Stage::Introducing);
+    if !target.client_name.is_empty() && unsent.lets("CLIENT") {
+        let name = cmd("CLIENT").arg("SETNAME").arg(&target.client_name).take();
+        // A server that has no names for its clients is fine too.
+        let _ = talk.exchange(&name).await?;
+    }
+    Ok(())
+}
+
+/// Asks for the role by ROLE, or by INFO where the user may not; who may
+/// neither is believed to be at a primary, and READONLY would tell.
+pub async fn ask_role(talk: &mut Talk, unsent: &Unsent) -> Result<Role, SourceError> {
+    if unsent.lets("ROLE") {
+        match talk.exchange(&cmd("ROLE")).await? {
+            Ok(reply) => return Ok(role_of_reply(&reply)),
+            Err(words) => fail_if_locked_out("ROLE", &words)?,
+        }
+    }
+    if unsent.lets("INFO")
+        && let Ok(reply) = talk.exchange(&cmd("INFO").arg("replication").take()).await?
+    {
+        return Ok(role_of_info(&reply));
+    }
+    Ok(Role::Primary)
+}
+
+/// Where the master of that name is, by what this Sentinel says.
+pub async fn ask_sentinel(
+    talk: &mut Talk,
+    target: &RedisTarget,
+    service: &str,
+) -> Result<Endpoint, SourceError> {
+    if let Some(login) = &target.sentinel_login {
+        authenticate(talk, login.user.as_deref(), Some(&login.password)).await?;
+    }
+    let ask = cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service).take();
+    let mut answer = talk.exchange(&ask).await?;
+    // Sentinels often have no password where the servers behind them do; those
+    // that ask for one mostly have the same.
+    if target.sentinel_login.is_none() && answer.as_ref().is_err_and(|words| wants_login(words)) {
+        let password = password(target).await?;
+        if password.is_some() {
+            authenticate(talk, target.username.as_deref(), password.as_ref()).await?;
+            answer = talk.exchange(&ask).await?;
+        }
+    }
+    let reply = answer.map_err(|words| refused("SENTINEL", &words))?;
+    let address: Option<(String, u16)> =
+        redis::from_redis_value(reply).map_err(|cause| crate_failed("SENTINEL", &cause.into()))?;
+    let Some((host, port)) = address else {
+        let message = format!("it knows no master named {service:?}");
+        return Err(error(ErrorKind::Other, message));
+    };
+    let unlike = || {
+        let message = format!("it names a master for {service:?} whose address can be none");
+        error(ErrorKind::Protocol, message)
+    };
+    named(&host, port).ok_or_else(unlike)
+}
+
+/// The password that is in force now.
+async fn password(target: &RedisTarget) -> Result<Option<Secret>, SourceError> {
+    let Some(file) = target.password_file.clone() else { return Ok(target.password.clone()) };
+    let read = tokio::task::spawn_blocking(move || secret_file::read(&file)).await;
+    let read = read.unwrap_or_else(|cause| Err(cause.to_string()));
+    read.map(Some).map_err(|cause| error(ErrorKind::Auth, format!("Redis.PasswordFile: {cause}")))
+}
+
+/// AUTH, where there is a user or a password. A server that has none is fine
+/// too, as it is with the clients that the connection string was written for.
+async fn authenticate(
+    talk: &mut Talk,
+    user: Option<&str>,
+    password: Option<&Secret>,
+) -> Result<(), SourceError> {
+    let mut auth = cmd("AUTH");
+    match (user, password) {
+        (None, None) => return Ok(()),
+        (None, Some(password)) => auth.arg(password.expose()),
+        (Some(user), password) => auth.arg(user).arg(password.map_or("", Secret::expose)),
+    };
+    match talk.exchange(&auth).await? {
+        Ok(_) => Ok(()),
+        Err(words) if is_without_password(&words) => Ok(()),
+        Err(words) => Err(auth_refused(&words)),
+    }
+}
+
+fn wants_login(words: &str) -> bool {
+    matches!(kind_of_reply(words), ErrorKind::Auth | ErrorKind::Permission)
+}
+
+fn fail_if_locked_out(command: &str, words: &str) -> Result<(), SourceError> {
+    let refusal = refused(command, words);
+    if refusal.kind == ErrorKind::Auth { Err(refusal) } else { Ok(()) }
+}
+
+fn is_without_password(words: &str) -> bool {
+    words.contains("without any password configured") || words.contains("no password is set")
+}
+
+/// The refusal of AUTH. Servers that do not know the command repeat its
+/// arguments, so only words that can't hold the password are passed on.
+fn auth_refused(words: &str) -> SourceError {
+    let code = words.split_ascii_whitespace().next().unwrap_or_default();
+    match kind_of_reply(words) {
+        ErrorKind::Auth => refused("AUTH", words),
+        ErrorKind::Busy => error(ErrorKind::Busy, only_the_code(code)),
+        ErrorKind::Connection
+        | ErrorKind::Timeout
+        | ErrorKind::Tls
+        | ErrorKind::Permission
+        | ErrorKind::WrongType
+        | ErrorKind::WrongKey
+        | ErrorKind::NotPrimary
+        | ErrorKind::Protocol
+        | ErrorKind::Other => error(ErrorKind::Auth, only_the_code(code)),
+    }
+}
+
+fn only_the_code(code: &str) -> String {
+    format!("AUTH was refused: {}", printable(code, SHORT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_auth_never_repeats_the_password() {
+        let words = "ERR unknown command `AUTH`, with args beginning with: `hunter2`, ";
+        let refusal = auth_refused(words);
+        assert_eq!(refusal.kind, ErrorKind::Auth);
+        assert!(!refusal.message.contains("hunter2"), "{refusal}");
+    }
+}
