@@ -84,7 +84,7 @@ fn links_that_lead_nowhere_are_found() {
     assert!(fault("docs/run.md", "nowhere.md").is_some());
     assert!(fault("README.md", "docs/run.md#nothing").is_some());
     assert!(fault("README.md", "#nothing").is_some());
-    assert_eq!(fault("docs/run.md", "../README.md#why"), None);
+    assert_eq!(fault("docs/run.md", "../README.md#install"), None);
     assert_eq!(targets("see [a](b.md#c), `[d](e)` and\n![f](g.png)"), ["b.md#c", "g.png"]);
     let text = "# One `two`, three\n```sh\n# no heading\n```\n## A\n## A\n";
     assert_eq!(anchors(text), ["one-two-three", "a", "a-1"]);

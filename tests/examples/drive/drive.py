@@ -9,9 +9,9 @@ from producer import push_metrics
 
 print("ready", flush=True)
 for line in sys.stdin:
-    value = datetime.datetime.now() if line == "odd\n" else decimal.Decimal("1.0")
+    value = [datetime.datetime.now(), decimal.Decimal("1.0")] if line == "odd\n" else [1]
     text = "x" * 20_000_000 if line == "large\n" else ""
     started = time.monotonic()
-    push_metrics({"type": "counter", "name": "pushed_total", "value": value},
-                 {"type": "counter", "name": "pushed_total", "value": 1, "help": text})
+    samples = [{"type": "counter", "name": "pushed_total", "value": one} for one in value]
+    push_metrics(*samples, {"type": "counter", "name": "pushed_total", "value": 1, "help": text})
     print("took", int(1000 * (time.monotonic() - started)), flush=True)

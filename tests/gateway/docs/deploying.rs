@@ -164,6 +164,11 @@ pub fn scripts(blocks: &[Block]) {
                     assert!(manifest.contains(&format!("name = \"{name}\"")), "{line}");
                 }
                 ["cargo", "build", ..] => assert!(words.contains(&"--release"), "{line}"),
+                ["cargo", "install", ..] => {
+                    assert_eq!(words[2..], ["--locked", "--path", "."], "{line}");
+                    let needed = format!("Rust {} or later", env!("CARGO_PKG_RUST_VERSION"));
+                    assert!(text(&block.page).contains(&needed), "{}: {needed}", block.place);
+                }
                 _ => is_a_script(words[0], &block.place),
             }
         }

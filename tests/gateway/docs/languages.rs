@@ -19,24 +19,37 @@ use crate::support::wait::PATIENCE;
 
 /// The time-outs of the programs, and such that a busy machine keeps too: where
 /// there is a Redis, the samples have to come.
-const TIMEOUTS: [[&str; 2]; 4] = [
+const TIMEOUTS: [[&str; 2]; 5] = [
     ["0.1, 'metrics', 0, 0.1)", "20, 'metrics', 0, 20)"],
+    ["timeout' => 0.1", "timeout' => 20"],
     ["timeout=0.1", "timeout=20"],
     ["Timeout: 200", "Timeout: 20000"],
     ["200*time.Millisecond", "20*time.Second"],
 ];
 
-/// A language: the ending of its files, its name in the samples, what pushes in
-/// a loop, and whether it is here.
+/// Where Debian has Predis, and where composer puts it.
+const PREDIS: [&str; 2] = ["/usr/share/php/Predis/autoload.php", "vendor/autoload.php"];
+
+/// A language: as blocks name it, its name in the samples, the ending of its
+/// files, what pushes in a loop, and whether it is here.
 pub struct Language {
+    block: &'static str,
     pub name: &'static str,
     ending: &'static str,
     drive: &'static str,
     is_here: fn() -> bool,
 }
 
-const LANGUAGES: [Language; 4] = [
+const LANGUAGES: [Language; 5] = [
     Language {
+        block: "predis",
+        name: "php",
+        ending: "php",
+        drive: include_str!("../../examples/drive/drive.php"),
+        is_here: || is_there(Command::new("php").args(["-r", &probe_predis()]), "php with Predis"),
+    },
+    Language {
+        block: "php",
         name: "php",
         ending: "php",
         drive: include_str!("../../examples/drive/drive.php"),
@@ -46,6 +59,7 @@ const LANGUAGES: [Language; 4] = [
         },
     },
     Language {
+        block: "python",
         name: "python",
         ending: "py",
         drive: include_str!("../../examples/drive/drive.py"),
@@ -54,6 +68,7 @@ const LANGUAGES: [Language; 4] = [
         },
     },
     Language {
+        block: "javascript",
         name: "node",
         ending: "js",
         drive: include_str!("../../examples/drive/drive.js"),
@@ -62,6 +77,7 @@ const LANGUAGES: [Language; 4] = [
         },
     },
     Language {
+        block: "go",
         name: "go",
         ending: "go",
         drive: include_str!("../../examples/drive/drive.go"),
@@ -72,6 +88,10 @@ const LANGUAGES: [Language; 4] = [
         },
     },
 ];
+
+fn probe_predis() -> String {
+    format!("exit(file_exists('{}') ? 0 : 1);", PREDIS[0])
+}
 
 fn python() -> Command {
     let own = libraries().join("venv/bin/python");
@@ -92,11 +112,9 @@ fn go() -> Command {
 
 /// The language of that block, where it is here.
 pub fn of(block: &Block) -> Option<&'static Language> {
-    let is_its = |language: &&Language| {
-        let names = [language.name, language.ending, "javascript"];
-        names[..if language.name == "node" { 3 } else { 2 }].contains(&block.language.as_str())
-    };
-    let language = LANGUAGES.iter().find(is_its);
+    let library = block.argument.split(' ').find(|word| *word == "predis");
+    let name = library.unwrap_or(&block.language);
+    let language = LANGUAGES.iter().find(|language| language.block == name);
     let language =
         language.unwrap_or_else(|| panic!("{}: nothing runs {}", block.place, block.language));
     (language.is_here)().then_some(language)
@@ -124,6 +142,7 @@ impl Producer {
         }
         assert!(text.contains("localhost") && text.contains("6379"), "{text}");
         let text = text.replace("localhost", "127.0.0.1").replace("6379", &port.to_string());
+        let text = text.replace(PREDIS[1], PREDIS[0]);
         let producer = Self { language, folder: tempfile::tempdir().expect("a temporary folder") };
         fs::write(producer.file("producer"), text).expect("the folder can be written");
         fs::write(producer.file("drive"), language.drive).expect("the folder can be written");

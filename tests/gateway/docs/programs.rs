@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// What a program says, once, of samples that did not go away.
 const NOT_SENT: &str = "metrics were not sent";
 
-/// Each language's programs do what they say.
+/// Each language's programs do what they say. A `short` one has no word on what
+/// JSON can't write.
 pub fn push_and_do_not_wait(blocks: &[Block]) {
     for block in blocks {
         let Some(language) = languages::of(block) else { continue };
@@ -83,10 +84,15 @@ impl Case<'_> {
             let cut = || assert!(redis.run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]) > 0);
             quiet(driven.push_after(cut));
         }
+        if self.block.argument.contains("short") {
+            return;
+        }
         let odd = driven.push("odd");
         assert!(odd.said.iter().any(|line| line.contains("a sample was not sent")), "{odd:?}");
         assert!(!odd.said.iter().any(|line| line.contains(NOT_SENT)), "{odd:?}");
-        assert_eq!(redis.pending() - already, 5 * 2 + 1, "{}", self.name());
+        // Python's `Decimal` is one that can be written.
+        let odd = if self.language.name == "python" { 2 } else { 1 };
+        assert_eq!(redis.pending() - already, 5 * 2 + odd, "{}", self.name());
     }
 
     /// By a gateway whose queue has another key: an answer, but an error.
