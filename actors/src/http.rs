@@ -97,7 +97,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         path: "/metrics/",
-        meaning: "The same.",
+        meaning: "As `/metrics`, for scrapers whose path ends in a slash.",
         resource: |resource| get_and_head(resource, metrics::metrics),
     },
     Route {

@@ -8,7 +8,7 @@ mod lines;
 pub(crate) mod process;
 pub mod table;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -162,6 +162,8 @@ pub const UNKNOWN: i64 = -1;
 pub struct RedisMetrics {
     /// Whether the queue's Redis answers.
     pub up: AtomicBool,
+    /// What is wrong with it, in a few words.
+    pub trouble: Mutex<Option<&'static str>>,
     /// Elements in the list when it was last asked; -1 where it may not be asked.
     pub pending: AtomicI64,
     /// Gateways on the queue, this one included; -1 where it is not known.
@@ -188,6 +190,7 @@ impl Default for RedisMetrics {
     fn default() -> Self {
         Self {
             up: AtomicBool::new(false),
+            trouble: Mutex::default(),
             pending: AtomicI64::new(0),
             consumers: AtomicI64::new(UNKNOWN),
             claimed: AtomicU64::new(0),

@@ -37,6 +37,8 @@ fn a_standby_counts_too() {
     let owner = builder().start();
     let standby = builder().start_unready();
     owner.scrape_until("both", |seen| consumers(seen, "exactly-once") == Some(2.0));
+    let status = owner.must_get("/api/v1/status", &[]).text();
+    assert!(status.contains(r#""consumers":2"#), "{status}");
     standby.scrape_until("both", |seen| consumers(seen, "exactly-once") == Some(2.0));
     // What tells a job whose gateways all stand by from one that has an owner.
     let shows = |seen: &Exposition| seen.value("prom_stream_gateway_shows_totals", &[]);

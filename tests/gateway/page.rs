@@ -74,8 +74,10 @@ fn a_browser_gets_a_page_that_is_allowed_nothing_else() {
     assert!(policy.matches("'sha256-").count() == 2, "{policy}");
     let text = reply.text();
     assert!(text.starts_with("<!doctype html>") && text.ends_with("</html>\n"), "{text}");
+    // A link is not fetched before somebody follows it.
     let outside = ["src=", "@import", "url(", "href=\"http", "href=\"//"];
-    let found: Vec<_> = outside.iter().filter(|part| text.contains(**part)).collect();
+    let unlinked = text.replace("<a class=\"docs\" href=\"http", "");
+    let found: Vec<_> = outside.iter().filter(|part| unlinked.contains(**part)).collect();
     assert!(found.is_empty(), "it fetches something: {found:?}");
 
     let tag = reply.header("etag").expect("a tag");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::wait::wait_for;
-use crate::support::{Gateway, GatewayBuilder, RedisServer, Rig};
+use crate::support::{Gateway, GatewayBuilder, RedisOptions, RedisServer, Rig};
 
 fn status(gateway: &Gateway) -> Value {
     let reply = gateway.must_get("/api/v1/status", &[]);
@@ -133,8 +133,21 @@ fn trouble_with_redis_is_told() {
     rig.redis.go_down();
     let status = status_until(&rig.gateway, "redis to be missed", |s| s["queue"]["up"] == false);
     assert!(status["unready"].is_string(), "{status}");
+    assert_eq!(status["queue"]["trouble"], "redis is not reachable");
     let errors = status["queue"]["errors"]["connection"].as_u64();
     assert!(errors > Some(0), "{status}");
+    rig.redis.go_up();
+    status_until(&rig.gateway, "redis to be back", |s| s["queue"]["trouble"].is_null());
+}
+
+#[test]
+fn a_wrong_password_is_not_an_unreachable_redis() {
+    let redis = RedisServer::with(RedisOptions { password: Some("right"), ..Default::default() });
+    let connection = format!("{},password=wrong", redis.address());
+    let gateway = GatewayBuilder::connecting(&connection).start_unready();
+    status_until(&gateway, "the login to be refused", |status| {
+        status["queue"]["trouble"] == "redis refuses the login"
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -77,11 +78,14 @@ impl Figures<'_> {
             let errors = redis.errors[*kind as usize].load(Ordering::Relaxed);
             (kind.as_str().to_owned(), errors)
         });
+        let trouble = *redis.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         Queue {
             source: self.facts.source.to_owned(),
             address: self.facts.address.clone(),
             key: self.facts.key.clone(),
             up: redis.up.load(Ordering::Relaxed),
+            trouble: trouble.map(str::to_owned),
+            consumers: u64::try_from(redis.consumers.load(Ordering::Relaxed)).ok(),
             pending: self.now.pending,
             lag_seconds: self.metrics.queue_lag.seconds(redis.pending.load(Ordering::Relaxed)),
             reconnects: redis.reconnects.load(Ordering::Relaxed),

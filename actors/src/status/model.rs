@@ -99,8 +99,13 @@ pub struct Queue {
     pub key: String,
     /// Whether it can be read.
     pub up: bool,
+    /// Why not, in a few words; `null` where it can be, or nothing is known yet.
+    pub trouble: Option<String>,
     /// Elements that wait; `null` where the gateway may not ask.
     pub pending: Option<u64>,
+    /// Gateways that take from it, this one included; `null` where that is not
+    /// known.
+    pub consumers: Option<u64>,
     /// How far the graphs are behind while it is drained, by the timestamps in
     /// samples; `null` where these have none.
     pub lag_seconds: Option<f64>,

@@ -7,7 +7,7 @@ const path = require("node:path");
 const { chromium } = require("playwright-core");
 
 const [scene, ...addresses] = process.argv.slice(2);
-const PHONE = { width: 360, height: 740 };
+const PHONE = { width: 375, height: 740 };
 const DESKTOP = { width: 1280, height: 900 };
 /** How long anything may take to be seen. */
 const PATIENCE = 20_000;
@@ -46,7 +46,7 @@ async function sees(page, selector, wanted) {
 
 async function keep(page, name) {
   const folder = process.env.PSG_SCREENSHOTS;
-  if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+  if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true, animations: "disabled" });
 }
 
 /** Nothing may be wider than the window. */
@@ -62,7 +62,7 @@ const scenes = {
     const { page, wrong } = await open(context);
     await sees(page, "#headline", /^(Ingesting|Idle)/);
     await sees(page, "#facts-process", /Processed 1,008 samples/);
-    await sees(page, "#series-total", /^1,003 of 1,000,000 at most$/);
+    await sees(page, "#series-total", /^1,003 of at most 1,000,000$/);
     await sees(page, "#problems", /rejected in the last minute/);
     await figures(page);
     await keep(page, "light");
@@ -76,6 +76,7 @@ const scenes = {
     await page.emulateMedia({ colorScheme: "dark" });
     const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     assert.ok(ground.match(/\d+/g).slice(0, 3).every((part) => part < 60), `dark is ${ground}`);
+    await keep(page, "phone-dark");
     await page.setViewportSize(DESKTOP);
     await fits(page);
     await keep(page, "dark");
@@ -89,14 +90,15 @@ const scenes = {
   async trouble(browser) {
     const { page, wrong } = await open(await browser.newContext({ viewport: DESKTOP }));
     await sees(page, "#headline", /^Waiting for the first sample$/);
-    await sees(page, "#first", /^redis-cli -h 127\.0\.0\.1 -p \d+ LPUSH prom-stream-gateway:metric-queue /);
+    await sees(page, "#push", /^redis-cli -h 127\.0\.0\.1 -p \d+ LPUSH prom-stream-gateway:metric-queue /);
+    await copies(page);
     await sees(page, "#found", /No metric yet/);
     await keep(page, "empty");
     console.log("seen: empty");
     await sees(page, "#headline", /^(Ingesting|Idle)/);
     await page.locator("#first").waitFor({ state: "hidden" });
     console.log("seen: first");
-    await sees(page, "#headline", /^Redis unreachable$/);
+    await sees(page, "#headline", /^Redis is not reachable$/);
     assert.equal(await page.locator("#verdict").getAttribute("data-level"), "bad");
     await keep(page, "no-redis");
     assert.deepEqual(wrong, []);
@@ -105,8 +107,9 @@ const scenes = {
     await sees(page, "#since", /^The last answer came \d+ s ago/);
     assert.equal(await page.locator("#pulse").innerText(), "no answer");
     await keep(page, "no-gateway");
+    await page.locator("#first").waitFor({ state: "hidden" });
     console.log("seen: no gateway");
-    await sees(page, "#headline", /^(Waiting|Idle|Ingesting|Redis unreachable)/);
+    await sees(page, "#headline", /^(Waiting|Idle|Ingesting|Redis)/);
     await page.locator("#since").waitFor({ state: "hidden" });
     assert.equal(await page.locator("#pulse").innerText(), "live");
   },
@@ -148,6 +151,18 @@ async function figures(page) {
   await page.getByText("Which labels have the most values?").click();
   await sees(page, "#survey-rows", /number 1,000 1,000/);
   await page.getByText("Which labels have the most values?").click();
+}
+
+/** The whole command is there to be read, on a phone too, and to be copied. */
+async function copies(page) {
+  await page.setViewportSize(PHONE);
+  await fits(page);
+  const [wide, shown] = await page.locator("#push").evaluate((node) => [node.scrollWidth, node.clientWidth]);
+  assert.ok(wide <= shown, `the command is ${wide} pixels wide where ${shown} are shown`);
+  await keep(page, "empty-phone");
+  await page.setViewportSize(DESKTOP);
+  await page.locator("#copy").click();
+  await sees(page, "#copied", /^(Copied|Selected)/);
 }
 
 /** By keyboard alone. */
@@ -195,7 +210,7 @@ async function keyboardChart(page) {
   await page.waitForFunction((plot) => Number(plot.getAttribute("aria-valuemax")) >= 1, await chart.elementHandle());
   await chart.focus();
   await page.keyboard.press("Home");
-  assert.match(await chart.getAttribute("aria-valuetext"), /^\d+ s ago: in [\d.,]+\/s, taken [\d.,]+\/s$/);
+  assert.match(await chart.getAttribute("aria-valuetext"), /^\d+\ss ago: in [\d.,]+\/s, taken [\d.,]+\/s$/);
   await page.keyboard.press("End");
   assert.match(await chart.getAttribute("aria-valuetext"), /^now: /);
 }

@@ -25,11 +25,10 @@ function showVerdict({ level, text, problems }) {
 
 /** How to push a first sample, where none has come. */
 function showFirst({ samples, queue, unready }) {
-  const first = at("first");
-  first.hidden = samples.processed + samples.rejected > 0 || unready !== null;
+  at("first").hidden = samples.processed + samples.rejected > 0 || unready !== null;
   const [host, port] = queue.address.startsWith("/") ? [] : [queue.address.replace(/:\d+$/, ""), queue.address.match(/:(\d+)$/)?.[1]];
   const where = host && !queue.address.includes(",") ? `-h ${host} -p ${port ?? 6379} ` : "";
-  say(first, plain(`redis-cli ${where}LPUSH ${queue.key} '{"type":"counter","name":"hello_total","value":1}'`));
+  say(at("push"), plain(`redis-cli ${where}LPUSH ${queue.key} '{"type":"counter","name":"hello_total","value":1}'`));
 }
 
 function show(status) {
@@ -50,6 +49,7 @@ function showSilence(error) {
   const problem = { level: "bad", text: error.message };
   problem.more = seen.status ? "All figures below are from before." : "It is asked again every two seconds.";
   showVerdict({ level: "bad", text: "No answer from the gateway", problems: [problem] });
+  at("first").hidden = true;
 }
 
 async function lookAtAll() {
@@ -97,6 +97,17 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || types || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   at("name").focus();
+});
+/** Copies the command where the browser lets it, which takes a secure context; else selects it. */
+at("copy").addEventListener("click", async () => {
+  const command = at("push");
+  try {
+    await navigator.clipboard.writeText(command.textContent);
+    say(at("copied"), "Copied.");
+  } catch {
+    getSelection().selectAllChildren(command);
+    say(at("copied"), "Selected: copy it with Ctrl+C or ⌘C.");
+  }
 });
 at("defaults").addEventListener("change", () => seen.status && showSettings(seen.status));
 setInterval(() => seen.error && showPulse(), 1000);

@@ -108,12 +108,12 @@ function setBar(bar, byType, whole) {
 
 function showSeries({ series, shards }) {
   const room = series.bytes_limit ? `, ${bytes(series.bytes)} of ${bytes(series.bytes_limit)}` : "";
-  say(at("series-total"), `${count(series.total)} of ${count(series.limit)} at most${room}`);
+  say(at("series-total"), `${count(series.total)} of at most ${count(series.limit)}${room}`);
   const meter = at("series-meter");
   meter.setAttribute("aria-valuemax", series.limit);
   meter.setAttribute("aria-valuenow", series.total);
   meter.firstElementChild.style.width = `${Math.min(100, (100 * series.total) / Math.max(series.limit, 1))}%`;
-  meter.dataset.level = series.total >= series.limit * 0.9 ? "warn" : "";
+  meter.dataset.level = series.total > series.limit * NEAR_LIMIT ? "warn" : "";
   const create = (type) => make("li", { "data-type": type }, make("span", {}, type), make("b"));
   fill(at("types"), TYPES, String, create, (node, type) => say(node.lastChild, count(series.by_type[type] ?? 0)));
   const most = Math.max(1, ...shards.map((shard) => shard.series));

@@ -15,8 +15,11 @@ const rate = (number) => (number > 0 && number < 9.95 ? number.toFixed(1) : whol
 
 const perSecond = (number) => `${rate(number)}/s`;
 
+/** Between a number and its unit, where no line may break. */
+const JOINT = "\u00a0";
+
 /** A part of one: `12 %`. */
-const share = (part) => `${rate(part * 100)} %`;
+const share = (part) => `${rate(part * 100)}${JOINT}%`;
 
 /** `3.4 MiB` */
 function bytes(number) {
@@ -26,25 +29,26 @@ function bytes(number) {
     number /= 1024;
     unit += 1;
   }
-  return `${unit ? number.toFixed(1) : number} ${units[unit]}`;
+  return `${unit ? number.toFixed(1) : number}${JOINT}${units[unit]}`;
 }
 
 /** How long something took. */
-const span = (seconds) => (seconds < 1 ? `${(seconds * 1000).toFixed(1)} ms` : `${seconds.toFixed(1)} s`);
+const span = (seconds) => (seconds < 1 ? `${(seconds * 1000).toFixed(1)}${JOINT}ms` : `${seconds.toFixed(1)}${JOINT}s`);
 
 /** How long something has been going on: `42 s`, `3 min 7 s`, `2 h 5 min`, `3 d 4 h`. */
 function age(seconds) {
   seconds = Math.max(0, Math.round(seconds));
   const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit));
-  const both = (a, b) => (b.startsWith("0 ") ? a : `${a} ${b}`);
-  if (days) return both(`${days} d`, `${hours % 24} h`);
-  if (hours) return both(`${hours} h`, `${minutes % 60} min`);
-  if (minutes) return both(`${minutes} min`, `${seconds % 60} s`);
-  return `${seconds} s`;
+  const of = (number, unit) => `${number}${JOINT}${unit}`;
+  const both = (a, number, unit) => (number ? `${a} ${of(number, unit)}` : a);
+  if (days) return both(of(days, "d"), hours % 24, "h");
+  if (hours) return both(of(hours, "h"), minutes % 60, "min");
+  if (minutes) return both(of(minutes, "min"), seconds % 60, "s");
+  return of(seconds, "s");
 }
 
 /** How long ago something was, to its largest unit. */
-const ago = (seconds) => (seconds < 1 ? "just now" : `${age(seconds).split(" ").slice(0, 2).join(" ")} ago`);
+const ago = (seconds) => (seconds < 1 ? "just now" : `${age(seconds).split(" ")[0]} ago`);
 
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 

@@ -4,8 +4,8 @@
 const BACKLOG = 1000;
 /** One that is worked off in so many seconds is none either. */
 const BACKLOG_SECONDS = 5;
-/** From this part of all samples on rejects are more than a note. */
-const REJECTED = 0.01;
+/** From this part of Metrics.MaxSeries on its end is near, as for the alert. */
+const NEAR_LIMIT = 0.8;
 /** What a trend is told from. */
 const TREND_SECONDS = 20;
 
@@ -23,7 +23,9 @@ function backlogOf(status) {
 
 /** `level` is one of good, idle, warn, bad; each problem has a level, a text and where to look. */
 function verdictOf(status) {
-  const problems = [...queueProblems(status), ...rejectProblems(status), ...seriesProblems(status), ...otherProblems(status)];
+  const all = [...queueProblems(status), ...rejectProblems(status), ...seriesProblems(status), ...otherProblems(status)];
+  const grave = ["bad", "warn", "idle"];
+  const problems = all.sort((a, b) => grave.indexOf(a.level) - grave.indexOf(b.level));
   const headline = headlineOf(status);
   const worst = problems.some((problem) => problem.level === "bad") ? "bad"
     : problems.some((problem) => problem.level === "warn") ? "warn" : headline.level;
@@ -33,17 +35,31 @@ function verdictOf(status) {
 function headlineOf(status) {
   const { queue, samples, unready } = status;
   const now = samples.last_10_seconds;
-  if (!queue.up) return { level: "bad", text: queue.source === "redis" ? "Redis unreachable" : "The queue can't be read" };
+  if (!queue.up) return { level: "bad", text: queueHeadline(queue) };
   if (unready?.startsWith("standby")) return { level: "idle", text: "Standing by" };
   if (unready) return { level: "bad", text: "Not ready" };
   const backlog = backlogOf(status);
   if (backlog?.matters && backlog.taken === 0) return { level: "bad", text: "Nothing is taken" };
   if (backlog?.matters && backlog.trend >= 0) return { level: "warn", text: "Falling behind" };
   if (backlog?.matters) return { level: "warn", text: "Catching up" };
-  if (now.processed + now.rejected > 0) return { level: "good", text: `Ingesting ${count(Math.ceil(now.processed))} samples/s` };
-  if (samples.processed + samples.rejected === 0) return { level: "idle", text: "Waiting for the first sample" };
+  if (isFull(status.series)) return { level: "bad", text: "Series limit reached" };
+  if (now.processed + now.rejected > 0) return { level: "good", text: `Ingesting ${plural(Math.ceil(now.processed), "sample")}/s` };
+  if (samples.processed + samples.rejected === 0) {
+    return pushedElsewhere(queue) ? { level: "warn", text: "Pushes go to another key" } : { level: "idle", text: "Waiting for the first sample" };
+  }
   return { level: "idle", text: `Idle for ${idleFor(status)}` };
 }
+
+/** What is wrong with the queue, in the words of the log: `Redis refuses the login`. */
+function queueHeadline({ source, trouble }) {
+  if (trouble) return trouble[0].toUpperCase() + trouble.slice(1);
+  return source === "redis" ? "Redis has not answered yet" : "The queue can't be read";
+}
+
+const isFull = ({ total, limit, bytes: taken, bytes_limit: most }) => (limit > 0 && total >= limit) || (most > 0 && taken >= most);
+
+/** Pushes to the embedded queue under another key than its own. */
+const pushedElsewhere = ({ errors }) => errors?.wrong_key ?? 0;
 
 function idleFor({ history }) {
   const taken = history.processed.map((processed, index) => processed + history.rejected[index]);
@@ -70,6 +86,15 @@ function queueProblems(status) {
     else if (trend < 0) problems.push({ level: "warn", text, more: `gone in about ${age(pending / -growth)}` });
     else problems.push({ level: "warn", text, more: "and do not get fewer" });
   }
+  const elsewhere = pushedElsewhere(queue);
+  if (elsewhere) {
+    const level = status.samples.processed ? "idle" : "warn";
+    problems.push({ level, text: `${plural(elsewhere, "push", "pushes")} to another key refused`, more: `the queue's key is ${queue.key}: does a client library put a prefix before it?` });
+  }
+  const delivery = status.settings.find(({ name }) => name === "Redis.Delivery")?.value;
+  if (queue.consumers > 1 && delivery === "at-most-once") {
+    problems.push({ level: "warn", text: `${count(queue.consumers)} gateways take from this queue`, more: "each gets a part of the samples: stop all but one" });
+  }
   return problems;
 }
 
@@ -81,7 +106,7 @@ function rejectProblems({ samples, rejects }) {
   const { processed, rejected } = samples.last_minute;
   const part = rejected / Math.max(processed + rejected, Number.MIN_VALUE);
   return [{
-    level: part >= REJECTED ? "warn" : "idle",
+    level: "warn",
     text: `${plural(sum, "sample")} rejected in the last minute (${share(part)})`,
     more: lately.length > 1 ? `mostly ${most.reason}` : most.reason,
     where: "rejects",
@@ -90,18 +115,17 @@ function rejectProblems({ samples, rejects }) {
 
 function seriesProblems({ series, shards }) {
   const problems = [];
-  if (series.limit > 0 && series.total >= series.limit * 0.9) {
-    const isFull = series.total >= series.limit;
+  if (series.limit > 0 && series.total > series.limit * NEAR_LIMIT) {
     problems.push({
-      level: isFull ? "bad" : "warn",
-      text: isFull ? "No room for new series" : `Room for ${count(series.limit - series.total)} more series only`,
+      level: series.total >= series.limit ? "bad" : "warn",
+      text: series.total >= series.limit ? "No room for new series" : `Room for ${count(series.limit - series.total)} more series only`,
       more: "see which label has ever new values, or raise Metrics.MaxSeries",
       where: "cardinality",
     });
   }
-  if (series.bytes_limit > 0 && series.bytes >= series.bytes_limit * 0.9) {
+  if (series.bytes_limit > 0 && series.bytes > series.bytes_limit * NEAR_LIMIT) {
     problems.push({
-      level: "warn",
+      level: series.bytes >= series.bytes_limit ? "bad" : "warn",
       text: `Labels of series take ${bytes(series.bytes)} of ${bytes(series.bytes_limit)}`,
       more: "see which label has long or ever new values, or raise Metrics.MaxSeriesBytes",
       where: "cardinality",

@@ -47,6 +47,12 @@ impl Health {
         }
     }
 
+    /// An error that is not over, in a few words.
+    pub fn headline(&self) -> Option<&'static str> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().next_back().map(|trouble| trouble.headline)
+    }
+
     /// The words of an error that is not over.
     pub fn trouble(&self) -> Option<String> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -147,7 +147,7 @@ impl Shared {
     fn failed(&self, party: Party, cause: &SourceError) {
         self.metrics.errors[cause.kind as usize].fetch_add(1, Ordering::Relaxed);
         self.health.failed(party, cause);
-        self.metrics.up.store(false, Ordering::Relaxed);
+        self.tell_health();
     }
 
     /// Says where elements are taken from, where that is new.
@@ -163,6 +163,12 @@ impl Shared {
     /// for all.
     fn works(&self, party: Party) {
         self.health.works(party);
-        self.metrics.up.store(self.health.trouble().is_none(), Ordering::Relaxed);
+        self.tell_health();
+    }
+
+    fn tell_health(&self) {
+        let headline = self.health.headline();
+        self.metrics.up.store(headline.is_none(), Ordering::Relaxed);
+        *self.metrics.trouble.lock().unwrap_or_else(PoisonError::into_inner) = headline;
     }
 }
