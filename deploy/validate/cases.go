@@ -53,6 +53,13 @@ var cases = map[string]given{
 		values{"embedded": values{"enabled": true, "allowUnauthenticated": true}},
 		[]string{`value: "embedded"`, "name: Embedded__AllowUnauthenticated"},
 	},
+	"a password and a certificate in files": {
+		set("redis.connectionString=redis:6380\\,ssl=true\\,user=gateway,redis.passwordSecret=p,redis.tlsClientSecret=c"),
+		[]string{
+			"value: /etc/redis-password/password", "value: /etc/redis-client/tls.key",
+			"secretName: p, defaultMode", "mountPath: /etc/redis-client,",
+		},
+	},
 	"settings in a file": {values{"settingsSecret": "settings"}, []string{"mountPath: /app"}},
 	"lingering": {
 		values{"redis": secret, "settings": values{"Http": values{"ShutdownLingerSeconds": 60}}},
@@ -148,6 +155,9 @@ var refused = map[string]given{
 	"a queue for all, unasked": {values{"embedded": values{"enabled": true}}, []string{"embedded.allowUnauthenticated"}},
 	"its own queue, exactly once": {
 		values{"redis": secret, "embedded": values{"enabled": true}, "delivery": "exactly-once"}, []string{"needs a Redis"},
+	},
+	"a password for no redis": {
+		values{"redis": values{"existingSecret": "s", "passwordSecret": "p"}, "embedded": values{"enabled": true}}, []string{"are for a Redis"},
 	},
 	// It would leave the pods, their number and their probes those of the other delivery.
 	"delivery as a setting": {

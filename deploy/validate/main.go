@@ -19,6 +19,8 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/lint"
+	"helm.sh/helm/v3/pkg/lint/support"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
@@ -59,6 +61,7 @@ func main() {
 		report(filepath.Base(file), err)
 	}
 	chart := filepath.Join(root, "helm", "prom-stream-gateway")
+	report("chart, by helm's linter", lintChart(chart))
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		text, err := render(chart, cases[name].values)
 		if err == nil {
@@ -78,6 +81,15 @@ func main() {
 	if failures > 0 {
 		os.Exit(1)
 	}
+}
+
+// What `helm lint` warns of.
+func lintChart(path string) error {
+	linter := lint.All(path, values{"redis": secret}, "default", true)
+	if linter.HighestSeverity < support.WarningSev {
+		return nil
+	}
+	return fmt.Errorf("%v", linter.Messages)
 }
 
 // Whether each part stands in a text.

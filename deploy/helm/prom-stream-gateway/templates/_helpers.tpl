@@ -91,6 +91,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if and $redis.tlsCa.secret $redis.tlsCa.configMap -}}
 {{- fail "expected redis.tlsCa.secret or redis.tlsCa.configMap, got both" -}}
 {{- end -}}
+{{- if and (or $redis.passwordSecret $redis.tlsClientSecret $redis.tlsCa.secret $redis.tlsCa.configMap) .Values.embedded.enabled -}}
+{{- fail "redis.passwordSecret, redis.tlsCa and redis.tlsClientSecret are for a Redis, which embedded.enabled does without" -}}
+{{- end -}}
 {{- if .Values.embedded.enabled -}}
   {{- if include "gateway.once" . -}}
   {{- fail "exactly-once delivery needs a Redis: expected delivery=at-most-once with embedded.enabled" -}}
@@ -113,6 +116,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   "Redis.ConnectionString" "redis.existingSecret or redis.connectionString"
   "Redis.Delivery" "delivery"
   "Redis.TlsCaFile" "redis.tlsCa"
+  "Redis.TlsCertificateFile" "redis.tlsClientSecret"
+  "Redis.TlsKeyFile" "redis.tlsClientSecret"
+  "Redis.PasswordFile" "redis.passwordSecret"
   "Metrics.StateFile" "state.enabled"
   "Http.ListenAddress" "service.port"
   "Http.ConfigFile" "http.configSecret"
