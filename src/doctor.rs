@@ -1,23 +1,19 @@
 //! `doctor`: looks at the Redis of the settings in force for what goes wrong
 //! most, and tells in a line each what it found and what to do. It only reads.
 
+mod embedded;
+
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
-use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress, MetricSettings};
+use psg_actors::settings::{GatewaySettings, MetricSettings};
 use psg_actors::source::redis::doctor::{Finding, Verdict, examine};
 use psg_actors::state_file::missing_folder;
 
 use crate::config::Outcome;
-use crate::{exit, healthcheck, lint};
-
-/// How long the embedded queue may take to let us in.
-const TIMEOUT: Duration = Duration::from_secs(2);
+use crate::{exit, lint};
 
 /// How to tell.
 #[derive(Debug, Args)]
@@ -72,32 +68,11 @@ fn of_state_file(settings: &MetricSettings) -> Option<Finding> {
 
 fn look(settings: &GatewaySettings) -> io::Result<Vec<Finding>> {
     if let Some(embedded) = &settings.embedded {
-        return Ok(vec![of_embedded(embedded)]);
+        return Ok(embedded::look(settings, embedded));
     }
     let judge = |element: &[u8]| lint::refusals(&settings.metrics, element);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(examine(&settings.queue, judge)))
-}
-
-/// The gateway itself is the queue: all there is to see is whether it is there.
-fn of_embedded(embedded: &EmbeddedSettings) -> Finding {
-    let place = &embedded.listen;
-    let reached = match place {
-        ListenAddress::Tcp(address) => {
-            let address: SocketAddr = healthcheck::reachable(*address);
-            TcpStream::connect_timeout(&address, TIMEOUT).map(drop)
-        }
-        ListenAddress::Unix(path) => UnixStream::connect(path).map(drop),
-    };
-    let text = format!("no Redis: the gateway itself is the queue, at {place}");
-    match reached {
-        Ok(()) => Finding::ok("queue", format!("{text}, where somebody listens")),
-        Err(error) => Finding::fail(
-            "queue",
-            format!("{text}, where nobody listens ({error})"),
-            "start the gateway, or set Embedded.ListenAddress as it has it",
-        ),
-    }
 }
 
 /// A line for each finding, one below it with what to do, and what it comes to.

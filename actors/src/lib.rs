@@ -6,6 +6,8 @@
 
 pub mod settings;
 pub mod error_kind;
+pub mod near_key;
+pub mod other_keys;
 pub mod source;
 pub mod reader;
 pub mod shard_set;

@@ -19,6 +19,7 @@ use psg_engine::timestamp::UnixTime;
 
 use crate::dead_letters::DeadLetterMetrics;
 use crate::error_kind::ErrorKind;
+use crate::other_keys::OtherKeys;
 
 use checkpoint::CheckpointMetrics;
 use histogram::AtomicHistogram;
@@ -176,6 +177,9 @@ pub struct RedisMetrics {
     pub reconnects: AtomicU64,
     /// Errors, indexed by `kind as usize`.
     pub errors: [AtomicU64; ErrorKind::ALL.len()],
+    /// Keys besides the queue's that producers pushed to; of the embedded queue
+    /// only.
+    pub other_keys: OtherKeys,
 }
 
 impl RedisMetrics {
@@ -197,6 +201,7 @@ impl Default for RedisMetrics {
             reloads: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             errors: Default::default(),
+            other_keys: OtherKeys::default(),
         }
     }
 }

@@ -193,9 +193,11 @@ pub struct EmbeddedSettings {
     pub listen: ListenAddress,
     /// What they have to say first; `None` lets everyone in.
     pub login: Option<Login>,
-    /// Bytes that the queue holds, and as many again of requests that are not
-    /// complete.
+    /// Bytes that the queue holds.
     pub max_queue_bytes: usize,
+    /// Bytes of requests, replies and all else that clients make it hold beside
+    /// the queue.
+    pub max_client_bytes: usize,
     /// How long a push waits for room.
     pub push_timeout: Duration,
     /// Clients that may be connected at a time; at least 1.

@@ -232,8 +232,10 @@ settings! {
 
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
     EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket;
-    /// Bytes that the embedded queue holds, and as many again of requests that are not complete. While it is full, pushes wait.
+    /// Bytes that the embedded queue holds. While it is full, pushes wait.
     EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB);
+    /// Bytes that all clients of the embedded queue together make it hold beside what is queued: requests that are not complete, replies that they have not read, transactions, subscriptions. Where they are short, the client that holds most is cut off.
+    EMBEDDED_MAX_CLIENT_BYTES = "Embedded.MaxClientBytes", Value("32 MiB"), size(1024 * 1024, 1024 * GIB);
     /// Milliseconds that a push waits for room in the embedded queue; then it is answered with an error, and takes nothing.
     EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000);
     /// Whether the embedded queue may be open to other machines without a password.

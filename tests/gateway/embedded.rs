@@ -6,3 +6,4 @@ mod crowd;
 mod lifecycle;
 pub mod rig;
 mod stack_exchange;
+mod strangers;

@@ -12,11 +12,13 @@ use psg_engine::sample::Kind;
 
 use super::history::History;
 use super::model::{
-    Checkpoints, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status, TopMetric,
+    Checkpoints, OtherKey, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status,
+    TopMetric,
 };
 use super::reading::Reading;
 use super::{Facts, Present};
 use crate::error_kind::ErrorKind;
+use crate::other_keys;
 use crate::self_metrics::table::revision;
 use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
 
@@ -90,6 +92,7 @@ impl Figures<'_> {
             lag_seconds: self.metrics.queue_lag.seconds(redis.pending.load(Ordering::Relaxed)),
             reconnects: redis.reconnects.load(Ordering::Relaxed),
             errors: errors.filter(|(_, errors)| *errors > 0).collect(),
+            other_keys: redis.other_keys.all().into_iter().map(other_key).collect(),
         }
     }
 
@@ -160,6 +163,11 @@ impl Figures<'_> {
             failures: counted.failures.load(Ordering::Relaxed),
         }
     }
+}
+
+fn other_key(other: other_keys::OtherKey) -> OtherKey {
+    let other_keys::OtherKey { key, database, pushes, last, advice } = other;
+    OtherKey { key, database, pushes, last_seconds_ago: last.elapsed().as_secs_f64(), advice }
 }
 
 /// The metrics with the most series, most first.

@@ -113,6 +113,25 @@ pub struct Queue {
     pub reconnects: u64,
     /// Errors by kind; those that never came are left out.
     pub errors: BTreeMap<String, u64>,
+    /// Other keys that producers pushed to, which the embedded queue refused;
+    /// the last one first.
+    pub other_keys: Vec<OtherKey>,
+}
+
+/// A key that is not the queue's and that producers pushed to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OtherKey {
+    /// The key, with what can't be shown as escapes.
+    pub key: String,
+    /// The database.
+    pub database: i64,
+    /// Pushes that were refused, since the start.
+    pub pushes: u64,
+    /// How long ago the last one was.
+    pub last_seconds_ago: f64,
+    /// What mends it.
+    pub advice: String,
 }
 
 /// Samples refused for one reason.

@@ -117,6 +117,7 @@ impl Embedded {
             listen: ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 0))),
             login: None,
             max_queue_bytes,
+            max_client_bytes: 4 << 20,
             push_timeout,
             max_connections: 100,
             idle_timeout: None,

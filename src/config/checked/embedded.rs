@@ -33,6 +33,7 @@ impl Checker<'_> {
                 listen::parse_with_socket(text).ok_or_else(|| unlike(kind, text))
             }),
             max_queue_bytes: self.count(&EMBEDDED_MAX_QUEUE_BYTES),
+            max_client_bytes: self.count(&EMBEDDED_MAX_CLIENT_BYTES),
             push_timeout: Duration::from_millis(self.count(&EMBEDDED_PUSH_TIMEOUT_MS)),
             max_connections: self.count(&EMBEDDED_MAX_CONNECTIONS),
             idle_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),

@@ -65,6 +65,8 @@ fn a_unix_socket() {
     };
     let mut embedded = Embedded::with("embedded", &settings);
     push();
+    let mode = embedded.gateway.log().into_iter().find(|line| line.contains("made the socket"));
+    assert!(mode.is_some_and(|line| line.contains("\"mode\":\"7")), "its mode is told");
     embedded.gateway.scrape_after(1);
     embedded.gateway.signal("KILL");
     embedded.gateway.wait_at_most(crate::support::wait::PATIENCE);
@@ -76,6 +78,35 @@ fn a_unix_socket() {
     let status = embedded.gateway.wait_at_most(crate::support::wait::PATIENCE);
     assert_eq!(status.code(), Some(0));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the socket is gone");
+}
+
+/// What is there and is no socket is somebody else's.
+#[test]
+fn a_file_in_the_place_of_the_socket_is_not_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    fs::write(place("file"), "dear").unwrap();
+    fs::create_dir(place("folder")).unwrap();
+    std::os::unix::fs::symlink(place("file"), place("link")).unwrap();
+    stdout(Command::new("mkfifo").arg(place("fifo")));
+    let taken = std::os::unix::net::UnixListener::bind(place("taken")).unwrap();
+    for (name, got) in [
+        ("file", "got a file"),
+        ("folder", "got a folder"),
+        ("link", "got a link"),
+        ("fifo", "got a fifo"),
+        ("taken", "somebody listens there already"),
+    ] {
+        let finished = crate::support::GatewayBuilder::connecting("embedded")
+            .set("Embedded__ListenAddress", format!("unix:{}", place(name).display()))
+            .finish();
+        assert_eq!(finished.code(), 1, "{name}");
+        let output = finished.output();
+        assert!(output.contains("Embedded.ListenAddress") && output.contains(got), "{output}");
+        assert!(fs::symlink_metadata(place(name)).is_ok(), "{name} is gone");
+    }
+    assert_eq!(fs::read_to_string(place("file")).unwrap(), "dear");
+    drop(taken);
 }
 
 #[test]

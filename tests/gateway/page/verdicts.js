@@ -46,6 +46,11 @@ const pushedElsewhere = (processed) => status({
   queue: queue({ key: "q", errors: { wrong_key: 3 } }),
   samples: { processed, rejected: 0, last_10_seconds: rates(processed ? 1000 : 0), last_minute: rates(0) },
 });
+const toKey = (processed, ago) => {
+  const other = { key: "app:q", database: 0, pushes: 3, last_seconds_ago: ago, advice: "set Redis.MetricQueueKey=app:q" };
+  const made = pushedElsewhere(processed);
+  return { ...made, queue: { ...made.queue, other_keys: [other] } };
+};
 const rejecting = (processed, rejected) => status({
   samples: { processed, rejected, last_10_seconds: rates(processed, rejected), last_minute: rates(processed, rejected) },
   rejects: [{ reason: "bad_ttl", last_minute: 1 }, { reason: "invalid_json", last_minute: rejected * 60 - 1 }],
@@ -62,6 +67,9 @@ const cases = [
   ["redis was never asked", status({ queue: queue({ up: false }), unready: "redis has not answered yet" }), "bad", "Redis has not answered yet", [/^redis has not/]],
   ["pushes to another key", pushedElsewhere(0), "warn", "Pushes go to another key", [/^3 pushes to another key refused the queue's key is q:/]],
   ["pushes to another key too", pushedElsewhere(5000), "good", "Ingesting 1,000 samples/s", [/^3 pushes to another key/]],
+  ["pushes to a key that is known", toKey(0, 3), "warn", "Pushes go to another key", [/^3 pushes to app:q of database 0 refused the queue is q; set Redis/]],
+  ["pushes to a key that is known, beside others", toKey(5000, 3), "warn", "Ingesting 1,000 samples/s", [/^3 pushes to app:q/]],
+  ["pushes to a key that is known, long ago", toKey(5000, 3000), "good", "Ingesting 1,000 samples/s", [/^3 pushes to app:q/]],
   ["two gateways", status({ queue: queue({ consumers: 2 }), settings: [{ name: "Redis.Delivery", value: "at-most-once" }] }), "warn", "Ingesting 1,000 samples/s", [/^2 gateways take from this queue/]],
   ["an owner and a standby", status({ queue: queue({ consumers: 2 }), settings: [{ name: "Redis.Delivery", value: "exactly-once" }] }), "good", "Ingesting 1,000 samples/s", []],
   ["one sample", status({ samples: { processed: 1, rejected: 0, last_10_seconds: rates(0.1), last_minute: rates(0.1) } }), "good", "Ingesting 1 sample/s", []],

@@ -6,6 +6,8 @@ const BACKLOG = 1000;
 const BACKLOG_SECONDS = 5;
 /** From this part of Metrics.MaxSeries on its end is near, as for the alert. */
 const NEAR_LIMIT = 0.8;
+/** A push to another key is more than a note for so long. */
+const OTHER_KEY_SECONDS = 600;
 /** What a trend is told from. */
 const TREND_SECONDS = 20;
 
@@ -86,16 +88,28 @@ function queueProblems(status) {
     else if (trend < 0) problems.push({ level: "warn", text, more: `gone in about ${age(pending / -growth)}` });
     else problems.push({ level: "warn", text, more: "and do not get fewer" });
   }
-  const elsewhere = pushedElsewhere(queue);
-  if (elsewhere) {
-    const level = status.samples.processed ? "idle" : "warn";
-    problems.push({ level, text: `${plural(elsewhere, "push", "pushes")} to another key refused`, more: `the queue's key is ${queue.key}: does a client library put a prefix before it?` });
-  }
+  problems.push(...otherKeyProblems(status));
   const delivery = status.settings.find(({ name }) => name === "Redis.Delivery")?.value;
   if (queue.consumers > 1 && delivery === "at-most-once") {
     problems.push({ level: "warn", text: `${count(queue.consumers)} gateways take from this queue`, more: "each gets a part of the samples: stop all but one" });
   }
   return problems;
+}
+
+/** What mends pushes to other keys; a gateway of an earlier version does not tell which they are. */
+function otherKeyProblems({ queue, samples }) {
+  const elsewhere = pushedElsewhere(queue);
+  if (!elsewhere) return [];
+  const others = queue.other_keys ?? [];
+  if (others.length === 0) {
+    const level = samples.processed ? "idle" : "warn";
+    return [{ level, text: `${plural(elsewhere, "push", "pushes")} to another key refused`, more: `the queue's key is ${queue.key}: does a client library put a prefix before it?` }];
+  }
+  return others.slice(0, 3).map(({ key, database, pushes, last_seconds_ago: ago, advice }) => ({
+    level: ago < OTHER_KEY_SECONDS || !samples.processed ? "warn" : "idle",
+    text: `${plural(pushes, "push", "pushes")} to ${key} of database ${database} refused`,
+    more: `the queue is ${queue.key}; ${advice}`,
+  }));
 }
 
 function rejectProblems({ samples, rejects }) {

@@ -11,6 +11,8 @@ mod keys;
 mod login;
 mod table;
 
+use bytes::Bytes;
+
 use super::profile::Profile;
 use super::reply::{Protocol, Reply};
 use super::service::Service;
@@ -31,8 +33,8 @@ pub const NO_ROOM: &str =
     "OOM command not allowed: the queue is full (Embedded.MaxQueueBytes), try again later";
 
 /// A request that is not complete and too large to wait for the rest of it.
-pub const TOO_MUCH_UNFINISHED: &str =
-    "OOM command not allowed: requests that are not complete take up too much memory";
+pub const TOO_MUCH_UNFINISHED: &str = "OOM command not allowed: requests and replies of all clients take up too much memory \
+     (Embedded.MaxClientBytes), try again later";
 
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Push {
 pub enum Answer {
     /// With that.
     Reply(Reply),
+    /// With these bytes.
+    Packed(Bytes),
     /// With that; the command can't be, which spoils a transaction.
     Refusal(Reply),
     /// Not at all.
@@ -98,12 +102,9 @@ pub fn answer(session: &mut Session, words: Words) -> Answer {
     if let Some(refusal) = refusal(entry, session, &words) {
         return Answer::Refusal(refusal);
     }
-    if let Some(transaction) = &mut session.transaction {
+    if session.transaction.is_some() {
         match in_transaction(entry.command) {
-            InTransaction::Queued => {
-                transaction.queue(words);
-                return Answer::Reply(Reply::Simple("QUEUED"));
-            }
+            InTransaction::Queued => return queue(session, &words),
             InTransaction::Refused => {
                 return Answer::Refusal(Reply::error(
                     "ERR Command not allowed inside a transaction",
@@ -115,12 +116,28 @@ pub fn answer(session: &mut Session, words: Words) -> Answer {
     run(entry.command, session, &words)
 }
 
+/// Queues a command for the end of the transaction in hand.
+fn queue(session: &mut Session, words: &Words) -> Answer {
+    let Some(transaction) = &mut session.transaction else { return Answer::Nothing };
+    // What can't be executed any more need not be kept.
+    if !transaction.is_spoilt {
+        let growth = transaction.growth(words);
+        if !session.may_grow(growth) {
+            return Answer::Refusal(Reply::error(TOO_MUCH_UNFINISHED));
+        }
+        session.transaction.iter_mut().for_each(|transaction| transaction.queue(words));
+    }
+    Answer::Reply(Reply::Simple("QUEUED"))
+}
+
 /// Answers a command of a transaction that is being executed.
-pub fn answer_in_transaction(session: &mut Session, words: Words) -> Reply {
-    let Some(command) = find(words.name()) else { return unknown(&words) };
-    match run(command, session, &words) {
-        Answer::Reply(reply) | Answer::Refusal(reply) | Answer::Close(reply) => reply,
-        Answer::Nothing | Answer::Execute => Reply::OK,
+pub fn answer_in_transaction(session: &mut Session, words: &Words) -> Answer {
+    let Some(command) = find(words.name()) else { return Answer::Reply(unknown(words)) };
+    match run(command, session, words) {
+        Answer::Nothing | Answer::Execute => Answer::Reply(Reply::OK),
+        answer @ (Answer::Reply(_) | Answer::Packed(_) | Answer::Refusal(_) | Answer::Close(_)) => {
+            answer
+        }
     }
 }
 
@@ -208,7 +225,7 @@ fn run(command: Command, session: &mut Session, words: &Words) -> Answer {
         Command::Auth => login::auth(session, words),
         Command::Select => select(session, words),
         Command::Client => return client::answer(session, words),
-        Command::About => about::command(words),
+        Command::About => return about::command(session.profile.protocol, words),
         Command::Config => about::config(&session.service, words),
         Command::Info => about::info(&session.service, words),
         Command::Role => about::role(),
@@ -270,6 +287,8 @@ fn reset(session: &mut Session) -> Reply {
     session.staged.undo_all();
     session.profile = Profile {
         id: session.profile.id,
+        peer: session.profile.peer,
+        refused_logins: session.profile.refused_logins,
         is_known: session.service.login.is_none(),
         ..Profile::default()
     };

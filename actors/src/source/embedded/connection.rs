@@ -1,7 +1,8 @@
 //! A client's connection: moves bytes between its socket and its session.
 //!
 //! It reads and writes at the same time, so that neither side waits for the
-//! other. All connections of a thread read into one buffer, and what a session
+//! other, and after a little work it lets other connections have their turn, so
+//! that a flood of one leaves them quick. All connections of a thread read into one buffer, and what a session
 //! keeps of it is mostly nothing: a silent client costs some hundred bytes.
 
 use std::cell::RefCell;
@@ -12,10 +13,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::task::yield_now;
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout, timeout_at};
 
+use super::clients::Member;
 use super::command::NO_ROOM;
 use super::outbox::Outbox;
+use super::profile::Peer;
 use super::queue::Room;
 use super::request::MAX_INLINE_BYTES;
 use super::service::Service;
@@ -25,6 +29,13 @@ use crate::stop::StopSignal;
 
 /// What one read brings at most.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Bytes that are read before it is the others' turn, and that are written.
+const TURN_BYTES: usize = 16 * 1024;
+const SEND_BYTES: usize = 64 * 1024;
+
+/// How long a client may take to log in, where it has to.
+const LOGIN: Duration = Duration::from_secs(10);
 
 /// How long the last replies may take to go out.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
@@ -41,6 +52,17 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_INLINE_BYTES + READ_BYTES]);
 }
 
+/// How far replies went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// All of them.
+    All,
+    /// As many as fit a turn.
+    Some,
+    /// As many as the client takes now.
+    Blocked,
+}
+
 /// One client.
 #[derive(Debug)]
 pub struct Connection {
@@ -51,6 +73,10 @@ pub struct Connection {
     /// Whether there may be whole commands in it.
     is_rest_due: bool,
     needs_flush: bool,
+    /// Bytes that were read and written since others had their turn.
+    moved: usize,
+    /// Until when it may be a stranger.
+    login_until: Option<Instant>,
     /// A push has waited in vain, and what came in with it does not wait again.
     has_waited: bool,
     idle_timeout: Option<Duration>,
@@ -61,34 +87,47 @@ impl Connection {
     pub fn new(
         stream: ClientStream,
         service: Arc<Service>,
+        member: Member,
+        peer: Peer,
         idle_timeout: Option<Duration>,
     ) -> Self {
         Self {
             stream,
-            session: Session::new(service),
+            session: Session::new(service, member, peer),
             rest: Vec::new(),
             is_rest_due: false,
             needs_flush: false,
+            moved: 0,
+            login_until: None,
             has_waited: false,
             idle_timeout,
         }
     }
 
     /// Serves until the client leaves, is idle for too long or breaks the
-    /// protocol, or the stop signal comes.
+    /// protocol, has to make room for others, or the stop signal comes.
     pub async fn serve(mut self, mut stop: StopSignal) {
-        tokio::select! {
+        let departure = self.session.departure();
+        let shortage = tokio::select! {
             biased;
-            () = stop.stopped() => {}
-            _ = self.converse() => {}
+            () = stop.stopped() => None,
+            shortage = departure.told() => Some(shortage),
+            _ = self.converse() => None,
+        };
+        let Self { mut stream, session, .. } = self;
+        if let Some(shortage) = shortage {
+            // At once, with all that it holds.
+            return session.give_way(shortage);
         }
-        let Self { mut stream, mut session, .. } = self;
-        let mut outbox = std::mem::take(session.outbox());
         // The queue is closed once no session is left.
-        drop(session);
-        let last = std::future::poll_fn(|context| poll_send_all(&mut stream, &mut outbox, context));
+        let (mut outbox, member) = session.into_last_words();
+        let last = async {
+            while send(&mut stream, &mut outbox).await? != Sent::All {}
+            io::Result::Ok(())
+        };
         // Whoever does not read them can't be told.
         let _ = timeout(LAST_REPLIES, last).await;
+        drop((outbox, member));
         stream.close().await;
     }
 
@@ -96,29 +135,40 @@ impl Connection {
         loop {
             match self.exchange_in_time().await? {
                 Next::Read | Next::Send => {}
+                Next::Pause(time) => sleep(time).await,
                 Next::Wait(cost) => self.wait_for_room(cost).await?,
                 Next::Close => return Ok(()),
+            }
+            if self.moved >= TURN_BYTES {
+                self.moved = 0;
+                yield_now().await;
             }
         }
     }
 
     async fn exchange_in_time(&mut self) -> io::Result<Next> {
-        let large = self.session.is_charged().then_some(LARGE_REQUEST_SILENCE);
-        let idle = self.idle_timeout.filter(|_| self.session.profile.subscriptions() == 0);
-        let Some(patience) = large.into_iter().chain(idle).min() else {
-            return std::future::poll_fn(|context| self.poll_exchange(context)).await;
+        let now = Instant::now();
+        let large = self.session.is_amid_large_request().then_some(now + LARGE_REQUEST_SILENCE);
+        let is_subscriber = self.session.profile.subscriptions() > 0;
+        let idle = self.idle_timeout.filter(|_| !is_subscriber).map(|timeout| now + timeout);
+        self.login_until = match self.session.is_stranger() {
+            true => self.login_until.or(Some(now + LOGIN)),
+            false => None,
         };
+        let end = large.into_iter().chain(idle).chain(self.login_until).min();
         let exchange = std::future::poll_fn(|context| self.poll_exchange(context));
-        timeout(patience, exchange).await.unwrap_or(Ok(Next::Close))
+        match end {
+            Some(end) => timeout_at(end, exchange).await.unwrap_or(Ok(Next::Close)),
+            None => exchange.await,
+        }
     }
 
     /// Sends replies, and feeds the session with what is left or comes in.
     fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Next>> {
-        if let Poll::Ready(Err(cause)) = self.poll_send(context) {
-            return Poll::Ready(Err(cause));
-        }
+        let sent = self.poll_send(context)?;
+        let may_send_more = Poll::Ready(Ok(Next::Send));
         if self.session.outbox().is_full() {
-            return Poll::Pending;
+            return if sent == Sent::Blocked { Poll::Pending } else { may_send_more };
         }
         SCRATCH.with_borrow_mut(|scratch| {
             let kept = self.rest.len();
@@ -129,7 +179,7 @@ impl Connection {
                 let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, &mut free)
                 else {
                     self.has_waited = false;
-                    return Poll::Pending;
+                    return if sent == Sent::Some { may_send_more } else { Poll::Pending };
                 };
                 read?;
                 filled += free.filled().len();
@@ -138,9 +188,10 @@ impl Connection {
                 }
             }
             let (used, next) = self.session.feed(&scratch[..filled]);
+            self.moved += used + if next == Next::Send { TURN_BYTES } else { 0 };
             self.is_rest_due = next != Next::Read;
             self.keep(&scratch[used..filled]);
-            Poll::Ready(Ok(next))
+            Poll::Ready(Ok(self.session.end_turn(next, self.rest.capacity())))
         })
     }
 
@@ -153,25 +204,28 @@ impl Connection {
         }
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, context: &mut Context<'_>) -> io::Result<Sent> {
         let outbox = self.session.outbox();
         self.needs_flush |= !outbox.is_empty();
-        if self.needs_flush {
-            ready!(poll_send_all(&mut self.stream, outbox, context))?;
-            self.needs_flush = false;
+        if !self.needs_flush {
+            return Ok(Sent::All);
         }
-        Poll::Ready(Ok(()))
+        match poll_send(&mut self.stream, outbox, context) {
+            Poll::Pending => Ok(Sent::Blocked),
+            Poll::Ready(Err(cause)) => Err(cause),
+            Poll::Ready(Ok(sent)) => {
+                self.needs_flush = sent != Sent::All;
+                self.moved += if sent == Sent::All { 0 } else { TURN_BYTES };
+                Ok(sent)
+            }
+        }
     }
 
     /// Waits until the push in hand has room, is given up, or its client has
     /// left: then it takes nothing.
     async fn wait_for_room(&mut self, cost: usize) -> io::Result<()> {
         // Earlier replies go out first, as far as the client takes them now.
-        std::future::poll_fn(|context| match self.poll_send(context) {
-            Poll::Ready(Err(cause)) => Poll::Ready(Err(cause)),
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(())),
-        })
-        .await?;
+        std::future::poll_fn(|context| Poll::Ready(self.poll_send(context))).await?;
         let room = self.room(cost).await?;
         self.has_waited = room.is_none();
         self.session.settle(room.ok_or(NO_ROOM));
@@ -203,18 +257,27 @@ impl Connection {
     }
 }
 
-/// Sends all that is in the outbox.
-fn poll_send_all(
+async fn send(stream: &mut ClientStream, outbox: &mut Outbox) -> io::Result<Sent> {
+    std::future::poll_fn(|context| poll_send(stream, outbox, context)).await
+}
+
+/// Sends what is in the outbox, as much as fits a turn.
+fn poll_send(
     stream: &mut ClientStream,
     outbox: &mut Outbox,
     context: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
+) -> Poll<io::Result<Sent>> {
+    let mut left = SEND_BYTES;
     while !outbox.is_empty() {
+        if left == 0 {
+            return Poll::Ready(Ok(Sent::Some));
+        }
         let sent = ready!(Pin::new(&mut *stream).poll_write(context, outbox.bytes()))?;
         if sent == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         outbox.sent(sent);
+        left = left.saturating_sub(sent);
     }
-    Pin::new(stream).poll_flush(context)
+    Pin::new(stream).poll_flush(context).map_ok(|()| Sent::All)
 }

@@ -2,13 +2,13 @@
 //! of their own, so that no client can hold up readers, signals or scrapes.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io::{self, ErrorKind as IoErrorKind};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::clients::Member;
 use super::connection::Connection;
+use super::profile::Peer;
 use super::service::Service;
 use super::stream::{ClientStream, prepare};
 use crate::error_kind::ErrorKind;
@@ -34,6 +36,15 @@ const CLIENTS_END: Duration = Duration::from_secs(2);
 /// file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// How long a client waits for a place that another one has to make free.
+const PLACE: Duration = Duration::from_secs(1);
+
+/// Clients that may wait for a place at a time.
+const MOST_WAITING: usize = 64;
+
+/// What TLS may keep of replies that a client does not read.
+const TLS_BYTES: usize = 16 * 1024;
+
 /// A socket that listens.
 #[derive(Debug)]
 pub enum Listening {
@@ -45,7 +56,20 @@ pub enum Listening {
 
 /// The path of a Unix socket, removed when dropped.
 #[derive(Debug)]
-pub struct SocketPath(PathBuf);
+pub struct SocketPath {
+    path: PathBuf,
+    inode: u64,
+}
+
+/// What every client is served with.
+#[derive(Clone)]
+struct Door {
+    treatment: Treatment,
+    service: Arc<Service>,
+    stop: StopSignal,
+    /// Held by each client that waits for a place.
+    waiting: Arc<()>,
+}
 
 /// How clients are treated.
 #[derive(Clone)]
@@ -82,29 +106,65 @@ impl fmt::Display for Listening {
                 Ok(address) => address.fmt(f),
                 Err(cause) => cause.fmt(f),
             },
-            Listening::Unix(_, path) => write!(f, "unix:{}", path.0.display()),
+            Listening::Unix(_, path) => write!(f, "unix:{}", path.path.display()),
         }
     }
 }
 
 impl Drop for SocketPath {
     fn drop(&mut self) {
-        // Somebody may have removed it already.
-        let _ = fs::remove_file(&self.0);
+        // Another gateway may have put its own there meanwhile.
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
 /// A socket that nobody listens on any more is left from a process that was
-/// killed.
+/// killed. Anything else that is there stays.
 fn bind_unix(path: &Path) -> io::Result<Listening> {
-    let is_left_over = UnixStream::connect(path)
-        .is_err_and(|cause| cause.kind() == IoErrorKind::ConnectionRefused);
-    if is_left_over {
-        fs::remove_file(path)?;
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            let what = what_it_is(found.file_type());
+            return Err(io::Error::new(
+                IoErrorKind::AlreadyExists,
+                format!("expected a socket or nothing there, got {what}"),
+            ));
+        }
+        Ok(_) => {
+            if is_left_over(path)? {
+                fs::remove_file(path)?;
+            }
+        }
+        Err(cause) if cause.kind() == IoErrorKind::NotFound => {}
+        Err(cause) => return Err(cause),
     }
     let listener = UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;
-    Ok(Listening::Unix(listener, SocketPath(path.to_owned())))
+    let metadata = fs::symlink_metadata(path)?;
+    let mode = format!("{:o}", metadata.permissions().mode() & 0o777);
+    tracing::info!(path = %path.display(), mode, "made the socket of the embedded queue");
+    Ok(Listening::Unix(listener, SocketPath { path: path.to_owned(), inode: metadata.ino() }))
+}
+
+/// Whether nobody answers there; an error where somebody does, or may.
+fn is_left_over(path: &Path) -> io::Result<bool> {
+    match UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::new(IoErrorKind::AddrInUse, "somebody listens there already")),
+        Err(cause) if cause.kind() == IoErrorKind::ConnectionRefused => Ok(true),
+        Err(cause) if cause.kind() == IoErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}
+
+fn what_it_is(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_symlink() => "a link",
+        kind if kind.is_fifo() => "a fifo",
+        kind if kind.is_file() => "a file",
+        _ => "a device",
+    }
 }
 
 /// Accepts and serves clients until the stop signal, then closes the service.
@@ -116,9 +176,9 @@ pub async fn run(
     mut stop: StopSignal,
 ) {
     let mut clients = JoinSet::new();
-    let accepting = accept_all(listening, &treatment, &service, &stop, &mut clients);
+    let door = Door { treatment, service, stop: stop.clone(), waiting: Arc::default() };
+    let accepting = accept_all(listening, door, &mut clients);
     let outcome = {
-        let mut stop = stop.clone();
         tokio::select! {
             biased;
             () = stop.stopped() => Ok(()),
@@ -134,13 +194,7 @@ pub async fn run(
     let _ = timeout(CLIENTS_END, ended).await;
 }
 
-async fn accept_all(
-    listening: Listening,
-    treatment: &Treatment,
-    service: &Arc<Service>,
-    stop: &StopSignal,
-    clients: &mut JoinSet<()>,
-) -> io::Result<()> {
+async fn accept_all(listening: Listening, door: Door, clients: &mut JoinSet<()>) -> io::Result<()> {
     let mut acceptor = Acceptor::new(listening)?;
     let mut failing = false;
     loop {
@@ -149,12 +203,12 @@ async fn accept_all(
             Some(_) = clients.join_next() => continue,
         };
         match accepted {
-            Ok(stream) => {
+            Ok(client) => {
                 failing = false;
-                admit(stream, treatment, service, stop, clients);
+                admit(client, &door, clients);
             }
             Err(cause) => {
-                service.count(ErrorKind::Connection);
+                door.service.count(ErrorKind::Connection);
                 if !failing {
                     tracing::warn!(%cause, "clients of the embedded queue can't be accepted");
                 }
@@ -165,36 +219,32 @@ async fn accept_all(
     }
 }
 
-fn admit(
-    stream: ClientStream,
-    treatment: &Treatment,
-    service: &Arc<Service>,
-    stop: &StopSignal,
-    clients: &mut JoinSet<()>,
-) {
-    let (treatment, service, stop) = (treatment.clone(), Arc::clone(service), stop.clone());
-    if service.clients.fetch_add(1, Ordering::Relaxed) >= service.max_connections {
-        service.clients.fetch_sub(1, Ordering::Relaxed);
-        service.count(ErrorKind::Connection);
-        clients.spawn(turn_away(stream));
-        return;
+/// Gives a client a place, for which another one may have to leave, or turns it
+/// away.
+fn admit((stream, peer): (ClientStream, Peer), door: &Door, clients: &mut JoinSet<()>) {
+    let places = &door.service.clients;
+    if let Some(member) = places.admit() {
+        clients.spawn(serve(stream, peer, member, door.clone()));
+    } else if Arc::strong_count(&door.waiting) > MOST_WAITING {
+        clients.spawn(turn_away(stream, peer, Arc::clone(&door.service)));
+    } else {
+        let (door, waiting) = (door.clone(), Arc::clone(&door.waiting));
+        clients.spawn(async move {
+            let place = timeout(PLACE, door.service.clients.admit_instead_of_another()).await;
+            drop(waiting);
+            match place {
+                Ok(Some(member)) => serve(stream, peer, member, door).await,
+                Ok(None) | Err(_) => turn_away(stream, peer, door.service).await,
+            }
+        });
     }
-    clients.spawn(async move {
-        let counted = Counted(Arc::clone(&service.clients));
-        if let Some(stream) = greet(stream, &treatment, &service).await {
-            Connection::new(stream, service, treatment.idle_timeout).serve(stop).await;
-        }
-        drop(counted);
-    });
 }
 
-/// A client that is counted, until this is dropped. It does not hold the
-/// service, which ends with the last session.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+async fn serve(stream: ClientStream, peer: Peer, member: Member, door: Door) {
+    let Door { treatment, service, stop, waiting } = door;
+    drop(waiting);
+    if let Some(stream) = greet(stream, &treatment, &service).await {
+        Connection::new(stream, service, member, peer, treatment.idle_timeout).serve(stop).await;
     }
 }
 
@@ -207,7 +257,10 @@ async fn greet(
     match (stream, &treatment.tls) {
         (ClientStream::Tcp(tcp), Some(acceptor)) => {
             match timeout(HANDSHAKE, acceptor.accept(tcp)).await {
-                Ok(Ok(stream)) => Some(ClientStream::Tls(Box::new(stream))),
+                Ok(Ok(mut stream)) => {
+                    stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES));
+                    Some(ClientStream::Tls(Box::new(stream)))
+                }
                 Ok(Err(_)) | Err(_) => {
                     service.count(ErrorKind::Tls);
                     None
@@ -218,7 +271,9 @@ async fn greet(
     }
 }
 
-async fn turn_away(mut stream: ClientStream) {
+async fn turn_away(mut stream: ClientStream, peer: Peer, service: Arc<Service>) {
+    service.count(ErrorKind::Connection);
+    service.complaints.turned_away(peer);
     let words = b"-ERR max number of clients reached\r\n";
     // Whoever does not read it is turned away too.
     let _ = timeout(ACCEPT_AGAIN, stream.write_all(words)).await;
@@ -242,16 +297,17 @@ impl Acceptor {
         })
     }
 
-    async fn accept(&mut self) -> io::Result<ClientStream> {
+    async fn accept(&mut self) -> io::Result<(ClientStream, Peer)> {
         match self {
             Acceptor::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 prepare(&stream)?;
-                Ok(ClientStream::Tcp(stream))
+                let peer = Peer(listen::peer(&stream));
+                Ok((ClientStream::Tcp(stream), peer))
             }
             Acceptor::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(ClientStream::Unix(stream))
+                Ok((ClientStream::Unix(stream), Peer(None)))
             }
         }
     }

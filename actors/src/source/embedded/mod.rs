@@ -8,8 +8,12 @@
 //! `listener` accepts clients on a thread of its own; `connection` moves the
 //! bytes of one; `request` finds commands in them, as `words`; `session` answers
 //! them by the table in `command` and the client's `profile`, with `staged` elements on their way to the `queue`
-//! and `reply`s in the `outbox`; `source` is what readers take from.
+//! and `reply`s in the `outbox`; `source` is what readers take from. `clients`
+//! has the places and bytes that there are for all of them, `complaints` their
+//! lines in the log.
 
+mod clients;
+mod complaints;
 mod listener;
 pub mod offline;
 mod stream;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::profile::Peer;
 use super::queue::{self, Exit};
 use super::service::{Place, Service};
 use super::session::{Next, Session};
@@ -15,6 +16,9 @@ use crate::source::Slice;
 pub const KEY: &str = "q";
 /// Bytes that an element may have.
 pub const MAX_ELEMENT: usize = 1000;
+
+/// Bytes that clients may make it hold, where nothing else is said.
+const MAX_CLIENT_BYTES: usize = 32 * 1024 * 1024;
 
 /// A queue whose clients are in the same process.
 #[derive(Debug)]
@@ -36,12 +40,18 @@ pub struct OfflineClient {
 impl Offline {
     /// An empty queue of so many bytes.
     pub fn new(max_queue_bytes: usize, login: Option<Login>) -> Self {
+        Self::bounded(max_queue_bytes, MAX_CLIENT_BYTES, login)
+    }
+
+    /// The same, with a bound of what clients may make it hold.
+    pub fn bounded(max_queue_bytes: usize, max_client_bytes: usize, login: Option<Login>) -> Self {
         let settings = EmbeddedSettings {
             listen: ListenAddress::Unix("/nowhere".into()),
             login,
             max_queue_bytes,
+            max_client_bytes,
             push_timeout: Duration::from_secs(1),
-            max_connections: 10,
+            max_connections: 1000,
             idle_timeout: None,
             tls: None,
         };
@@ -54,12 +64,18 @@ impl Offline {
 
     /// A client that has said nothing yet.
     pub fn client(&self) -> OfflineClient {
+        let member = self.service.clients.admit().expect("fewer clients than there may be");
         OfflineClient {
-            session: Session::new(Arc::clone(&self.service)),
+            session: Session::new(Arc::clone(&self.service), member, Peer::default()),
             kept: Vec::new(),
             is_closed: false,
             answers: Vec::new(),
         }
+    }
+
+    /// Bytes that clients make it hold.
+    pub fn held(&self) -> usize {
+        self.service.clients.held()
     }
 
     /// Takes all that is in the queue: the bytes of each element, of one that is
@@ -87,9 +103,9 @@ impl OfflineClient {
             let (used, next) = self.session.feed(&self.kept);
             self.kept.drain(..used);
             self.take_answers();
-            match next {
+            match self.session.end_turn(next, self.kept.len()) {
                 Next::Read => return,
-                Next::Send => {}
+                Next::Send | Next::Pause(_) => {}
                 Next::Wait(_) => self.session.settle(Err("BUSY no room")),
                 Next::Close => {
                     self.is_closed = true;

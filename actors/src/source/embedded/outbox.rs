@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::reply::{Protocol, Reply};
 
@@ -16,24 +16,28 @@ use super::reply::{Protocol, Reply};
 const PLAIN_BYTES: usize = 64 * 1024;
 
 /// Packed replies in runs from which nothing more should be asked of us.
-const MOST_RUN_BYTES: usize = 256 * 1024;
+const MOST_RUN_BYTES: usize = 64 * 1024;
 
 /// What a run costs besides its reply.
-const RUN_BYTES: usize = 64;
+const RUN_BYTES: usize = 128;
 
 /// Replies in their order.
 #[derive(Debug, Default)]
 pub struct Outbox {
     packed: BytesMut,
+    /// The most that it has had room for since it was new.
+    packed_room: usize,
     /// They follow what is packed.
     runs: VecDeque<Run>,
     run_bytes: usize,
+    /// Bytes of all replies that were ever added.
+    added: u64,
 }
 
 /// Equal replies in a row.
 #[derive(Debug)]
 struct Run {
-    reply: BytesMut,
+    reply: Bytes,
     count: u64,
     is_push: bool,
 }
@@ -42,35 +46,44 @@ impl Outbox {
     /// Adds a reply.
     pub fn add(&mut self, reply: Reply, protocol: Protocol) {
         if self.is_plain() {
-            return reply.pack(protocol, &mut self.packed);
+            let before = self.packed.len();
+            reply.pack(protocol, &mut self.packed);
+            return self.note_packed(before);
         }
         let mut packed = BytesMut::new();
         reply.pack(protocol, &mut packed);
+        // Without spare room.
+        self.add_run(Bytes::copy_from_slice(&packed), false);
+    }
+
+    /// Adds a reply that is packed already.
+    pub fn add_packed(&mut self, packed: Bytes) {
+        if self.is_plain() {
+            let before = self.packed.len();
+            self.packed.extend_from_slice(&packed);
+            return self.note_packed(before);
+        }
         self.add_run(packed, false);
     }
 
     /// Adds the reply to a push, after which the queue has that length.
     pub fn add_pushed(&mut self, length: i64, protocol: Protocol) {
         if self.is_plain() {
-            return Reply::Integer(length).pack(protocol, &mut self.packed);
+            return self.add(Reply::Integer(length), protocol);
         }
         if let Some(last) = self.runs.back_mut().filter(|last| last.is_push) {
             last.count += 1;
+            self.added += last.reply.len() as u64;
             return;
         }
         let mut packed = BytesMut::new();
         Reply::Integer(length).pack(protocol, &mut packed);
-        self.add_run(packed, true);
+        self.add_run(Bytes::copy_from_slice(&packed), true);
     }
 
     /// Adds the head of an array of that many replies, which are added next.
     pub fn add_array_head(&mut self, replies: usize) {
-        let head = format!("*{replies}\r\n");
-        if self.is_plain() {
-            self.packed.extend_from_slice(head.as_bytes());
-        } else {
-            self.add_run(BytesMut::from(head.as_bytes()), false);
-        }
+        self.add_packed(format!("*{replies}\r\n").into());
     }
 
     /// Bytes that can go out now; empty where everything has.
@@ -81,6 +94,7 @@ impl Outbox {
             for _ in 0..fitting.min(run.count) {
                 self.packed.extend_from_slice(&run.reply);
             }
+            self.packed_room = self.packed_room.max(self.packed.capacity());
             run.count -= fitting.min(run.count);
             if run.count == 0 {
                 self.run_bytes -= run.reply.len() + RUN_BYTES;
@@ -96,12 +110,24 @@ impl Outbox {
         if self.packed.is_empty() {
             // Nothing is kept for clients that are silent.
             self.packed = BytesMut::new();
+            self.packed_room = 0;
         }
     }
 
     /// Whether everything has gone out.
     pub fn is_empty(&self) -> bool {
         self.packed.is_empty() && self.runs.is_empty()
+    }
+
+    /// Memory that it takes up.
+    pub fn held(&self) -> usize {
+        self.packed_room + self.run_bytes
+    }
+
+    /// Bytes of all replies that were ever added, those among them that are
+    /// kept once and counted.
+    pub fn added(&self) -> u64 {
+        self.added
     }
 
     /// Whether it holds so much that no more requests should be answered.
@@ -113,7 +139,14 @@ impl Outbox {
         self.runs.is_empty() && self.packed.len() < PLAIN_BYTES
     }
 
-    fn add_run(&mut self, reply: BytesMut, is_push: bool) {
+    /// There were so many packed bytes before one was added.
+    fn note_packed(&mut self, before: usize) {
+        self.added += (self.packed.len() - before) as u64;
+        self.packed_room = self.packed_room.max(self.packed.capacity());
+    }
+
+    fn add_run(&mut self, reply: Bytes, is_push: bool) {
+        self.added += reply.len() as u64;
         if let Some(last) = self.runs.back_mut().filter(|last| last.reply == reply) {
             last.count += 1;
             return;

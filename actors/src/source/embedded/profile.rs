@@ -1,14 +1,21 @@
 //! The profile of a client: what it has said about itself.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
 
 use super::reply::Protocol;
+
+/// What a subscription costs besides its name.
+const SUBSCRIPTION_BYTES: usize = 96;
 
 /// What a client has said about itself.
 #[derive(Debug, Default)]
 pub struct Profile {
     /// Its number.
     pub id: u64,
+    /// Where it comes from.
+    pub peer: Peer,
     /// The version that it speaks.
     pub protocol: Protocol,
     /// Whether it has logged in, or need not.
@@ -18,11 +25,24 @@ pub struct Profile {
     /// The database that it has selected.
     pub database: i64,
     /// Channels that it has subscribed to.
-    pub channels: BTreeSet<Vec<u8>>,
+    pub channels: Names,
     /// Patterns that it has subscribed to.
-    pub patterns: BTreeSet<Vec<u8>>,
+    pub patterns: Names,
     /// Whether it wants replies.
     pub replies: Replies,
+    /// Logins that were refused.
+    pub refused_logins: u32,
+}
+
+/// Where a client comes from; nothing on a Unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Peer(pub Option<SocketAddr>);
+
+/// Names that a client has subscribed to.
+#[derive(Debug, Default)]
+pub struct Names {
+    names: BTreeSet<Vec<u8>>,
+    bytes: usize,
 }
 
 /// Which replies a client wants (`CLIENT REPLY`).
@@ -49,6 +69,46 @@ impl Profile {
     /// Channels and patterns that it has subscribed to.
     pub fn subscriptions(&self) -> usize {
         self.channels.len() + self.patterns.len()
+    }
+
+    /// Memory that it takes up.
+    pub fn held(&self) -> usize {
+        self.name.capacity() + self.channels.bytes + self.patterns.bytes
+    }
+}
+
+impl Names {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(Vec::as_slice)
+    }
+
+    /// Adds one that may be there already.
+    pub fn insert(&mut self, name: &[u8]) {
+        if self.names.insert(name.to_vec()) {
+            self.bytes += name.len() + SUBSCRIPTION_BYTES;
+        }
+    }
+
+    /// Removes one that may not be there.
+    pub fn remove(&mut self, name: &[u8]) {
+        if self.names.remove(name) {
+            self.bytes -= name.len() + SUBSCRIPTION_BYTES;
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("the Unix socket"),
+        }
     }
 }
 

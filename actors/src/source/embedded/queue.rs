@@ -22,6 +22,9 @@ const ELEMENT_BYTES: usize = size_of::<Slice>();
 /// What a push costs besides its elements: at worst it is a chunk of its own.
 const PUSH_BYTES: usize = 128;
 
+/// Spare room of a chunk that is not worth giving back.
+const LITTLE_SPARE_BYTES: usize = 256;
+
 /// Room is counted in units of so many bytes, so that a count fits 32 bits.
 const UNIT_BYTES: usize = 16;
 
@@ -94,6 +97,20 @@ pub fn queue(max_bytes: usize, metrics: Arc<RedisMetrics>) -> (Entry, Exit) {
 /// What a push of so many elements with so many bytes costs.
 pub fn cost(elements: usize, bytes: usize) -> usize {
     PUSH_BYTES + elements * ELEMENT_BYTES + bytes
+}
+
+impl Chunk {
+    /// Gives spare room back where it is much beside what is in use: the queue
+    /// is bounded by the latter.
+    pub fn trim(&mut self) {
+        if self.bytes.capacity() - self.bytes.len() > LITTLE_SPARE_BYTES + self.bytes.len() / 8 {
+            self.bytes.shrink_to_fit();
+        }
+        let spare = (self.elements.capacity() - self.elements.len()) * ELEMENT_BYTES;
+        if spare > LITTLE_SPARE_BYTES + self.elements.len() * ELEMENT_BYTES / 8 {
+            self.elements.shrink_to_fit();
+        }
+    }
 }
 
 impl Room {

@@ -1,11 +1,17 @@
 //! The service: what all clients of the embedded queue share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use super::clients::Clients;
+use super::complaints::Complaints;
+use super::profile::Peer;
 use super::queue::Entry;
+use crate::clock::Clock;
 use crate::error_kind::ErrorKind;
+use crate::near_key;
+use crate::other_keys::OtherKey;
 use crate::self_metrics::RedisMetrics;
 use crate::settings::{EmbeddedSettings, Login};
 
@@ -32,29 +38,15 @@ pub struct Service {
     pub push_timeout: Duration,
     /// The bound of the queue.
     pub max_queue_bytes: usize,
-    /// The most clients at a time.
-    pub max_connections: usize,
-    /// Memory of requests that are not complete.
-    pub unfinished: Budget,
-    /// Clients that are connected.
-    pub clients: Arc<AtomicUsize>,
+    /// Who is connected, and what they make us hold.
+    pub clients: Arc<Clients>,
+    /// What is said of them in the log.
+    pub complaints: Complaints,
     /// The port listened on; 0 on a Unix socket.
     pub port: u16,
-    next_client: AtomicU64,
-    started: Instant,
+    clock: Clock,
     pub(super) metrics: Arc<RedisMetrics>,
 }
-
-/// Bytes that may be in use at a time.
-#[derive(Debug)]
-pub struct Budget {
-    left: AtomicUsize,
-}
-
-/// A part of a budget, which is not given back by itself: see
-/// [`Budget::adjust`].
-#[derive(Debug, Default)]
-pub struct Charge(usize);
 
 /// The queue and its database, by which a service is made.
 #[derive(Debug, Clone)]
@@ -76,6 +68,7 @@ impl Service {
         entry: Entry,
         metrics: Arc<RedisMetrics>,
     ) -> Self {
+        let clock = Clock::start();
         Self {
             entry,
             key: place.key.into_bytes(),
@@ -84,19 +77,12 @@ impl Service {
             login: settings.login.clone(),
             push_timeout: settings.push_timeout,
             max_queue_bytes: settings.max_queue_bytes,
-            max_connections: settings.max_connections,
-            unfinished: Budget { left: AtomicUsize::new(settings.max_queue_bytes) },
-            clients: Arc::default(),
+            clients: Clients::new(settings.max_connections, settings.max_client_bytes),
+            complaints: Complaints::new(clock),
             port: place.port,
-            next_client: AtomicU64::new(1),
-            started: Instant::now(),
+            clock,
             metrics,
         }
-    }
-
-    /// A number that no client had before.
-    pub fn next_client(&self) -> u64 {
-        self.next_client.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Databases that may be selected.
@@ -106,7 +92,7 @@ impl Service {
 
     /// How long it has been there.
     pub fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        Duration::from_millis(self.clock.now().0)
     }
 
     /// Counts what went wrong with a client.
@@ -114,34 +100,27 @@ impl Service {
         self.metrics.errors[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Notes a push to another key or database: its client may not look at the
+    /// answer.
+    pub fn pushed_elsewhere(&self, key: &[u8], database: i64, peer: Peer) {
+        self.count(ErrorKind::WrongKey);
+        let queue = String::from_utf8_lossy(&self.key);
+        let advise = |other: &str| match other == queue {
+            true => format!(
+                "set Redis.MetricQueueDatabase={database}, or have producers SELECT {}",
+                self.database
+            ),
+            false => near_key::advice(&queue, other),
+        };
+        if let Some(first) = self.metrics.other_keys.note(key, database, advise) {
+            let OtherKey { key, advice, .. } = first;
+            tracing::warn!(key, database, %peer, %queue, advice,
+                "a push to another key than the queue's was refused; this key is not logged again");
+        }
+    }
+
     /// Whether that is the queue's key, for a client of that database.
     pub fn is_queue(&self, key: &[u8], database: i64) -> bool {
         key == self.key && database == self.database
-    }
-}
-
-impl Charge {
-    /// Whether it is of nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl Budget {
-    /// Makes a charge be of that many bytes; false where the budget has not
-    /// enough left, then nothing changes.
-    #[must_use]
-    pub fn adjust(&self, charge: &mut Charge, bytes: usize) -> bool {
-        if bytes > charge.0 {
-            let more = bytes - charge.0;
-            let take = |left: usize| left.checked_sub(more);
-            if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
-                return false;
-            }
-        } else {
-            self.left.fetch_add(charge.0 - bytes, Ordering::Relaxed);
-        }
-        charge.0 = bytes;
-        true
     }
 }

@@ -5,21 +5,36 @@
 mod pushing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::clients::{Departure, Member, Shortage};
 use super::command::{self, Answer};
 use super::outbox::Outbox;
-use super::profile::{Profile, Replies};
+use super::profile::{Peer, Profile, Replies};
 use super::queue::Room;
 use super::reply::Reply;
 use super::request::{Decoder, Event, Piece, ProtocolError};
-use super::service::{Charge, Service};
+use super::service::Service;
 use super::staged::Staged;
-use super::transaction::Transaction;
+use super::transaction::{Due, Transaction};
 use super::words::Words;
 use crate::error_kind::ErrorKind;
 
-/// What a client may leave unfinished without it being charged to the budget.
-const FREE_BYTES: usize = 16 * 1024;
+/// A request of more than so many bytes that is not complete is a large one.
+const LARGE_REQUEST_BYTES: usize = 16 * 1024;
+
+/// Effort of one turn, in bytes of replies: then it is the others' turn.
+const TURN: u64 = 16 * 1024;
+
+/// The effort of any command besides that for its reply.
+const COMMAND_EFFORT: u64 = 64;
+
+/// How long a client waits for the answer to its first wrong password; for each
+/// further one twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Wrong passwords that a client may give.
+const MOST_GUESSES: u32 = 6;
 
 /// One client's side of the conversation.
 #[derive(Debug)]
@@ -28,12 +43,17 @@ pub struct Session {
     pub(super) outbox: Outbox,
     pub(super) profile: Profile,
     pub(super) transaction: Option<Transaction>,
+    /// One whose commands are being answered.
+    executing: Option<Transaction>,
     pub(super) staged: Staged,
     decoder: Decoder,
     request: Request,
     /// The push or transaction that waits for room.
     waiting: Option<Waiting>,
-    charge: Charge,
+    /// What it holds is charged to this.
+    member: Member,
+    /// Commands that were answered in this turn.
+    answered: u64,
 }
 
 /// How the caller has to go on, and how many bytes were used up.
@@ -41,8 +61,10 @@ pub struct Session {
 pub enum Next {
     /// Read more.
     Read,
-    /// Send replies first.
+    /// Send replies first, and let others have their turn.
     Send,
+    /// Do nothing for so long, nor send anything.
+    Pause(Duration),
     /// Wait for room of that cost, then call [`Session::settle`].
     Wait(usize),
     /// Send the replies and close the connection.
@@ -76,9 +98,10 @@ enum Waiting {
 
 impl Session {
     /// The session of a client that has said nothing yet.
-    pub fn new(service: Arc<Service>) -> Self {
+    pub fn new(service: Arc<Service>, member: Member, peer: Peer) -> Self {
         let profile = Profile {
-            id: service.next_client(),
+            id: member.id(),
+            peer,
             is_known: service.login.is_none(),
             ..Profile::default()
         };
@@ -87,11 +110,13 @@ impl Session {
             outbox: Outbox::default(),
             profile,
             transaction: None,
+            executing: None,
             staged: Staged::default(),
             decoder: Decoder::default(),
             request: Request::default(),
             waiting: None,
-            charge: Charge::default(),
+            member,
+            answered: 0,
         }
     }
 
@@ -101,8 +126,25 @@ impl Session {
     pub fn feed(&mut self, bytes: &[u8]) -> (usize, Next) {
         let (used, next) = self.answer_all(bytes);
         self.hand_over();
-        self.charge_unfinished();
         (used, next)
+    }
+
+    /// Charges what is kept until the next turn, so many bytes that were not
+    /// used up among it; how to go on, which is `next` where there is room for
+    /// it. Else what is not complete is refused, or the client has to leave.
+    pub fn end_turn(&mut self, next: Next, unused: usize) -> Next {
+        let has_spoken = self.profile.is_known && self.answered > 0;
+        self.member.heard(has_spoken);
+        if self.member.hold(self.held() + unused) {
+            return next;
+        }
+        let was_waiting = self.waiting.is_some();
+        self.refuse_unfinished();
+        if self.member.hold(self.held() + unused) {
+            return if was_waiting { Next::Send } else { next };
+        }
+        self.member.leave_for_bytes();
+        Next::Send
     }
 
     /// Replies that have not gone out.
@@ -122,9 +164,48 @@ impl Session {
         self.hand_over();
     }
 
-    /// Whether what it keeps of unfinished requests is more than is free.
-    pub fn is_charged(&self) -> bool {
-        !self.charge.is_empty()
+    /// Whether it is amid a large request.
+    pub fn is_amid_large_request(&self) -> bool {
+        self.held() - self.outbox.held() - self.profile.held() > LARGE_REQUEST_BYTES
+    }
+
+    /// Whether it is still to log in.
+    pub fn is_stranger(&self) -> bool {
+        !self.profile.is_known
+    }
+
+    /// Tells when this client has to make room for others.
+    pub fn departure(&self) -> Departure {
+        self.member.departure()
+    }
+
+    /// Leaves, so that others have room.
+    pub fn give_way(self, shortage: Shortage) {
+        self.service.count(match shortage {
+            Shortage::Bytes => ErrorKind::Busy,
+            Shortage::Places => ErrorKind::Connection,
+        });
+        self.service.complaints.cut(self.profile.peer, self.member.held(), shortage);
+    }
+
+    /// Its last replies, and what they are charged to.
+    pub fn into_last_words(self) -> (Outbox, Member) {
+        (self.outbox, self.member)
+    }
+
+    /// Memory that it takes up.
+    fn held(&self) -> usize {
+        let transactions = [&self.transaction, &self.executing].into_iter().flatten();
+        self.staged.held()
+            + transactions.map(Transaction::held).sum::<usize>()
+            + self.request.words.held()
+            + self.outbox.held()
+            + self.profile.held()
+    }
+
+    /// Whether there is room for so many bytes more, beyond what fits a turn.
+    pub(super) fn may_grow(&self, bytes: usize) -> bool {
+        bytes <= LARGE_REQUEST_BYTES || self.member.hold(self.member.held() + bytes)
     }
 
     /// Adds a reply, unless the client wants none.
@@ -143,10 +224,14 @@ impl Session {
     }
 
     fn answer_all(&mut self, bytes: &[u8]) -> (usize, Next) {
-        let mut used = 0;
+        let (mut used, before, answered) = (0, self.outbox.added(), self.answered);
         loop {
-            if self.outbox.is_full() {
+            let effort = (self.answered - answered) * COMMAND_EFFORT;
+            if self.outbox.is_full() || self.outbox.added() - before + effort > TURN {
                 return (used, Next::Send);
+            }
+            if self.answer_queued() {
+                continue;
             }
             match self.decoder.next(&bytes[used..], !self.profile.is_known) {
                 Ok((more, None)) => return (used + more, Next::Read),
@@ -192,6 +277,9 @@ impl Session {
                 }
             }
             Mode::Stage => {
+                if !self.may_grow(self.staged.growth(piece.bytes.len())) {
+                    return self.skip_push(Reply::error(command::TOO_MUCH_UNFINISHED));
+                }
                 self.staged.add(piece, self.service.max_element_bytes);
                 if self.service.entry.never_fits(self.staged.cost()) {
                     self.skip_push(Reply::error(command::NEVER_FITS));
@@ -202,6 +290,7 @@ impl Session {
     }
 
     fn execute(&mut self) -> Next {
+        self.answered += 1;
         self.profile.replies = self.profile.replies.next();
         let mut request = std::mem::take(&mut self.request);
         match request.mode {
@@ -229,22 +318,69 @@ impl Session {
     }
 
     fn command(&mut self, words: Words) -> Next {
-        match command::answer(self, words) {
-            Answer::Reply(reply) => self.reply(reply),
-            Answer::Refusal(reply) => self.refuse(reply),
-            Answer::Nothing => {}
+        let refused_logins = self.profile.refused_logins;
+        let next = match command::answer(self, words) {
             Answer::Close(reply) => {
                 self.reply(reply);
                 return Next::Close;
             }
             Answer::Execute => return self.execute_transaction(),
+            answer @ (Answer::Reply(_) | Answer::Packed(_) | Answer::Nothing) => {
+                self.tell(answer);
+                Next::Read
+            }
+            Answer::Refusal(reply) => {
+                self.refuse(reply);
+                Next::Read
+            }
+        };
+        if self.profile.refused_logins > refused_logins { self.slow_down() } else { next }
+    }
+
+    /// Tells the answer to a command, in a transaction too.
+    fn tell(&mut self, answer: Answer) {
+        match answer {
+            Answer::Reply(reply) | Answer::Refusal(reply) | Answer::Close(reply) => {
+                self.reply(reply);
+            }
+            Answer::Packed(packed) => match self.profile.replies {
+                Replies::On => self.outbox.add_packed(packed),
+                Replies::Off | Replies::Skip | Replies::SkipNext => {}
+            },
+            Answer::Nothing | Answer::Execute => {}
         }
-        Next::Read
+    }
+
+    /// Who guesses passwords waits, longer each time, and has to go at last.
+    fn slow_down(&mut self) -> Next {
+        self.service.complaints.wrong_password(self.profile.peer);
+        match self.profile.refused_logins {
+            MOST_GUESSES.. => Next::Close,
+            guesses => Next::Pause(FIRST_PAUSE * 2_u32.pow(guesses.saturating_sub(1))),
+        }
+    }
+
+    /// Answers the next command of a transaction that is executed, if there is
+    /// one.
+    fn answer_queued(&mut self) -> bool {
+        let Some(due) = self.executing.as_mut().and_then(Transaction::next) else {
+            self.executing = None;
+            return false;
+        };
+        match due {
+            Due::Pushed(length) => self.reply_pushed(length),
+            Due::Other(words) => {
+                let answer = command::answer_in_transaction(self, &words);
+                self.tell(answer);
+            }
+        }
+        self.answered += 1;
+        true
     }
 
     fn break_off(&mut self, cause: ProtocolError) {
         self.service.count(ErrorKind::Protocol);
-        tracing::debug!(client = self.profile.id, %cause, "a client broke the protocol");
+        self.service.complaints.broke_protocol(self.profile.peer, cause);
         self.reply(Reply::error(format!("ERR Protocol error: {cause}")));
     }
 
@@ -255,37 +391,19 @@ impl Session {
         }
     }
 
-    /// What stays here until more bytes come is paid for by a budget that all
-    /// clients share; where that is used up, what is unfinished is refused.
-    fn charge_unfinished(&mut self) {
-        if self.adjust_charge() {
-            return;
-        }
+    /// What is not complete is given up, since there is no room for it.
+    fn refuse_unfinished(&mut self) {
         let refusal = Reply::error(command::TOO_MUCH_UNFINISHED);
+        self.settle_now(Err(command::TOO_MUCH_UNFINISHED));
         if let Some(transaction) = &mut self.transaction {
             transaction.spoil();
         }
         self.staged.undo_all();
         match &self.request.mode {
             Mode::Stage => self.request.mode = Mode::Skip(refusal),
+            Mode::Keep if self.request.words.is_empty() => {}
             Mode::Keep => self.request.words.cut(),
             Mode::Skip(_) => {}
         }
-        // What is left is below what is free.
-        let _ = self.adjust_charge();
-    }
-
-    fn adjust_charge(&mut self) -> bool {
-        let staged = self.staged.cost();
-        let queued = self.transaction.as_ref().map_or(0, Transaction::bytes);
-        let kept = staged + queued + self.request.words.bytes();
-        self.service.unfinished.adjust(&mut self.charge, kept.saturating_sub(FREE_BYTES))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        // Less than before always fits.
-        let _ = self.service.unfinished.adjust(&mut self.charge, 0);
     }
 }

@@ -30,6 +30,20 @@ struct Mark {
 }
 
 impl Staged {
+    /// By how much it would grow at once if a piece of so many bytes were added:
+    /// what is there is copied into twice the room.
+    pub fn growth(&self, bytes: usize) -> usize {
+        let (used, room) = (self.bytes.len(), self.bytes.capacity());
+        let more = if used + bytes > room { room.max(bytes) } else { 0 };
+        let is_full = self.elements.len() == self.elements.capacity();
+        more + if is_full { self.elements.capacity() * size_of::<Slice>() } else { 0 }
+    }
+
+    /// Memory that it takes up.
+    pub fn held(&self) -> usize {
+        self.bytes.capacity() + self.elements.capacity() * size_of::<Slice>()
+    }
+
     /// Adds a piece of an element; one of more than `max_bytes` is cut to its
     /// head.
     pub fn add(&mut self, piece: Piece<'_>, max_bytes: usize) {
@@ -106,11 +120,12 @@ impl Staged {
         }
         let bytes_left = split_off(&mut self.bytes, bytes);
         let elements_left = split_off(&mut self.elements, elements);
-        let chunk = Chunk {
+        let mut chunk = Chunk {
             bytes: std::mem::replace(&mut self.bytes, bytes_left),
             elements: std::mem::replace(&mut self.elements, elements_left),
             room: std::mem::take(&mut self.room),
         };
+        chunk.trim();
         self.elements.iter_mut().for_each(|element| element.move_back(bytes));
         self.begins = self.begins.saturating_sub(bytes);
         self.kept.bytes -= bytes;

@@ -1,47 +1,74 @@
 //! A transaction: what came between MULTI and EXEC. Its pushes are staged and
-//! go into the queue together, or not at all.
+//! go into the queue together, or not at all; what else there is, is answered
+//! one command after the other, as fast as the client takes the replies.
+
+use std::collections::VecDeque;
 
 use super::command::Push;
 use super::words::Words;
 
-/// What a queued command costs besides its words.
-const QUEUED_BYTES: usize = 64;
-
 /// Queued commands.
 #[derive(Debug, Default)]
 pub struct Transaction {
-    /// In their order.
-    pub queued: Vec<Queued>,
     /// A command was refused: EXEC will be too.
     pub is_spoilt: bool,
-    other_bytes: usize,
+    /// In their order.
+    queued: VecDeque<Queued>,
+    /// The words of commands that are no pushes, in the same order.
+    words: VecDeque<u8>,
 }
 
 /// One queued command.
-#[derive(Debug)]
-pub enum Queued {
-    /// A push to the queue, of so many elements.
-    Push {
-        /// How many; none where the push turned out to have no effect.
-        elements: usize,
-        /// Whether it is to a queue that is there only.
-        only_if_exists: bool,
-    },
+#[derive(Debug, Clone, Copy)]
+enum Queued {
+    /// A push to the queue, of so many elements; none where it turned out to
+    /// have no effect.
+    Push { elements: usize, only_if_exists: bool },
+    /// One that has been carried out, after which the queue had that length.
+    Pushed { length: i64 },
+    /// Any other, of so many words, each with its length before it.
+    Other { words: u32 },
+}
+
+/// A command whose turn it is.
+#[derive(Debug, PartialEq)]
+pub enum Due {
+    /// A push that has been carried out, after which the queue had that length.
+    Pushed(i64),
     /// Any other.
     Other(Words),
 }
 
 impl Transaction {
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.queued.len()
+    }
+
     /// Queues a push whose elements are staged.
     pub fn queue_push(&mut self, push: Push, elements: usize) {
         let only_if_exists = push.only_if_exists;
-        self.queued.push(Queued::Push { elements, only_if_exists });
+        self.queued.push_back(Queued::Push { elements, only_if_exists });
     }
 
     /// Queues any other command.
-    pub fn queue(&mut self, words: Words) {
-        self.other_bytes += words.bytes();
-        self.queued.push(Queued::Other(words));
+    pub fn queue(&mut self, words: &Words) {
+        for word in words.from(0) {
+            self.words.extend((word.len() as u32).to_le_bytes());
+            self.words.extend(word);
+        }
+        self.queued.push_back(Queued::Other { words: words.len() as u32 });
+    }
+
+    /// By how much it would grow at once if that were queued: what is there is
+    /// copied into twice the room.
+    pub fn growth(&self, words: &Words) -> usize {
+        let bytes = words.held() + words.len() * size_of::<u32>();
+        let more = |used: usize, more: usize, room: usize| {
+            if used + more > room { room.max(more) } else { 0 }
+        };
+        more(self.words.len(), bytes, self.words.capacity())
+            + more(self.queued.len(), 1, self.queued.capacity()) * size_of::<Queued>()
     }
 
     /// Of an empty queue: the pushes that would have needed one that is not,
@@ -55,21 +82,50 @@ impl Transaction {
                     dropped += std::mem::take(elements)
                 }
                 Queued::Push { only_if_exists: false, .. } => break,
-                Queued::Other(_) => {}
+                Queued::Pushed { .. } | Queued::Other { .. } => {}
             }
         }
         dropped
     }
 
+    /// Carries the pushes out: `announce` is given the elements of each, and
+    /// tells the length of the queue behind them.
+    pub fn carry_out_pushes(&mut self, mut announce: impl FnMut(usize) -> i64) {
+        for queued in &mut self.queued {
+            if let Queued::Push { elements, .. } = *queued {
+                *queued = Queued::Pushed { length: announce(elements) };
+            }
+        }
+    }
+
+    /// Takes the next command out.
+    pub fn next(&mut self) -> Option<Due> {
+        Some(match self.queued.pop_front()? {
+            Queued::Pushed { length } => Due::Pushed(length),
+            // Nothing was announced for it.
+            Queued::Push { .. } => Due::Pushed(0),
+            Queued::Other { words } => Due::Other(self.take_words(words)),
+        })
+    }
+
     /// Forgets what is queued: it can't be carried out any more.
     pub fn spoil(&mut self) {
-        self.is_spoilt = true;
-        self.queued = Vec::new();
-        self.other_bytes = 0;
+        *self = Self { is_spoilt: true, ..Self::default() };
     }
 
     /// Memory that it takes up, but for staged elements.
-    pub fn bytes(&self) -> usize {
-        self.queued.len() * QUEUED_BYTES + self.other_bytes
+    pub fn held(&self) -> usize {
+        self.queued.capacity() * size_of::<Queued>() + self.words.capacity()
+    }
+
+    fn take_words(&mut self, count: u32) -> Words {
+        let mut words = Words::default();
+        for _ in 0..count {
+            let mut length = [0; size_of::<u32>()];
+            length.fill_with(|| self.words.pop_front().unwrap_or_default());
+            let word: Vec<u8> = self.words.drain(..u32::from_le_bytes(length) as usize).collect();
+            words.push(&word);
+        }
+        words
     }
 }

@@ -6,7 +6,7 @@ use super::request::Piece;
 /// Bytes kept of the arguments of commands that are no pushes.
 const MAX_ARGUMENT_BYTES: usize = 64 * 1024;
 
-/// What an argument costs besides its bytes.
+/// What an argument counts besides its bytes there.
 const ARGUMENT_BYTES: usize = 32;
 
 /// A command's name and arguments.
@@ -19,6 +19,11 @@ pub struct Words {
 }
 
 impl Words {
+    /// Whether nothing has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.ends.is_empty()
+    }
+
     /// How many there are, the name among them.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -48,12 +53,19 @@ impl Words {
     }
 
     /// Memory that they take up.
-    pub fn bytes(&self) -> usize {
-        self.bytes.len() + self.ends.len() * ARGUMENT_BYTES
+    pub fn held(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+
+    /// Adds a whole word.
+    pub fn push(&mut self, word: &[u8]) {
+        self.bytes.extend_from_slice(word);
+        self.ends.push(self.bytes.len());
     }
 
     pub(super) fn add(&mut self, piece: Piece<'_>) {
-        if self.is_cut || self.bytes() + piece.bytes.len() + ARGUMENT_BYTES > MAX_ARGUMENT_BYTES {
+        let counted = self.bytes.len() + self.ends.len() * ARGUMENT_BYTES;
+        if self.is_cut || counted + piece.bytes.len() + ARGUMENT_BYTES > MAX_ARGUMENT_BYTES {
             return self.cut();
         }
         self.bytes.extend_from_slice(piece.bytes);
@@ -73,5 +85,7 @@ impl Words {
         self.is_cut = true;
         self.ends.truncate(1);
         self.bytes.truncate(self.ends.first().copied().unwrap_or(0));
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
     }
 }

@@ -1,12 +1,20 @@
 //! What clients ask about the server: INFO, CONFIG GET, COMMAND, ROLE.
 
 use std::process;
-use std::sync::atomic::Ordering;
+use std::sync::LazyLock;
 
-use super::super::reply::Reply;
+use bytes::{Bytes, BytesMut};
+
+use super::super::reply::{Protocol, Reply};
 use super::super::service::{REDIS_VERSION, Service};
 use super::super::words::Words;
-use super::{COMMANDS, Entry, find_entry, unknown_subcommand};
+use super::{Answer, COMMANDS, Entry, find_entry, unknown_subcommand};
+
+/// The whole table, which takes long to pack.
+static ALL: [LazyLock<Bytes>; 2] = [
+    LazyLock::new(|| packed_table(Protocol::Resp2)),
+    LazyLock::new(|| packed_table(Protocol::Resp3)),
+];
 
 /// A standalone primary without replicas.
 pub fn role() -> Reply {
@@ -14,21 +22,36 @@ pub fn role() -> Reply {
 }
 
 /// COMMAND and its subcommands. There are no words of documentation.
-pub fn command(words: &Words) -> Reply {
+pub fn command(protocol: Protocol, words: &Words) -> Answer {
     let sub = words.argument(1).to_ascii_uppercase();
-    match (sub.as_slice(), words.len()) {
-        (_, 1) | (b"INFO", 2) => Reply::Array(COMMANDS.iter().map(described).collect()),
+    Answer::Reply(match (sub.as_slice(), words.len()) {
+        (_, 1) | (b"INFO", 2) => {
+            let all = match protocol {
+                Protocol::Resp2 => &ALL[0],
+                Protocol::Resp3 => &ALL[1],
+            };
+            return Answer::Packed(Bytes::clone(all));
+        }
         (b"COUNT", 2) => Reply::Integer(COMMANDS.len() as i64),
         (b"LIST", 2) => {
             Reply::Array(COMMANDS.iter().map(|entry| Reply::bulk(entry.name)).collect())
         }
         (b"DOCS", _) => Reply::Map(Vec::new()),
+        (b"INFO", _) if words.len() > 2 + COMMANDS.len() => {
+            Reply::error("ERR too many names of commands")
+        }
         (b"INFO", _) => {
             let one = |name: &[u8]| find_entry(name).map_or(Reply::Nil, described);
             Reply::Array(words.from(2).map(one).collect())
         }
         _ => unknown_subcommand(words),
-    }
+    })
+}
+
+fn packed_table(protocol: Protocol) -> Bytes {
+    let mut packed = BytesMut::new();
+    Reply::Array(COMMANDS.iter().map(described).collect()).pack(protocol, &mut packed);
+    packed.freeze()
 }
 
 fn described(entry: &Entry) -> Reply {
@@ -67,8 +90,9 @@ fn parameters(service: &Service) -> Vec<(&'static str, String)> {
         ("appendonly", "no".into()),
         ("cluster-enabled", "no".into()),
         ("databases", service.databases().to_string()),
-        ("maxclients", service.max_connections.to_string()),
+        ("maxclients", service.clients.max_places().to_string()),
         ("maxmemory", service.max_queue_bytes.to_string()),
+        ("maxmemory-clients", service.clients.max_bytes().to_string()),
         ("maxmemory-policy", "noeviction".into()),
         ("port", service.port.to_string()),
         ("proto-max-bulk-len", "536870912".into()),
@@ -142,15 +166,13 @@ fn sections(service: &Service) -> [(&'static str, String); 7] {
                 ("uptime_in_seconds", uptime),
             ]),
         ),
-        (
-            "Clients",
-            lines(&[("connected_clients", service.clients.load(Ordering::Relaxed).to_string())]),
-        ),
+        ("Clients", lines(&[("connected_clients", service.clients.count().to_string())])),
         (
             "Memory",
             lines(&[
                 ("maxmemory", service.max_queue_bytes.to_string()),
                 ("maxmemory_policy", "noeviction".into()),
+                ("mem_clients_normal", service.clients.held().to_string()),
             ]),
         ),
         ("Persistence", lines(&[("loading", "0".into()), ("aof_enabled", "0".into())])),

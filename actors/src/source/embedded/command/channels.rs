@@ -1,6 +1,6 @@
 //! Channels: subscriptions are confirmed and held; nothing is ever published.
 
-use super::super::profile::Profile;
+use super::super::profile::{Names, Profile};
 use super::super::reply::Reply;
 use super::super::session::Session;
 use super::super::words::Words;
@@ -31,7 +31,7 @@ pub fn subscribe(session: &mut Session, words: &Words, sort: Sort) -> Reply {
             replies.push(Reply::error("ERR too many subscriptions, or too long a name"));
             break;
         }
-        names(profile, sort).insert(name.to_vec());
+        names(profile, sort).insert(name);
         replies.push(confirmation(profile, verb, Reply::bulk(name)));
     }
     Reply::Several(replies)
@@ -45,7 +45,7 @@ pub fn unsubscribe(session: &mut Session, words: &Words, sort: Sort) -> Reply {
     };
     let profile = &mut session.profile;
     let given: Vec<Vec<u8>> = match words.len() {
-        1 => names(profile, sort).iter().cloned().collect(),
+        1 => names(profile, sort).iter().map(<[u8]>::to_vec).collect(),
         _ => words.from(1).map(<[u8]>::to_vec).collect(),
     };
     if given.is_empty() {
@@ -58,7 +58,7 @@ pub fn unsubscribe(session: &mut Session, words: &Words, sort: Sort) -> Reply {
     Reply::Several(given.into_iter().map(&mut confirm).collect())
 }
 
-fn names(profile: &mut Profile, sort: Sort) -> &mut std::collections::BTreeSet<Vec<u8>> {
+fn names(profile: &mut Profile, sort: Sort) -> &mut Names {
     match sort {
         Sort::Channel => &mut profile.channels,
         Sort::Pattern => &mut profile.patterns,

@@ -78,7 +78,7 @@ fn line(session: &Session) -> String {
     let name = String::from_utf8_lossy(&profile.name);
     let (id, database) = (profile.id, profile.database);
     let (channels, patterns) = (profile.channels.len(), profile.patterns.len());
-    let multi = session.transaction.as_ref().map_or(-1, |one| one.queued.len() as i64);
+    let multi = session.transaction.as_ref().map_or(-1, |one| one.len() as i64);
     let user = user.unwrap_or("default");
     format!(
         "id={id} name={name} db={database} sub={channels} psub={patterns} multi={multi} \

@@ -32,7 +32,7 @@ pub fn del(session: &Session, words: &Words) -> Reply {
     }
     let dropped = service.entry.clear();
     if dropped > 0 {
-        tracing::warn!(dropped, client = session.profile.id, "a client deleted the queue");
+        service.complaints.deleted(session.profile.peer, dropped);
     }
     Reply::Integer(i64::from(dropped > 0))
 }

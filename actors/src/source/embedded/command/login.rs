@@ -84,7 +84,12 @@ fn log_in(session: &mut Session, user: Option<&[u8]>, password: &[u8]) -> Result
     let outcome = check(&session.service, user, password);
     match outcome {
         Ok(()) => session.profile.is_known = true,
-        Err(_) => session.service.count(ErrorKind::Auth),
+        Err(_) => {
+            session.service.count(ErrorKind::Auth);
+            if session.service.login.is_some() {
+                session.profile.refused_logins += 1;
+            }
+        }
     }
     outcome
 }

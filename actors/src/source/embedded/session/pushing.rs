@@ -5,7 +5,6 @@ use super::super::command::{self, Command};
 use super::super::profile::Replies;
 use super::super::queue::{NoRoom, Room};
 use super::super::reply::Reply;
-use super::super::transaction::Queued;
 use super::super::words::Words;
 use super::{Mode, Next, Session, Waiting};
 use crate::error_kind::ErrorKind;
@@ -25,7 +24,7 @@ impl Session {
         Mode::Skip(match self.profile.is_subscriber_only() {
             true => command::not_while_subscribed(words.name()),
             false => {
-                self.service.count(ErrorKind::WrongKey);
+                self.service.pushed_elsewhere(key, self.profile.database, self.profile.peer);
                 command::other_key(&self.service, key, self.profile.database)
             }
         })
@@ -47,8 +46,12 @@ impl Session {
             return Next::Read;
         }
         if let Some(transaction) = &mut self.transaction {
-            transaction.queue_push(push, elements);
-            self.staged.keep();
+            if transaction.is_spoilt {
+                self.staged.undo_command();
+            } else {
+                transaction.queue_push(push, elements);
+                self.staged.keep();
+            }
             self.reply(Reply::Simple("QUEUED"));
             return Next::Read;
         }
@@ -118,23 +121,14 @@ impl Session {
         self.reply(Reply::error(format!("EXECABORT Transaction discarded because {because}{why}")));
     }
 
+    /// Its pushes are in the queue together; what else it has is answered next.
     pub(super) fn commit_transaction(&mut self, room: Room) {
-        let Some(transaction) = self.transaction.take() else { return };
+        let Some(mut transaction) = self.transaction.take() else { return };
         self.staged.commit(room);
         if self.profile.replies == Replies::On {
-            self.outbox.add_array_head(transaction.queued.len());
+            self.outbox.add_array_head(transaction.len());
         }
-        for queued in transaction.queued {
-            match queued {
-                Queued::Push { elements, .. } => {
-                    let length = self.service.entry.announce(elements);
-                    self.reply_pushed(length);
-                }
-                Queued::Other(words) => {
-                    let reply = command::answer_in_transaction(self, words);
-                    self.reply(reply);
-                }
-            }
-        }
+        transaction.carry_out_pushes(|elements| self.service.entry.announce(elements));
+        self.executing = Some(transaction);
     }
 }

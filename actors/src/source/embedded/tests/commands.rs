@@ -1,5 +1,6 @@
 //! Each command and its reply, in the words of Redis 7.0.
 
+use super::super::session::Next;
 use super::{KEY, Rig, packed};
 use crate::error_kind::ErrorKind;
 use std::sync::atomic::Ordering;
@@ -161,10 +162,18 @@ fn a_login_is_asked_for() {
         assert_eq!(client.call(words), no_auth, "{words:?}");
     }
     assert!(client.call(&["HELLO", "3"]).starts_with("-NOAUTH HELLO must be called"));
-    assert!(client.call(&["AUTH", "p"]).starts_with(wrong));
-    assert!(client.call(&["AUTH", "u", "pp"]).starts_with(wrong));
-    assert!(client.call(&["AUTH", "U", "p"]).starts_with(wrong));
-    assert!(client.call(&["HELLO", "3", "AUTH", "u", ""]).starts_with(wrong));
+    let mut pauses = Vec::new();
+    for guess in [
+        &["AUTH", "p"][..],
+        &["AUTH", "u", "pp"],
+        &["AUTH", "U", "p"],
+        &["HELLO", "3", "AUTH", "u", ""],
+    ] {
+        let Next::Pause(pause) = client.give(&packed(guess)) else { panic!("no pause") };
+        pauses.push(pause.as_millis());
+        assert!(client.answers().starts_with(wrong), "{guess:?}");
+    }
+    assert_eq!(pauses, [100, 200, 400, 800]);
     assert_eq!(rig.metrics.errors[ErrorKind::Auth as usize].load(Ordering::Relaxed), 4);
     assert_eq!(client.call(&["AUTH", "u", "p"]), "+OK\r\n");
     assert_eq!(client.call(&["LPUSH", KEY, "x"]), ":1\r\n");
@@ -181,6 +190,18 @@ fn a_login_is_asked_for() {
     assert!(open.client().call(&["AUTH", "p"]).starts_with("-ERR AUTH <password> called without"));
     assert_eq!(open.client().call(&["AUTH", "default", "p"]), "+OK\r\n");
     assert!(open.client().call(&["AUTH", "u", "p"]).starts_with(wrong));
+}
+
+#[test]
+fn guesses_of_a_password_are_few_for_each_connection() {
+    let rig = Rig::with(1 << 20, Some((None, "p")));
+    let mut client = rig.client();
+    let guesses = packed(&["AUTH", "x"]);
+    for _ in 0..5 {
+        assert!(matches!(client.give(&guesses), Next::Pause(_)));
+        assert_eq!(client.give(&packed(&["RESET"])), Next::Read);
+    }
+    assert_eq!(client.give(&guesses), Next::Close);
 }
 
 #[test]

@@ -16,12 +16,15 @@ fn outcome(bytes: &[u8], cuts: &[usize]) -> (String, Vec<String>, bool) {
     let mut kept: Vec<u8> = Vec::new();
     for piece in cuts.windows(2) {
         kept.extend(&bytes[piece[0]..piece[1]]);
-        let (used, next) = client.session.feed(&kept);
-        kept.drain(..used);
-        match next {
-            Next::Read => {}
-            Next::Close => return (client.answers(), rig.taken(), true),
-            Next::Send | Next::Wait(_) => panic!("{next:?}"),
+        loop {
+            let (used, next) = client.session.feed(&kept);
+            kept.drain(..used);
+            match next {
+                Next::Read => break,
+                Next::Send => {}
+                Next::Close => return (client.answers(), rig.taken(), true),
+                Next::Pause(_) | Next::Wait(_) => panic!("{next:?}"),
+            }
         }
     }
     (client.answers(), rig.taken(), false)

@@ -1,6 +1,7 @@
 //! Tests of the conversation, without sockets.
 
 mod backpressure;
+mod budget;
 mod commands;
 mod fragments;
 mod outbox;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use super::super::Slice;
 use super::offline::Offline;
 pub use super::offline::{KEY, MAX_ELEMENT};
+use super::profile::Peer;
 use super::queue::Exit;
 use super::request::Decoder;
 use super::service::Service;
@@ -36,13 +38,23 @@ impl Rig {
             user: user.map(str::to_owned),
             password: Secret::new(password),
         });
-        let Offline { service, exit } = Offline::new(max_queue_bytes, login);
+        Self::of(Offline::new(max_queue_bytes, login))
+    }
+
+    /// With a bound of what clients may make it hold.
+    pub fn bounded(max_client_bytes: usize) -> Self {
+        Self::of(Offline::bounded(64 << 20, max_client_bytes, None))
+    }
+
+    fn of(Offline { service, exit }: Offline) -> Self {
         let metrics = Arc::clone(&service.metrics);
         Self { service, exit, metrics }
     }
 
     pub fn client(&self) -> Client {
-        Client { session: Session::new(Arc::clone(&self.service)) }
+        let member = self.service.clients.admit().unwrap();
+        let session = Session::new(Arc::clone(&self.service), member, Peer::default());
+        Client { session, read: Vec::new() }
     }
 
     /// Takes all that is in the queue.
@@ -65,13 +77,33 @@ impl Rig {
 /// One client's side.
 pub struct Client {
     pub session: Session,
+    /// Replies that it has read and not looked at.
+    read: Vec<u8>,
 }
 
 impl Client {
+    /// Gives it bytes, in as many turns as it takes; how the last one ended. It
+    /// reads replies where nothing more is taken from it.
+    pub fn give(&mut self, bytes: &[u8]) -> Next {
+        let mut used = 0;
+        loop {
+            let (more, next) = self.session.feed(&bytes[used..]);
+            used += more;
+            assert_eq!(self.session.departure().is_due(), None, "it has to leave");
+            match self.session.end_turn(next, 0) {
+                Next::Send if self.session.outbox().is_full() => self.read(),
+                Next::Send => {}
+                next => {
+                    assert!(used == bytes.len() || next == Next::Close, "{next:?}");
+                    return next;
+                }
+            }
+        }
+    }
+
     /// What is answered to these bytes.
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) -> String {
-        let (used, next) = self.session.feed(bytes.as_ref());
-        assert_eq!((used, next), (bytes.as_ref().len(), Next::Read));
+        assert_eq!(self.give(bytes.as_ref()), Next::Read);
         self.answers()
     }
 
@@ -82,14 +114,22 @@ impl Client {
 
     /// The replies that have not been looked at.
     pub fn answers(&mut self) -> String {
-        let mut bytes = Vec::new();
+        self.read();
+        String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
+    }
+
+    /// Whether all replies are kept for it.
+    pub fn has_read_nothing(&self) -> bool {
+        self.read.is_empty()
+    }
+
+    fn read(&mut self) {
         let outbox = self.session.outbox();
         while !outbox.is_empty() {
             let some = outbox.bytes().to_vec();
             outbox.sent(some.len());
-            bytes.extend(some);
+            self.read.extend(some);
         }
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

@@ -1,0 +1,68 @@
+//! The doctor's look at the embedded queue: whether it is there, and what the
+//! gateway that is it tells of producers who push elsewhere.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress};
+use psg_actors::source::redis::doctor::Finding;
+use psg_actors::status::model::{self, OtherKey, Status};
+
+use crate::healthcheck::reachable;
+use crate::view::Way;
+
+/// How long it may take to let us in.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// All that there is to see.
+pub fn look(settings: &GatewaySettings, embedded: &EmbeddedSettings) -> Vec<Finding> {
+    let mut findings = vec![presence(embedded)];
+    if let Some(status) = status(settings) {
+        findings.extend(other_keys(&status));
+    }
+    findings
+}
+
+fn presence(settings: &EmbeddedSettings) -> Finding {
+    let place = &settings.listen;
+    let reached = match place {
+        ListenAddress::Tcp(address) => {
+            let address: SocketAddr = reachable(*address);
+            TcpStream::connect_timeout(&address, TIMEOUT).map(drop)
+        }
+        ListenAddress::Unix(path) => UnixStream::connect(path).map(drop),
+    };
+    let text = format!("no Redis: the gateway itself is the queue, at {place}");
+    match reached {
+        Ok(()) => Finding::ok("queue", format!("{text}, where somebody listens")),
+        Err(error) => Finding::fail(
+            "queue",
+            format!("{text}, where nobody listens ({error})"),
+            "start the gateway, or set Embedded.ListenAddress as it has it",
+        ),
+    }
+}
+
+/// What the gateway says of itself, where it asks for no password.
+fn status(settings: &GatewaySettings) -> Option<Status> {
+    let listen = settings.http.listen.first().filter(|_| settings.http.access.is_none())?;
+    let url = format!("http://{}{}", reachable(*listen), model::PATH);
+    let text = Way::plain().get(&url).ok()?.read_to_string().ok()?;
+    let status: Status = serde_json::from_str(&text).ok()?;
+    (status.queue.source == "embedded" && status.queue.key == settings.queue.key).then_some(status)
+}
+
+fn other_keys(status: &Status) -> Vec<Finding> {
+    let finding = |other: &OtherKey| {
+        let OtherKey { key, database, pushes, advice, .. } = other;
+        let queue = &status.queue.key;
+        let text =
+            format!("refused: pushes to {key} in database {database} ({pushes}), not {queue}");
+        Finding::fail("other keys", text, advice)
+    };
+    match status.queue.other_keys.as_slice() {
+        [] => vec![Finding::ok("other keys", "no producer has pushed to another key")],
+        others => others.iter().map(finding).collect(),
+    }
+}
