@@ -46,8 +46,8 @@ var cases = map[string]given{
 	},
 	"no state": {values{"redis": secret, "state": values{"enabled": false}}, nil},
 	"its own queue": {
-		values{"redis": secret, "embedded": values{"enabled": true}, "service": values{"type": "LoadBalancer"}},
-		[]string{"name: queue", "containerPort: 6379", "value: \":6379\"", "type: LoadBalancer"},
+		values{"redis": secret, "embedded": values{"enabled": true, "tlsSecret": "t"}, "service": values{"type": "LoadBalancer"}},
+		[]string{"value: /etc/embedded-tls/tls.key", "secretName: t,", "name: queue", "containerPort: 6379", "value: \":6379\"", "type: LoadBalancer"},
 	},
 	"its own queue, for all": {
 		values{"embedded": values{"enabled": true, "allowUnauthenticated": true}},

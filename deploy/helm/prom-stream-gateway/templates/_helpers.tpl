@@ -94,6 +94,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if and (or $redis.passwordSecret $redis.tlsClientSecret $redis.tlsCa.secret $redis.tlsCa.configMap) .Values.embedded.enabled -}}
 {{- fail "redis.passwordSecret, redis.tlsCa and redis.tlsClientSecret are for a Redis, which embedded.enabled does without" -}}
 {{- end -}}
+{{- if and .Values.embedded.tlsSecret (not .Values.embedded.enabled) -}}
+{{- fail "embedded.tlsSecret needs embedded.enabled" -}}
+{{- end -}}
 {{- if .Values.embedded.enabled -}}
   {{- if include "gateway.once" . -}}
   {{- fail "exactly-once delivery needs a Redis: expected delivery=at-most-once with embedded.enabled" -}}
@@ -124,6 +127,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   "Http.ConfigFile" "http.configSecret"
   "Http.ExemptHealthEndpoints" "http.configSecret"
   "Embedded.ListenAddress" "embedded.enabled"
+  "Embedded.TlsCertificateFile" "embedded.tlsSecret"
+  "Embedded.TlsKeyFile" "embedded.tlsSecret"
   "Embedded.AllowUnauthenticated" "embedded.allowUnauthenticated"
 -}}
 {{- $given := include "gateway.settings" . | fromYaml -}}
