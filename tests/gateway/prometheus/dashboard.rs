@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -42,8 +42,12 @@ fn the_dashboard_and_the_rules_are_answered() {
             rig.gateway.scrape().sum("prom_stream_gateway_redis_errors_total") > 0.0
         });
         rig.redis.go_up();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        rig.redis.push(&[format!(r#"{{"name":"n_total","timestamp":{now}}}"#), "no JSON".into()]);
+        let mut load = Command::new(env!("CARGO_BIN_EXE_prom-stream-gateway"));
+        load.args(["load", "--timestamps", "--rate", "0", "--count", "100", "--seed", "1"]);
+        load.args(["--redis", &rig.redis.address()]);
+        let pushed = load.output().expect("the load tool runs");
+        assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+        rig.redis.push(&["no JSON"]);
 
         for (title, query) in dashboard_queries() {
             wait_for(&format!("panel {title}: {query}"), || {
