@@ -12,7 +12,7 @@ use crate::lint::LintOptions;
 use crate::load::LoadOptions;
 use crate::top::TopOptions;
 
-/// Pops metric samples from a Redis list, aggregates them and exposes them to Prometheus.
+/// Takes metric samples from a Redis list, adds them up and shows the totals to Prometheus.
 ///
 /// Without a command it runs until it is stopped.
 #[derive(Debug, Parser)]
@@ -29,19 +29,19 @@ pub struct Cli {
 /// What to do other than run.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print every setting in force and where it comes from, warnings and problems; exit 0 or 78.
+    /// Print every setting, where it comes from, and every problem; exit 0 or 78.
     CheckConfig,
-    /// Look for what goes wrong most between gateway and Redis; exit 1 where something must be mended.
+    /// Check Redis, its rights and the queue for the usual mistakes; exit 1 if there is a problem.
     Doctor(DoctorOptions),
-    /// Ask the gateway on the configured address whether it is healthy; exit 0 or 1.
+    /// Ask the gateway at the configured address whether it is healthy; exit 0 or 1.
     Healthcheck,
-    /// Tell which payloads would be refused, and why; exit 1 where any would.
+    /// Check payloads: which would be rejected, and why; exit 1 if any.
     Lint(LintOptions),
-    /// Push made-up samples onto the queue at a steady rate, to see what a gateway can take.
+    /// Push made-up samples at a steady rate, to see how much a gateway can take.
     Load(Box<LoadOptions>),
-    /// Try it out, with nothing else needed: a gateway that is its own queue, a load, a live view.
+    /// Try it out, without a Redis: a gateway that is its own queue, some load, a live view.
     Demo(DemoOptions),
-    /// Show live how a running gateway does, on a terminal or as a line a second.
+    /// Watch a running gateway: a live view on a terminal, else a line a second.
     Top(TopOptions),
 }
 

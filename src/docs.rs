@@ -4,6 +4,7 @@
 
 mod figures;
 mod links;
+mod log_lines;
 mod names;
 mod places;
 mod shape;

@@ -40,12 +40,12 @@ pub struct LintOptions {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// Mind also what is taken: unknown fields, counters whose names don't end in _total, metrics
+    /// Report what is accepted but odd, too: unknown fields, counters without _total, metrics
     /// without help, an input with no payload
     #[arg(long)]
     strict: bool,
 
-    /// Print a JSON object a line: file, line, column, reason, detail, refused
+    /// Print a JSON object per line: file, line, column, reason, detail, refused
     #[arg(long)]
     json: bool,
 }

@@ -26,11 +26,11 @@ pub struct TopOptions {
     #[arg(value_name = "URL", value_parser = base_url)]
     url: Option<String>,
 
-    /// End after so many seconds [default: until q or Ctrl-C]
+    /// Stop after this many seconds [default: until q or Ctrl-C]
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
 
-    /// Print a line a second also on a terminal
+    /// Print a line a second on a terminal too
     #[arg(long)]
     plain: bool,
 
@@ -39,19 +39,19 @@ pub struct TopOptions {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 
-    /// The file that has the password
+    /// File with the password
     #[arg(long, value_name = "FILE", requires = "user")]
     password_file: Option<PathBuf>,
 
-    /// PEM file of the authorities to believe [default: the system's]
+    /// PEM file of the certificate authorities to trust [default: the system's]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// Believe any certificate
+    /// Accept any certificate
     #[arg(long, conflicts_with = "ca_file")]
     insecure: bool,
 
-    /// PEM file of a certificate to show, with --key-file
+    /// PEM file of a client certificate, with --key-file
     #[arg(long, value_name = "FILE", requires = "key_file")]
     certificate_file: Option<PathBuf>,
 

@@ -118,7 +118,7 @@ const GIB: i64 = 1 << 30;
 const SECONDS_OF_A_YEAR: i64 = 31_536_000;
 
 settings! {
-    /// Where Redis is: StackExchange.Redis syntax, or a `redis://`, `rediss://` or `unix://` URL. `embedded`, or `embedded,user=U,password=P`: no Redis, the gateway itself takes LPUSH.
+    /// Where Redis is: StackExchange.Redis syntax, or a `redis://`, `rediss://` or `unix://` URL. With `embedded`, or `embedded,user=U,password=P`, there is no Redis: the gateway itself takes LPUSH.
     REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), Kind::Connection;
     /// PEM file of the certificate authorities to trust for TLS; empty trusts the system's, or those of `SSL_CERT_FILE`.
     REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), Kind::CaFile;
@@ -138,24 +138,24 @@ settings! {
     REDIS_METRIC_QUEUE_KEY = "Redis.MetricQueueKey", Value("prom-stream-gateway:metric-queue"), Kind::Key;
     /// Samples per RPOP. Not set: 25 at first, raised up to 1000 while there is a backlog. Set: exactly that.
     REDIS_METRIC_QUEUE_POP_COUNT = "Redis.MetricQueuePopCount", Computed("25, rising"), whole(1, 100_000);
-    /// Bound for each worker on the bytes that the pops in flight may bring, judged by the largest element of late.
+    /// Most bytes that the pops in flight of one worker may bring, estimated from the largest recent element.
     REDIS_MAX_BYTES_IN_FLIGHT = "Redis.MaxBytesInFlight", Value("2 MiB"), size(1024, GIB);
     /// `at-most-once`, or `exactly-once`: each element counts once, whatever is killed.
     REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), Kind::Choice(&["at-most-once", "exactly-once"]);
     /// Exactly-once only: seconds between two checkpoints.
     REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600);
-    /// Exactly-once only: after so many seconds without its owner a standby takes the queue over.
+    /// Exactly-once only: seconds without a sign of life from the owner, after which a standby takes over the queue.
     REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600);
-    /// Key of the Redis list that rejected payloads go to, the newest first; empty keeps none.
+    /// Key of the Redis list that keeps rejected payloads, the newest first; empty keeps none.
     REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text;
-    /// Rejected payloads kept, the newest.
+    /// Most rejected payloads to keep; the newest stay.
     REDIS_DEAD_LETTER_MAX_LENGTH = "Redis.DeadLetterMaxLength", Value("10000"), whole(1, 1_000_000_000);
-    /// Bytes of rejected payloads kept, the newest.
+    /// Most bytes of rejected payloads to keep; the newest stay.
     REDIS_DEAD_LETTER_MAX_BYTES = "Redis.DeadLetterMaxBytes", Value("64 MiB"), size(1024, 1024 * GIB);
 
     /// Whether labels are printed sorted by name. Label order never matters for identity; `false` keeps the order first seen.
     METRICS_SORT_INCOMING_LABELS = "Metrics.SortIncomingLabels", Value("true"), Kind::Flag;
-    /// Whether the gateway's own metrics, but for `prom_stream_gateway_info`, are left out.
+    /// Whether to leave out the gateway's own metrics, except `prom_stream_gateway_info`.
     METRICS_DISABLE_META_METRICS = "Metrics.DisableMetaMetrics", Value("false"), Kind::Flag;
     /// Length of the sliding window that the quantiles of a summary cover.
     METRICS_SUMMARY_MAX_AGE_SECONDS = "Metrics.SummaryMaxAgeSeconds", Value("600"), whole(1, SECONDS_OF_A_YEAR);
@@ -165,49 +165,49 @@ settings! {
     METRICS_SUMMARY_ESTIMATOR = "Metrics.SummaryEstimator", From(default_estimator), Kind::Choice(&["ckms-biased", "ckms-targeted"]);
     /// Seconds after which an idle series leaves `/metrics`; 0 is never.
     METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
-    /// The same for gauges; 0 is as the other.
+    /// The same for gauges; 0 uses `Metrics.SeriesTtlSeconds`.
     METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
-    /// A counter or histogram that expired and returns within so many seconds continues from its old total.
+    /// Seconds within which a counter or histogram that expired and returns continues from its old total.
     METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR);
-    /// Totals of expired series kept; the oldest make room.
+    /// Most totals of expired series to keep; the oldest are dropped first.
     METRICS_MAX_TOMBSTONES = "Metrics.MaxTombstones", Value("1000000"), whole(0, 1_000_000_000);
-    /// Series that one reader keeps at hand, so that their shard needn't be asked again.
+    /// Series that each reader caches, so that it need not ask their shard again.
     METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000);
-    /// File that keeps the totals over a restart; empty keeps none.
+    /// File that keeps the totals over a restart; empty: totals are not kept.
     METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text;
-    /// Seconds between two writings of the state file: what a kill loses at most. Each writes all of it.
+    /// Seconds between two writes of the state file: the most that a kill loses. Each write is the whole file.
     METRICS_STATE_FILE_INTERVAL_SECONDS = "Metrics.StateFileIntervalSeconds", Value("60"), whole(1, 3600);
-    /// Live series in the process; a histogram or a summary is one.
+    /// Most live series in the process; a histogram or a summary counts as one.
     METRICS_MAX_SERIES = "Metrics.MaxSeries", Value("1000000"), whole(1, 1_000_000_000);
-    /// Live series of one metric name.
+    /// Most live series of one metric name.
     METRICS_MAX_SERIES_PER_METRIC = "Metrics.MaxSeriesPerMetric", Value("100000"), whole(1, 1_000_000_000);
     /// Bytes that live series may take by their labels, the counts of histograms, and name, help and layout of each metric; 0 is no bound.
     METRICS_MAX_SERIES_BYTES = "Metrics.MaxSeriesBytes", Computed("a third of the container's memory limit, where it has one"), size(0, 1024 * GIB);
-    /// What happens to a sample whose new series would pass a limit: `drop`, or `overflow` into one series per name.
+    /// What to do with a sample whose new series would exceed a limit: `drop` it, or `overflow` into one series per name.
     METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]);
     /// Whether producers may use the names of what Prometheus says itself of targets and alerts: `up`, `scrape_*`, `ALERTS`, `ALERTS_FOR_STATE`.
     METRICS_ALLOW_RESERVED_NAMES = "Metrics.AllowReservedNames", Value("false"), Kind::Flag;
-    /// Label names, comma-separated, that are taken off every sample: series that differ in nothing else become one.
+    /// Label names, comma-separated, to remove from every sample: series that differ in nothing else become one.
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames;
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
     METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag;
-    /// Whether OpenMetrics tells of each counter, histogram and summary when its total began, as `_created`.
+    /// Whether OpenMetrics has a `_created` line for each counter, histogram and summary: when its total began.
     METRICS_CREATED_TIMESTAMPS = "Metrics.CreatedTimestamps", Value("false"), Kind::Flag;
     /// `plain`, or `exact`: a counter or histogram that a scraper has not seen is shown to it once at its start, 0 or its old total, so that `increase` counts its first samples.
     METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), Kind::Choice(&["plain", "exact"]);
-    /// Labels of one sample.
+    /// Most labels of one sample.
     METRICS_MAX_LABELS = "Metrics.MaxLabels", Value("64"), whole(1, 10_000);
-    /// Bytes of one label value.
+    /// Most bytes of one label value.
     METRICS_MAX_LABEL_VALUE_BYTES = "Metrics.MaxLabelValueBytes", Value("2048"), size(1, MIB);
-    /// Bytes of a metric name or of a label name.
+    /// Most bytes of a metric name or of a label name.
     METRICS_MAX_NAME_BYTES = "Metrics.MaxNameBytes", Value("512"), size(1, 65_535);
-    /// Bytes of a help text.
+    /// Most bytes of a help text.
     METRICS_MAX_HELP_BYTES = "Metrics.MaxHelpBytes", Value("4096"), size(1, MIB);
-    /// Buckets of one histogram.
+    /// Most buckets of one histogram.
     METRICS_MAX_BUCKETS = "Metrics.MaxBuckets", Value("256"), whole(1, 10_000);
-    /// Quantiles of one summary.
+    /// Most quantiles of one summary.
     METRICS_MAX_QUANTILES = "Metrics.MaxQuantiles", Value("32"), whole(1, 1000);
-    /// Bytes of one queue element.
+    /// Most bytes of one queue element.
     METRICS_MAX_PAYLOAD_BYTES = "Metrics.MaxPayloadBytes", Value("1048576"), size(1, GIB / 2);
 
     /// Shards that the series are spread over, a thread each.
@@ -217,34 +217,34 @@ settings! {
 
     /// `address:port` to listen on, the address an IP address, `localhost`, or nothing for all of IPv6 and IPv4.
     HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value(":9091"), Kind::Listen(Form::Address);
-    /// After SIGTERM, seconds to wait at most for each known scraper to fetch the last totals; 0 waits for none.
+    /// Most seconds to wait after SIGTERM until each known scraper has fetched the last totals; 0 does not wait.
     HTTP_SHUTDOWN_LINGER_SECONDS = "Http.ShutdownLingerSeconds", Value("0"), whole(0, 3600);
-    /// Whether `DELETE /api/v1/metrics/{name}` is there.
+    /// Whether `DELETE /api/v1/metrics/{name}` is allowed.
     HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag;
-    /// Whether `/api/v1/rejects` shows payloads, which may hold what is not for everyone.
+    /// Whether `/api/v1/rejects` shows payloads, which may contain private data.
     HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag;
     /// File with TLS, client certificates and passwords for the HTTP side, in the web-config format of Prometheus' exporters; empty is plain HTTP for everyone.
     HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text;
     /// Whether `/-/healthy` and `/-/ready` are answered without password and client certificate.
     HTTP_EXEMPT_HEALTH_ENDPOINTS = "Http.ExemptHealthEndpoints", Value("false"), Kind::Flag;
-    /// HTTP connections at a time, each a file descriptor; more wait to be accepted.
+    /// Most HTTP connections at a time, each a file descriptor; further ones wait.
     HTTP_MAX_CONNECTIONS = "Http.MaxConnections", Value("1024"), whole(2, 1_000_000);
 
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
     EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket;
-    /// Bytes that the embedded queue holds. While it is full, pushes wait.
+    /// Most bytes that the embedded queue holds. While it is full, pushes wait.
     EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB);
-    /// Bytes that all clients of the embedded queue together make it hold beside what is queued: requests that are not complete, replies that they have not read, transactions, subscriptions. Where they are short, the client that holds most is cut off.
+    /// Most bytes that all clients of the embedded queue may make it hold beside what is queued: incomplete requests, unread replies, transactions, subscriptions. Beyond that, the client that holds most is cut off.
     EMBEDDED_MAX_CLIENT_BYTES = "Embedded.MaxClientBytes", Value("32 MiB"), size(1024 * 1024, 1024 * GIB);
-    /// Milliseconds that a push waits for room in the embedded queue; then it is answered with an error, and takes nothing.
+    /// Milliseconds that a push waits for room in the embedded queue; then it gets an error, and nothing of it is queued.
     EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000);
     /// Whether the embedded queue may be open to other machines without a password.
     EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), Kind::Flag;
-    /// Producers that may be connected to the embedded queue at a time, each a file descriptor; more are turned away.
+    /// Most producers connected to the embedded queue at a time, each a file descriptor; further ones are turned away.
     EMBEDDED_MAX_CONNECTIONS = "Embedded.MaxConnections", Value("16384"), whole(1, 1_000_000);
-    /// Seconds without a word after which a producer is cut off the embedded queue; 0 is never.
+    /// Seconds of silence after which the embedded queue disconnects a producer; 0 is never.
     EMBEDDED_IDLE_TIMEOUT_SECONDS = "Embedded.IdleTimeoutSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
-    /// PEM file of the certificate, and of those up to its root, that the embedded queue shows to producers; empty is no TLS.
+    /// PEM file of the embedded queue's certificate and its chain; empty is no TLS.
     EMBEDDED_TLS_CERTIFICATE_FILE = "Embedded.TlsCertificateFile", Value(""), Kind::Text;
     /// PEM file of its private key.
     EMBEDDED_TLS_KEY_FILE = "Embedded.TlsKeyFile", Value(""), Kind::Text;

@@ -27,7 +27,7 @@ const REDIS_PORT: u16 = 6379;
 /// How the demo is run.
 #[derive(Debug, Clone, Args)]
 pub struct DemoOptions {
-    /// End after so many seconds [default: until q or Ctrl-C]
+    /// Stop after this many seconds [default: until q or Ctrl-C]
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
 
@@ -35,7 +35,7 @@ pub struct DemoOptions {
     #[arg(long, value_name = "SAMPLES", default_value_t = 1000)]
     rate: u64,
 
-    /// Print a line a second also on a terminal
+    /// Print a line a second on a terminal too
     #[arg(long)]
     plain: bool,
 }

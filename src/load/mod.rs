@@ -48,7 +48,7 @@ pub struct LoadOptions {
     #[arg(long, value_name = "SAMPLES", value_parser = value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Spread the samples over so many series [default: 3564 of each metric type, a million for
+    /// Spread the samples over this many series [default: 3564 of each metric type, a million for
     /// distinct]
     #[arg(long, value_name = "SERIES")]
     series: Option<u64>,
@@ -59,8 +59,8 @@ pub struct LoadOptions {
     #[arg(long, value_name = "WEIGHTS", default_value = REFERENCE_MIX)]
     mix: Mix,
 
-    /// Replace each series by a new one once in so many samples, not all at a time, as in a fleet
-    /// whose members come and go
+    /// Replace each series by a new one after this many samples, as in a fleet whose members come
+    /// and go
     #[arg(long, value_name = "SAMPLES", value_parser = value_parser!(u64).range(1..))]
     churn: Option<u64>,
 
@@ -88,7 +88,7 @@ pub struct LoadOptions {
     #[arg(long, value_name = "KEY", default_value = "prom-stream-gateway:metric-queue")]
     key: String,
 
-    /// Makes the same samples again [default: at random, and told]
+    /// Seed: the same one makes the same samples [default: random, and printed]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 }

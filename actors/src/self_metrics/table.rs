@@ -18,13 +18,13 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     gauge(
         "info",
         &[],
-        "Always 1. This is prom-stream-gateway: it lets short-lived programs (AWS Lambda, PHP requests, cron jobs) have Prometheus metrics without aggregating them. Producers LPUSH one JSON sample per element, for example {\"type\":\"counter\",\"name\":\"jobs_total\",\"value\":1,\"labels\":{\"queue\":\"mail\"}}, onto a Redis list; the gateway pops the list, adds counters, sets gauges, fills histograms and summaries in memory, and shows all of it here for Prometheus to scrape. Metrics that begin with prom_stream_gateway_ are about the gateway itself; all others come from producers.",
+        "Always 1. This is prom-stream-gateway: it lets short-lived programs (AWS Lambda, PHP requests, cron jobs) have Prometheus metrics without aggregating them. Producers LPUSH one JSON sample per element, for example {\"type\":\"counter\",\"name\":\"jobs_total\",\"value\":1,\"labels\":{\"queue\":\"mail\"}}, onto a Redis list; the gateway takes them off the list, adds up counters, sets gauges, counts observations into histograms and summaries, and shows all of it here for Prometheus to scrape. Metrics that begin with prom_stream_gateway_ are about the gateway itself; all others come from producers.",
         |_, lines| lines.plain(1.0),
     ),
     gauge(
         "build_info",
         &["version", "revision"],
-        "Always 1. The labels tell which version of the gateway runs, and the source revision that it was built from. Two versions at once mean a rollout in progress.",
+        "Always 1. The labels are the version of the gateway and the source revision that it was built from. Two versions at once mean a rollout in progress.",
         |_, lines| {
             lines.labelled(&[("version", env!("CARGO_PKG_VERSION")), ("revision", revision())], 1.0)
         },
@@ -49,7 +49,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     gauge(
         "redis_queue_consumers",
         &["queueKey", "delivery"],
-        "Gateways on the same queue, this one included, by a sign of life that each leaves beside the queue every five seconds. Not there with the embedded queue, and where Redis gives no right to that key. More than 1 under at-most-once delivery is a mistake, but for the moment of a restart: each gateway gets a part of the samples, and the same series come from two targets. Under exactly-once delivery the others stand by. Labels: queueKey is the Redis list, delivery that of this gateway.",
+        "Gateways on the same queue, this one included: each leaves a sign of life beside the queue every five seconds. Missing with the embedded queue, and where the user has no right to that key. More than 1 under at-most-once delivery is a mistake, except for a moment during a restart: each gateway gets a part of the samples, and the same series come from two targets. Under exactly-once delivery the others stand by. Labels: queueKey is the Redis list, delivery that of this gateway.",
         |reading, lines| {
             let consumers = reading.metrics.redis.consumers.load(Ordering::Relaxed);
             if consumers != UNKNOWN {
@@ -62,7 +62,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     gauge(
         "queue_lag_seconds",
         &[],
-        "How far the graphs are behind while a backlog is drained: the age of the newest sample of the page taken last, by the timestamps in the samples; 0 once the queue is empty. Not there until a producer sends a timestamp. Near 0 is normal; one that grows means that producers push faster than the gateway takes.",
+        "How far the graphs are behind while a backlog drains: the age of the newest sample of the last pop, by the timestamps in the samples; 0 once the queue is empty. Missing until a producer sends a timestamp. Near 0 is normal; one that grows means that producers push faster than the gateway takes.",
         |reading, lines| {
             let pending = reading.metrics.redis.pending.load(Ordering::Relaxed);
             if let Some(lag) = reading.metrics.queue_lag.seconds(pending) {
@@ -73,13 +73,13 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "dropped_metrics_total",
         &["worker", "queueKey"],
-        "Samples that were refused, for whatever reason. Should not grow: if it does, rejected_samples_total tells the reason and the gateway's log shows examples. Labels: worker is the reader's number, queueKey the Redis list.",
+        "Samples that were rejected, for any reason. Should not grow: if it does, rejected_samples_total has the reason and the gateway's log has examples. Labels: worker is the reader's number, queueKey the Redis list.",
         |reading, lines| reading.per_worker(lines, |worker| worker.rejected_total()),
     ),
     counter(
         "processed_metrics_total",
         &["worker", "queueKey"],
-        "Samples that were accepted and are part of what this scrape shows. Its rate is the gateway's throughput; none while producers are pushing means that nothing is taken from the queue. Labels: worker is the reader's number, queueKey the Redis list.",
+        "Samples that were accepted and are part of what this scrape shows. Its rate is the gateway's throughput; 0 while producers push means that nothing is taken from the queue. Labels: worker is the reader's number, queueKey the Redis list.",
         |reading, lines| {
             reading.per_worker(lines, |worker| worker.processed.load(Ordering::Relaxed))
         },
@@ -87,7 +87,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "rejected_samples_total",
         &["reason"],
-        "Samples that were refused, by reason, over all workers. Each reason points at a fault of a producer or at a limit of the gateway's settings; docs/debug.md lists them.",
+        "Samples that were rejected, by reason, over all workers. Each reason is a fault of a producer or a limit in the gateway's settings; docs/debug.md lists them.",
         |reading, lines| {
             for reason in Reason::ALL {
                 let count = |counts: &[AtomicU64]| counts[*reason as usize].load(Ordering::Relaxed);
@@ -99,19 +99,19 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "dead_letters_total",
         &[],
-        "Refused samples that were written to the list that Redis.DeadLetterKey names; 0 where it names none.",
+        "Rejected samples that were written to the list Redis.DeadLetterKey; 0 where it is not set.",
         |reading, lines| lines.count(&reading.metrics.dead_letters.written),
     ),
     counter(
         "dead_letters_dropped_total",
         &[],
-        "Refused samples that were not written to the list that Redis.DeadLetterKey names, since Redis refused them or could not take them as fast as they came. They are counted and explained like any refused sample; only their bytes are lost. The gateway's log says why.",
+        "Rejected samples that could not be written to the list Redis.DeadLetterKey, because Redis refused them or was too slow. They are counted and explained like any rejected sample; only their bytes are lost. The gateway's log says why.",
         |reading, lines| lines.count(&reading.metrics.dead_letters.dropped),
     ),
     counter(
         "series_limit_hits_total",
         &[],
-        "Samples that were refused, or went to an overflow series, because they would have made a new series where Metrics.MaxSeries, Metrics.MaxSeriesPerMetric or Metrics.MaxSeriesBytes is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
+        "Samples that were rejected, or went to an overflow series, because they needed a new series where Metrics.MaxSeries, Metrics.MaxSeriesPerMetric or Metrics.MaxSeriesBytes is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
         |reading, lines| {
             let limits = [Reason::SeriesLimit, Reason::MetricSeriesLimit, Reason::SeriesBytesLimit];
             let of = |counts: &[AtomicU64]| -> u64 {
@@ -126,7 +126,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     gauge(
         "series_limit",
         &[],
-        "How many series may live in the process (Metrics.MaxSeries), beside which the sum of prom_stream_gateway_series stands. Alert before it is reached.",
+        "The limit on series in the process (Metrics.MaxSeries); compare the sum of prom_stream_gateway_series with it. Alert before it is reached.",
         |reading, lines| {
             lines.plain(reading.metrics.catalog.limits().max_series as f64);
         },
@@ -150,7 +150,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "layout_mismatches_total",
         &[],
-        "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They are aggregated into the first layout. Growing means that two versions of a producer disagree: restart the gateway once all are of the new one, if its layout is to be used.",
+        "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They count in the first layout. Growing means that two versions of a producer disagree: to use the new layout, remove the metric or restart the gateway once all producers have it.",
         |reading, lines| {
             let of =
                 |worker: &super::WorkerMetrics| worker.layout_mismatches.load(Ordering::Relaxed);
@@ -175,13 +175,13 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     gauge(
         "families",
         &[],
-        "Metric names in use by producers. Growing without end means that a producer makes up names, for example with an id in them.",
+        "Metric names in use by producers. Growing without end means that a producer invents names, for example with an id in them.",
         |reading, lines| lines.plain(reading.metrics.catalog.families() as f64),
     ),
     counter(
         "expired_series_total",
         &[],
-        "Series that left because no sample came for them within their time to live (Metrics.SeriesTtlSeconds, Metrics.GaugeTtlSeconds, or a sample's own). A rate near that of new series is what expiry is for; a high one for series that come back means that the time is too short.",
+        "Series that were removed because they got no sample within their time to live (Metrics.SeriesTtlSeconds, Metrics.GaugeTtlSeconds, or a sample's ttl). A rate near that of new series is normal; if the same series keep coming back, the time is too short.",
         |reading, lines| {
             let shards = &reading.metrics.shards;
             let expired = shards.iter().map(|shard| shard.expired.load(Ordering::Relaxed));
@@ -191,7 +191,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "tombstones_evicted_total",
         &[],
-        "Totals of expired counters and histograms that were dropped before their time, because there were more than Metrics.MaxTombstones. If such a series comes back, it begins at 0, which Prometheus takes for a reset. Growing means: raise Metrics.MaxTombstones (about 50 bytes each), or lower Metrics.TombstoneTtlSeconds.",
+        "Totals of expired counters and histograms that were dropped early, because there were more than Metrics.MaxTombstones. If such a series returns, it begins at 0, which Prometheus takes for a reset. If it grows, raise Metrics.MaxTombstones (about 50 bytes each), or lower Metrics.TombstoneTtlSeconds.",
         |reading, lines| {
             let shards = &reading.metrics.shards;
             let evicted =
@@ -202,7 +202,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     gauge(
         "shard_inbox_batches",
         &["shard"],
-        "Messages that wait in each shard's inbox. Near 0 is normal; one that stays near Shards.InboxCapacity means that this shard is the bottleneck and the readers wait for it.",
+        "Messages waiting in each shard's inbox. Near 0 is normal; a value that stays near Shards.InboxCapacity means that this shard is the bottleneck and the readers wait for it.",
         |reading, lines| {
             for (number, waiting) in reading.inboxes.iter().enumerate() {
                 lines.labelled(&[("shard", &number.to_string())], *waiting as f64);
@@ -212,7 +212,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "apply_seconds_total",
         &["shard"],
-        "Seconds that each shard has spent on applying samples. A rate near 1 means that the shard is busy all the time: raise Shards.Count if there are CPUs for it.",
+        "Seconds that each shard has spent applying samples. A rate near 1 means that the shard is always busy: raise Shards.Count if there are CPUs for it.",
         |reading, lines| {
             for (number, shard) in reading.metrics.shards.iter().enumerate() {
                 let nanoseconds = shard.apply_nanoseconds.load(Ordering::Relaxed);
@@ -229,13 +229,13 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     histogram(
         "scrape_duration_seconds",
         &[],
-        "How long scrapes took inside the gateway, from asking the shards to the merged text; sending it comes on top. Must stay well below Prometheus' scrape_timeout.",
+        "How long scrapes took inside the gateway, from asking the shards to the merged text, without sending it. Must stay well below Prometheus' scrape_timeout.",
         |reading, lines| lines.histogram(&reading.metrics.scrape_duration),
     ),
     gauge(
         "exposition_bytes",
         &[],
-        "Size of the scrape before this one, uncompressed. Grows with the number of series; Prometheus' body_size_limit must be above it.",
+        "Uncompressed size of the previous scrape. Grows with the number of series; Prometheus' body_size_limit must be larger.",
         |reading, lines| lines.count(&reading.metrics.exposition_bytes),
     ),
     gauge(
@@ -255,13 +255,13 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "late_scrapes_total",
         &[],
-        "Scrapes that were answered with 503, since they could not be done in the time that Prometheus allows (X-Prometheus-Scrape-Timeout-Seconds). Should not grow: raise scrape_timeout, or have fewer series.",
+        "Scrapes that were answered with 503 because they would have taken longer than Prometheus waits (X-Prometheus-Scrape-Timeout-Seconds). Should not grow: raise scrape_timeout, or have fewer series.",
         |reading, lines| lines.count(&reading.metrics.late_scrapes),
     ),
     gauge(
         "redis_up",
         &[],
-        "1 while the queue can be read, else 0: then nothing is taken, and what is shown stands still. The gateway's log says why; it goes on by itself when the queue is back.",
+        "1 while the queue can be read, else 0: then no samples are taken and the totals stand still. The gateway's log says why; it continues by itself when the queue is back.",
         |reading, lines| {
             lines.plain(f64::from(u8::from(reading.metrics.redis.up.load(Ordering::Relaxed))));
         },
@@ -269,7 +269,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "redis_errors_total",
         &["kind"],
-        "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused for want of room; wrong_key: pushes to another key than the queue's, as client libraries make that put a prefix before it). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
+        "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused because the queue is full; wrong_key: pushes to a key other than the queue's, often by client libraries that add a prefix). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
         |reading, lines| {
             for kind in ErrorKind::ALL {
                 let errors = reading.metrics.redis.errors[kind as usize].load(Ordering::Relaxed);
@@ -280,7 +280,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "redis_reconnects_total",
         &[],
-        "Connections to Redis that were opened again after one was lost. Steady growth means that something between cuts them.",
+        "Reconnects to Redis after a lost connection. Steady growth means that something in between cuts connections.",
         |reading, lines| lines.count(&reading.metrics.redis.reconnects),
     ),
     gauge(
@@ -302,13 +302,13 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "checkpoint_bytes_total",
         &[],
-        "Bytes written for checkpoints. Its rate is what keeping the state costs the disk or Redis.",
+        "Bytes written for checkpoints: its rate is the load on the disk or on Redis.",
         |reading, lines| lines.plain(reading.metrics.checkpoints.bytes() as f64),
     ),
     histogram(
         "checkpoint_duration_seconds",
         &[],
-        "How long checkpoints took, from the point that they keep to its being safe. Samples are taken and applied meanwhile.",
+        "How long checkpoints took until they were safe. Samples are taken and applied meanwhile.",
         |reading, lines| lines.histogram(&reading.metrics.checkpoints.duration),
     ),
     histogram(
@@ -320,7 +320,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "checkpoint_reloads_total",
         &[],
-        "How often the totals in memory were dropped and the last checkpoint loaded, because Redis had gone on without this gateway or had come back with older data. Exactly-once delivery only. Each has a line in the log that says why; /metrics answers 503 meanwhile.",
+        "How often the totals in memory were dropped and the last checkpoint loaded, because Redis had moved on without this gateway or had come back with older data. Exactly-once delivery only. Each has a line in the log that says why; /metrics answers 503 meanwhile.",
         |reading, lines| lines.count(&reading.metrics.redis.reloads),
     ),
     counter(

@@ -136,6 +136,10 @@ pub fn releases_are_verified(blocks: &[Block]) {
         let folder = tempfile::tempdir().expect("a folder");
         let bash = |lines: &str, folder: &Path| {
             let mut bash = Command::new("bash");
+            // Where `~/.local/bin` is on the PATH, as on most systems.
+            let home = folder.join("home");
+            let path = format!("{}:{}", home.join(".local/bin").display(), env!("PATH"));
+            bash.env("HOME", home).env("PATH", path);
             stdout(bash.args(["-euo", "pipefail", "-c", lines]).current_dir(folder))
         };
         let releasing = text("RELEASING.md");
