@@ -7,6 +7,8 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{Clear, ClearType};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::frame;
 use super::scene::Scene;
@@ -47,7 +49,11 @@ impl Screen {
 
     /// Waits for a wish, at most so long.
     pub fn wish_within(&mut self, time: Duration) -> io::Result<Wish> {
-        if !event::poll(time)? {
+        // Of a terminal that has gone crossterm would read for ever.
+        if has_gone_within(time)? {
+            return Ok(Wish::Quit);
+        }
+        if !event::poll(Duration::ZERO)? {
             return Ok(Wish::Nothing);
         }
         Ok(match event::read()? {
@@ -66,6 +72,19 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // Nobody is left who could do better.
         let _ = ratatui::try_restore();
+    }
+}
+
+/// Waits for input, at most so long; whether there will be none any more.
+fn has_gone_within(time: Duration) -> io::Result<bool> {
+    let stdin = io::stdin();
+    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+    let limit = Timespec::try_from(time).map_err(io::Error::other)?;
+    match poll(&mut watched, Some(&limit)) {
+        Ok(_) => Ok(watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)),
+        // The terminal has another size, perhaps.
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -63,6 +63,14 @@ fn control_c_and_signals_give_the_terminal_back() {
 }
 
 #[test]
+fn it_ends_with_a_terminal_that_is_closed_without_a_signal() {
+    let rig = rig();
+    let terminal = Terminal::run_after("trap \"\" HUP", &["top", &url(rig.gateway.port())]);
+    terminal.wait_for_text(&["jobs_total"]);
+    terminal.hang_up();
+}
+
+#[test]
 fn a_gateway_that_comes_and_goes_is_waited_for() {
     let port = free_port();
     let mut terminal = Terminal::run(&["top", &url(port)]);

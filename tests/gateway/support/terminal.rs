@@ -33,11 +33,16 @@ impl Terminal {
     /// Runs the binary under test with these arguments, with nothing else in
     /// its environment.
     pub fn run(arguments: &[&str]) -> Self {
+        Self::run_after(":", arguments)
+    }
+
+    /// The same, after a command of the shell.
+    pub fn run_after(command: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let words = arguments.join(" ");
         let lines = format!(
             "stty rows {LINES} cols {COLUMNS}; stty -g > before\n\
-             sh -c 'echo $$ > id; exec {BINARY} {words}'\n\
+             sh -c '{command}; echo $$ > id; exec {BINARY} {words}'\n\
              echo \"{ENDED} $?\"; stty -g > after"
         );
         fs::write(folder.path().join("lines"), lines).expect("the folder can be written");
@@ -98,6 +103,16 @@ impl Terminal {
         assert_eq!(self.file("after"), self.file("before"), "the terminal's settings");
         let (_, status) = painted.split_once(ENDED).expect("it was just there");
         status.trim().parse().unwrap_or_else(|_| panic!("no status in {status}"))
+    }
+
+    /// Closes the terminal without a word, and waits for the program's end.
+    pub fn hang_up(mut self) {
+        let status = format!("/proc/{}/stat", self.file("id").trim());
+        self.script.kill().expect("it is ours");
+        wait_until("the end of the program", || {
+            // Whoever it was left to may not have asked how it ended.
+            !fs::read_to_string(&status).is_ok_and(|stat| !stat.contains(") Z "))
+        });
     }
 
     fn file(&self, name: &str) -> String {
