@@ -175,7 +175,8 @@ impl Clients {
         let silent = staying().filter(|standing| !standing.has_spoken());
         let oldest = silent.min_by_key(|standing| standing.came_at);
         let quietest = || {
-            let quiet = staying().filter(|one| now - one.heard_at() >= LONG_SILENT_MS);
+            let quiet =
+                staying().filter(|one| now.saturating_sub(one.heard_at()) >= LONG_SILENT_MS);
             quiet.min_by_key(|standing| standing.heard_at())
         };
         let Some(standing) = oldest.or_else(quietest) else { return false };
