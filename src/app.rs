@@ -176,7 +176,7 @@ async fn serve(
     let state =
         HttpState { scrapes, gate, unready, status: status.clone(), rejects, shards, admin };
     let side = http::bind(&settings.http, state)?;
-    let (handle, server) = (side.handle, actix::spawn(side.server));
+    let (http, server) = (side.stop, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
 
     let handover = handover(&settings);
@@ -202,7 +202,7 @@ async fn serve(
     stopper.stop();
     let ending = Ending { settings: &settings, parts: &parts, doom: &doom, let_go, saved };
     let ended = ending.run(readers, keeper, handover, ends).await?;
-    handle.stop(true).await;
+    http.stop().await;
     server.await.map_err(io::Error::from)??;
     // A reader that hangs still holds the shards' inboxes open: waiting for
     // the shards would never end.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use psg_actors::http::access::web_config::WebConfig;
 use psg_engine::printable::{SHORT, printable};
 
-use crate::config::Outcome;
+use crate::config::{Outcome, Problem};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -29,7 +29,7 @@ pub fn run(outcome: &Outcome) -> ExitCode {
 }
 
 fn check(outcome: &Outcome) -> Result<(), String> {
-    let config = outcome.config.as_ref().map_err(|_| "the configuration has problems")?;
+    let config = outcome.config.as_ref().map_err(|problems| told(problems))?;
     let listen = config.gateway.http.listen.first().ok_or("no listen address is configured")?;
     let address = reachable(*listen);
     let access = config.gateway.http.access.as_ref();
@@ -43,6 +43,12 @@ fn check(outcome: &Outcome) -> Result<(), String> {
     }
     let got = printable(&String::from_utf8_lossy(&status_line), SHORT);
     Err(format!("asking {address}: expected status 200, got {got}"))
+}
+
+/// What is wrong with the configuration, in one line.
+fn told(problems: &[Problem]) -> String {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    format!("the configuration has problems: {}", problems.join("; "))
 }
 
 /// Where a listener on all addresses is found from the same machine.

@@ -3,6 +3,8 @@
 pub mod access;
 pub mod admin;
 mod cardinality;
+pub mod hosts;
+mod places;
 mod connection;
 mod metrics;
 mod negotiate;
@@ -10,6 +12,7 @@ mod page;
 mod probes;
 mod query;
 mod rejects;
+mod entrance;
 mod server;
 mod series;
 mod status;
@@ -19,12 +22,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::http::header::ALLOW;
 use actix_web::web;
 use actix_web::{HttpResponse, Resource};
 
 use self::access::Access;
+use self::entrance::Entrance;
+use self::hosts::Hosts;
+pub use self::server::HttpStop;
+use self::server::MORE_CONNECTIONS;
 use crate::gate::Gate;
 use crate::listen;
 use crate::rejects::RejectBoard;
@@ -74,7 +81,7 @@ pub struct HttpSide {
     /// Runs until it is stopped.
     pub server: Server,
     /// Stops it.
-    pub handle: ServerHandle,
+    pub stop: HttpStop,
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
 }
@@ -137,7 +144,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         path: admin::PATH,
-        meaning: "`DELETE` alone, and only with `Http.EnableAdmin`: removes a metric with its series, what is kept of expired ones, its type and its layout. Answers when all of it is gone; under exactly-once delivery when a checkpoint has that, 504 where none is written within three leases.",
+        meaning: "`DELETE` alone, with a header `X-Requested-By` that says anything, and only with `Http.EnableAdmin`: removes a metric with its series, what is kept of expired ones, its type and its layout. Answers when all of it is gone; under exactly-once delivery when a checkpoint has that, 504 where none is written within three leases.",
         resource: |resource| {
             resource.route(web::delete().to(admin::remove)).default_service(web::to(|| async {
                 HttpResponse::MethodNotAllowed()
@@ -150,7 +157,9 @@ pub static ROUTES: &[Route] = &[
 
 /// Binds the addresses; serves once the server is awaited.
 pub fn bind(settings: &HttpSettings, state: HttpState) -> io::Result<HttpSide> {
-    let access = settings.access.as_ref().map(Access::open).transpose()?.map(Arc::new);
+    let health = || Arc::clone(&state.scrapes.metrics().http_config);
+    let access = settings.access.as_ref().map(|access| Access::open(access, health()));
+    let access = access.transpose()?;
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     for address in &settings.listen {
@@ -159,9 +168,11 @@ pub fn bind(settings: &HttpSettings, state: HttpState) -> io::Result<HttpSide> {
         addresses.push(listener.local_addr()?);
         listeners.push(listener);
     }
-    let room = listen::make_room_for(settings.max_connections, "Http.MaxConnections");
-    let server = server::serve(listeners, room, state, access)?;
-    Ok(HttpSide { handle: server.handle(), server, addresses })
+    let connections = settings.max_connections + MORE_CONNECTIONS;
+    let room = listen::make_room_for(connections, "Http.MaxConnections");
+    let entrance = Entrance { access, hosts: Hosts::new(&settings.allowed_hosts) };
+    let (server, stop) = server::serve(listeners, room, state, Arc::new(entrance))?;
+    Ok(HttpSide { server, stop, addresses })
 }
 
 fn get_and_head<H, A>(resource: Resource, handler: H) -> Resource

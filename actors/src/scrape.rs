@@ -4,7 +4,12 @@
 //! Requests that have come in by the time a scrape begins share it, but for
 //! scrapers that are to be shown a series at its start while others are not; one
 //! that comes later would miss what was processed before it, so it waits for the
-//! next.
+//! next. Only while slow clients hold several renderings ([`unsent`]) strangers
+//! share one of the last seconds, so that a crowd of them can't hold one each.
+
+mod deadlines;
+mod error;
+mod unsent;
 
 use std::io;
 use std::sync::Arc;
@@ -20,11 +25,17 @@ use psg_engine::store::{Audience, Filter, Rendering};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use crate::gate::{Closed, Gate, Permit};
+use crate::gate::{Gate, Permit};
 use crate::scrapers::{Begun, Receipt, ScraperId, Scrapers};
 use crate::self_metrics::SelfMetrics;
-use crate::shard::{ExposeOrder, Exposed};
+use crate::shard::ExposeOrder;
 use crate::shard_set::{ShardSet, ShardsGone};
+
+pub use error::ScrapeError;
+pub use unsent::Sending;
+
+use deadlines::{latest_deadline, next_part};
+use unsent::{UnderWay, counted};
 
 /// Requests that may wait; more are refused.
 const WAITING: usize = 1024;
@@ -49,23 +60,6 @@ pub struct Ask {
     pub deadline: Option<Instant>,
 }
 
-/// No complete scrape can be had.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ScrapeError {
-    /// Too many wait.
-    #[error("too many scrapes are waiting")]
-    Busy,
-    /// The gateway is stopping.
-    #[error("the gateway is stopping")]
-    Stopping,
-    /// Totals may not be shown.
-    #[error(transparent)]
-    Closed(#[from] Closed),
-    /// It would come too late.
-    #[error("the scrape can't be done in the time that X-Prometheus-Scrape-Timeout-Seconds leaves")]
-    Late,
-}
-
 #[derive(Debug)]
 struct Request {
     ask: Ask,
@@ -81,6 +75,8 @@ pub struct Scraped {
     pub permit: Permit,
     /// To be handed in once all of it was sent, where it is known to whom.
     pub receipt: Option<Receipt>,
+    /// To be held until then.
+    pub sending: Sending,
 }
 
 /// What a scrape works with.
@@ -100,17 +96,23 @@ pub struct ScrapeParts {
     pub exact: bool,
     /// Whether the gateway's own totals tell when they began.
     pub created_timestamps: bool,
+    /// Bytes that clients may have asked for and not taken; two expositions may
+    /// always be.
+    pub max_unsent_bytes: u64,
 }
 
 #[derive(Debug)]
 struct Scraper {
     requests: Receiver<Request>,
     parts: ScrapeParts,
+    under_way: UnderWay,
+    renderings: u64,
 }
 
 /// One rendering, for all whom it suits.
 #[derive(Debug, Clone)]
 struct Rendered {
+    id: u64,
     exposition: Arc<Exposition>,
     permit: Permit,
     begun: Begun,
@@ -121,12 +123,18 @@ struct Rendered {
 pub fn start(parts: ScrapeParts) -> io::Result<(ScrapeHandle, JoinHandle<()>)> {
     let (sender, requests) = bounded(WAITING);
     let handle = ScrapeHandle { requests: sender, metrics: parts.metrics.clone() };
-    let scraper = Scraper { requests, parts };
+    let under_way = UnderWay::default();
+    let scraper = Scraper { requests, parts, under_way, renderings: 0 };
     let thread = std::thread::Builder::new().name("scrape".into()).spawn(move || scraper.run())?;
     Ok((handle, thread))
 }
 
 impl ScrapeHandle {
+    /// What the gateway counts of itself.
+    pub fn metrics(&self) -> &Arc<SelfMetrics> {
+        &self.metrics
+    }
+
     /// A complete scrape that shows at least what was processed before now.
     pub async fn scrape(&self, ask: Ask) -> Result<Scraped, ScrapeError> {
         let (reply, answer) = oneshot::channel();
@@ -151,8 +159,18 @@ impl ScrapeHandle {
 }
 
 impl Scraper {
-    fn run(self) {
-        while let Ok(first) = self.requests.recv() {
+    fn run(mut self) {
+        loop {
+            let next = match self.under_way.kept_until() {
+                None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(until) => self.requests.recv_deadline(until),
+            };
+            self.under_way.prune();
+            let first = match next {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let waiting: Vec<Request> =
                 std::iter::once(first).chain(self.requests.try_iter()).collect();
             if self.answer(waiting).is_err() {
@@ -161,7 +179,7 @@ impl Scraper {
         }
     }
 
-    fn answer(&self, waiting: Vec<Request>) -> Result<(), ShardsGone> {
+    fn answer(&mut self, waiting: Vec<Request>) -> Result<(), ShardsGone> {
         let mut waiting = waiting;
         while let Some(first) = waiting.first() {
             let what = (first.ask.format, first.ask.filter.clone());
@@ -177,7 +195,7 @@ impl Scraper {
     /// Answers those who have seen least first: what is new to them may be new
     /// to the others too, or nothing is, and then one rendering is for all.
     fn answer_alike(
-        &self,
+        &mut self,
         what: &(Format, Filter),
         requests: Vec<Request>,
     ) -> Result<(), ShardsGone> {
@@ -186,13 +204,17 @@ impl Scraper {
         // Whoever is shown everything as it is comes last.
         waiting.sort_by_key(|(seen, _)| seen.map_or(u64::MAX, |seen| seen.0));
         let mut last: Option<Result<Rendered, ScrapeError>> = None;
-        while let Some((seen, _)) = waiting.first() {
+        while let Some((seen, first)) = waiting.first() {
             let seen = *seen;
             let suits = |rendered: &Rendered| rendered.suits(seen);
             let rendered = match last.take() {
                 Some(Ok(rendered)) if suits(&rendered) => Ok(rendered),
                 Some(Err(error)) => Err(error),
-                Some(Ok(_)) | None => self.permitted(what, seen, latest_deadline(&waiting))?,
+                Some(Ok(_)) | None => match self.shared(what, seen, first.ask.scraper.as_ref()) {
+                    Ok(Some(shared)) => Ok(shared),
+                    Ok(None) => self.permitted(what, seen, latest_deadline(&waiting))?,
+                    Err(error) => Err(error),
+                },
             };
             let with_others = waiting.partition_point(|(other, _)| *other == seen);
             for (_, request) in waiting.drain(..with_others) {
@@ -203,13 +225,46 @@ impl Scraper {
         Ok(())
     }
 
+    /// The rendering of a moment ago, where slow clients hold so much that it has
+    /// to do; `None` where there may be room for another one.
+    fn shared(
+        &self,
+        what: &(Format, Filter),
+        seen: Option<Rendering>,
+        scraper: Option<&ScraperId>,
+    ) -> Result<Option<Rendered>, ScrapeError> {
+        let ScrapeParts { metrics, scrapers, .. } = &self.parts;
+        let is_full = self.is_over(metrics.exposition_bytes.load(Ordering::Relaxed));
+        let is_known = scraper.is_some_and(|scraper| scrapers.is_known(scraper));
+        if !is_full && !self.under_way.has_to_share(scraper, is_known) {
+            return Ok(None);
+        }
+        match self.kept(what, seen) {
+            None if is_full => Err(ScrapeError::Unsent),
+            shared => Ok(shared),
+        }
+    }
+
+    fn kept(&self, what: &(Format, Filter), seen: Option<Rendering>) -> Option<Rendered> {
+        let kept = self.under_way.shared(what, seen);
+        kept.filter(|rendered| self.parts.gate.still(rendered.permit).is_ok()).cloned()
+    }
+
+    /// Whether clients hold too much, where an exposition has so many bytes.
+    fn is_over(&self, length: u64) -> bool {
+        let ScrapeParts { metrics, max_unsent_bytes, .. } = &self.parts;
+        metrics.unsent.count() > (2 * length).max(*max_unsent_bytes)
+    }
+
     fn seen_by(&self, request: &Request) -> Option<Rendering> {
         let ScrapeParts { scrapers, exact, .. } = &self.parts;
         exact.then(|| scrapers.seen(request.ask.scraper.as_ref())).flatten()
     }
 
-    fn reply(&self, request: Request, rendered: Result<Rendered, ScrapeError>) {
+    fn reply(&mut self, request: Request, rendered: Result<Rendered, ScrapeError>) {
+        let under_way = &mut self.under_way;
         let scraped = rendered.map(|rendered| Scraped {
+            sending: under_way.sends(rendered.id, request.ask.scraper.clone()),
             receipt: request.ask.scraper.map(|scraper| Receipt {
                 scrapers: self.parts.scrapers.clone(),
                 scraper,
@@ -226,11 +281,13 @@ impl Scraper {
     /// What the gate permits before the scrape it must still permit when the
     /// last shard has answered.
     fn permitted(
-        &self,
+        &mut self,
         what: &(Format, Filter),
         seen: Option<Rendering>,
         deadline: Option<Instant>,
     ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
+        self.renderings += 1;
+        let begun_at = Instant::now();
         let ScrapeParts { metrics, gate, scrapers, .. } = &self.parts;
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(Err(ScrapeError::Late));
@@ -246,7 +303,14 @@ impl Scraper {
             Permit::Everything(_) => self.scrape(what, seen, deadline, permit)?,
             Permit::OwnMetrics => Ok(self.own_metrics(what, permit)?),
         };
-        Ok(rendered.and_then(|rendered| Ok(gate.still(permit).map(|()| rendered)?)))
+        let rendered = rendered.and_then(|rendered| Ok(gate.still(permit).map(|()| rendered)?));
+        if let Ok(rendered) = &rendered {
+            if self.is_over(rendered.exposition.length as u64) {
+                return Ok(self.kept(what, seen).ok_or(ScrapeError::Unsent));
+            }
+            self.under_way.keep(what, seen, rendered, begun_at);
+        }
+        Ok(rendered)
     }
 
     /// No series is asked for, so no rendering is begun; but whoever fetches this
@@ -257,8 +321,9 @@ impl Scraper {
         if *exact {
             shards.set_awaited(scrapers.awaited(begun))?;
         }
-        let exposition = Arc::new(merge(what.0, vec![self.own_fragments(what)], catalog));
-        Ok(Rendered { exposition, permit, begun, oldest_birth: None })
+        let exposition = merge(what.0, vec![self.own_fragments(what)], catalog);
+        let exposition = Arc::new(counted(exposition, &self.parts.metrics.unsent));
+        Ok(Rendered { id: self.renderings, exposition, permit, begun, oldest_birth: None })
     }
 
     /// What of the gateway's own metrics is shown.
@@ -303,10 +368,10 @@ impl Scraper {
             sources[part.shard.get()] = part.fragments;
         }
         sources.push(own);
-        let exposition = Arc::new(merge(what.0, sources, catalog));
+        let exposition = Arc::new(counted(merge(what.0, sources, catalog), &metrics.unsent));
         metrics.exposition_bytes.store(exposition.length as u64, Ordering::Relaxed);
         metrics.scrape_duration.observe(before.elapsed());
-        Ok(Ok(Rendered { exposition, permit, begun, oldest_birth }))
+        Ok(Ok(Rendered { id: self.renderings, exposition, permit, begun, oldest_birth }))
     }
 }
 
@@ -317,24 +382,4 @@ impl Rendered {
     fn suits(&self, seen: Option<Rendering>) -> bool {
         self.oldest_birth.is_none_or(|oldest| seen.is_some_and(|seen| seen <= oldest))
     }
-}
-
-/// The next shard's part; `None` where it does not come in time.
-fn next_part(
-    parts: &Receiver<Exposed>,
-    deadline: Option<Instant>,
-) -> Result<Option<Exposed>, ShardsGone> {
-    let Some(deadline) = deadline else { return parts.recv().map(Some).map_err(|_| ShardsGone) };
-    match parts.recv_deadline(deadline) {
-        Ok(part) => Ok(Some(part)),
-        Err(RecvTimeoutError::Timeout) => Ok(None),
-        Err(RecvTimeoutError::Disconnected) => Err(ShardsGone),
-    }
-}
-
-/// Until when somebody waits; `None` is for ever.
-fn latest_deadline(waiting: &[(Option<Rendering>, Request)]) -> Option<Instant> {
-    let deadlines: Option<Vec<Instant>> =
-        waiting.iter().map(|(_, request)| request.ask.deadline).collect();
-    deadlines?.into_iter().max()
 }

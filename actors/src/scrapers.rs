@@ -129,6 +129,12 @@ impl Scrapers {
         self.lock().fresh(now).filter(|scraper| scraper.is_known()).count()
     }
 
+    /// Whether a scraper is known.
+    pub fn is_known(&self, scraper: &ScraperId) -> bool {
+        let now = self.0.clock.now();
+        self.lock().fresh(now).any(|known| known.id == *scraper && known.is_known())
+    }
+
     /// A rendering begins, and has the next number.
     pub fn begin(&self) -> Begun {
         let at = self.0.clock.now();

@@ -2,11 +2,13 @@
 //! actor may reach. [`table`] describes each and tells how it is read.
 
 pub mod checkpoint;
+pub mod config_health;
 mod entry;
 pub mod histogram;
 mod lines;
 pub(crate) mod process;
 pub mod table;
+pub mod unsent;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +24,9 @@ use crate::error_kind::ErrorKind;
 use crate::other_keys::OtherKeys;
 
 use checkpoint::CheckpointMetrics;
+use config_health::ConfigHealth;
 use histogram::AtomicHistogram;
+use unsent::UnsentBytes;
 
 /// Bounds of `inbox_wait_seconds`, in seconds.
 const INBOX_WAIT_BOUNDS: &[f64] = &[0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
@@ -57,6 +61,10 @@ pub struct SelfMetrics {
     pub known_scrapers: AtomicU64,
     /// Whether the last scrape showed the producers' series.
     pub shows_totals: AtomicBool,
+    /// Bytes of expositions that clients have asked for and not taken.
+    pub unsent: Arc<UnsentBytes>,
+    /// How the file does that says who may use the HTTP side.
+    pub http_config: Arc<ConfigHealth>,
     catalog: Catalog,
     queue_key: String,
     delivery: &'static str,
@@ -87,6 +95,8 @@ impl SelfMetrics {
             late_scrapes: AtomicU64::new(0),
             known_scrapers: AtomicU64::new(0),
             shows_totals: AtomicBool::new(false),
+            unsent: Arc::default(),
+            http_config: Arc::default(),
             catalog,
             queue_key: queue_key.into(),
             delivery,

@@ -332,6 +332,10 @@ pub struct HttpSettings {
     pub expose_payloads: bool,
     /// Connections at a time; at least 1.
     pub max_connections: usize,
+    /// Bytes of `/metrics` that clients may have asked for and not taken.
+    pub max_unsent_bytes: u64,
+    /// Names that the gateway may be reached by, beside addresses.
+    pub allowed_hosts: Vec<String>,
     /// How long known scrapers may take to fetch the last totals; zero waits for
     /// none.
     pub linger: Duration,

@@ -72,6 +72,7 @@ impl Parts {
             scrapers: scrapers.clone(),
             exact: settings.metrics.exact_first_increment,
             created_timestamps: settings.metrics.created_timestamps,
+            max_unsent_bytes: settings.http.max_unsent_bytes,
         })?;
         Ok(Self {
             catalog,

@@ -1,6 +1,7 @@
 //! Kinds of values: how a setting's text is read, and what is said to be
 //! expected where it can't be.
 
+use psg_actors::http::hosts::is_pattern;
 use psg_engine::metric::summary::Estimator;
 use psg_engine::name::is_label_name;
 use tracing::level_filters::LevelFilter;
@@ -17,6 +18,8 @@ pub enum Kind {
     Key,
     /// Label names, comma-separated; may be none.
     LabelNames,
+    /// Host names, comma-separated, each perhaps with `*.` before it; may be none.
+    HostNames,
     /// Where Redis is; holds secrets.
     Connection,
     /// Path of a PEM file of certificates; empty is none.
@@ -66,6 +69,7 @@ impl Kind {
             Kind::Text | Kind::CaFile => true,
             Kind::Key => !text.is_empty(),
             Kind::LabelNames => self.label_names(text).is_some(),
+            Kind::HostNames => self.host_names(text).is_some(),
             Kind::Connection => connection::parse_place(text).is_ok(),
             Kind::Listen(form) => listen::parse(form, text).is_ok(),
             Kind::ListenOrSocket => listen::parse_with_socket(text).is_some(),
@@ -84,6 +88,11 @@ impl Kind {
             Kind::LabelNames => {
                 "label names like [a-zA-Z_][a-zA-Z0-9_]*, separated by commas".into()
             }
+            Kind::HostNames => {
+                "host names without a port, such as gateway.example.com or *.example.com, separated \
+                 by commas"
+                    .into()
+            }
             Kind::Connection => connection::EXPECTED.into(),
             Kind::CaFile => "a readable PEM file with at least one certificate".into(),
             Kind::Listen(form) => form.expected().into(),
@@ -100,11 +109,12 @@ impl Kind {
 
     /// The names of a [`Kind::LabelNames`].
     pub fn label_names(self, text: &str) -> Option<Vec<&str>> {
-        let names: Vec<&str> = text.split(',').map(str::trim).collect();
-        if names == [""] {
-            return Some(Vec::new());
-        }
-        names.iter().all(|name| is_label_name(name)).then_some(names)
+        listed(text, is_label_name)
+    }
+
+    /// The names of a [`Kind::HostNames`].
+    pub fn host_names(self, text: &str) -> Option<Vec<&str>> {
+        listed(text, is_pattern)
     }
 
     /// The truth value of a [`Kind::Flag`].
@@ -160,6 +170,15 @@ pub fn estimator_name(estimator: Estimator) -> &'static str {
 /// The estimator of that name.
 pub fn estimator(name: &str) -> Option<Estimator> {
     ESTIMATORS.into_iter().find(|estimator| estimator_name(*estimator) == name)
+}
+
+/// What stands between commas, without blanks around it; nothing is none.
+fn listed(text: &str, fits: fn(&str) -> bool) -> Option<Vec<&str>> {
+    let all: Vec<&str> = text.split(',').map(str::trim).collect();
+    if all == [""] {
+        return Some(Vec::new());
+    }
+    all.iter().all(|one| fits(one)).then_some(all)
 }
 
 fn one_of(words: &[&str]) -> String {

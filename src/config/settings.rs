@@ -227,8 +227,12 @@ settings! {
     HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text;
     /// Whether `/-/healthy` and `/-/ready` are answered without password and client certificate.
     HTTP_EXEMPT_HEALTH_ENDPOINTS = "Http.ExemptHealthEndpoints", Value("false"), Kind::Flag;
-    /// Most HTTP connections at a time, each a file descriptor; further ones wait.
+    /// Most HTTP connections at a time, each a file descriptor; for more, those that keep the gateway waiting have to go.
     HTTP_MAX_CONNECTIONS = "Http.MaxConnections", Value("1024"), whole(2, 1_000_000);
+    /// Bytes of `/metrics` that clients may have asked for and not taken yet, over all of them; two whole pages always may. Beyond it, those that take least are cut, and who asks is answered with 503.
+    HTTP_MAX_UNSENT_BYTES = "Http.MaxUnsentBytes", Value("64 MiB"), size(MIB, 1024 * GIB);
+    /// Names, comma-separated, by which browsers may reach the status page and the API, beside addresses, `localhost` and names without a dot; `*.example.com` is all below one, `*` all names.
+    HTTP_ALLOWED_HOSTS = "Http.AllowedHosts", Value(""), Kind::HostNames;
 
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
     EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket;

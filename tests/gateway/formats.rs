@@ -29,6 +29,8 @@ fn the_accept_header_decides() {
         (Some("complete nonsense ;;,,q=="), TEXT),
         (Some("application/openmetrics-text"), OPENMETRICS),
         (Some("application/openmetrics-text; version=1.0.0"), OPENMETRICS),
+        (Some("application/openmetrics-text; version=1.0.0;"), OPENMETRICS),
+        (Some("application/openmetrics-text; version=0.0.1"), TEXT),
         (Some("application/openmetrics-text; version=1.0.0; charset=utf-8"), OPENMETRICS),
         (Some("Application/OpenMetrics-Text; Version=1.0.0"), OPENMETRICS),
         (Some("application/openmetrics-text;q=0"), TEXT),

@@ -278,3 +278,16 @@ fn under_nohup_a_closing_terminal_ends_nothing() {
     let log = gateway.log().join("\n");
     assert!(log.contains("SIGTERM") && !log.contains("SIGHUP"), "{log}");
 }
+
+#[test]
+fn a_stop_does_not_wait_for_connections_on_which_nothing_is_asked() {
+    let mut gateway = GatewayBuilder::connecting("127.0.0.1:1").start_unready();
+    // As Prometheus keeps its own from one scrape to the next.
+    let mut kept = TcpStream::connect(("127.0.0.1", gateway.port())).expect("it listens");
+    kept.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+    kept.read_exact(&mut [0; 12]).expect("an answer");
+    gateway.signal("TERM");
+    // Less than the time that answers under way are given.
+    let status = gateway.wait_at_most(Duration::from_millis(2900));
+    assert_eq!(status.code(), Some(0));
+}

@@ -30,14 +30,18 @@ mod config;
 mod settings;
 
 mod access;
+mod answers;
 mod excess;
 mod arrays;
 mod embedded;
 mod dead_letters;
+mod fail_closed;
 mod faults;
 mod forged;
 mod hostile;
 mod slow;
+mod crowd;
+mod rebinding;
 mod web_config;
 
 mod once;

@@ -28,6 +28,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("scrapers", "gauge", &[]),
     ("shows_totals", "gauge", &[]),
     ("late_scrapes_total", "counter", &[]),
+    ("unsent_bytes", "gauge", &[]),
     ("redis_up", "gauge", &[]),
     ("redis_errors_total", "counter", &["kind"]),
     ("redis_reconnects_total", "counter", &[]),

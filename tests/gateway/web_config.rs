@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 
 use crate::support::https::Https;
-use crate::support::tls::Certificates;
+use crate::support::tls::{Certificates, Identity};
 use crate::support::{Gateway, GatewayBuilder, wait_for, wait_until};
 
 /// bcrypt of "one" and of "two", with the least cost.
@@ -18,6 +18,17 @@ static TWO: LazyLock<String> = LazyLock::new(|| bcrypt::hash("two", 4).expect("a
 /// `ann:one` and `ann:two`.
 const AS_ONE: &str = "Authorization: Basic YW5uOm9uZQ==";
 const AS_TWO: &str = "Authorization: Basic YW5uOnR3bw==";
+
+/// A key on a curve that is not known here.
+const P521: &str = "-----BEGIN PRIVATE KEY-----
+MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIAdiHcHx7k8WL/moEs
+ueuD6G8IySTf1KF39MrYcLMAPC/eGGPNdTHinqoQ9trXDD9NF6zy7DZevE28m2H6
+hI29KrWhgYkDgYYABAAzfP2Ivva+fsTrJizIKlpFrDfsSUfjgghkyBr5TKRKJS82
+lRKhx45YY/qyUy1UrG/q1erA1A5YEtQqhDtrMevW9QAek9H/tWyuCZ3LavW9IYhY
+29M64KIgqyEjTgt4+0kSG0KOYbxQmEnMmEc77QzgGlZFsQns3OjSOKJOX28H5tCS
+5g==
+-----END PRIVATE KEY-----
+";
 
 /// Every path, and what has to be asked.
 const PATHS: [(&str, &str); 9] = [
@@ -200,6 +211,22 @@ fn certificates_of_clients() {
 }
 
 #[test]
+fn a_self_signed_certificate_of_a_client_is_known_by_its_file() {
+    let setup = Setup::with_tls(
+        "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n",
+    );
+    let (known, stranger) = (Identity::self_signed("scraper"), Identity::self_signed("scraper"));
+    fs::write(setup.folder.path().join("clients.pem"), &known.certificate).expect("written");
+    let gateway = setup.builder().start_listening();
+    let status = |identity| {
+        let authority = &setup.certificates.authority;
+        Https::new(gateway.port(), authority, Some(identity)).status("/metrics", &[])
+    };
+    assert_eq!(status(&known), Ok(200));
+    status(&stranger).expect_err("it is another one of the same name");
+}
+
+#[test]
 fn a_bad_file_stops_the_start_and_is_told_by_check_config() {
     let check = |file: &Path| {
         let builder = GatewayBuilder::bare().set("Http__ConfigFile", file);
@@ -208,6 +235,7 @@ fn a_bad_file_stops_the_start_and_is_told_by_check_config() {
     };
     let setup = Setup::with_tls("");
     assert_eq!(check(&setup.file()).0, 0);
+    fs::write(setup.folder.path().join("p521.key"), P521).expect("written");
     let sound = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
     let cases = [
         ("tls_server_config: {cert_file: server.pem}", "key: expected key or key_file"),
@@ -226,6 +254,7 @@ fn a_bad_file_stops_the_start_and_is_told_by_check_config() {
         ),
         ("  certfile: x\n", "unknown field `certfile`"),
         ("basic_auth_users: {ann: secret}\n", "basic_auth_users.ann: expected a bcrypt hash"),
+        ("tls_server_config: {cert_file: server.pem, key_file: p521.key}", "key_file: "),
     ];
     for (text, expected) in cases {
         let goes_on = !text.starts_with("tls_server_config");
@@ -245,7 +274,7 @@ fn tls_as_the_file_wants_it() {
         (
             "  max_version: TLS12\n  cipher_suites: \
              [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256]\n  \
-             prefer_server_cipher_suites: false\n",
+             prefer_server_cipher_suites: no\nhttp_server_config: {http2: true}\n",
             "TLSv1_2 TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
         ),
         (

@@ -2,18 +2,21 @@
 //! in use, and what it asks of each connection and each request.
 //!
 //! A change counts within a second. A file that became bad closes the HTTP side
-//! until it is good again: what it takes away may be why it was changed.
+//! until it is good again: what it takes away may be why it was changed. One that
+//! asks for less than before has to stand still first ([`in_force`]).
 
-mod client_certificates;
+mod yaml_flag;
 mod duration;
-mod passwords;
+mod client_certificates;
 mod tls;
+mod passwords;
 pub mod web_config;
+mod in_force;
 
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -22,27 +25,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
+use self::in_force::InForce;
 use self::passwords::{Passwords, Verdict};
 use self::web_config::{Rate, WebConfig};
 use super::probes;
+use crate::self_metrics::config_health::ConfigHealth;
 use crate::settings::AccessSettings;
-
-/// How old what was read of the file may be.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Who may use the HTTP side.
 pub struct Access {
-    settings: AccessSettings,
-    is_tls: bool,
-    loaded: Mutex<Loaded>,
+    file: InForce,
+    probes_are_free: bool,
     passwords: Passwords,
     bucket: Mutex<Option<Bucket>>,
-}
-
-/// What was read of the file, and when; `None` where it was bad.
-struct Loaded {
-    config: Option<Arc<WebConfig>>,
-    at: Instant,
 }
 
 /// Why a request is not answered.
@@ -94,19 +89,16 @@ impl ResponseError for Refusal {
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Access").finish_non_exhaustive()
     }
 }
 
 impl Access {
-    /// Reads the file; a bad one is an error.
-    pub fn open(settings: &AccessSettings) -> io::Result<Self> {
-        let config = load(settings).map_err(io::Error::other)?;
-        let (is_tls, at) = (config.tls.is_some(), Instant::now());
+    /// Reads the file; a bad one is an error. How it does is told to `health`.
+    pub fn open(settings: &AccessSettings, health: Arc<ConfigHealth>) -> io::Result<Self> {
         Ok(Self {
-            settings: settings.clone(),
-            is_tls,
-            loaded: Mutex::new(Loaded { config: Some(Arc::new(config)), at }),
+            file: InForce::open(settings, health).map_err(io::Error::other)?,
+            probes_are_free: settings.probes_are_free,
             passwords: Passwords::start()?,
             bucket: Mutex::default(),
         })
@@ -114,7 +106,7 @@ impl Access {
 
     /// Whether connections begin with a TLS handshake; never changes.
     pub fn is_tls(&self) -> bool {
-        self.is_tls
+        self.file.is_tls()
     }
 
     /// What a connection that begins now is encrypted with; `None` where the
@@ -123,31 +115,9 @@ impl Access {
         self.config().and_then(|config| config.tls.clone())
     }
 
-    /// What the file says now; reads it anew where that is not known.
+    /// What is in force now; `None` where the file is bad.
     pub fn config(&self) -> Option<Arc<WebConfig>> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if loaded.at.elapsed() >= FRESH {
-            let was_good = loaded.config.is_some();
-            let read = load(&self.settings).and_then(|config| self.same_protocol(config));
-            match &read {
-                Err(cause) if was_good => {
-                    tracing::error!(%cause, "HTTP is closed until its configuration is good again");
-                }
-                Ok(_) if !was_good => tracing::info!("the configuration of HTTP is good again"),
-                Ok(_) | Err(_) => {}
-            }
-            *loaded = Loaded { config: read.ok().map(Arc::new), at: Instant::now() };
-        }
-        loaded.config.clone()
-    }
-
-    fn same_protocol(&self, config: WebConfig) -> Result<WebConfig, String> {
-        if config.tls.is_some() == self.is_tls {
-            return Ok(config);
-        }
-        let what = if self.is_tls { "went from" } else { "came into" };
-        let file = self.settings.file.display();
-        Err(format!("{file}: tls_server_config {what} it, which needs a restart"))
+        self.file.config()
     }
 
     /// Whether a request may be answered, as the file says now.
@@ -157,7 +127,7 @@ impl Access {
         request: &ServiceRequest,
         has_certificate: bool,
     ) -> Result<(), Refusal> {
-        if self.settings.probes_are_free && probes::is_probe(request.path()) {
+        if self.probes_are_free && probes::is_probe(request.path()) {
             return Ok(());
         }
         let config = config.ok_or(Refusal::BadFile)?;
@@ -184,10 +154,6 @@ impl Access {
         let now = Instant::now();
         bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
     }
-}
-
-fn load(settings: &AccessSettings) -> Result<WebConfig, String> {
-    WebConfig::load(&settings.file, settings.probes_are_free)
 }
 
 /// User and password of a header `Authorization: Basic …`.
@@ -229,6 +195,8 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

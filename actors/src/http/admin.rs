@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use psg_engine::catalog::Catalog;
 use psg_engine::store::Removed;
 use serde::Serialize;
@@ -19,6 +20,10 @@ use crate::shard_set::{ShardSet, ShardsGone};
 
 /// The path, with the name to be filled in.
 pub const PATH: &str = "/api/v1/metrics/{name}";
+
+/// The header that a removal needs, saying anything: a form has no headers, and
+/// a script of another page has to ask first whether it may send one.
+const MEANT: &str = "X-Requested-By";
 
 /// Searches that may be under way.
 const SEARCHES: usize = 4;
@@ -66,9 +71,18 @@ struct Answer {
 
 /// Removes a family and answers when every shard is done; under exactly-once
 /// delivery when a checkpoint has it, so that no crash brings it back.
-pub async fn remove(state: Data<HttpState>, name: Path<String>) -> HttpResponse {
+pub async fn remove(
+    request: HttpRequest,
+    state: Data<HttpState>,
+    name: Path<String>,
+) -> HttpResponse {
     if !state.admin.is_enabled {
         return HttpResponse::Forbidden().body("Http.EnableAdmin is false\n");
+    }
+    if request.headers().get(MEANT).is_none_or(HeaderValue::is_empty) {
+        return HttpResponse::Forbidden().body(format!(
+            "expected a header {MEANT}, which no web page can send here, got none\n"
+        ));
     }
     let permit = match state.gate.permit() {
         Ok(permit @ Permit::Everything(_)) => permit,

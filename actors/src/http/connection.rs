@@ -7,8 +7,6 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
+use super::places::{Awaits, Place};
 use crate::byte_stream::ByteStream;
 
 /// How long a client may take.
@@ -43,44 +42,6 @@ const REQUEST_TIME_IN_A_CROWD: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of one request, head and body.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
-
-/// The places that connections take. Where three quarters are taken, the others
-/// are kept for who has just come: a connection ends with its answer, and has
-/// less time to ask, so that nobody can keep a scrape waiting for long.
-#[derive(Debug)]
-pub struct Places {
-    taken: AtomicUsize,
-    most: usize,
-}
-
-/// A place that is taken.
-#[derive(Debug)]
-pub struct Place(Arc<Places>);
-
-impl Places {
-    /// That many, all free.
-    pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { taken: AtomicUsize::new(0), most })
-    }
-
-    fn are_few(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) >= self.most - self.most / 4
-    }
-}
-
-impl Place {
-    /// Takes one, until it is dropped.
-    pub fn take(places: &Arc<Places>) -> Self {
-        places.taken.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(places))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// An accepted connection.
 pub struct Connection {
@@ -129,13 +90,16 @@ impl Connection {
         Rc::clone(&self.turn)
     }
 
-    /// What a poll comes to: a client that is waited for beyond its deadline is
-    /// an error.
+    /// What a poll comes to: a client that is waited for beyond its deadline, or
+    /// that has to make room for others, is an error.
     fn in_time<T>(
         &mut self,
         polled: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        if polled.is_pending() && self.turn.place.poll_sent_away(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if polled.is_pending() && self.is_late(context) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -155,7 +119,7 @@ impl Connection {
 
 impl Turn {
     fn new(times: Times, place: Place, has_certificate: bool) -> Self {
-        let time = match place.0.are_few() {
+        let time = match place.is_in_a_crowd() {
             true => times.request.min(REQUEST_TIME_IN_A_CROWD),
             false => times.request + GRACE,
         };
@@ -169,9 +133,9 @@ impl Turn {
         }
     }
 
-    /// Whether this connection has to end with its answer.
-    pub fn is_in_a_crowd(&self) -> bool {
-        self.place.0.are_few()
+    /// The place that the connection has.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Whether the client has shown a certificate.
@@ -183,6 +147,7 @@ impl Turn {
     /// gives is dropped.
     pub fn answer(self: &Rc<Self>) -> Answer {
         self.enter(Phase::Answering, self.times.answer);
+        self.place.awaits(Awaits::Answer);
         Answer(Rc::clone(self))
     }
 
@@ -205,6 +170,7 @@ impl Turn {
         if self.phase.get() == Phase::Ending {
             self.got.set(0);
             self.enter(Phase::Waiting, self.times.idle + GRACE);
+            self.place.awaits(Awaits::Request);
         }
     }
 }
@@ -245,12 +211,20 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(context, bytes);
+        match &polled {
+            Poll::Pending => this.turn.place.has_to_take(),
+            Poll::Ready(Ok(bytes)) => this.turn.place.has_taken(*bytes),
+            Poll::Ready(Err(_)) => {}
+        }
         this.in_time(polled, context)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(context);
+        if polled.is_pending() {
+            this.turn.place.has_to_take();
+        }
         if matches!(polled, Poll::Ready(Ok(()))) {
             this.turn.flushed();
             // Nobody may poll again before the new deadline.
@@ -273,6 +247,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    use super::super::places::{Peer, Places};
     use super::*;
 
     const SHORT: Times = Times {
@@ -287,7 +262,14 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let client = TcpStream::connect(address).await.expect("it listens");
         let (stream, _) = listener.accept().await.expect("a client");
-        (Connection::new(ByteStream::Tcp(stream), times, Place::take(&Places::new(8))), client)
+        (
+            Connection::new(
+                ByteStream::Tcp(stream),
+                times,
+                Place::take(&Places::new(8), Peer::new(None)),
+            ),
+            client,
+        )
     }
 
     #[actix_rt::test]
@@ -330,14 +312,38 @@ mod tests {
             let address = listener.local_addr().expect("bound");
             clients.push(TcpStream::connect(address).await.expect("it listens"));
             let (stream, _) = listener.accept().await.expect("a client");
-            let connection = Connection::new(ByteStream::Tcp(stream), TIMES, Place::take(&places));
+            let connection = Connection::new(
+                ByteStream::Tcp(stream),
+                TIMES,
+                Place::take(&places, Peer::new(None)),
+            );
             let left = connection.turn.deadline.get() - Instant::now();
             assert_eq!(left <= REQUEST_TIME_IN_A_CROWD, crowd, "{left:?}");
-            assert_eq!(connection.turn().is_in_a_crowd(), crowd);
+            assert_eq!(connection.turn().place().is_in_a_crowd(), crowd);
             connections.push(connection);
         }
         connections.truncate(2);
-        assert!(!connections[0].turn().is_in_a_crowd(), "places that are left are free");
+        assert!(!connections[0].turn().place().is_in_a_crowd(), "places that are left are free");
+    }
+
+    #[actix_rt::test]
+    async fn who_has_to_make_room_is_cut_whatever_it_waits_for() {
+        let places = Places::new(1);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let _client = TcpStream::connect(address).await.expect("it listens");
+        let (stream, _) = listener.accept().await.expect("a client");
+        let place = Place::take(&places, Peer::new(None));
+        let mut connection = Connection::new(ByteStream::Tcp(stream), TIMES, place);
+        let mut buffer = [0; 8];
+        let newcomers = async {
+            // At first it has come only a moment ago itself.
+            while Place::take(&places, Peer::new(None)).is_reserved() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let (read, ()) = tokio::join!(connection.read(&mut buffer), newcomers);
+        assert_eq!(read.expect_err("it is cut").kind(), io::ErrorKind::ConnectionAborted);
     }
 
     /// Writes without end and tells how long the client got.

@@ -1,20 +1,23 @@
 //! `/metrics`: a complete scrape, or 503.
 
+use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::SizedStream;
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT, VARY};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT, VARY};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
 use super::HttpState;
+use super::connection::Turn;
 use super::negotiate::format_for;
 use super::query;
 use crate::gate::Gate;
-use crate::scrape::{Ask, Scraped};
+use crate::scrape::{Ask, ScrapeError, Scraped};
 use crate::scrapers::ScraperId;
 
 /// How long Prometheus waits for the whole of a scrape, in seconds.
@@ -38,12 +41,31 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
     let now = Instant::now();
     let deadline = granted.map(|granted| now + time_to_render(granted));
     let ask = Ask { format, filter, scraper: scraper(&request), deadline };
-    match state.scrapes.scrape(ask).await {
+    match scrape(&request, &state, ask).await {
         Ok(scraped) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, format.content_type()))
             .insert_header((VARY, "Accept, Accept-Encoding"))
             .body(body(scraped, granted.map(|granted| now + granted), state.gate.clone())),
-        Err(error) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
+        Err(error) => HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, "1"))
+            .body(format!("{error}\n")),
+    }
+}
+
+/// Where clients hold too much, those that take least have to go first.
+async fn scrape(
+    request: &HttpRequest,
+    state: &HttpState,
+    ask: Ask,
+) -> Result<Scraped, ScrapeError> {
+    loop {
+        let scraped = state.scrapes.scrape(ask.clone()).await;
+        let Err(ScrapeError::Unsent) = scraped else { return scraped };
+        let turn = request.conn_data::<Rc<Turn>>();
+        if !turn.is_some_and(|turn| turn.place().cut_slowest_reader()) {
+            return scraped;
+        }
+        state.scrapes.metrics().unsent.fewer().await;
     }
 }
 
@@ -79,8 +101,11 @@ fn body(
     given_up: Option<Instant>,
     gate: Gate,
 ) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, io::Error>>> {
-    let Scraped { exposition, permit, mut receipt } = scraped;
+    let Scraped { exposition, permit, mut receipt, sending } = scraped;
     let length = exposition.length as u64;
+    // What was sent is let go of piece by piece.
+    let mut pieces: VecDeque<Bytes> = exposition.pieces.iter().cloned().collect();
+    drop(exposition);
     let mut fetched = move || {
         let receipt = receipt.take();
         if let Some(receipt) = receipt.filter(|_| given_up.is_none_or(|at| Instant::now() < at)) {
@@ -91,14 +116,13 @@ fn body(
         // Of a part without series, whose body nobody asks for.
         fetched();
     }
-    let mut next = 0;
     let pieces = std::iter::from_fn(move || {
-        let Some(piece) = exposition.pieces.get(next) else {
+        let _until_the_end = &sending;
+        let Some(piece) = pieces.pop_front() else {
             fetched();
             return None;
         };
-        next += 1;
-        Some(gate.still(permit).map(|()| piece.clone()).map_err(io::Error::other))
+        Some(gate.still(permit).map(|()| piece).map_err(io::Error::other))
     });
     SizedStream::new(length, stream::iter(pieces))
 }

@@ -42,7 +42,8 @@ fn media_and_q(range: &str) -> Option<(String, f32)> {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next()?.to_ascii_lowercase();
     let mut q = 1.0;
-    for parameter in parts {
+    // The grammar allows for parameters that are not there.
+    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=')?;
         if name.trim().eq_ignore_ascii_case("q") {
             q = quality(value)?;
@@ -61,7 +62,7 @@ fn parse(range: &str) -> Option<(Format, f32)> {
     let media = parts.next()?.to_ascii_lowercase();
     let mut q = 1.0;
     let mut version = None;
-    for parameter in parts {
+    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=')?;
         match name.trim().to_ascii_lowercase().as_str() {
             "q" => q = quality(value)?,
@@ -70,7 +71,7 @@ fn parse(range: &str) -> Option<(Format, f32)> {
         }
     }
     let format = match (media.as_str(), version) {
-        ("application/openmetrics-text", None | Some("1.0.0" | "0.0.1")) => Format::OpenMetrics,
+        ("application/openmetrics-text", None | Some("1.0.0")) => Format::OpenMetrics,
         ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Format::Text,
         _ => return None,
     };
@@ -128,6 +129,9 @@ mod tests {
             ("application/openmetrics-text", OpenMetrics),
             ("APPLICATION/OpenMetrics-Text; Version=1.0.0", OpenMetrics),
             ("application/openmetrics-text;version=2.0.0", Text),
+            ("application/openmetrics-text;version=0.0.1", Text),
+            ("application/openmetrics-text;version=1.0.0;", OpenMetrics),
+            ("application/openmetrics-text ; ; q=0.5 ;, text/plain;q=0.4;", OpenMetrics),
             ("application/openmetrics-text;q=0", Text),
             ("application/openmetrics-text;q=0.1,text/plain;q=0.9", Text),
             ("application/openmetrics-text,text/plain", OpenMetrics),

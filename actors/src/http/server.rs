@@ -2,29 +2,27 @@
 //! It is put together here from actix' parts, so that each connection is one of
 //! ours: with deadlines, and with the TLS of the moment.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_http::HttpService;
 use actix_http::error::DispatchError;
-use actix_http::{ConnectionType, HttpService};
-use actix_server::Server;
+use actix_server::{Server, ServerHandle};
 use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY};
-use actix_web::middleware::{Compress, Next, from_fn};
-use actix_web::web::{self, Bytes, Data};
-use actix_web::{App, HttpResponse, ResponseError};
+use actix_web::App;
+use actix_web::dev::AppConfig;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{self, Data};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::access::Access;
-use super::connection::{Answer, Connection, MAX_REQUEST_BYTES, Place, Places, TIMES, Turn};
+use super::connection::{Connection, TIMES};
+use super::entrance::{Entrance, admit};
+use super::places::{LEAVING, Peer, Place, Places, RESERVED};
 use super::{HttpState, ROUTES};
 use crate::byte_stream::ByteStream;
 use crate::listen;
@@ -35,46 +33,71 @@ const WORKERS: usize = 2;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How long answers under way may take after a stop, in seconds.
-const SHUTDOWN_SECONDS: u64 = 3;
+/// How long answers under way may take after a stop.
+const SHUTDOWN: Duration = Duration::from_secs(3);
+/// Places at least, however few file descriptors there are.
+const LEAST_PLACES: usize = 2;
 
-/// A server on these sockets, ready to be awaited; more clients than
-/// `max_connections` wait to be accepted.
+/// File descriptors beside those of the connections that are asked for.
+pub const MORE_CONNECTIONS: usize = RESERVED + LEAVING;
+
+/// Ends the server.
+#[derive(Debug)]
+pub struct HttpStop {
+    server: ServerHandle,
+    places: Arc<Places>,
+}
+
+impl HttpStop {
+    /// Takes no new connections, ends those on which nothing is asked, and waits
+    /// a while for answers under way.
+    pub async fn stop(self) {
+        self.server.pause().await;
+        self.places.close();
+        let all_ended = timeout(SHUTDOWN, self.places.are_empty()).await.is_ok();
+        self.server.stop(all_ended).await;
+    }
+}
+
+/// A server on these sockets, ready to be awaited, and what ends it. It has room
+/// for so many connections; for more, others have to go.
 pub fn serve(
     listeners: Vec<TcpListener>,
-    max_connections: usize,
+    room: usize,
     state: HttpState,
-    access: Option<Arc<Access>>,
-) -> io::Result<Server> {
-    let (data, places) = (Data::new(state), Places::new(max_connections));
+    entrance: Arc<Entrance>,
+) -> io::Result<(Server, HttpStop)> {
+    let most = room.saturating_sub(MORE_CONNECTIONS).max(LEAST_PLACES);
+    let (data, places) = (Data::new(state), Places::new(most));
     let mut server = Server::build()
         .workers(WORKERS)
         .disable_signals()
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .max_concurrent_connections(max_connections.div_ceil(WORKERS));
+        .max_concurrent_connections((most + MORE_CONNECTIONS).div_ceil(WORKERS));
     for listener in listeners {
-        let (data, access, places) = (data.clone(), access.clone(), places.clone());
-        let service = move || service(data.clone(), access.clone(), places.clone());
+        let (data, entrance, places) = (data.clone(), entrance.clone(), places.clone());
+        let service = move || service(data.clone(), entrance.clone(), places.clone());
         server = server.listen("http", listener, service)?;
     }
-    Ok(server.run())
+    let server = server.run();
+    let stop = HttpStop { server: server.handle(), places };
+    Ok((server, stop))
 }
 
 /// What is done with an accepted socket.
 fn service(
     data: Data<HttpState>,
-    access: Option<Arc<Access>>,
+    entrance: Arc<Entrance>,
     places: Arc<Places>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 {
     let app = {
-        let access = access.clone();
+        let entrance = entrance.clone();
         let routes = |config: &mut web::ServiceConfig| {
             for route in ROUTES {
                 config.service((route.resource)(web::resource(route.path)));
             }
         };
-        let admit = move |request, next| admit(access.clone(), request, next);
+        let admit = move |request, next| admit(entrance.clone(), request, next);
         App::new().app_data(data).wrap(Compress::default()).wrap(from_fn(admit)).configure(routes)
     };
     let http = HttpService::build()
@@ -85,92 +108,29 @@ fn service(
             data.insert(connection.turn());
         })
         .h1(map_config(app, |()| AppConfig::default()));
-    fn_service(move |tcp: TcpStream| greet(tcp, access.clone(), places.clone())).and_then(http)
+    fn_service(move |tcp: TcpStream| greet(tcp, entrance.clone(), places.clone())).and_then(http)
 }
 
 /// Makes a connection of an accepted socket, with a TLS handshake where there
 /// is one.
 async fn greet(
     tcp: TcpStream,
-    access: Option<Arc<Access>>,
+    entrance: Arc<Entrance>,
     places: Arc<Places>,
 ) -> Result<(Connection, Option<std::net::SocketAddr>), DispatchError> {
-    let place = Place::take(&places);
-    tcp.set_nodelay(true)?;
     let peer = listen::peer(&tcp);
-    let Some(access) = access.filter(|access| access.is_tls()) else {
+    let place = Place::take(&places, Peer::new(peer.map(|peer| peer.ip())));
+    tcp.set_nodelay(true)?;
+    let Some(access) = entrance.access.as_ref().filter(|access| access.is_tls()) else {
         return Ok((Connection::new(ByteStream::Tcp(tcp), TIMES, place), peer));
     };
     let closed = || io::Error::from(io::ErrorKind::ConnectionRefused);
     let acceptor = TlsAcceptor::from(access.tls().ok_or_else(closed)?);
-    let accepted = timeout(HANDSHAKE, acceptor.accept(tcp)).await;
-    let stream = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    Ok((Connection::new(ByteStream::Tls(Box::new(stream)), TIMES, place), peer))
-}
-
-/// Lets through what may be answered, and tells the connection when an answer
-/// begins and ends.
-async fn admit(
-    access: Option<Arc<Access>>,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let turn = request.conn_data::<Rc<Turn>>().cloned();
-    let answer = turn.as_ref().map(Turn::answer);
-    let has_certificate = turn.as_ref().is_some_and(|turn| turn.has_certificate());
-    let config = access.as_ref().and_then(|access| access.config());
-    let admitted = match &access {
-        Some(access) => access.admit(config.as_deref(), &request, has_certificate).await,
-        None => Ok(()),
-    };
-    let mut response = match admitted {
-        Err(refusal) => request.into_response(refusal.error_response()),
-        Ok(()) if is_too_large(&request) => request.into_response(too_large()),
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
-    };
-    for (name, value) in config.iter().flat_map(|config| &config.headers) {
-        // The status page's own policy is stricter, and lets its script run.
-        let is_kept = *name == CONTENT_SECURITY_POLICY && response.headers().contains_key(name);
-        if !is_kept {
-            response.headers_mut().insert(name.clone(), value.clone());
+    let stream = tokio::select! {
+        accepted = timeout(HANDSHAKE, acceptor.accept(tcp)) => {
+            accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
         }
-    }
-    if turn.is_some_and(|turn| turn.is_in_a_crowd()) {
-        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-    }
-    Ok(response.map_body(|_, body| BoxBody::new(Timed { body, _answer: answer })))
-}
-
-/// No route reads a body, so a long one is a mistake at best.
-fn is_too_large(request: &ServiceRequest) -> bool {
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = length.and_then(|text| text.parse::<u64>().ok());
-    length.is_some_and(|length| length > MAX_REQUEST_BYTES as u64)
-}
-
-fn too_large() -> HttpResponse {
-    HttpResponse::PayloadTooLarge()
-        .insert_header((CONNECTION, "close"))
-        .body(format!("expected a request of at most {MAX_REQUEST_BYTES} bytes\n"))
-}
-
-/// A body; when it is dropped the answer has ended.
-struct Timed {
-    body: BoxBody,
-    _answer: Option<Answer>,
-}
-
-impl MessageBody for Timed {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        self: std::pin::Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        std::pin::Pin::new(&mut self.get_mut().body).poll_next(context)
-    }
+        () = poll_fn(|context| place.poll_sent_away(context)) => return Err(closed().into()),
+    };
+    Ok((Connection::new(ByteStream::Tls(Box::new(stream)), TIMES, place), peer))
 }

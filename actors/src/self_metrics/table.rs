@@ -259,6 +259,22 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         |reading, lines| lines.count(&reading.metrics.late_scrapes),
     ),
     gauge(
+        "unsent_bytes",
+        &[],
+        "Bytes of this page, uncompressed, that clients have asked for and not taken yet; what several share counts once. Normally 0 but for moments. Near Http.MaxUnsentBytes means that clients are slow: beyond it those that take least are cut, and others are answered with 503.",
+        |reading, lines| lines.plain(reading.metrics.unsent.count() as f64),
+    ),
+    gauge(
+        "http_config_last_reload_successful",
+        &[],
+        "1 where the file that Http.ConfigFile names is in force as it stands. 0 where it asks for less than before (a password, TLS, client certificates) and has not stood still for some seconds, or needs a restart: then what it said before is still in force; the gateway's log and /api/v1/status say why. Not there without that file. While the file can't be read at all, HTTP is closed and nothing can be scraped.",
+        |reading, lines| {
+            if let Some(is_good) = reading.metrics.http_config.is_good() {
+                lines.plain(f64::from(u8::from(is_good)));
+            }
+        },
+    ),
+    gauge(
         "redis_up",
         &[],
         "1 while the queue can be read, else 0: then no samples are taken and the totals stand still. The gateway's log says why; it continues by itself when the queue is back.",

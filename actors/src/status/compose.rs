@@ -43,6 +43,7 @@ impl Figures<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: revision().to_owned(),
             unready: present.unready,
+            http_config_problem: self.metrics.http_config.problem(),
             process: self.process(),
             samples: self.samples(),
             queue: self.queue(),

@@ -23,6 +23,9 @@ pub struct Status {
     pub uptime_seconds: f64,
     /// Why it is not ready; `null` where it is.
     pub unready: Option<String>,
+    /// Why the file that says who may use HTTP is not in force as it stands;
+    /// `null` where it is, or there is none.
+    pub http_config_problem: Option<String>,
     /// What the process takes of the machine.
     pub process: Process,
     /// What came of the samples since the start.

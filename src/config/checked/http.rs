@@ -3,7 +3,7 @@
 use psg_actors::http::access::web_config::WebConfig;
 use psg_actors::settings::{AccessSettings, HttpSettings};
 
-use super::{Checker, listen_addresses};
+use super::{Checker, listen_addresses, unlike};
 use crate::config::error::Problem;
 use crate::config::raw::Origin;
 use crate::config::settings::*;
@@ -17,6 +17,11 @@ impl Checker<'_> {
             expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
             linger: self.seconds(&HTTP_SHUTDOWN_LINGER_SECONDS),
             max_connections: self.count(&HTTP_MAX_CONNECTIONS),
+            max_unsent_bytes: self.count(&HTTP_MAX_UNSENT_BYTES),
+            allowed_hosts: self.read(&HTTP_ALLOWED_HOSTS, |kind, text| {
+                let names = kind.host_names(text).ok_or_else(|| unlike(kind, text))?;
+                Ok(names.into_iter().map(str::to_owned).collect())
+            }),
             access: self.access(),
         }
     }
@@ -33,7 +38,17 @@ impl Checker<'_> {
             return None;
         };
         match WebConfig::load(&file, probes_are_free) {
-            Ok(_) => Some(AccessSettings { file, probes_are_free }),
+            Ok(config) => {
+                if config.asks_for_nothing() {
+                    let name = self.sources.given(&HTTP_CONFIG_FILE).name;
+                    let path = file.display();
+                    self.warnings.push(format!(
+                        "{name}: {path} asks for neither TLS nor a password, so whoever \
+                         reaches the port is let in"
+                    ));
+                }
+                Some(AccessSettings { file, probes_are_free })
+            }
             Err(cause) => {
                 let name = self.sources.given(&HTTP_CONFIG_FILE).name;
                 self.problems.push(Problem::new(name, cause));

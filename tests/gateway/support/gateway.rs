@@ -195,6 +195,12 @@ impl Gateway {
         status.vmhwm.expect("the kernel tells") * 1024
     }
 
+    /// How many files and sockets it has open.
+    pub fn descriptors(&self) -> usize {
+        let process = procfs::process::Process::new(self.process.id());
+        process.and_then(|process| process.fd_count()).expect("it runs")
+    }
+
     /// The lines of its log so far.
     pub fn log(&self) -> Vec<String> {
         self.process.lines()

@@ -62,9 +62,17 @@ pub fn head(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, St
     reply(request.call().map_err(|error| format!("HEAD {path}: {error}"))?)
 }
 
-/// DELETE of `path` of the server on `port`.
+/// DELETE of `path` of the server on `port`, which is meant.
 pub fn delete(port: u16, path: &str) -> Result<Reply, String> {
-    let request = agent().delete(format!("http://127.0.0.1:{port}{path}"));
+    delete_with(port, path, &[("X-Requested-By", "a test")])
+}
+
+/// DELETE of `path` of the server on `port`; sends no header but those given.
+pub fn delete_with(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, String> {
+    let mut request = agent().delete(format!("http://127.0.0.1:{port}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
     reply(request.call().map_err(|error| format!("DELETE {path}: {error}"))?)
 }
 

@@ -7,12 +7,11 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::trust::{Purpose, Trusted};
 
 /// What is asked of clients, by Go's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +56,8 @@ impl Policy {
         matches!(self, Policy::RequireAny | Policy::RequireAndVerify)
     }
 
-    fn verifies(self) -> bool {
+    /// Whether certificates have to be of a known authority.
+    pub fn verifies(self) -> bool {
         matches!(self, Policy::VerifyIfGiven | Policy::RequireAndVerify)
     }
 }
@@ -86,7 +86,7 @@ pub fn verifier(
     }
     let chain = match (policy.verifies(), authorities) {
         (false, _) => None,
-        (true, Some(authorities)) => Some(of_authorities(authorities, provider)?),
+        (true, Some(authorities)) => Some(Chain::of(authorities, provider)?),
         (true, None) => {
             let what = "client_ca: expected client_ca or client_ca_file, by which certificates \
                         are verified, got neither";
@@ -101,24 +101,44 @@ pub fn verifier(
     }))
 }
 
-fn of_authorities(
-    authorities: Vec<CertificateDer<'static>>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        roots.add(authority).map_err(|cause| format!("client_ca: {cause}"))?;
+/// Judges who vouches for a certificate.
+#[derive(Debug)]
+struct Chain {
+    trusted: Trusted,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl Chain {
+    fn of(
+        authorities: Vec<CertificateDer<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, String> {
+        let trusted = Trusted::of(authorities).map_err(|cause| format!("client_ca: {cause}"))?;
+        let builder = WebPkiClientVerifier::builder_with_provider(
+            trusted.authorities(),
+            Arc::clone(provider),
+        );
+        let verifier = builder.build().map_err(|cause| format!("client_ca: {cause}"))?;
+        Ok(Self { trusted, verifier })
     }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .map(|verifier| verifier as Arc<dyn ClientCertVerifier>)
-        .map_err(|cause| format!("client_ca: {cause}"))
+
+    /// An authority of the file does, or the file itself.
+    fn verify(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let judged = self.verifier.verify_client_cert(certificate, intermediates, now);
+        let Err(refusal) = judged else { return Ok(()) };
+        self.trusted.holds(certificate, Purpose::Client, now).unwrap_or(Err(refusal))
+    }
 }
 
 #[derive(Debug)]
 struct Verifier {
     /// Judges the chain up to a known authority, where that matters.
-    chain: Option<Arc<dyn ClientCertVerifier>>,
+    chain: Option<Chain>,
     is_mandatory: bool,
     /// One of these has to be a name in the certificate.
     names: Option<Vec<String>>,
@@ -131,7 +151,7 @@ impl ClientCertVerifier for Verifier {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.as_ref().map_or(&[], |chain| chain.root_hint_subjects())
+        self.chain.as_ref().map_or(&[], |chain| chain.verifier.root_hint_subjects())
     }
 
     fn verify_client_cert(
@@ -141,7 +161,7 @@ impl ClientCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         if let Some(chain) = &self.chain {
-            chain.verify_client_cert(certificate, intermediates, now)?;
+            chain.verify(certificate, intermediates, now)?;
         }
         let Some(allowed) = &self.names else { return Ok(ClientCertVerified::assertion()) };
         let found = alternative_names(certificate)?;

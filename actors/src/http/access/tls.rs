@@ -11,8 +11,10 @@ use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::client_certificates::{self, Policy};
+use super::yaml_flag::Flag;
 
 /// The section as it stands in the file.
 #[derive(Deserialize, Default)]
@@ -30,15 +32,35 @@ pub struct TlsSection {
     curve_preferences: Vec<String>,
     min_version: Option<String>,
     max_version: Option<String>,
-    prefer_server_cipher_suites: Option<bool>,
+    prefer_server_cipher_suites: Option<Flag>,
 }
 
 /// How TLS is spoken.
 pub struct Tls {
     /// For each connection.
     pub config: Arc<ServerConfig>,
+    /// The certificate that is shown.
+    pub certificate: Certificate,
     /// Whether a client has to show a certificate.
     pub wants_certificate: bool,
+    /// What is asked of clients, in words.
+    pub demands: Vec<&'static str>,
+}
+
+/// A certificate, in DER.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate(CertificateDer<'static>);
+
+impl Certificate {
+    /// Whose it is, and until when it holds.
+    pub fn told(&self) -> (String, String) {
+        match X509Certificate::from_der(&self.0) {
+            Ok((_, parsed)) => {
+                (parsed.subject().to_string(), parsed.validity().not_after.to_string())
+            }
+            Err(_) => ("unknown".to_owned(), "unknown".to_owned()),
+        }
+    }
 }
 
 /// Go's names of the cipher suites of TLS 1.2 that there are.
@@ -69,6 +91,10 @@ const SUITES_OF_TLS13: [(&str, SupportedCipherSuite); 3] = {
         ("TLS_CHACHA20_POLY1305_SHA256", TLS13_CHACHA20_POLY1305_SHA256),
     ]
 };
+
+/// What is said of a key that can't be used.
+const KEYS: &str = "expected an RSA key of 2048 to 4096 bits, an ECDSA key on P-256 or P-384, or an \
+                    Ed25519 key, got another";
 
 const CURVES: [(&str, &dyn SupportedKxGroup); 3] = [
     ("X25519", ring::kx_group::X25519),
@@ -104,8 +130,16 @@ pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Res
     let private = PrivateKeyDer::from_pem_slice(&key.text)
         .map_err(|_| format!("{}: expected a private key in PEM, got something else", key.from))?;
 
+    let certificate_shown = chain.first().cloned().map(Certificate);
+    let certificate_shown = certificate_shown.ok_or_else(|| missing("cert"))?;
+
     let policy = Policy::of(&section.client_auth_type)?;
     let provider = Arc::new(provider(section)?);
+    // Asked first, so that the file is named that can't be used.
+    provider
+        .key_provider
+        .load_private_key(private.clone_key())
+        .map_err(|_| format!("{}: {KEYS}", key.from))?;
     let authorities = Pem::of("client_ca", &section.client_ca, &section.client_ca_file, folder)?;
     let authorities = authorities.map(|pem| pem.certificates()).transpose()?;
     let clients = client_certificates::verifier(
@@ -122,8 +156,20 @@ pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Res
         .with_single_cert(chain, private)
         .map_err(|cause| format!("{}: {cause}", certificate.from))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.ignore_client_order = section.prefer_server_cipher_suites.unwrap_or(true);
-    Ok(Tls { config: Arc::new(config), wants_certificate: policy.is_mandatory() })
+    config.ignore_client_order =
+        section.prefer_server_cipher_suites.is_none_or(|Flag(prefers)| prefers);
+    let names = section.client_allowed_sans.as_ref();
+    let demands = [
+        policy.is_mandatory().then_some("a client certificate"),
+        policy.verifies().then_some("client certificates of known authorities"),
+        names.map(|_| "client certificates with allowed names"),
+    ];
+    Ok(Tls {
+        config: Arc::new(config),
+        certificate: certificate_shown,
+        wants_certificate: policy.is_mandatory(),
+        demands: demands.into_iter().flatten().collect(),
+    })
 }
 
 /// A text in PEM, and the field that it is from.

@@ -11,10 +11,12 @@ use std::time::Duration;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::duration;
 use super::passwords::Users;
-use super::tls::{self, TlsSection};
+use super::tls::{self, Certificate, TlsSection};
+use super::yaml_flag::Flag;
 
 /// The headers that may be set, and the values of those that have a closed
 /// list of them.
@@ -29,8 +31,18 @@ const HEADERS: [(&str, &[&str]); 5] = [
 /// What the file says, checked, with the files that it names read.
 #[derive(Debug)]
 pub struct WebConfig {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// A hash of what stands in it.
+    pub text: u64,
+    /// Whether it says nothing at all.
+    pub is_empty: bool,
+    /// What it asks of clients, in words.
+    demands: Vec<&'static str>,
     /// How TLS is spoken; `None` is plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The certificate that is shown.
+    pub certificate: Option<Certificate>,
     /// Whether a client needs a certificate.
     pub wants_certificate: bool,
     /// Who may ask; none lets everyone.
@@ -62,7 +74,7 @@ struct File {
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 struct HttpSection {
-    http2: Option<bool>,
+    http2: Option<Flag>,
     headers: Option<BTreeMap<String, String>>,
 }
 
@@ -80,7 +92,27 @@ impl WebConfig {
     pub fn load(path: &Path, probes_are_free: bool) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|cause| in_file(path, &cause))?;
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-        Self::parse(&text, &folder, probes_are_free).map_err(|cause| in_file(path, &cause))
+        let mut config =
+            Self::parse(&text, &folder, probes_are_free).map_err(|cause| in_file(path, &cause))?;
+        path.clone_into(&mut config.path);
+        Ok(config)
+    }
+
+    /// Whether nothing is asked of anybody who reaches the port, not even TLS.
+    pub fn asks_for_nothing(&self) -> bool {
+        self.demands.is_empty()
+    }
+
+    /// Whether a web page can't ask here under a name of its own: it knows no
+    /// password, and our certificate is for other names.
+    pub fn keeps_pages_out(&self) -> bool {
+        self.tls.is_some() || !self.users.is_empty()
+    }
+
+    /// What another file asks of clients and this one does not.
+    pub fn asks_less_than(&self, other: &Self) -> Vec<&'static str> {
+        let demands = other.demands.iter().copied();
+        demands.filter(|demand| !self.demands.contains(demand)).collect()
     }
 
     fn parse(text: &str, folder: &Path, probes_are_free: bool) -> Result<Self, String> {
@@ -88,21 +120,29 @@ impl WebConfig {
         let file: Option<File> = serde_yaml_ng::from_str(text).map_err(|cause| masked(&cause))?;
         let file = file.unwrap_or_default();
         let http = file.http_server_config.unwrap_or_default();
-        if http.http2 == Some(true) {
-            return Err("http_server_config.http2: expected false or nothing, since the gateway \
-                        speaks HTTP/1.1, got true"
-                .to_owned());
-        }
+        // Whoever would rather speak HTTP/2 is told HTTP/1.1 by the handshake.
+        let _ = http.http2;
         let section = file.tls_server_config.filter(TlsSection::says_anything);
         let tls = section.map(|section| tls::server(&section, folder, probes_are_free));
         let tls = tls.transpose().map_err(|cause| format!("tls_server_config.{cause}"))?;
         let users = Users::new(file.basic_auth_users.unwrap_or_default());
+        let users = users.map_err(|cause| format!("basic_auth_users{cause}"))?;
+        let headers = headers(http.headers.unwrap_or_default())?;
+        let rate = rate(file.rate_limit.unwrap_or_default())?;
+        let mut demands: Vec<_> = tls.iter().flat_map(|tls| tls.demands.iter().copied()).collect();
+        demands.extend(tls.is_some().then_some("TLS"));
+        demands.extend((!users.is_empty()).then_some("a password"));
         Ok(Self {
+            path: PathBuf::new(),
+            text: xxh3_64(text.as_bytes()),
+            is_empty: demands.is_empty() && headers.is_empty() && rate.is_none(),
+            demands,
             wants_certificate: tls.as_ref().is_some_and(|tls| tls.wants_certificate),
+            certificate: tls.as_ref().map(|tls| tls.certificate.clone()),
             tls: tls.map(|tls| tls.config),
-            users: users.map_err(|cause| format!("basic_auth_users{cause}"))?,
-            headers: headers(http.headers.unwrap_or_default())?,
-            rate: rate(file.rate_limit.unwrap_or_default())?,
+            users,
+            headers,
+            rate,
         })
     }
 }
@@ -187,7 +227,18 @@ mod tests {
             assert!(config.users.is_empty() && config.headers.is_empty(), "{text}");
             assert_eq!(config.rate, None, "{text}");
         }
-        assert!(parse("http_server_config: {http2: false}").is_ok());
+    }
+
+    #[test]
+    fn what_other_exporters_take_is_taken() {
+        for flag in ["true", "false", "yes", "No", "on", "OFF", "y", "~"] {
+            let text = format!("http_server_config: {{http2: {flag}}}");
+            assert!(parse(&text).is_ok(), "{text}");
+        }
+        for flag in ["maybe", "1", "[]"] {
+            let error = parse(&format!("http_server_config: {{http2: {flag}}}"));
+            assert!(error.is_err_and(|error| error.contains("expected")), "{flag}");
+        }
     }
 
     #[test]
@@ -203,11 +254,6 @@ mod tests {
 
     #[test]
     fn what_can_not_be_done_is_refused() {
-        check_refused(
-            "http_server_config: {http2: true}",
-            "http_server_config.http2: expected false or nothing, since the gateway speaks \
-             HTTP/1.1, got true",
-        );
         check_refused(
             "http_server_config: {headers: {Server: x}}",
             "http_server_config.headers: expected one of Strict-Transport-Security, \

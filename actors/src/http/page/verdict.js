@@ -150,8 +150,9 @@ function seriesProblems({ series, shards }) {
   return problems;
 }
 
-function otherProblems({ unready, scrapes, checkpoints, uptime_seconds: uptime, settings }) {
+function otherProblems({ unready, scrapes, checkpoints, uptime_seconds: uptime, settings, http_config_problem: config }) {
   const problems = [];
+  if (config) problems.push({ level: "bad", text: "Http.ConfigFile is not in force as it stands", more: config });
   const silence = scrapes.last_seconds_ago ?? uptime;
   if (silence > 300) {
     const text = scrapes.total ? `No scrape for ${age(silence)}` : "Nothing has scraped /metrics yet";

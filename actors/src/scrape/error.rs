@@ -1,0 +1,23 @@
+//! Why there is no scrape.
+
+use crate::gate::Closed;
+
+/// No complete scrape can be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ScrapeError {
+    /// Too many wait.
+    #[error("too many scrapes are waiting")]
+    Busy,
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Stopping,
+    /// Totals may not be shown.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// Clients hold too much that they have not taken.
+    #[error("clients have asked for too much that they do not take (Http.MaxUnsentBytes)")]
+    Unsent,
+    /// It would come too late.
+    #[error("the scrape can't be done in the time that X-Prometheus-Scrape-Timeout-Seconds leaves")]
+    Late,
+}
