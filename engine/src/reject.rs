@@ -28,7 +28,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The element is not JSON, not UTF-8, has a lone surrogate or nests over 64 deep.
+    /// The element is not JSON, not UTF-8 or nests over 64 deep; or it, or one of an array of samples, has half a surrogate pair.
     InvalidJson => "invalid_json",
     /// The element, or one of an array of samples, is JSON but not an object; or the array is empty.
     NotASample => "not_a_sample",
@@ -58,7 +58,7 @@ reasons! {
     BadBuckets => "bad_buckets",
     /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
     BadQuantiles => "bad_quantiles",
-    /// `timestamp` is more than an hour ahead of the gateway's clock.
+    /// `timestamp` is more than ten minutes ahead of the gateway's clock.
     BadTimestamp => "bad_timestamp",
     /// `ttl` is negative.
     BadTtl => "bad_ttl",

@@ -10,8 +10,9 @@ pub struct Moment(pub u64);
 /// Timestamps above this are in milliseconds; as seconds it is the year 5138.
 const LARGEST_IN_SECONDS: f64 = 1e11;
 const MICROS_PER_SECOND: f64 = 1e6;
-/// Timestamps further ahead of the clock than this are refused.
-const MOST_AHEAD: i64 = 3600 * 1_000_000;
+/// Timestamps further ahead of the clock than this are refused: as in Prometheus,
+/// more than two clocks differ by, and less than a time zone.
+const MOST_AHEAD: i64 = 600 * 1_000_000;
 
 /// A point in Unix time, in microseconds; before and after some 1,100 years
 /// from 1970 it stands still, so that seven bytes hold it.
@@ -160,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_ahead_is_the_bound() {
+    fn ten_minutes_ahead_is_the_bound() {
         let now = UnixTime::from_micros(5);
-        assert!(!UnixTime::from_micros(3_600_000_005).is_too_far_ahead_of(now));
-        assert!(UnixTime::from_micros(3_600_000_006).is_too_far_ahead_of(now));
+        assert!(!UnixTime::from_micros(600_000_005).is_too_far_ahead_of(now));
+        assert!(UnixTime::from_micros(600_000_006).is_too_far_ahead_of(now));
     }
 }

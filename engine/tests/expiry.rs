@@ -127,7 +127,7 @@ fn the_last_ttl_that_came_with_a_sample_holds() {
     pipeline.page(&[with_ttl("lengthened", "1"), with_ttl("shortened", "60")]);
     pipeline.page(&[with_ttl("lengthened", "60"), with_ttl("shortened", "1")]);
     // Without one it stays what it was.
-    pipeline.page(&[with_ttl("short", "null"), with_ttl("usual", "\"x\"")]);
+    pipeline.page(&[with_ttl("short", "null"), with_ttl("usual", "null")]);
     let mut left_at = |milliseconds| {
         pipeline.now = Moment(milliseconds);
         let shown = names(&mut pipeline).join(" ");

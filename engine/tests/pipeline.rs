@@ -312,7 +312,7 @@ fn gauges_keep_the_greatest_timestamp() {
     assert_eq!(
         show(&[gauge(8, r#","timestamp":"9""#)]),
         "g 6",
-        "it is ignored where it is no number"
+        "it is refused where it is no number"
     );
 }
 

@@ -17,8 +17,8 @@ pub(super) enum Field<T> {
     #[default]
     Absent,
     Given(T),
-    /// A value of a type that the field can't have.
-    Wrong(Json),
+    /// A value of a type that the field can't have, and where it stands.
+    Wrong(Json, Text),
 }
 
 /// The value of `type`.
@@ -60,10 +60,8 @@ pub(super) struct Fields {
     pub(super) buckets: Field<List>,
     pub(super) quantiles: Field<List>,
     pub(super) epsilons: Field<List>,
-    /// As good as absent where it is no number.
-    pub(super) timestamp: Option<f64>,
-    /// The same.
-    pub(super) ttl: Option<f64>,
+    pub(super) timestamp: Field<f64>,
+    pub(super) ttl: Field<f64>,
 }
 
 /// Where members and elements are kept; reused from payload to payload.
@@ -125,8 +123,8 @@ pub(super) fn read(
             "epsilons" => {
                 fields.epsilons = list(cursor, &mut lists.epsilons, limits.max_quantiles)?;
             }
-            "timestamp" => fields.timestamp = number_or_nothing(cursor)?,
-            "ttl" => fields.ttl = number_or_nothing(cursor)?,
+            "timestamp" => fields.timestamp = time(cursor)?,
+            "ttl" => fields.ttl = time(cursor)?,
             _unknown => drop(cursor.skip(TOP)?),
         }
         Ok(())
@@ -224,21 +222,22 @@ fn text(cursor: &mut impl Cursor) -> Result<Field<Text>, Expected> {
 
 #[inline(always)]
 fn number(cursor: &mut impl Cursor) -> Result<Field<Number>, Expected> {
-    if !begins_number(cursor.peek()) {
-        return cursor.skip(TOP).map(Field::Wrong);
-    }
     let start = cursor.at();
+    if !begins_number(cursor.peek()) {
+        let json = cursor.skip(TOP)?;
+        return Ok(Field::Wrong(json, Text::in_payload(start, cursor.end())));
+    }
     let value = cursor.number()?;
     Ok(Field::Given(Number { value, place: (start, cursor.end()) }))
 }
 
-/// A number; anything else is passed over.
+/// A number, or null.
 #[inline(always)]
-fn number_or_nothing(cursor: &mut impl Cursor) -> Result<Option<f64>, Expected> {
+fn time(cursor: &mut impl Cursor) -> Result<Field<f64>, Expected> {
     if begins_number(cursor.peek()) {
-        return cursor.number().map(Some);
+        return cursor.number().map(Field::Given);
     }
-    cursor.skip(TOP).map(|_ignored| None)
+    other_than_expected(cursor)
 }
 
 #[inline(always)]
@@ -318,10 +317,11 @@ fn label(cursor: &mut impl Cursor, name: Text) -> Result<LabelText, Expected> {
 /// Null, which is as good as absent, or a value of another type.
 #[inline(always)]
 fn other_than_expected<T>(cursor: &mut impl Cursor) -> Result<Field<T>, Expected> {
+    let start = cursor.at();
     Ok(match cursor.skip(TOP)? {
         Json::Null => Field::Absent,
         json @ (Json::Boolean | Json::Number | Json::String | Json::Array | Json::Object) => {
-            Field::Wrong(json)
+            Field::Wrong(json, Text::in_payload(start, cursor.end()))
         }
     })
 }

@@ -3,13 +3,14 @@
 //! The order of the checks is the order that [`super`] documents.
 
 use super::Rules;
+use super::field_types::check_types;
 use super::fields::{Field, Fields, KindField, List, Lists, Number};
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::name;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::{Kind, Labels, Sample};
-use crate::text::{Json, LabelText, Text, Texts};
+use crate::text::{LabelText, Text, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
 /// Up to so many labels each is compared with each.
@@ -26,7 +27,7 @@ pub(super) fn sample<'a>(
 ) -> Result<Sample<'a>, Reject> {
     let limits = &rules.limits;
     objectives.clear();
-    check_types(fields)?;
+    check_types(fields, texts)?;
     let kind = kind(fields.kind, texts)?;
     let name = metric_name(fields.name, texts, limits)?;
     let (value, value_at) = value(fields.value, kind)?;
@@ -53,41 +54,6 @@ pub(super) fn sample<'a>(
         ttl,
         objectives,
     })
-}
-
-fn check_types(fields: &Fields) -> Result<(), Reject> {
-    check_type("name", "a string", &fields.name)?;
-    check_type("value", "a number", &fields.value)?;
-    check_type("help", "a string", &fields.help)?;
-    check_type("labels", "an object", &fields.labels)?;
-    check_list("buckets", &fields.buckets)?;
-    check_list("quantiles", &fields.quantiles)?;
-    check_list("epsilons", &fields.epsilons)
-}
-
-#[inline(always)]
-fn check_type<T>(field: &str, expected: &str, found: &Field<T>) -> Result<(), Reject> {
-    match found {
-        Field::Absent | Field::Given(_) => Ok(()),
-        Field::Wrong(got) => Err(wrong_type(field, expected, *got)),
-    }
-}
-
-#[inline(always)]
-fn check_list(field: &str, found: &Field<List>) -> Result<(), Reject> {
-    match found {
-        Field::Absent | Field::Given(List { wrong: None, .. }) => Ok(()),
-        Field::Wrong(got) => Err(wrong_type(field, "an array", *got)),
-        Field::Given(List { wrong: Some(got), .. }) => {
-            Err(wrong_type(field, "an array of numbers", *got))
-        }
-    }
-}
-
-#[cold]
-fn wrong_type(field: &str, expected: &str, got: Json) -> Reject {
-    let detail = format!("expected {expected} as {field}, got {}", got.as_str());
-    Reject::new(Reason::InvalidField, detail)
 }
 
 fn kind(found: KindField, texts: Texts<'_>) -> Result<Kind, Reject> {
@@ -180,7 +146,7 @@ fn help<'a>(
 fn given_text<'a>(found: Field<Text>, texts: Texts<'a>) -> &'a str {
     match found {
         Field::Given(text) => texts.get(text),
-        Field::Absent | Field::Wrong(_) => "",
+        Field::Absent | Field::Wrong(..) => "",
     }
 }
 
@@ -311,7 +277,7 @@ fn bad_buckets(detail: &'static str) -> Reject {
 fn sent(found: Field<List>) -> usize {
     match found {
         Field::Given(list) => list.sent,
-        Field::Absent | Field::Wrong(_) => 0,
+        Field::Absent | Field::Wrong(..) => 0,
     }
 }
 
@@ -363,19 +329,26 @@ fn bad_quantiles(detail: String) -> Reject {
 /// When it was measured and how long it lasts, as far as it says.
 #[inline(always)]
 fn times(fields: &Fields, now: UnixTime) -> Result<(Option<UnixTime>, Option<Ttl>), Reject> {
-    let timestamp = fields.timestamp.map(UnixTime::from_sample);
-    if timestamp.is_some_and(|timestamp| timestamp.is_too_far_ahead_of(now)) {
-        return Err(bad_timestamp(fields.timestamp.unwrap_or_default(), now));
-    }
+    let timestamp = match fields.timestamp {
+        Field::Absent | Field::Wrong(..) => None,
+        Field::Given(number) => {
+            let timestamp = UnixTime::from_sample(number);
+            if timestamp.is_too_far_ahead_of(now) {
+                return Err(bad_timestamp(number, now));
+            }
+            Some(timestamp)
+        }
+    };
     match fields.ttl {
-        Some(seconds) if seconds < 0.0 => Err(bad_ttl(seconds)),
-        ttl @ (Some(_) | None) => Ok((timestamp, ttl.map(Ttl::from_sample))),
+        Field::Absent | Field::Wrong(..) => Ok((timestamp, None)),
+        Field::Given(seconds) if seconds < 0.0 => Err(bad_ttl(seconds)),
+        Field::Given(seconds) => Ok((timestamp, Some(Ttl::from_sample(seconds)))),
     }
 }
 
 #[cold]
 fn bad_timestamp(got: f64, now: UnixTime) -> Reject {
-    let expected = "expected a timestamp at most an hour ahead of the clock";
+    let expected = "expected a timestamp at most ten minutes ahead of the clock";
     let detail = format!("{expected}, which is at {now}, got {}", shown(got));
     Reject::new(Reason::BadTimestamp, detail)
 }

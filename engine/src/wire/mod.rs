@@ -9,14 +9,16 @@
 //! allocated once the buffers have grown.
 //!
 //! A payload may also be an array of samples ([`Decoder::elements`]). All of it
-//! must be JSON; then each element is a payload of its own, with a verdict of
-//! its own, and none of them may be an array again.
+//! must be JSON by its grammar; then each element is a payload of its own, with a
+//! verdict of its own (half a surrogate pair, which the grammar allows, is for
+//! that to judge), and none of them may be an array again.
 //!
 //! A payload with several faults is refused for the first of these:
 //!
 //! 1. `payload_too_large`
 //! 2. `invalid_json`, then `not_a_sample`
-//! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons
+//! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons,
+//!    timestamp, ttl
 //! 4. `unknown_type`
 //! 5. `missing_name`, then `name_too_long`, then `invalid_name`
 //! 6. `non_finite`, then `negative_counter`
@@ -29,6 +31,7 @@
 //! Reserved names are the catalog's to refuse, since a family may print names
 //! besides its own.
 
+mod field_types;
 mod fields;
 mod json;
 mod judge;
@@ -125,7 +128,7 @@ impl Decoder {
     pub fn elements(&mut self, payload: &[u8], out: &mut Vec<Range<usize>>) -> Result<(), Reject> {
         let payload = check_bytes(payload, self.rules.limits.max_payload_bytes)?;
         self.unescaped.clear();
-        let mut scanner = Scanner::new(payload, &mut self.unescaped);
+        let mut scanner = Scanner::new(payload, &mut self.unescaped).with_halves();
         let read = fields::elements(&mut scanner, out);
         self.unescaped.clear();
         self.unescaped.shrink_to(KEPT_BYTES);

@@ -18,13 +18,28 @@ pub(super) struct Scanner<'p, 'd> {
     payload: &'p str,
     at: usize,
     is_ragged: bool,
+    halves: Halves,
     /// Receives the strings that had escapes.
     unescaped: &'d mut String,
 }
 
+/// What half a surrogate pair is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Halves {
+    /// A fault.
+    Refused,
+    /// Passed over, since somebody else will refuse it.
+    Passed,
+}
+
 impl<'p, 'd> Scanner<'p, 'd> {
     pub(super) fn new(payload: &'p str, unescaped: &'d mut String) -> Self {
-        Self { payload, at: 0, is_ragged: false, unescaped }
+        Self { payload, at: 0, is_ragged: false, halves: Halves::Refused, unescaped }
+    }
+
+    /// The same, which passes over half surrogate pairs.
+    pub(super) fn with_halves(self) -> Self {
+        Self { halves: Halves::Passed, ..self }
     }
 
     #[inline(always)]
@@ -88,7 +103,7 @@ impl Cursor for Scanner<'_, '_> {
         let start = self.at + 1;
         let end = end_of_plain(self.bytes(), start);
         if self.bytes().get(end) != Some(&b'"') {
-            let (text, after) = unescape(self.payload, start, self.unescaped)?;
+            let (text, after) = unescape(self.payload, start, self.unescaped, self.halves)?;
             self.at = after;
             return Ok(text);
         }
@@ -120,7 +135,7 @@ impl Cursor for Scanner<'_, '_> {
 
     #[inline(always)]
     fn skip(&mut self, depth: u32) -> Scanned<Json> {
-        let (json, at) = skip_from(self.payload, self.at, self.unescaped, depth)?;
+        let (json, at) = skip_from(self.payload, self.at, self.unescaped, depth, self.halves)?;
         self.at = at;
         Ok(json)
     }
@@ -148,8 +163,9 @@ fn skip_from(
     at: usize,
     unescaped: &mut String,
     depth: u32,
+    halves: Halves,
 ) -> Scanned<(Json, usize)> {
-    let mut scanner = Scanner { payload, at, is_ragged: false, unescaped };
+    let mut scanner = Scanner { payload, at, is_ragged: false, halves, unescaped };
     let json = skip(&mut scanner, depth)?;
     Ok((json, scanner.at))
 }
@@ -162,9 +178,10 @@ pub(super) fn unescape(
     payload: &str,
     start: usize,
     unescaped: &mut String,
+    halves: Halves,
 ) -> Scanned<(Text, usize)> {
     let kept = unescaped.len();
-    let mut scanner = Scanner { payload, at: start, is_ragged: false, unescaped };
+    let mut scanner = Scanner { payload, at: start, is_ragged: false, halves, unescaped };
     loop {
         let end = end_of_plain(scanner.bytes(), scanner.at);
         scanner.unescaped.push_str(&payload[scanner.at..end]);
@@ -205,21 +222,26 @@ impl Scanner<'_, '_> {
     /// Passes over `u` and its four digits, and those of the pair's other half
     /// where they are half a surrogate pair (RFC 8259 section 7).
     fn unicode_escape(&mut self) -> Scanned<char> {
-        let lone = self.expected("both halves of a surrogate pair");
+        let lone = match self.halves {
+            Halves::Refused => Err(self.expected("both halves of a surrogate pair")),
+            Halves::Passed => Ok(char::REPLACEMENT_CHARACTER),
+        };
         let first = self.hex_digits()?;
         if !(0xd800..0xdc00).contains(&first) {
-            return char::from_u32(first).ok_or(lone);
+            return char::from_u32(first).map_or(lone, Ok);
         }
-        if !self.bytes()[self.at..].starts_with(b"\\u") {
-            return Err(lone);
+        let behind = self.at;
+        if !self.bytes()[behind..].starts_with(b"\\u") {
+            return lone;
         }
         self.at += 1;
         let second = self.hex_digits()?;
         if !(0xdc00..0xe000).contains(&second) {
-            return Err(lone);
+            self.at = behind;
+            return lone;
         }
         let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        char::from_u32(code).ok_or(lone)
+        char::from_u32(code).map_or(lone, Ok)
     }
 
     /// Passes over `u` and four hexadecimal digits.

@@ -321,7 +321,20 @@ fn the_first_fault_in_the_documented_order_counts() {
 #[test]
 fn details() {
     for (payload, expected) in [
-        (r#"{"name":"m","value":"1"}"#, "invalid_field: expected a number as value, got a string"),
+        (
+            r#"{"name":"m","value":"1.5"}"#,
+            "invalid_field: expected a number as value, got a string \"1.5\": send it without quotes, as (float) does in PHP",
+        ),
+        (
+            r#"{"name":"m","value":"1,5"}"#,
+            "invalid_field: expected a number as value, got a string \"1,5\"",
+        ),
+        (r#"{"name":"m","value":null}"#, "invalid_field: expected a number as value, got null"),
+        (r#"{"name":5}"#, "invalid_field: expected a string as name, got a number"),
+        (
+            r#"{"name":"m","timestamp":"2026-01-01\u0000"}"#,
+            "invalid_field: expected a number as timestamp, got a string \"2026-01-01\\u0000\"",
+        ),
         (
             r#"{"name":"m","buckets":[1,null]}"#,
             "invalid_field: expected an array of numbers as buckets, got null",

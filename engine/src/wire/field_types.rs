@@ -1,0 +1,63 @@
+//! Whether each field has a type that it can have, and what to do about it where it
+//! has not.
+
+use super::fields::{Field, Fields, List};
+use super::number::number_length;
+use crate::printable::{SHORT, printable};
+use crate::reject::{Reason, Reject};
+use crate::text::{Json, Texts};
+
+/// What fields with a number ask for.
+const NUMBER: &str = "a number";
+
+/// Refuses fields of other types, in the order that [`super`] documents.
+#[inline(always)]
+pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
+    check_type("name", "a string", &fields.name, texts)?;
+    check_type("value", NUMBER, &fields.value, texts)?;
+    check_type("help", "a string", &fields.help, texts)?;
+    check_type("labels", "an object", &fields.labels, texts)?;
+    check_list("buckets", &fields.buckets, texts)?;
+    check_list("quantiles", &fields.quantiles, texts)?;
+    check_list("epsilons", &fields.epsilons, texts)?;
+    check_type("timestamp", NUMBER, &fields.timestamp, texts)?;
+    check_type("ttl", NUMBER, &fields.ttl, texts)
+}
+
+#[inline(always)]
+fn check_type<T>(
+    field: &str,
+    expected: &str,
+    found: &Field<T>,
+    texts: Texts<'_>,
+) -> Result<(), Reject> {
+    match found {
+        Field::Absent | Field::Given(_) => Ok(()),
+        Field::Wrong(got, text) => Err(wrong_type(field, expected, *got, texts.get(*text))),
+    }
+}
+
+#[inline(always)]
+fn check_list(field: &str, found: &Field<List>, texts: Texts<'_>) -> Result<(), Reject> {
+    match found {
+        Field::Absent | Field::Given(List { wrong: None, .. }) => Ok(()),
+        Field::Wrong(got, text) => Err(wrong_type(field, "an array", *got, texts.get(*text))),
+        Field::Given(List { wrong: Some(got), .. }) => {
+            Err(wrong_type(field, "an array of numbers", *got, ""))
+        }
+    }
+}
+
+#[cold]
+fn wrong_type(field: &str, expected: &str, got: Json, text: &str) -> Reject {
+    let mut detail = format!("expected {expected} as {field}, got {}", got.as_str());
+    if got == Json::String && !text.is_empty() {
+        detail.push(' ');
+        detail.push_str(&printable(text, SHORT));
+    }
+    let digits = text.trim_matches('"').as_bytes();
+    if expected == NUMBER && number_length(digits) == Some(digits.len()) {
+        detail.push_str(": send it without quotes, as (float) does in PHP");
+    }
+    Reject::new(Reason::InvalidField, detail)
+}
