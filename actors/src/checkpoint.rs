@@ -150,15 +150,19 @@ impl Checkpoints {
     }
 
     /// Gives a state back to shards without series: its head and all of its
-    /// segments.
+    /// segments. `is_whole` says whether it has, or will have before it is shown,
+    /// all that was ever shown.
     pub async fn load(
         &mut self,
         head: Head,
         segments: &[StoredSegment],
+        is_whole: bool,
     ) -> Result<Loaded, RestoreError> {
         let shards = self.shards.count();
         // Held until all series are back.
-        let Loading { shards: claimed, left_out } = Loading::new(segments, &self.catalog, shards)?;
+        let loading = Loading::new(segments, &self.catalog, shards)?;
+        let loading = if is_whole { loading } else { loading.without_created() };
+        let Loading { shards: claimed, left_out } = loading;
         let at = Instants { now: self.clock.now(), run_time: head.run_time };
         (self.since, self.tombstone_key) = (at, head.tombstone_key);
         let key = TombstoneKey(head.tombstone_key);

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Clock;
 
-pub use handover::Handover;
+pub use handover::{Handover, Left};
 
 /// After so long without a complete scrape a scraper is forgotten.
 const FORGOTTEN_AFTER_MS: u64 = 10 * 60 * 1000;

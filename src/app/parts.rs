@@ -101,12 +101,13 @@ impl Parts {
     }
 }
 
-/// Where scrapers are handed over to the next process, where that makes a
-/// difference.
+/// Where the next process is told of a clean end and of scrapers, where that makes
+/// a difference.
 pub(super) fn handover(settings: &GatewaySettings) -> Option<Handover> {
-    let MetricSettings { state_file, exact_first_increment, .. } = &settings.metrics;
-    let file = state_file.as_ref().filter(|_| *exact_first_increment);
-    file.map(|file| Handover::beside(&file.path))
+    let MetricSettings { state_file, exact_first_increment, created_timestamps, .. } =
+        &settings.metrics;
+    let file = state_file.as_ref().filter(|_| *exact_first_increment || *created_timestamps);
+    file.map(|file| Handover::beside(&file.path, *exact_first_increment))
 }
 
 fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSettings {
@@ -141,9 +142,14 @@ pub(super) async fn keep_state(
     let metrics = parts.metrics.checkpoints.clone();
     let checkpoints =
         Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics);
-    let keeper = state_file::start(file, checkpoints).await.map_err(io::Error::other)?;
-    let received = handover.map_or(Ok(()), |letter| letter.receive(&parts.scrapers, &parts.shards));
-    received.map_err(io::Error::other)?;
+    let left = handover.and_then(Handover::open);
+    // Nobody asks where nothing is handed over.
+    let is_whole = handover.is_none() || left.is_some();
+    let keeper = state_file::start(file, checkpoints, is_whole).await.map_err(io::Error::other)?;
+    if let (Some(handover), Some(left)) = (handover, left) {
+        let received = handover.receive(left, &parts.scrapers, &parts.shards);
+        received.map_err(io::Error::other)?;
+    }
     parts.gate.memory_is_whole();
     Ok(Some(keeper))
 }

@@ -1,6 +1,7 @@
-//! The handover: which scrapers have fetched all that is in the state file, in a
-//! small file beside it. The next process reads it with the state, so that what
-//! is born there is new to them, though they have yet to come.
+//! The handover: a small file beside the state file, which says that this is of a
+//! clean end, so that no total has fallen, and which scrapers have fetched all of
+//! it. The next process reads it with the state, so that what is born there is new
+//! to them, though they have yet to come.
 //!
 //! It holds for exactly one state: that of the end of a process in which nothing
 //! was added after they came. So it names the state file that it belongs to by
@@ -24,7 +25,13 @@ const ENDING: &str = ".scrapers";
 pub struct Handover {
     state_file: PathBuf,
     path: PathBuf,
+    /// Whether it tells of scrapers too.
+    of_scrapers: bool,
 }
+
+/// What a process that ended cleanly has left.
+#[derive(Debug)]
+pub struct Left(pub(super) Vec<LeftOver>);
 
 /// What is in it.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -43,40 +50,51 @@ struct Fingerprint {
 }
 
 impl Handover {
-    /// The one of this state file.
-    pub fn beside(state_file: &Path) -> Self {
+    /// The one of this state file, which may tell of scrapers.
+    pub fn beside(state_file: &Path, of_scrapers: bool) -> Self {
         // Where it can't be told, the state file can't be used either.
         let state_file = private_file::behind_links(state_file).unwrap_or(state_file.into());
         let mut path = OsString::from(&state_file);
         path.push(ENDING);
-        Self { state_file, path: path.into() }
+        Self { state_file, path: path.into(), of_scrapers }
+    }
+
+    /// What the process before has left, where it ended cleanly. To be called
+    /// once, before anything is taken.
+    pub fn open(&self) -> Option<Left> {
+        self.take().unwrap_or_else(|error| {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "what scrapers have seen is not known");
+            None
+        })
     }
 
     /// Takes scrapers over and tells the shards, whose state is loaded and who
-    /// have been sent nothing else; where there is nothing that can be relied on,
-    /// each scraper's next scrape is its first one.
-    pub fn receive(&self, scrapers: &Scrapers, shards: &ShardSet) -> Result<(), ShardsGone> {
-        match self.take() {
-            Ok(Some(left)) => {
-                tracing::info!(scrapers = left.len(), "scrapers of the process before are known");
-                shards.set_awaited(scrapers.take_over(left))
-            }
-            Ok(None) => Ok(()),
-            Err(error) => {
-                let path = self.path.display();
-                tracing::warn!(%path, %error, "what scrapers have seen is not known");
-                Ok(())
-            }
+    /// have been sent nothing else; of those that were not left, each one's next
+    /// scrape is its first one.
+    pub fn receive(
+        &self,
+        Left(left): Left,
+        scrapers: &Scrapers,
+        shards: &ShardSet,
+    ) -> Result<(), ShardsGone> {
+        if !self.of_scrapers {
+            return Ok(());
         }
+        tracing::info!(scrapers = left.len(), "scrapers of the process before are known");
+        shards.set_awaited(scrapers.take_over(left))
     }
 
     /// Leaves those scrapers to the next process that have fetched everything.
     /// The state file was written for the last time.
     pub fn leave(&self, scrapers: &Scrapers) {
-        let left = scrapers.that_have_all();
+        let left = if self.of_scrapers { scrapers.that_have_all() } else { Vec::new() };
         let count = left.len();
         match self.write(left) {
-            Ok(()) => tracing::info!(scrapers = count, "scrapers have fetched the last totals"),
+            Ok(()) if self.of_scrapers => {
+                tracing::info!(scrapers = count, "scrapers have fetched the last totals");
+            }
+            Ok(()) => {}
             Err(error) => {
                 let path = self.path.display();
                 tracing::warn!(%path, %error, "what scrapers have seen can't be kept");
@@ -84,7 +102,7 @@ impl Handover {
         }
     }
 
-    pub(super) fn take(&self) -> io::Result<Option<Vec<LeftOver>>> {
+    pub(super) fn take(&self) -> io::Result<Option<Left>> {
         let bytes = match private_file::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -101,7 +119,7 @@ impl Handover {
             left.remembered_ms = left.remembered_ms.checked_sub(passed)?;
             Some(left)
         });
-        Ok(Some(still.collect()))
+        Ok(Some(Left(still.collect())))
     }
 
     fn write(&self, scrapers: Vec<LeftOver>) -> io::Result<()> {

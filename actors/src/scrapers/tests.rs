@@ -159,20 +159,20 @@ mod handing_over {
         }
         before.totals_are_final();
         scrape(&before, 1);
-        let handover = Handover::beside(&path);
+        let handover = Handover::beside(&path, true);
         handover.leave(&before);
         (folder, handover, path)
     }
 
     fn taken(handover: &Handover) -> Option<usize> {
-        handover.take().unwrap().map(|left| left.len())
+        handover.take().unwrap().map(|left| left.0.len())
     }
 
     #[test]
     fn those_who_have_everything_are_known_to_the_next_process_and_to_no_other() {
         let (_folder, handover, _) = left();
         let next = scrapers();
-        let awaited = next.take_over(handover.take().unwrap().unwrap());
+        let awaited = next.take_over(handover.take().unwrap().unwrap().0);
         assert_eq!(next.known(), 1);
         assert_eq!(next.seen(Some(&id(1))), Some(Rendering(0)));
         assert_eq!(awaited.births_from, Rendering(0));

@@ -35,12 +35,14 @@ struct Life {
 }
 
 /// Loads what is in the file into shards without series, and starts the keeper.
+/// `is_whole` says whether the process before ended with its last writing.
 pub async fn start(
     file: StateFile,
     mut checkpoints: Checkpoints,
+    is_whole: bool,
 ) -> Result<Keeper, StateFileError> {
     if let Some((head, segments)) = file.read()? {
-        let loaded = checkpoints.load(head, &segments).await;
+        let loaded = checkpoints.load(head, &segments, is_whole).await;
         tell(&file, &loaded.map_err(|error| file.unreadable(error))?);
     }
     let (stop_sender, stop) = bounded(1);

@@ -128,7 +128,8 @@ async fn a_snapshot_is_what_was_sent_before_it() {
     assert_eq!(taken.segments.len() as u64, SEGMENTS);
 
     let mut other = Gateway::start(2);
-    let loaded = other.checkpoints.load(taken.head, &taken.segments).await.expect("as written");
+    let loaded =
+        other.checkpoints.load(taken.head, &taken.segments, true).await.expect("as written");
     assert_eq!((loaded.restored.series, loaded.left_out.len()), (SERIES, 0));
     assert_eq!(other.totals(), vec![1.0; SERIES]);
     // The segments that came are not changed by having come.
@@ -138,7 +139,7 @@ async fn a_snapshot_is_what_was_sent_before_it() {
     // And into the same shards, in place of what they have.
     gateway.checkpoints.clear().await.expect("shards run");
     assert!(gateway.totals().is_empty());
-    gateway.checkpoints.load(taken.head, &taken.segments).await.expect("as written");
+    gateway.checkpoints.load(taken.head, &taken.segments, true).await.expect("as written");
     assert_eq!(gateway.totals(), vec![1.0; SERIES]);
     gateway.end();
 }

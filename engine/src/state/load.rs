@@ -65,6 +65,18 @@ impl Loading {
     }
 }
 
+impl Loading {
+    /// Totals may have fallen behind what was shown of them: when they began is
+    /// not told any more, since that would say that they never fell.
+    #[must_use]
+    pub fn without_created(mut self) -> Self {
+        for claimed in self.shards.iter_mut().flatten() {
+            claimed.segment.forget_created();
+        }
+        self
+    }
+}
+
 impl Claimed {
     /// Which segment it is.
     pub fn segment(&self) -> Segment {

@@ -124,6 +124,8 @@ pub struct OpenSegment {
     count: u64,
     buried: u64,
     has_created: bool,
+    /// Whether these times hold.
+    believes_created: bool,
     bytes: bytes::Bytes,
 }
 
@@ -147,9 +149,15 @@ impl OpenSegment {
             count: header.series,
             buried: header.tombstones,
             has_created: version >= WITH_CREATED,
+            believes_created: true,
             bytes: stored.bytes.slice_ref(rest),
             families: header.families.into_iter().map(check::family).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// From now on it does not tell when totals began.
+    pub(super) fn forget_created(&mut self) {
+        self.believes_created = false;
     }
 
     /// Which one it is.
@@ -180,6 +188,7 @@ impl OpenSegment {
             rest: &self.bytes,
             families: &self.families,
             has_created: self.has_created,
+            believes_created: self.believes_created,
         }
     }
 }
@@ -192,6 +201,7 @@ pub struct SeriesReader<'a> {
     rest: &'a [u8],
     families: &'a [RestoredFamily],
     has_created: bool,
+    believes_created: bool,
 }
 
 impl<'a> SeriesReader<'a> {
@@ -229,6 +239,6 @@ impl<'a> SeriesReader<'a> {
             return Ok(None);
         }
         let micros: Option<i64> = record::take(&mut self.rest, "when a total began")?;
-        Ok(micros.map(UnixTime::from_micros))
+        Ok(micros.filter(|_| self.believes_created).map(UnixTime::from_micros))
     }
 }

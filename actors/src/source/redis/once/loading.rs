@@ -62,7 +62,8 @@ impl OnceSource {
             return Ok(());
         }
         let head = Head::decode(head).map_err(|cause| cause.to_string())?;
-        let loaded = checkpoints.load(head, &segments).await.map_err(|cause| cause.to_string())?;
+        let loaded = checkpoints.load(head, &segments, true).await;
+        let loaded = loaded.map_err(|cause| cause.to_string())?;
         for name in &loaded.left_out {
             tracing::warn!("left out of the state that was loaded: {name}");
         }
