@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use psg_engine::catalog::Catalog;
+use psg_engine::metric::Ignored;
 use psg_engine::reject::Reason;
 use psg_engine::sample::Kind;
 use psg_engine::timestamp::UnixTime;
@@ -223,6 +224,8 @@ pub struct ShardMetrics {
     pub series: [AtomicU64; Kind::ALL.len()],
     /// Nanoseconds spent on applying batches.
     pub apply_nanoseconds: AtomicU64,
+    /// Accepted samples that changed nothing, indexed by `ignored as usize`.
+    pub ignored: [AtomicU64; Ignored::ALL.len()],
     /// Series that have expired.
     pub expired: AtomicU64,
     /// Tombstones that had to make room.

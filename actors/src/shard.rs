@@ -315,6 +315,9 @@ impl Shard {
         for (gauge, shown) in self.metrics.series.iter().zip(self.store.shown()) {
             gauge.store(shown as u64, Ordering::Relaxed);
         }
+        for (counter, ignored) in self.metrics.ignored.iter().zip(self.store.ignored()) {
+            counter.store(ignored, Ordering::Relaxed);
+        }
     }
 
     fn define(&mut self, reader: ReaderIndex, keys: Vec<SeriesKey>, reply: UnboundedSender<Word>) {

@@ -14,7 +14,7 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use crate::catalog::{Admission, FamilyRef};
-use crate::metric::Value;
+use crate::metric::{Ignored, Value};
 use crate::sample::Kind;
 use crate::series::{Generation, ReaderIndex, Readers, Slot};
 use crate::sharding::{Segment, ShardIndex};
@@ -92,6 +92,8 @@ pub struct Store {
     /// When tombstones were last looked at.
     looked: Tick,
     expired: u64,
+    /// Samples that changed nothing, by [`Ignored`].
+    ignored: [u64; Ignored::ALL.len()],
     /// Whether series without an `instance` label show an empty one.
     empty_instance: bool,
     /// When the totals of shown series began, by slot.
@@ -229,12 +231,19 @@ impl Store {
             series = held(&mut self.slots, slot);
         }
         series.touched = Tick::at(now);
-        series.value.apply(value, stamp, series.family.shape(), now);
+        if let Err(ignored) = series.value.apply(value, stamp, series.family.shape(), now) {
+            self.ignored[ignored as usize] += 1;
+        }
     }
 
     /// Shown series of each type, indexed by `kind as usize`.
     pub fn shown(&self) -> [usize; Kind::ALL.len()] {
         self.shown
+    }
+
+    /// Samples that changed nothing, indexed by `ignored as usize`.
+    pub fn ignored(&self) -> [u64; Ignored::ALL.len()] {
+        self.ignored
     }
 
     /// Slots in use: shown series, those that readers have asked for and sent

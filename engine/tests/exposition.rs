@@ -102,7 +102,7 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
         let mut value = Value::new(family.shape(), NOW);
         for sample in &series.values {
             let sample = if draft.kind == Kind::Counter { sample.abs() } else { *sample };
-            value.apply(sample, UNTOLD, family.shape(), NOW);
+            value.apply(sample, UNTOLD, family.shape(), NOW).expect("a finite total");
         }
         value
     };

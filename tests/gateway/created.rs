@@ -203,6 +203,42 @@ fn they_are_as_old_as_the_total() {
     }
 }
 
+/// A total that fell to what the state file had may not say that it never did.
+#[test]
+fn what_comes_back_after_a_kill_has_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let redis = RedisServer::start();
+    let builder = || {
+        let file = folder.path().join("state");
+        GatewayBuilder::reading(&redis).set(ON.0, ON.1).set("Metrics__StateFile", file)
+    };
+    let first = builder().start();
+    redis.push(&SAMPLES);
+    first.scrape_after(7);
+    let told = created(&first.scrape_openmetrics());
+    end(first);
+
+    let mut second = builder().start();
+    assert_eq!(created(&second.scrape_openmetrics()), told);
+    redis.push(&SAMPLES);
+    second.scrape_after(7);
+    second.kill();
+
+    let third = builder().start();
+    redis.push(&[r#"{"name":"new_total","value":1}"#]);
+    third.scrape_after(1);
+    let seen = third.scrape_openmetrics();
+    assert_eq!(seen.value("c_total", &[("a", "b")]), Some(2.0), "what was written last");
+    assert_eq!(created(&seen), [None; 3]);
+    let born = seen.value("new_created", &[]);
+    assert!(born.is_some(), "what is born after it has one");
+    end(third);
+
+    let fourth = builder().start();
+    let seen = fourth.scrape_openmetrics();
+    assert_eq!((created(&seen), seen.value("new_created", &[])), ([None; 3], born));
+}
+
 #[test]
 fn prometheus_takes_them() {
     Edition::each(|edition| {

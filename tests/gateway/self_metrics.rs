@@ -15,6 +15,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("redis_queue_pending_size", "gauge", &["queueKey"]),
     ("queue_lag_seconds", "gauge", &[]),
     ("rejected_samples_total", "counter", &["reason"]),
+    ("ignored_samples_total", "counter", &["reason"]),
     ("dead_letters_total", "counter", &[]),
     ("dead_letters_dropped_total", "counter", &[]),
     ("series", "gauge", &["shard", "type"]),

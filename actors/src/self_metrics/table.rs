@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use psg_engine::metric::Ignored;
 use psg_engine::reject::Reason;
 use psg_engine::sample::Kind;
 
@@ -93,6 +94,19 @@ pub static SELF_METRICS: &[SelfMetric] = &[
                 let count = |counts: &[AtomicU64]| counts[*reason as usize].load(Ordering::Relaxed);
                 let total: u64 = reading.metrics.workers.iter().map(|w| count(&w.rejected)).sum();
                 lines.labelled(&[("reason", reason.as_str())], total as f64);
+            }
+        },
+    ),
+    counter(
+        "ignored_samples_total",
+        &["reason"],
+        "Samples that were accepted and counted as processed, but changed nothing. older: of a gauge, measured before the sample that it shows; some are normal where samples overtake each other, many mean a producer whose clock is ahead and whose timestamps keep the others' samples out. infinite_total: the total of the series would be infinite for ever after, so a producer sends absurd values.",
+        |reading, lines| {
+            for reason in Ignored::ALL {
+                let shards = reading.metrics.shards.iter();
+                let ignored =
+                    shards.map(|shard| shard.ignored[reason as usize].load(Ordering::Relaxed));
+                lines.labelled(&[("reason", reason.as_str())], ignored.sum::<u64>() as f64);
             }
         },
     ),

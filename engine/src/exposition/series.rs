@@ -171,7 +171,7 @@ mod tests {
         let family = Family::standalone("x", "", shape);
         let mut value = Value::new(family.shape(), NOW);
         for sample in samples {
-            value.apply(*sample, UNTOLD, family.shape(), NOW);
+            value.apply(*sample, UNTOLD, family.shape(), NOW).expect("a finite total");
         }
         for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
             let mut out = b"before\n".to_vec();

@@ -1,5 +1,6 @@
 //! A gauge: the sample that was measured last, and when that was.
 
+use super::Ignored;
 use crate::timestamp::{PackedTime, Stamp, UnixTime};
 
 /// Puts `sample` in the place of `last`, measured at `at`, unless it was
@@ -8,11 +9,18 @@ use crate::timestamp::{PackedTime, Stamp, UnixTime};
 /// A time further ahead than a sample could have been accepted with says that
 /// the clock was set back since, and counts for nothing.
 #[inline]
-pub fn observe(last: &mut f64, at: &mut PackedTime, sample: f64, stamp: Stamp) {
+pub fn observe(
+    last: &mut f64,
+    at: &mut PackedTime,
+    sample: f64,
+    stamp: Stamp,
+) -> Result<(), Ignored> {
     let (known, new) = (UnixTime::from(*at), stamp.timestamp.unwrap_or(stamp.taken_at));
-    if new >= known || known.is_too_far_ahead_of(stamp.taken_at) {
-        (*last, *at) = (sample, new.into());
+    if new < known && !known.is_too_far_ahead_of(stamp.taken_at) {
+        return Err(Ignored::Older);
     }
+    (*last, *at) = (sample, new.into());
+    Ok(())
 }
 
 #[cfg(test)]
@@ -29,7 +37,9 @@ mod tests {
                 taken_at: UnixTime::from_micros(*taken_at),
                 timestamp: timestamp.map(UnixTime::from_micros),
             };
-            observe(&mut last, &mut at, *sample, stamp);
+            let known = last;
+            let taken = observe(&mut last, &mut at, *sample, stamp);
+            assert_eq!(last, if taken.is_ok() { *sample } else { known });
         }
         assert_eq!(last, expected, "{samples:?}");
     }

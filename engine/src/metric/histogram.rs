@@ -1,5 +1,6 @@
 //! Histogram: how many observations fell at or below each upper bound.
 
+use super::{Ignored, add};
 use crate::format::{Format, number};
 
 /// The upper bounds of a family's buckets and their `le` texts, made once.
@@ -73,9 +74,10 @@ impl Histogram {
     }
 
     /// Counts one finite value.
-    pub fn observe(&mut self, value: f64, layout: &BucketLayout) {
+    pub fn observe(&mut self, value: f64, layout: &BucketLayout) -> Result<(), Ignored> {
+        add(&mut self.sum, value)?;
         self.counts[layout.bucket_of(value)] += 1;
-        self.sum += value;
+        Ok(())
     }
 
     /// The sum of all observations.

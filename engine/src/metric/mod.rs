@@ -25,6 +25,40 @@ pub enum Value {
     Summary(Box<Summary>),
 }
 
+/// Why a sample that was accepted changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ignored {
+    /// A gauge's, which was measured before the one that is shown.
+    Older,
+    /// With it a total would be infinite, and would stay so.
+    InfiniteTotal,
+}
+
+impl Ignored {
+    /// Every one; `ignored as usize` indexes it.
+    pub const ALL: [Ignored; 2] = [Ignored::Older, Ignored::InfiniteTotal];
+
+    /// The value of the `reason` label in `ignored_samples_total`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ignored::Older => "older",
+            Ignored::InfiniteTotal => "infinite_total",
+        }
+    }
+}
+
+/// Adds to a total, unless that would be no number any more.
+#[inline]
+fn add(total: &mut f64, sample: f64) -> Result<(), Ignored> {
+    let sum = *total + sample;
+    if !sum.is_finite() {
+        return Err(Ignored::InfiniteTotal);
+    }
+    *total = sum;
+    Ok(())
+}
+
 impl Value {
     /// What stands in place of a value where there is none.
     pub(crate) const NONE: Value = Value::Counter(0.0);
@@ -48,14 +82,21 @@ impl Value {
         }
     }
 
-    /// Takes one sample in. `shape` is the one that the value was made for.
+    /// Takes one sample in, or says why it changes nothing. `shape` is the one
+    /// that the value was made for.
     #[inline]
-    pub fn apply(&mut self, sample: f64, stamp: Stamp, shape: &Shape, now: Moment) {
+    pub fn apply(
+        &mut self,
+        sample: f64,
+        stamp: Stamp,
+        shape: &Shape,
+        now: Moment,
+    ) -> Result<(), Ignored> {
         match (self, shape) {
-            (Value::Counter(total), _) => *total += sample,
+            (Value::Counter(total), _) => add(total, sample),
             (Value::Gauge(last, at), _) => gauge::observe(last, at, sample, stamp),
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
-                histogram.observe(sample, layout);
+                histogram.observe(sample, layout)
             }
             (Value::Summary(summary), Shape::Summary(plan)) => summary.observe(sample, plan, now),
             (Value::Histogram(_), Shape::Counter | Shape::Gauge | Shape::Summary(_))
@@ -68,7 +109,37 @@ impl Value {
 
 #[cfg(test)]
 mod tests {
+    use super::histogram::BucketLayout;
+    use super::summary::{SummaryPlan, SummarySettings};
     use super::*;
+
+    /// One sample would else decide over all that come after it.
+    #[test]
+    fn a_total_stays_a_number_whatever_comes() {
+        const NOW: Moment = Moment(0);
+        let plan = SummaryPlan::new(&[], SummarySettings::default());
+        for (shape, least) in [
+            (Shape::Counter, f64::MAX),
+            (Shape::Histogram(BucketLayout::new(&[1.0])), f64::MIN),
+            (Shape::Summary(plan), f64::MIN),
+        ] {
+            let mut value = Value::new(&shape, NOW);
+            let mut apply = |sample| value.apply(sample, Stamp::untold(UnixTime::MIN), &shape, NOW);
+            assert_eq!(apply(f64::MAX), Ok(()), "{shape:?}");
+            assert_eq!(apply(f64::MAX), Err(Ignored::InfiniteTotal), "{shape:?}");
+            assert_eq!(apply(1.0), Ok(()), "{shape:?}");
+            if least < 0.0 {
+                assert_eq!([apply(least), apply(least)], [Ok(()), Ok(())], "{shape:?}");
+                assert_eq!(apply(least), Err(Ignored::InfiniteTotal), "{shape:?}");
+            }
+            match &value {
+                Value::Counter(total) => assert_eq!(*total, f64::MAX),
+                Value::Histogram(it) => assert_eq!((it.count(), it.sum()), (4, f64::MIN)),
+                Value::Summary(it) => assert_eq!((it.count(), it.sum()), (4, f64::MIN)),
+                Value::Gauge(..) => unreachable!("there is none"),
+            }
+        }
+    }
 
     /// There may be millions of them.
     #[test]

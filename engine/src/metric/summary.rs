@@ -1,6 +1,7 @@
 //! Summary: quantiles over a sliding window, sum and count for ever.
 
 use super::quantile::{QuantilePlan, Window};
+use super::{Ignored, add};
 use crate::format::{Format, number};
 use crate::record::{Since, StateError, WindowRecord, WindowSettings};
 use crate::timestamp::Moment;
@@ -110,12 +111,13 @@ impl Summary {
     }
 
     /// Takes one finite value in.
-    pub fn observe(&mut self, value: f64, plan: &SummaryPlan, now: Moment) {
-        self.sum += value;
+    pub fn observe(&mut self, value: f64, plan: &SummaryPlan, now: Moment) -> Result<(), Ignored> {
+        add(&mut self.sum, value)?;
         self.count += 1;
         if let Some(window) = &mut self.window {
             window.observe(value, &plan.quantiles, now);
         }
+        Ok(())
     }
 
     /// Replaces what `out` holds by one value for each objective, in their
@@ -158,13 +160,13 @@ mod tests {
         assert_eq!((summary.sum(), summary.count()), (0.0, 0));
         assert!(quantiles(&mut summary, &plan, 5).iter().all(|value| value.is_nan()));
         for value in [4.0, -1.5, 2.0] {
-            summary.observe(value, &plan, Moment(5));
+            summary.observe(value, &plan, Moment(5)).expect("a finite sum");
         }
         assert_eq!(quantiles(&mut summary, &plan, 600_004), [-1.5, 2.0, 4.0]);
         let expired = quantiles(&mut summary, &plan, 600_005);
         assert!(expired.len() == 3 && expired.iter().all(|value| value.is_nan()), "{expired:?}");
         assert_eq!((summary.sum(), summary.count()), (4.5, 3));
-        summary.observe(10.0, &plan, Moment(700_000));
+        summary.observe(10.0, &plan, Moment(700_000)).expect("a finite sum");
         assert_eq!((summary.sum(), summary.count()), (14.5, 4));
         assert_eq!(quantiles(&mut summary, &plan, 700_000), [10.0; 3]);
     }
@@ -173,7 +175,9 @@ mod tests {
     fn without_objectives_there_is_no_window() {
         let plan = SummaryPlan::new(&[], SummarySettings::default());
         let mut summary = Summary::new(&plan, Moment(0));
-        (0..1000).for_each(|value| summary.observe(f64::from(value), &plan, Moment(0)));
+        for value in 0..1000 {
+            summary.observe(f64::from(value), &plan, Moment(0)).expect("a finite sum");
+        }
         assert!(summary.window.is_none());
         assert!(quantiles(&mut summary, &plan, 0).is_empty());
         assert_eq!((summary.sum(), summary.count()), (499_500.0, 1000));

@@ -117,7 +117,8 @@ impl Store {
     /// [`Store::resume_births`] is taken for what scrapers have seen.
     pub fn clear(&mut self) {
         let watches = self.changes.marks.is_some();
-        let (expiry, generation, expired) = (self.expiry, self.generation, self.expired);
+        let (expiry, generation) = (self.expiry, self.generation);
+        let (expired, ignored) = (self.expired, self.ignored);
         let (tombstones, empty_instance) = (self.tombstones.emptied(), self.empty_instance);
         let created = Created::new(self.created.is_kept());
         let mut births = std::mem::take(&mut self.births);
@@ -126,6 +127,7 @@ impl Store {
             expiry,
             generation,
             expired,
+            ignored,
             tombstones,
             empty_instance,
             created,
