@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use crate::support::redis::QUEUE;
-use crate::support::{GatewayBuilder, RedisOptions, RedisServer, Rig, wait_for, wait_until};
+use crate::support::{
+    GatewayBuilder, RedisOptions, RedisServer, Rig, following, wait_for, wait_until,
+};
 
 #[test]
 fn redis_absent_at_the_start() {
@@ -148,17 +150,6 @@ fn two_servers_that_change_places_are_followed() {
     replica.push(&[r#"{"name":"n_total","value":1}"#]);
     let seen = gateway.scrape_after(2);
     assert_eq!(seen.value("n_total", &[]), Some(2.0));
-}
-
-/// A replica that has caught up with `master`.
-fn following(master: &RedisServer) -> RedisServer {
-    let replica =
-        RedisServer::with(RedisOptions { replica_of: Some(master.port()), ..Default::default() });
-    wait_for("the replica to follow", || {
-        let state: String = replica.run(&["INFO", "replication"]);
-        if state.contains("master_link_status:up") { Ok(()) } else { Err(state) }
-    });
-    replica
 }
 
 #[test]

@@ -52,6 +52,7 @@ mod chaos;
 mod consumers;
 mod doctor;
 mod lifecycle;
+mod nodes;
 mod lint;
 mod own_files;
 mod state_file;

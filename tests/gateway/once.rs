@@ -1,6 +1,7 @@
 //! Exactly-once delivery, rule by rule: what is claimed, kept, given back,
 //! loaded, refused, and when `/metrics` may be answered.
 
+mod damage;
 mod fences;
 mod servers;
 mod strangers;

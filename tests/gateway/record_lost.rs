@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::support::redis::QUEUE;
+use crate::support::wait::wait_within;
 use crate::support::{Gateway, GatewayBuilder, RedisOptions, RedisServer, wait_for};
 
 const OWNER: &str = "{prom-stream-gateway:metric-queue}:owner";
@@ -28,7 +29,8 @@ fn owner_of(redis: &RedisServer) -> GatewayBuilder {
 }
 
 fn await_total(gateway: &Gateway, expected: usize) {
-    wait_for(&format!("n_total to be {expected}"), || {
+    // Element by element it takes a while where the machine has other work.
+    wait_within(Duration::from_secs(120), &format!("n_total to be {expected}"), || {
         let found = gateway.try_scrape()?.value("n_total", &[]).unwrap_or(0.0);
         assert!(found <= expected as f64, "{found} shown, {expected} pushed");
         if found == expected as f64 { Ok(()) } else { Err(format!("{found}")) }

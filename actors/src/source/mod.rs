@@ -57,6 +57,16 @@ pub enum Slice {
     },
 }
 
+impl Slice {
+    /// How long the element was in the queue, in bytes.
+    pub fn length(&self) -> usize {
+        match self {
+            Slice::Whole(range) => range.len(),
+            Slice::TooLarge { length, .. } => usize::try_from(*length).unwrap_or(usize::MAX),
+        }
+    }
+}
+
 /// Why nothing could be taken.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]

@@ -219,3 +219,25 @@ async fn a_stop_gives_a_hanging_server_up() {
     assert_eq!(failure, Some(ErrorKind::Timeout));
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
 }
+
+/// A server that cuts connections for which it holds too much.
+#[tokio::test]
+async fn after_a_cut_for_too_large_replies_less_is_asked_for() {
+    let server = RedisServer::start(&["client-output-buffer-limit normal 1mb 0 0"]);
+    let mut connection = server.connect();
+    let element = "x".repeat(1500);
+    for _ in 0..20 {
+        redis::cmd("LPUSH").arg(KEY).arg(vec![&element; 1000]).exec(&mut connection).unwrap();
+    }
+    let harness = Harness::new(server.endpoint());
+    let mut source = harness.source();
+    let mut taken = 0;
+    while length(&mut connection) > 0 {
+        match take(&mut source).await {
+            Ok(elements) => taken += elements.unwrap().len(),
+            Err(failure) => assert_eq!(failure.kind, ErrorKind::Connection, "{failure}"),
+        }
+    }
+    assert!(harness.errors(ErrorKind::Connection) <= 3, "cut time and again");
+    assert!(taken > 15_000, "{taken} of 20,000");
+}

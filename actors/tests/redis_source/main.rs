@@ -11,6 +11,7 @@ mod connecting;
 mod delivery;
 mod finding;
 mod harness;
+mod hostile;
 mod log;
 mod lost_path;
 mod monitoring;

@@ -60,6 +60,36 @@ async fn a_length_that_may_not_be_asked_is_unknown() {
     assert_eq!(log.count("stays unknown"), 1, "{}", log.text());
 }
 
+/// As one that the user may not ask.
+#[tokio::test]
+async fn a_length_that_the_server_does_not_know_is_unknown() {
+    let (log, _guard) = Log::catch();
+    let server = RedisServer::start(&["rename-command LLEN \"\"", "rename-command TIME \"\""]);
+    let harness = Harness::new(server.endpoint());
+    let watch = async {
+        eventually("up", || is_up(&harness)).await;
+        assert_eq!(pending(&harness), -1);
+        assert_eq!(harness.queue.trouble(), None);
+        harness.stopper.stop();
+    };
+    tokio::join!(harness.queue.monitor(harness.stop.clone()), watch);
+    assert_eq!(log.count("stays unknown"), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_redis_that_may_throw_the_queue_away_is_told_once() {
+    let (log, _guard) = Log::catch();
+    let server = RedisServer::start(&["maxmemory 100mb", "maxmemory-policy allkeys-lru"]);
+    let harness = Harness::new(server.endpoint());
+    let watch = async {
+        eventually("told", || log.count("throws the whole queue away") == 1).await;
+        eventually("asked again", || server.calls("llen") > 2).await;
+        harness.stopper.stop();
+    };
+    tokio::join!(harness.queue.monitor(harness.stop.clone()), watch);
+    assert_eq!(log.count("throws the whole queue away"), 1, "{}", log.text());
+}
+
 #[tokio::test]
 async fn a_connection_that_the_server_closes_is_opened_again_without_a_word() {
     let (log, _guard) = Log::catch();

@@ -27,6 +27,12 @@ const FENCED: &[Fenced] = &[
         compares: &[(0, "lost"), (1, "lost")],
     },
     Fenced {
+        name: "acquire",
+        keys: &[OWNER, STATE, LIST_7],
+        arguments: &["5", "token", "1", "6", "heir", "10000", "n", "epoch", "token"],
+        compares: &[(0, "lost"), (1, "lost"), (2, "lost")],
+    },
+    Fenced {
         name: "claim",
         keys: &[OWNER, QUEUE, LIST_8],
         arguments: &["5", "token", "7-b", "8-d"],
@@ -42,7 +48,7 @@ const FENCED: &[Fenced] = &[
         name: "commit",
         keys: &[OWNER, STATE],
         arguments: &[
-            "5", "token", "3-a", "4-c", "index", "7:2", WORK, "6", "7", "7", "0", "head", "1:4-c",
+            "5", "token", "3-a", "4-c", "index", "7:2", WORK, "6", "1", "7", "0", "head", "1:4-c",
         ],
         compares: &[(0, "lost"), (1, "lost"), (2, "moved"), (12, "missing")],
     },
@@ -61,7 +67,7 @@ const FENCED: &[Fenced] = &[
     Fenced {
         name: "lengths",
         keys: &[OWNER],
-        arguments: &["5", "token", WORK, "6", "7"],
+        arguments: &["5", "token", WORK, "6", "2"],
         compares: &[(0, "lost"), (1, "lost")],
     },
 ];
@@ -152,6 +158,26 @@ fn a_commit_makes_the_state_valid_and_lets_go_of_what_it_covers_at_once() {
     assert_eq!(record, ["4-c", "index", "7:2", "head"]);
     assert_eq!(redis.run::<u32>(&["EXISTS", &format!("{WORK}6")]), 0, "covered whole");
     assert_eq!(redis.run::<Vec<String>>(&["LRANGE", LIST_7, "0", "-1"]), ["e"], "covered in part");
+}
+
+/// What a script counts over is bounded: one that never ends can't be stopped,
+/// and Redis neither.
+#[test]
+fn a_range_without_an_end_is_refused_before_anything_is_written() {
+    let redis = prepared();
+    let before = everything(&redis);
+    for (name, at) in [("commit", 8), ("lengths", 4)] {
+        let fenced = FENCED.iter().find(|fenced| fenced.name == name).expect("it is in the table");
+        for count in ["1000001", "9007199254740993", "1e308", "inf", "none"] {
+            let mut arguments = fenced.arguments.to_vec();
+            arguments[at] = count;
+            let (text, keys) = (script(name), fenced.keys.len().to_string());
+            let words = [&["EVAL", &text, &keys], fenced.keys, &arguments].concat();
+            let refused = redis.try_run::<Vec<String>>(&words).is_err();
+            assert!(refused, "{name} {count}");
+            assert_eq!(everything(&redis), before, "{name} {count}");
+        }
+    }
 }
 
 #[test]

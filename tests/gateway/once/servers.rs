@@ -195,6 +195,28 @@ fn the_rights_in_the_page_are_enough() {
 const DISPENSABLE: [&str; 8] =
     ["blmove", "role", "client|setname", "zadd", "expire", "zremrangebyscore", "zcard", "zrem"];
 
+/// Nobody stands by for an owner that there is not.
+#[test]
+fn a_queue_that_can_t_be_taken_over_is_told_as_that_all_the_time() {
+    let (redis, builder) = with_rights();
+    redis.run::<()>(&["ACL", "SETUSER", "gateway", "-hset"]);
+    let gateway = builder.start_unready();
+    wait_for("it to be tried six times", || {
+        let ready = gateway.must_get("/-/ready", &[]);
+        assert_eq!(ready.status, 503);
+        assert!(!ready.text().contains("standby"), "{}", ready.text());
+        let stats: String = redis.run(&["INFO", "commandstats"]);
+        let eval = stats.lines().find(|line| line.starts_with("cmdstat_eval:")).unwrap_or_default();
+        let failed = eval.rsplit("failed_calls=").next().and_then(|count| count.parse().ok());
+        if failed.is_some_and(|failed: u32| failed >= 6) { Ok(()) } else { Err(stats) }
+    });
+    let log = gateway.log().join("\n");
+    assert_eq!(log.matches("redis denies what is needed").count(), 1, "{log}");
+    redis.run::<()>(&["ACL", "SETUSER", "gateway", "+hset"]);
+    redis.push(&[ONE]);
+    await_total(&gateway, 1.0);
+}
+
 /// Whichever right is missing: it is told, nothing is counted wrongly, and once
 /// it is granted the gateway goes on by itself.
 #[test]

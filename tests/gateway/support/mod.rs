@@ -17,6 +17,6 @@ pub mod wait;
 
 pub use exposition::{Exposition, Format};
 pub use gateway::{Finished, Gateway, GatewayBuilder};
-pub use redis::{RedisOptions, RedisServer, Sentinel};
+pub use redis::{RedisOptions, RedisServer, Sentinel, following};
 pub use rig::Rig;
 pub use wait::{wait_for, wait_until};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use ::redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
@@ -177,6 +178,13 @@ impl RedisServer {
         run(&mut self.connect(), words)
     }
 
+    /// Runs one command that may be refused.
+    pub fn try_run<T: FromRedisValue>(&self, words: &[&str]) -> Result<T, String> {
+        let mut command = ::redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut self.connect()).map_err(|error| error.to_string())
+    }
+
     fn connect(&self) -> Connection {
         self.try_connect().unwrap_or_else(|error| panic!("no connection to redis: {error}"))
     }
@@ -241,6 +249,17 @@ fn run<T: FromRedisValue>(connection: &mut Connection, words: &[&str]) -> T {
     command.query(connection).unwrap_or_else(|error| panic!("{words:?}: {error}"))
 }
 
+/// A replica that has caught up with `master`.
+pub fn following(master: &RedisServer) -> RedisServer {
+    let replica =
+        RedisServer::with(RedisOptions { replica_of: Some(master.port()), ..Default::default() });
+    wait_for("the replica to follow", || {
+        let state: String = replica.run(&["INFO", "replication"]);
+        if state.contains("master_link_status:up") { Ok(()) } else { Err(state) }
+    });
+    replica
+}
+
 /// A Sentinel that watches one server under the name `mymaster`.
 #[derive(Debug)]
 pub struct Sentinel {
@@ -273,12 +292,26 @@ impl Sentinel {
         format!("127.0.0.1:{}", self.port)
     }
 
-    fn master_address(&self) -> Result<Vec<String>, String> {
+    /// Has it put a replica in the place of a master that was silent for so long.
+    pub fn fails_over_within(&self, silence: Duration) {
+        let silence = silence.as_millis().to_string();
+        self.ask::<()>(&["SENTINEL", "SET", "mymaster", "down-after-milliseconds", &silence])
+            .expect("it takes settings");
+        wait_for("the sentinel to know a replica", || {
+            let replicas: Vec<Vec<String>> = self.ask(&["SENTINEL", "REPLICAS", "mymaster"])?;
+            if replicas.is_empty() { Err("none".to_owned()) } else { Ok(()) }
+        });
+    }
+
+    fn ask<T: FromRedisValue>(&self, words: &[&str]) -> Result<T, String> {
         let client = Client::open(format!("redis://{}/", self.address()));
         let mut connection =
             client.and_then(|client| client.get_connection()).map_err(|error| error.to_string())?;
-        let mut command = ::redis::cmd("SENTINEL");
-        command.arg("get-master-addr-by-name").arg("mymaster");
-        command.query(&mut connection).map_err(|error| error.to_string())
+        let mut command = ::redis::cmd(words[0]);
+        command.arg(&words[1..]).query(&mut connection).map_err(|error| error.to_string())
+    }
+
+    fn master_address(&self) -> Result<Vec<String>, String> {
+        self.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"])
     }
 }

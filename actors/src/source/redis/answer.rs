@@ -6,15 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::super::SourceError;
+use super::bounded::SMALL_REPLY;
 use super::error::{crate_failed, error, io_failed, kind_of_reply, refused, reply_words};
 use super::stream::RedisStream;
 use crate::error_kind::ErrorKind;
 use psg_engine::printable::{LONG, printable};
 use redis::{Cmd, Value};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-
-/// The longest answer that is read; those that are asked for have a few lines.
-const LONGEST: usize = 64 * 1024;
 
 /// Bytes of the first answer by which another protocol is known.
 const HEAD: usize = 5;
@@ -127,8 +125,8 @@ impl AsyncRead for Answer<'_> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let answer = self.get_mut();
-        if answer.bytes > LONGEST {
-            let what = format!("logging in: expected an answer of at most {LONGEST} bytes");
+        if answer.bytes > SMALL_REPLY {
+            let what = format!("logging in: expected an answer of at most {SMALL_REPLY} bytes");
             answer.failure = Some(error(ErrorKind::Protocol, format!("{what}, got a longer one")));
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }

@@ -6,11 +6,14 @@
 //! error. Elements are given as ranges in the caller's buffer, so that payloads
 //! are parsed where they lie. State is kept between calls: no byte of a payload
 //! is looked at, and no element is waited for because a later one is missing.
-//! Nothing is ever allocated by a length that the peer announces.
+//! Nothing is ever allocated by a length that the peer announces. `room` moves what
+//! is kept to the front of the buffer.
 
 use std::ops::Range;
 
 use super::super::{HEAD_BYTES, Slice};
+
+mod room;
 
 /// The longest error reply that is read; a longer one breaks the protocol.
 const MAX_ERROR_BYTES: usize = 16 * 1024;
@@ -140,57 +143,6 @@ impl Decoder {
         Ok(is_over)
     }
 
-    /// Moves the bytes that are still needed to the front of the buffer, of
-    /// which the first `filled` are in use, and returns how many those are.
-    /// Ranges given out before no longer hold.
-    pub fn compact(&mut self, buffer: &mut [u8], filled: usize) -> usize {
-        let mut kept = 0;
-        if let State::Skip { head, .. } = &mut self.state {
-            buffer.copy_within(head.clone(), 0);
-            kept = head.len();
-            *head = 0..kept;
-        }
-        if self.position != kept {
-            buffer.copy_within(self.position..filled, kept);
-        }
-        let remaining = filled - self.position;
-        self.position = kept;
-        self.reply_start = 0;
-        kept + remaining
-    }
-
-    /// As [`compact`](Self::compact), but keeps the elements of the reply in
-    /// hand, which `elements` are, and moves their ranges along. What was
-    /// skipped of an element over the bound makes room.
-    pub fn compact_whole(
-        &mut self,
-        buffer: &mut [u8],
-        mut filled: usize,
-        elements: &mut [Slice],
-    ) -> usize {
-        if let State::Skip { head, .. } = &self.state
-            && head.end < self.position
-        {
-            buffer.copy_within(self.position..filled, head.end);
-            filled -= self.position - head.end;
-            self.position = head.end;
-        }
-        let start = std::mem::take(&mut self.reply_start);
-        if start == 0 {
-            return filled;
-        }
-        buffer.copy_within(start..filled, 0);
-        self.position -= start;
-        if let State::Skip { head, .. } = &mut self.state {
-            *head = head.start - start..head.end - start;
-        }
-        for element in elements {
-            let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = element;
-            *range = range.start - start..range.end - start;
-        }
-        filled - start
-    }
-
     fn reply(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
         let Some(&kind) = buffer.get(self.position) else { return Ok(Step::More) };
         match kind {
@@ -212,11 +164,7 @@ impl Decoder {
                     Ok(Step::Go)
                 }
             },
-            b'_' => Ok(match self.line(buffer, MAX_LENGTH_LINE)? {
-                None => Step::More,
-                Some(line) if line.is_empty() => Step::End(Reply::Nil),
-                Some(_) => return Err(ProtocolError::MissingLineEnd),
-            }),
+            b'_' => Ok(self.null(buffer)?.map_or(Step::More, |()| Step::End(Reply::Nil))),
             b'-' => Ok(match self.line(buffer, MAX_ERROR_BYTES)? {
                 None => Step::More,
                 Some(line) => {
@@ -238,11 +186,7 @@ impl Decoder {
                     Ok(Step::Go)
                 }
             },
-            b'_' => Ok(match self.line(buffer, MAX_LENGTH_LINE)? {
-                None => Step::More,
-                Some(line) if line.is_empty() => self.element_done(),
-                Some(_) => return Err(ProtocolError::MissingLineEnd),
-            }),
+            b'_' => Ok(self.null(buffer)?.map_or(Step::More, |()| self.element_done())),
             other => Err(ProtocolError::UnexpectedType(char::from(other))),
         }
     }
@@ -347,6 +291,15 @@ impl Decoder {
             }
         }
         Ok(None)
+    }
+
+    /// The null of RESP3.
+    fn null(&mut self, buffer: &[u8]) -> Result<Option<()>, ProtocolError> {
+        match self.line(buffer, MAX_LENGTH_LINE)? {
+            None => Ok(None),
+            Some(line) if line.is_empty() => Ok(Some(())),
+            Some(_) => Err(ProtocolError::MissingLineEnd),
+        }
     }
 
     fn minus_one(&mut self, buffer: &[u8]) -> Result<Option<Option<u64>>, ProtocolError> {

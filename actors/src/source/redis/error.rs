@@ -21,6 +21,11 @@ const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
     ("ERR operation not permitted", ErrorKind::Auth),
     ("NOPERM", ErrorKind::Permission),
     ("DENIED", ErrorKind::Permission),
+    // Renamed, or never there: a proxy, another server.
+    (UNKNOWN, ErrorKind::Permission),
+    (UNKNOWN_SUBCOMMAND, ErrorKind::Permission),
+    (UNSUPPORTED, ErrorKind::Permission),
+    (UNKNOWN_IN_SCRIPT, ErrorKind::Permission),
     // A right that a script lacks: Redis 7.0, and 7.2 and later.
     ("ERR The user executing the script can't", ErrorKind::Permission),
     ("ERR ACL failure in script", ErrorKind::Permission),
@@ -39,6 +44,19 @@ const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
     ("NOREPLICAS", ErrorKind::Busy),
     ("ERR max number of clients reached", ErrorKind::Busy),
 ];
+
+const UNKNOWN: &str = "ERR unknown command";
+const UNKNOWN_SUBCOMMAND: &str = "ERR unknown subcommand";
+const UNSUPPORTED: &str = "ERR unsupported command";
+const UNKNOWN_IN_SCRIPT: &str = "ERR Unknown Redis command called from script";
+
+/// Whether an error reply says that there is no such command: what is not there
+/// is as good as not allowed.
+pub fn is_unknown_command(words: &str) -> bool {
+    [UNKNOWN, UNKNOWN_SUBCOMMAND, UNSUPPORTED, UNKNOWN_IN_SCRIPT]
+        .iter()
+        .any(|beginning| words.starts_with(beginning))
+}
 
 /// What an error reply means.
 pub fn kind_of_reply(words: &str) -> ErrorKind {
@@ -74,6 +92,8 @@ pub fn io_failed(what: &str, cause: &io::Error) -> SourceError {
         ErrorKind::Timeout
     } else if is_tls(cause) {
         ErrorKind::Tls
+    } else if cause.kind() == io::ErrorKind::InvalidData {
+        ErrorKind::Protocol
     } else {
         ErrorKind::Connection
     };
@@ -174,6 +194,9 @@ mod tests {
         check("NOPERM this user has no permissions", ErrorKind::Permission);
         let in_a_script = "ERR The user executing the script can't run this command or subcommand";
         check(in_a_script, ErrorKind::Permission);
+        check("ERR unknown command 'LLEN', with args beginning with: ", ErrorKind::Permission);
+        check("ERR unknown command `BLMOVE`", ErrorKind::Permission);
+        check("ERR Unknown Redis command called from script script: 1", ErrorKind::Permission);
         check("WRONGTYPE Operation against a key", ErrorKind::WrongType);
         check("READONLY You can't write against a read only replica.", ErrorKind::NotPrimary);
         check("MOVED 3999 127.0.0.1:6381", ErrorKind::NotPrimary);

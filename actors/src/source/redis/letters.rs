@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use super::super::SourceError;
 use super::connect::Connector;
-use super::error::crate_failed;
+use super::error::{crate_failed, reply_words};
 use super::link::Link;
 use crate::backoff::Backoff;
 use crate::cluster_key::key_beside;
 use crate::dead_letters::{ACCOUNT, DeadLetters, Fate};
 use crate::error_kind::ErrorKind;
 use crate::settings::{DeadLetterSettings, RedisTarget};
-use redis::cmd;
+use redis::{RedisError, cmd};
 use tokio::time::{Instant, sleep};
 
 /// KEYS: list, account. ARGV: most letters, most bytes, a length and the bytes
@@ -166,18 +166,18 @@ impl LetterWriter {
         push.arg(measured.0).arg(measured.1).arg(batch);
         let link = self.link().await?;
         let taken: Result<i64, _> = push.query_async(&mut link.connection).await;
-        taken.map(|taken| taken == 1).map_err(|cause| crate_failed("EVAL", &cause))
+        taken.map(|taken| taken == 1).map_err(|cause| self.refused(&cause))
     }
 
     async fn measure(&mut self) -> Result<Measured, SourceError> {
         let key = self.settings.key.clone();
-        let link = self.link().await?;
         let (mut length, mut bytes) = (0, 0);
         loop {
+            let link = self.link().await?;
             let mut measure = cmd("EVAL");
             measure.arg(MEASURE).arg(1).arg(&key).arg(length).arg(length + SLICE - 1);
             let slice: Result<(i64, i64), _> = measure.query_async(&mut link.connection).await;
-            let (more, more_bytes) = slice.map_err(|cause| crate_failed("EVAL", &cause))?;
+            let (more, more_bytes) = slice.map_err(|cause| self.refused(&cause))?;
             (length, bytes) = (length + more, bytes + more_bytes);
             if more < SLICE {
                 return Ok(Measured(length, bytes));
@@ -191,6 +191,15 @@ impl LetterWriter {
             None => Link::open(&self.connector).await?,
         };
         Ok(self.link.insert(link))
+    }
+
+    /// In a cluster the list may be another node's than the queue: the next
+    /// connection goes where the refusal points.
+    fn refused(&self, cause: &RedisError) -> SourceError {
+        if let (Some(link), Some(words)) = (&self.link, reply_words(cause)) {
+            self.connector.note_refusal(&link.endpoint, &words);
+        }
+        crate_failed("EVAL", cause)
     }
 
     fn say(&mut self, cause: &SourceError) {

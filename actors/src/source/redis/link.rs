@@ -8,6 +8,7 @@ use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisConnectionInfo, Red
 use tokio::task::AbortHandle;
 
 use super::super::SourceError;
+use super::bounded::{Bounded, SMALL_REPLY};
 use super::connect::{Connected, Connector};
 use super::error::crate_failed;
 use crate::settings::Endpoint;
@@ -32,9 +33,15 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Connects to the primary.
+    /// Connects to the primary, to ask what has small answers.
     pub async fn open(connector: &Connector) -> Result<Self, SourceError> {
+        Self::open_for(connector, SMALL_REPLY).await
+    }
+
+    /// Connects to the primary, to ask what has answers of at most so many bytes.
+    pub async fn open_for(connector: &Connector, most: usize) -> Result<Self, SourceError> {
         let Connected { stream, endpoint, is_asking } = connector.connect().await?;
+        let stream = Bounded::new(stream, most);
         // Logged in already: the crate is left nothing to say first.
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER));

@@ -12,6 +12,7 @@ mod schedule;
 mod pace;
 mod popping;
 mod source;
+mod bounded;
 mod error;
 mod progress;
 mod tls;
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     taken_from: Mutex<Option<Endpoint>>,
     metrics: Arc<RedisMetrics>,
     doom: Doom,
+    is_once: bool,
     /// As the setting names it.
     delivery: &'static str,
 }
@@ -97,6 +99,7 @@ impl RedisQueue {
                 taken_from: Mutex::default(),
                 metrics,
                 doom,
+                is_once: settings.once.is_some(),
                 delivery: settings.delivery(),
             }),
         }

@@ -10,6 +10,7 @@ use super::Shared;
 use super::error::crate_failed;
 use super::health::Party;
 use super::link::Link;
+use super::once::Server;
 use super::presence::{Presence, Shown};
 use crate::backoff::Backoff;
 use crate::error_kind::ErrorKind;
@@ -38,6 +39,7 @@ struct Monitor {
     link: Option<MonitorLink>,
     connected_before: bool,
     length_denied: bool,
+    server_seen: bool,
     presence: Presence,
 }
 
@@ -50,7 +52,14 @@ struct MonitorLink {
 impl Monitor {
     fn new(shared: Arc<Shared>) -> Self {
         let presence = Presence::new(&shared.key, shared.delivery);
-        Self { shared, link: None, connected_before: false, length_denied: false, presence }
+        Self {
+            shared,
+            link: None,
+            connected_before: false,
+            length_denied: false,
+            server_seen: false,
+            presence,
+        }
     }
 
     async fn run(&mut self) {
@@ -60,12 +69,28 @@ impl Monitor {
         loop {
             match self.ask().await {
                 Ok(()) => {
+                    self.look_at_server().await;
                     self.be_present().await;
                     backoff.reset();
                     ticks.tick().await;
                 }
                 Err(_) => sleep(backoff.delay()).await,
             }
+        }
+    }
+
+    /// Looks once whether the server may throw the queue away. With exactly-once
+    /// delivery its reader does.
+    async fn look_at_server(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        if std::mem::replace(&mut self.server_seen, true) || self.shared.is_once {
+            return;
+        }
+        // Who may not ask needs not know.
+        let info = cmd("INFO").arg("memory").query_async(&mut link.link.connection).await;
+        let server = info.ok().map(|info: String| Server::from_info(&info));
+        if let Some(warning) = server.and_then(|server| server.warning_of_pops()) {
+            tracing::warn!("{warning}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::Slice;
+use super::bounded;
 use super::decoder::{Decoder, ProtocolError, Reply};
 use super::stream::RedisStream;
 use tokio::time::Instant;
@@ -123,15 +124,29 @@ impl ReplyStream {
     }
 
     /// As [`receive`](Self::receive), but `elements`, which are those of the
-    /// reply in hand, stay in the buffer, and their ranges hold.
-    pub async fn receive_whole(&mut self, elements: &mut [Slice]) -> io::Result<()> {
+    /// reply in hand, stay in the buffer, and their ranges hold. More than
+    /// `most_bytes` of it are an error.
+    pub async fn receive_whole(
+        &mut self,
+        elements: &mut [Slice],
+        most_bytes: usize,
+    ) -> io::Result<()> {
+        if self.filled - self.decoder.kept_from() > most_bytes {
+            return Err(bounded::too_large(most_bytes));
+        }
         if self.buffer.len() - self.filled < self.usual_bytes / 2 {
             self.filled = self.decoder.compact_whole(&mut self.buffer, self.filled, elements);
         }
-        // A reply is held whole, however large it is.
+        // A reply is held whole, however large it may be.
         self.max_bytes = self.max_bytes.max(self.buffer.len().saturating_mul(2));
         self.fit_buffer();
         self.transfer().await
+    }
+
+    /// Lets go of what the reply in hand has brought before that place, or of all
+    /// of it; see [`receive_whole`](Self::receive_whole).
+    pub fn let_go(&mut self, from: Option<usize>) {
+        self.decoder.let_go(from);
     }
 
     /// Changes the bound on elements; only while no reply is outstanding.

@@ -19,6 +19,13 @@ const PAGED_ELEMENTS_IN_FLIGHT: usize = 10_000;
 /// Elements that are asked for at the same time: more brings no more.
 const ELEMENTS_IN_FLIGHT: usize = 3000;
 
+/// A server that cut the connection amid its replies is asked for no fewer bytes
+/// at a time than this.
+const FEWEST_BYTES: usize = 64 * 1024;
+
+/// Full replies without a cut, after which twice as many bytes are asked for.
+const REPLIES_BEFORE_MORE: u32 = 4096;
+
 const FEWEST_POPS: usize = 3;
 const MOST_POPS: usize = 64;
 
@@ -28,7 +35,10 @@ pub struct Schedule {
     fixed_count: Option<usize>,
     largest_count: usize,
     elements_in_flight: usize,
+    /// As it was set, and as the server bears it.
+    most_bytes: usize,
     max_bytes_in_flight: usize,
+    full_replies: u32,
     count: usize,
     depth: usize,
     /// The largest element of late, in bytes; fades by a sixteenth a reply.
@@ -44,7 +54,9 @@ impl Schedule {
             fixed_count,
             largest_count,
             elements_in_flight: ELEMENTS_IN_FLIGHT,
+            most_bytes: max_bytes_in_flight,
             max_bytes_in_flight,
+            full_replies: 0,
             count,
             depth: 1,
             largest: 0,
@@ -83,6 +95,21 @@ impl Schedule {
     pub fn rise(&mut self) {
         self.count = (self.count * 2).min(self.largest_count);
         self.depth = (self.depth * 2).min(MOST_POPS);
+        self.full_replies += 1;
+        if self.full_replies >= REPLIES_BEFORE_MORE {
+            self.full_replies = 0;
+            self.max_bytes_in_flight = (self.max_bytes_in_flight * 2).min(self.most_bytes);
+        }
+    }
+
+    /// The connection was cut while replies were under way: a server has its own
+    /// bound for what it can't send (`client-output-buffer-limit`), so half of it is
+    /// asked for from now on.
+    pub fn was_cut(&mut self) {
+        let in_flight = self.count() * self.depth() * self.largest;
+        let half = in_flight.min(self.max_bytes_in_flight) / 2;
+        self.max_bytes_in_flight = half.max(FEWEST_BYTES.min(self.most_bytes));
+        self.full_replies = 0;
     }
 
     /// A reply brought less: the backlog has gone.
@@ -158,6 +185,22 @@ mod tests {
         after(&mut schedule, 10);
         schedule.fall();
         assert_eq!((schedule.count(), schedule.depth()), (25, 1));
+    }
+
+    #[test]
+    fn after_a_cut_less_is_asked_for_until_many_replies_have_come() {
+        let mut schedule = Schedule::new(None, 2 * MIB);
+        schedule.saw(1500);
+        after(&mut schedule, 10);
+        let bytes = |schedule: &Schedule| schedule.count() * schedule.depth() * 1500;
+        let before = bytes(&schedule);
+        schedule.was_cut();
+        after(&mut schedule, 10);
+        assert!(bytes(&schedule) <= before / 2);
+        (0..20).for_each(|_| schedule.was_cut());
+        assert!(bytes(&schedule) > FEWEST_BYTES / 2, "no less than that");
+        after(&mut schedule, 6 * REPLIES_BEFORE_MORE as usize);
+        assert_eq!(bytes(&schedule), before);
     }
 
     #[test]

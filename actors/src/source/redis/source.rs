@@ -239,7 +239,10 @@ impl RedisSource {
                     self.ask().await;
                 }
             },
-            Some(Err(cause)) => self.break_link(io_failed("taking elements", &cause)),
+            Some(Err(cause)) => {
+                self.schedule.was_cut();
+                self.break_link(io_failed("taking elements", &cause));
+            }
             None => {
                 let count = link.in_flight.len();
                 let message = format!("stopped while {count} pops were not answered");
@@ -255,7 +258,7 @@ impl RedisSource {
                 Ok(reply) => reply,
                 Err(cause) => return self.break_link(protocol_broken(&cause)),
             };
-            let largest = self.elements[before..].iter().map(length).max().unwrap_or(0);
+            let largest = self.elements[before..].iter().map(Slice::length).max().unwrap_or(0);
             if self.elements.len() > before {
                 self.schedule.saw(largest);
             }
@@ -372,12 +375,5 @@ impl RedisSource {
             }
         }
         failure
-    }
-}
-
-fn length(element: &Slice) -> usize {
-    match element {
-        Slice::Whole(range) => range.len(),
-        Slice::TooLarge { length, .. } => usize::try_from(*length).unwrap_or(usize::MAX),
     }
 }

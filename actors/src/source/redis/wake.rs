@@ -41,6 +41,14 @@ const SLOW_POLL: Duration = Duration::from_millis(100);
 /// Polls at the fast pace after something was found: five seconds' worth.
 const FAST_POLLS: u32 = 250;
 
+/// So often in a row the server may hang up at BLMOVE, while it lets us pop, until
+/// that counts as a refusal.
+const HANG_UPS: u32 = 3;
+
+/// So often in a row BLMOVE may tell of elements that a pop does not find, until it
+/// is asked more slowly: others were faster, or the server tells stories.
+const WAKES_IN_VAIN: u32 = 3;
+
 /// Read buffer of the waiting connection, which keeps nothing of elements.
 const BUFFER_BYTES: usize = 4096;
 
@@ -68,6 +76,8 @@ pub struct Waiter {
     place: Option<OwnedMutexGuard<Place>>,
     connection: Option<ReplyStream>,
     polls: u32,
+    hang_ups: u32,
+    wakes_in_vain: u32,
 }
 
 /// How a BLMOVE ended.
@@ -111,6 +121,11 @@ impl Waiter {
         match self.block(waker, connector, endpoint).await {
             Ok(Blocked::Pop) => {
                 self.accepted();
+                self.hang_ups = 0;
+                self.wakes_in_vain = self.wakes_in_vain.saturating_add(1);
+                if self.wakes_in_vain > WAKES_IN_VAIN {
+                    sleep(FAST_POLL).await;
+                }
                 Ok(())
             }
             Ok(Blocked::Refused(kind, words)) => {
@@ -122,6 +137,11 @@ impl Waiter {
             Err(cause) => {
                 // The pop that follows finds out whether Redis is there at all.
                 tracing::debug!(%cause, "waiting for elements failed");
+                self.hang_ups += 1;
+                if self.hang_ups >= HANG_UPS {
+                    self.hang_ups = 0;
+                    self.refused(cause.kind, "it closes the connection");
+                }
                 sleep(SLOW_POLL).await;
                 Ok(())
             }
@@ -131,6 +151,7 @@ impl Waiter {
     /// There was something: polls are fast again.
     pub fn found(&mut self) {
         self.polls = 0;
+        self.wakes_in_vain = 0;
     }
 
     /// Lets the next reader look, since there is enough for two.
@@ -150,6 +171,7 @@ impl Waiter {
     pub fn reset(&mut self) {
         self.place = None;
         self.connection = None;
+        self.hang_ups = 0;
     }
 
     fn must_poll(&self) -> bool {

@@ -64,6 +64,7 @@ pub static BESIDE: &[Right] = &[
     must("zremrangebyscore", "ZREMRANGEBYSCORE {consumers} none none"),
     must("zcard", "ZCARD {consumers}"),
     must("zrem", "ZREM {consumers} none"),
+    must("info", "INFO memory"),
 ];
 
 /// What exactly-once delivery does.
@@ -168,8 +169,8 @@ async fn beside(visit: &mut Visit<'_>) -> Option<Finding> {
         return None;
     }
     let text = format!(
-        "done without {}: then nobody sees how many gateways are on the queue, nor what \
-         exactly-once delivery has left",
+        "done without {}: then nobody sees how many gateways are on the queue, what exactly-once \
+         delivery has left, nor whether a full Redis throws the queue away",
         rules(&missing)
     );
     Some(Finding::skipped("rights", text))

@@ -3,12 +3,15 @@
 
 use super::super::super::SourceError;
 use super::super::connect::Connector;
-use super::super::error::{crate_failed, kind_of_reply, reply_words};
+use super::super::error::{crate_failed, is_unknown_command, kind_of_reply, reply_words};
 use super::super::link::Link;
 use super::finding::Finding;
 use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
 use redis::{Cmd, FromRedisValue, RedisError, cmd};
+
+/// Bytes of an answer: an element of the queue, or a thousand keys of SCAN.
+const LARGEST_ANSWER: usize = 64 << 20;
 
 /// Nodes of a cluster that may point at each other before it is given up.
 const MOVES: usize = 5;
@@ -27,7 +30,7 @@ impl<'a> Visit<'a> {
         let connector = Connector::new(settings.redis.clone(), &settings.key);
         let mut moved = None;
         for _ in 0..MOVES {
-            let link = Link::open(&connector).await?;
+            let link = Link::open_for(&connector, LARGEST_ANSWER).await?;
             let mut visit = Self { settings, link };
             let length = visit.ask::<i64>(cmd("LLEN").arg(&settings.key)).await;
             let Some(cause) = length.err() else { return Ok(visit) };
@@ -52,16 +55,23 @@ impl<'a> Visit<'a> {
 pub fn unanswered(topic: &'static str, question: &str, cause: &RedisError) -> Finding {
     if is_denied(cause) {
         let command = question.to_ascii_lowercase();
-        return Finding::skipped(
-            topic,
-            format!("not looked at: this user has no right to {command}"),
-        );
+        let text = if is_unknown(cause) {
+            format!("not looked at: this server does not know {command}")
+        } else {
+            format!("not looked at: this user has no right to {command}")
+        };
+        return Finding::skipped(topic, text);
     }
     let cause = crate_failed(question, cause);
     Finding::fail(topic, cause.to_string(), "see what the server says")
 }
 
-/// Whether the user may not do that.
+/// Whether the server does not know the command.
+fn is_unknown(cause: &RedisError) -> bool {
+    reply_words(cause).is_some_and(|words| is_unknown_command(&words))
+}
+
+/// Whether the user may not do that, or nobody may.
 pub fn is_denied(cause: &RedisError) -> bool {
     reply_words(cause).is_some_and(|words| kind_of_reply(&words) == ErrorKind::Permission)
 }

@@ -126,7 +126,7 @@ impl Plan {
         let Release { first, keep, trim } = self.release;
         let (list, last) = trim.unwrap_or((0, 0));
         let call = fence.call(scripts::COMMIT).arg(self.old).arg(self.new).arg(&self.index);
-        let call = call.arg(self.covered).arg(&fence.keys.work).arg(first).arg(keep);
+        let call = call.arg(self.covered).arg(&fence.keys.work).arg(first).arg(keep - first);
         let call = call.arg(list).arg(last).bytes(&self.head);
         let fields = self.segments.iter().map(|stored| field(number_of(stored), self.new));
         fields.fold(call, |call, field| call.arg(field))

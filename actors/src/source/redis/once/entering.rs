@@ -1,35 +1,36 @@
 //! Entering: how a process becomes the owner, and how it comes back after its
 //! connection broke.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::super::SourceError;
 use super::super::error::error;
 use super::link::Answer;
 use super::loading::values_of;
 use super::preflight::Server;
-use super::record::{Record, Unreadable, new_nonce};
+use super::record::{Record, new_nonce};
 use super::scripts;
 use super::source::{OnceSource, Stage, Step};
+use super::stored::{FIELDS, OF_OWNER, Stored};
 use super::verdict::Verdict;
-use super::watch::Owner;
+use super::watch::{Absence, Owner};
 use crate::boot_clock::BootInstant;
 use crate::doom::End;
 use crate::error_kind::ErrorKind;
 use redis::cmd;
 
-/// The latest format of the record that this version can read.
-const FORMAT: u32 = 1;
 /// How often a standby looks, at least.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// What became of an attempt to raise the epoch.
 pub(super) enum Raised {
     Record(Box<Record>, Vec<u8>),
-    /// Epoch or token that are there are others; the epoch, empty where there is
-    /// no record.
-    Lost(String),
-    Unreadable(String),
+    /// There is no record.
+    Gone,
+    /// Somebody else's epoch or token is there.
+    Lost,
+    /// It is damaged; nobody else has written that.
+    Damaged(String),
 }
 
 impl OnceSource {
@@ -44,32 +45,55 @@ impl OnceSource {
         {
             return Ok(end);
         }
-        let owner = match self.look().await? {
-            Ok(owner) => owner,
-            Err(newer) => return Ok(self.unreadable(newer)),
-        };
-        self.works();
+        let seen = self.look(&FIELDS[..OF_OWNER]).await?;
+        let owner = Owner::of(&seen);
         let lease = self.settings.lease;
         let Stage::Outside(watch) = &mut self.stage else { return Ok(Step::Again) };
-        if watch.may_take(&owner, BootInstant::now(), lease) {
-            return self.take_over(&owner).await;
+        if watch.may_take(&owner, BootInstant::now(), lease) || owner.has_ended() {
+            let taken = self.take_over(&seen, owner).await;
+            if taken.is_err() {
+                // Who stood by does so no longer: there is nobody to stand by for.
+                self.stands_by = false;
+                self.settings.gate.close("the queue could not be taken over yet");
+            }
+            return taken;
         }
-        self.settings.gate.stand_by();
+        self.works();
+        self.stand_by();
         self.pause((lease / 4).min(LONGEST_LOOK)).await;
         Ok(Step::Again)
     }
 
-    async fn take_over(&mut self, seen: &Owner) -> Result<Step, SourceError> {
-        let (epoch, token) = match seen {
-            Owner::Nobody => ("", ""),
-            Owner::Released { epoch } => (epoch.as_str(), ""),
-            Owner::Holder { epoch, token, .. } => (epoch.as_str(), token.as_str()),
+    fn stand_by(&mut self) {
+        if !std::mem::replace(&mut self.stands_by, true) {
+            tracing::info!("standing by: another gateway owns the queue");
+        }
+        self.settings.gate.stand_by();
+    }
+
+    async fn take_over(&mut self, seen: &Stored, owner: Owner) -> Result<Step, SourceError> {
+        let (token, deadline) = match owner {
+            Owner::Nobody => Default::default(),
+            Owner::Damaged(damage) => return Ok(self.unreadable(damage)),
+            Owner::Released { .. } => (String::new(), "*".to_owned()),
+            Owner::Holder { token, deadline, .. } => (token, deadline),
         };
-        match self.raise(epoch, token).await? {
-            // Another standby was faster.
-            Raised::Lost(_) => Ok(Step::Again),
-            Raised::Unreadable(cause) => Ok(self.unreadable(cause)),
+        let whole = self.look(&FIELDS).await?;
+        if !whole.has_the_owner_of(seen) {
+            return Ok(Step::Again);
+        }
+        let epoch = match whole.record() {
+            _ if whole.is_absent() => None,
+            Ok((record, _)) => Some(record.epoch),
+            Err(damage) => return Ok(self.unreadable(damage)),
+        };
+        match self.raise(epoch, &token, &deadline).await? {
+            // Another standby was faster, or the owner is back.
+            Raised::Lost | Raised::Gone => Ok(Step::Again),
+            Raised::Damaged(damage) => Ok(self.unreadable(damage)),
             Raised::Record(record, _) => {
+                self.works();
+                self.stands_by = false;
                 tracing::info!(epoch = record.epoch, "this gateway owns the queue");
                 self.settings.gate.close("the last checkpoint is being loaded");
                 self.stage = Stage::Loading(None);
@@ -88,9 +112,11 @@ impl OnceSource {
         if let Some(end) = self.connect_and_check().await? {
             return Ok(end);
         }
-        let record = match self.raise_own().await? {
-            Ok(record) => record,
-            Err(step) => return step,
+        let (record, head) = match self.raise_own().await? {
+            Raised::Record(record, head) => (record, head),
+            Raised::Gone => return self.recover(None).await,
+            Raised::Damaged(damage) => return self.recover(Some(damage)).await,
+            Raised::Lost => return Ok(self.displaced()),
         };
         let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
         if owned.founding == Some(record.version) {
@@ -105,6 +131,10 @@ impl OnceSource {
                     record.version, record.tip, owned.expected.version, owned.expected.tip
                 );
                 Ok(self.reload(&why))
+            }
+            Verdict::GoOn { .. } if !owned.has_written(&record, &head) => {
+                let damage = "its base, index or head is not as it was written";
+                self.recover(Some(damage.to_owned())).await
             }
             Verdict::GoOn { committed, claimed } => self.go_on(&record, committed, claimed).await,
         }
@@ -138,7 +168,6 @@ impl OnceSource {
             owned.expected.tip = record.tip;
             owned.ledger.claimed(length);
         }
-        owned.last_heard = Instant::now();
         self.begin_to_own();
         Ok(Step::Again)
     }
@@ -150,15 +179,24 @@ impl OnceSource {
         self.works();
     }
 
-    /// Raises the epoch as its holder. Else tells the step that follows.
-    async fn raise_own(
-        &mut self,
-    ) -> Result<Result<Box<Record>, Result<Step, SourceError>>, SourceError> {
-        match self.raise("*", &self.token.clone()).await? {
-            Raised::Record(record, _) => Ok(Ok(record)),
-            Raised::Lost(epoch) if epoch.is_empty() => Ok(Err(self.recover().await)),
-            Raised::Lost(_) => Ok(Err(Ok(self.displaced()))),
-            Raised::Unreadable(cause) => Ok(Err(Ok(self.unreadable(cause)))),
+    /// Raises the epoch as its holder.
+    pub(super) async fn raise_own(&mut self) -> Result<Raised, SourceError> {
+        let whole = self.look(&FIELDS).await?;
+        if whole.is_absent() {
+            return Ok(Raised::Gone);
+        }
+        self.absence = Absence::default();
+        if whole.token() != self.token.as_bytes() {
+            return Ok(Raised::Lost);
+        }
+        let epoch = match whole.record() {
+            Ok((record, _)) => record.epoch,
+            Err(damage) => return Ok(Raised::Damaged(damage.to_string())),
+        };
+        match self.raise(Some(epoch), &self.token.clone(), "*").await? {
+            // It is another one already than the one that was just read.
+            Raised::Lost => Err(error(ErrorKind::Other, "the record changes while it is read")),
+            raised @ (Raised::Record(..) | Raised::Gone | Raised::Damaged(_)) => Ok(raised),
         }
     }
 
@@ -171,7 +209,6 @@ impl OnceSource {
         };
         let link = connected?;
         let info = cmd("INFO").get_packed_command();
-        link.expect_values();
         let reply = link.exchange(&info).await?;
         let info = values_of(link.values(), "INFO", reply)?.pop().unwrap_or_default();
         match Server::from_info(&String::from_utf8_lossy(&info)).check(&self.keys) {
@@ -187,53 +224,52 @@ impl OnceSource {
         }
     }
 
-    /// Who owns the queue; or that the record is of a newer version.
-    async fn look(&mut self) -> Result<Result<Owner, String>, SourceError> {
+    /// Reads fields of the record, which may be none.
+    async fn look(&mut self, fields: &[&str]) -> Result<Stored, SourceError> {
         let call = scripts::LOOK.call(&[&self.keys.owner]);
-        let Some(link) = &mut self.link else { return Ok(Ok(Owner::Nobody)) };
-        let Answer::Ok(words) = link.run(call).await? else { return Err(odd_answer("look")) };
-        let [epoch, token, deadline, format] = &words[..] else { return Err(odd_answer("look")) };
-        if !format.is_empty() && format.parse::<u32>().map_or(true, |format| format > FORMAT) {
-            let message = format!("its format is {format:?}, this version reads {FORMAT}");
-            return Ok(Err(message));
+        let call = fields.iter().fold(call, |call, field| call.arg(field));
+        let Some(link) = &mut self.link else { return Err(odd_answer("look")) };
+        let reply = link.exchange(&call.pack()).await?;
+        match link.answer("look", reply)? {
+            Answer::Ok(words) if words.len() == fields.len() => {
+                Ok(Stored::read(&link.values()[1..]))
+            }
+            Answer::Ok(_) | Answer::Lost { .. } | Answer::Other(..) => Err(odd_answer("look")),
         }
-        Ok(Ok(match (epoch.as_str(), token.as_str()) {
-            ("", _) => Owner::Nobody,
-            (epoch, "") => Owner::Released { epoch: epoch.to_owned() },
-            (epoch, token) => Owner::Holder {
-                epoch: epoch.to_owned(),
-                token: token.to_owned(),
-                deadline: deadline.clone(),
-            },
-        }))
     }
 
-    /// Raises the epoch where that epoch and token are still there.
-    pub(super) async fn raise(&mut self, epoch: &str, token: &str) -> Result<Raised, SourceError> {
+    /// Raises the epoch where these are still there: an epoch, a token, and a
+    /// deadline unless that is `*`.
+    async fn raise(
+        &mut self,
+        seen: Option<u64>,
+        token: &str,
+        deadline: &str,
+    ) -> Result<Raised, SourceError> {
         let (keys, first) = (&self.keys, self.keys.list(1));
+        let next = self.epoch.max(seen.unwrap_or(0)) + 1;
         let call = scripts::ACQUIRE.call(&[&keys.owner, &keys.state, &first]);
-        let call = call.arg(epoch).arg(token);
-        let call = call.arg(&self.token).arg(self.settings.lease.as_millis());
-        let call = call.arg(self.epoch).arg(format!("{:x}", new_nonce()));
+        let call = call.arg(seen.map(|epoch| epoch.to_string()).unwrap_or_default());
+        let call = call.arg(token).arg(deadline).arg(next).arg(&self.token);
+        let call = call.arg(self.settings.lease.as_millis()).arg(format!("{:x}", new_nonce()));
+        let call = FIELDS.iter().fold(call, |call, field| call.arg(field));
         let sent = BootInstant::now();
         let Some(link) = &mut self.link else { return Err(odd_answer("acquire")) };
-        link.request(&call.pack());
-        let reply = link.reply_in_time().await?;
-        let bytes = link.values();
+        let reply = link.exchange(&call.pack()).await?;
         match link.answer("acquire", reply)? {
-            Answer::Lost { epoch, .. } => Ok(Raised::Lost(epoch)),
-            Answer::Other(word, _) if word == "orphans" => Ok(Raised::Unreadable(self.orphans())),
+            Answer::Lost { epoch, .. } if epoch.is_empty() => Ok(Raised::Gone),
+            Answer::Lost { .. } => Ok(Raised::Lost),
+            Answer::Other(word, _) if word == "orphans" => Ok(Raised::Damaged(self.orphans())),
             Answer::Other(..) => Err(odd_answer("acquire")),
-            Answer::Ok(words) => {
+            Answer::Ok(_) => {
                 self.settings.gate.lease_until(sent.after(self.settings.lease));
-                let head = bytes.into_iter().nth(6).unwrap_or_default();
-                Ok(match read_record(&words) {
-                    Ok(record) => {
+                Ok(match Stored::read(&link.values()[1..]).record() {
+                    Ok((record, head)) => {
                         self.epoch = record.epoch;
                         self.settings.holding.hold(self.epoch, &self.token, sent);
                         Raised::Record(Box::new(record), head)
                     }
-                    Err(cause) => Raised::Unreadable(cause),
+                    Err(damage) => Raised::Damaged(damage.to_string()),
                 })
             }
         }
@@ -256,20 +292,6 @@ impl OnceSource {
             () = self.stop.stopped() => {}
         }
     }
-}
-
-fn read_record(words: &[String]) -> Result<Record, String> {
-    let [epoch, version, tip, base, index, ..] = words else {
-        return Err("it is not whole".to_owned());
-    };
-    let text = |cause: Unreadable| cause.to_string();
-    Ok(Record {
-        epoch: epoch.parse().map_err(|_| format!("its epoch can't be read: {epoch:?}"))?,
-        version: version.parse().map_err(text)?,
-        tip: tip.parse().map_err(text)?,
-        base: base.parse().map_err(text)?,
-        index: index.parse().map_err(text)?,
-    })
 }
 
 /// A script's answer that makes no sense.

@@ -4,6 +4,7 @@
 use redis::cmd;
 
 use super::super::super::{Slice, SourceError};
+use super::super::bounded::SMALL_REPLY;
 use super::super::decoder::Reply;
 use super::super::error::{io_failed, protocol_broken};
 use super::super::replies::ReplyStream;
@@ -22,7 +23,7 @@ pub async fn refuse_uncovered(
     replies.request(&ask.get_packed_command());
     let mut elements = Vec::new();
     loop {
-        let received = replies.receive_whole(&mut elements).await;
+        let received = replies.receive_whole(&mut elements, SMALL_REPLY).await;
         received.map_err(|cause| io_failed("asking for claimed lists", &cause))?;
         let reply = replies.next(&mut elements).map_err(|cause| protocol_broken(&cause))?;
         match reply {

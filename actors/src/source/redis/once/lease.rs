@@ -65,6 +65,11 @@ impl Holding {
         *self.lock() = None;
     }
 
+    /// When the last renewal that was granted was sent, while it is held.
+    pub(super) fn renewed_at(&self) -> Option<BootInstant> {
+        self.lock().as_ref().map(|held| held.renewed)
+    }
+
     /// What is held, where nobody has renewed it for too long.
     fn overdue(&self, length: Duration) -> Option<Held> {
         let held = self.lock().clone()?;

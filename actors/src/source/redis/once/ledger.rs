@@ -87,6 +87,12 @@ impl Ledger {
         self.asked = self.routed;
     }
 
+    /// Of the page behind what is routed only the first `used` elements are on
+    /// their way: what lies behind them has to be asked for again.
+    pub fn came_short(&mut self, used: u64) {
+        self.asked = self.after(self.routed, used);
+    }
+
     /// How far everything has been routed.
     pub fn position(&self) -> Position {
         self.routed
@@ -205,6 +211,7 @@ mod tests {
         Read(u64),
         Commit,
         Break,
+        Short(u64),
         Reload,
     }
 
@@ -215,6 +222,7 @@ mod tests {
             (1_u64..20).prop_map(Step::Read),
             Just(Step::Commit),
             Just(Step::Break),
+            (1_u64..20).prop_map(Step::Short),
             Just(Step::Reload),
         ];
         proptest::collection::vec(step, 1..60)
@@ -254,6 +262,19 @@ mod tests {
                     Step::Break => {
                         ledger.next_page(7);
                         ledger.ask_again();
+                    }
+                    Step::Short(count) => {
+                        // A page of which half is used, and one behind it that is not.
+                        if let Some(page) = ledger.next_page(count) {
+                            ledger.next_page(count);
+                            let used = page.count().div_ceil(2);
+                            ledger.came_short(used);
+                            for element in lists.range(page).into_iter().rev().take(used as usize) {
+                                prop_assert_eq!(element, routed);
+                                routed += 1;
+                            }
+                            ledger.routed(used);
+                        }
                     }
                     Step::Reload => {
                         let present = lists.lists.iter().map(|(_, list)| list.len() as u64);

@@ -4,6 +4,7 @@
 
 use super::super::super::{Slice, SourceError};
 use super::super::Shared;
+use super::super::bounded::SMALL_REPLY;
 use super::super::connect::Connected;
 use super::super::decoder::Reply;
 use super::super::error::{error, io_failed, protocol_broken, refused};
@@ -13,6 +14,7 @@ use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The usual size of the read buffer.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -21,8 +23,11 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// and what it was asked is in doubt.
 pub const ANSWER: Duration = Duration::from_secs(5);
 
-/// The largest value that Redis holds.
+/// The largest value that Redis holds, and the most of a reply that is held.
 const LARGEST_VALUE: usize = 512 << 20;
+
+/// What an element takes in the list of those that are held.
+const OVERHEAD: usize = size_of::<Slice>();
 
 /// The owner's connection.
 #[derive(Debug)]
@@ -34,6 +39,27 @@ pub struct Link {
     elements: Vec<Slice>,
     /// Whether the reply in hand has ended: the next one may begin.
     ended: bool,
+    /// Bytes that one reply may have.
+    most_bytes: usize,
+    held: Held,
+}
+
+/// How much of a reply is held: its last elements, of a page the oldest ones,
+/// within a number of bytes. Nobody knows before how large they are.
+#[derive(Debug, Default)]
+struct Held {
+    /// Bytes of elements that are held at most, but for one; no bound where none
+    /// is given.
+    most: Option<usize>,
+    /// Bytes that are held, and elements of which that is known.
+    bytes: usize,
+    counted: usize,
+    /// Elements that were let go of.
+    dropped: u64,
+    /// The largest element, in bytes.
+    largest: usize,
+    /// Bytes of all.
+    all: u64,
 }
 
 /// What a script answered, once its own refusal is out of the way.
@@ -56,10 +82,11 @@ impl Link {
     /// Connects to the primary.
     pub async fn connect(shared: &Arc<Shared>) -> Result<Self, SourceError> {
         let Connected { stream, endpoint, is_asking } = shared.connector.connect().await?;
-        let replies = ReplyStream::new(stream, BUFFER_BYTES, shared.max_element_bytes);
+        let replies = ReplyStream::new(stream, BUFFER_BYTES, SMALL_REPLY);
         let replies = replies.asking(is_asking);
-        let shared = Arc::clone(shared);
-        Ok(Self { shared, replies, endpoint, elements: Vec::new(), ended: true })
+        let (elements, held) = (Vec::new(), Held::default());
+        let (shared, most_bytes) = (Arc::clone(shared), SMALL_REPLY);
+        Ok(Self { shared, replies, endpoint, elements, ended: true, most_bytes, held })
     }
 
     /// The server's address.
@@ -81,11 +108,16 @@ impl Link {
     pub async fn reply(&mut self) -> Result<Reply, SourceError> {
         if self.ended {
             self.elements.clear();
+            self.held = Held { most: self.held.most, ..Held::default() };
             self.ended = false;
         }
         loop {
             let reply = self.replies.next(&mut self.elements);
-            if let Some(reply) = reply.map_err(|cause| protocol_broken(&cause))? {
+            let reply = reply.map_err(|cause| protocol_broken(&cause))?;
+            if self.held.count(&mut self.elements) && reply.is_none() {
+                self.replies.let_go(self.elements.first().map(start));
+            }
+            if let Some(reply) = reply {
                 self.ended = true;
                 if let Reply::Error(words) = &reply {
                     // In a cluster it may say which node has the queue.
@@ -93,9 +125,32 @@ impl Link {
                 }
                 return Ok(reply);
             }
-            let received = self.replies.receive_whole(&mut self.elements).await;
+            let received = self.replies.receive_whole(&mut self.elements, self.most_bytes).await;
             received.map_err(|cause| io_failed("waiting for an answer", &cause))?;
         }
+    }
+
+    /// When bytes came in last.
+    pub fn heard(&self) -> Instant {
+        self.replies.heard()
+    }
+
+    /// From now on an answer is waited for.
+    pub fn begin_to_wait(&mut self) {
+        self.replies.begin_to_wait();
+    }
+
+    /// Of the replies from here on, or from the one in hand on, no more than so
+    /// many bytes are held, and one element; what came first is let go of.
+    pub fn hold_at_most(&mut self, bytes: usize) {
+        self.held.most = Some(bytes);
+    }
+
+    /// Elements that the reply in hand had, those included that are not held; the
+    /// largest of them, and the bytes of all.
+    pub fn brought(&self) -> (u64, usize, u64) {
+        let Held { dropped, largest, all, .. } = self.held;
+        (self.elements.len() as u64 + dropped, largest, all)
     }
 
     /// The elements of the reply in hand, as the server ordered them.
@@ -144,14 +199,37 @@ impl Link {
         self.answer(call.name, reply)
     }
 
-    /// Runs a command while nothing else is under way.
+    /// Runs a command with a small reply while nothing else is under way.
     pub async fn exchange(&mut self, packed: &[u8]) -> Result<Reply, SourceError> {
         self.request(packed);
         self.reply_in_time().await
     }
 
+    /// Runs a command whose reply may be as large as what Redis holds, while
+    /// nothing else is under way. As long as it comes in it may take its time.
+    pub async fn load(&mut self, packed: &[u8]) -> Result<Reply, SourceError> {
+        self.most_bytes = LARGEST_VALUE;
+        self.replies.set_max_element_bytes(LARGEST_VALUE);
+        self.request(packed);
+        self.begin_to_wait();
+        let reply = loop {
+            let deadline = self.heard() + ANSWER;
+            tokio::select! {
+                biased;
+                reply = self.reply() => break reply?,
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+            if self.heard() + ANSWER <= deadline {
+                return Err(self.no_answer());
+            }
+        };
+        self.most_bytes = SMALL_REPLY;
+        self.replies.set_max_element_bytes(SMALL_REPLY);
+        Ok(reply)
+    }
+
     /// The next reply, within the time that one may take.
-    pub async fn reply_in_time(&mut self) -> Result<Reply, SourceError> {
+    async fn reply_in_time(&mut self) -> Result<Reply, SourceError> {
         let reply = tokio::time::timeout(ANSWER, self.reply()).await;
         reply.unwrap_or_else(|_| Err(self.no_answer()))
     }
@@ -162,13 +240,45 @@ impl Link {
         error(ErrorKind::Timeout, format!("{}: no answer within {seconds} s", self.endpoint))
     }
 
-    /// From here on replies hold values of any size; not elements of the queue.
-    pub fn expect_values(&mut self) {
-        self.replies.set_max_element_bytes(LARGEST_VALUE);
-    }
-
-    /// From here on replies hold elements of the queue.
+    /// From here on replies hold elements of the queue, of which no more is held
+    /// than [`hold_at_most`](Self::hold_at_most) says.
     pub fn expect_elements(&mut self) {
+        self.most_bytes = LARGEST_VALUE;
         self.replies.set_max_element_bytes(self.shared.max_element_bytes);
     }
+}
+
+impl Held {
+    /// Counts elements that came in, and lets go of the first ones where they
+    /// are too many; whether it did.
+    fn count(&mut self, elements: &mut Vec<Slice>) -> bool {
+        for element in &elements[self.counted..] {
+            let length = element.length();
+            self.bytes += size(element);
+            self.largest = self.largest.max(length);
+            self.all += length as u64;
+        }
+        let most = self.most.unwrap_or(usize::MAX);
+        let mut gone = 0;
+        while self.bytes > most && gone < elements.len() && (most == 0 || gone + 1 < elements.len())
+        {
+            self.bytes -= size(&elements[gone]);
+            gone += 1;
+        }
+        elements.drain(..gone);
+        self.dropped += gone as u64;
+        self.counted = elements.len();
+        gone > 0
+    }
+}
+
+fn start(element: &Slice) -> usize {
+    let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = element;
+    range.start
+}
+
+/// What it takes to hold an element.
+fn size(element: &Slice) -> usize {
+    let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = element;
+    range.len() + OVERHEAD
 }

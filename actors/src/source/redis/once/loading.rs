@@ -33,11 +33,11 @@ impl OnceSource {
             return Ok(end);
         }
         // Raised once more, so that what is loaded was read under one epoch.
-        let (record, head) = match self.raise("*", &self.token.clone()).await? {
+        let (record, head) = match self.raise_own().await? {
             Raised::Record(record, head) => (record, head),
-            Raised::Lost(epoch) if epoch.is_empty() => return self.recover().await,
-            Raised::Lost(_) => return Ok(self.displaced()),
-            Raised::Unreadable(cause) => return Ok(self.unreadable(cause)),
+            Raised::Gone => return self.recover(None).await,
+            Raised::Damaged(damage) => return self.recover(Some(damage)).await,
+            Raised::Lost => return Ok(self.displaced()),
         };
         let fields = self.segments(&record.index).await?;
         let lengths = self.claimed_lengths(&record).await?;
@@ -47,6 +47,10 @@ impl OnceSource {
         };
         self.missed = None;
         let leftover = self.leftover_fields(&record.index).await?;
+        if leftover.iter().any(|field| record.version.has_written(field)) {
+            let damage = format!("its index lacks segments of its version, {}", record.version);
+            return self.recover(Some(damage)).await;
+        }
         match self.restore(&head, segments).await {
             Ok(()) => self.own_from(&record, head, lengths, leftover),
             Err(cause) => return Ok(self.unreadable(cause)),
@@ -158,7 +162,7 @@ impl OnceSource {
         packed: &[u8],
     ) -> Result<Vec<Vec<u8>>, SourceError> {
         let Some(link) = &mut self.link else { return Err(odd_answer(name)) };
-        let reply = link.exchange(packed).await?;
+        let reply = link.load(packed).await?;
         values_of(link.values(), name, reply)
     }
 
@@ -173,14 +177,15 @@ impl OnceSource {
         }
     }
 
-    /// How long the lists of these numbers are; 0 for one that is missing.
+    /// How long the lists of these numbers are; 0 for one that is missing, and
+    /// perhaps nothing behind that.
     pub(super) async fn lengths(&mut self, first: u64, last: u64) -> Result<Vec<u64>, SourceError> {
         let mut lengths = Vec::new();
         let mut from = first;
         while from <= last {
             let to = last.min(from + LENGTHS - 1);
             let call = scripts::LENGTHS.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
-            let call = call.arg(&self.keys.work).arg(from).arg(to);
+            let call = call.arg(&self.keys.work).arg(from).arg(to - from + 1);
             let Some(link) = &mut self.link else { return Err(odd_answer("lengths")) };
             let Answer::Ok(words) = link.run(call).await? else {
                 return Err(odd_answer("lengths"));
@@ -188,7 +193,8 @@ impl OnceSource {
             let numbers =
                 words.iter().skip(2).map(|word| word.parse().map_err(|_| odd_answer("lengths")));
             lengths.append(&mut numbers.collect::<Result<Vec<u64>, _>>()?);
-            from = to + 1;
+            // One that is missing decides, however many there are said to be.
+            from = if lengths.contains(&0) { last + 1 } else { to + 1 };
         }
         Ok(lengths)
     }

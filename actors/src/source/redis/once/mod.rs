@@ -2,9 +2,9 @@
 //! set aside, read, and unlinked when its effect is safe.
 //!
 //! Read in this order: `keys` names what is kept in Redis, `record` is what the
-//! owner hash says, `scripts` change it; `ledger` keeps the books of claimed
+//! owner hash says, `stored` judges what stands there, `scripts` change it; `ledger` keeps the books of claimed
 //! lists, `verdict` decides what a record means for the memory, `watch` when a
-//! standby may take over, `checkpoint` leads from a snapshot to a commit,
+//! standby may take over, `holder` whether the process that held the queue is gone, `checkpoint` leads from a snapshot to a commit,
 //! `preflight` judges the server. These are pure. `link` is the owner's
 //! connection, `lease` renews what it holds when the reader can't; `owned` is what
 //! an owner knows; `source` puts them together:
@@ -14,10 +14,12 @@
 
 mod keys;
 mod record;
+mod stored;
 mod scripts;
 mod ledger;
 mod verdict;
 mod watch;
+mod holder;
 mod checkpoint;
 mod preflight;
 mod link;

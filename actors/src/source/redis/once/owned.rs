@@ -19,6 +19,9 @@ use crate::demand::{Demands, Supply};
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::settings::Endpoint;
 
+/// Lists that are claimed and not covered, at most: while no checkpoint can be
+/// written, the rest waits in the queue.
+const MOST_OPEN_LISTS: usize = 100_000;
 /// A claim of fewer elements is small.
 const SMALL_CLAIM: u64 = 1000;
 
@@ -43,7 +46,6 @@ pub(super) struct Owned {
     pub replay: Option<Replay>,
     /// What was asked on the link, in order.
     pub asked: VecDeque<Asked>,
-    pub last_heard: Instant,
     pub renewed: BootInstant,
     pub claims: Claims,
     /// Every segment has to be written, since Redis has none.
@@ -70,6 +72,8 @@ pub(super) enum Asked {
     Renew(BootInstant),
     Claim(Stamp),
     Page(PageRequest),
+    /// A page that is not used.
+    Void,
     Stage,
     Commit,
     Sweep,
@@ -150,6 +154,13 @@ impl Owned {
         self.claims.drained = false;
     }
 
+    /// Whether a record that was just renewed has the fields without which it
+    /// would be damaged.
+    pub fn is_whole(&self, has_index: Option<&String>, has_head: Option<&String>) -> bool {
+        let is_there = |flag: Option<&String>| flag.is_some_and(|flag| flag == "1");
+        is_there(has_index) && (self.head.is_empty() || is_there(has_head))
+    }
+
     /// What is known of a queue that was just loaded.
     pub fn new(record: &Record, head: Vec<u8>, ledger: Ledger, pace: Pace) -> Self {
         let now = Instant::now();
@@ -166,7 +177,6 @@ impl Owned {
             demands: Demands::default(),
             bytes_read: 0,
             asked: VecDeque::new(),
-            last_heard: now,
             renewed: BootInstant::now(),
             claims: Claims {
                 not_before: now,
@@ -181,13 +191,31 @@ impl Owned {
         }
     }
 
+    /// Of the page that has just come only the oldest elements are used: what lies
+    /// behind them is asked for again.
+    pub fn take_back_pages(&mut self, used: u64) {
+        for asked in &mut self.asked {
+            if matches!(asked, Asked::Page(_)) {
+                *asked = Asked::Void;
+            }
+        }
+        self.ledger.came_short(used);
+    }
+
     pub fn pages_in_flight(&self) -> usize {
         self.asked.iter().filter(|asked| matches!(asked, Asked::Page(_))).count()
     }
 
+    /// Whether pages may be asked for. Not under a record that was begun anew
+    /// and has no checkpoint yet: a reload would find nothing of what was read.
+    pub fn may_read(&self) -> bool {
+        !self.write_all
+    }
+
     pub fn may_claim(&self) -> bool {
         let busy = |asked: &Asked| matches!(asked, Asked::Page(_) | Asked::Claim(_));
-        self.ledger.is_all_asked() && !self.asked.iter().any(busy)
+        let has_room = self.may_read() && self.ledger.open_lists() < MOST_OPEN_LISTS;
+        has_room && self.ledger.is_all_asked() && !self.asked.iter().any(busy)
     }
 
     pub fn claimed(&mut self, length: u64) {
@@ -251,12 +279,13 @@ impl Owned {
     }
 
     /// When something has to be done though nothing comes.
-    pub fn next_due(&self, renewal_pace: Duration) -> Instant {
+    /// The last bytes of the server were `heard` then.
+    pub fn next_due(&self, renewal_pace: Duration, heard: Instant) -> Instant {
         let now = Instant::now();
         let renewal = renewal_pace.saturating_sub(BootInstant::now().since(self.renewed));
         let mut due = now + renewal;
         if !self.asked.is_empty() {
-            due = due.min(self.last_heard + ANSWER);
+            due = due.min(heard + ANSWER);
         }
         if self.may_claim() && !self.claims.drained {
             due = due.min(self.claims.not_before);

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::super::super::{Slice, SourceError};
+use super::super::super::SourceError;
 use super::super::decoder::Reply;
 use super::super::error::{error, kind_of_reply, refused};
 use super::checkpoint::{self, Phase};
@@ -87,6 +87,9 @@ impl OnceSource {
             return;
         }
         while let Stage::Owning(owned) = &mut self.stage {
+            if !owned.may_read() {
+                return;
+            }
             let in_flight = owned.pages_in_flight();
             if in_flight >= self.schedule.depth() {
                 return;
@@ -120,7 +123,7 @@ impl OnceSource {
     pub(super) fn request(&mut self, asked: Asked, packed: &[u8]) {
         let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else { return };
         if owned.asked.is_empty() {
-            owned.last_heard = Instant::now();
+            link.begin_to_wait();
         }
         link.request(packed);
         owned.asked.push_back(asked);
@@ -135,7 +138,10 @@ impl OnceSource {
         let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else {
             return Ok(Event::Tick);
         };
-        let due = owned.next_due(self.settings.lease / RENEWALS);
+        // Of a page that is not used nothing is held.
+        let is_void = matches!(owned.asked.front(), Some(Asked::Void));
+        link.hold_at_most(if is_void { 0 } else { self.shared.max_bytes_in_flight });
+        let due = owned.next_due(self.settings.lease / RENEWALS, link.heard().into_std());
         let event = tokio::select! {
             biased;
             reply = link.reply() => Event::Reply(reply),
@@ -146,9 +152,8 @@ impl OnceSource {
             () = let_go.stopped(), if stopping && !is_let_go => Event::Tick,
             () = tokio::time::sleep_until(due.into()) => Event::Tick,
         };
-        if let Event::Reply(_) = event {
-            owned.last_heard = Instant::now();
-        } else if !owned.asked.is_empty() && owned.last_heard.elapsed() >= ANSWER {
+        let is_reply = matches!(event, Event::Reply(_));
+        if !is_reply && !owned.asked.is_empty() && link.heard().elapsed() >= ANSWER {
             return Err(link.no_answer());
         }
         Ok(event)
@@ -172,6 +177,7 @@ impl OnceSource {
         let Some(asked) = owned.asked.pop_front() else { return Err(unasked()) };
         let name = match asked {
             Asked::Page(page) => return self.page_came(page.count(), reply).await,
+            Asked::Void => return void_came(&reply),
             Asked::Renew(_) => "renew",
             Asked::Claim(_) => "claim",
             Asked::Stage => "stage",
@@ -203,6 +209,9 @@ impl OnceSource {
             Asked::Renew(sent) => {
                 self.settings.gate.lease_until(sent.after(self.settings.lease));
                 self.settings.holding.renewed(sent);
+                if !owned.is_whole(words.get(2), words.get(3)) {
+                    return Err(error(ErrorKind::Other, "the record has lost its index or head"));
+                }
             }
             Asked::Claim(tip) => {
                 let length = words.get(2).and_then(|length| length.parse().ok());
@@ -228,7 +237,7 @@ impl OnceSource {
                 self.link = None;
                 return Ok(Step::Ended);
             }
-            Asked::Page(_) => {}
+            Asked::Page(_) | Asked::Void => {}
         }
         self.check(words)
     }
@@ -278,17 +287,21 @@ impl OnceSource {
         if let Reply::Error(words) = &reply {
             return Err(refused("LRANGE", words));
         }
-        let lengths = link.elements().iter().map(length);
-        let (found, bytes, largest) = lengths.fold((0, 0, 0), |(found, bytes, largest), length| {
-            (found + 1, bytes + length as u64, length.max(largest))
-        });
+        let (found, largest, bytes) = link.brought();
+        let held = link.elements().len() as u64;
         if found < count {
             return Ok(self.reload(&format!("a claimed list gave {found} elements of {count}")));
         }
         self.schedule.saw(largest);
-        self.schedule.rise();
         if let Stage::Owning(owned) = &mut self.stage {
             owned.bytes_read += bytes;
+            if held < found {
+                // Larger than anybody could know: the rest of it is asked for again,
+                // in smaller pages, and so is what was asked for behind it.
+                owned.take_back_pages(held);
+            } else {
+                self.schedule.rise();
+            }
         }
         // Asked for before this page is routed, so that Redis works meanwhile.
         self.renew_if_due();
@@ -311,19 +324,20 @@ impl OnceSource {
     }
 }
 
+/// A page that is not used has come.
+fn void_came(reply: &Reply) -> Result<Step, SourceError> {
+    match reply {
+        Reply::Error(words) => Err(refused("LRANGE", words)),
+        Reply::Elements(_) | Reply::Nil => Ok(Step::Again),
+    }
+}
+
 /// The queue has elements, or the wait failed.
 async fn woke(wait: &mut Wait) -> Result<(), SourceError> {
     let Wait::Waiting(waiting) = wait else { return std::future::pending().await };
     let (waiter, outcome) = waiting.as_mut().await;
     *wait = Wait::Idle(waiter);
     outcome
-}
-
-fn length(element: &Slice) -> usize {
-    match element {
-        Slice::Whole(range) => range.len(),
-        Slice::TooLarge { length, .. } => usize::try_from(*length).unwrap_or(usize::MAX),
-    }
 }
 
 fn odd(name: &str) -> SourceError {

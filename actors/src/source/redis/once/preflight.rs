@@ -11,6 +11,7 @@ const OLDEST_MAJOR: u32 = 7;
 pub struct Server {
     version: String,
     eviction: String,
+    has_bound: bool,
     is_cluster: bool,
 }
 
@@ -25,8 +26,21 @@ impl Server {
         Self {
             version: field("redis_version"),
             eviction: field("maxmemory_policy"),
+            has_bound: !matches!(field("maxmemory").as_str(), "" | "0"),
             is_cluster: field("redis_mode") == "cluster" || field("cluster_enabled") == "1",
         }
+    }
+
+    /// What the operator should know where the queue is popped from.
+    pub fn warning_of_pops(&self) -> Option<String> {
+        let eviction = &self.eviction;
+        let evicts = self.has_bound && eviction.starts_with("allkeys-");
+        evicts.then(|| {
+            format!(
+                "maxmemory-policy is {eviction}: redis throws the whole queue away when its \
+                 memory is full; set noeviction, or give the queue a redis of its own"
+            )
+        })
     }
 
     /// What the operator should know, where it can be had.
@@ -79,6 +93,18 @@ mod tests {
         };
         assert!(fits(&refusal, refused), "{info}: {refusal:?}");
         assert!(fits(&warning, warned), "{info}: {warning:?}");
+    }
+
+    #[test]
+    fn a_server_that_may_throw_the_queue_away_is_worth_a_word() {
+        let check = |info: &str, warned: bool| {
+            assert_eq!(Server::from_info(info).warning_of_pops().is_some(), warned, "{info}");
+        };
+        check("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", true);
+        check("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", false);
+        check("maxmemory:100\r\nmaxmemory_policy:noeviction\r\n", false);
+        check("maxmemory:100\r\nmaxmemory_policy:volatile-lru\r\n", false);
+        check("", false);
     }
 
     #[test]

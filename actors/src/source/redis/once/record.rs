@@ -64,6 +64,12 @@ impl Unreadable {
 }
 
 impl Stamp {
+    /// Whether a field of the state was written in this version.
+    pub fn has_written(self, field: &str) -> bool {
+        let written = field.split_once(':').map(|(_, version)| version.parse());
+        written == Some(Ok(self))
+    }
+
     /// The stamp that follows, with a nonce of its own.
     pub fn next(self) -> Self {
         Self { number: self.number + 1, nonce: new_nonce() }
@@ -118,6 +124,11 @@ impl FromStr for Position {
 }
 
 impl Index {
+    /// Whether there is no segment.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The segments that there are, with the version of each.
     pub fn iter(&self) -> impl Iterator<Item = (Segment, Stamp)> + '_ {
         self.0.iter().map(|(segment, version)| (*segment, *version))

@@ -1,7 +1,7 @@
 //! Recovering: what a holder does whose record has gone.
 //!
-//! Where somebody has deleted the owner hash alone, the rest still says all that
-//! it said: the record is written again as it was. Where more has gone (a Redis
+//! Where somebody has deleted or damaged the owner hash alone, the rest still says
+//! all that it said: the record is written again as it was. Where more has gone (a Redis
 //! without persistence was restarted), the memory is the better copy and is
 //! written anew as a whole; lists that are still there and were not read are
 //! claimed again, under numbers that were never used.
@@ -17,6 +17,10 @@ use super::record::{Record, new_nonce};
 use super::scripts::{self, Call};
 use super::source::{OnceSource, Stage, Step};
 use super::watch::Watch;
+use crate::boot_clock::BootInstant;
+
+/// Looks for a record that has gone, for each length of a lease.
+const LOOKS: u32 = 8;
 
 /// A record as the holder knows it, and what else has to be there for it to hold.
 #[derive(Debug)]
@@ -28,16 +32,27 @@ struct Known {
 }
 
 impl OnceSource {
-    /// The record has gone, and this process was the last that held it.
-    pub(super) async fn recover(&mut self) -> Result<Step, SourceError> {
+    /// The record has gone, or is damaged, and this process was the last that
+    /// held it.
+    pub(super) async fn recover(&mut self, damage: Option<String>) -> Result<Step, SourceError> {
         let known = match &self.stage {
             Stage::Owning(owned) | Stage::Loading(Some(owned)) => owned.known(),
             Stage::Outside(_) | Stage::Loading(None) | Stage::Ended => {
                 // Nothing was ever loaded: there is no memory to keep.
+                if let Some(damage) = damage {
+                    return Ok(self.unreadable(damage));
+                }
                 self.stage = Stage::Outside(Watch::default());
                 return Ok(Step::Again);
             }
         };
+        let (now, lease) = (BootInstant::now(), self.settings.lease);
+        let renewed = self.settings.holding.renewed_at();
+        // Under a token of its own nobody else has held it since.
+        if damage.is_none() && !self.absence.may_write(now, renewed, lease) {
+            self.pause(lease / LOOKS).await;
+            return Ok(self.look_again());
+        }
         self.epoch += 1;
         for known in known {
             let call = self.put_back(&known);
@@ -45,14 +60,20 @@ impl OnceSource {
             match link.run(call).await? {
                 Answer::Ok(_) => {
                     let owner = &self.keys.owner;
-                    tracing::warn!("somebody has deleted {owner}: it is written again as it was");
+                    let what = damage.map(|damage| format!(" ({damage})")).unwrap_or_default();
+                    tracing::warn!(
+                        "somebody has deleted or changed {owner}{what}: it is written again as it was"
+                    );
                     return Ok(self.look_again());
                 }
                 Answer::Lost { .. } => return Ok(self.displaced()),
                 Answer::Other(..) => {}
             }
         }
-        self.found().await
+        match damage {
+            Some(damage) => Ok(self.unreadable(damage)),
+            None => self.found().await,
+        }
     }
 
     /// The record is there: what it means is found out as after any cut.
@@ -87,7 +108,8 @@ impl OnceSource {
         self.stage = Stage::Owning(owned);
         let call = scripts::FOUND.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
         let call = call.arg(version).arg(self.settings.lease.as_millis()).arg(&self.keys.work);
-        let call = call.arg(first).arg(keep).arg(last_index).arg(last);
+        let call = call.arg(first).arg(keep - first).arg((last + 1).saturating_sub(keep));
+        let call = call.arg(last_index);
         let call = call.arg(format!("{:x}", new_nonce()));
         let Some(link) = &mut self.link else { return Ok(Step::Again) };
         match link.run(call).await? {
@@ -119,6 +141,16 @@ impl OnceSource {
 }
 
 impl Owned {
+    /// Whether a record says of its version what this process has written of it.
+    pub(super) fn has_written(&self, record: &Record, head: &[u8]) -> bool {
+        let same = |known: &Known| {
+            let Record { version, base, index, .. } = &known.record;
+            (version, base, index) == (&record.version, &record.base, &record.index)
+                && known.head == head
+        };
+        self.known().iter().any(same)
+    }
+
     /// The record as it may have been, the likeliest first: a commit in doubt may
     /// be done.
     fn known(&self) -> Vec<Known> {

@@ -12,11 +12,12 @@ use super::super::health::Party;
 use super::super::schedule::Schedule;
 use super::OnceSettings;
 use super::checkpoint::Fence;
+use super::holder;
 use super::keys::Keys;
 use super::link::Link;
 use super::owned::Owned;
-use super::record::{Stamp, new_nonce};
-use super::watch::Watch;
+use super::record::Stamp;
+use super::watch::{Absence, Watch};
 use crate::doom::End;
 use crate::error_kind::ErrorKind;
 use crate::self_metrics::WorkerMetrics;
@@ -42,6 +43,10 @@ pub struct OnceSource {
     pub(super) missed: Option<(Stamp, Stamp)>,
     pub(super) schedule: Schedule,
     pub(super) has_warned: bool,
+    /// Another gateway owns the queue, and that is told.
+    pub(super) stands_by: bool,
+    /// Of the record, after this process held it.
+    pub(super) absence: Absence,
     connected_before: bool,
     in_trouble: bool,
     /// Elements of the page that was handed out last.
@@ -106,13 +111,15 @@ impl OnceSource {
     ) -> Self {
         Self {
             keys: Keys::beside(&shared.key),
-            token: format!("{:016x}", new_nonce()),
+            token: holder::token(),
             epoch: 0,
             link: None,
             stage: Stage::Outside(Watch::default()),
             missed: None,
             schedule: Schedule::of_pages(shared.pop_count, shared.max_bytes_in_flight),
             has_warned: false,
+            stands_by: false,
+            absence: Absence::default(),
             connected_before: false,
             in_trouble: false,
             handed_out: 0,
@@ -245,7 +252,12 @@ impl OnceSource {
     /// is not used again.
     fn fail(&mut self, failure: SourceError) -> SourceError {
         self.complain(&failure);
-        self.link = None;
+        if let Some(link) = self.link.take() {
+            // A server that cuts what it can't send gets smaller questions.
+            let (_, largest, _) = link.brought();
+            self.schedule.saw(largest);
+            self.schedule.fall();
+        }
         if let Stage::Owning(owned) = &mut self.stage {
             owned.link_broke(self.settings.checkpoints.metrics());
         }

@@ -7,14 +7,18 @@
 -- before that, since scripts do not roll back: they are tried on the list 0,
 -- which there never is.
 -- KEYS owner, state. ARGV epoch, token, version, new version, index, base,
--- prefix of the lists, first number to unlink, first number to keep, number of
--- the list to trim or 0, its last index to keep, head, then the new fields.
+-- prefix of the lists, first number to unlink, how many, number of the list to
+-- trim or 0, its last index to keep, head, then the new fields.
 local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'version', 'tip')
 if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then
   return {'lost', seen[1] or '', seen[2] or ''}
 end
 if seen[3] ~= ARGV[3] then
   return {'moved', seen[3] or '', seen[4] or ''}
+end
+local first, count = tonumber(ARGV[8]), tonumber(ARGV[9])
+if count > 1000000 then
+  return redis.error_reply('ERR expected at most a million lists, got ' .. ARGV[9])
 end
 for at = 13, #ARGV do
   if redis.call('HEXISTS', KEYS[2], ARGV[at]) == 0 then
@@ -25,8 +29,8 @@ redis.call('UNLINK', ARGV[7] .. '0')
 redis.call('LTRIM', ARGV[7] .. '0', 0, 0)
 redis.call('HSET', KEYS[1], 'version', ARGV[4], 'index', ARGV[5], 'base', ARGV[6],
   'head', ARGV[12])
-for number = tonumber(ARGV[8]), tonumber(ARGV[9]) - 1 do
-  redis.call('UNLINK', ARGV[7] .. string.format('%.0f', number))
+for at = 0, count - 1 do
+  redis.call('UNLINK', ARGV[7] .. string.format('%.0f', first + at))
 end
 if ARGV[10] ~= '0' then
   redis.call('LTRIM', ARGV[7] .. ARGV[10], 0, ARGV[11])

@@ -4,8 +4,9 @@
 -- Writes the whole record, with nothing covered by state yet; unlinks lists that
 -- the memory has, and gives those that it has not the numbers behind the last.
 -- KEYS owner. ARGV epoch, token, version, lease in ms, prefix of the lists, first
--- list that the memory has, first that it has not or not whole, last index that it
--- has not of that one or -1 for all of it, last number used, nonce of the tip.
+-- list, how many from there on the memory has whole, how many behind these it has
+-- not, last index that it has not of the first of those or -1 for all of it, nonce
+-- of the tip.
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token')
   return {'lost', seen[1] or '', seen[2] or ''}
@@ -13,18 +14,23 @@ end
 local function list(number)
   return ARGV[5] .. string.format('%.0f', number)
 end
-local unread, last = tonumber(ARGV[7]), tonumber(ARGV[9])
-for number = tonumber(ARGV[6]), unread - 1 do
-  redis.call('UNLINK', list(number))
+local first, read, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+if read > 1000000 or rest > 1000000 then
+  return redis.error_reply('ERR expected at most a million lists, got ' .. read + rest)
 end
+for at = 0, read - 1 do
+  redis.call('UNLINK', list(first + at))
+end
+local unread = first + read
 if redis.call('TYPE', list(unread)).ok == 'list' then
-  redis.call('LTRIM', list(unread), 0, ARGV[8])
+  redis.call('LTRIM', list(unread), 0, ARGV[9])
 end
+local last = unread + rest - 1
 local next = last
-for number = unread, last do
-  if redis.call('TYPE', list(number)).ok == 'list' then
+for at = 0, rest - 1 do
+  if redis.call('TYPE', list(unread + at)).ok == 'list' then
     next = next + 1
-    redis.call('RENAMENX', list(number), list(next))
+    redis.call('RENAMENX', list(unread + at), list(next))
   end
 end
 local tip = string.format('%.0f', next) .. '-' .. ARGV[10]

@@ -1,5 +1,10 @@
 #!lua flags=no-writes
--- Reads who owns the queue. Compares nothing, writes nothing.
--- KEYS owner.
-local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'deadline', 'format')
-return {'ok', seen[1] or '', seen[2] or '', seen[3] or '', seen[4] or ''}
+-- Reads fields of the record. Compares nothing, writes nothing. Each one that is
+-- there comes with a `=` before it.
+-- KEYS owner. ARGV the names of the fields.
+local seen = redis.call('HMGET', KEYS[1], unpack(ARGV))
+local reply = {'ok'}
+for at = 1, #ARGV do
+  reply[at + 1] = seen[at] and '=' .. seen[at] or ''
+end
+return reply

@@ -1,22 +1,29 @@
 #!lua flags=allow-oom
--- Writes the record again as its holder knows it, after somebody has deleted it.
--- Compares that there is no owner hash, and that the claimed lists and the fields
--- that the record speaks of are there as they were.
+-- Writes the record again as its holder knows it, after somebody has deleted or
+-- damaged it.
+-- Compares that there is no owner hash, or one with the own token, and that the
+-- claimed lists and the fields that the record speaks of are there as they were.
 -- Writes the whole record.
 -- KEYS owner, state. ARGV epoch, token, version, tip, base, index, head, lease in
 -- ms, prefix of the lists, first list, how many, the length of each, then the
 -- fields.
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token')
+local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token')
+if redis.call('EXISTS', KEYS[1]) == 1 and seen[2] ~= ARGV[2] then
   return {'lost', seen[1] or '', seen[2] or ''}
 end
 local first, count = tonumber(ARGV[10]), tonumber(ARGV[11])
+if count > #ARGV - 11 then
+  return redis.error_reply('ERR expected the length of each list')
+end
 for at = 1, count do
   local key = ARGV[9] .. string.format('%.0f', first + at - 1)
   if redis.call('TYPE', key).ok ~= 'list'
     or redis.call('LLEN', key) ~= tonumber(ARGV[11 + at]) then
     return {'missing', ARGV[3], ARGV[4], key}
   end
+end
+if #ARGV >= 12 + count and redis.call('TYPE', KEYS[2]).ok ~= 'hash' then
+  return {'missing', ARGV[3], ARGV[4], KEYS[2]}
 end
 for at = 12 + count, #ARGV do
   if redis.call('HEXISTS', KEYS[2], ARGV[at]) == 0 then

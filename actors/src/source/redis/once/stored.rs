@@ -1,0 +1,273 @@
+//! The owner hash as Redis gives it, and the one place where it is judged: what
+//! of it is not as a gateway would have written it is *damage*, found before
+//! anything is written. Pure.
+//!
+//! Anybody may write into Redis. A number that is too large is not counted with,
+//! neither here nor by a script, whose numbers are doubles: one that counts
+//! beyond 2^53 never comes to an end, and nobody could stop Redis then.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use psg_engine::printable::printable;
+use psg_engine::sharding::Segment;
+use psg_engine::state::Head;
+
+use super::record::{Index, Position, Record, Stamp};
+
+/// The latest format of the record that this version can read.
+const FORMAT: u64 = 1;
+/// Numbers are below this: half of what doubles can tell apart, so that there is
+/// room to go on counting.
+const LARGEST: u64 = 1 << 52;
+/// Lists that may be claimed and not covered: an owner claims no more long
+/// before.
+const MOST_LISTS: u64 = 1_000_000;
+/// Bytes of a text that are shown.
+const SHOWN: usize = 80;
+
+/// The fields, in the order in which they are asked for.
+pub const FIELDS: [&str; 9] =
+    ["format", "epoch", "token", "deadline", "version", "tip", "base", "index", "head"];
+/// How many of them say who owns the queue.
+pub const OF_OWNER: usize = 4;
+
+/// What stands in each field; nothing in one that is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    fields: [Option<Vec<u8>>; FIELDS.len()],
+}
+
+/// Why a record can't be what a gateway has written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Damage(String);
+
+/// Who owns the queue, by fields without damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership<'a> {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Empty where the queue was given back.
+    pub token: &'a str,
+    /// Changes with each renewal.
+    pub deadline: &'a str,
+}
+
+impl Stored {
+    /// Reads what a script answers: each field with a `=` before it, or nothing
+    /// where it is missing. Those that were not asked for are missing.
+    pub fn read(words: &[Vec<u8>]) -> Self {
+        let mut stored = Self::default();
+        for (field, word) in stored.fields.iter_mut().zip(words) {
+            *field = word.strip_prefix(b"=").map(<[u8]>::to_vec);
+        }
+        stored
+    }
+
+    /// Whether there is no owner hash, or none with any of these fields.
+    pub fn is_absent(&self) -> bool {
+        self.fields.iter().all(Option::is_none)
+    }
+
+    /// The token, whatever the rest says.
+    pub fn token(&self) -> &[u8] {
+        self.field("token").unwrap_or_default()
+    }
+
+    /// Whether the owner's fields are those of `other`.
+    pub fn has_the_owner_of(&self, other: &Self) -> bool {
+        self.fields[..OF_OWNER] == other.fields[..OF_OWNER]
+    }
+
+    /// What the owner's fields say.
+    ///
+    /// # Errors
+    /// One of them is damaged.
+    pub fn owner(&self) -> Result<Ownership<'_>, Damage> {
+        let format = self.number("format")?;
+        if format != FORMAT {
+            let message = format!("its format is \"{format}\", this version reads {FORMAT}");
+            return Err(Damage(message));
+        }
+        let epoch = self.number("epoch")?;
+        if epoch == 0 {
+            return Err(Damage("its epoch is 0, expected one that was ever held".to_owned()));
+        }
+        let deadline = self.text("deadline")?;
+        self.number("deadline")?;
+        Ok(Ownership { epoch, token: self.text("token")?, deadline })
+    }
+
+    /// The whole record, and its head.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn record(&self) -> Result<(Record, Vec<u8>), Damage> {
+        let Ownership { epoch, .. } = self.owner()?;
+        let record = Record {
+            epoch,
+            version: self.as_written::<Stamp>("version")?,
+            tip: self.as_written::<Stamp>("tip")?,
+            base: self.as_written::<Position>("base")?,
+            index: self.as_written::<Index>("index")?,
+        };
+        check_numbers(&record)?;
+        check_index(&record)?;
+        let head = self.field("head").unwrap_or_default();
+        match (head, record.index.is_empty()) {
+            ([], true) => {}
+            ([], false) => return Err(Damage("its head is missing".to_owned())),
+            _ => {
+                Head::decode(head).map_err(|cause| Damage(format!("its head: {cause}")))?;
+            }
+        }
+        Ok((record, head.to_vec()))
+    }
+
+    fn field(&self, name: &str) -> Option<&[u8]> {
+        let at = FIELDS.iter().position(|field| *field == name)?;
+        self.fields[at].as_deref()
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Damage> {
+        let bytes = self.field(name).ok_or_else(|| Damage(format!("its {name} is missing")))?;
+        str::from_utf8(bytes).map_err(|_| unreadable(name, &String::from_utf8_lossy(bytes)))
+    }
+
+    /// A value that is spelt as this version spells it: scripts compare texts.
+    fn as_written<T: FromStr + Display>(&self, name: &str) -> Result<T, Damage> {
+        let text = self.text(name)?;
+        let value = text.parse().ok().filter(|value: &T| value.to_string() == text);
+        value.ok_or_else(|| unreadable(name, text))
+    }
+
+    fn number(&self, name: &str) -> Result<u64, Damage> {
+        let number = self.as_written::<u64>(name)?;
+        if number < LARGEST { Ok(number) } else { Err(too_large(name, number)) }
+    }
+}
+
+fn unreadable(name: &str, text: &str) -> Damage {
+    Damage(format!("its {name} can't be read: \"{}\"", printable(text, SHOWN)))
+}
+
+fn too_large(name: &str, number: u64) -> Damage {
+    Damage(format!("its {name} is {number}, expected less than {LARGEST}"))
+}
+
+/// Whether the numbers are small enough to count with, and fit each other.
+fn check_numbers(record: &Record) -> Result<(), Damage> {
+    let Record { version, tip, base, .. } = record;
+    let numbers = [("version", version.number), ("tip", tip.number), ("base", base.list)];
+    for (name, number) in numbers.into_iter().chain([("base", base.offset)]) {
+        if number >= LARGEST {
+            return Err(too_large(name, number));
+        }
+    }
+    let behind_the_tip = tip.number + 1;
+    let fits = match base.list {
+        0 => false,
+        list if list == behind_the_tip => base.offset == 0,
+        list => list < behind_the_tip,
+    };
+    if !fits {
+        return Err(Damage(format!("its base is {base} and its tip {tip}, which do not fit")));
+    }
+    let lists = behind_the_tip - base.list;
+    if lists > MOST_LISTS {
+        let message = format!("its base is {base} and its tip {tip}: {lists} lists between them");
+        return Err(Damage(message));
+    }
+    Ok(())
+}
+
+/// Whether each segment was written in a version that there was.
+fn check_index(record: &Record) -> Result<(), Damage> {
+    let Record { version, index, .. } = record;
+    for (segment, written) in index.iter() {
+        let is_older = written.number < version.number;
+        if Segment::from_number(segment).is_none() || !(is_older || written == *version) {
+            let message = format!("its index has segment {segment} of version {written}");
+            return Err(Damage(format!("{message}, its version is {version}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Stored {
+        let mut index = Index::default();
+        index.set(3, Some(Stamp { number: 4, nonce: 0xa }));
+        index.set(9, Some(Stamp { number: 5, nonce: 0xb }));
+        let head = Head { run_time: psg_engine::state::RunTime(7), tombstone_key: [1; 16] };
+        let words = ["1", "17", "t", "1700000000000", "5-b", "9-c", "8:3", &index.to_string()];
+        let words = words.iter().map(|word| word.as_bytes().to_vec());
+        Stored { fields: std::array::from_fn(|at| words.clone().chain([head.encode()]).nth(at)) }
+    }
+
+    fn with(name: &str, value: Option<&str>) -> Stored {
+        let mut stored = sound();
+        let at = FIELDS.iter().position(|field| *field == name).unwrap();
+        stored.fields[at] = value.map(|value| value.as_bytes().to_vec());
+        stored
+    }
+
+    #[test]
+    fn a_record_that_a_gateway_wrote_is_read() {
+        let (record, head) = sound().record().unwrap();
+        assert_eq!((record.epoch, record.version.number, record.tip.number), (17, 5, 9));
+        assert_eq!(
+            (record.base, record.index.iter().count()),
+            (Position { list: 8, offset: 3 }, 2)
+        );
+        assert!(!head.is_empty());
+        for (name, value) in [("base", "10:0"), ("token", ""), ("deadline", "0"), ("tip", "8-c")] {
+            assert!(with(name, Some(value)).record().is_ok(), "{name} {value}");
+        }
+        let mut unused = with("index", Some(""));
+        unused.fields[8] = None;
+        assert!(unused.record().is_ok(), "nothing was ever written");
+    }
+
+    #[test]
+    fn what_no_gateway_wrote_is_damage() {
+        let check = |name: &str, value: Option<&str>, word: &str| {
+            let damage = with(name, value).record().unwrap_err().to_string();
+            assert!(damage.contains(word), "{name} {value:?}: {damage}");
+        };
+        for name in FIELDS {
+            check(name, None, &format!("its {name} is missing"));
+        }
+        for epoch in ["inf", "1e308", "nan", "-5", "abc", "0x10", "1.5", "", " 7", "007", "+7"] {
+            check("epoch", Some(epoch), "its epoch can't be read");
+        }
+        check("epoch", Some("0"), "its epoch is 0");
+        check("epoch", Some("9007199254740993"), "expected less than");
+        check("epoch", Some("18446744073709551615"), "expected less than");
+        check("epoch", Some(&"9".repeat(400)), "its epoch can't be read");
+        check("deadline", Some("1e308"), "its deadline can't be read");
+        check("format", Some("2"), "its format is \"2\", this version reads 1");
+        check("tip", Some("18446744073709551615-c"), "expected less than");
+        check("tip", Some("1000000000000-c"), "lists between them");
+        check("tip", Some("009-c"), "its tip can't be read");
+        check("tip", Some("6-c"), "which do not fit");
+        check("base", Some("18446744073709551615:0"), "expected less than");
+        check("base", Some("9007199254740996:0"), "expected less than");
+        check("base", Some("8:18446744073709551615"), "expected less than");
+        check("base", Some("10:1"), "which do not fit");
+        check("base", Some("11:0"), "which do not fit");
+        check("base", Some("0:0"), "which do not fit");
+        check("version", Some("4-a"), "its index has segment 9 of version 5-b");
+        check("version", Some("5-ff"), "its index has segment 9 of version 5-b");
+        check("head", Some(""), "its head is missing");
+        check("head", Some("damaged"), "its head: ");
+        let mut wide = Index::default();
+        wide.set(1024, Some(Stamp { number: 1, nonce: 1 }));
+        check("index", Some(&wide.to_string()), "segment 1024");
+        check("index", Some("\u{1b}[2J"), "its index can't be read");
+    }
+}
