@@ -91,6 +91,27 @@ fn prometheus_loads_all_rules() {
 }
 
 #[test]
+fn prometheus_takes_the_jobs_of_the_deploying_page() {
+    let page = crate::text("deploy/README.md");
+    let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next());
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut jobs = 0;
+    for block in blocks.flatten().filter(|block| block.starts_with("scrape_configs:")) {
+        let file = folder.path().join("prometheus.yml");
+        // Debian builds Prometheus without that discovery.
+        let discovery = "kubernetes_sd_configs: [{ role: pod }]";
+        let known = block.replace(discovery, "static_configs: [{ targets: [x] }]");
+        std::fs::write(&file, known).expect("the folder can be written");
+        promtool(&["check", "config"], &[file]);
+        let parsed: Value = serde_yaml_ng::from_str(block).expect("YAML");
+        assert_eq!(parsed["scrape_configs"][0]["job_name"], "prom-stream-gateway");
+        assert_eq!(parsed["scrape_configs"][0]["honor_labels"], true);
+        jobs += 1;
+    }
+    assert_eq!(jobs, 2);
+}
+
+#[test]
 fn alerts_fire_when_they_should_and_only_then() {
     promtool(&["test", "rules"], &TESTS.map(path));
 }
