@@ -31,7 +31,7 @@ var cases = map[string]given{
 	}},
 	"exactly once": {values{"redis": secret, "delivery": "exactly-once"}, []string{
 		"kind: StatefulSet", "replicas: 2", "terminationGracePeriodSeconds: 120",
-		"clusterIP: None", "kind: PodDisruptionBudget", "value: exactly-once",
+		"clusterIP: None", ",*.metrics-prom-stream-gateway.default.svc.cluster.local", "kind: PodDisruptionBudget", "value: exactly-once",
 	}},
 	"without a standby": {
 		values{"redis": secret, "delivery": "exactly-once", "standbys": 0}, []string{"replicas: 1"},
@@ -119,7 +119,7 @@ var cases = map[string]given{
 				"Metrics.MaxSeries": 5000000.0, "Metrics.SortIncomingLabels": false,
 				"Shards": values{"Count": 2.0}, "Redis": values{"MetricQueueKey": "q"},
 			},
-			"http":                      values{"configSecret": "web"},
+			"http":                      values{"configSecret": "web", "allowedHosts": []any{"gateway.example"}},
 			"podMonitor":                values{"enabled": true, "scrapeTimeout": "10s", "labels": values{"release": "p"}},
 			"networkPolicy":             values{"metricsFrom": []any{values{"podSelector": values{}}}},
 			"serviceAccount":            values{"create": false, "name": "metrics"},
@@ -138,7 +138,7 @@ var cases = map[string]given{
 			"topologySpreadConstraints": []any{values{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}},
 		},
 		[]string{
-			`value: "5000000"`, "name: Shards__Count", "serviceAccountName: metrics", "name: SSL_CERT_FILE",
+			`value: "gateway.default.svc,gateway.default.svc.cluster.local,gateway.example"`, `value: "5000000"`, "name: Shards__Count", "serviceAccountName: metrics", "name: SSL_CERT_FILE",
 			"mountPath: /extra", "name: gateway\n", "podSelector: {}",
 		},
 	},

@@ -65,6 +65,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- toYaml $texts -}}
 {{- end -}}
 
+{{/* Names by which browsers may reach it: those that the cluster gives to the
+     Service and its pods, and the operator's own. */}}
+{{- define "gateway.hosts" -}}
+{{- $name := printf "%s.%s.svc" (include "gateway.name" .) .Release.Namespace -}}
+{{- $hosts := list $name (printf "%s.cluster.local" $name) -}}
+{{- if include "gateway.once" . -}}
+{{- $hosts = concat $hosts (list (printf "*.%s" $name) (printf "*.%s.cluster.local" $name)) -}}
+{{- end -}}
+{{- join "," (concat $hosts .Values.http.allowedHosts) -}}
+{{- end -}}
+
 {{/* How long a stop may take: what is taken is applied (at most once), or a last
      checkpoint is written (exactly once), beside the time of lingering. */}}
 {{- define "gateway.grace" -}}
@@ -125,6 +136,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   "Metrics.StateFile" "state.enabled"
   "Http.ListenAddress" "service.port"
   "Http.ConfigFile" "http.configSecret"
+  "Http.AllowedHosts" "http.allowedHosts"
   "Http.ExemptHealthEndpoints" "http.configSecret"
   "Embedded.ListenAddress" "embedded.enabled"
   "Embedded.TlsCertificateFile" "embedded.tlsSecret"
