@@ -6,7 +6,7 @@
 
 pub mod settings;
 pub mod error_kind;
-pub mod near_key;
+pub mod likeness;
 pub mod other_keys;
 pub mod source;
 pub mod reader;

@@ -1,8 +1,10 @@
-//! The flood bench: what a crowd on the HTTP port does to ingestion, and what
+//! The flood bench: what a crowd on the HTTP port does to ingestion, what a
+//! flood of commands on the embedded queue does to its other clients, and what
 //! silent clients cost.
 //!
 //! ```text
 //! cargo bench --bench flood
+//! cargo bench --bench flood -- --commands
 //! ```
 //!
 //! Samples come at a steady rate, far below what a gateway can take. First
@@ -13,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
 mod crowd;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +27,9 @@ use crowd::{Crowd, Manner};
 use support::gateway::{Gateway, Usage};
 use support::redis_server::RedisServer;
 use support::{BINARY, Failure};
+
+/// How long each flood of commands lasts, at most.
+const COMMANDS_TIME: Duration = Duration::from_secs(5);
 
 /// Samples in one push.
 const BATCH: u64 = 500;
@@ -42,6 +48,10 @@ struct Options {
     /// Samples that come each second.
     #[arg(long, default_value_t = 100_000)]
     rate: u64,
+
+    /// The flood of commands alone.
+    #[arg(long)]
+    commands: bool,
 
     /// The gateway to measure [default: that of this build].
     #[arg(long)]
@@ -67,6 +77,10 @@ fn run(options: &Options) -> Result<(), Failure> {
     let connections = options.connections.unwrap_or(connections);
     let time = Duration::from_secs(options.seconds.unwrap_or(seconds));
     let binary = options.gateway.as_deref().unwrap_or(Path::new(BINARY));
+    commands::measure(binary, time.min(COMMANDS_TIME))?;
+    if options.commands {
+        return Ok(());
+    }
     crowd::make_room_for(connections)?;
     disturbed(binary, connections, time, options.rate)?;
     silent(binary, connections)

@@ -316,40 +316,6 @@ fn the_embedded_queue_needs_no_redis() {
 }
 
 #[test]
-fn pushes_to_another_key_of_the_embedded_queue_are_told_of() {
-    let (queue, http) =
-        (crate::support::process::free_port(), crate::support::process::free_port());
-    let builder = || {
-        GatewayBuilder::connecting("embedded")
-            .set("Embedded__ListenAddress", format!("127.0.0.1:{queue}"))
-            .on_port(http)
-    };
-    let gateway = builder().start();
-    is_well(&examined(builder()));
-    let client = redis::Client::open(format!("redis://127.0.0.1:{queue}")).expect("an address");
-    let mut client = client.get_connection().expect("it answers");
-    let laravel = format!("laravel_database_{QUEUE}");
-    for _ in 0..3 {
-        let refused = redis::cmd("LPUSH").arg(&laravel).arg(GOOD).exec(&mut client);
-        assert!(refused.is_err(), "but a client may not look");
-    }
-    redis::cmd("SELECT").arg(3).exec(&mut client).expect("there are 16");
-    assert!(redis::cmd("LPUSH").arg(QUEUE).arg(GOOD).exec(&mut client).is_err());
-    let of = examined(builder());
-    assert_eq!(of.code(), 1, "{}", of.output());
-    assert!(of.output().contains(&format!("pushes to {laravel} in database 0 (3)")));
-    assert!(of.output().contains(&format!("set Redis.MetricQueueKey={laravel}, or push by")));
-    assert!(of.output().contains("set Redis.MetricQueueDatabase=3, or have producers SELECT 0"));
-    let log = gateway.log().into_iter().filter(|line| line.contains("a push to another key"));
-    let log: Vec<String> = log.collect();
-    assert_eq!(log.len(), 2, "once for each key and database: {log:?}");
-    assert!(log[0].contains(&laravel) && log[0].contains("127.0.0.1:"), "{log:?}");
-    let status = gateway.must_get("/api/v1/status", &[]).text();
-    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
-    assert_eq!(status["queue"]["other_keys"][1]["pushes"], 3, "{status}");
-}
-
-#[test]
 fn json_and_bad_settings() {
     let redis = RedisServer::start();
     let of = GatewayBuilder::reading(&redis).arguments(&["doctor", "--json"]).finish();

@@ -13,20 +13,13 @@
 //! been silent for long.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::standing::{Departure, Shortage, Standing};
 use crate::clock::Clock;
-
-/// Who holds less than this is not worth being cut for bytes.
-const LITTLE_BYTES: usize = 1024;
-
-/// How long a client has held bytes counts up to so many milliseconds: a few
-/// bytes that are held for a day are nothing beside many that are held for a
-/// second.
-const LONG_HELD_MS: u64 = 10_000;
 
 /// A client that has been silent for so many milliseconds may have to make room
 /// for another one.
@@ -50,33 +43,6 @@ pub struct Member {
     id: u64,
     clients: Arc<Clients>,
     standing: Arc<Standing>,
-}
-
-/// Tells a client when it has to leave.
-#[derive(Debug)]
-pub struct Departure(Arc<Standing>);
-
-/// What a client has to leave for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shortage {
-    /// It holds most of the bytes that there are for all.
-    Bytes,
-    /// Another client needs its place.
-    Places,
-}
-
-#[derive(Debug)]
-struct Standing {
-    came_at: u64,
-    /// When it last said something.
-    heard_at: AtomicU64,
-    /// Whether it has logged in, where it has to, and has said something.
-    has_spoken: AtomicBool,
-    held: AtomicUsize,
-    /// Since when it has held more than a little.
-    holds_since: AtomicU64,
-    has_to_leave: OnceLock<Shortage>,
-    told: Notify,
 }
 
 impl Clients {
@@ -109,13 +75,13 @@ impl Clients {
     /// A place as soon as somebody leaves, who is told to; `None` where nobody
     /// has to.
     pub async fn admit_instead_of_another(self: &Arc<Self>) -> Option<Member> {
-        if !self.dismiss_for_place() {
-            return self.admit();
-        }
         loop {
             let left = self.left.notified();
             if let Some(member) = self.admit() {
                 return Some(member);
+            }
+            if !self.dismiss_for_place() {
+                return None;
             }
             left.await;
         }
@@ -168,12 +134,15 @@ impl Clients {
         }
     }
 
-    /// Tells one to leave for its place, if there is one who has to.
+    /// Sees to it that one leaves for its place, if there is one who has to.
     fn dismiss_for_place(&self) -> bool {
         let (standings, now) = (self.standings(), self.now());
+        if standings.values().any(|standing| standing.leaves()) {
+            return true;
+        }
         let staying = || standings.values().filter(|standing| !standing.leaves());
         let silent = staying().filter(|standing| !standing.has_spoken());
-        let oldest = silent.min_by_key(|standing| standing.came_at);
+        let oldest = silent.min_by_key(|standing| standing.came_at());
         let quietest = || {
             let quiet =
                 staying().filter(|one| now.saturating_sub(one.heard_at()) >= LONG_SILENT_MS);
@@ -211,7 +180,7 @@ impl Member {
         let (clients, before) = (&self.clients, self.held());
         if bytes <= before {
             clients.held.fetch_sub(before - bytes, Ordering::Relaxed);
-            self.standing.held.store(bytes, Ordering::Relaxed);
+            self.standing.shrink(bytes);
             return true;
         }
         let more = bytes - before;
@@ -223,7 +192,7 @@ impl Member {
         let stays = held + more <= clients.enough() || clients.dismiss_for_bytes(self.id);
         if !stays {
             clients.held.fetch_sub(more, Ordering::Relaxed);
-            self.standing.held.store(before, Ordering::Relaxed);
+            self.standing.shrink(before);
         }
         stays
     }
@@ -231,8 +200,7 @@ impl Member {
     /// It has said something, for the first time what only those may say who are
     /// let in.
     pub fn heard(&self, has_spoken: bool) {
-        self.standing.heard_at.store(self.clients.now(), Ordering::Relaxed);
-        self.standing.has_spoken.store(has_spoken, Ordering::Relaxed);
+        self.standing.heard(has_spoken, self.clients.now());
     }
 
     /// There is no room for what it makes us hold.
@@ -242,25 +210,7 @@ impl Member {
 
     /// Tells when it has to leave.
     pub fn departure(&self) -> Departure {
-        Departure(Arc::clone(&self.standing))
-    }
-}
-
-impl Departure {
-    /// What the client has to leave for, if it has to.
-    pub fn is_due(&self) -> Option<Shortage> {
-        self.0.has_to_leave.get().copied()
-    }
-
-    /// Waits until the client has to leave.
-    pub async fn told(&self) -> Shortage {
-        loop {
-            let told = self.0.told.notified();
-            if let Some(shortage) = self.is_due() {
-                return shortage;
-            }
-            told.await;
-        }
+        Departure::of(&self.standing)
     }
 }
 
@@ -269,55 +219,6 @@ impl Drop for Member {
         self.clients.held.fetch_sub(self.held(), Ordering::Relaxed);
         self.clients.standings().remove(&self.id);
         self.clients.left.notify_one();
-    }
-}
-
-impl Standing {
-    fn new(now: u64) -> Self {
-        Self {
-            came_at: now,
-            heard_at: AtomicU64::new(now),
-            has_spoken: AtomicBool::new(false),
-            held: AtomicUsize::new(0),
-            holds_since: AtomicU64::new(now),
-            has_to_leave: OnceLock::new(),
-            told: Notify::new(),
-        }
-    }
-
-    fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
-    }
-
-    fn heard_at(&self) -> u64 {
-        self.heard_at.load(Ordering::Relaxed)
-    }
-
-    fn has_spoken(&self) -> bool {
-        self.has_spoken.load(Ordering::Relaxed)
-    }
-
-    fn leaves(&self) -> bool {
-        self.has_to_leave.get().is_some()
-    }
-
-    fn grow(&self, bytes: usize, now: u64) {
-        if self.held.swap(bytes, Ordering::Relaxed) < LITTLE_BYTES {
-            self.holds_since.store(now, Ordering::Relaxed);
-        }
-    }
-
-    /// How much it is in the way of others: what it holds, by how long it does.
-    fn weight(&self, now: u64) -> u64 {
-        let held = self.held();
-        let since = now.saturating_sub(self.holds_since.load(Ordering::Relaxed));
-        if held < LITTLE_BYTES { 0 } else { held as u64 * (1 + since.min(LONG_HELD_MS)) }
-    }
-
-    fn dismiss(&self, shortage: Shortage) {
-        // It may have been told for the other reason already.
-        let _ = self.has_to_leave.set(shortage);
-        self.told.notify_one();
     }
 }
 
@@ -358,20 +259,6 @@ mod tests {
         assert_eq!(has_to_leave(&modest), None);
         drop(greedy);
         assert!(modest.hold(MIB * 3 / 4));
-    }
-
-    #[test]
-    fn many_bytes_for_long_weigh_more_than_a_few_more_that_have_just_come() {
-        let standing = |held: usize, since| {
-            let standing = Standing::new(since);
-            standing.grow(held, since);
-            standing
-        };
-        let (long, short, tiny) = (standing(20_000, 0), standing(80_000, 9_990), standing(100, 0));
-        assert!(long.weight(10_000) > short.weight(10_000));
-        assert_eq!(tiny.weight(u64::MAX), 0);
-        let (day, second) = (standing(5_000, 0), standing(80_000, 86_400_000));
-        assert!(second.weight(86_401_000) > day.weight(86_401_000));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Complaints about clients: their lines in the log, of each kind at most one in
 //! ten seconds, so that no client can fill it.
 
-use super::clients::Shortage;
 use super::profile::Peer;
 use super::request::ProtocolError;
+use super::standing::Shortage;
 use crate::clock::Clock;
 use crate::log_throttle::LogThrottle;
 

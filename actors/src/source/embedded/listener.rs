@@ -36,11 +36,8 @@ const CLIENTS_END: Duration = Duration::from_secs(2);
 /// file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long a client waits for a place that another one has to make free.
+/// How long it may take that a client leaves who has to.
 const PLACE: Duration = Duration::from_secs(1);
-
-/// Clients that may wait for a place at a time.
-const MOST_WAITING: usize = 64;
 
 /// What TLS may keep of replies that a client does not read.
 const TLS_BYTES: usize = 16 * 1024;
@@ -67,8 +64,6 @@ struct Door {
     treatment: Treatment,
     service: Arc<Service>,
     stop: StopSignal,
-    /// Held by each client that waits for a place.
-    waiting: Arc<()>,
 }
 
 /// How clients are treated.
@@ -176,7 +171,7 @@ pub async fn run(
     mut stop: StopSignal,
 ) {
     let mut clients = JoinSet::new();
-    let door = Door { treatment, service, stop: stop.clone(), waiting: Arc::default() };
+    let door = Door { treatment, service, stop: stop.clone() };
     let accepting = accept_all(listening, door, &mut clients);
     let outcome = {
         tokio::select! {
@@ -205,7 +200,7 @@ async fn accept_all(listening: Listening, door: Door, clients: &mut JoinSet<()>)
         match accepted {
             Ok(client) => {
                 failing = false;
-                admit(client, &door, clients);
+                admit(client, &door, clients).await;
             }
             Err(cause) => {
                 door.service.count(ErrorKind::Connection);
@@ -221,28 +216,20 @@ async fn accept_all(listening: Listening, door: Door, clients: &mut JoinSet<()>)
 
 /// Gives a client a place, for which another one may have to leave, or turns it
 /// away.
-fn admit((stream, peer): (ClientStream, Peer), door: &Door, clients: &mut JoinSet<()>) {
+async fn admit((stream, peer): (ClientStream, Peer), door: &Door, clients: &mut JoinSet<()>) {
     let places = &door.service.clients;
-    if let Some(member) = places.admit() {
-        clients.spawn(serve(stream, peer, member, door.clone()));
-    } else if Arc::strong_count(&door.waiting) > MOST_WAITING {
-        clients.spawn(turn_away(stream, peer, Arc::clone(&door.service)));
-    } else {
-        let (door, waiting) = (door.clone(), Arc::clone(&door.waiting));
-        clients.spawn(async move {
-            let place = timeout(PLACE, door.service.clients.admit_instead_of_another()).await;
-            drop(waiting);
-            match place {
-                Ok(Some(member)) => serve(stream, peer, member, door).await,
-                Ok(None) | Err(_) => turn_away(stream, peer, door.service).await,
-            }
-        });
-    }
+    let place = match places.admit() {
+        None => timeout(PLACE, places.admit_instead_of_another()).await.ok().flatten(),
+        free => free,
+    };
+    match place {
+        Some(member) => clients.spawn(serve(stream, peer, member, door.clone())),
+        None => clients.spawn(turn_away(stream, peer, Arc::clone(&door.service))),
+    };
 }
 
 async fn serve(stream: ClientStream, peer: Peer, member: Member, door: Door) {
-    let Door { treatment, service, stop, waiting } = door;
-    drop(waiting);
+    let Door { treatment, service, stop } = door;
     if let Some(stream) = greet(stream, &treatment, &service).await {
         Connection::new(stream, service, member, peer, treatment.idle_timeout).serve(stop).await;
     }

@@ -12,6 +12,7 @@
 //! has the places and bytes that there are for all of them, `complaints` their
 //! lines in the log.
 
+mod standing;
 mod clients;
 mod complaints;
 mod listener;

@@ -10,7 +10,7 @@ use super::profile::Peer;
 use super::queue::Entry;
 use crate::clock::Clock;
 use crate::error_kind::ErrorKind;
-use crate::near_key;
+use crate::likeness::{advice, likeness};
 use crate::other_keys::OtherKey;
 use crate::self_metrics::RedisMetrics;
 use crate::settings::{EmbeddedSettings, Login};
@@ -110,7 +110,7 @@ impl Service {
                 "set Redis.MetricQueueDatabase={database}, or have producers SELECT {}",
                 self.database
             ),
-            false => near_key::advice(&queue, other),
+            false => advice(other, &queue, likeness(other, &queue)),
         };
         if let Some(first) = self.metrics.other_keys.note(key, database, advise) {
             let OtherKey { key, advice, .. } = first;

@@ -2,12 +2,13 @@
 //! queue and replies in the outbox. It does no I/O, so it can be tested with
 //! bytes alone.
 
+mod charging;
 mod pushing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clients::{Departure, Member, Shortage};
+use super::clients::Member;
 use super::command::{self, Answer};
 use super::outbox::Outbox;
 use super::profile::{Peer, Profile, Replies};
@@ -16,12 +17,10 @@ use super::reply::Reply;
 use super::request::{Decoder, Event, Piece, ProtocolError};
 use super::service::Service;
 use super::staged::Staged;
+use super::standing::Departure;
 use super::transaction::{Due, Transaction};
 use super::words::Words;
 use crate::error_kind::ErrorKind;
-
-/// A request of more than so many bytes that is not complete is a large one.
-const LARGE_REQUEST_BYTES: usize = 16 * 1024;
 
 /// Effort of one turn, in bytes of replies: then it is the others' turn.
 const TURN: u64 = 16 * 1024;
@@ -129,24 +128,6 @@ impl Session {
         (used, next)
     }
 
-    /// Charges what is kept until the next turn, so many bytes that were not
-    /// used up among it; how to go on, which is `next` where there is room for
-    /// it. Else what is not complete is refused, or the client has to leave.
-    pub fn end_turn(&mut self, next: Next, unused: usize) -> Next {
-        let has_spoken = self.profile.is_known && self.answered > 0;
-        self.member.heard(has_spoken);
-        if self.member.hold(self.held() + unused) {
-            return next;
-        }
-        let was_waiting = self.waiting.is_some();
-        self.refuse_unfinished();
-        if self.member.hold(self.held() + unused) {
-            return if was_waiting { Next::Send } else { next };
-        }
-        self.member.leave_for_bytes();
-        Next::Send
-    }
-
     /// Replies that have not gone out.
     pub fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
@@ -164,11 +145,6 @@ impl Session {
         self.hand_over();
     }
 
-    /// Whether it is amid a large request.
-    pub fn is_amid_large_request(&self) -> bool {
-        self.held() - self.outbox.held() - self.profile.held() > LARGE_REQUEST_BYTES
-    }
-
     /// Whether it is still to log in.
     pub fn is_stranger(&self) -> bool {
         !self.profile.is_known
@@ -179,33 +155,9 @@ impl Session {
         self.member.departure()
     }
 
-    /// Leaves, so that others have room.
-    pub fn give_way(self, shortage: Shortage) {
-        self.service.count(match shortage {
-            Shortage::Bytes => ErrorKind::Busy,
-            Shortage::Places => ErrorKind::Connection,
-        });
-        self.service.complaints.cut(self.profile.peer, self.member.held(), shortage);
-    }
-
     /// Its last replies, and what they are charged to.
     pub fn into_last_words(self) -> (Outbox, Member) {
         (self.outbox, self.member)
-    }
-
-    /// Memory that it takes up.
-    fn held(&self) -> usize {
-        let transactions = [&self.transaction, &self.executing].into_iter().flatten();
-        self.staged.held()
-            + transactions.map(Transaction::held).sum::<usize>()
-            + self.request.words.held()
-            + self.outbox.held()
-            + self.profile.held()
-    }
-
-    /// Whether there is room for so many bytes more, beyond what fits a turn.
-    pub(super) fn may_grow(&self, bytes: usize) -> bool {
-        bytes <= LARGE_REQUEST_BYTES || self.member.hold(self.member.held() + bytes)
     }
 
     /// Adds a reply, unless the client wants none.
@@ -388,22 +340,6 @@ impl Session {
     fn hand_over(&mut self) {
         if let Some(chunk) = self.staged.leave() {
             self.service.entry.push(chunk);
-        }
-    }
-
-    /// What is not complete is given up, since there is no room for it.
-    fn refuse_unfinished(&mut self) {
-        let refusal = Reply::error(command::TOO_MUCH_UNFINISHED);
-        self.settle_now(Err(command::TOO_MUCH_UNFINISHED));
-        if let Some(transaction) = &mut self.transaction {
-            transaction.spoil();
-        }
-        self.staged.undo_all();
-        match &self.request.mode {
-            Mode::Stage => self.request.mode = Mode::Skip(refusal),
-            Mode::Keep if self.request.words.is_empty() => {}
-            Mode::Keep => self.request.words.cut(),
-            Mode::Skip(_) => {}
         }
     }
 }

@@ -3,14 +3,13 @@
 //! It reads. Whether a right is there it finds out by calls that can't change
 //! anything. Read in this order: `finding` is what is told, `visit` the
 //! connection; `server`, `rights`, `queue`, `strays` and `company` each look at
-//! one thing; `likeness` tells which names are nearly the queue's.
+//! one thing.
 
 mod finding;
 mod visit;
 mod server;
 pub mod rights;
 mod queue;
-mod likeness;
 mod strays;
 mod company;
 

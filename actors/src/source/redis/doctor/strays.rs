@@ -10,9 +10,9 @@ use redis::{RedisError, cmd};
 use super::super::once::Keys;
 use super::super::presence;
 use super::finding::Finding;
-use super::likeness::{Likeness, likeness};
 use super::server::{self, Info};
 use super::visit::{Visit, unanswered};
+use crate::likeness::{Likeness, advice, likeness};
 
 /// Keys that one SCAN looks at: Redis does nothing else meanwhile.
 const KEYS_AT_ONCE: usize = 1000;
@@ -108,29 +108,13 @@ async fn stray(
 }
 
 fn told(name: &str, queue: &str, like: Likeness, length: u64) -> Finding {
-    let why = match like {
-        Likeness::Prefixed => {
-            ": a client library puts a prefix before its keys (Laravel does, phpredis' OPT_PREFIX, \
-             ioredis' keyPrefix)"
-        }
-        Likeness::OtherCase => ": letter case counts in a key",
-        Likeness::Misspelt => ": the names are nearly the same",
-        Likeness::SameEnd => ": the names end alike, and what it holds is a sample",
-    };
     let text = format!(
-        "{} in the list {}, which is not the queue {queue}{why}",
+        "{} in the list {}, which is not the queue {queue}: {}",
         lie(length),
         printable(name, LONG),
+        like.why(),
     );
-    let mend = match like {
-        Likeness::Prefixed => "push by a connection without a prefix".to_owned(),
-        Likeness::OtherCase | Likeness::Misspelt | Likeness::SameEnd => {
-            format!("have producers push to {queue}")
-        }
-    };
-    let advice =
-        if is_plain(name) { format!("set Redis.MetricQueueKey={name}, or {mend}") } else { mend };
-    Finding::fail("other lists", text, advice)
+    Finding::fail("other lists", text, advice(name, queue, Some(like)))
 }
 
 /// Lists of the queue's name in other databases.
@@ -164,24 +148,5 @@ fn lie(length: u64) -> String {
     match length {
         1 => "1 element lies".to_owned(),
         _ => format!("{length} elements lie"),
-    }
-}
-
-/// Whether a name that somebody else chose may be pasted into a setting or a
-/// shell as it is.
-fn is_plain(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-:.{}/@+".contains(&byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_shell_or_a_terminal_minds_is_not_plain() {
-        assert!(is_plain("laravel_database_prom-stream-gateway:{metric}.queue"));
-        for name in ["a b", "$(reboot)", "a\nb", "a'b", "größe", "a\u{1b}[2J", "a;b", "`a`"] {
-            assert!(!is_plain(name), "{name:?}");
-        }
     }
 }

@@ -1,4 +1,7 @@
-//! Likeness: whether a list was meant to be the queue, by its name.
+//! Likeness: whether a key was meant to be the queue's, by its name, and what
+//! mends it.
+
+use psg_engine::printable::{LONG, printable};
 
 /// Slips in a name at most, however long it is.
 const MAX_SLIPS: usize = 3;
@@ -20,6 +23,41 @@ pub enum Likeness {
     Misspelt,
     /// They end alike, as those of other lists may, too.
     SameEnd,
+}
+
+impl Likeness {
+    /// What tells it.
+    pub fn why(self) -> &'static str {
+        match self {
+            Likeness::Prefixed => {
+                "a client library puts a prefix before its keys (Laravel does, phpredis' \
+                 OPT_PREFIX, ioredis' keyPrefix)"
+            }
+            Likeness::OtherCase => "letter case counts in a key",
+            Likeness::Misspelt => "the names are nearly the same",
+            Likeness::SameEnd => "the names end alike, and what it holds is a sample",
+        }
+    }
+}
+
+/// What mends it that producers push to `name` and not to `queue`.
+pub fn advice(name: &str, queue: &str, like: Option<Likeness>) -> String {
+    let mend = match like {
+        Some(Likeness::Prefixed) => "push by a connection without a prefix".to_owned(),
+        Some(Likeness::OtherCase | Likeness::Misspelt | Likeness::SameEnd) | None => {
+            format!("have producers push to {}", printable(queue, LONG))
+        }
+    };
+    match like.is_some() && is_plain(name) {
+        true => format!("set Redis.MetricQueueKey={name}, or {mend}"),
+        false => mend,
+    }
+}
+
+/// Whether a name that somebody else chose may be pasted into a setting or a
+/// shell as it is.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-:.{}/@+".contains(&byte))
 }
 
 /// How `name` is like `queue`, if it is and is another.
@@ -85,5 +123,24 @@ mod tests {
         assert_eq!(likeness("b:queue", "a:queue"), Some(Likeness::Misspelt));
         assert_eq!(likeness("bee:jobs", "a:jobs"), None, "too short to tell");
         assert_eq!(likeness(&"x".repeat(1 << 20), QUEUE), None, "and at once");
+    }
+
+    #[test]
+    fn what_mends_it_is_named() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(advice(name, "q", likeness(name, "q")), expected);
+        };
+        check("app:q", "set Redis.MetricQueueKey=app:q, or push by a connection without a prefix");
+        check("Q", "set Redis.MetricQueueKey=Q, or have producers push to q");
+        check("jobs", "have producers push to q");
+        check("\u{1b}[2J:q", "push by a connection without a prefix");
+    }
+
+    #[test]
+    fn what_a_shell_or_a_terminal_minds_is_not_plain() {
+        assert!(is_plain("laravel_database_prom-stream-gateway:{metric}.queue"));
+        for name in ["a b", "$(reboot)", "a\nb", "a'b", "größe", "a\u{1b}[2J", "a;b", "`a`"] {
+            assert!(!is_plain(name), "{name:?}");
+        }
     }
 }
