@@ -63,7 +63,7 @@ impl<'a> Checker<'a> {
     /// the rest is checked too; the problems say that it may not be used.
     fn config(&mut self) -> Config {
         let (connection, embedded) = match self.place() {
-            Place::Redis(connection) => (connection, None),
+            Place::Redis(connection) => (*connection, None),
             Place::Embedded(embedded) => (default_connection(), Some(embedded)),
         };
         let queue = self.queue(connection, embedded.is_some());

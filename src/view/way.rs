@@ -1,21 +1,20 @@
 //! The way to a gateway: what is believed of its certificate, and who asks.
 
+mod tls;
+
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use psg_actors::settings::Secret;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use ureq::config::ConfigBuilder;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
 use ureq::{Agent, Body, Error};
 
 /// How long an answer may take.
@@ -56,22 +55,15 @@ impl Way {
     /// One over TLS where the address says so; or what is wrong with a file.
     pub fn new(options: WayOptions<'_>) -> Result<Self, String> {
         let WayOptions { is_local, login, ca_file, is_insecure, identity } = options;
-        let roots = match ca_file {
-            Some(file) => certificates(file)?,
-            None => rustls_native_certs::load_native_certs().certs,
-        };
-        let identity = identity.map(|(certificate, key)| client(certificate, key)).transpose()?;
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-            .root_certs(RootCerts::Specific(Arc::new(roots.iter().map(own).collect())))
-            .disable_verification(is_insecure)
-            .client_cert(identity)
-            .build();
+        let tls = tls::Tls(Arc::new(tls::config(ca_file, is_insecure, identity)?));
         let authorization = login.map(|(user, password)| {
             let pair = format!("{user}:{}", password.expose());
             Secret::new(format!("Basic {}", STANDARD.encode(pair)))
         });
-        Ok(Self { agent: agent(is_local).tls_config(tls).build().into(), authorization })
+        let connector = ConnectProxyConnector::default().chain(TcpConnector::default()).chain(tls);
+        let config = agent(is_local).build();
+        let agent = Agent::with_parts(config, connector, DefaultResolver::default());
+        Ok(Self { agent, authorization })
     }
 
     /// GET; or why there is no answer, with what can be done.
@@ -141,38 +133,8 @@ fn is_hang_up(kind: io::ErrorKind) -> bool {
     [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&kind)
 }
 
-fn own(certificate: &CertificateDer<'_>) -> Certificate<'static> {
-    Certificate::from_der(certificate.as_ref()).to_owned()
-}
-
-fn client(certificate: &Path, key: &Path) -> Result<ClientCert, String> {
-    let chain = certificates(certificate)?;
-    // Looked at here, so that a bad file is told before anything is shown, and
-    // since ureq panics over a key that is not the certificate's.
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;
-    CertifiedKey::from_der(chain.clone(), private, &ring::default_provider())
-        .map_err(|error| bad(key, &format!("not the key of {}: {error}", certificate.display())))?;
-    let chain: Vec<Certificate<'static>> = chain.iter().map(own).collect();
-    let text = fs::read(key).map_err(|error| bad(key, &error))?;
-    let key = PrivateKey::from_pem(&text).map_err(|error| bad(key, &error))?;
-    Ok(ClientCert::new_with_certs(&chain, key))
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all = CertificateDer::pem_file_iter(file).map_err(|error| bad(file, &error))?;
-    let all: Vec<_> = all.collect::<Result<_, _>>().map_err(|error| bad(file, &error))?;
-    match all.is_empty() {
-        true => Err(bad(file, &"no certificate in it")),
-        false => Ok(all),
-    }
-}
-
 /// The password in a file, without the end of its line.
-pub fn password_in(file: &PathBuf) -> Result<Secret, String> {
-    let text = fs::read_to_string(file).map_err(|error| bad(file, &error))?;
+pub fn password_in(file: &Path) -> Result<Secret, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
-}
-
-fn bad(file: &Path, cause: &dyn std::fmt::Display) -> String {
-    format!("{}: {cause}", file.display())
 }

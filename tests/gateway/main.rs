@@ -38,6 +38,7 @@ mod dead_letters;
 mod fail_closed;
 mod faults;
 mod forged;
+mod reaching;
 mod hostile;
 mod slow;
 mod crowd;

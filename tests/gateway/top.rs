@@ -78,7 +78,7 @@ fn a_gateway_that_comes_and_goes_is_waited_for() {
     let gateway = GatewayBuilder::connecting("127.0.0.1:1").on_port(port).start_unready();
     terminal.wait_for_text(&["series 0 of 1,000,000", "rejected 0"]);
     drop(gateway);
-    terminal.wait_for_text(&["refused"]);
+    terminal.wait_for_text(&["/api/v1/status: "]);
     terminal.press("q");
     assert_eq!(terminal.wait(), 0);
 }
@@ -161,6 +161,27 @@ fn a_gateway_with_a_web_config_is_watched_too() {
     let (code, said) = top(&["--insecure", "--user", "ann"]);
     assert!(code == 1 && !said.contains("backlog"), "no certificate is shown: {said}");
     check_told(&url.replace("https://", "http://"), "needs https://");
+}
+
+#[test]
+fn a_self_signed_certificate_that_is_its_own_authority_is_believed_by_its_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let own = Certificates::self_signed(folder.path(), &["localhost"]);
+    let web = folder.path().join("web.yml");
+    let text = "tls_server_config: {cert_file: own.pem, key_file: own.key}\n";
+    fs::write(&web, text).expect("the folder can be written");
+    let gateway =
+        GatewayBuilder::connecting("127.0.0.1:1").set("Http__ConfigFile", &web).start_listening();
+    let top = |host: &str| {
+        let url = format!("https://{host}:{}", gateway.port());
+        let file = own.authority.display().to_string();
+        let arguments = ["top", &url, "--seconds", "2", "--ca-file", &file];
+        GatewayBuilder::bare().arguments(&arguments).finish()
+    };
+    let seen = top("localhost");
+    assert!(seen.code() == 0 && seen.output().contains("backlog 0"), "{}", seen.output());
+    let misnamed = top("127.0.0.1");
+    assert!(misnamed.code() == 1, "{}", misnamed.output());
 }
 
 #[test]

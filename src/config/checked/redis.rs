@@ -98,7 +98,7 @@ impl Checker<'_> {
         connection::parse_place(given.text.unwrap_or_default()).unwrap_or_else(|messages| {
             let problems = messages.into_iter().map(|message| Problem::new(&given.name, message));
             self.problems.extend(problems);
-            Place::Redis(default_connection())
+            Place::Redis(Box::new(default_connection()))
         })
     }
 

@@ -23,7 +23,7 @@ pub const EXPECTED: &str =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In a Redis.
-    Redis(Connection),
+    Redis(Box<Connection>),
     /// In the gateway.
     Embedded(Embedded),
 }
@@ -62,7 +62,7 @@ impl NamedDatabase {
 pub fn parse_place(text: &str) -> Result<Place, Vec<String>> {
     match embedded::options(text.trim()) {
         Some(options) => embedded::parse(options).map(Place::Embedded),
-        None => parse(text).map(Place::Redis),
+        None => parse(text).map(|found| Place::Redis(Box::new(found))),
     }
 }
 

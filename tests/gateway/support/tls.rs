@@ -41,6 +41,21 @@ impl Identity {
 }
 
 impl Certificates {
+    /// One certificate for `names` that is its own authority, as
+    /// `openssl req -x509` makes it, as files in `folder`.
+    pub fn self_signed(folder: &Path, names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        let mut params = CertificateParams::new(names).expect("the names are valid");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate").pem();
+        let (authority, key_file) = (folder.join("own.pem"), folder.join("own.key"));
+        fs::write(&authority, certificate).expect("the folder can be written");
+        fs::write(&key_file, key.serialize_pem()).expect("the folder can be written");
+        let (certificate, issuer) = (authority.clone(), Issuer::new(params, key));
+        Self { authority, certificate, key: key_file, issuer }
+    }
+
     /// A new authority and a server certificate for `names`, as files in `folder`.
     pub fn create(folder: &Path, names: &[&str]) -> Self {
         let mut authority = CertificateParams::new(Vec::new()).expect("no name is bad");

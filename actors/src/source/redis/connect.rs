@@ -41,6 +41,7 @@ pub struct Connector {
     target: RedisTarget,
     /// The key of what is used there.
     key: String,
+    follows_ask: bool,
     known: Mutex<Known>,
     /// Rises when what was thought to be the primary turned out not to be.
     detours: AtomicU64,
@@ -78,7 +79,21 @@ struct Search {
 impl Connector {
     /// Opens nothing yet.
     pub fn new(target: RedisTarget, key: &str) -> Self {
-        Self { target, key: key.to_owned(), known: Mutex::default(), detours: AtomicU64::new(0) }
+        Self {
+            target,
+            key: key.to_owned(),
+            follows_ask: false,
+            known: Mutex::default(),
+            detours: AtomicU64::new(0),
+        }
+    }
+
+    /// Goes where `ASK` points, for who asks for one key at a time. Of several
+    /// keys some may be here and some there while a slot is being moved: then
+    /// both have to be left alone.
+    pub fn following_ask(mut self, follows: bool) -> Self {
+        self.follows_ask = follows;
+        self
     }
 
     /// How often a server refused because it is not the primary; a connection
@@ -133,12 +148,14 @@ impl Connector {
     }
 
     /// Takes note of an error reply of the server at `from`: the next connection
-    /// goes where `MOVED` or `ASK` points, or looks for the primary anew.
-    pub fn note_refusal(&self, from: &Endpoint, words: &str) {
-        if kind_of_reply(words) != ErrorKind::NotPrimary {
-            return;
+    /// goes where `MOVED` or `ASK` points, or looks for the primary anew. Whether
+    /// it is about that.
+    pub fn note_refusal(&self, from: &Endpoint, words: &str) -> bool {
+        let goal = goal_of(from, words).filter(|goal| self.follows_ask || !goal.is_asking);
+        if goal.is_none() && kind_of_reply(words) != ErrorKind::NotPrimary {
+            return false;
         }
-        if let Some(goal) = goal_of(from, words) {
+        if let Some(goal) = goal {
             let mut known = self.known();
             if known.moved.as_ref() != Some(&goal.endpoint) {
                 let owner = &goal.endpoint;
@@ -148,6 +165,7 @@ impl Connector {
             known.primary = Some(goal);
         }
         self.detours.fetch_add(1, Ordering::AcqRel);
+        true
     }
 
     /// At the master that a Sentinel names. One may know an old master or none:

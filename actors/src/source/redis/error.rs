@@ -32,7 +32,6 @@ const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
     ("WRONGTYPE", ErrorKind::WrongType),
     ("READONLY", ErrorKind::NotPrimary),
     ("MOVED", ErrorKind::NotPrimary),
-    ("ASK ", ErrorKind::NotPrimary),
     ("UNBLOCKED", ErrorKind::NotPrimary),
     ("LOADING", ErrorKind::Busy),
     ("OOM", ErrorKind::Busy),
@@ -40,6 +39,7 @@ const KINDS_BY_PREFIX: &[(&str, ErrorKind)] = &[
     ("MASTERDOWN", ErrorKind::Busy),
     ("CLUSTERDOWN", ErrorKind::Busy),
     ("TRYAGAIN", ErrorKind::Busy),
+    ("ASK", ErrorKind::Busy),
     ("MISCONF", ErrorKind::Busy),
     ("NOREPLICAS", ErrorKind::Busy),
     ("ERR max number of clients reached", ErrorKind::Busy),
@@ -72,11 +72,21 @@ pub fn error(kind: ErrorKind, message: impl AsRef<str>) -> SourceError {
 }
 
 /// Keeps the failure that says most: that a server answered and refused says
-/// more than that another did not answer.
+/// more than that another did not answer, or that one is a replica.
 pub fn keep_telling(kept: &mut Option<SourceError>, new: SourceError) {
-    let says_little =
-        |failure: &SourceError| matches!(failure.kind, ErrorKind::Connection | ErrorKind::Timeout);
-    if kept.as_ref().is_none_or(says_little) {
+    let says = |failure: &SourceError| match failure.kind {
+        ErrorKind::Connection | ErrorKind::Timeout => 0,
+        ErrorKind::NotPrimary => 1,
+        ErrorKind::Tls
+        | ErrorKind::Auth
+        | ErrorKind::Permission
+        | ErrorKind::WrongType
+        | ErrorKind::WrongKey
+        | ErrorKind::Busy
+        | ErrorKind::Protocol
+        | ErrorKind::Other => 2,
+    };
+    if kept.as_ref().is_none_or(|kept| says(kept) == 0 || says(&new) > says(kept)) {
         *kept = Some(new);
     }
 }
@@ -200,7 +210,7 @@ mod tests {
         check("WRONGTYPE Operation against a key", ErrorKind::WrongType);
         check("READONLY You can't write against a read only replica.", ErrorKind::NotPrimary);
         check("MOVED 3999 127.0.0.1:6381", ErrorKind::NotPrimary);
-        check("ASK 3999 127.0.0.1:6381", ErrorKind::NotPrimary);
+        check("ASK 3999 127.0.0.1:6381", ErrorKind::Busy);
         check("LOADING Redis is loading the dataset in memory", ErrorKind::Busy);
         check("OOM command not allowed", ErrorKind::Busy);
         check("BUSY Redis is busy running a script", ErrorKind::Busy);

@@ -4,7 +4,12 @@
 use super::super::SourceError;
 use crate::error_kind::ErrorKind;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+/// What helps who has not been there yet.
+const WHERE_TO: &str =
+    " (Redis.ConnectionString says where it is; with embedded the gateway needs none)";
 
 /// Who met an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +24,8 @@ pub enum Party {
 #[derive(Debug, Default)]
 pub struct Health {
     open: Mutex<BTreeMap<Party, Trouble>>,
+    /// Whether it ever worked.
+    worked: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -34,13 +41,15 @@ impl Health {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let headline = headline(cause.kind);
         if !open.values().any(|trouble| trouble.headline == headline) {
-            tracing::warn!("{headline}: {}", cause.message);
+            let where_to = if self.worked.load(Ordering::Relaxed) { "" } else { WHERE_TO };
+            tracing::warn!("{headline}: {}{where_to}", cause.message);
         }
         open.insert(party, Trouble { headline, message: cause.message.clone() });
     }
 
     /// Takes note that it works again for that party; logs once all do.
     pub fn works(&self, party: Party) {
+        self.worked.store(true, Ordering::Relaxed);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.remove(&party).is_some() && open.is_empty() {
             tracing::info!("redis is back");
@@ -53,10 +62,11 @@ impl Health {
         open.values().next_back().map(|trouble| trouble.headline)
     }
 
-    /// The words of an error that is not over.
+    /// The words of an error that is not over, what it is about before them.
     pub fn trouble(&self) -> Option<String> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.values().next_back().map(|trouble| trouble.message.clone())
+        let words = |trouble: &Trouble| format!("{}: {}", trouble.headline, trouble.message);
+        open.values().next_back().map(words)
     }
 }
 
@@ -83,7 +93,7 @@ mod tests {
         health.failed(Party::Worker(0), &cause);
         health.failed(Party::Monitor, &cause);
         health.works(Party::Worker(0));
-        assert_eq!(health.trouble().as_deref(), Some("refused"));
+        assert_eq!(health.trouble().as_deref(), Some("redis is not reachable: refused"));
         health.works(Party::Monitor);
         assert_eq!(health.trouble(), None);
     }

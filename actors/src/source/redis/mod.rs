@@ -92,7 +92,8 @@ impl RedisQueue {
                 pop_count: settings.pop_count,
                 max_bytes_in_flight: settings.max_bytes_in_flight,
                 max_element_bytes: max_payload_bytes,
-                connector: Connector::new(settings.redis.clone(), &settings.key),
+                connector: Connector::new(settings.redis.clone(), &settings.key)
+                    .following_ask(settings.once.is_none()),
                 waker: Waker::new(&settings.key),
                 health: Health::default(),
                 pulse: Pulse::default(),

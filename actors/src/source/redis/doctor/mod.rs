@@ -40,13 +40,29 @@ pub async fn examine(
 }
 
 fn unreachable(cause: &SourceError) -> Finding {
+    let says = |words: &str| cause.message.contains(words);
     let advice = match cause.kind {
+        ErrorKind::Permission if says("DENIED") => {
+            "set a password at the server (requirepass) and in Redis.ConnectionString: without \
+             one it lets its own machine in only (protected-mode)"
+        }
+        ErrorKind::Busy if says("max number of clients") => {
+            "raise maxclients, or find out who holds so many connections (CLIENT LIST)"
+        }
+        ErrorKind::Tls if says("does not speak TLS") => {
+            "take ssl=true or rediss:// out of Redis.ConnectionString, or name the port with TLS"
+        }
+        ErrorKind::Tls if says("client certificate") => {
+            "set Redis.TlsCertificateFile and Redis.TlsKeyFile, or at the server tls-auth-clients no"
+        }
+        ErrorKind::Timeout if says("TLS handshake") => {
+            "where that port has no TLS, take ssl=true or rediss:// out of Redis.ConnectionString"
+        }
         ErrorKind::Connection => {
             "start it, or set Redis.ConnectionString to where it is; a firewall may be in between"
         }
         ErrorKind::Timeout => {
-            "something listens there and says nothing: a firewall, a server that hangs, or one \
-             that expects TLS (ssl=true)"
+            "find out what is at that address: a server that hangs, a firewall, another service"
         }
         ErrorKind::Tls => "compare Redis.TlsCaFile and sslHost with the server's certificate",
         ErrorKind::Auth => "set user and password in Redis.ConnectionString as the server has them",
@@ -55,7 +71,9 @@ fn unreachable(cause: &SourceError) -> Finding {
             "name the primary in Redis.ConnectionString, or the Sentinels and serviceName"
         }
         ErrorKind::Busy => "wait until the server is done with what it says",
-        ErrorKind::Protocol => "what listens there is no Redis, or one that expects TLS (ssl=true)",
+        ErrorKind::Protocol => {
+            "set Redis.ConnectionString to where Redis is, and how it is reached"
+        }
         ErrorKind::WrongType | ErrorKind::WrongKey | ErrorKind::Other => "see what the server says",
     };
     Finding::fail("redis", cause.to_string(), advice)

@@ -27,17 +27,17 @@ pub struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// Connects to the primary, and in a cluster to the node with the queue.
     pub async fn open(settings: &'a QueueSettings) -> Result<Self, SourceError> {
-        let connector = Connector::new(settings.redis.clone(), &settings.key);
+        let connector = Connector::new(settings.redis.clone(), &settings.key)
+            .following_ask(settings.once.is_none());
         let mut moved = None;
         for _ in 0..MOVES {
             let link = Link::open_for(&connector, LARGEST_ANSWER).await?;
             let mut visit = Self { settings, link };
             let length = visit.ask::<i64>(cmd("LLEN").arg(&settings.key)).await;
             let Some(cause) = length.err() else { return Ok(visit) };
-            match reply_words(&cause).filter(|words| kind_of_reply(words) == ErrorKind::NotPrimary)
-            {
-                Some(words) => connector.note_refusal(&visit.link.endpoint, &words),
-                None => return Ok(visit),
+            let words = reply_words(&cause).unwrap_or_default();
+            if !connector.note_refusal(&visit.link.endpoint, &words) {
+                return Ok(visit);
             }
             moved = Some(crate_failed("LLEN", &cause));
         }

@@ -81,9 +81,8 @@ pub enum Answer {
 impl Link {
     /// Connects to the primary.
     pub async fn connect(shared: &Arc<Shared>) -> Result<Self, SourceError> {
-        let Connected { stream, endpoint, is_asking } = shared.connector.connect().await?;
+        let Connected { stream, endpoint, .. } = shared.connector.connect().await?;
         let replies = ReplyStream::new(stream, BUFFER_BYTES, SMALL_REPLY);
-        let replies = replies.asking(is_asking);
         let (elements, held) = (Vec::new(), Held::default());
         let (shared, most_bytes) = (Arc::clone(shared), SMALL_REPLY);
         Ok(Self { shared, replies, endpoint, elements, ended: true, most_bytes, held })
