@@ -103,3 +103,18 @@ fn every_path_named_is_there() {
     }
     assert!(count > 20, "{count}");
 }
+
+#[test]
+fn the_readme_tells_the_version_and_the_compiler_of_the_manifest() {
+    let readme = read("README.md");
+    let version = env!("CARGO_PKG_VERSION");
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    for words in [
+        format!("badge/version-{version}-"),
+        format!("badge/rust-{rust}+-"),
+        format!("**Status:** {version},"),
+        format!("Rust {rust} or later"),
+    ] {
+        assert!(readme.contains(&words), "README.md does not say {words}");
+    }
+}
