@@ -13,6 +13,7 @@ mod connection;
 mod exposition;
 mod lint;
 mod payload;
+mod record;
 mod requests;
 mod resp;
 mod route;
@@ -42,7 +43,7 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 10] = [
+pub const CHECKS: [Check; 11] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "lint", run: lint::check },
@@ -50,6 +51,7 @@ pub const CHECKS: [Check; 10] = [
     Check { name: "requests", run: requests::check },
     Check { name: "session", run: session::check },
     Check { name: "state", run: state::check },
+    Check { name: "record", run: record::check },
     Check { name: "archive", run: archive::check },
     Check { name: "connection", run: connection::check },
     Check { name: "appsettings", run: appsettings::check },

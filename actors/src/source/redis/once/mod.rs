@@ -48,6 +48,7 @@ pub use lease::Holding;
 pub(super) use lease::LeaseKeeper;
 pub use preflight::Server;
 pub use source::OnceSource;
+pub use stored::{FIELDS, Stored};
 
 /// What exactly-once delivery needs besides the queue.
 #[derive(Debug)]
