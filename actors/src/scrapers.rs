@@ -163,8 +163,12 @@ impl Scrapers {
         let known = || table.fresh(rendering.at).filter(|scraper| scraper.is_known());
         let values_from = known().map(|scraper| scraper.seen_at).min();
         let values_until = known().map(|scraper| scraper.until).max();
+        let oldest_of_known = known().map(|scraper| scraper.seen_before).min();
+        let from =
+            |oldest: Option<Rendering>| oldest.unwrap_or(rendering.number).min(rendering.number);
         Awaited {
-            births_from: oldest.map_or(rendering.number, |oldest| oldest.min(rendering.number)),
+            births_from: from(oldest),
+            held_from: from(oldest_of_known),
             // Whoever is sent this one may come again.
             births_until: forgotten_at(rendering.at),
             values_from: values_from.unwrap_or(rendering.at),
@@ -229,6 +233,7 @@ impl Scrapers {
         let until = table.scrapers.iter().map(|scraper| scraper.until).max().unwrap_or_default();
         Awaited {
             births_from: begun.number,
+            held_from: begun.number,
             births_until: until,
             values_from: begun.at,
             values_until: until,

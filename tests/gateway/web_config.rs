@@ -2,9 +2,16 @@
 //! a file as Prometheus' exporters take it.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use crate::support::https::Https;
@@ -144,6 +151,73 @@ fn requests_beyond_the_rate_are_turned_away() {
     let statuses: Vec<u16> = (0..5).map(|_| gateway.must_get("/metrics", &[]).status).collect();
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
     assert_eq!(gateway.must_get("/-/healthy", &[]).status, 200);
+}
+
+#[test]
+fn strangers_do_not_use_up_the_rate_of_those_who_are_let_in() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("web.yml");
+    let text =
+        format!("basic_auth_users: {{ann: {}}}\nrate_limit: {{interval: 1h, burst: 3}}", *ONE);
+    fs::write(&file, text).expect("written");
+    let builder = GatewayBuilder::connecting("127.0.0.1:1").set("Http__ConfigFile", &file);
+    let gateway = builder.set("Http__ExemptHealthEndpoints", "true").start_unready();
+    let status = |as_whom: &str| {
+        let (name, value) = as_whom.split_once(": ").expect("a header");
+        gateway.must_get("/metrics", &[(name, value)]).status
+    };
+    for _ in 0..5 {
+        assert_eq!((gateway.must_get("/metrics", &[]).status, status(AS_TWO)), (401, 401));
+    }
+    let statuses: Vec<u16> = (0..4).map(|_| status(AS_ONE)).collect();
+    assert_eq!(statuses, [200, 200, 200, 429]);
+}
+
+/// A hash that takes long, and guesses that never end, from another address.
+#[test]
+fn guessers_do_not_shut_out_who_knows_the_password() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("web.yml");
+    let hash = bcrypt::hash("one", 10).expect("a hash");
+    fs::write(&file, format!("basic_auth_users: {{ann: {hash}}}")).expect("written");
+    let builder = GatewayBuilder::connecting("127.0.0.1:1").set("Http__ConfigFile", &file);
+    let gateway = builder.set("Http__ExemptHealthEndpoints", "true").start_unready();
+    let is_over = AtomicBool::new(false);
+    let guesses = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..80 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let number = guesses.fetch_add(1, Ordering::Relaxed);
+                    guess(gateway.port(), number);
+                }
+            });
+        }
+        wait_until("guesses under way", || guesses.load(Ordering::Relaxed) >= 80);
+        let (name, value) = AS_ONE.split_once(": ").expect("a header");
+        let status = gateway.get("/metrics", &[(name, value)]).map(|reply| reply.status);
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(status, Ok(200), "at the first try, within the patience of a client");
+    });
+}
+
+/// Asks from 127.0.0.2 with another password each time.
+fn guess(port: u16, number: u64) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let at = |last, port| SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port));
+    socket.bind(&at(2, 0).into()).expect("an address of this machine");
+    if socket.connect_timeout(&at(1, port).into(), Duration::from_secs(1)).is_err() {
+        return;
+    }
+    let mut stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(Duration::from_secs(3))).expect("a time-out is set");
+    let word = STANDARD.encode(format!("ann:{number}"));
+    let request = format!(
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {word}\r\nConnection: close\r\n\r\n"
+    );
+    let mut answer = String::new();
+    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{number}: {answer}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod yaml_flag;
 mod duration;
 mod client_certificates;
 mod tls;
+mod turns;
 mod passwords;
 pub mod web_config;
 mod in_force;
@@ -28,6 +29,7 @@ use rustls::ServerConfig;
 use self::in_force::InForce;
 use self::passwords::{Passwords, Verdict};
 use self::web_config::{Rate, WebConfig};
+use super::places::Peer;
 use super::probes;
 use crate::self_metrics::config_health::ConfigHealth;
 use crate::settings::AccessSettings;
@@ -131,18 +133,24 @@ impl Access {
             return Ok(());
         }
         let config = config.ok_or(Refusal::BadFile)?;
-        if config.rate.is_some_and(|rate| !self.take_token(rate)) {
-            return Err(Refusal::TooMany);
-        }
         if config.wants_certificate && !has_certificate {
             return Err(Refusal::NoCertificate);
         }
-        if config.users.is_empty() {
-            return Ok(());
+        if !config.users.is_empty() {
+            self.log_in(config, request).await?;
         }
+        // Last, so that strangers don't use up what those may ask who are let in.
+        match config.rate {
+            Some(rate) if !self.take_token(rate) => Err(Refusal::TooMany),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn log_in(&self, config: &WebConfig, request: &ServiceRequest) -> Result<(), Refusal> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let (user, password) = header.and_then(credentials).ok_or(Refusal::Unknown)?;
-        match self.passwords.check(&config.users, &user, &password).await {
+        let peer = Peer::new(request.peer_addr().map(|address| address.ip()));
+        match self.passwords.check(&config.users, peer, &user, &password).await {
             Verdict::Right => Ok(()),
             Verdict::Wrong => Err(Refusal::Unknown),
             Verdict::Busy => Err(Refusal::Busy),

@@ -112,6 +112,7 @@ fn what_the_slowest_has_not_seen_is_kept() {
     scrape(&scrapers, 2);
     let awaited = scrapers.awaited(scrapers.begin());
     assert_eq!(awaited.births_from, slow);
+    assert!(awaited.held_from > slow, "who came once is not waited for");
     assert!(awaited.births_until >= Moment(FORGOTTEN_AFTER_MS));
     assert!(awaited.values_until >= Moment(FORGOTTEN_AFTER_MS), "one is known");
 }

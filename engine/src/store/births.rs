@@ -46,6 +46,9 @@ pub struct Awaited {
     pub births_from: Rendering,
     /// Births are noted until then.
     pub births_until: Moment,
+    /// Whoever is waited for has been shown those, at their start and as they
+    /// are, that were born before this rendering: the same of those alone.
+    pub held_from: Rendering,
     /// Everybody has fetched the values that came before this moment.
     pub values_from: Moment,
     /// Series whose last value nobody may have fetched stay until then.
@@ -174,10 +177,11 @@ impl Births {
         now < self.awaited.values_until && rises(series.family.kind()) && has_not_been_fetched()
     }
 
-    /// Whether some scraper has seen the series at its start at most.
+    /// Whether some scraper that is waited for has seen the series at its start at
+    /// most.
     fn is_birth_awaited(&self, slot: Slot) -> bool {
         let birth = self.noted.get(&slot).filter(|birth| !birth.is_passed_over);
-        birth.is_some_and(|birth| birth.after >= self.awaited.births_from)
+        birth.is_some_and(|birth| birth.after >= self.awaited.held_from)
     }
 }
 

@@ -121,6 +121,7 @@ impl World {
         let values_from = begun().map(|scraper| scraper.seen_at).min();
         Awaited {
             births_from: oldest.unwrap_or(number).min(number),
+            held_from: oldest.unwrap_or(number).min(number),
             births_until: NEVER,
             values_from: values_from.unwrap_or_default(),
             values_until: values_from.map_or(Moment::default(), |_| NEVER),

@@ -133,6 +133,23 @@ fn one_that_comes_back_is_shown_once_at_its_old_total() {
     assert_eq!(counter(&scrape_as(&rig.gateway, "a")), Some(3.0));
 }
 
+#[test]
+fn a_visitor_that_came_once_holds_no_idle_series() {
+    let mut rig = rig(&[("Metrics__SeriesTtlSeconds", "1")]);
+    scrape_as(&rig.gateway, "visitor");
+    scrape_as(&rig.gateway, "a");
+    rig.send(&[COUNTER]);
+    wait_for("the series to leave", || {
+        let of_both = [scrape_as(&rig.gateway, "a"), rig.gateway.scrape()];
+        let left = of_both.iter().all(|seen| counter(seen).is_none());
+        let text = || format!("{:?}", of_both.each_ref().map(counter));
+        // It may be passed over and still be there.
+        let is_gone =
+            of_both[1].value("prom_stream_gateway_expired_series_total", &[]) == Some(1.0);
+        if left && is_gone { Ok(()) } else { Err(text()) }
+    });
+}
+
 /// Sends a request for `/metrics` as scraper `a`.
 fn raw(rig: &Rig, method: &str) -> TcpStream {
     send(rig, method, "")

@@ -1,21 +1,24 @@
 //! Users and their passwords. What is stored of a password is a bcrypt hash,
 //! which takes long to check on purpose; so one thread of low priority checks
-//! one at a time, and what it found is remembered under a keyed hash.
+//! one at a time, by [turns](super::turns) of who asks, and what it found is
+//! remembered under a keyed hash.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bcrypt::HashParts;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use ring::hmac;
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use tokio::sync::oneshot;
 
-/// Checks that may wait; more are refused.
-const WAITING: usize = 64;
+use super::super::places::Peer;
+use super::turns::Turns;
+
+/// Bytes of a password that is looked at; no hash is of more than 72.
+const MOST_BYTES: usize = 1024;
 /// Verdicts that are remembered of each kind.
 const REMEMBERED: usize = 256;
 /// How much the thread stands back behind all others.
@@ -68,7 +71,7 @@ pub enum Verdict {
 
 /// Checks passwords.
 pub struct Passwords {
-    jobs: Sender<Job>,
+    jobs: Arc<Turns<Job>>,
     key: hmac::Key,
     remembered: Mutex<Remembered>,
 }
@@ -90,14 +93,18 @@ struct Job {
 impl Passwords {
     /// Starts the thread, which ends with this.
     pub fn start() -> io::Result<Self> {
-        let (jobs, waiting) = bounded(WAITING);
+        let jobs = Arc::new(Turns::new());
+        let waiting = Arc::clone(&jobs);
         std::thread::Builder::new().name("passwords".into()).spawn(move || check_all(&waiting))?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>());
         Ok(Self { jobs, key, remembered: Mutex::default() })
     }
 
-    /// Whether that is the user's password.
-    pub async fn check(&self, users: &Users, user: &str, password: &[u8]) -> Verdict {
+    /// Whether that is the user's password, as `peer` says.
+    pub async fn check(&self, users: &Users, peer: Peer, user: &str, password: &[u8]) -> Verdict {
+        if password.len() > MOST_BYTES {
+            return Verdict::Wrong;
+        }
         let known = users.hashes.get(user);
         let Some(hash) = known.or(users.decoy.as_ref()) else { return Verdict::Wrong };
         let tag = self.tag(user, hash, password);
@@ -106,12 +113,12 @@ impl Passwords {
         }
         let (reply, verdict) = oneshot::channel();
         let job = Job { hash: hash.clone(), password: password.to_vec(), reply };
-        match self.jobs.try_send(job) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Verdict::Busy,
+        if !self.jobs.bring(peer, job) {
+            return Verdict::Busy;
         }
         let Ok(matches) = verdict.await else { return Verdict::Busy };
         let verdict = if matches && known.is_some() { Verdict::Right } else { Verdict::Wrong };
+        self.jobs.note(peer, verdict == Verdict::Wrong);
         self.remembered().insert(tag, verdict);
         verdict
     }
@@ -128,6 +135,12 @@ impl Passwords {
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Passwords {
+    fn drop(&mut self) {
+        self.jobs.end();
     }
 }
 
@@ -152,10 +165,10 @@ impl Remembered {
     }
 }
 
-fn check_all(jobs: &Receiver<Job>) {
+fn check_all(jobs: &Turns<Job>) {
     // Where that is not allowed it takes its share like everybody.
     let _ = setpriority_process(Some(gettid()), NICENESS);
-    for job in jobs {
+    while let Some((_, job)) = jobs.next() {
         // Nobody waits for a client that has left.
         if job.reply.is_closed() {
             continue;
@@ -168,6 +181,10 @@ fn check_all(jobs: &Receiver<Job>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn here() -> Peer {
+        Peer::new(None)
+    }
 
     fn users(pairs: &[(&str, &str, u32)]) -> Users {
         let hash = |password: &str, cost| bcrypt::hash(password, cost).expect("a hash");
@@ -189,7 +206,7 @@ mod tests {
                 ("nobody", "one", Verdict::Wrong),
                 ("", "", Verdict::Wrong),
             ] {
-                let verdict = passwords.check(&users, user, password.as_bytes()).await;
+                let verdict = passwords.check(&users, here(), user, password.as_bytes()).await;
                 assert_eq!(verdict, expected, "{user} {password}");
             }
         }
@@ -199,20 +216,23 @@ mod tests {
     async fn a_remembered_password_is_forgotten_with_its_hash() {
         let passwords = Passwords::start().expect("a thread");
         let old = users(&[("ann", "one", 4)]);
-        assert_eq!(passwords.check(&old, "ann", b"one").await, Verdict::Right);
+        assert_eq!(passwords.check(&old, here(), "ann", b"one").await, Verdict::Right);
         let new = users(&[("ann", "two", 4)]);
-        assert_eq!(passwords.check(&new, "ann", b"one").await, Verdict::Wrong);
-        assert_eq!(passwords.check(&new, "ann", b"two").await, Verdict::Right);
+        assert_eq!(passwords.check(&new, here(), "ann", b"one").await, Verdict::Wrong);
+        assert_eq!(passwords.check(&new, here(), "ann", b"two").await, Verdict::Right);
     }
 
     #[actix_rt::test]
     async fn wrong_passwords_do_not_push_out_right_ones() {
         let users = users(&[("ann", "one", 4)]);
         let passwords = Passwords::start().expect("a thread");
-        assert_eq!(passwords.check(&users, "ann", b"one").await, Verdict::Right);
+        assert_eq!(passwords.check(&users, here(), "ann", b"one").await, Verdict::Right);
         for i in 0..=REMEMBERED {
             let word = i.to_string();
-            assert_eq!(passwords.check(&users, "ann", word.as_bytes()).await, Verdict::Wrong);
+            assert_eq!(
+                passwords.check(&users, here(), "ann", word.as_bytes()).await,
+                Verdict::Wrong
+            );
         }
         assert_eq!(passwords.remembered().right.len(), 1);
         assert!(passwords.remembered().wrong.len() <= REMEMBERED);
