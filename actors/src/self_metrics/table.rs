@@ -141,9 +141,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "series_limit",
         &[],
         "The limit on series in the process (Metrics.MaxSeries); compare the sum of prom_stream_gateway_series with it. Alert before it is reached.",
-        |reading, lines| {
-            lines.plain(reading.metrics.catalog.limits().max_series as f64);
-        },
+        |reading, lines| lines.plain(reading.metrics.catalog.limits().max_series as f64),
     ),
     gauge(
         "series_bytes",
@@ -166,10 +164,9 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &[],
         "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They count in the first layout. Growing means that two versions of a producer disagree: to use the new layout, remove the metric or restart the gateway once all producers have it.",
         |reading, lines| {
-            let of =
-                |worker: &super::WorkerMetrics| worker.layout_mismatches.load(Ordering::Relaxed);
-            let total: u64 = reading.metrics.workers.iter().map(|worker| of(worker)).sum();
-            lines.plain(total as f64);
+            let workers = reading.metrics.workers.iter();
+            let all = workers.map(|worker| worker.layout_mismatches.load(Ordering::Relaxed));
+            lines.plain(all.sum::<u64>() as f64);
         },
     ),
     gauge(
