@@ -41,7 +41,10 @@ fn a_standby_counts_too() {
     assert!(status.contains(r#""consumers":2"#), "{status}");
     standby.scrape_until("both", |seen| consumers(seen, "exactly-once") == Some(2.0));
     // What tells a job whose gateways all stand by from one that has an owner.
-    let shows = |seen: &Exposition| seen.value("prom_stream_gateway_shows_totals", &[]);
+    let shows = |seen: &Exposition| {
+        let of_the_queue = [("queueKey", "prom-stream-gateway:metric-queue")];
+        seen.value("prom_stream_gateway_shows_totals", &of_the_queue)
+    };
     owner.scrape_until("the totals", |seen| shows(seen) == Some(1.0));
     standby.scrape_until("no totals", |seen| shows(seen) == Some(0.0));
 }

@@ -27,7 +27,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("scrape_duration_seconds", "histogram", &[]),
     ("exposition_bytes", "gauge", &[]),
     ("scrapers", "gauge", &[]),
-    ("shows_totals", "gauge", &[]),
+    ("shows_totals", "gauge", &["queueKey"]),
     ("late_scrapes_total", "counter", &[]),
     ("unsent_bytes", "gauge", &[]),
     ("redis_up", "gauge", &[]),

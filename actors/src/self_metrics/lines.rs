@@ -1,7 +1,7 @@
 //! From the table of self-metrics to the gateway's own part of a scrape.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use psg_engine::catalog::Family;
@@ -115,6 +115,16 @@ impl Lines {
 
     pub(super) fn count(&mut self, count: &AtomicU64) {
         self.plain(count.load(Ordering::Relaxed) as f64);
+    }
+
+    pub(super) fn sum<'a>(&mut self, counts: impl Iterator<Item = &'a AtomicU64>) {
+        let sum: u64 = counts.map(|count| count.load(Ordering::Relaxed)).sum();
+        self.plain(sum as f64);
+    }
+
+    /// 1 where it is so, else 0.
+    pub(super) fn flag(&mut self, labels: &[(&str, &str)], is_so: &AtomicBool) {
+        self.labelled(labels, f64::from(u8::from(is_so.load(Ordering::Relaxed))));
     }
 
     pub(super) fn histogram(&mut self, histogram: &AtomicHistogram) {

@@ -164,9 +164,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &[],
         "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They count in the first layout. Growing means that two versions of a producer disagree: to use the new layout, remove the metric or restart the gateway once all producers have it.",
         |reading, lines| {
-            let workers = reading.metrics.workers.iter();
-            let all = workers.map(|worker| worker.layout_mismatches.load(Ordering::Relaxed));
-            lines.plain(all.sum::<u64>() as f64);
+            lines.sum(reading.metrics.workers.iter().map(|worker| &worker.layout_mismatches));
         },
     ),
     gauge(
@@ -194,9 +192,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &[],
         "Series that were removed because they got no sample within their time to live (Metrics.SeriesTtlSeconds, Metrics.GaugeTtlSeconds, or a sample's ttl). A rate near that of new series is normal; if the same series keep coming back, the time is too short.",
         |reading, lines| {
-            let shards = &reading.metrics.shards;
-            let expired = shards.iter().map(|shard| shard.expired.load(Ordering::Relaxed));
-            lines.plain(expired.sum::<u64>() as f64);
+            lines.sum(reading.metrics.shards.iter().map(|shard| &shard.expired));
         },
     ),
     counter(
@@ -204,10 +200,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &[],
         "Totals of expired counters and histograms that were dropped early, because there were more than Metrics.MaxTombstones. If such a series returns, it begins at 0, which Prometheus takes for a reset. If it grows, raise Metrics.MaxTombstones (about 50 bytes each), or lower Metrics.TombstoneTtlSeconds.",
         |reading, lines| {
-            let shards = &reading.metrics.shards;
-            let evicted =
-                |shard: &Arc<super::ShardMetrics>| shard.tombstones_evicted.load(Ordering::Relaxed);
-            lines.plain(shards.iter().map(evicted).sum::<u64>() as f64);
+            lines.sum(reading.metrics.shards.iter().map(|shard| &shard.tombstones_evicted));
         },
     ),
     gauge(
@@ -257,10 +250,11 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     ),
     gauge(
         "shows_totals",
-        &[],
-        "1 where this page shows the producers' series, 0 while this gateway stands by for another one (exactly-once delivery). 1 on none of a job's gateways for long means that nobody owns the queue: the graphs have gaps though each gateway answers.",
+        &["queueKey"],
+        "1 where this page shows the producers' series, 0 while this gateway stands by for another one (exactly-once delivery). 1 on none of a queue's gateways for long means that nobody owns it: the graphs have gaps though each gateway answers. Label: queueKey is the Redis list.",
         |reading, lines| {
-            lines.plain(f64::from(u8::from(reading.metrics.shows_totals.load(Ordering::Relaxed))));
+            let queue = [("queueKey", &*reading.metrics.queue_key)];
+            lines.flag(&queue, &reading.metrics.shows_totals);
         },
     ),
     counter(
@@ -289,9 +283,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "redis_up",
         &[],
         "1 while the queue can be read, else 0: then no samples are taken and the totals stand still. The gateway's log says why; it continues by itself when the queue is back.",
-        |reading, lines| {
-            lines.plain(f64::from(u8::from(reading.metrics.redis.up.load(Ordering::Relaxed))));
-        },
+        |reading, lines| lines.flag(&[], &reading.metrics.redis.up),
     ),
     counter(
         "redis_errors_total",
