@@ -1,11 +1,10 @@
 //! Where Redis is, and as whom it is asked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use psg_actors::secret_file;
 use psg_actors::settings::{CertificateFiles, RedisTarget, Secret, TlsSettings, Unsent};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use psg_actors::trust::certificates;
 
 use super::{Checker, default_connection, whole};
 use crate::config::connection::{self, Connection, NamedDatabase, Place};
@@ -129,22 +128,10 @@ impl Checker<'_> {
             if path.as_os_str().is_empty() {
                 return Ok(None);
             }
-            match check_certificates(&path) {
-                Ok(()) => Ok(Some(path)),
+            match certificates(&path) {
+                Ok(_) => Ok(Some(path)),
                 Err(got) => Err(format!("{} ({got})", error::expected(&kind.expected(), text))),
             }
         })
     }
-}
-
-/// Whether the file can be read and holds nothing but sound certificates; or
-/// why not.
-fn check_certificates(path: &Path) -> Result<(), String> {
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    let mut count = 0;
-    for certificate in certificates {
-        certificate.map_err(|error| error.to_string())?;
-        count += 1;
-    }
-    if count == 0 { Err("no certificate in it".into()) } else { Ok(()) }
 }

@@ -110,7 +110,7 @@ impl Answer<'_> {
         let closed = "logging in: the server closed the connection";
         let hint = match (&*self.stream, self.bytes) {
             (RedisStream::Tcp(_), 0) if self.is_first => {
-                ", as one that expects TLS does (ssl=true, or rediss://)"
+                ", which may mean that it expects TLS (ssl=true, or rediss://)"
             }
             _ => "",
         };

@@ -65,7 +65,8 @@ impl Names {
             Endpoint::Unix(_) => None,
         });
         let hosts: Vec<&str> = hosts.collect();
-        let is_named = settings.server_name.is_some() || hosts.contains(&host);
+        let is_named = settings.server_name.is_some()
+            || hosts.iter().any(|named| named.eq_ignore_ascii_case(host));
         if is_named {
             return Ok(Self { accepted: vec![asked.clone()], asked, is_redirected: false });
         }
@@ -117,6 +118,7 @@ mod tests {
             assert_eq!(accepted, expected, "{host}");
         };
         check("a.test", |_| {}, &["a.test"]);
+        check("A.TEST", |_| {}, &["A.TEST"]);
         check("10.0.0.1", |_| {}, &["10.0.0.1"]);
         check("evil.test", |_| {}, &["a.test", "10.0.0.1"]);
         let own = &["a.test", "10.0.0.1", "evil.test"];
