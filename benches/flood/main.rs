@@ -10,13 +10,15 @@
 //! Samples come at a steady rate, far below what a gateway can take. First
 //! nobody disturbs; then thousands of connections say nothing, each made anew
 //! when it is cut; then as many ask without a pause. The crowd is on the same
-//! machine, so what it takes from the processor is not the gateway's doing.
+//! machine, so what it takes from the processor is not the gateway's doing. Last
+//! come readers that ask for a large page and take nothing of it.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod commands;
 mod crowd;
+mod readers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +55,10 @@ struct Options {
     #[arg(long)]
     commands: bool,
 
+    /// The slow readers of a large page alone.
+    #[arg(long)]
+    readers: bool,
+
     /// The gateway to measure [default: that of this build].
     #[arg(long)]
     gateway: Option<PathBuf>,
@@ -77,13 +83,18 @@ fn run(options: &Options) -> Result<(), Failure> {
     let connections = options.connections.unwrap_or(connections);
     let time = Duration::from_secs(options.seconds.unwrap_or(seconds));
     let binary = options.gateway.as_deref().unwrap_or(Path::new(BINARY));
+    let (series, readers) = if options.bench { (100_000, 50) } else { (2_000, 5) };
+    if options.readers {
+        return readers::slow(binary, series, readers);
+    }
     commands::measure(binary, time.min(COMMANDS_TIME))?;
     if options.commands {
         return Ok(());
     }
     crowd::make_room_for(connections)?;
     disturbed(binary, connections, time, options.rate)?;
-    silent(binary, connections)
+    silent(binary, connections)?;
+    readers::slow(binary, series, readers)
 }
 
 /// Ingestion beside each manner of crowd.
