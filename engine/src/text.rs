@@ -21,6 +21,13 @@ pub(crate) struct Text {
     end: usize,
 }
 
+/// A place in a payload, in half the room of a [`Text`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
 /// The two buffers that a [`Text`] points into.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Texts<'a> {
@@ -70,6 +77,21 @@ impl Text {
 
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
+    }
+}
+
+impl Span {
+    /// From `start` up to `end`; where a payload is so large that these don't fit,
+    /// nothing.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let end = u32::try_from(end).unwrap_or(0);
+        Self { start: u32::try_from(start).unwrap_or(end).min(end), end }
+    }
+}
+
+impl From<Span> for Text {
+    fn from(Span { start, end }: Span) -> Self {
+        Self::in_payload(start as usize, end as usize)
     }
 }
 

@@ -238,13 +238,9 @@ impl Decoded {
 
 /// Whether a sample has the layout of its family; counted where not. Its help is
 /// kept where it is the first.
-#[inline]
 fn count_fit(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
-    if !sample.help.is_empty()
-        && family.help().is_empty()
-        && let Some(held) = FamilyRef::from_cached(family)
-    {
-        held.note_help(sample.help);
+    if !sample.help.is_empty() && family.help().is_empty() {
+        note_help(family, sample.help);
     }
     let fits = family.has_layout_of(sample);
     if !fits {
@@ -252,4 +248,11 @@ fn count_fit(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) ->
         family.note_layout_mismatch(sample);
     }
     fits
+}
+
+#[cold]
+fn note_help(family: &Arc<Family>, help: &str) {
+    if let Some(held) = FamilyRef::from_cached(family) {
+        held.note_help(help);
+    }
 }

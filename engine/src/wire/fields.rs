@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::json::{Cursor, Expected};
 use crate::limits::PayloadLimits;
 use crate::sample::Kind;
-use crate::text::{Json, LabelText, Text};
+use crate::text::{Json, LabelText, Span, Text};
 
 /// A field as the last member of its name gave it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,7 +18,7 @@ pub(super) enum Field<T> {
     Absent,
     Given(T),
     /// A value of a type that the field can't have, and where it stands.
-    Wrong(Json, Text),
+    Wrong(Json, Span),
 }
 
 /// The value of `type`.
@@ -43,7 +43,7 @@ pub(super) struct Number {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct List {
     /// Elements sent; no more than the limit are kept.
-    pub(super) sent: usize,
+    pub(super) sent: u32,
     /// The type of the first element that is no number.
     pub(super) wrong: Option<Json>,
 }
@@ -225,7 +225,7 @@ fn number(cursor: &mut impl Cursor) -> Result<Field<Number>, Expected> {
     let start = cursor.at();
     if !begins_number(cursor.peek()) {
         let json = cursor.skip(TOP)?;
-        return Ok(Field::Wrong(json, Text::in_payload(start, cursor.end())));
+        return Ok(Field::Wrong(json, Span::new(start, cursor.end())));
     }
     let value = cursor.number()?;
     Ok(Field::Given(Number { value, place: (start, cursor.end()) }))
@@ -321,7 +321,7 @@ fn other_than_expected<T>(cursor: &mut impl Cursor) -> Result<Field<T>, Expected
     Ok(match cursor.skip(TOP)? {
         Json::Null => Field::Absent,
         json @ (Json::Boolean | Json::Number | Json::String | Json::Array | Json::Object) => {
-            Field::Wrong(json, Text::in_payload(start, cursor.end()))
+            Field::Wrong(json, Span::new(start, cursor.end()))
         }
     })
 }

@@ -276,7 +276,7 @@ fn bad_buckets(detail: &'static str) -> Reject {
 
 fn sent(found: Field<List>) -> usize {
     match found {
-        Field::Given(list) => list.sent,
+        Field::Given(list) => list.sent as usize,
         Field::Absent | Field::Wrong(..) => 0,
     }
 }

@@ -128,7 +128,7 @@ impl Decoder {
     pub fn elements(&mut self, payload: &[u8], out: &mut Vec<Range<usize>>) -> Result<(), Reject> {
         let payload = check_bytes(payload, self.rules.limits.max_payload_bytes)?;
         self.unescaped.clear();
-        let mut scanner = Scanner::new(payload, &mut self.unescaped).with_halves();
+        let mut scanner = Scanner::<true>::new(payload, &mut self.unescaped);
         let read = fields::elements(&mut scanner, out);
         self.unescaped.clear();
         self.unescaped.shrink_to(KEPT_BYTES);
@@ -170,7 +170,7 @@ fn read(
         }
         unescaped.clear();
     }
-    let mut scanner = Scanner::new(payload, unescaped);
+    let mut scanner = Scanner::<false>::new(payload, unescaped);
     let document = fields::read(&mut scanner, lists, limits);
     ways.is_ragged = scanner.is_ragged();
     document
@@ -190,7 +190,7 @@ fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
 pub fn metric_name_in(beginning: &[u8]) -> Option<String> {
     let valid = beginning.utf8_chunks().next()?.valid();
     let mut unescaped = String::new();
-    fields::name(&mut Scanner::new(valid, &mut unescaped))
+    fields::name(&mut Scanner::<false>::new(valid, &mut unescaped))
 }
 
 /// Whether `payload`, if it is JSON at all, is an array.
@@ -242,7 +242,7 @@ mod tests {
                 let payload = format!("{}{payload}{}", " ".repeat(shift), "\n".repeat(shift % 3));
                 let (mut scanned, mut by_tokens) = Default::default();
                 let (mut scan_lists, mut token_lists) = (Lists::default(), Lists::default());
-                let mut scanner = Scanner::new(&payload, &mut scanned);
+                let mut scanner = Scanner::<false>::new(&payload, &mut scanned);
                 let expected = fields::read(&mut scanner, &mut scan_lists, &limits);
                 assert!(tokens.find(&payload), "{payload}");
                 let mut cursor = TokenCursor::new(&payload, &tokens, &mut by_tokens);

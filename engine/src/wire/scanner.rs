@@ -13,33 +13,21 @@ use crate::text::{Json, Text, Texts};
 /// What most payloads need is inlined into the caller, and what few need is
 /// called by value, so that no call sees the cursor itself and its position can
 /// live in a register.
+///
+/// Half a surrogate pair is a fault, unless `HALVES` says that it is passed over,
+/// since somebody else will refuse it.
 #[derive(Debug)]
-pub(super) struct Scanner<'p, 'd> {
+pub(super) struct Scanner<'p, 'd, const HALVES: bool = false> {
     payload: &'p str,
     at: usize,
     is_ragged: bool,
-    halves: Halves,
     /// Receives the strings that had escapes.
     unescaped: &'d mut String,
 }
 
-/// What half a surrogate pair is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Halves {
-    /// A fault.
-    Refused,
-    /// Passed over, since somebody else will refuse it.
-    Passed,
-}
-
-impl<'p, 'd> Scanner<'p, 'd> {
+impl<'p, 'd, const HALVES: bool> Scanner<'p, 'd, HALVES> {
     pub(super) fn new(payload: &'p str, unescaped: &'d mut String) -> Self {
-        Self { payload, at: 0, is_ragged: false, halves: Halves::Refused, unescaped }
-    }
-
-    /// The same, which passes over half surrogate pairs.
-    pub(super) fn with_halves(self) -> Self {
-        Self { halves: Halves::Passed, ..self }
+        Self { payload, at: 0, is_ragged: false, unescaped }
     }
 
     #[inline(always)]
@@ -48,7 +36,7 @@ impl<'p, 'd> Scanner<'p, 'd> {
     }
 }
 
-impl Cursor for Scanner<'_, '_> {
+impl<const HALVES: bool> Cursor for Scanner<'_, '_, HALVES> {
     #[inline(always)]
     fn at(&self) -> usize {
         self.at
@@ -103,7 +91,7 @@ impl Cursor for Scanner<'_, '_> {
         let start = self.at + 1;
         let end = end_of_plain(self.bytes(), start);
         if self.bytes().get(end) != Some(&b'"') {
-            let (text, after) = unescape(self.payload, start, self.unescaped, self.halves)?;
+            let (text, after) = unescape::<HALVES>(self.payload, start, self.unescaped)?;
             self.at = after;
             return Ok(text);
         }
@@ -135,7 +123,7 @@ impl Cursor for Scanner<'_, '_> {
 
     #[inline(always)]
     fn skip(&mut self, depth: u32) -> Scanned<Json> {
-        let (json, at) = skip_from(self.payload, self.at, self.unescaped, depth, self.halves)?;
+        let (json, at) = skip_from::<HALVES>(self.payload, self.at, self.unescaped, depth)?;
         self.at = at;
         Ok(json)
     }
@@ -158,14 +146,13 @@ impl Cursor for Scanner<'_, '_> {
 
 /// As [`Cursor::skip`], from `at`; also returns where the value ends.
 #[inline(never)]
-fn skip_from(
+fn skip_from<const HALVES: bool>(
     payload: &str,
     at: usize,
     unescaped: &mut String,
     depth: u32,
-    halves: Halves,
 ) -> Scanned<(Json, usize)> {
-    let mut scanner = Scanner { payload, at, is_ragged: false, halves, unescaped };
+    let mut scanner = Scanner::<HALVES> { payload, at, is_ragged: false, unescaped };
     let json = skip(&mut scanner, depth)?;
     Ok((json, scanner.at))
 }
@@ -174,14 +161,13 @@ fn skip_from(
 /// what it says.
 #[cold]
 #[inline(never)]
-pub(super) fn unescape(
+pub(super) fn unescape<const HALVES: bool>(
     payload: &str,
     start: usize,
     unescaped: &mut String,
-    halves: Halves,
 ) -> Scanned<(Text, usize)> {
     let kept = unescaped.len();
-    let mut scanner = Scanner { payload, at: start, is_ragged: false, halves, unescaped };
+    let mut scanner = Scanner::<HALVES> { payload, at: start, is_ragged: false, unescaped };
     loop {
         let end = end_of_plain(scanner.bytes(), scanner.at);
         scanner.unescaped.push_str(&payload[scanner.at..end]);
@@ -201,7 +187,7 @@ pub(super) fn unescape(
 }
 
 /// What only strings with escapes need.
-impl Scanner<'_, '_> {
+impl<const HALVES: bool> Scanner<'_, '_, HALVES> {
     /// Passes over the escape sequence under the cursor.
     fn escape(&mut self) -> Scanned<char> {
         self.at += 1;
@@ -222,9 +208,9 @@ impl Scanner<'_, '_> {
     /// Passes over `u` and its four digits, and those of the pair's other half
     /// where they are half a surrogate pair (RFC 8259 section 7).
     fn unicode_escape(&mut self) -> Scanned<char> {
-        let lone = match self.halves {
-            Halves::Refused => Err(self.expected("both halves of a surrogate pair")),
-            Halves::Passed => Ok(char::REPLACEMENT_CHARACTER),
+        let lone = match HALVES {
+            false => Err(self.expected("both halves of a surrogate pair")),
+            true => Ok(char::REPLACEMENT_CHARACTER),
         };
         let first = self.hex_digits()?;
         if !(0xd800..0xdc00).contains(&first) {

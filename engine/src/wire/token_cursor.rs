@@ -7,7 +7,7 @@
 
 use super::json::{Cursor, Expected, Scanned, skip};
 use super::number::{number_length, parse_json_number};
-use super::scanner::{Halves, unescape};
+use super::scanner::unescape;
 use super::tokens::{BLOCK, Tokens};
 use crate::text::{Json, Text, Texts};
 
@@ -138,7 +138,7 @@ impl Cursor for TokenCursor<'_, '_> {
         let close = self.at();
         let text = match self.document.has_escapes {
             true if self.bytes()[start..close].contains(&b'\\') => {
-                unescape(self.document.payload, start, self.unescaped, Halves::Refused)?.0
+                unescape::<false>(self.document.payload, start, self.unescaped)?.0
             }
             true | false => Text::in_payload(start, close),
         };
