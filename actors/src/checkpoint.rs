@@ -24,7 +24,7 @@ use psg_engine::state::{Head, Instants, LoadError, Loading, RunTime, StateError,
 use psg_engine::store::{Restored, SnapshotOrder, TombstoneKey};
 use tokio::sync::mpsc::{Receiver, channel};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixClock};
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::shard::{RestoredPart, ShardMessage, SnapshotPart};
 use crate::shard_set::{ShardSet, ShardsGone};
@@ -35,6 +35,8 @@ pub struct Checkpoints {
     shards: ShardSet,
     catalog: Catalog,
     clock: Clock,
+    /// What gauges go by; the next process goes on from it.
+    unix: UnixClock,
     /// A past instant on the clocks of the process and of the state.
     since: Instants,
     tombstone_key: [u8; 16],
@@ -95,12 +97,12 @@ impl Checkpoints {
     pub fn new(
         shards: ShardSet,
         catalog: Catalog,
-        clock: Clock,
+        (clock, unix): (Clock, UnixClock),
         tombstone_key: [u8; 16],
         metrics: Arc<CheckpointMetrics>,
     ) -> Self {
         let since = Instants { now: clock.now(), run_time: RunTime(0) };
-        Self { shards, catalog, clock, since, tombstone_key, next_number: 1, metrics }
+        Self { shards, catalog, clock, unix, since, tombstone_key, next_number: 1, metrics }
     }
 
     /// What is counted of them.
@@ -120,7 +122,8 @@ impl Checkpoints {
             let reply = reply.clone();
             self.shards.send(shard, ShardMessage::Snapshot { order, shards, reply })?;
         }
-        let head = Head { run_time: taken.run_time, tombstone_key: self.tombstone_key };
+        let Self { tombstone_key, ref unix, .. } = *self;
+        let head = Head { run_time: taken.run_time, tombstone_key, time: Some(unix.now()) };
         Ok(PendingSnapshot { number, head, parts, missing: shards.get() })
     }
 
@@ -165,6 +168,7 @@ impl Checkpoints {
         let Loading { shards: claimed, left_out } = loading;
         let at = Instants { now: self.clock.now(), run_time: head.run_time };
         (self.since, self.tombstone_key) = (at, head.tombstone_key);
+        head.time.into_iter().for_each(|time| self.unix.go_on_from(time));
         let key = TombstoneKey(head.tombstone_key);
         let (reply, mut answers) = channel(shards.get());
         for (shard, segments) in shards.all().zip(claimed) {

@@ -51,6 +51,15 @@ impl UnixClock {
         self.tell(system_time())
     }
 
+    /// Goes on from a time that a clock told, in a process before or another one:
+    /// where the system's clock was set back since, it stands still as it would
+    /// have done there.
+    pub fn go_on_from(&self, told: UnixTime) {
+        if !told.is_too_far_ahead_of(system_time()) {
+            self.told.fetch_max(told.micros(), Ordering::Relaxed);
+        }
+    }
+
     fn tell(&self, now: UnixTime) -> UnixTime {
         let told = UnixTime::from_micros(self.told.fetch_max(now.micros(), Ordering::Relaxed));
         if told <= now {
@@ -77,13 +86,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_clock_that_was_set_back_before_the_start_stands_still_too() {
+        let now = system_time().micros();
+        let ahead = |seconds: i64| UnixTime::from_micros(now + seconds * 1_000_000);
+        let clock = UnixClock::start();
+        clock.go_on_from(ahead(300));
+        assert_eq!(clock.now(), ahead(300));
+        clock.go_on_from(ahead(-300));
+        assert_eq!(clock.now(), ahead(300), "it never goes back by that");
+        let far = UnixClock::start();
+        far.go_on_from(ahead(10 * 365 * 86_400));
+        assert!(far.now() < ahead(60), "what is too far ahead counts for nothing");
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_a_little_stands_still() {
         let clock = UnixClock::start();
         let tell = |seconds: i64| clock.tell(UnixTime::from_micros(seconds * 1_000_000)).micros();
-        let told: Vec<i64> = [10_000, 10_001, 9_000, 10_002, 6_402, 6_401, 6_500]
+        let told: Vec<i64> = [10_000, 10_001, 9_500, 10_002, 9_402, 9_401, 9_500]
             .into_iter()
             .map(|seconds| tell(seconds) / 1_000_000)
             .collect();
-        assert_eq!(told, [10_000, 10_001, 10_001, 10_002, 10_002, 6_401, 6_500]);
+        assert_eq!(told, [10_000, 10_001, 10_001, 10_002, 10_002, 9_401, 9_500]);
     }
 }

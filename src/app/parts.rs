@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use psg_actors::checkpoint::Checkpoints;
-use psg_actors::clock::Clock;
+use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::dead_letters::DeadLetters;
 use psg_actors::gate::Gate;
 use psg_actors::rejects::RejectBoard;
@@ -32,6 +32,8 @@ pub(super) struct Parts {
     pub(super) scrapers: Scrapers,
     scraper: JoinHandle<()>,
     pub(super) clock: Clock,
+    /// What gauges go by.
+    pub(super) unix: UnixClock,
     pub(super) gate: Gate,
     /// State is stored with it, since tombstones mean nothing without.
     pub(super) tombstone_key: TombstoneKey,
@@ -85,9 +87,15 @@ impl Parts {
             scrapers,
             scraper,
             clock,
+            unix: UnixClock::start(),
             gate,
             tombstone_key,
         })
+    }
+
+    /// That of ages, and that of gauges.
+    pub(super) fn clocks(&self) -> (Clock, UnixClock) {
+        (self.clock, self.unix.clone())
     }
 
     /// Ends the scraper, then the shards, each after its last message.
@@ -141,7 +149,7 @@ pub(super) async fn keep_state(
     let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
     let metrics = parts.metrics.checkpoints.clone();
     let checkpoints =
-        Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics);
+        Checkpoints::new(shards, catalog, parts.clocks(), parts.tombstone_key.0, metrics);
     let left = handover.and_then(Handover::open);
     // Nobody asks where nothing is handed over.
     let is_whole = handover.is_none() || left.is_some();

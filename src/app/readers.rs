@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter};
 use psg_actors::checkpoint::Checkpoints;
-use psg_actors::clock::UnixClock;
 use psg_actors::demand::Supply;
 use psg_actors::doom::Doom;
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
@@ -57,7 +56,7 @@ pub(super) fn start_readers(
         rejects: parts.rejects.clone(),
         dead_letters: parts.dead_letters.clone(),
         clock: parts.clock,
-        unix: UnixClock::start(),
+        unix: parts.unix.clone(),
     };
     let start = |worker| {
         let (tell_done, done) = oneshot::channel();
@@ -111,7 +110,13 @@ pub(super) fn once_settings(
         checkpoint_interval: tuning.checkpoint_interval,
         lease: tuning.lease,
         holding: Holding::default(),
-        checkpoints: Checkpoints::new(shards, catalog, parts.clock, parts.tombstone_key.0, metrics),
+        checkpoints: Checkpoints::new(
+            shards,
+            catalog,
+            parts.clocks(),
+            parts.tombstone_key.0,
+            metrics,
+        ),
         gate: parts.gate.clone(),
         dead_letters: parts.dead_letters.clone(),
         supply,

@@ -8,9 +8,6 @@ use psg_engine::wire::FIELDS;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Fields whose value is passed over where it is no number.
-const NUMBERS_OR_NOTHING: [&str; 2] = ["timestamp", "ttl"];
-
 /// A name is meant to be that of a field up to so many slips.
 const MAX_SLIPS: usize = 2;
 
@@ -52,11 +49,6 @@ impl Strict {
     }
 
     fn sample(&mut self, fields: &Map<String, Value>, mut tell: impl FnMut(&'static str, String)) {
-        for name in NUMBERS_OR_NOTHING {
-            if fields.get(name).is_some_and(|value| !value.is_number() && !value.is_null()) {
-                tell("ignored_field", format!("expected a number as {name}, got something else"));
-            }
-        }
         let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let name = text("name").trim();
         if is_counter(fields.get("type"))
@@ -141,10 +133,6 @@ mod tests {
                 ),
                 (1, "no_help", "expected a help text for jobs, got none"),
             ],
-        );
-        check(
-            r#"{"name":"a_total","help":"h","timestamp":"1796028030","ttl":null}"#,
-            &[(0, "ignored_field", "expected a number as timestamp, got something else")],
         );
     }
 

@@ -2,6 +2,7 @@
 //! is refused.
 
 use std::ffi::OsString;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStringExt;
 
 use crate::support::{Exposition, Finished, Gateway, GatewayBuilder, wait_for};
@@ -225,6 +226,50 @@ fn the_variables_of_the_reference_image_set_the_port() {
         builder.set("ASPNETCORE_URLS", url).start_unready();
     }
     down_and_out().set("ASPNETCORE_HTTP_PORTS", "1").start_unready();
+}
+
+/// As probes ask on a cluster that has IPv6 alone.
+#[test]
+fn all_addresses_are_those_of_ipv6_too() {
+    let gateway = |name: &str, value: &dyn Fn(u16) -> String| {
+        let builder = down_and_out().unset("Http__ListenAddress");
+        let value = value(builder.port());
+        let gateway = builder.set(name, value).start_unready();
+        reached_by_both(gateway.port());
+    };
+    gateway("Http__ListenAddress", &|port| format!(":{port}"));
+    gateway("Http__ListenAddress", &|port| format!("*:{port}"));
+    gateway("ASPNETCORE_URLS", &|port| format!("http://+:{port}"));
+    gateway("ASPNETCORE_HTTP_PORTS", &|port| port.to_string());
+    let queue = crate::support::process::free_port();
+    let _gateway = GatewayBuilder::connecting("embedded,user=u,password=p")
+        .set("Embedded__ListenAddress", format!(":{queue}"))
+        .start();
+    reached_by_both(queue);
+}
+
+#[track_caller]
+fn reached_by_both(port: u16) {
+    TcpStream::connect(("127.0.0.1", port)).expect("by IPv4");
+    // Not every machine has IPv6.
+    if TcpListener::bind("[::1]:0").is_ok() {
+        TcpStream::connect(("::1", port)).expect("by IPv6");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_setting() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    for (setting, connection) in
+        [("Http.ListenAddress", "127.0.0.1:1"), ("Embedded.ListenAddress", "embedded")]
+    {
+        let builder = GatewayBuilder::connecting(connection);
+        let finished = builder.set(&setting.replace('.', "__"), address.clone()).finish();
+        assert_eq!(finished.code(), 1, "{}", finished.output());
+        let expected = format!("{setting} {address}: Address already in use");
+        assert!(finished.output().contains(&expected), "{}", finished.output());
+    }
 }
 
 #[test]

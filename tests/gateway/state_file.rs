@@ -251,8 +251,8 @@ fn a_file_that_is_damaged_or_newer_stops_the_start_and_is_left_untouched() {
         bytes[at] = byte;
         fs::write(rig.path(), bytes).expect("it can be written");
     };
-    with(20, 2);
-    check_refused(&rig, "got 2: a newer gateway wrote it");
+    with(20, 3);
+    check_refused(&rig, "got 3: a newer gateway wrote it");
     with(good.len() - 1, good[good.len() - 1] ^ 1);
     check_refused(&rig, "segment 1023: it is damaged");
     fs::write(rig.path(), &good[..good.len() - 1]).expect("it can be written");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use psg_actors::checkpoint::{Checkpoints, TakenSnapshot};
-use psg_actors::clock::Clock;
+use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::self_metrics::SelfMetrics;
 use psg_actors::settings::ShardSettings;
 use psg_actors::shard::{ExposeOrder, ShardMessage, Word};
@@ -17,6 +17,7 @@ use psg_engine::limits::PayloadLimits;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::SEGMENTS;
 use psg_engine::store::StoreSettings;
+use psg_engine::timestamp::UnixTime;
 use tokio::sync::mpsc::unbounded_channel;
 
 const SERIES: usize = 3000;
@@ -27,6 +28,7 @@ struct Gateway {
     threads: ShardThreads,
     checkpoints: Checkpoints,
     intake: Intake,
+    unix: UnixClock,
 }
 
 impl Gateway {
@@ -34,7 +36,7 @@ impl Gateway {
         let catalog = Catalog::default();
         let metrics =
             Arc::new(SelfMetrics::new(1, count, catalog.clone(), "queue", "at-most-once", false));
-        let clock = Clock::start();
+        let (clock, unix) = (Clock::start(), UnixClock::start());
         let settings = ShardSettings { count, inbox_capacity: 4, watch_changes: true };
         let (shards, threads) =
             ShardSet::start(settings, metrics.clone(), clock, StoreSettings::default())
@@ -42,7 +44,7 @@ impl Gateway {
         let checkpoints = Checkpoints::new(
             shards.clone(),
             catalog.clone(),
-            clock,
+            (clock, unix.clone()),
             [1; 16],
             metrics.checkpoints.clone(),
         );
@@ -58,7 +60,7 @@ impl Gateway {
             },
             catalog,
         );
-        Self { shards, threads, checkpoints, intake }
+        Self { shards, threads, checkpoints, intake, unix }
     }
 
     /// Adds 1 to each of the counters.
@@ -110,10 +112,25 @@ impl Gateway {
     }
 
     fn end(self) {
-        let Self { shards, threads, checkpoints, intake } = self;
+        let Self { shards, threads, checkpoints, intake, .. } = self;
         drop((shards, checkpoints, intake));
         threads.join();
     }
+}
+
+/// The clock was five minutes ahead, and was set right while no gateway ran.
+#[tokio::test]
+async fn a_gauge_is_not_kept_by_a_clock_that_was_ahead_before_the_restart() {
+    let now = UnixClock::start().now().micros();
+    let ahead = UnixTime::from_micros(now + 300_000_000);
+    let mut first = Gateway::start(1);
+    first.unix.go_on_from(ahead);
+    let taken = first.snapshot(true).await;
+    let mut second = Gateway::start(1);
+    second.checkpoints.load(taken.head, &taken.segments, true).await.expect("it was just written");
+    assert!(second.unix.now() >= ahead, "what is taken now is newer than what was");
+    first.end();
+    second.end();
 }
 
 #[tokio::test]

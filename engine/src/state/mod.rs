@@ -13,7 +13,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 0–3 | `PSGS` for a segment, `PSGH` for the head |
-//! | 4–5 | version of the format: 1, or 2 for a segment that has created times |
+//! | 4–5 | version of the format: 1, or 2 for a segment that has created times and for a head that has its time |
 //! | 6–7 | 0 |
 //! | 8–15 | XXH3 (64 bits) of what follows, seeded with the XXH3 of the eight bytes before |
 //!
@@ -23,6 +23,11 @@
 //! series and tombstones), then a `SeriesRecord` for each series and a
 //! `TombstoneRecord` for each tombstone, whose family is a position in the
 //! segment's list.
+//!
+//! In a head of version 2 the record is followed by an `i64`: when it was
+//! written, in microseconds of Unix time, by the clock that gauges go by. A
+//! clock that was set back since stands still until then, as it does where that
+//! happens while the gateway runs.
 //!
 //! In a segment of version 2 each series and each tombstone is followed by an
 //! `Option<i64>`: when its total began, in microseconds of Unix time, where that

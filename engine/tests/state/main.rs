@@ -75,7 +75,7 @@ pub fn use_all_of(store: &mut Store) {
 
 /// A new pipeline with the state that another had when its run time was `at`.
 pub fn restored(settings: &PipelineSettings, stored: &[StoredSegment], at: RunTime) -> Pipeline {
-    let head = Head { run_time: at, tombstone_key: [7; 16] };
+    let head = Head { run_time: at, tombstone_key: [7; 16], time: None };
     let head = Head::decode(&head.encode()).expect("it was just written");
     let mut pipeline = pipeline(settings);
     let shards = ShardCount::new(settings.shards);

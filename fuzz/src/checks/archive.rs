@@ -6,6 +6,7 @@ use psg_engine::format::Format;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::sharding::Segment;
 use psg_engine::state::{Head, RunTime, StoredSegment, archive};
+use psg_engine::timestamp::UnixTime;
 
 use super::pipeline::{Pipeline, PipelineSettings};
 use super::state::{framed, restore, segment_number, snapshot};
@@ -48,7 +49,8 @@ pub fn check(data: &[u8]) {
         cut: usize::from(cut),
         is_forged: forged % 2 == 1,
     };
-    let head = Head { run_time: RunTime((1 << (age % 64)) - 1), tombstone_key: [7; 16] };
+    let time = (age >= 64).then(|| UnixTime::from_micros(i64::from(piece) << (age % 48)));
+    let head = Head { run_time: RunTime((1 << (age % 64)) - 1), tombstone_key: [7; 16], time };
     let segments = segments(content, usize::from(piece).max(1) * 16, 1 + forged / 2 % 2);
     let whole = archive::write(&head, &segments).concat();
     let (read_head, read) = archive::read(&whole.clone().into()).expect("it was just written");

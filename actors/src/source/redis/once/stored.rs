@@ -203,7 +203,8 @@ mod tests {
         let mut index = Index::default();
         index.set(3, Some(Stamp { number: 4, nonce: 0xa }));
         index.set(9, Some(Stamp { number: 5, nonce: 0xb }));
-        let head = Head { run_time: psg_engine::state::RunTime(7), tombstone_key: [1; 16] };
+        let head =
+            Head { run_time: psg_engine::state::RunTime(7), tombstone_key: [1; 16], time: None };
         let words = ["1", "17", "t", "1700000000000", "5-b", "9-c", "8:3", &index.to_string()];
         let words = words.iter().map(|word| word.as_bytes().to_vec());
         Stored { fields: std::array::from_fn(|at| words.clone().chain([head.encode()]).nth(at)) }
