@@ -118,6 +118,7 @@ fn every_built_setting_has_its_effect() {
     let of_embedded = [
         "Embedded__ListenAddress=unix:/a",
         "Embedded__MaxQueueBytes=2 KiB",
+        "Embedded__MaxClientBytes=2 MiB",
         "Embedded__PushTimeoutMs=3",
         "Embedded__MaxConnections=4",
         "Embedded__IdleTimeoutSeconds=5",

@@ -93,7 +93,9 @@ pub fn keep_telling(kept: &mut Option<SourceError>, new: SourceError) {
 
 /// The server's refusal of `command`.
 pub fn refused(command: &str, words: &str) -> SourceError {
-    error(kind_of_reply(words), format!("{command} was refused: {}", printable(words, LONG)))
+    let is_moving = ["ASK ", "TRYAGAIN"].iter().any(|begin| words.starts_with(begin));
+    let why = if is_moving { " (the key's slot is being moved to another node)" } else { "" };
+    error(kind_of_reply(words), format!("{command} was refused: {}{why}", printable(words, LONG)))
 }
 
 /// An I/O error while doing `what`.
@@ -217,6 +219,12 @@ mod tests {
         check("MASTERDOWN Link with MASTER is down", ErrorKind::Busy);
         check("CLUSTERDOWN The cluster is down", ErrorKind::Busy);
         check("ERR something else", ErrorKind::Other);
+    }
+
+    #[test]
+    fn a_slot_that_is_being_moved_is_told() {
+        let message = refused("LLEN", "ASK 10018 127.0.0.1:17802").message;
+        assert!(message.ends_with("(the key's slot is being moved to another node)"), "{message}");
     }
 
     #[test]
