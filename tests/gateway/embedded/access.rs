@@ -53,6 +53,26 @@ fn tls_by_files() {
 }
 
 #[test]
+fn who_does_not_finish_a_handshake_makes_room_for_producers() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Certificates::create(folder.path(), &["localhost"]);
+    let (certificate, key) = (files.certificate.to_str().unwrap(), files.key.to_str().unwrap());
+    let settings = [
+        ("Embedded__TlsCertificateFile", certificate),
+        ("Embedded__TlsKeyFile", key),
+        ("Embedded__MaxConnections", "5"),
+    ];
+    let embedded = Embedded::with("embedded,password=p", &settings);
+    let _strangers: Vec<_> = (0..20).map(|_| embedded.line()).collect();
+    let port = embedded.port.to_string();
+    let mut push = Command::new("redis-cli");
+    push.args(["-h", "localhost", "-p", &port, "--tls", "--cacert"]).arg(&files.authority);
+    push.args(["--pass", "p", "--no-auth-warning", "LPUSH", QUEUE, SAMPLE]);
+    assert_eq!(stdout(&mut push).trim(), "1");
+    embedded.gateway.scrape_after(1);
+}
+
+#[test]
 fn a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("queue.sock");

@@ -230,7 +230,16 @@ async fn admit((stream, peer): (ClientStream, Peer), door: &Door, clients: &mut 
 
 async fn serve(stream: ClientStream, peer: Peer, member: Member, door: Door) {
     let Door { treatment, service, stop } = door;
-    if let Some(stream) = greet(stream, &treatment, &service).await {
+    let departure = member.departure();
+    let greeted = tokio::select! {
+        biased;
+        shortage = departure.told() => {
+            service.count(ErrorKind::Connection);
+            return service.complaints.cut(peer, member.held(), shortage);
+        }
+        greeted = greet(stream, &treatment, &service) => greeted,
+    };
+    if let Some(stream) = greeted {
         Connection::new(stream, service, member, peer, treatment.idle_timeout).serve(stop).await;
     }
 }

@@ -116,7 +116,11 @@ proptest! {
         }
         // What the crate takes for a command and we do not is looked at more
         // closely by us: the end of a line after an argument.
-        if cause.is_some_and(|cause| cause != ProtocolError::NoLineEnd)
+        // And it takes a sign before a length, which Redis does not.
+        let rest = &bytes[begins..];
+        let is_signed = rest.windows(2).any(|two| matches!(two, b"*+" | b"$+"));
+        if !is_signed
+            && cause.is_some_and(|cause| cause != ProtocolError::NoLineEnd)
             && let Ok(Some((frame, _))) = decode(&bytes[begins..])
         {
             let words = words_of(frame).filter(|words| !words.is_empty());
