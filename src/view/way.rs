@@ -80,6 +80,10 @@ impl Way {
                 let said = answer.body_mut().with_config().limit(SAID).read_to_string();
                 let said = said.unwrap_or_default();
                 let said = said.lines().next().unwrap_or_default();
+                // What a gateway says of the name it was asked by, or of being busy.
+                if [421, 429, 503].contains(&status) && !said.is_empty() {
+                    return Err(format!("{url}: {said}"));
+                }
                 Err(format!(
                     "{url}: expected status 200, got {status} ({said}): another server may be there"
                 ))

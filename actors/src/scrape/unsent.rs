@@ -130,3 +130,100 @@ impl UnderWay {
         Some(&kept.rendered).filter(|rendered| is_for && rendered.suits(seen))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use psg_engine::store::Filter;
+    use psg_engine::timestamp::Moment;
+
+    use super::*;
+    use crate::gate::Permit;
+    use crate::scrapers::Begun;
+
+    fn what() -> (Format, Filter) {
+        (Format::Text, Filter::new(Vec::new(), None))
+    }
+
+    fn rendered(number: u64, oldest_birth: Option<u64>) -> Rendered {
+        Rendered {
+            id: number,
+            exposition: Arc::new(Exposition { pieces: Vec::new(), length: 0 }),
+            permit: Permit::Everything(0),
+            begun: Begun { number: Rendering(number), at: Moment(0) },
+            oldest_birth: oldest_birth.map(Rendering),
+        }
+    }
+
+    fn scraper(last: u8) -> ScraperId {
+        ScraperId::new([10, 0, 0, last].into(), "", "")
+    }
+
+    #[test]
+    fn only_while_two_renderings_are_held_strangers_share() {
+        let mut under_way = UnderWay::default();
+        let (known, stranger) = (scraper(1), scraper(2));
+        let first = under_way.sends(1, Some(stranger.clone()));
+        assert!(!under_way.has_to_share(Some(&stranger), false), "one is held");
+        let second = under_way.sends(2, None);
+        assert!(under_way.has_to_share(Some(&stranger), false));
+        assert!(!under_way.has_to_share(Some(&known), true));
+        let _third = under_way.sends(2, Some(known.clone()));
+        assert!(under_way.has_to_share(Some(&known), true), "it is at it already");
+        drop((first, second));
+        under_way.prune();
+        assert!(!under_way.has_to_share(Some(&stranger), false), "what was sent counts no more");
+    }
+
+    #[test]
+    fn nothing_is_kept_while_nobody_is_slow_nor_for_long() {
+        let mut under_way = UnderWay::default();
+        under_way.keep(&what(), None, &rendered(1, None), Instant::now());
+        assert!(under_way.kept_until().is_none(), "nobody is at another one");
+        let _slow = under_way.sends(1, None);
+        under_way.keep(&what(), None, &rendered(2, None), Instant::now());
+        assert!(under_way.shared(&what(), None).is_some());
+        let other = (Format::OpenMetrics, what().1);
+        assert!(under_way.shared(&other, None).is_none());
+        let long_ago = Instant::now().checked_sub(SHARED_FOR).expect("the clock began before");
+        under_way.keep(&what(), None, &rendered(3, None), long_ago);
+        under_way.prune();
+        assert!(under_way.shared(&what(), None).is_none());
+    }
+
+    #[test]
+    fn nobody_goes_back_or_misses_a_start() {
+        let mut under_way = UnderWay::default();
+        let _slow = under_way.sends(1, None);
+        let mut check = |made_for: Option<u64>, birth, seen: Option<u64>, expected: bool| {
+            let made_for = made_for.map(Rendering);
+            under_way.keep(&what(), made_for, &rendered(9, birth), Instant::now());
+            let shared = under_way.shared(&what(), seen.map(Rendering)).is_some();
+            assert_eq!(shared, expected, "{made_for:?} {birth:?} {seen:?}");
+        };
+        check(Some(5), None, Some(5), true);
+        check(Some(5), None, Some(7), true);
+        check(Some(5), None, Some(4), false);
+        check(Some(5), None, Some(10), false);
+        check(Some(5), Some(6), Some(6), true);
+        check(Some(5), Some(6), Some(7), false);
+        check(Some(5), Some(6), None, false);
+        check(Some(5), None, None, true);
+        check(None, None, Some(5), false);
+        check(None, None, None, true);
+    }
+
+    #[test]
+    fn a_piece_counts_once_until_nobody_holds_it() {
+        let all = Arc::<UnsentBytes>::default();
+        let pieces = vec![Bytes::from_static(b"abc"), Bytes::from_static(b"de")];
+        let mut first = counted(Exposition { pieces, length: 5 }, &all).pieces;
+        let second = first.clone();
+        assert_eq!(all.count(), 5);
+        first.pop();
+        assert_eq!(all.count(), 5, "somebody else has it");
+        drop(second);
+        assert_eq!(all.count(), 3);
+        drop(first);
+        assert_eq!(all.count(), 0);
+    }
+}
