@@ -210,10 +210,11 @@ impl Place {
                 None => is_reserved = true,
             }
         }
-        if is_reserved && table.reserved >= RESERVED {
-            if let Some(worst) = table.worst(now, Duration::ZERO, |seat| seat.is_reserved) {
-                table.send_away(&worst);
-            }
+        if is_reserved
+            && table.reserved >= RESERVED
+            && let Some(worst) = table.worst(now, Duration::ZERO, |seat| seat.is_reserved)
+        {
+            table.send_away(&worst);
         }
         table.reserved += usize::from(is_reserved);
         let alike = Arc::clone(table.peers.entry(peer).or_default());
