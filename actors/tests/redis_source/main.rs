@@ -9,6 +9,7 @@ mod broken_server;
 mod certificates;
 mod connecting;
 mod delivery;
+mod examining;
 mod finding;
 mod harness;
 mod hostile;

@@ -10,7 +10,7 @@ use redis::{Cmd, RedisError, cmd};
 use super::super::error::reply_words;
 use super::filled;
 use super::finding::Finding;
-use super::visit::{Visit, is_denied, unanswered};
+use super::visit::{Visit, is_denied, is_unknown, unanswered};
 use crate::settings::QueueSettings;
 
 /// A command that a gateway sends.
@@ -113,10 +113,12 @@ pub fn is_sent(command: &str) -> bool {
 }
 
 /// Whether a right is there.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Given {
     Yes,
     No,
+    /// The server has no such command.
+    Unknown,
 }
 
 /// Tries all that the settings in force need.
@@ -144,16 +146,15 @@ async fn look_at(
         Err(cause) => return vec![unanswered(topic, "trying the rights", &cause)],
     };
     let mut findings = Vec::new();
-    let needed: Vec<&Right> =
-        missing.iter().filter(|right| right.without.is_none()).copied().collect();
-    if !needed.is_empty() {
-        let text = format!("the gateway can't do without {}", rules(&needed));
-        findings.push(Finding::fail(topic, text, grant(visit.settings, &needed)));
+    let (needed, wanted): (Vec<_>, Vec<_>) =
+        missing.into_iter().partition(|(right, _)| right.without.is_none());
+    for (given, rights) in by_cause(needed) {
+        let text = format!("the gateway can't do without {}", rules(&rights));
+        findings.push(Finding::fail(topic, text, advice(visit.settings, given, &rights)));
     }
-    for right in missing {
-        let Some(without) = right.without else { continue };
-        let text = format!("without {} {without}", rules(&[right]));
-        findings.push(Finding::warn(topic, text, grant(visit.settings, &[right])));
+    for (right, given) in wanted {
+        let text = format!("without {} {}", rules(&[right]), right.without.unwrap_or_default());
+        findings.push(Finding::warn(topic, text, advice(visit.settings, given, &[right])));
     }
     if findings.is_empty() {
         let all: Vec<&Right> = rights.iter().collect();
@@ -165,6 +166,7 @@ async fn look_at(
 /// What nobody needs is no fault where it is missing.
 async fn beside(visit: &mut Visit<'_>) -> Option<Finding> {
     let missing = missing(visit, BESIDE).await.ok()?;
+    let missing: Vec<&Right> = missing.into_iter().map(|(right, _)| right).collect();
     if missing.is_empty() {
         return None;
     }
@@ -179,14 +181,35 @@ async fn beside(visit: &mut Visit<'_>) -> Option<Finding> {
 async fn missing(
     visit: &mut Visit<'_>,
     rights: &'static [Right],
-) -> Result<Vec<&'static Right>, RedisError> {
+) -> Result<Vec<(&'static Right, Given)>, RedisError> {
     let mut missing = Vec::new();
     for right in rights {
-        if given(visit, right).await? == Given::No {
-            missing.push(right);
+        match given(visit, right).await? {
+            Given::Yes => {}
+            given @ (Given::No | Given::Unknown) => missing.push((right, given)),
         }
     }
     Ok(missing)
+}
+
+/// Those that the user lacks, and those that the server does not know.
+fn by_cause(missing: Vec<(&Right, Given)>) -> Vec<(Given, Vec<&Right>)> {
+    let of = |cause: Given| {
+        let of_cause = missing.iter().filter(|(_, given)| *given == cause);
+        (cause, of_cause.map(|(right, _)| *right).collect())
+    };
+    let all: [(Given, Vec<&Right>); 2] = [of(Given::No), of(Given::Unknown)];
+    all.into_iter().filter(|(_, rights)| !rights.is_empty()).collect()
+}
+
+/// What to do for these.
+fn advice(settings: &QueueSettings, given: Given, rights: &[&Right]) -> String {
+    match given {
+        Given::Yes | Given::No => grant(settings, rights),
+        Given::Unknown => "this server does not know it: see rename-command in its settings, or \
+                           whether it is a proxy"
+            .to_owned(),
+    }
 }
 
 async fn given(visit: &mut Visit<'_>, right: &Right) -> Result<Given, RedisError> {
@@ -199,6 +222,7 @@ async fn given(visit: &mut Visit<'_>, right: &Right) -> Result<Given, RedisError
     let call = call(right, visit.settings);
     match visit.ask::<redis::Value>(&call).await {
         Ok(_) => Ok(Given::Yes),
+        Err(cause) if is_unknown(&cause) => Ok(Given::Unknown),
         Err(cause) if is_denied(&cause) => Ok(Given::No),
         // The server has refused the call itself: it had got past the rights.
         Err(cause) if reply_words(&cause).is_some() => Ok(Given::Yes),

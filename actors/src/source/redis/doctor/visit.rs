@@ -67,7 +67,7 @@ pub fn unanswered(topic: &'static str, question: &str, cause: &RedisError) -> Fi
 }
 
 /// Whether the server does not know the command.
-fn is_unknown(cause: &RedisError) -> bool {
+pub fn is_unknown(cause: &RedisError) -> bool {
     reply_words(cause).is_some_and(|words| is_unknown_command(&words))
 }
 
