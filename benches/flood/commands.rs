@@ -88,6 +88,7 @@ fn push(port: u16, time: Duration) -> Result<Vec<Duration>, Failure> {
             return Err(format!("expected the length of the queue, got {answer}").into());
         }
         waits.push(sent.elapsed());
+        #[expect(clippy::disallowed_methods, reason = "the pace of an honest client")]
         thread::sleep(PAUSE.saturating_sub(sent.elapsed()));
     }
     waits.sort();

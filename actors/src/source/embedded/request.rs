@@ -251,8 +251,9 @@ fn is_http(line: &[u8]) -> bool {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(first) = words.next() else { return false };
     let is = |word: &[u8]| first.eq_ignore_ascii_case(word);
-    let names_http = || words.last().is_some_and(|last| last.starts_with(b"HTTP/"));
-    first.contains(&b':') || HTTP_METHODS.into_iter().any(is) || is(b"GET") && names_http()
+    first.contains(&b':')
+        || HTTP_METHODS.into_iter().any(is)
+        || is(b"GET") && words.next_back().is_some_and(|last| last.starts_with(b"HTTP/"))
 }
 
 /// The next `left` bytes and the two behind them, where all are there.

@@ -93,7 +93,7 @@ impl Client {
             match self.session.end_turn(next, 0) {
                 Next::Send if self.session.outbox().is_full() => self.read(),
                 Next::Send => {}
-                next => {
+                next @ (Next::Read | Next::Pause(_) | Next::Wait(_) | Next::Close) => {
                     assert!(used == bytes.len() || next == Next::Close, "{next:?}");
                     return next;
                 }
