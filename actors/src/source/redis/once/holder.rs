@@ -64,11 +64,14 @@ impl Identity {
     }
 }
 
-/// What a process number depends on: the boot, and the namespace.
+/// What a process number depends on: the boot, and the namespace; and the host's
+/// name, since machines that are copied while they run share the boot.
 fn place() -> Option<u64> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-    Some(xxh3_64(format!("{} {}", boot.trim(), namespace.display()).as_bytes()))
+    let host = rustix::system::uname();
+    let place = format!("{} {} {:?}", boot.trim(), namespace.display(), host.nodename());
+    Some(xxh3_64(place.as_bytes()))
 }
 
 fn started(pid: i32) -> Option<u64> {
