@@ -79,48 +79,6 @@ def post(path, body, kind="text/plain"):
     return head.encode() + body
 
 
-def otlp(samples, at=[0]):
-    """An ExportMetricsServiceRequest with delta temporality, by hand: the fields of
-    opentelemetry/proto/metrics/v1/metrics.proto that it needs."""
-    import struct
-
-    def varint(number):
-        out = bytearray()
-        while number > 127:
-            out.append(number & 127 | 128)
-            number >>= 7
-        return bytes(out + bytes([number]))
-
-    def part(field, body):
-        return varint(field << 3 | 2) + varint(len(body)) + body
-
-    def fixed(field, fmt, number):
-        return varint(field << 3 | 1) + struct.pack(fmt, number)
-
-    def point(labels, attributes, rest):
-        own = b"".join(part(attributes, part(1, k.encode()) + part(2, part(1, v.encode())))
-                       for k, v in labels.items())
-        return own + rest
-
-    at[0] += 1
-    now = time.time_ns() + at[0]
-    metrics = b""
-    for kind, name, labels, value in samples:
-        times = fixed(2, "<Q", now - 1000) + fixed(3, "<Q", now)
-        if kind == "histogram":
-            counts = [0] * (len(BUCKETS) + 1)
-            counts[next(i for i, le in enumerate(BUCKETS) if value <= le)] = 1
-            rest = times + fixed(4, "<Q", 1) + fixed(5, "<d", value)
-            rest += part(6, struct.pack(f"<{len(counts)}Q", *counts))
-            rest += part(7, struct.pack(f"<{len(BUCKETS)}d", *BUCKETS))
-            data = part(9, part(1, point(labels, 9, rest)) + b"\x10\x01")
-        else:
-            data = part(1, point(labels, 7, times + fixed(4, "<d", value)))
-            data = part(7, data + b"\x10\x01\x18\x01") if kind == "counter" else part(5, data)
-        metrics += part(2, part(1, name.encode()) + data)
-    return part(1, part(2, metrics))
-
-
 class Peer:
     """A process that aggregates, and how it is fed."""
 
@@ -129,7 +87,7 @@ class Peer:
     adds_up = True
 
     def __init__(self, binary):
-        self.binary, self.port, self.http = binary, free_port(), free_port()
+        self.binary, self.port, self.http = os.path.abspath(binary), free_port(), free_port()
         self.processes = []
 
     def start(self, *command, env=None, cwd=None):
@@ -210,8 +168,7 @@ class Peer:
             connection, stream = self.connect()
             at = number
             while time.monotonic() < end:
-                request = requests[at % len(requests)]
-                connection.sendall(request if isinstance(request, bytes) else request())
+                connection.sendall(requests[at % len(requests)])
                 if self.acknowledged:
                     self.read_answer(stream)
                 at += connections
@@ -333,30 +290,8 @@ class Vmagent(Peer):
         return post("/api/v1/import/prometheus", texts(samples))
 
 
-class Collector(Peer):
-    name = "OpenTelemetry Collector"
-
-    def run(self):
-        config = os.path.join(self.folder, "config.yaml")
-        with open(config, "w") as file:
-            json.dump({
-                "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{self.port}"}}}},
-                "processors": {"deltatocumulative": {}},
-                "exporters": {"prometheus": {"endpoint": f"127.0.0.1:{self.http}"}},
-                "service": {"telemetry": {"metrics": {"level": "none"}, "logs": {"level": "error"}},
-                            "pipelines": {"metrics": {"receivers": ["otlp"],
-                                                      "processors": ["deltatocumulative"],
-                                                      "exporters": ["prometheus"]}}}}, file)
-        self.start(self.binary, "--config", config)
-
-    def request(self, samples):
-        # Times have to go on: made when it is sent.
-        return lambda: post("/v1/metrics", otlp(samples), "application/x-protobuf")
-
-
 PEERS = {"gateway": [Ours, OursOnRedis], "statsd_exporter": [Statsd],
-         "pushgateway": [Pushgateway, CheckingPushgateway], "vmagent": [Vmagent],
-         "collector": [Collector]}
+         "pushgateway": [Pushgateway, CheckingPushgateway], "vmagent": [Vmagent]}
 
 
 def cost(peer, seconds, connections):
@@ -390,8 +325,7 @@ def size(peer, counters):
             labels = {"host": f"host-{at % 100}", "job": f"job-{at % 10}", "path": f"/p/{at}"}
             group.append(("counter", f"work_counter_{at % 10}_total", labels, 1))
             if len(group) == per_call:
-                request = peer.request(group)
-                connection.sendall(request if isinstance(request, bytes) else request())
+                connection.sendall(peer.request(group))
                 if peer.acknowledged:
                     peer.read_answer(stream)
                 group = []
@@ -421,7 +355,7 @@ def freshness(peer, tries):
             name = f"fresh_{number}"
             request = peer.request([("gauge", name, {"path": f"/p/{number}"}, 1)])
             begun = time.monotonic()
-            connection.sendall(request if isinstance(request, bytes) else request())
+            connection.sendall(request)
             if peer.acknowledged:
                 peer.read_answer(stream)
             while name.encode() + b"{" not in peer.scrape():
