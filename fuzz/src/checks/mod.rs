@@ -20,6 +20,7 @@ mod route;
 mod secret;
 mod session;
 mod state;
+mod web_config;
 
 #[allow(dead_code, reason = "the engine's tests use more of it")]
 #[path = "../../../engine/tests/support/exposition_parser.rs"]
@@ -43,7 +44,7 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 11] = [
+pub const CHECKS: [Check; 12] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "lint", run: lint::check },
@@ -55,6 +56,7 @@ pub const CHECKS: [Check; 11] = [
     Check { name: "archive", run: archive::check },
     Check { name: "connection", run: connection::check },
     Check { name: "appsettings", run: appsettings::check },
+    Check { name: "web-config", run: web_config::check },
 ];
 
 /// Whether what is no JSON white space begins as an array.

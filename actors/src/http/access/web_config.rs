@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
+use psg_engine::printable::printable;
 use rustls::ServerConfig;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
@@ -27,6 +28,9 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
     ("Content-Security-Policy", &[]),
 ];
+
+/// Characters of what is said to be wrong: there may be a list of all fields in it.
+const LONGEST_PROBLEM: usize = 1000;
 
 /// What the file says, checked, with the files that it names read.
 #[derive(Debug)]
@@ -115,7 +119,15 @@ impl WebConfig {
         demands.filter(|demand| !self.demands.contains(demand)).collect()
     }
 
-    fn parse(text: &str, folder: &Path, probes_are_free: bool) -> Result<Self, String> {
+    /// What the text of a file says, with the files that it names, which are
+    /// relative to `folder`, read; or what is wrong, without secrets.
+    pub fn parse(text: &str, folder: &Path, probes_are_free: bool) -> Result<Self, String> {
+        let parsed = Self::parse_as_it_is(text, folder, probes_are_free);
+        // Names and values of the file are repeated in it.
+        parsed.map_err(|problem| printable(&problem, LONGEST_PROBLEM))
+    }
+
+    fn parse_as_it_is(text: &str, folder: &Path, probes_are_free: bool) -> Result<Self, String> {
         // An empty document is an empty file.
         let file: Option<File> = serde_yaml_ng::from_str(text).map_err(|cause| masked(&cause))?;
         let file = file.unwrap_or_default();
