@@ -6,6 +6,11 @@ use crate::support::{Exposition, Format, Rig};
 
 const REFERENCE: &str = include_str!("../golden/reference.jsonl");
 
+/// What the reference printed and OpenMetrics does not allow, by case: its parsers
+/// refuse the whole page for a sum below 0, or beside a bucket below 0.
+const LEFT_OUT: [(&str, &[&str]); 2] =
+    [("histogram negative bounds", &["_sum", "_count"]), ("summary sum and count", &["_sum"])];
+
 struct Case {
     name: String,
     payloads: Vec<String>,
@@ -58,7 +63,15 @@ fn check(case: &Case, format: Format, before: &Exposition, after: &Exposition) {
         Format::Text => (&case.text, ""),
         Format::OpenMetrics => (&case.openmetrics, "# EOF\n"),
     };
-    let text: String = lines.iter().map(|line| format!("{line}\n")).chain([end.into()]).collect();
+    let is_left_out = |line: &&String| {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        let is_of = |(case_name, suffixes): &(&str, &[&str])| {
+            *case_name == case.name && suffixes.iter().any(|suffix| name.ends_with(suffix))
+        };
+        format == Format::OpenMetrics && LEFT_OUT.iter().any(is_of)
+    };
+    let lines = lines.iter().filter(|line| !is_left_out(line));
+    let text: String = lines.map(|line| format!("{line}\n")).chain([end.into()]).collect();
     let expected = Exposition::parse(&text, format).expect("the reference is well-formed");
     let before = before.produced();
     let mut new: BTreeMap<_, _> = after.produced();

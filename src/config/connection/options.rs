@@ -92,11 +92,21 @@ impl Parts {
                 self.option(number, name.trim(), value.trim());
             }
             Some(_) | None if part.is_empty() => {}
-            Some(_) | None if self.behind_password => {
+            Some(_) | None if self.behind_password && !self.is_first_endpoint(part) => {
                 self.problem(number, "name=value, since endpoints stand before the password");
             }
-            Some(_) | None => self.endpoint(number, part),
+            Some(_) | None => {
+                self.behind_password = false;
+                self.endpoint(number, part);
+            }
         }
+    }
+
+    /// Whether a part right behind a password is an endpoint rather than more of
+    /// the password: there has to be one, and it says its port.
+    fn is_first_endpoint(&self, part: &str) -> bool {
+        self.endpoints.is_empty()
+            && matches!(parse_endpoint(part), Some(OpenEndpoint::Tcp(_, Some(_))))
     }
 
     fn endpoint(&mut self, number: usize, part: &str) {
