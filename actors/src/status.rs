@@ -161,7 +161,7 @@ mod tests {
         let board = StatusBoard::new(metrics.clone(), catalog, Clock::start(), Facts::default());
         thread::scope(|scope| {
             let ticks = scope.spawn(|| {
-                for _ in 0..5000 {
+                for _ in 0..1000 {
                     metrics.scrape_duration.observe(Duration::from_millis(1));
                     board.tick();
                 }
