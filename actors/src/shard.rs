@@ -20,10 +20,11 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    Audience, Awaited, Batch, ExposeJob, Filter, Found, Notice, Removed, Rendering, SearchJob,
+    Audience, Awaited, ExposeJob, Filter, Found, Notice, Removed, Rendering, SearchJob,
     SearchOrder, SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
 };
 use psg_engine::timestamp::Moment;
+use psg_engine::updates::Updates;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::clock::Clock;
@@ -58,7 +59,7 @@ pub enum ShardMessage {
         reply: UnboundedSender<Word>,
     },
     /// Apply samples.
-    Apply(Batch),
+    Apply(Updates),
     /// Write all series for a scrape.
     Expose {
         /// What is to be written.
@@ -269,7 +270,7 @@ impl Shard {
 
     fn handle(&mut self, message: ShardMessage) {
         match message {
-            ShardMessage::Apply(batch) => self.apply(&batch),
+            ShardMessage::Apply(updates) => self.apply(&updates),
             ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
             ShardMessage::Expose { order, reply } => {
                 let ExposeOrder { format, audience, filter, abandoned } = order;
@@ -302,9 +303,9 @@ impl Shard {
         }
     }
 
-    fn apply(&mut self, batch: &Batch) {
+    fn apply(&mut self, updates: &Updates) {
         let before = Instant::now();
-        self.store.apply(batch, self.clock.now());
+        self.store.apply(updates, self.clock.now());
         let spent = before.elapsed().as_nanos() as u64;
         self.metrics.apply_nanoseconds.fetch_add(spent, Ordering::Relaxed);
         self.tell_shown();

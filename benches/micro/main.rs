@@ -30,9 +30,10 @@ use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
-use psg_engine::store::{Batch, ExposeJob, Store};
+use psg_engine::store::{ExposeJob, Store};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
+use psg_engine::updates::Updates;
 use psg_engine::wire::Decoder;
 
 /// Samples that one iteration takes.
@@ -80,7 +81,7 @@ impl Engine {
         Self { intake: Intake::new(settings, catalog), store: Store::default() }
     }
 
-    fn route(&mut self, page: &[Vec<u8>]) -> Batch {
+    fn route(&mut self, page: &[Vec<u8>]) -> Updates {
         for payload in page {
             self.intake.route(payload, |_, reject| panic!("the corpus is valid: {reject}"));
         }
@@ -92,12 +93,12 @@ impl Engine {
                 .collect();
             self.intake.answer(asked, answers);
         }
-        self.intake.finish().batches.remove(0)
+        self.intake.finish().updates.remove(0)
     }
 
     fn take(&mut self, page: &[Vec<u8>]) {
-        let batch = self.route(page);
-        self.store.apply(&batch, Moment(0));
+        let updates = self.route(page);
+        self.store.apply(&updates, Moment(0));
     }
 }
 
@@ -141,10 +142,10 @@ fn apply(criterion: &mut Criterion) {
     for kind in ["counter", "gauge", "histogram", "summary"] {
         let payloads = payloads(&format!("{kind}=1"));
         let mut engine = Engine::new(100_000);
-        let batches: Vec<Batch> = payloads.chunks(PAGE).map(|page| engine.route(page)).collect();
-        let mut batches = batches.iter().cycle();
+        let updates: Vec<Updates> = payloads.chunks(PAGE).map(|page| engine.route(page)).collect();
+        let mut updates = updates.iter().cycle();
         group.bench_function(kind, |bencher| {
-            bencher.iter(|| engine.store.apply(batches.next().expect("cycles"), Moment(0)));
+            bencher.iter(|| engine.store.apply(updates.next().expect("cycles"), Moment(0)));
         });
     }
     group.finish();

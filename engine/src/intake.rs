@@ -28,8 +28,8 @@ use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
 use crate::series::{Handle, ReaderIndex, SeriesKey, Slot};
 use crate::sharding::{ShardCount, ShardIndex};
-use crate::store::{Batch, Extra};
 use crate::timestamp::UnixTime;
+use crate::updates::{Details, Updates};
 use crate::wire::Decoder;
 
 pub use overflow::OVERFLOW_LABELS;
@@ -84,9 +84,9 @@ pub struct Intake {
     taken_at: UnixTime,
     /// The newest timestamp of the page in hand.
     newest: Option<UnixTime>,
-    /// What few samples of the page say besides their value; the index is that
+    /// What few samples of the page say besides their value, with their index
     /// in `page`.
-    extras: Vec<Extra>,
+    details: Vec<(usize, Details)>,
     /// Which samples of the page came in arrays.
     parts: Vec<Part>,
     /// The places of one array's elements.
@@ -141,8 +141,8 @@ impl Unknown {
 /// A page that is ready: what to send to the shards and what was refused.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// One batch for each shard, in shard order; empty ones included.
-    pub batches: Vec<Batch>,
+    /// What each shard is to do, in shard order; empty ones included.
+    pub updates: Vec<Updates>,
     /// Samples that admission refused.
     pub refused: Vec<Refused>,
     /// Samples that went to an overflow series.
@@ -186,7 +186,7 @@ impl Intake {
             given_back: Vec::new(),
             taken_at: UnixTime::default(),
             newest: None,
-            extras: Vec::new(),
+            details: Vec::new(),
             parts: Vec::new(),
             elements: Vec::new(),
             settings,
@@ -248,27 +248,24 @@ impl Intake {
     pub fn finish(&mut self) -> Outcome {
         self.settle_folded();
         let mut outcome = Outcome::default();
-        outcome.batches.resize_with(self.settings.shards.get(), Batch::default);
         let expected = self.page.len() / self.settings.shards.get();
-        for batch in &mut outcome.batches {
-            batch.taken_at = self.taken_at;
-            batch.reader = self.settings.reader;
-            batch.values.reserve(expected + expected / 4);
-        }
-        let mut extras = self.extras.drain(..).peekable();
+        outcome.updates.resize_with(self.settings.shards.get(), || {
+            Updates::new(self.settings.reader, self.taken_at, expected + expected / 4)
+        });
+        let mut details = self.details.drain(..).peekable();
         for (index, routed) in self.page.drain(..).enumerate() {
-            let extra = extras.next_if(|extra| extra.index as usize == index);
+            let details = details.next_if(|(detailed, _)| *detailed == index);
             match self.series.state(routed.entry) {
                 State::Known { shard, slot, .. } => {
-                    let batch = &mut outcome.batches[shard.get()];
-                    if let Some(extra) = extra {
-                        batch.extras.push(Extra { index: batch.values.len() as u32, ..extra });
+                    let updates = &mut outcome.updates[shard.get()];
+                    match details {
+                        None => updates.push(slot, routed.value),
+                        Some((_, details)) => updates.push_detailed(slot, routed.value, details),
                     }
-                    batch.values.push((slot, routed.value));
                 }
                 State::Folded { shard, slot } => {
                     // What it says of its own series is not for this one.
-                    outcome.batches[shard.get()].values.push((slot, routed.value));
+                    outcome.updates[shard.get()].push(slot, routed.value);
                     outcome.folded += 1;
                 }
                 State::Refused(reason) => {
@@ -289,13 +286,13 @@ impl Intake {
         outcome.newest = self.newest.take();
         outcome.layout_mismatches = std::mem::take(&mut self.layout_mismatches);
         for (shard, slot) in self.given_back.drain(..) {
-            outcome.batches[shard.get()].forget.push(slot);
+            outcome.updates[shard.get()].forget.push(slot);
         }
         self.series.end_page(|leaving| {
             leaving.templates().for_each(|template| self.templates.forget(template));
             leaving.label_set().into_iter().for_each(|labels| self.label_sets.forget(labels));
             if let Some((shard, slot)) = leaving.slot {
-                outcome.batches[shard.get()].forget.push(slot);
+                outcome.updates[shard.get()].forget.push(slot);
             }
         });
         outcome
@@ -321,7 +318,7 @@ mod tests {
                 keys.into_iter().map(|key| store.define(key, ReaderIndex(0), Moment(0))).collect();
             intake.answer(asked, answers);
         }
-        intake.finish().batches.iter().for_each(|batch| store.apply(batch, Moment(0)));
+        intake.finish().updates.iter().for_each(|updates| store.apply(updates, Moment(0)));
         verdict.is_some()
     }
 

@@ -21,6 +21,7 @@ pub mod cardinality;
 pub mod catalog;
 pub mod series;
 pub mod sharding;
+pub mod updates;
 pub mod intake;
 mod record;
 pub mod metric;

@@ -16,10 +16,11 @@ use hashbrown::HashTable;
 use crate::catalog::{Admission, FamilyRef};
 use crate::metric::{Ignored, Value};
 use crate::sample::Kind;
-use crate::series::{Generation, ReaderIndex, Readers, Slot};
+use crate::series::{Generation, Readers, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;
-use crate::timestamp::{Stamp, Ttl, UnixTime};
+use crate::timestamp::{Stamp, UnixTime};
+use crate::updates::{Details, UpdateRun, Updates};
 
 mod births;
 mod changes;
@@ -145,33 +146,6 @@ struct Traits(u8);
 
 const _: () = assert!(size_of::<Option<Series>>() == 64);
 
-/// What a reader sends a shard: values for slots that it holds, in the order
-/// in which they were taken, then the slots that it holds no longer.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Who sends it.
-    pub reader: ReaderIndex,
-    /// Samples.
-    pub values: Vec<(Slot, f64)>,
-    /// What few of them say besides, in their order.
-    pub extras: Vec<Extra>,
-    /// When they were taken from the queue.
-    pub taken_at: UnixTime,
-    /// References given back, after the values.
-    pub forget: Vec<Slot>,
-}
-
-/// What a sample of a [`Batch`] says besides its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extra {
-    /// Which one of [`Batch::values`].
-    pub index: u32,
-    /// When a gauge was measured.
-    pub timestamp: Option<UnixTime>,
-    /// How long its series may stay idle from now on.
-    pub ttl: Option<Ttl>,
-}
-
 impl Store {
     /// The store of `shard`, without series.
     pub fn new(settings: StoreSettings, shard: ShardIndex) -> Self {
@@ -181,40 +155,39 @@ impl Store {
         Self { expiry, tombstones, empty_instance, created, ..Self::default() }
     }
 
-    /// Applies a batch.
-    pub fn apply(&mut self, batch: &Batch, now: Moment) {
+    /// Applies updates.
+    pub fn apply(&mut self, updates: &Updates, now: Moment) {
         if self.changes.snapshot.is_some() {
-            batch.values.iter().for_each(|(slot, _)| self.before_change(*slot));
+            updates.slots().for_each(|slot| self.before_change(slot));
         }
-        let mut from = 0;
-        for extra in &batch.extras {
-            let at = extra.index as usize;
-            self.apply_values(&batch.values[from..at], batch.taken_at, now);
-            self.apply_with_extra(batch.values[at], extra, batch.taken_at, now);
-            from = at + 1;
+        for run in updates.runs() {
+            match run {
+                UpdateRun::Values(values) => {
+                    for (slot, value) in values {
+                        self.apply_one(*slot, *value, Stamp::untold(updates.taken_at), now);
+                    }
+                }
+                UpdateRun::Detailed(slot, value, details) => {
+                    self.apply_detailed(slot, value, details, updates.taken_at, now);
+                }
+            }
         }
-        self.apply_values(&batch.values[from..], batch.taken_at, now);
-        for slot in &batch.forget {
-            self.forget(*slot, batch.reader);
-        }
-    }
-
-    /// Applies samples that say nothing but their value, as nearly all do.
-    fn apply_values(&mut self, values: &[(Slot, f64)], taken_at: UnixTime, now: Moment) {
-        for (slot, value) in values {
-            self.apply_one(*slot, *value, Stamp::untold(taken_at), now);
+        for slot in &updates.forget {
+            self.forget(*slot, updates.reader);
         }
     }
 
-    fn apply_with_extra(
+    fn apply_detailed(
         &mut self,
-        (slot, value): (Slot, f64),
-        extra: &Extra,
+        slot: Slot,
+        value: f64,
+        details: Details,
         taken_at: UnixTime,
         now: Moment,
     ) {
-        self.apply_one(slot, value, Stamp { taken_at, timestamp: extra.timestamp }, now);
-        if let Some(ttl) = extra.ttl {
+        let Details { timestamp, ttl } = details;
+        self.apply_one(slot, value, Stamp { taken_at, timestamp }, now);
+        if let Some(ttl) = ttl {
             let seconds = ttl.seconds().unwrap_or(0);
             self.set_ttl(slot, u64::from(seconds) * 1000, now);
         }

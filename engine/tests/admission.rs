@@ -23,8 +23,9 @@ use psg_engine::merge::merge;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::{Batch, ExposeJob, Store};
+use psg_engine::store::{ExposeJob, Store};
 use psg_engine::timestamp::Moment;
+use psg_engine::updates::Updates;
 
 use support::exposition_parser::{Dialect, ParsedSample, parse};
 
@@ -38,7 +39,7 @@ type Answers = (ShardIndex, Vec<Result<Handle, Reason>>);
 
 enum Message {
     Define(ReaderIndex, Vec<SeriesKey>, Sender<Answers>),
-    Apply(Batch),
+    Apply(Updates),
 }
 
 /// What the readers counted together.
@@ -56,7 +57,7 @@ fn shard(index: ShardIndex, inbox: Receiver<Message>, catalog: Catalog) -> Store
                 let define = |key| store.define(key, reader, Moment(0));
                 reply.send((index, keys.into_iter().map(define).collect())).unwrap();
             }
-            Message::Apply(batch) => store.apply(&batch, Moment(0)),
+            Message::Apply(updates) => store.apply(&updates, Moment(0)),
         }
         assert!(catalog.live_series() <= LIMITS.max_series);
     }
@@ -101,9 +102,9 @@ fn reader(
         }
         let outcome = intake.finish();
         account.refused += outcome.refused.len() as u64;
-        for (shard, batch) in shards.iter().zip(outcome.batches) {
-            account.accepted += batch.values.len() as u64;
-            shard.send(Message::Apply(batch)).unwrap();
+        for (shard, updates) in shards.iter().zip(outcome.updates) {
+            account.accepted += updates.samples() as u64;
+            shard.send(Message::Apply(updates)).unwrap();
         }
     }
     account

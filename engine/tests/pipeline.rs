@@ -112,7 +112,7 @@ proptest! {
             prop_assert_eq!(pair.0, pair.1, "{}", String::from_utf8_lossy(payload));
         }
         prop_assert_eq!(recognising.layout_mismatches, decoding.layout_mismatches);
-        prop_assert_eq!(&recognising.extras, &decoding.extras);
+        prop_assert_eq!(&recognising.details, &decoding.details);
         prop_assert_eq!(recognising.newest, decoding.newest);
         prop_assert_eq!(recognising.lines(Format::Text), decoding.lines(Format::Text));
     }
@@ -134,7 +134,7 @@ proptest! {
             .map(|(_, sample, reason)| (sample, reason))
             .collect();
         prop_assert_eq!(refused, expected);
-        prop_assert_eq!(&pipeline.extras, &alone.extras);
+        prop_assert_eq!(&pipeline.details, &alone.details);
         prop_assert_eq!(pipeline.lines(Format::Text), alone.lines(Format::Text));
     }
 

@@ -151,9 +151,9 @@ impl<'a, W: Write> Linter<'a, W> {
         let place = |refused: &Refused| refused.part.as_ref().map_or(0, |part| part.start);
         refused.extend(outcome.refused.into_iter().map(|one| (place(&one), one.reject)));
         refused.sort_by_key(|(at, _)| *at);
-        for batch in &outcome.batches {
-            self.tally.accepted += batch.values.len() as u64;
-            self.store.apply(batch, Moment(0));
+        for updates in &outcome.updates {
+            self.tally.accepted += updates.samples() as u64;
+            self.store.apply(updates, Moment(0));
         }
         self.tally.mismatches += outcome.layout_mismatches;
         for (at, reject) in &refused {

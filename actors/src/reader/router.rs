@@ -9,9 +9,9 @@ use psg_engine::intake::{Asked, Intake, IntakeSettings, Refused};
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardIndex;
-use psg_engine::store::Batch;
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
+use psg_engine::updates::Updates;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::{Clock, UnixClock};
@@ -173,7 +173,7 @@ impl Router {
             Word::Expired(expired) => {
                 self.intake.forget(expired.shard, &expired.handles);
                 let outcome = self.intake.finish();
-                self.send_batches(outcome.batches)
+                self.send_updates(outcome.updates)
             }
             Word::Defined(_) => unreachable!("nothing is asked between two pages"),
         }
@@ -188,28 +188,23 @@ impl Router {
             let sample = sample_of(page, &refused);
             self.account.refuse(refused.reject, sample, sample.len() as u64, page_at);
         }
-        self.send_batches(outcome.batches)?;
+        self.send_updates(outcome.updates)?;
         if let Some(newest) = newest {
             self.lag.note(taken_at, newest);
         }
         Ok(())
     }
 
-    fn send_batches(&self, batches: Vec<Batch>) -> Result<(), ShardsGone> {
-        for (number, batch) in batches.into_iter().enumerate() {
-            self.send_batch(ShardIndex(number as u16), batch)?;
+    fn send_updates(&self, of_shards: Vec<Updates>) -> Result<(), ShardsGone> {
+        for (number, updates) in of_shards.into_iter().enumerate() {
+            if updates.is_empty() {
+                continue;
+            }
+            let samples = updates.samples() as u64;
+            self.shards.send(ShardIndex(number as u16), ShardMessage::Apply(updates))?;
+            // Only now: a scrape that shows n processed shows what these n did.
+            add(&self.account.metrics.processed, samples);
         }
-        Ok(())
-    }
-
-    fn send_batch(&self, shard: ShardIndex, batch: Batch) -> Result<(), ShardsGone> {
-        if batch.values.is_empty() && batch.forget.is_empty() {
-            return Ok(());
-        }
-        let samples = batch.values.len() as u64;
-        self.shards.send(shard, ShardMessage::Apply(batch))?;
-        // Only now: a scrape that shows n processed shows what those n did.
-        add(&self.account.metrics.processed, samples);
         Ok(())
     }
 }

@@ -82,9 +82,9 @@ impl Gateway {
                     Word::Expired(expired) => panic!("{expired:?}"),
                 }
             }
-            let batches = self.intake.finish().batches;
-            for (shard, batch) in self.shards.count().all().zip(batches) {
-                self.shards.send(shard, ShardMessage::Apply(batch)).expect("shards run");
+            let updates = self.intake.finish().updates;
+            for (shard, updates) in self.shards.count().all().zip(updates) {
+                self.shards.send(shard, ShardMessage::Apply(updates)).expect("shards run");
             }
         }
     }

@@ -14,8 +14,8 @@ use crate::reject::Reject;
 use crate::sample::{Kind, Labels, Sample};
 use crate::series::SeriesKey;
 use crate::sharding::series_hash;
-use crate::store::Extra;
 use crate::timestamp::{Ttl, UnixTime};
+use crate::updates::Details;
 use crate::wire::begins_array;
 
 /// What became of a payload that was not refused.
@@ -66,7 +66,7 @@ impl Intake {
                 self.count_misfit(verdict.entry);
             }
             if let Some(ttl) = verdict.ttl {
-                self.note_extra(None, Some(ttl));
+                self.note_details(None, Some(ttl));
             }
             self.page.push(Routed { entry: verdict.entry, payload: number, value: located.value });
             return Ok(Way::Taken);
@@ -77,7 +77,7 @@ impl Intake {
         let Decoded { entry, value, kind, timestamp, ttl } = self.decode(payload, located)?;
         if timestamp.is_some() || ttl.is_some() {
             self.newest = self.newest.max(timestamp);
-            self.note_extra(timestamp.filter(|_| kind == Kind::Gauge), ttl);
+            self.note_details(timestamp.filter(|_| kind == Kind::Gauge), ttl);
         }
         self.page.push(Routed { entry, payload: number, value });
         Ok(Way::Taken)
@@ -114,8 +114,8 @@ impl Intake {
 
     /// Notes what the sample says that is put into the page next.
     #[cold]
-    fn note_extra(&mut self, timestamp: Option<UnixTime>, ttl: Option<Ttl>) {
-        self.extras.push(Extra { index: self.page.len() as u32, timestamp, ttl });
+    fn note_details(&mut self, timestamp: Option<UnixTime>, ttl: Option<Ttl>) {
+        self.details.push((self.page.len(), Details { timestamp, ttl }));
     }
 
     /// The long way: the decoder, and which series has these labels.

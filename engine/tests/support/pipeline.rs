@@ -14,11 +14,12 @@ use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
-    ExpirySettings, ExposeJob, Extra, Store, StoreSettings, TombstoneBudget, TombstoneKey,
+    ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
     TombstoneSettings,
 };
 use psg_engine::timestamp::Moment;
-use psg_engine::timestamp::{Ttl, UnixTime};
+use psg_engine::timestamp::UnixTime;
+use psg_engine::updates::{Details, UpdateRun};
 
 /// When pages are taken, in Unix seconds.
 pub const NOW: u32 = 1_700_000_000;
@@ -67,7 +68,7 @@ pub struct Pipeline {
     /// Samples that went to overflow series.
     pub folded: u64,
     /// What samples said besides their value, each with that.
-    pub extras: Vec<(f64, Option<UnixTime>, Option<Ttl>)>,
+    pub details: Vec<(f64, Details)>,
     /// The newest timestamp that was taken.
     pub newest: Option<UnixTime>,
     /// The time, which tests move.
@@ -111,7 +112,7 @@ impl Pipeline {
             catalog,
             layout_mismatches: 0,
             folded: 0,
-            extras: Vec::new(),
+            details: Vec::new(),
             newest: None,
             now: Moment(0),
             unix_now: f64::from(NOW),
@@ -181,11 +182,12 @@ impl Pipeline {
         self.layout_mismatches += outcome.layout_mismatches;
         self.folded += outcome.folded;
         self.newest = self.newest.max(outcome.newest);
-        for (store, batch) in self.stores.iter_mut().zip(outcome.batches) {
-            let told =
-                |extra: &Extra| (batch.values[extra.index as usize].1, extra.timestamp, extra.ttl);
-            self.extras.extend(batch.extras.iter().map(told));
-            store.apply(&batch, self.now);
+        for (store, updates) in self.stores.iter_mut().zip(outcome.updates) {
+            self.details.extend(updates.runs().filter_map(|run| match run {
+                UpdateRun::Values(_) => None,
+                UpdateRun::Detailed(_, value, details) => Some((value, details)),
+            }));
+            store.apply(&updates, self.now);
         }
         outcome.refused
     }

@@ -13,11 +13,12 @@ use psg_engine::merge::merge;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
-    Batch, ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
+    ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
     TombstoneSettings,
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
+use psg_engine::updates::Updates;
 
 use super::exposition_parser::{Dialect, parse};
 use super::numbered::{kind, name, number_of, overflow_of, owner, payload};
@@ -55,8 +56,8 @@ impl Default for WorldSettings {
 
 /// What is on its way to a shard.
 enum OnItsWay {
-    /// A batch, and the samples in it as the model knows them.
-    Batch(Batch, Vec<(usize, f64)>),
+    /// Updates, and the samples in them as the model knows them.
+    Updates(Updates, Vec<(usize, f64)>),
     /// The removal of a retired family.
     Remove(Arc<Family>),
 }
@@ -201,8 +202,8 @@ impl World {
         let shard = shard % self.stores.len();
         while let Some(message) = self.inboxes[shard].pop_front() {
             match message {
-                OnItsWay::Batch(batch, samples) => {
-                    self.stores[shard].apply(&batch, moment(self.now));
+                OnItsWay::Updates(updates, samples) => {
+                    self.stores[shard].apply(&updates, moment(self.now));
                     self.pass_on_notices(shard);
                     samples
                         .into_iter()
@@ -226,7 +227,7 @@ impl World {
         for inbox in &mut self.inboxes {
             for message in inbox.iter_mut() {
                 match message {
-                    OnItsWay::Batch(_, samples) => {
+                    OnItsWay::Updates(_, samples) => {
                         samples.retain(|(other, _)| self::name(*other) != name);
                     }
                     OnItsWay::Remove(_) => {}
@@ -337,9 +338,9 @@ impl World {
         }
         assert_eq!(outcome.folded, folded);
         assert!(folded == 0 || self.settings.overflow);
-        for (shard, (batch, samples)) in outcome.batches.into_iter().zip(by_shard).enumerate() {
-            assert_eq!(batch.values.len(), samples.len());
-            self.inboxes[shard].push_back(OnItsWay::Batch(batch, samples));
+        for (shard, (updates, samples)) in outcome.updates.into_iter().zip(by_shard).enumerate() {
+            assert_eq!(updates.samples(), samples.len());
+            self.inboxes[shard].push_back(OnItsWay::Updates(updates, samples));
         }
     }
 

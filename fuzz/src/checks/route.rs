@@ -43,7 +43,7 @@ pub fn check(lines: &[u8]) {
     for (shards, cache_series, page) in [(2, 1000, 3), (3, 2, 7)] {
         let mut found = run(&settings(shards, cache_series), &alternating, page);
         assert_eq!(found.refused, expected.refused, "left: K {shards}, cache {cache_series}");
-        assert_eq!(found.extras(), expected.extras());
+        assert_eq!(found.details(), expected.details());
         let (found, expected) = (&mut found.pipeline, &mut expected.pipeline);
         assert_eq!(found.layout_mismatches, expected.layout_mismatches);
         assert_eq!(found.newest, expected.newest);
@@ -59,11 +59,11 @@ struct Routed {
 
 impl Routed {
     /// What samples said besides their value, in no order: that depends on K.
-    fn extras(&self) -> Vec<String> {
-        let extras = self.pipeline.extras.iter();
-        let mut extras: Vec<String> = extras.map(|extra| format!("{extra:?}")).collect();
-        extras.sort_unstable();
-        extras
+    fn details(&self) -> Vec<String> {
+        let details = self.pipeline.details.iter();
+        let mut details: Vec<String> = details.map(|one| format!("{one:?}")).collect();
+        details.sort_unstable();
+        details
     }
 }
 
