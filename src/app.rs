@@ -17,21 +17,21 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
 
-use psg_actors::demand::demand;
-use psg_actors::doom::{Doom, End};
-use psg_actors::gate::Gate;
+use psg_actors::checkpoint_requests::checkpoint_requests;
+use psg_actors::fatal::{FatalError, FatalSignal};
 use psg_actors::http::admin::{Admin, Safety};
 use psg_actors::http::{self, HttpState, ROUTES, Route, Unready};
+use psg_actors::serving_gate::ServingGate;
 use psg_actors::settings::{GatewaySettings, OnceTuning};
 use psg_actors::state_file::StateFile;
-use psg_actors::status::{Facts, StatusBoard, model};
+use psg_actors::status::{StaticInfo, StatusBoard, model};
 use psg_actors::stop::{StopSignal, stop_signal};
 use tokio::sync::oneshot;
 
 use crate::config::{Config, Entry};
 use crate::exit;
 use crate::signals::Signals;
-use ending::{Ending, farewells};
+use ending::{Ending, shutdown_handshake};
 use parts::{Parts, handover, keep_state};
 use queue::Queue;
 use readers::{once_settings, start_readers};
@@ -55,10 +55,10 @@ const END_OF_HOST: &str = "the end of its host";
 /// for scrapers at its end, a second signal ends that.
 pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
     end_on_panic();
-    let facts = facts(&config.gateway, entries);
+    let info = info(&config.gateway, entries);
     let served = actix::System::new().block_on(async {
         let signals = Signals::listen()?.all();
-        serve(config.gateway, facts, |_| {}, signals).await
+        serve(config.gateway, info, |_| {}, signals).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,11 +66,11 @@ pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
             tracing::error!(%error, "the gateway ends");
             ExitCode::FAILURE
         }
-        Err(Ended::Doom(end)) => {
+        Err(Ended::FatalSignal(end)) => {
             tracing::error!(%end, "the gateway ends");
             match end {
-                End::BadConfiguration(_) => exit::bad_configuration(),
-                End::Failed(_) => ExitCode::FAILURE,
+                FatalError::BadConfiguration(_) => exit::bad_configuration(),
+                FatalError::Failed(_) => ExitCode::FAILURE,
             }
         }
     }
@@ -84,13 +84,13 @@ pub fn host(
     listening: impl FnOnce(Listening),
     end: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let facts = facts(&config.gateway, entries);
+    let info = info(&config.gateway, entries);
     // Whoever has dropped the other side wants the end as well.
     let ended = stream::once(end).map(|_| END_OF_HOST).chain(stream::pending());
     let system = actix::System::new();
-    system.block_on(serve(config.gateway, facts, listening, ended)).map_err(|ended| match ended {
+    system.block_on(serve(config.gateway, info, listening, ended)).map_err(|ended| match ended {
         Ended::Io(error) => error,
-        Ended::Doom(end) => io::Error::other(end),
+        Ended::FatalSignal(end) => io::Error::other(end),
     })
 }
 
@@ -105,7 +105,7 @@ fn end_on_panic() {
 }
 
 /// What the status tells of the configuration.
-fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
+fn info(settings: &GatewaySettings, entries: &[Entry]) -> StaticInfo {
     let setting = |entry: &Entry| model::Setting {
         name: entry.name.to_owned(),
         value: entry.value.clone(),
@@ -120,7 +120,7 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
         Some(embedded) => ("embedded", embedded.listen.to_string()),
         None => ("redis", servers.collect::<Vec<_>>().join(", ")),
     };
-    Facts {
+    StaticInfo {
         source,
         address,
         key: settings.queue.key.clone(),
@@ -133,7 +133,7 @@ fn facts(settings: &GatewaySettings, entries: &[Entry]) -> Facts {
 /// Why the gateway ended before it was told to.
 enum Ended {
     Io(io::Error),
-    Doom(End),
+    FatalSignal(FatalError),
 }
 
 impl From<io::Error> for Ended {
@@ -142,15 +142,15 @@ impl From<io::Error> for Ended {
     }
 }
 
-impl From<End> for Ended {
-    fn from(end: End) -> Self {
-        Self::Doom(end)
+impl From<FatalError> for Ended {
+    fn from(end: FatalError) -> Self {
+        Self::FatalSignal(end)
     }
 }
 
 async fn serve(
     settings: GatewaySettings,
-    mut facts: Facts,
+    mut info: StaticInfo,
     listening: impl FnOnce(Listening),
     ends: impl Stream<Item = &'static str>,
 ) -> Result<(), Ended> {
@@ -158,20 +158,20 @@ async fn serve(
     let state_file = settings.metrics.state_file.as_ref().map(StateFile::open);
     let state_file = state_file.transpose().map_err(io::Error::other)?;
     let parts = Parts::start(&settings)?;
-    let doom = Doom::default();
-    let queue = Queue::open(&settings, parts.metrics.redis.clone(), &doom, &stop)?;
+    let fatal = FatalSignal::default();
+    let queue = Queue::open(&settings, parts.metrics.queue.clone(), &fatal, &stop)?;
     if let Some(address) = queue.listens_on() {
-        facts.address = address.to_string();
+        info.address = address.to_string();
     }
     let gate = parts.gate.clone();
     let unready = unready(queue.clone(), gate.clone(), stop.clone());
     let (metrics, catalog) = (parts.metrics.clone(), parts.catalog.clone());
-    let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, facts));
+    let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, info));
     let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
     let rejects = parts.rejects.clone();
-    let (demand, supply) = demand();
+    let (requester, requests) = checkpoint_requests();
     let patience = |once: OnceTuning| once.lease * COMMIT_PATIENCE;
-    let safety = settings.queue.once.map(|once| Safety { demand, patience: patience(once) });
+    let safety = settings.queue.once.map(|once| Safety { requester, patience: patience(once) });
     let admin = Admin::new(parts.catalog.clone(), settings.http.enable_admin, safety);
     let state =
         HttpState { scrapes, gate, unready, status: status.clone(), rejects, shards, admin };
@@ -182,11 +182,11 @@ async fn serve(
     let handover = handover(&settings);
     let keeper = keep_state(state_file, handover.as_ref(), &parts).await?;
     actix::spawn(status.run(stop.clone()));
-    let (let_go, farewell, saved) = farewells();
-    // A farewell that nobody holds any more would be one that was said.
+    let (let_go, handshake, saved) = shutdown_handshake();
+    // A handshake that nobody holds any more would be one that was said.
     let once = settings.queue.once.map(|tuning| {
-        let farewell = farewell.clone();
-        once_settings(tuning, supply, &parts, &doom, farewell)
+        let handshake = handshake.clone();
+        once_settings(tuning, requests, &parts, &fatal, handshake)
     });
     if let (Queue::Redis(redis, _), Some(once)) = (&queue, &once) {
         actix::spawn(redis.keep_lease(once));
@@ -195,12 +195,12 @@ async fn serve(
     listening(Listening { http: side.addresses, queue: queue.listens_on() });
     let mut ends = pin!(ends);
     let signal = tokio::select! {
-        end = doom.met() => return Err(end.into()),
+        end = fatal.raised() => return Err(end.into()),
         signal = ends.next() => signal.unwrap_or(END_OF_HOST),
     };
     tracing::info!(signal, "stopping: nothing more is taken");
     stopper.stop();
-    let ending = Ending { settings: &settings, parts: &parts, doom: &doom, let_go, saved };
+    let ending = Ending { settings: &settings, parts: &parts, fatal: &fatal, let_go, saved };
     let ended = ending.run(readers, keeper, handover, ends).await?;
     http.stop().await;
     server.await.map_err(io::Error::from)??;
@@ -213,7 +213,7 @@ async fn serve(
     Ok(())
 }
 
-fn unready(queue: Queue, gate: Gate, stop: StopSignal) -> Unready {
+fn unready(queue: Queue, gate: ServingGate, stop: StopSignal) -> Unready {
     Unready::new(move || {
         if stop.is_stopped() {
             return Some("the gateway is stopping".to_owned());

@@ -24,7 +24,7 @@ const HEAD_BYTES: usize = 512;
 
 /// The letters that wait, for readers and for the writer; clones are the same.
 #[derive(Debug, Clone)]
-pub struct DeadLetters {
+pub struct DeadLetterQueue {
     shared: Arc<Shared>,
 }
 
@@ -67,7 +67,7 @@ pub enum Fate {
     Dropped,
 }
 
-impl DeadLetters {
+impl DeadLetterQueue {
     /// No letters yet. What is larger than a whole list may be is cut.
     pub fn new(max_list_bytes: u64, metrics: Arc<DeadLetterMetrics>) -> Self {
         let largest_whole =
@@ -191,15 +191,15 @@ mod tests {
 
     use super::*;
 
-    fn letters() -> DeadLetters {
-        DeadLetters::new(1 << 30, Arc::default())
+    fn letters() -> DeadLetterQueue {
+        DeadLetterQueue::new(1 << 30, Arc::default())
     }
 
-    fn offer(letters: &DeadLetters, text: &str) {
+    fn offer(letters: &DeadLetterQueue, text: &str) {
         letters.offer(text.as_bytes(), text.len() as u64);
     }
 
-    fn is_flushed(letters: &DeadLetters) -> bool {
+    fn is_flushed(letters: &DeadLetterQueue) -> bool {
         letters.flush().now_or_never().is_some()
     }
 

@@ -32,10 +32,10 @@ use self::entrance::Entrance;
 use self::hosts::Hosts;
 pub use self::server::HttpStop;
 use self::server::MORE_CONNECTIONS;
-use crate::gate::Gate;
 use crate::listen;
 use crate::rejects::RejectBoard;
 use crate::scrape::ScrapeHandle;
+use crate::serving_gate::ServingGate;
 use crate::settings::HttpSettings;
 use crate::shard_set::ShardSet;
 use crate::status::{StatusBoard, model};
@@ -46,7 +46,7 @@ pub struct HttpState {
     /// Asks for scrapes.
     pub scrapes: ScrapeHandle,
     /// Whether totals may be shown.
-    pub gate: Gate,
+    pub gate: ServingGate,
     /// Why the gateway is not ready, if it is not.
     pub unready: Unready,
     /// Tells how the gateway does.

@@ -25,9 +25,9 @@ use psg_engine::store::{Audience, Filter, Rendering};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use crate::gate::{Gate, Permit};
 use crate::scrapers::{Begun, Receipt, ScraperId, Scrapers};
 use crate::self_metrics::SelfMetrics;
+use crate::serving_gate::{Permit, ServingGate};
 use crate::shard::ExposeOrder;
 use crate::shard_set::{ShardSet, ShardsGone};
 
@@ -89,7 +89,7 @@ pub struct ScrapeParts {
     /// Which names are in use, by what a scrape leaves out too.
     pub catalog: Catalog,
     /// Whether totals may be shown.
-    pub gate: Gate,
+    pub gate: ServingGate,
     /// Who asks.
     pub scrapers: Scrapers,
     /// Whether each scraper is shown a new series once at its start.

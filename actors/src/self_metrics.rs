@@ -41,8 +41,8 @@ pub struct SelfMetrics {
     pub workers: Vec<Arc<WorkerMetrics>>,
     /// One for each shard.
     pub shards: Vec<Arc<ShardMetrics>>,
-    /// The connections to Redis.
-    pub redis: Arc<RedisMetrics>,
+    /// The queue, whatever it is.
+    pub queue: Arc<QueueMetrics>,
     /// How long messages waited for room in an inbox.
     pub inbox_wait: AtomicHistogram,
     /// How long scrapes took, from the request to the merged exposition.
@@ -86,7 +86,7 @@ impl SelfMetrics {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
             shards: (0..shards).map(|_| Arc::default()).collect(),
-            redis: Arc::default(),
+            queue: Arc::default(),
             inbox_wait: AtomicHistogram::new(INBOX_WAIT_BOUNDS),
             scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),
             queue_lag: Arc::default(),
@@ -137,7 +137,7 @@ impl QueueLag {
     }
 
     /// Seconds that what is shown is behind, while `pending` elements wait (as
-    /// in [`RedisMetrics::pending`]); `None` before the first timestamp.
+    /// in [`QueueMetrics::pending`]); `None` before the first timestamp.
     pub fn seconds(&self, pending: i64) -> Option<f64> {
         let lag = Some(self.0.load(Ordering::Relaxed)).filter(|lag| *lag != Self::NONE)?;
         Some(if pending == 0 { 0.0 } else { lag as f64 / 1e6 })
@@ -169,9 +169,9 @@ impl WorkerMetrics {
 /// Stands for a number that is not known.
 pub const UNKNOWN: i64 = -1;
 
-/// What the connections to Redis count.
+/// What is counted of the queue: of the connections to Redis, or of the embedded one.
 #[derive(Debug)]
-pub struct RedisMetrics {
+pub struct QueueMetrics {
     /// Whether the queue's Redis answers.
     pub up: AtomicBool,
     /// What is wrong with it, in a few words.
@@ -193,7 +193,7 @@ pub struct RedisMetrics {
     pub other_keys: OtherKeys,
 }
 
-impl RedisMetrics {
+impl QueueMetrics {
     /// Elements that wait, in the queue or set aside.
     pub fn waiting(&self) -> u64 {
         let pending = self.pending.load(Ordering::Relaxed).max(0) as u64;
@@ -201,7 +201,7 @@ impl RedisMetrics {
     }
 }
 
-impl Default for RedisMetrics {
+impl Default for QueueMetrics {
     fn default() -> Self {
         Self {
             up: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 //! one bounded inbox for all messages, which it takes in order; a scrape is
 //! written in slices, and what comes in meanwhile is applied between them.
 
-mod asides;
+mod background;
 mod checkpoint;
 
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use crate::clock::Clock;
 use crate::self_metrics::ShardMetrics;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
-use asides::{Aside, Asides};
+use background::{BackgroundJob, BackgroundJobs};
 
 pub use checkpoint::{RestoredPart, SnapshotPart};
 
@@ -56,7 +56,7 @@ pub enum ShardMessage {
         /// Which series.
         keys: Vec<SeriesKey>,
         /// Where the answer goes, and later word of series that expire.
-        reply: UnboundedSender<Word>,
+        reply: UnboundedSender<ShardReply>,
     },
     /// Apply samples.
     Apply(Updates),
@@ -123,14 +123,14 @@ pub enum ShardMessage {
 /// What a shard sends to a reader. All of it goes through one channel, in
 /// order.
 #[derive(Debug)]
-pub enum Word {
+pub enum ShardReply {
     /// The answer to a question.
     Defined(Defined),
     /// Series have expired, or were removed.
     Expired(Expired),
 }
 
-/// Word of series that have expired or were removed: the reader that holds them has to give
+/// ShardReply of series that have expired or were removed: the reader that holds them has to give
 /// them back. It is sent once for each series that a reader holds, so what
 /// waits in a reader's channel is bounded by its cache.
 #[derive(Debug)]
@@ -199,9 +199,9 @@ pub struct Shard {
     expiry_held: bool,
     scrapes: VecDeque<ScrapeUnderWay>,
     /// The channel of each reader that has asked something.
-    readers: Vec<Option<UnboundedSender<Word>>>,
+    readers: Vec<Option<UnboundedSender<ShardReply>>>,
     snapshot: Option<SnapshotUnderWay>,
-    asides: Asides,
+    background: BackgroundJobs,
     metrics: Arc<ShardMetrics>,
     checkpoints: Arc<CheckpointMetrics>,
     clock: Clock,
@@ -225,7 +225,7 @@ impl Shard {
             scrapes: VecDeque::new(),
             readers: vec![None; MAX_READERS],
             snapshot: None,
-            asides: Asides::new(),
+            background: BackgroundJobs::new(),
             metrics,
             checkpoints,
             clock,
@@ -241,7 +241,7 @@ impl Shard {
     pub fn run(mut self) {
         loop {
             if self.expose_slice() | self.snapshot_slice()
-                || self.aside_slice()
+                || self.background_slice()
                 || self.expire_slice()
             {
                 let inbox = self.inbox.clone();
@@ -279,14 +279,14 @@ impl Shard {
             }
             ShardMessage::Await(awaited) => self.store.set_awaited(awaited),
             ShardMessage::Survey { reply } => {
-                self.asides.push_back(Aside::Survey(SurveyJob::default(), reply));
+                self.background.push_back(BackgroundJob::Survey(SurveyJob::default(), reply));
             }
             ShardMessage::Search { order, reply } => {
-                self.asides.push_back(Aside::Search(SearchJob::new(order), reply));
+                self.background.push_back(BackgroundJob::Search(SearchJob::new(order), reply));
             }
             ShardMessage::Remove { family, reply } => {
                 let job = self.store.begin_removal(family);
-                self.asides.push_back(Aside::Remove(job, reply));
+                self.background.push_back(BackgroundJob::Remove(job, reply));
             }
             ShardMessage::Snapshot { order, shards, reply } => {
                 self.begin_snapshot(order, shards, reply);
@@ -321,11 +321,16 @@ impl Shard {
         }
     }
 
-    fn define(&mut self, reader: ReaderIndex, keys: Vec<SeriesKey>, reply: UnboundedSender<Word>) {
+    fn define(
+        &mut self,
+        reader: ReaderIndex,
+        keys: Vec<SeriesKey>,
+        reply: UnboundedSender<ShardReply>,
+    ) {
         let now = self.clock.now();
         let answers = keys.into_iter().map(|key| self.store.define(key, reader, now)).collect();
         // A reader that has gone needs no answer: the process is ending.
-        let _ = reply.send(Word::Defined(Defined { shard: self.index, answers }));
+        let _ = reply.send(ShardReply::Defined(Defined { shard: self.index, answers }));
         self.readers[usize::from(reader.0)] = Some(reply);
         self.tell_readers();
     }
@@ -359,7 +364,7 @@ impl Shard {
                 notices.iter().filter(is_for).map(|notice| notice.handle).collect();
             if !handles.is_empty() {
                 // A reader that has gone needs no word.
-                let _ = reply.send(Word::Expired(Expired { shard: self.index, handles }));
+                let _ = reply.send(ShardReply::Expired(Expired { shard: self.index, handles }));
             }
         }
     }

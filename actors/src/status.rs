@@ -8,7 +8,7 @@
 mod compose;
 pub mod history;
 pub mod model;
-mod reading;
+mod snapshot;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,7 +23,7 @@ use crate::stop::StopSignal;
 
 use history::History;
 use model::{Endpoint, Setting, Status, TopMetric};
-use reading::Reading;
+use snapshot::CounterSnapshot;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -35,7 +35,7 @@ const TOP_METRICS_MS: u64 = 1000;
 
 /// What does not change while the process runs.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub struct StaticInfo {
     /// Where samples are taken from: `redis` or `embedded`.
     pub source: &'static str,
     /// Where that is, without secrets.
@@ -52,7 +52,7 @@ pub struct Facts {
 
 /// What is asked of others at the moment of a look.
 #[derive(Debug, Clone, Default)]
-pub struct Present {
+pub struct LiveInfo {
     /// Why the gateway is not ready, if it is not.
     pub unready: Option<String>,
     /// Messages that wait in each shard's inbox.
@@ -65,7 +65,7 @@ pub struct StatusBoard {
     metrics: Arc<SelfMetrics>,
     catalog: Catalog,
     clock: Clock,
-    facts: Facts,
+    info: StaticInfo,
     /// In seconds since 1970.
     started_at: f64,
     history: Mutex<History>,
@@ -74,14 +74,19 @@ pub struct StatusBoard {
 
 impl StatusBoard {
     /// A board whose history begins now.
-    pub fn new(metrics: Arc<SelfMetrics>, catalog: Catalog, clock: Clock, facts: Facts) -> Self {
-        let first = Reading::take(&metrics, clock.now());
+    pub fn new(
+        metrics: Arc<SelfMetrics>,
+        catalog: Catalog,
+        clock: Clock,
+        info: StaticInfo,
+    ) -> Self {
+        let first = CounterSnapshot::take(&metrics, clock.now());
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             metrics,
             catalog,
             clock,
-            facts,
+            info,
             started_at: since_1970.as_secs_f64() - clock.now().0 as f64 / 1000.0,
             history: Mutex::new(History::new(first)),
             top_metrics: Mutex::default(),
@@ -104,15 +109,15 @@ impl StatusBoard {
 
     /// The status at present. Looks at every family at most once a second,
     /// which may take a moment where there are very many.
-    pub fn status(&self, present: Present) -> Status {
+    pub fn status(&self, live: LiveInfo) -> Status {
         let top_metrics = self.top_metrics(self.clock.now());
         // Locked first, so that nothing in the history is later than now.
         let history = lock(&self.history);
-        let now = Reading::take(&self.metrics, self.clock.now());
-        let figures = compose::Figures {
+        let now = CounterSnapshot::take(&self.metrics, self.clock.now());
+        let sources = compose::StatusSources {
             metrics: &self.metrics,
             catalog: &self.catalog,
-            facts: &self.facts,
+            info: &self.info,
             history: &history,
             now: &now,
         };
@@ -120,13 +125,13 @@ impl StatusBoard {
             uptime_seconds: now.at.0 as f64 / 1000.0,
             started_at: self.started_at,
             top_metrics,
-            ..figures.status(present)
+            ..sources.status(live)
         }
     }
 
     fn tick(&self) {
-        let reading = Reading::take(&self.metrics, self.clock.now());
-        lock(&self.history).push(reading);
+        let snapshot = CounterSnapshot::take(&self.metrics, self.clock.now());
+        lock(&self.history).push(snapshot);
     }
 
     fn top_metrics(&self, now: Moment) -> Vec<TopMetric> {
@@ -158,7 +163,8 @@ mod tests {
         let catalog = Catalog::default();
         let metrics =
             Arc::new(SelfMetrics::new(1, 1, catalog.clone(), "queue", "at-most-once", false));
-        let board = StatusBoard::new(metrics.clone(), catalog, Clock::start(), Facts::default());
+        let board =
+            StatusBoard::new(metrics.clone(), catalog, Clock::start(), StaticInfo::default());
         thread::scope(|scope| {
             let ticks = scope.spawn(|| {
                 for _ in 0..1000 {
@@ -168,7 +174,7 @@ mod tests {
             });
             let mut uptime = 0.0;
             while !ticks.is_finished() {
-                let status = board.status(Present::default());
+                let status = board.status(LiveInfo::default());
                 let ago = status.scrapes.last_seconds_ago.unwrap_or_default();
                 assert!((0.0..10.0).contains(&ago), "{ago}");
                 assert!(status.uptime_seconds >= uptime);

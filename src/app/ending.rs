@@ -5,11 +5,11 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use psg_actors::doom::{Doom, End};
-use psg_actors::gate::Permit;
+use psg_actors::fatal::{FatalError, FatalSignal};
 use psg_actors::scrapers::Handover;
+use psg_actors::serving_gate::Permit;
 use psg_actors::settings::GatewaySettings;
-use psg_actors::source::redis::once::Farewell;
+use psg_actors::source::redis::once::ShutdownHandshake;
 use psg_actors::state_file::Keeper;
 use psg_actors::stop::{StopSignal, Stopper, stop_signal};
 
@@ -23,7 +23,7 @@ const LETTERS_DEADLINE: Duration = Duration::from_secs(2);
 pub(super) struct Ending<'a> {
     pub(super) settings: &'a GatewaySettings,
     pub(super) parts: &'a Parts,
-    pub(super) doom: &'a Doom,
+    pub(super) fatal: &'a FatalSignal,
     /// Lets an owner give its queue back.
     pub(super) let_go: Stopper,
     /// Told when an owner has written its last checkpoint.
@@ -31,10 +31,10 @@ pub(super) struct Ending<'a> {
 }
 
 /// What an owner and its end tell each other.
-pub(super) fn farewells() -> (Stopper, Farewell, StopSignal) {
+pub(super) fn shutdown_handshake() -> (Stopper, ShutdownHandshake, StopSignal) {
     let (let_go, is_let_go) = stop_signal();
     let (saved, is_saved) = stop_signal();
-    (let_go, Farewell { saved, let_go: is_let_go }, is_saved)
+    (let_go, ShutdownHandshake { saved, release: is_let_go }, is_saved)
 }
 
 impl Ending<'_> {
@@ -45,10 +45,10 @@ impl Ending<'_> {
         keeper: Option<Keeper>,
         handover: Option<Handover>,
         ends: Pin<&mut impl Stream<Item = &'static str>>,
-    ) -> Result<io::Result<()>, End> {
+    ) -> Result<io::Result<()>, FatalError> {
         let mut finishing = pin!(finish(readers, deadline(self.settings)));
         let mut finished = tokio::select! {
-            end = self.doom.met() => return Err(end),
+            end = self.fatal.raised() => return Err(end),
             finished = &mut finishing => Some(finished),
             () = self.saved.stopped() => None,
         };
@@ -57,7 +57,7 @@ impl Ending<'_> {
         let kept = keeper.map_or(Ok(()), Keeper::end);
         if !matches!(finished, Some(Err(_))) {
             tokio::select! {
-                end = self.doom.met() => return Err(end),
+                end = self.fatal.raised() => return Err(end),
                 // An owner that has lost its Redis.
                 early = &mut finishing, if finished.is_none() => finished = Some(early),
                 () = self.linger(ends) => {}
@@ -67,7 +67,7 @@ impl Ending<'_> {
         let finished = match finished {
             Some(finished) => finished,
             None => tokio::select! {
-                end = self.doom.met() => return Err(end),
+                end = self.fatal.raised() => return Err(end),
                 finished = finishing => finished,
             },
         };

@@ -7,15 +7,15 @@ use std::thread::JoinHandle;
 
 use psg_actors::checkpoint::Checkpoints;
 use psg_actors::clock::{Clock, UnixClock};
-use psg_actors::dead_letters::DeadLetters;
-use psg_actors::gate::Gate;
+use psg_actors::dead_letters::DeadLetterQueue;
 use psg_actors::rejects::RejectBoard;
 use psg_actors::scrape::{self, ScrapeHandle, ScrapeParts};
 use psg_actors::scrapers::{Handover, Scrapers};
 use psg_actors::self_metrics::SelfMetrics;
+use psg_actors::serving_gate::ServingGate;
 use psg_actors::settings::{GatewaySettings, MetricSettings, QueueSettings};
 use psg_actors::shard_set::{ShardSet, ShardThreads};
-use psg_actors::source::redis::LetterWriter;
+use psg_actors::source::redis::DeadLetterWriter;
 use psg_actors::state_file::{self, Keeper, StateFile};
 use psg_engine::catalog::Catalog;
 use psg_engine::store::{StoreSettings, TombstoneBudget, TombstoneKey, TombstoneSettings};
@@ -25,7 +25,7 @@ pub(super) struct Parts {
     pub(super) catalog: Catalog,
     pub(super) metrics: Arc<SelfMetrics>,
     pub(super) rejects: Arc<RejectBoard>,
-    pub(super) dead_letters: Option<DeadLetters>,
+    pub(super) dead_letters: Option<DeadLetterQueue>,
     pub(super) shards: ShardSet,
     threads: ShardThreads,
     pub(super) scrapes: ScrapeHandle,
@@ -34,7 +34,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     /// What gauges go by.
     pub(super) unix: UnixClock,
-    pub(super) gate: Gate,
+    pub(super) gate: ServingGate,
     /// State is stored with it, since tombstones mean nothing without.
     pub(super) tombstone_key: TombstoneKey,
 }
@@ -61,7 +61,8 @@ impl Parts {
             clock,
             store_settings(settings, tombstone_key),
         )?;
-        let gate = if settings.queue.once.is_some() { Gate::closed() } else { Gate::open() };
+        let gate =
+            if settings.queue.once.is_some() { ServingGate::closed() } else { ServingGate::open() };
         if settings.metrics.state_file.is_some() {
             gate.close("the state file is being loaded");
         }
@@ -127,13 +128,16 @@ fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSetting
 }
 
 /// The dead letters' queue and its writer, where they are wanted.
-fn start_dead_letters(settings: &GatewaySettings, metrics: &SelfMetrics) -> Option<DeadLetters> {
+fn start_dead_letters(
+    settings: &GatewaySettings,
+    metrics: &SelfMetrics,
+) -> Option<DeadLetterQueue> {
     let QueueSettings { redis, dead_letters, .. } = &settings.queue;
     if dead_letters.key.is_empty() {
         return None;
     }
-    let letters = DeadLetters::new(dead_letters.max_bytes, metrics.dead_letters.clone());
-    let writer = LetterWriter::new(letters.clone(), dead_letters.clone(), redis.clone());
+    let letters = DeadLetterQueue::new(dead_letters.max_bytes, metrics.dead_letters.clone());
+    let writer = DeadLetterWriter::new(letters.clone(), dead_letters.clone(), redis.clone());
     actix::spawn(writer.run());
     Some(letters)
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use psg_actors::doom::Doom;
-use psg_actors::self_metrics::RedisMetrics;
+use psg_actors::fatal::FatalSignal;
+use psg_actors::self_metrics::QueueMetrics;
 use psg_actors::settings::GatewaySettings;
 use psg_actors::source::embedded::EmbeddedQueue;
 use psg_actors::source::redis::RedisQueue;
@@ -15,7 +15,7 @@ use psg_actors::stop::StopSignal;
 /// Where samples come from.
 #[derive(Clone)]
 pub(super) enum Queue {
-    Redis(RedisQueue, Arc<RedisMetrics>),
+    Redis(RedisQueue, Arc<QueueMetrics>),
     Embedded(EmbeddedQueue),
 }
 
@@ -23,8 +23,8 @@ impl Queue {
     /// The queue of the settings, watched or listening.
     pub(super) fn open(
         settings: &GatewaySettings,
-        metrics: Arc<RedisMetrics>,
-        doom: &Doom,
+        metrics: Arc<QueueMetrics>,
+        fatal: &FatalSignal,
         stop: &StopSignal,
     ) -> io::Result<Self> {
         let max_payload_bytes = settings.metrics.payload.max_payload_bytes;
@@ -33,8 +33,8 @@ impl Queue {
             let queue = EmbeddedQueue::start(embedded, queue, max_payload_bytes, metrics, stop)?;
             return Ok(Queue::Embedded(queue));
         }
-        let doom = doom.clone();
-        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics.clone(), doom);
+        let fatal = fatal.clone();
+        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics.clone(), fatal);
         actix::spawn(queue.monitor(stop.clone()));
         Ok(Queue::Redis(queue, metrics))
     }

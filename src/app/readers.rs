@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter};
 use psg_actors::checkpoint::Checkpoints;
-use psg_actors::demand::Supply;
-use psg_actors::doom::Doom;
+use psg_actors::checkpoint_requests::CheckpointRequests;
+use psg_actors::fatal::FatalSignal;
 use psg_actors::reader::{Reader, ReaderActor, Router, RouterSettings};
 use psg_actors::reject_log::RejectLog;
 use psg_actors::settings::{GatewaySettings, OnceTuning};
 use psg_actors::source::QueueSource;
-use psg_actors::source::redis::once::{Farewell, Holding, OnceSettings};
+use psg_actors::source::redis::once::{Holding, OnceSettings, ShutdownHandshake};
 use psg_actors::stop::StopSignal;
 use psg_engine::intake::IntakeSettings;
 use psg_engine::series::ReaderIndex;
@@ -99,10 +99,10 @@ fn start_reader<S: QueueSource + Unpin>(
 /// What the one reader of exactly-once delivery works with.
 pub(super) fn once_settings(
     tuning: OnceTuning,
-    supply: Supply,
+    requests: CheckpointRequests,
     parts: &Parts,
-    doom: &Doom,
-    farewell: Farewell,
+    fatal: &FatalSignal,
+    handshake: ShutdownHandshake,
 ) -> OnceSettings {
     let (shards, catalog) = (parts.shards.clone(), parts.catalog.clone());
     let metrics = parts.metrics.checkpoints.clone();
@@ -119,9 +119,9 @@ pub(super) fn once_settings(
         ),
         gate: parts.gate.clone(),
         dead_letters: parts.dead_letters.clone(),
-        supply,
-        doom: doom.clone(),
-        farewell,
+        checkpoint_requests: requests,
+        fatal: fatal.clone(),
+        handshake,
     }
 }
 

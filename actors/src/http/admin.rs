@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::HttpState;
-use crate::demand::Demand;
-use crate::gate::Permit;
+use crate::checkpoint_requests::CheckpointRequester;
+use crate::serving_gate::Permit;
 use crate::shard_set::{ShardSet, ShardsGone};
 
 /// The path, with the name to be filled in.
@@ -47,7 +47,7 @@ pub struct Admin {
 #[derive(Debug, Clone)]
 pub struct Safety {
     /// Asks for checkpoints.
-    pub demand: Demand,
+    pub requester: CheckpointRequester,
     /// How long one is waited for.
     pub patience: Duration,
 }
@@ -117,11 +117,11 @@ pub async fn remove(
 /// checkpoint. That nothing has the name is not said before either: it may be
 /// what a removal whose answer did not come in time has left.
 async fn commit(state: &HttpState, permit: Permit, is_removed: bool) -> Result<(), HttpResponse> {
-    let Some(Safety { demand, patience }) = &state.admin.safety else { return Ok(()) };
-    if !is_removed && !demand.is_open() {
+    let Some(Safety { requester, patience }) = &state.admin.safety else { return Ok(()) };
+    if !is_removed && !requester.is_pending() {
         return Ok(());
     }
-    match timeout(*patience, demand.meet()).await {
+    match timeout(*patience, requester.request()).await {
         // A memory that was loaded anew meanwhile has the family again.
         Ok(Ok(())) => state.gate.still(permit).map_err(unavailable),
         Ok(Err(gone)) => Err(unavailable(gone)),

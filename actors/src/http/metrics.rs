@@ -16,9 +16,9 @@ use super::HttpState;
 use super::connection::Turn;
 use super::negotiate::format_for;
 use super::query;
-use crate::gate::Gate;
 use crate::scrape::{Ask, ScrapeError, Scraped};
 use crate::scrapers::ScraperId;
+use crate::serving_gate::ServingGate;
 
 /// How long Prometheus waits for the whole of a scrape, in seconds.
 const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
@@ -99,7 +99,7 @@ fn time_to_render(granted: Duration) -> Duration {
 fn body(
     scraped: Scraped,
     given_up: Option<Instant>,
-    gate: Gate,
+    gate: ServingGate,
 ) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, io::Error>>> {
     let Scraped { exposition, permit, mut receipt, sending } = scraped;
     let length = exposition.length as u64;

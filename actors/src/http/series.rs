@@ -6,8 +6,8 @@ use actix_web::web::{self, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::HttpState;
-use crate::gate::Permit;
 use crate::search::{Answer, MOST_SERIES, Question};
+use crate::serving_gate::Permit;
 
 /// Answers what `/metrics` may show at this moment, as that does: 503 where it
 /// may show no totals. Away from the HTTP workers, since it waits for the

@@ -15,11 +15,11 @@ use psg_engine::updates::Updates;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::{Clock, UnixClock};
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters::DeadLetterQueue;
 use crate::reject_log::RejectLog;
 use crate::rejects::{Refusal, RejectBoard};
 use crate::self_metrics::{QueueLag, SelfMetrics, WorkerMetrics};
-use crate::shard::{ShardMessage, Word};
+use crate::shard::{ShardMessage, ShardReply};
 use crate::shard_set::{ShardSet, ShardsGone};
 use crate::source::{Page, Slice};
 
@@ -29,8 +29,8 @@ pub struct Router {
     intake: Intake,
     shards: ShardSet,
     reader: ReaderIndex,
-    reply: UnboundedSender<Word>,
-    words: UnboundedReceiver<Word>,
+    reply: UnboundedSender<ShardReply>,
+    words: UnboundedReceiver<ShardReply>,
     account: Account,
     lag: Arc<QueueLag>,
     clock: Clock,
@@ -44,7 +44,7 @@ struct Account {
     metrics: Arc<WorkerMetrics>,
     log: Arc<RejectLog>,
     board: Arc<RejectBoard>,
-    letters: Option<DeadLetters>,
+    letters: Option<DeadLetterQueue>,
 }
 
 /// When a page was taken.
@@ -68,7 +68,7 @@ pub struct RouterSettings {
     /// Where refusals are shown.
     pub rejects: Arc<RejectBoard>,
     /// Where refused payloads go, if anywhere.
-    pub dead_letters: Option<DeadLetters>,
+    pub dead_letters: Option<DeadLetterQueue>,
     /// The process' clock.
     pub clock: Clock,
     /// Unix time as all readers tell it.
@@ -155,12 +155,12 @@ impl Router {
         }
         while !asked.is_empty() {
             match self.words.recv().await.ok_or(ShardsGone)? {
-                Word::Defined(defined) => {
+                ShardReply::Defined(defined) => {
                     let position = asked.iter().position(|kept| kept.shard == defined.shard);
                     let position = position.expect("a shard answers what it was asked");
                     self.intake.answer(asked.swap_remove(position), defined.answers);
                 }
-                Word::Expired(expired) => self.intake.forget(expired.shard, &expired.handles),
+                ShardReply::Expired(expired) => self.intake.forget(expired.shard, &expired.handles),
             }
         }
         Ok(())
@@ -170,12 +170,12 @@ impl Router {
     /// For the time between two pages; the future may be dropped at any time.
     pub async fn obey(&mut self) -> Result<(), ShardsGone> {
         match self.words.recv().await.ok_or(ShardsGone)? {
-            Word::Expired(expired) => {
+            ShardReply::Expired(expired) => {
                 self.intake.forget(expired.shard, &expired.handles);
                 let outcome = self.intake.finish();
                 self.send_updates(outcome.updates)
             }
-            Word::Defined(_) => unreachable!("nothing is asked between two pages"),
+            ShardReply::Defined(_) => unreachable!("nothing is asked between two pages"),
         }
     }
 

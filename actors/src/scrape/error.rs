@@ -1,6 +1,6 @@
 //! Why there is no scrape.
 
-use crate::gate::Closed;
+use crate::serving_gate::Closed;
 
 /// No complete scrape can be had.
 #[derive(Debug, Clone, thiserror::Error)]

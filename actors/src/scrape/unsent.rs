@@ -137,8 +137,8 @@ mod tests {
     use psg_engine::timestamp::Moment;
 
     use super::*;
-    use crate::gate::Permit;
     use crate::scrapers::Begun;
+    use crate::serving_gate::Permit;
 
     fn what() -> (Format, Filter) {
         (Format::Text, Filter::new(Vec::new(), None))

@@ -43,7 +43,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &["queueKey"],
         "Elements that wait in the Redis list, asked once a second, and under exactly-once delivery those that are set aside and not applied yet; or in the embedded queue. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
         |reading, lines| {
-            let pending = reading.metrics.redis.waiting();
+            let pending = reading.metrics.queue.waiting();
             lines.labelled(&[("queueKey", &reading.metrics.queue_key)], pending as f64);
         },
     ),
@@ -52,7 +52,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &["queueKey", "delivery"],
         "Gateways on the same queue, this one included: each leaves a sign of life beside the queue every five seconds. Missing with the embedded queue, and where the user has no right to that key. More than 1 under at-most-once delivery is a mistake, except for a moment during a restart: each gateway gets a part of the samples, and the same series come from two targets. Under exactly-once delivery the others stand by. Labels: queueKey is the Redis list, delivery that of this gateway.",
         |reading, lines| {
-            let consumers = reading.metrics.redis.consumers.load(Ordering::Relaxed);
+            let consumers = reading.metrics.queue.consumers.load(Ordering::Relaxed);
             if consumers != UNKNOWN {
                 let SelfMetrics { queue_key, delivery, .. } = reading.metrics;
                 let labels = [("queueKey", queue_key.as_str()), ("delivery", *delivery)];
@@ -65,7 +65,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &[],
         "How far the graphs are behind while a backlog drains: the age of the newest sample of the last pop, by the timestamps in the samples; 0 once the queue is empty. Missing until a producer sends a timestamp. Near 0 is normal; one that grows means that producers push faster than the gateway takes.",
         |reading, lines| {
-            let pending = reading.metrics.redis.pending.load(Ordering::Relaxed);
+            let pending = reading.metrics.queue.pending.load(Ordering::Relaxed);
             if let Some(lag) = reading.metrics.queue_lag.seconds(pending) {
                 lines.plain(lag);
             }
@@ -283,7 +283,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "redis_up",
         &[],
         "1 while the queue can be read, else 0: then no samples are taken and the totals stand still. The gateway's log says why; it continues by itself when the queue is back.",
-        |reading, lines| lines.flag(&[], &reading.metrics.redis.up),
+        |reading, lines| lines.flag(&[], &reading.metrics.queue.up),
     ),
     counter(
         "redis_errors_total",
@@ -291,7 +291,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused because the queue is full; wrong_key: pushes to a key other than the queue's, often by client libraries that add a prefix). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
         |reading, lines| {
             for kind in ErrorKind::ALL {
-                let errors = reading.metrics.redis.errors[kind as usize].load(Ordering::Relaxed);
+                let errors = reading.metrics.queue.errors[kind as usize].load(Ordering::Relaxed);
                 lines.labelled(&[("kind", kind.as_str())], errors as f64);
             }
         },
@@ -300,7 +300,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "redis_reconnects_total",
         &[],
         "Reconnects to Redis after a lost connection. Steady growth means that something in between cuts connections.",
-        |reading, lines| lines.count(&reading.metrics.redis.reconnects),
+        |reading, lines| lines.count(&reading.metrics.queue.reconnects),
     ),
     gauge(
         "checkpoint_last_success_timestamp_seconds",
@@ -340,7 +340,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "checkpoint_reloads_total",
         &[],
         "How often the totals in memory were dropped and the last checkpoint loaded, because Redis had moved on without this gateway or had come back with older data. Exactly-once delivery only. Each has a line in the log that says why; /metrics answers 503 meanwhile.",
-        |reading, lines| lines.count(&reading.metrics.redis.reloads),
+        |reading, lines| lines.count(&reading.metrics.queue.reloads),
     ),
     counter(
         "process_cpu_seconds_total",

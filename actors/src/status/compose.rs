@@ -15,46 +15,46 @@ use super::model::{
     Checkpoints, OtherKey, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status,
     TopMetric,
 };
-use super::reading::Reading;
-use super::{Facts, Present};
+use super::snapshot::CounterSnapshot;
+use super::{LiveInfo, StaticInfo};
 use crate::error_kind::ErrorKind;
 use crate::other_keys;
 use crate::self_metrics::table::revision;
 use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
 
 /// Everything that a status is made from.
-pub struct Figures<'a> {
+pub struct StatusSources<'a> {
     /// The counters.
     pub metrics: &'a SelfMetrics,
     /// The families.
     pub catalog: &'a Catalog,
     /// What does not change.
-    pub facts: &'a Facts,
+    pub info: &'a StaticInfo,
     /// The last minutes.
     pub history: &'a History,
     /// The counters at present.
-    pub now: &'a Reading,
+    pub now: &'a CounterSnapshot,
 }
 
-impl Figures<'_> {
+impl StatusSources<'_> {
     /// The model, but for what the board itself knows.
-    pub fn status(&self, present: Present) -> Status {
+    pub fn status(&self, live: LiveInfo) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: revision().to_owned(),
-            unready: present.unready,
+            unready: live.unready,
             http_config_problem: self.metrics.http_config.problem(),
             process: self.process(),
             samples: self.samples(),
             queue: self.queue(),
             rejects: self.rejects(),
             series: self.series(),
-            shards: self.shards(&present.inboxes),
+            shards: self.shards(&live.inboxes),
             scrapes: self.scrapes(),
-            checkpoints: self.facts.keeps_totals.then(|| self.checkpoints()),
+            checkpoints: self.info.keeps_totals.then(|| self.checkpoints()),
             history: self.history.points(),
-            settings: self.facts.settings.clone(),
-            endpoints: self.facts.endpoints.clone(),
+            settings: self.info.settings.clone(),
+            endpoints: self.info.endpoints.clone(),
             ..Status::default()
         }
     }
@@ -76,16 +76,16 @@ impl Figures<'_> {
     }
 
     fn queue(&self) -> Queue {
-        let redis = &self.metrics.redis;
+        let redis = &self.metrics.queue;
         let errors = ErrorKind::ALL.iter().map(|kind| {
             let errors = redis.errors[*kind as usize].load(Ordering::Relaxed);
             (kind.as_str().to_owned(), errors)
         });
         let trouble = *redis.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         Queue {
-            source: self.facts.source.to_owned(),
-            address: self.facts.address.clone(),
-            key: self.facts.key.clone(),
+            source: self.info.source.to_owned(),
+            address: self.info.address.clone(),
+            key: self.info.key.clone(),
             up: redis.up.load(Ordering::Relaxed),
             trouble: trouble.map(str::to_owned),
             consumers: u64::try_from(redis.consumers.load(Ordering::Relaxed)).ok(),

@@ -1,64 +1,64 @@
-//! The history: the readings of the last minutes, and the rates between them.
+//! The history: the snapshots of the last minutes, and the rates between them.
 
 use std::collections::VecDeque;
 
 use psg_engine::timestamp::Moment;
 
 use super::model;
-use super::reading::Reading;
+use super::snapshot::CounterSnapshot;
 
 /// Points that are kept, one a second: five minutes.
 pub const POINTS: usize = 300;
 
-/// The last readings, oldest first; never empty.
+/// The last snapshots, oldest first; never empty.
 #[derive(Debug)]
 pub struct History {
-    readings: VecDeque<Reading>,
+    snapshots: VecDeque<CounterSnapshot>,
     last_scrape: Option<Moment>,
 }
 
 impl History {
     /// A history that begins with `first`.
-    pub(super) fn new(first: Reading) -> Self {
-        Self { readings: VecDeque::from([first]), last_scrape: None }
+    pub(super) fn new(first: CounterSnapshot) -> Self {
+        Self { snapshots: VecDeque::from([first]), last_scrape: None }
     }
 
-    /// Adds a reading; the oldest makes room.
-    pub(super) fn push(&mut self, reading: Reading) {
-        if self.has_scraped_until(&reading) {
-            self.last_scrape = Some(reading.at);
+    /// Adds a snapshot; the oldest makes room.
+    pub(super) fn push(&mut self, snapshot: CounterSnapshot) {
+        if self.has_scraped_until(&snapshot) {
+            self.last_scrape = Some(snapshot.at);
         }
-        // One more than points, since a rate lies between two readings.
-        if self.readings.len() > POINTS {
-            self.readings.pop_front();
+        // One more than points, since a rate lies between two snapshots.
+        if self.snapshots.len() > POINTS {
+            self.snapshots.pop_front();
         }
-        self.readings.push_back(reading);
+        self.snapshots.push_back(snapshot);
     }
 
     /// When the last scrape up to `now` was, to the second.
-    pub(super) fn last_scrape(&self, now: &Reading) -> Option<Moment> {
+    pub(super) fn last_scrape(&self, now: &CounterSnapshot) -> Option<Moment> {
         if self.has_scraped_until(now) { Some(now.at) } else { self.last_scrape }
     }
 
     /// What lies between `now` and `seconds` before it, or the beginning of
     /// the history where that is later.
-    pub(super) fn last_seconds<'a>(&'a self, seconds: u64, now: &'a Reading) -> Span<'a> {
+    pub(super) fn last_seconds<'a>(&'a self, seconds: u64, now: &'a CounterSnapshot) -> Span<'a> {
         // Ticks come a little late: half a second decides between two.
         let earliest = now.at.0.saturating_sub(seconds * 1000 + 500);
-        let is_within = |reading: &&Reading| reading.at.0 >= earliest;
-        let before = self.readings.iter().find(is_within).unwrap_or(self.newest());
+        let is_within = |snapshot: &&CounterSnapshot| snapshot.at.0 >= earliest;
+        let before = self.snapshots.iter().find(is_within).unwrap_or(self.newest());
         Span { before, after: now }
     }
 
     /// All of it.
-    pub(super) fn whole<'a>(&'a self, now: &'a Reading) -> Span<'a> {
-        Span { before: &self.readings[0], after: now }
+    pub(super) fn whole<'a>(&'a self, now: &'a CounterSnapshot) -> Span<'a> {
+        Span { before: &self.snapshots[0], after: now }
     }
 
     /// A point for each second, as the model has them.
     pub(super) fn points(&self) -> model::History {
         let mut points = model::History::default();
-        for (before, after) in self.readings.iter().zip(self.readings.iter().skip(1)) {
+        for (before, after) in self.snapshots.iter().zip(self.snapshots.iter().skip(1)) {
             let rates = Span { before, after }.rates();
             points.received.push(rates.received);
             points.processed.push(rates.processed);
@@ -69,22 +69,22 @@ impl History {
         points
     }
 
-    fn newest(&self) -> &Reading {
-        self.readings.back().expect("a history is never empty")
+    fn newest(&self) -> &CounterSnapshot {
+        self.snapshots.back().expect("a history is never empty")
     }
 
-    fn has_scraped_until(&self, reading: &Reading) -> bool {
-        reading.scrapes > self.newest().scrapes
+    fn has_scraped_until(&self, snapshot: &CounterSnapshot) -> bool {
+        snapshot.scrapes > self.newest().scrapes
     }
 }
 
-/// Two readings and what happened between them.
+/// Two snapshots and what happened between them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span<'a> {
     /// The earlier one.
-    pub before: &'a Reading,
+    pub before: &'a CounterSnapshot,
     /// The later one.
-    pub after: &'a Reading,
+    pub after: &'a CounterSnapshot,
 }
 
 impl Span<'_> {
@@ -138,8 +138,13 @@ fn grown(before: u64, after: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn reading(second: u64, processed: u64, rejected: u64, pending: Option<u64>) -> Reading {
-        let mut reading = Reading {
+    fn snapshot(
+        second: u64,
+        processed: u64,
+        rejected: u64,
+        pending: Option<u64>,
+    ) -> CounterSnapshot {
+        let mut snapshot = CounterSnapshot {
             at: Moment(second * 1000),
             processed,
             pending,
@@ -147,26 +152,26 @@ mod tests {
             scrapes: second / 2,
             scrape_seconds: second as f64 / 20.0,
             cpu_seconds: second as f64 / 4.0,
-            ..Reading::default()
+            ..CounterSnapshot::default()
         };
-        reading.rejected[0] = rejected;
-        reading
+        snapshot.rejected[0] = rejected;
+        snapshot
     }
 
-    fn history(readings: impl IntoIterator<Item = Reading>) -> History {
-        let mut readings = readings.into_iter();
-        let mut history = History::new(readings.next().expect("a first one"));
-        readings.for_each(|reading| history.push(reading));
+    fn history(snapshots: impl IntoIterator<Item = CounterSnapshot>) -> History {
+        let mut snapshots = snapshots.into_iter();
+        let mut history = History::new(snapshots.next().expect("a first one"));
+        snapshots.for_each(|snapshot| history.push(snapshot));
         history
     }
 
     fn steady(seconds: u64) -> History {
-        history((0..=seconds).map(|s| reading(s, s * 100, s * 10, Some(s * 5))))
+        history((0..=seconds).map(|s| snapshot(s, s * 100, s * 10, Some(s * 5))))
     }
 
     #[test]
     fn rates_are_differences_over_time() {
-        let now = reading(20, 2000, 200, Some(100));
+        let now = snapshot(20, 2000, 200, Some(100));
         let history = steady(20);
         let rates = history.last_seconds(10, &now).rates();
         assert_eq!(rates, model::Rates { received: 115.0, processed: 100.0, rejected: 10.0 });
@@ -174,11 +179,11 @@ mod tests {
 
     #[test]
     fn the_first_seconds_count_from_the_start() {
-        let now = reading(2, 200, 0, None);
+        let now = snapshot(2, 200, 0, None);
         let history = steady(1);
         assert_eq!(history.last_seconds(60, &now).before.at, Moment(0));
         assert_eq!(history.last_seconds(60, &now).rates().processed, 100.0);
-        let same = reading(0, 7, 0, None);
+        let same = snapshot(0, 7, 0, None);
         assert_eq!(steady(0).last_seconds(10, &same).rates().processed, 0.0);
     }
 
@@ -186,7 +191,7 @@ mod tests {
     fn a_window_holds_about_its_seconds() {
         let history = steady(100);
         for late in [0, 3, 400, 900] {
-            let now = Reading { at: Moment(100_000 + late), ..Reading::default() };
+            let now = CounterSnapshot { at: Moment(100_000 + late), ..CounterSnapshot::default() };
             let span = now.at.0 - history.last_seconds(10, &now).before.at.0;
             assert!((9_500..=10_500).contains(&span), "{span} ms, {late} ms after a tick");
         }
@@ -194,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_backlog_that_shrinks_never_makes_a_negative_rate() {
-        let history = history([reading(0, 0, 0, Some(1000)), reading(1, 400, 0, Some(0))]);
+        let history = history([snapshot(0, 0, 0, Some(1000)), snapshot(1, 400, 0, Some(0))]);
         let points = history.points();
         assert_eq!((points.received[0], points.processed[0]), (0.0, 400.0));
         assert_eq!(points.pending, [Some(0)]);
@@ -202,7 +207,7 @@ mod tests {
 
     #[test]
     fn an_unknown_backlog_is_left_out() {
-        let history = history([reading(0, 0, 0, Some(9)), reading(1, 50, 0, None)]);
+        let history = history([snapshot(0, 0, 0, Some(9)), snapshot(1, 50, 0, None)]);
         assert_eq!(history.points().received, [50.0]);
         assert_eq!(history.points().pending, [None]);
     }
@@ -226,13 +231,13 @@ mod tests {
     #[test]
     fn shards_cpus_and_scrapes() {
         let history = steady(20);
-        let now = reading(20, 0, 0, None);
+        let now = snapshot(20, 0, 0, None);
         let span = history.last_seconds(10, &now);
         assert_eq!(span.busy().collect::<Vec<_>>(), [0.25, 1.0], "never more than all of it");
         assert_eq!(span.cpus(), 0.25);
         assert!((span.mean_scrape_seconds() - 0.1).abs() < 1e-9);
         assert_eq!(history.last_scrape(&now), Some(Moment(20_000)));
-        assert_eq!(steady(1).last_scrape(&reading(1, 0, 0, None)), None);
-        assert_eq!(steady(1).last_scrape(&reading(2, 0, 0, None)), Some(Moment(2000)));
+        assert_eq!(steady(1).last_scrape(&snapshot(1, 0, 0, None)), None);
+        assert_eq!(steady(1).last_scrape(&snapshot(2, 0, 0, None)), Some(Moment(2000)));
     }
 }

@@ -7,7 +7,7 @@ use psg_actors::checkpoint::{Checkpoints, TakenSnapshot};
 use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::self_metrics::SelfMetrics;
 use psg_actors::settings::ShardSettings;
-use psg_actors::shard::{ExposeOrder, ShardMessage, Word};
+use psg_actors::shard::{ExposeOrder, ShardMessage, ShardReply};
 use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_engine::catalog::Catalog;
 use psg_engine::format::Format;
@@ -78,8 +78,8 @@ impl Gateway {
                 let define = ShardMessage::Define { reader: ReaderIndex(0), keys, reply };
                 self.shards.send(asked.shard, define).expect("shards run");
                 match answer.recv().await.expect("shards answer") {
-                    Word::Defined(defined) => self.intake.answer(asked, defined.answers),
-                    Word::Expired(expired) => panic!("{expired:?}"),
+                    ShardReply::Defined(defined) => self.intake.answer(asked, defined.answers),
+                    ShardReply::Expired(expired) => panic!("{expired:?}"),
                 }
             }
             let updates = self.intake.finish().updates;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use psg_actors::doom::Doom;
 use psg_actors::error_kind::ErrorKind;
-use psg_actors::self_metrics::{RedisMetrics, WorkerMetrics};
+use psg_actors::fatal::FatalSignal;
+use psg_actors::self_metrics::{QueueMetrics, WorkerMetrics};
 use psg_actors::settings::{DeadLetterSettings, Endpoint, QueueSettings, RedisTarget};
 use psg_actors::source::redis::{RedisQueue, RedisSource};
 use psg_actors::source::{QueueSource, Slice, SourceError, Taken};
@@ -21,7 +21,7 @@ pub const MAX_PAYLOAD: usize = 100_000;
 /// A queue and its sides.
 pub struct Harness {
     pub queue: RedisQueue,
-    pub metrics: Arc<RedisMetrics>,
+    pub metrics: Arc<QueueMetrics>,
     pub worker_metrics: Arc<WorkerMetrics>,
     pub stopper: Stopper,
     pub stop: StopSignal,
@@ -40,9 +40,10 @@ impl Harness {
     }
 
     pub fn with(settings: QueueSettings) -> Self {
-        let metrics = Arc::new(RedisMetrics::default());
+        let metrics = Arc::new(QueueMetrics::default());
         let (stopper, stop) = stop_signal();
-        let queue = RedisQueue::new(&settings, MAX_PAYLOAD, Arc::clone(&metrics), Doom::default());
+        let queue =
+            RedisQueue::new(&settings, MAX_PAYLOAD, Arc::clone(&metrics), FatalSignal::default());
         Self { queue, metrics, worker_metrics: Arc::default(), stopper, stop }
     }
 

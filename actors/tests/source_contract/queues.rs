@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use psg_actors::doom::Doom;
-use psg_actors::self_metrics::{RedisMetrics, WorkerMetrics};
+use psg_actors::fatal::FatalSignal;
+use psg_actors::self_metrics::{QueueMetrics, WorkerMetrics};
 use psg_actors::settings::{
     DeadLetterSettings, EmbeddedSettings, Endpoint, ListenAddress, QueueSettings, RedisTarget,
 };
@@ -46,7 +46,7 @@ pub trait TestQueue: Sync {
 
 /// What both have in common.
 struct Sides {
-    metrics: Arc<RedisMetrics>,
+    metrics: Arc<QueueMetrics>,
     worker_metrics: Arc<WorkerMetrics>,
     stopper: Stopper,
     stop: StopSignal,
@@ -81,8 +81,12 @@ impl TestQueue for RedisList {
         let server = RedisServer::start(&[]);
         let sides = Sides::new();
         let settings = settings(server.endpoint());
-        let queue =
-            RedisQueue::new(&settings, MAX_ELEMENT, Arc::clone(&sides.metrics), Doom::default());
+        let queue = RedisQueue::new(
+            &settings,
+            MAX_ELEMENT,
+            Arc::clone(&sides.metrics),
+            FatalSignal::default(),
+        );
         let connection = Mutex::new(server.connect());
         Self { sides, queue, connection, _server: server }
     }

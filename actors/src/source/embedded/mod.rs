@@ -49,7 +49,7 @@ use self::listener::{Listening, Treatment};
 use self::queue::Exit;
 use self::service::{Place, Service};
 use crate::listen;
-use crate::self_metrics::{RedisMetrics, WorkerMetrics};
+use crate::self_metrics::{QueueMetrics, WorkerMetrics};
 use crate::settings::{EmbeddedSettings, QueueSettings};
 use crate::stop::StopSignal;
 
@@ -72,7 +72,7 @@ impl EmbeddedQueue {
         settings: &EmbeddedSettings,
         queue: &QueueSettings,
         max_payload_bytes: usize,
-        metrics: Arc<RedisMetrics>,
+        metrics: Arc<QueueMetrics>,
         stop: StopSignal,
     ) -> io::Result<Self> {
         let tls = match &settings.tls {

@@ -8,7 +8,7 @@ use super::profile::Peer;
 use super::queue::{self, Exit};
 use super::service::{Place, Service};
 use super::session::{Next, Session};
-use crate::self_metrics::RedisMetrics;
+use crate::self_metrics::QueueMetrics;
 use crate::settings::{EmbeddedSettings, ListenAddress, Login};
 use crate::source::Slice;
 
@@ -55,7 +55,7 @@ impl Offline {
             idle_timeout: None,
             tls: None,
         };
-        let metrics = Arc::new(RedisMetrics::default());
+        let metrics = Arc::new(QueueMetrics::default());
         let (entry, exit) = queue::queue(max_queue_bytes, Arc::clone(&metrics));
         let place = Place { key: KEY.into(), database: 0, port: 0 };
         let service = Service::new(&settings, place, MAX_ELEMENT, entry, metrics);

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::super::Slice;
-use crate::self_metrics::RedisMetrics;
+use crate::self_metrics::QueueMetrics;
 
 /// What an element costs besides its bytes: its range.
 const ELEMENT_BYTES: usize = size_of::<Slice>();
@@ -75,11 +75,11 @@ struct Shared {
     /// a reader that is awake looks again before it sleeps.
     chunks: AtomicIsize,
     awake: Notify,
-    metrics: Arc<RedisMetrics>,
+    metrics: Arc<QueueMetrics>,
 }
 
 /// A queue of `max_bytes`, whose length is published in the metrics.
-pub fn queue(max_bytes: usize, metrics: Arc<RedisMetrics>) -> (Entry, Exit) {
+pub fn queue(max_bytes: usize, metrics: Arc<QueueMetrics>) -> (Entry, Exit) {
     #[expect(clippy::disallowed_methods, reason = "room is reserved first, which bounds it")]
     let (sender, receiver) = crossbeam_channel::unbounded();
     let capacity = u32::try_from(max_bytes / UNIT_BYTES).unwrap_or(u32::MAX);

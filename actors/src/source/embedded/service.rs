@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error_kind::ErrorKind;
 use crate::likeness::{advice, likeness};
 use crate::other_keys::OtherKey;
-use crate::self_metrics::RedisMetrics;
+use crate::self_metrics::QueueMetrics;
 use crate::settings::{EmbeddedSettings, Login};
 
 /// The version of Redis whose commands are answered as it does.
@@ -45,7 +45,7 @@ pub struct Service {
     /// The port listened on; 0 on a Unix socket.
     pub port: u16,
     clock: Clock,
-    pub(super) metrics: Arc<RedisMetrics>,
+    pub(super) metrics: Arc<QueueMetrics>,
 }
 
 /// The queue and its database, by which a service is made.
@@ -66,7 +66,7 @@ impl Service {
         place: Place,
         max_element_bytes: usize,
         entry: Entry,
-        metrics: Arc<RedisMetrics>,
+        metrics: Arc<QueueMetrics>,
     ) -> Self {
         let clock = Clock::start();
         Self {

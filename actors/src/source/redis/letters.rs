@@ -15,7 +15,7 @@ use super::error::{crate_failed, reply_words};
 use super::link::Link;
 use crate::backoff::Backoff;
 use crate::cluster_key::key_beside;
-use crate::dead_letters::{ACCOUNT, DeadLetters, Fate};
+use crate::dead_letters::{ACCOUNT, DeadLetterQueue, Fate};
 use crate::error_kind::ErrorKind;
 use crate::settings::{DeadLetterSettings, RedisTarget};
 use redis::{RedisError, cmd};
@@ -75,8 +75,8 @@ pub fn account_of(letters: &str) -> String {
 }
 
 /// Writes letters; one for the process.
-pub struct LetterWriter {
-    letters: DeadLetters,
+pub struct DeadLetterWriter {
+    letters: DeadLetterQueue,
     settings: DeadLetterSettings,
     account: String,
     connector: Connector,
@@ -98,10 +98,14 @@ impl Measured {
     }
 }
 
-impl LetterWriter {
+impl DeadLetterWriter {
     /// A writer to `settings.key` at the target. Opens nothing before there is
     /// a letter.
-    pub fn new(letters: DeadLetters, settings: DeadLetterSettings, target: RedisTarget) -> Self {
+    pub fn new(
+        letters: DeadLetterQueue,
+        settings: DeadLetterSettings,
+        target: RedisTarget,
+    ) -> Self {
         Self {
             account: account_of(&settings.key),
             connector: Connector::new(target, &settings.key),

@@ -36,7 +36,7 @@ pub mod doctor;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use letters::LetterWriter;
+pub use letters::DeadLetterWriter;
 pub use source::RedisSource;
 
 use self::connect::Connector;
@@ -45,8 +45,8 @@ use self::once::{LeaseKeeper, OnceSettings, OnceSource};
 use self::pulse::Pulse;
 use self::wake::Waker;
 use super::SourceError;
-use crate::doom::Doom;
-use crate::self_metrics::{RedisMetrics, WorkerMetrics};
+use crate::fatal::FatalSignal;
+use crate::self_metrics::{QueueMetrics, WorkerMetrics};
 use crate::settings::{Endpoint, QueueSettings};
 use crate::stop::StopSignal;
 
@@ -70,8 +70,8 @@ pub(crate) struct Shared {
     pulse: Pulse,
     /// Where elements were taken from last.
     taken_from: Mutex<Option<Endpoint>>,
-    metrics: Arc<RedisMetrics>,
-    doom: Doom,
+    metrics: Arc<QueueMetrics>,
+    fatal: FatalSignal,
     is_once: bool,
     /// As the setting names it.
     delivery: &'static str,
@@ -83,8 +83,8 @@ impl RedisQueue {
     pub fn new(
         settings: &QueueSettings,
         max_payload_bytes: usize,
-        metrics: Arc<RedisMetrics>,
-        doom: Doom,
+        metrics: Arc<QueueMetrics>,
+        fatal: FatalSignal,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -99,7 +99,7 @@ impl RedisQueue {
                 pulse: Pulse::default(),
                 taken_from: Mutex::default(),
                 metrics,
-                doom,
+                fatal,
                 is_once: settings.once.is_some(),
                 delivery: settings.delivery(),
             }),

@@ -17,8 +17,8 @@ use super::popping::{Pop, Popping, is_count_refused};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
-use crate::doom::End;
 use crate::error_kind::ErrorKind;
+use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
 use crate::stop::StopSignal;
 use tokio::time::{Instant, sleep, timeout};
@@ -165,7 +165,7 @@ impl RedisSource {
         let asked = timeout(LAST_REPLIES, refuse_uncovered(replies, &self.shared.key)).await;
         let late = |_| error(ErrorKind::Timeout, "no answer about claimed lists");
         if let Some(refusal) = asked.map_err(late)?? {
-            self.shared.doom.end(End::BadConfiguration(refusal));
+            self.shared.fatal.raise(FatalError::BadConfiguration(refusal));
             self.stop.stopped().await;
         }
         self.guarded = true;

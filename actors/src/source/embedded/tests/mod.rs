@@ -18,14 +18,14 @@ use super::queue::Exit;
 use super::request::Decoder;
 use super::service::Service;
 use super::session::{Next, Session};
-use crate::self_metrics::RedisMetrics;
+use crate::self_metrics::QueueMetrics;
 use crate::settings::{Login, Secret};
 
 /// A service and what comes out of its queue.
 pub struct Rig {
     pub service: Arc<Service>,
     pub exit: Exit,
-    pub metrics: Arc<RedisMetrics>,
+    pub metrics: Arc<QueueMetrics>,
 }
 
 impl Rig {

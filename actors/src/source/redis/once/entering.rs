@@ -15,8 +15,8 @@ use super::stored::{FIELDS, OF_OWNER, Stored};
 use super::verdict::Verdict;
 use super::watch::{Absence, Owner};
 use crate::boot_clock::BootInstant;
-use crate::doom::End;
 use crate::error_kind::ErrorKind;
+use crate::fatal::FatalError;
 use redis::cmd;
 
 /// How often a standby looks, at least.
@@ -158,7 +158,7 @@ impl OnceSource {
             self.settings.checkpoints.metrics().failed();
         }
         if committed {
-            owned.committed(&self.settings.checkpoints, &self.settings.supply);
+            owned.committed(&self.settings.checkpoints, &self.settings.checkpoint_requests);
         }
         let phase = std::mem::take(&mut owned.phase);
         owned.phase = phase.send_again();
@@ -212,7 +212,7 @@ impl OnceSource {
         let reply = link.exchange(&info).await?;
         let info = values_of(link.values(), "INFO", reply)?.pop().unwrap_or_default();
         match Server::from_info(&String::from_utf8_lossy(&info)).check(&self.keys) {
-            Err(refusal) => Ok(Some(self.doom(End::BadConfiguration(refusal)))),
+            Err(refusal) => Ok(Some(self.fatal(FatalError::BadConfiguration(refusal)))),
             Ok(warning) => {
                 if let Some(warning) = warning
                     && !std::mem::replace(&mut self.has_warned, true)

@@ -15,7 +15,7 @@ use super::keys::Keys;
 use super::link::{Answer, Link};
 use super::scripts::{self, Call};
 use crate::boot_clock::BootInstant;
-use crate::gate::Gate;
+use crate::serving_gate::ServingGate;
 
 /// The keeper steps in when nothing was renewed for this part of a lease, of
 /// which the reader lets a third pass.
@@ -42,7 +42,7 @@ pub(in super::super) struct LeaseKeeper {
     shared: Arc<Shared>,
     keys: Keys,
     holding: Holding,
-    gate: Gate,
+    gate: ServingGate,
     length: Duration,
     link: Option<Link>,
 }
@@ -83,7 +83,7 @@ impl Holding {
 
 impl LeaseKeeper {
     /// Opens nothing before it is needed.
-    pub fn new(shared: Arc<Shared>, holding: Holding, gate: Gate, length: Duration) -> Self {
+    pub fn new(shared: Arc<Shared>, holding: Holding, gate: ServingGate, length: Duration) -> Self {
         let keys = Keys::beside(&shared.key);
         Self { shared, keys, holding, gate, length, link: None }
     }

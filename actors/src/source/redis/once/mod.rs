@@ -36,10 +36,10 @@ mod guard;
 use std::time::Duration;
 
 use crate::checkpoint::Checkpoints;
-use crate::dead_letters::DeadLetters;
-use crate::demand::Supply;
-use crate::doom::Doom;
-use crate::gate::Gate;
+use crate::checkpoint_requests::CheckpointRequests;
+use crate::dead_letters::DeadLetterQueue;
+use crate::fatal::FatalSignal;
+use crate::serving_gate::ServingGate;
 use crate::stop::{StopSignal, Stopper};
 
 pub use guard::{refusal as uncovered, refuse_uncovered};
@@ -62,25 +62,25 @@ pub struct OnceSettings {
     /// What is kept safe.
     pub checkpoints: Checkpoints,
     /// Opened while totals may be shown.
-    pub gate: Gate,
+    pub gate: ServingGate,
     /// Where refused samples go, if anywhere: written before the checkpoint that
     /// covers them.
-    pub dead_letters: Option<DeadLetters>,
+    pub dead_letters: Option<DeadLetterQueue>,
     /// Who asks for a checkpoint out of turn.
-    pub supply: Supply,
+    pub checkpoint_requests: CheckpointRequests,
     /// Told when the process must end.
-    pub doom: Doom,
+    pub fatal: FatalSignal,
     /// When the queue is given back at the end.
-    pub farewell: Farewell,
+    pub handshake: ShutdownHandshake,
 }
 
 /// The end of an owner: it writes a last checkpoint and says so, and keeps the
 /// queue until it is told to give it back. So as long as its totals are shown,
 /// nobody else's are.
 #[derive(Debug, Clone)]
-pub struct Farewell {
+pub struct ShutdownHandshake {
     /// Told once the last checkpoint is written.
     pub saved: Stopper,
     /// When the queue is to be given back.
-    pub let_go: StopSignal,
+    pub release: StopSignal,
 }

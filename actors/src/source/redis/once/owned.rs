@@ -15,7 +15,7 @@ use super::record::{Index, Position, Record, Stamp};
 use super::verdict::Expected;
 use crate::boot_clock::BootInstant;
 use crate::checkpoint::{Checkpoints, TakenSnapshot};
-use crate::demand::{Demands, Supply};
+use crate::checkpoint_requests::{CheckpointRequests, CoveredRequests};
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::settings::Endpoint;
 
@@ -39,7 +39,7 @@ pub(super) struct Owned {
     /// When the checkpoint under way began.
     pub begun: Instant,
     /// Who asked for it.
-    pub demands: Demands,
+    pub covered: CoveredRequests,
     /// Bytes of elements that came in since the last checkpoint.
     pub bytes_read: u64,
     /// Elements that have yet to be applied again.
@@ -174,7 +174,7 @@ impl Owned {
             phase: Phase::Idle,
             pace,
             begun: now,
-            demands: Demands::default(),
+            covered: CoveredRequests::default(),
             bytes_read: 0,
             asked: VecDeque::new(),
             renewed: BootInstant::now(),
@@ -259,7 +259,7 @@ impl Owned {
     }
 
     /// The commit under way is done.
-    pub fn committed(&mut self, checkpoints: &Checkpoints, supply: &Supply) {
+    pub fn committed(&mut self, checkpoints: &Checkpoints, requests: &CheckpointRequests) {
         let Phase::Committing(plan) = std::mem::take(&mut self.phase) else { return };
         self.expected.version = plan.new;
         let replaced = plan.replaced(&self.index);
@@ -274,7 +274,7 @@ impl Owned {
         checkpoints.metrics().succeeded(now - self.begun, bytes);
         // Shards that have gone have nothing to remember.
         let _ = checkpoints.committed(plan.snapshot);
-        supply.committed(self.demands);
+        requests.committed(self.covered);
         self.phase = Phase::Sweeping(replaced);
     }
 

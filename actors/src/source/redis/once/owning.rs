@@ -133,7 +133,7 @@ impl OnceSource {
     async fn wait(&mut self) -> Result<Event, SourceError> {
         self.wait_for_elements_if_drained();
         let stopping = self.stop.is_stopped();
-        let let_go = &mut self.settings.farewell.let_go;
+        let let_go = &mut self.settings.handshake.release;
         let is_let_go = let_go.is_stopped();
         let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else {
             return Ok(Event::Tick);
@@ -147,7 +147,7 @@ impl OnceSource {
             reply = link.reply() => Event::Reply(reply),
             taken = taken(&mut owned.phase) => Event::Snapshot(taken),
             outcome = woke(&mut owned.claims.wait) => Event::Woke(outcome),
-            () = self.settings.supply.asked() => Event::Tick,
+            () = self.settings.checkpoint_requests.next() => Event::Tick,
             () = self.stop.stopped(), if !stopping => Event::Tick,
             () = let_go.stopped(), if stopping && !is_let_go => Event::Tick,
             () = tokio::time::sleep_until(due.into()) => Event::Tick,
@@ -225,7 +225,7 @@ impl OnceSource {
                 }
             }
             Asked::Commit => {
-                owned.committed(&self.settings.checkpoints, &self.settings.supply);
+                owned.committed(&self.settings.checkpoints, &self.settings.checkpoint_requests);
             }
             Asked::Sweep => {
                 if let Phase::Sweeping(fields) = &mut owned.phase {

@@ -11,7 +11,7 @@ use super::owned::Asked;
 use super::scripts;
 use super::source::{OnceSource, Stage, Step};
 use crate::checkpoint::TakenSnapshot;
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters::DeadLetterQueue;
 use crate::shard_set::ShardsGone;
 
 /// How long a checkpoint waits for the dead letters that it covers: a list of
@@ -66,8 +66,8 @@ impl OnceSource {
         }
         let now = Instant::now();
         if stopping && owned.is_saved {
-            self.settings.farewell.saved.stop();
-            if !self.settings.farewell.let_go.is_stopped() {
+            self.settings.handshake.saved.stop();
+            if !self.settings.handshake.release.is_stopped() {
                 return Ok(None);
             }
             owned.closing = true;
@@ -77,20 +77,20 @@ impl OnceSource {
             self.request(Asked::Release, &call.pack());
             return Ok(None);
         }
-        let is_due = owned.is_checkpoint_due(now) || self.settings.supply.is_wanted();
+        let is_due = owned.is_checkpoint_due(now) || self.settings.checkpoint_requests.is_pending();
         if !stopping && !is_due {
             return Ok(None);
         }
         owned.begun = now;
         owned.is_saved = stopping;
-        owned.demands = self.settings.supply.begin();
+        owned.covered = self.settings.checkpoint_requests.cover();
         let covered = owned.ledger.position();
         let Ok(pending) = self.settings.checkpoints.begin(owned.write_all) else {
             return Ok(Some(Step::Ended));
         };
         // The dead letters of what it covers: behind it they would be written
         // never, before it at worst twice.
-        let letters = self.settings.dead_letters.as_ref().map(DeadLetters::flush);
+        let letters = self.settings.dead_letters.as_ref().map(DeadLetterQueue::flush);
         owned.phase = Phase::Snapshot(
             covered,
             Box::pin(async move {

@@ -18,8 +18,8 @@ use super::link::Link;
 use super::owned::Owned;
 use super::record::Stamp;
 use super::watch::{Absence, Watch};
-use crate::doom::End;
 use crate::error_kind::ErrorKind;
+use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
 use crate::stop::StopSignal;
 use std::sync::Arc;
@@ -158,10 +158,10 @@ impl OnceSource {
     }
 
     /// Ends the process, before anything else is done.
-    pub(super) fn doom(&mut self, end: End) -> Step {
+    pub(super) fn fatal(&mut self, error: FatalError) -> Step {
         self.settings.gate.close("the gateway ends");
         self.settings.holding.let_go();
-        self.settings.doom.end(end);
+        self.settings.fatal.raise(error);
         self.link = None;
         self.stage = Stage::Ended;
         Step::Ended
@@ -193,14 +193,14 @@ impl OnceSource {
 
     /// What an unknown holder of the queue means.
     pub(super) fn displaced(&mut self) -> Step {
-        self.doom(End::Failed("another gateway has taken the queue over".to_owned()))
+        self.fatal(FatalError::Failed("another gateway has taken the queue over".to_owned()))
     }
 
     /// A record as text that this version can't read.
     pub(super) fn unreadable(&mut self, cause: impl std::fmt::Display) -> Step {
         let owner = &self.keys.owner;
         let message = format!("the state in redis is left as it is, since {owner}: {cause}");
-        self.doom(End::Failed(message))
+        self.fatal(FatalError::Failed(message))
     }
 
     /// The memory is what Redis says.

@@ -1,4 +1,4 @@
-//! A reading: what the counters that the history needs showed at one moment.
+//! A snapshot: what the counters that the history needs showed at one moment.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use crate::self_metrics::{SelfMetrics, process};
 /// The counters at one moment. All of them count from the start of the
 /// process.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct CounterSnapshot {
     /// When.
     pub at: Moment,
     /// Samples accepted.
@@ -31,7 +31,7 @@ pub struct Reading {
     pub cpu_seconds: f64,
 }
 
-impl Reading {
+impl CounterSnapshot {
     /// Reads the counters; `at` is the present moment.
     pub fn take(metrics: &SelfMetrics, at: Moment) -> Self {
         let rejected_for = |reason: usize| {
@@ -45,7 +45,7 @@ impl Reading {
             at,
             processed: metrics.processed(),
             rejected: std::array::from_fn(rejected_for),
-            pending: u64::try_from(metrics.redis.pending.load(Ordering::Relaxed)).ok(),
+            pending: u64::try_from(metrics.queue.pending.load(Ordering::Relaxed)).ok(),
             series: metrics.shards.iter().map(|shard| shard.series_total()).sum(),
             apply_nanoseconds: metrics
                 .shards

@@ -15,7 +15,7 @@ const SLICE_SERIES: usize = 1024;
 
 /// One of these.
 #[derive(Debug)]
-pub enum Aside {
+pub enum BackgroundJob {
     /// Count label values; the answer has room in its channel.
     Survey(SurveyJob, Sender<LabelValues>),
     /// Look for series; the answer has room in its channel.
@@ -25,37 +25,37 @@ pub enum Aside {
 }
 
 /// Those that wait, in the order in which they came.
-pub type Asides = VecDeque<Aside>;
+pub type BackgroundJobs = VecDeque<BackgroundJob>;
 
 impl Shard {
     /// Does a slice of the oldest; false where there is none.
-    pub(super) fn aside_slice(&mut self) -> bool {
-        let Some(aside) = self.asides.pop_front() else { return false };
-        match aside {
-            Aside::Survey(mut job, reply) => {
+    pub(super) fn background_slice(&mut self) -> bool {
+        let Some(job) = self.background.pop_front() else { return false };
+        match job {
+            BackgroundJob::Survey(mut job, reply) => {
                 if self.store.survey_some(&mut job, SLICE_SERIES) {
                     // Who has gone needs no answer.
                     let _ = reply.send(job.finish());
                 } else {
-                    self.asides.push_front(Aside::Survey(job, reply));
+                    self.background.push_front(BackgroundJob::Survey(job, reply));
                 }
             }
-            Aside::Search(mut job, reply) => {
+            BackgroundJob::Search(mut job, reply) => {
                 let now = self.clock.now();
                 if self.store.search_some(&mut job, SLICE_SERIES, now) {
                     let _ = reply.send(job.finish());
                 } else {
-                    self.asides.push_front(Aside::Search(job, reply));
+                    self.background.push_front(BackgroundJob::Search(job, reply));
                 }
             }
-            Aside::Remove(mut job, reply) => {
+            BackgroundJob::Remove(mut job, reply) => {
                 let is_done = self.store.remove_some(&mut job, SLICE_SERIES);
                 self.tell_readers();
                 self.tell_shown();
                 if is_done {
                     let _ = reply.send(job.removed());
                 } else {
-                    self.asides.push_front(Aside::Remove(job, reply));
+                    self.background.push_front(BackgroundJob::Remove(job, reply));
                 }
             }
         }

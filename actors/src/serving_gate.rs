@@ -7,7 +7,7 @@ use crate::boot_clock::BootInstant;
 
 /// Asked before a scrape and again when it is done; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Mutex<State>>);
+pub struct ServingGate(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -39,7 +39,7 @@ pub enum Permit {
 #[error("{0}")]
 pub struct Closed(&'static str);
 
-impl Gate {
+impl ServingGate {
     /// Always open: for delivery that needs no owner.
     pub fn open() -> Self {
         Self::new(Memory::Whole, None)
@@ -129,15 +129,15 @@ mod tests {
 
     use super::*;
 
-    fn leased() -> Gate {
-        let gate = Gate::closed();
+    fn leased() -> ServingGate {
+        let gate = ServingGate::closed();
         gate.lease_until(BootInstant::now().after(Duration::from_secs(3600)));
         gate
     }
 
     #[test]
     fn opens_with_lease_and_whole_memory_only() {
-        let gate = Gate::closed();
+        let gate = ServingGate::closed();
         assert!(gate.permit().is_err());
         gate.memory_is_whole();
         assert!(gate.permit().is_err(), "no lease");
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_lease_ends() {
-        let gate = Gate::closed();
+        let gate = ServingGate::closed();
         gate.memory_is_whole();
         gate.lease_until(BootInstant::now());
         assert!(gate.permit().is_err());
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_standby_shows_its_own_metrics_and_is_not_ready() {
-        let gate = Gate::closed();
+        let gate = ServingGate::closed();
         gate.stand_by();
         let permit = gate.permit().unwrap();
         assert_eq!(permit, Permit::OwnMetrics);
@@ -181,6 +181,6 @@ mod tests {
 
     #[test]
     fn without_an_owner_it_is_always_open() {
-        assert_eq!(Gate::open().unready(), None);
+        assert_eq!(ServingGate::open().unready(), None);
     }
 }
