@@ -12,8 +12,13 @@ const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 /// Where code is.
 const CODE: [&str; 6] = ["src", "actors", "engine", "tests", "benches", "fuzz"];
 
-const MANIFESTS: [&str; 4] =
-    ["Cargo.toml", "actors/Cargo.toml", "engine/Cargo.toml", "fuzz/Cargo.toml"];
+const MANIFESTS: [&str; 5] = [
+    "Cargo.toml",
+    "actors/Cargo.toml",
+    "engine/Cargo.toml",
+    "tests/testkit/Cargo.toml",
+    "fuzz/Cargo.toml",
+];
 
 pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,7 +1,7 @@
 //! Access: the ways to reach a Redis and to log in to it.
 
-use crate::support::tls::Certificates;
-use crate::support::{
+use psg_testkit::tls::Certificates;
+use psg_testkit::{
     Gateway, GatewayBuilder, RedisOptions, RedisServer, Sentinel, wait_for, wait_until,
 };
 

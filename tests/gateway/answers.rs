@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{Gateway, GatewayBuilder, Rig};
+use psg_testkit::{Gateway, GatewayBuilder, Rig};
 
 /// Sends `request` as it is; head and body of the answer.
 fn ask(gateway: &Gateway, request: &str) -> (String, Vec<u8>) {

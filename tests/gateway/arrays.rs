@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::support::Rig;
+use psg_testkit::Rig;
 
 #[test]
 fn each_sample_of_an_array_counts_by_itself() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Rig, wait_for};
+use psg_testkit::{Rig, wait_for};
 
 #[test]
 fn cardinality_tells_metrics_and_labels() {

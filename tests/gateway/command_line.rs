@@ -1,6 +1,6 @@
 //! The command line: help, and the subcommands.
 
-use crate::support::{Finished, Gateway, GatewayBuilder, RedisServer};
+use psg_testkit::{Finished, Gateway, GatewayBuilder, RedisServer};
 
 const SETTINGS: &[&str] = &[
     "Redis.ConnectionString",

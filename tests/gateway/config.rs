@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStringExt;
 
-use crate::support::{Exposition, Finished, Gateway, GatewayBuilder, wait_for};
+use psg_testkit::{Exposition, Finished, Gateway, GatewayBuilder, wait_for};
 
 const BAD_CONFIGURATION: i32 = 78;
 
@@ -241,7 +241,7 @@ fn all_addresses_are_those_of_ipv6_too() {
     gateway("Http__ListenAddress", &|port| format!("*:{port}"));
     gateway("ASPNETCORE_URLS", &|port| format!("http://+:{port}"));
     gateway("ASPNETCORE_HTTP_PORTS", &|port| port.to_string());
-    let queue = crate::support::process::free_port();
+    let queue = psg_testkit::process::free_port();
     let _gateway = GatewayBuilder::connecting("embedded,user=u,password=p")
         .set("Embedded__ListenAddress", format!(":{queue}"))
         .start();

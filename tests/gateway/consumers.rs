@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Exposition, GatewayBuilder, RedisServer, wait_until};
+use psg_testkit::{Exposition, GatewayBuilder, RedisServer, wait_until};
 
 const SIGNS: &str = "{prom-stream-gateway:metric-queue}:consumers";
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{GatewayBuilder, RedisServer, Rig};
+use psg_testkit::{GatewayBuilder, RedisServer, Rig};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const KEY: &str = "dead";

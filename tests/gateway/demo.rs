@@ -1,68 +1,14 @@
 //! The demo: runs anywhere, shows what is pushed, and leaves nothing behind.
 
-use std::net::TcpStream;
 use std::process::Command;
 
-use crate::support::process::Process;
-use crate::support::terminal::Terminal;
-use crate::support::{GatewayBuilder, http, wait_for, wait_until};
+use psg_testkit::demo::{Ports, ports, start_plain};
+use psg_testkit::process::Process;
+use psg_testkit::terminal::Terminal;
+use psg_testkit::{GatewayBuilder, wait_until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_prom-stream-gateway");
 const HELLO: &str = r#"{"name":"hello_total","value":3}"#;
-
-/// Where a demo listens, as it has said.
-pub struct Ports {
-    /// For Prometheus.
-    pub http: u16,
-    /// For producers.
-    pub queue: u16,
-}
-
-impl Ports {
-    /// Of `metrics  http://127.0.0.1:PORT/metrics` and `redis-cli [-p PORT]`.
-    fn said_in(text: &str) -> Option<Self> {
-        let (_, http) = text.split_once("metrics  http://127.0.0.1:")?;
-        let (_, client) = text.split_once("redis-cli")?;
-        let queue = client.strip_prefix(" -p ").map_or(Some(6379), number)?;
-        client.contains("LPUSH prom-stream-gateway:metric-queue").then_some(())?;
-        Some(Self { http: number(http)?, queue })
-    }
-
-    fn push(&self, payload: &str) {
-        let client = redis::Client::open(("127.0.0.1", self.queue)).expect("an address");
-        let mut connection = client.get_connection().expect("the demo listens");
-        let mut push = redis::cmd("LPUSH");
-        push.arg("prom-stream-gateway:metric-queue").arg(payload);
-        push.exec(&mut connection).expect("the demo takes it");
-    }
-
-    fn metrics(&self) -> String {
-        http::get(self.http, "/metrics", &[]).expect("the demo answers").text()
-    }
-
-    fn are_closed(&self) -> bool {
-        [self.http, self.queue].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())
-    }
-}
-
-fn number(text: &str) -> Option<u16> {
-    text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-}
-
-/// A demo that prints lines.
-pub fn start_plain(arguments: &[&str]) -> Process {
-    let mut command = Command::new(BINARY);
-    command.env_clear().arg("demo").args(arguments);
-    Process::start("the demo", &mut command)
-}
-
-/// Where it listens.
-pub fn ports(demo: &Process) -> Ports {
-    wait_for("the demo to say where it listens", || {
-        let text = demo.lines().join("\n");
-        Ports::said_in(&text).ok_or(text)
-    })
-}
 
 #[test]
 fn without_a_terminal_it_prints_lines_and_ends_in_time() {

@@ -1,7 +1,7 @@
 //! `doctor`: what it finds on real servers, and that it changes nothing.
 
-use crate::support::redis::QUEUE;
-use crate::support::{Finished, GatewayBuilder, RedisOptions, RedisServer, Sentinel, wait_until};
+use psg_testkit::redis::QUEUE;
+use psg_testkit::{Finished, GatewayBuilder, RedisOptions, RedisServer, Sentinel, wait_until};
 
 const GOOD: &str = r#"{"name":"a_total","value":1}"#;
 
@@ -304,7 +304,7 @@ fn what_exactly_once_has_left_must_be_mended() {
 
 #[test]
 fn the_embedded_queue_needs_no_redis() {
-    let listen = format!("127.0.0.1:{}", crate::support::process::free_port());
+    let listen = format!("127.0.0.1:{}", psg_testkit::process::free_port());
     let builder = || GatewayBuilder::connecting("embedded").set("Embedded__ListenAddress", &listen);
     let of = examined(builder());
     assert_eq!(of.code(), 1);

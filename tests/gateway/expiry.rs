@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Rig, wait_until};
+use psg_testkit::{Rig, wait_until};
 
 #[test]
 fn an_idle_series_leaves_and_gives_everything_back_though_nothing_comes_in() {

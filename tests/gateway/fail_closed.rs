@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::tls::Certificates;
-use crate::support::{Gateway, GatewayBuilder, wait_for, wait_until};
+use psg_testkit::tls::Certificates;
+use psg_testkit::{Gateway, GatewayBuilder, wait_for, wait_until};
 
 /// `ann:one`.
 const AS_ONE: (&str, &str) = ("Authorization", "Basic YW5uOm9uZQ==");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Exposition, Format, Rig};
+use psg_testkit::{Exposition, Format, Rig};
 
 /// Series of every type, in several families.
 fn payloads() -> Vec<String> {
@@ -37,7 +37,7 @@ fn parts_make_up_the_whole_whatever_the_shards() {
     for shards in ["1", "3"] {
         let mut rig = Rig::with(&[("Shards__Count", shards)]);
         rig.send(&payloads());
-        for accept in [&[][..], &[crate::support::gateway::ACCEPT_OPENMETRICS]] {
+        for accept in [&[][..], &[psg_testkit::gateway::ACCEPT_OPENMETRICS]] {
             let whole = lines(&rig, "", accept);
             for of in [1, 2, 3, 7, 64] {
                 let parts: Vec<_> = (0..of)

@@ -1,7 +1,7 @@
 //! Formats: which one is answered to whom, compressed or not, and that a
 //! family is one block whatever the shards.
 
-use crate::support::{Exposition, Format, Rig};
+use psg_testkit::{Exposition, Format, Rig};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{Exposition, Format, Rig};
+use psg_testkit::{Exposition, Format, Rig};
 
 const REFERENCE: &str = include_str!("../golden/reference.jsonl");
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Exposition, Rig};
+use psg_testkit::{Exposition, Rig};
 
 const SAMPLES: [&str; 5] = [
     r#"{"name":"c_total","value":1,"labels":{"zone":"a","app":"x"}}"#,

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::wait::wait_within;
-use crate::support::{Exposition, Format, Gateway, GatewayBuilder, RedisServer, Rig, wait_until};
+use psg_testkit::wait::wait_within;
+use psg_testkit::{Exposition, Format, Gateway, GatewayBuilder, RedisServer, Rig, wait_until};
 
 /// How long a stop may take.
 const STOP: Duration = Duration::from_secs(10);

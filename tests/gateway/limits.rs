@@ -1,6 +1,6 @@
 //! Limits: how many series may live, and what happens to the one too many.
 
-use crate::support::Rig;
+use psg_testkit::Rig;
 
 #[test]
 fn at_the_series_limit_what_exists_goes_on() {

@@ -1,6 +1,6 @@
 //! `lint`: the gateway's verdicts before anything is sent.
 
-use crate::support::GatewayBuilder;
+use psg_testkit::GatewayBuilder;
 
 const GOOD: &str = r#"{"name":"a","labels":{"host":"h"}}"#;
 const BAD: &str = r#"{"name":"a","value":-1}"#;

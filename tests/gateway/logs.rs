@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::support::{GatewayBuilder, RedisServer, Rig, wait_until};
+use psg_testkit::{GatewayBuilder, RedisServer, Rig, wait_until};
 
 #[test]
 fn a_reason_is_logged_at_most_once_in_ten_seconds() {

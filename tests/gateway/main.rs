@@ -1,12 +1,13 @@
-//! Integration tests of the whole product: a real Redis, the real binary, its
-//! HTTP side. Each test has servers of its own and runs beside the others.
-
-mod support;
+//! The gateway as its users meet it: the real binary, a real Redis or its own
+//! queue, and its HTTP side. Each test has servers of its own and runs beside
+//! the others. What takes things down is in `tests/faults/`, what needs programs
+//! of others to judge in `tests/judges/`.
 
 mod parser;
 
 mod golden;
 mod payload;
+mod arrays;
 mod reference;
 mod rejects;
 mod shapes;
@@ -20,50 +21,29 @@ mod shards;
 mod filters;
 mod formats;
 mod instance;
-mod openmetrics;
-mod created;
-mod prometheus;
-mod acknowledgement;
+mod answers;
 
 mod command_line;
 mod config;
 mod settings;
 
 mod access;
-mod answers;
-mod excess;
-mod arrays;
-mod embedded;
-mod dead_letters;
 mod fail_closed;
-mod faults;
-mod forged;
-mod reaching;
-mod hostile;
-mod slow;
-mod crowd;
 mod rebinding;
 mod web_config;
 
-mod once;
-mod checkpoint;
-mod record_lost;
-mod chaos;
-
+mod embedded;
+mod dead_letters;
 mod consumers;
-mod doctor;
-mod lifecycle;
-mod nodes;
-mod lint;
 mod own_files;
 mod state_file;
-mod trickle;
+
+mod doctor;
+mod lifecycle;
+mod lint;
 mod why_rejected;
 mod logs;
 mod self_metrics;
 mod status;
-mod page;
 mod demo;
 mod top;
-
-mod docs;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::support::{Gateway, GatewayBuilder, RedisServer};
+use psg_testkit::{Gateway, GatewayBuilder, RedisServer};
 
 const COUNTER: &str = r#"{"name":"c_total","value":1}"#;
 

@@ -1,6 +1,6 @@
 //! The exposition parser of the tests: it must fail on what it is there to find.
 
-use crate::support::exposition::{Exposition, Format};
+use psg_testkit::exposition::{Exposition, Format};
 
 #[test]
 fn malformed_expositions_are_refused() {

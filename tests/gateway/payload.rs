@@ -1,6 +1,6 @@
 //! Payload: each form that is accepted, and what it comes to.
 
-use crate::support::Rig;
+use psg_testkit::Rig;
 
 /// What a producer may send, and the sample lines that `/metrics` then shows
 /// in the family `@`, a name that stands for the row's own.

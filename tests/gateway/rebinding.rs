@@ -1,7 +1,7 @@
 //! A web page that lets its own name lead to the gateway (DNS rebinding) gets
 //! neither status nor API, and can remove nothing; what is no browser goes on.
 
-use crate::support::{Gateway, GatewayBuilder, Rig};
+use psg_testkit::{Gateway, GatewayBuilder, Rig};
 
 const PAGE: (&str, &str) = ("Accept", "text/html");
 
@@ -45,7 +45,7 @@ fn a_removal_needs_the_name_and_a_header_that_no_form_can_send() {
     let mut rig = Rig::with(&[("Http__EnableAdmin", "true")]);
     rig.send(&[r#"{"name":"n_total","value":1}"#]);
     let delete = |headers: &[(&str, &str)]| {
-        crate::support::http::delete_with(rig.gateway.port(), "/api/v1/metrics/n_total", headers)
+        psg_testkit::http::delete_with(rig.gateway.port(), "/api/v1/metrics/n_total", headers)
             .expect("the gateway answers")
     };
     let meant = ("X-Requested-By", "me");

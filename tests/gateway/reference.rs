@@ -1,6 +1,6 @@
 //! The reference's own integration scenarios, at default settings.
 
-use crate::support::{Gateway, GatewayBuilder, RedisServer};
+use psg_testkit::{Gateway, GatewayBuilder, RedisServer};
 
 #[test]
 fn four_types_are_aggregated() {

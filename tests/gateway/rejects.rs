@@ -1,8 +1,8 @@
 //! Rejects: every reason for refusing a payload is met, counted, and leaves
 //! nothing behind.
 
-use crate::support::Rig;
-use crate::support::exposition::Exposition;
+use psg_testkit::Rig;
+use psg_testkit::exposition::Exposition;
 
 /// A payload and the reason for which it is refused.
 const REJECTED: &[(&[u8], &str)] = &[

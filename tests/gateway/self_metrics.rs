@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::support::exposition::OWN;
-use crate::support::{Exposition, GatewayBuilder, RedisServer, Rig, wait_until};
+use psg_testkit::exposition::OWN;
+use psg_testkit::{Exposition, GatewayBuilder, RedisServer, Rig, wait_until};
 
 /// Name without the prefix, type, and the labels.
 const SELF_METRICS: &[(&str, &str, &[&str])] = &[

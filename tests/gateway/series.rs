@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, GatewayBuilder, RedisOptions, RedisServer, Rig, wait_for};
+use psg_testkit::{Gateway, GatewayBuilder, RedisOptions, RedisServer, Rig, wait_for};
 
 fn search(gateway: &Gateway, query: &str) -> Value {
     let reply = gateway.must_get(&format!("/api/v1/series?{query}"), &[]);

@@ -1,6 +1,6 @@
 //! Settings that change what the gateway does, one by one.
 
-use crate::support::{GatewayBuilder, RedisServer, Rig, wait_until};
+use psg_testkit::{GatewayBuilder, RedisServer, Rig, wait_until};
 
 #[test]
 fn labels_keep_their_order_where_they_are_not_sorted() {

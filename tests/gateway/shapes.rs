@@ -1,7 +1,7 @@
 //! Shapes: payloads that look like ones seen before but for a number or a
 //! place, so that no shortcut for repeated payloads may take one for another.
 
-use crate::support::Rig;
+use psg_testkit::Rig;
 
 /// A payload that is sent several times and makes its family, one that differs
 /// from it in little, and what the family `@` shows then, or the reason for

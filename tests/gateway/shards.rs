@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::support::Rig;
+use psg_testkit::Rig;
 
 type Families = BTreeMap<String, BTreeSet<String>>;
 

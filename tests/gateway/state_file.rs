@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Exposition, Gateway, GatewayBuilder, RedisServer, wait_for};
+use psg_testkit::{Exposition, Gateway, GatewayBuilder, RedisServer, wait_for};
 
 /// All four types, and a help text.
 const SAMPLES: &[&str] = &[

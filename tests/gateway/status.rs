@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::wait::wait_for;
-use crate::support::{Gateway, GatewayBuilder, RedisOptions, RedisServer, Rig};
+use psg_testkit::wait::wait_for;
+use psg_testkit::{Gateway, GatewayBuilder, RedisOptions, RedisServer, Rig};
 
 fn status(gateway: &Gateway) -> Value {
     let reply = gateway.must_get("/api/v1/status", &[]);

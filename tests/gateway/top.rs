@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::support::process::free_port;
-use crate::support::terminal::Terminal;
-use crate::support::tls::Certificates;
-use crate::support::{Finished, GatewayBuilder, Rig};
+use psg_testkit::process::free_port;
+use psg_testkit::terminal::Terminal;
+use psg_testkit::tls::Certificates;
+use psg_testkit::{Finished, GatewayBuilder, Rig};
 
 fn rig() -> Rig {
     let mut rig = Rig::start();
@@ -85,7 +85,7 @@ fn a_gateway_that_comes_and_goes_is_waited_for() {
 
 #[test]
 fn what_is_no_gateway_is_said() {
-    let redis = crate::support::RedisServer::start();
+    let redis = psg_testkit::RedisServer::start();
     let finished = plain(redis.port());
     assert_eq!(finished.code(), 1, "it has never answered: {}", finished.output());
     assert!(finished.output().contains("no answer yet; http://"), "{}", finished.output());

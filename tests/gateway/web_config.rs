@@ -14,9 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use crate::support::https::Https;
-use crate::support::tls::{Certificates, Identity};
-use crate::support::{Gateway, GatewayBuilder, wait_for, wait_until};
+use psg_testkit::https::Https;
+use psg_testkit::tls::{Certificates, Identity};
+use psg_testkit::{Gateway, GatewayBuilder, wait_for, wait_until};
 
 /// bcrypt of "one" and of "two", with the least cost.
 static ONE: LazyLock<String> = LazyLock::new(|| bcrypt::hash("one", 4).expect("a hash"));

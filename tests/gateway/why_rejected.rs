@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::support::{Gateway, Rig};
+use psg_testkit::{Gateway, Rig};
 
 const PATH: &str = "/api/v1/rejects";
 

@@ -23,15 +23,15 @@ mod state;
 mod web_config;
 
 #[allow(dead_code, reason = "the engine's tests use more of it")]
-#[path = "../../../engine/tests/support/exposition_parser.rs"]
+#[path = "../../../engine/tests/it/support/exposition_parser.rs"]
 mod exposition_parser;
-#[path = "../../../engine/tests/wire/oracle.rs"]
+#[path = "../../../engine/tests/it/wire/oracle.rs"]
 mod oracle;
 #[allow(dead_code, reason = "the engine's tests use more of it")]
-#[path = "../../../engine/tests/support/pipeline.rs"]
+#[path = "../../../engine/tests/it/support/pipeline.rs"]
 mod pipeline;
 #[allow(dead_code, reason = "the engine's tests use more of it")]
-#[path = "../../../engine/tests/wire/show.rs"]
+#[path = "../../../engine/tests/it/wire/show.rs"]
 mod show;
 
 /// A surface under attack.

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use redis::cmd;
 
-use super::rig::Embedded;
-use crate::support::programs::stdout;
-use crate::support::redis::QUEUE;
-use crate::support::tls::Certificates;
+use psg_testkit::embedded::Embedded;
+use psg_testkit::programs::stdout;
+use psg_testkit::redis::QUEUE;
+use psg_testkit::tls::Certificates;
 
 const SAMPLE: &str = r#"{"name":"n_total","value":1}"#;
 
@@ -89,13 +89,13 @@ fn a_unix_socket() {
     assert!(mode.is_some_and(|line| line.contains("\"mode\":\"7")), "its mode is told");
     embedded.gateway.scrape_after(1);
     embedded.gateway.signal("KILL");
-    embedded.gateway.wait_at_most(crate::support::wait::PATIENCE);
+    embedded.gateway.wait_at_most(psg_testkit::wait::PATIENCE);
     assert!(socket.exists(), "it was killed");
     let mut embedded = Embedded::with("embedded", &settings);
     push();
     embedded.gateway.scrape_after(1);
     embedded.gateway.signal("TERM");
-    let status = embedded.gateway.wait_at_most(crate::support::wait::PATIENCE);
+    let status = embedded.gateway.wait_at_most(psg_testkit::wait::PATIENCE);
     assert_eq!(status.code(), Some(0));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the socket is gone");
 }
@@ -117,7 +117,7 @@ fn a_file_in_the_place_of_the_socket_is_not_deleted() {
         ("fifo", "got a fifo"),
         ("taken", "somebody listens there already"),
     ] {
-        let finished = crate::support::GatewayBuilder::connecting("embedded")
+        let finished = psg_testkit::GatewayBuilder::connecting("embedded")
             .set("Embedded__ListenAddress", format!("unix:{}", place(name).display()))
             .finish();
         assert_eq!(finished.code(), 1, "{name}");
@@ -133,7 +133,7 @@ fn a_file_in_the_place_of_the_socket_is_not_deleted() {
 fn an_address_in_use_ends_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let finished = crate::support::GatewayBuilder::connecting("embedded")
+    let finished = psg_testkit::GatewayBuilder::connecting("embedded")
         .set("Embedded__ListenAddress", address.as_str())
         .finish();
     assert_eq!(finished.code(), 1);

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::rig::{Embedded, Line};
-use crate::support::programs::must_be_there;
-use crate::support::redis::QUEUE;
-use crate::support::wait_until;
+use psg_testkit::embedded::{Embedded, Line};
+use psg_testkit::programs::must_be_there;
+use psg_testkit::redis::QUEUE;
+use psg_testkit::wait_until;
 
 const SAMPLE: &str = r#"{"name":"n_total","value":1}"#;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use redis::cmd;
 
-use super::rig::Embedded;
-use crate::support::redis::QUEUE;
+use psg_testkit::embedded::Embedded;
+use psg_testkit::redis::QUEUE;
 
 const SAMPLE: &str = r#"{"name":"n_total","value":1,"labels":{"i":"7"}}"#;
 
@@ -44,7 +44,7 @@ fn what_was_acknowledged_is_applied_before_the_end() {
                     scope.spawn(move || push_until(&mut connection, stop))
                 })
                 .collect();
-            let taken = |seen: &crate::support::Exposition| seen.totals().0 > 1_000;
+            let taken = |seen: &psg_testkit::Exposition| seen.totals().0 > 1_000;
             embedded.gateway.scrape_until("some samples to be taken", taken);
             embedded.gateway.signal(signal);
             let status = embedded.gateway.wait_at_most(STOP);

@@ -1,8 +1,8 @@
 //! Pushes to another key than the queue's are never silent.
 
-use crate::support::process::free_port;
-use crate::support::redis::QUEUE;
-use crate::support::{Finished, GatewayBuilder};
+use psg_testkit::process::free_port;
+use psg_testkit::redis::QUEUE;
+use psg_testkit::{Finished, GatewayBuilder};
 
 const SAMPLE: &str = r#"{"name":"a_total","value":1}"#;
 

@@ -2,8 +2,8 @@
 //! had everywhere, so what it says (version 2.13, captured) is replayed here
 //! and each reply is checked.
 
-use super::rig::{Embedded, Line};
-use crate::support::redis::QUEUE;
+use psg_testkit::embedded::{Embedded, Line};
+use psg_testkit::redis::QUEUE;
 
 const SAMPLE: &str = r#"{"name":"client_total","value":1}"#;
 

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::rig::{Embedded, Line};
-use crate::support::redis::QUEUE;
-use crate::support::wait_until;
+use psg_testkit::embedded::{Embedded, Line};
+use psg_testkit::redis::QUEUE;
+use psg_testkit::wait_until;
 
 const SAMPLE: &str = r#"{"name":"n_total","value":1}"#;
 

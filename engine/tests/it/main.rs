@@ -1,0 +1,29 @@
+//! Tests of the whole engine through its public interface: bytes in, exposition
+//! text out. One program, so that the engine is linked once.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of it is test code, also what clippy takes for helpers"
+)]
+
+mod support;
+
+// What comes in.
+mod wire;
+
+// Who may exist, and for how long.
+mod admission;
+mod catalog;
+mod expiry;
+mod lifetimes;
+mod overflow;
+mod removal;
+
+// What is shown.
+mod births;
+mod exposition;
+mod pipeline;
+mod search;
+
+// What outlives the process.
+mod state;

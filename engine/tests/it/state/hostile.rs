@@ -1,0 +1,203 @@
+//! States that nobody's samples can come to, with everything else in order: they
+//! are refused, by the name of the series that is wrong.
+
+use psg_engine::catalog::{Catalog, CatalogSettings};
+use psg_engine::sharding::{Segment, ShardCount, name_hash, series_hash};
+use psg_engine::state::{Instants, Loading, RunTime, StoredSegment};
+use psg_engine::store::{Store, TombstoneKey};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// One family and one series, as postcard writes them.
+struct Forged<'a> {
+    name: &'a str,
+    /// The type, and what belongs to it.
+    shape: Vec<u8>,
+    labels: &'a str,
+    display: Option<&'a str>,
+    value: Vec<u8>,
+}
+
+const COUNTER: u8 = 0;
+const GAUGE: u8 = 1;
+const HISTOGRAM: u8 = 2;
+const SUMMARY: u8 = 3;
+
+impl Default for Forged<'_> {
+    fn default() -> Self {
+        let value = number(COUNTER, 7.0);
+        Self { name: "n", shape: vec![COUNTER], labels: "", display: None, value }
+    }
+}
+
+fn number(kind: u8, number: f64) -> Vec<u8> {
+    [&[kind][..], &number.to_le_bytes()].concat()
+}
+
+fn varint(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [varint(text.len() as u64), text.as_bytes().to_vec()].concat()
+}
+
+impl Forged<'_> {
+    fn stored(&self) -> StoredSegment {
+        let segment = Segment::of(series_hash(name_hash(self.name), self.labels));
+        let display = self.display.map_or(vec![0], |display| [vec![1], text(display)].concat());
+        let content = [
+            // The segment, when it was taken, and one family without help.
+            varint(segment.get() as u64),
+            vec![0, 1, 1],
+            text(self.name),
+            text(""),
+            self.shape.clone(),
+            // One series of that family and no tombstone.
+            vec![1, 0, 0],
+            text(self.labels),
+            display,
+            // Idle for no time, without a ttl, and no overflow series.
+            vec![0, 0, 0],
+            self.value.clone(),
+        ];
+        let content = content.concat();
+        let head = *b"PSGS\x01\0\0\0";
+        let checksum = xxh3_64_with_seed(&content, xxh3_64(&head));
+        let bytes = [&head[..], &checksum.to_le_bytes(), &content].concat();
+        StoredSegment { segment, bytes: bytes.into() }
+    }
+
+    /// How many series come of it, or why none; and how many families have to be
+    /// left out.
+    fn load(&self, settings: CatalogSettings) -> Result<(usize, usize), String> {
+        let catalog = Catalog::new(settings);
+        let loading = Loading::new(&[self.stored()], &catalog, ShardCount::new(1))
+            .map_err(|error| error.error.to_string())?;
+        let mut store = Store::default();
+        let at = Instants { now: super::START, run_time: RunTime(0) };
+        let restored = store.restore(&loading.shards[0], at, TombstoneKey::default());
+        let restored = restored.map_err(|error| error.to_string())?;
+        super::use_all_of(&mut store);
+        Ok((restored.series, loading.left_out.len()))
+    }
+
+    #[track_caller]
+    fn must_load(&self) {
+        assert_eq!(self.load(CatalogSettings::default()), Ok((1, 0)));
+    }
+
+    #[track_caller]
+    fn must_be_refused(&self, expected: &str) {
+        let refused = self.load(CatalogSettings::default()).expect_err("no sample makes it");
+        assert_eq!(refused, format!("it is malformed: expected {expected}"));
+    }
+}
+
+#[test]
+fn label_texts_that_no_sample_has_are_refused() {
+    Forged::default().must_load();
+    Forged { labels: r#"a="\\\"\n",b="é""#, ..Forged::default() }.must_load();
+    for labels in [
+        "a=",
+        "=",
+        "a",
+        "a=\"x\\",
+        "a=é",
+        "a=\"x",
+        r#"a="""#,
+        r#"b="1",a="2""#,
+        r#"a="1",a="2""#,
+        r#"a="1","#,
+        r#"a="1"b="2","#,
+        r#"__name__="x""#,
+        "a=\"x\ny\"",
+        r#"a="\t""#,
+        "x=\"1\"} 1\nforged_total{y=\"2\"",
+    ] {
+        let forged = Forged { labels, ..Forged::default() };
+        let refused = forged.load(CatalogSettings::default()).expect_err(labels);
+        assert!(refused.contains("expected labels as they are printed, got n{"), "{refused}");
+        assert!(!refused.contains(char::is_control), "{refused:?}");
+    }
+    let bounds = [vec![HISTOGRAM, 1], 1.0_f64.to_le_bytes().to_vec()].concat();
+    let value = [vec![HISTOGRAM, 2, 1, 1], 2.0_f64.to_le_bytes().to_vec()].concat();
+    let histogram = Forged { shape: bounds.clone(), value: value.clone(), ..Forged::default() };
+    histogram.must_load();
+    Forged { labels: r#"le="1""#, shape: bounds, value, ..Forged::default() }
+        .must_be_refused(r#"labels as they are printed, got n{le="1"}"#);
+}
+
+#[test]
+fn printed_labels_that_are_not_the_series_own_are_refused() {
+    let labels = r#"a="1",b="2""#;
+    let of = |display| Forged { labels, display: Some(display), ..Forged::default() };
+    of(r#"b="2",a="1""#).must_load();
+    for display in [r#"b="2""#, "", "b=", r#"b="2",a="1"} 1"#, "x=\"1\"} 1\nforged_total{y=\"2\""] {
+        of(display)
+            .must_be_refused(r#"labels in two orders that are the same, got n{a="1",b="2"}"#);
+    }
+}
+
+#[test]
+fn totals_that_no_samples_come_to_are_refused() {
+    let of = |value: Vec<u8>, shape: Vec<u8>| Forged { value, shape, ..Forged::default() };
+    for total in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -5.0, -0.0] {
+        of(number(COUNTER, total), vec![COUNTER])
+            .must_be_refused("a number of at least 0 as a counter's total, got n{}");
+    }
+    let gauge = |value| [number(GAUGE, value), vec![0]].concat();
+    of(gauge(-5.0), vec![GAUGE]).must_load();
+    of(gauge(f64::NAN), vec![GAUGE]).must_be_refused("a number as a gauge's value, got n{}");
+
+    let summary = |sum: f64, count: u64| [number(SUMMARY, sum), varint(count), vec![0]].concat();
+    let shape = vec![SUMMARY, 0, 1, 1, 1];
+    of(summary(-5.0, 3), shape.clone()).must_load();
+    of(summary(f64::INFINITY, 3), shape.clone()).must_be_refused("a number as a sum, got n{}");
+    of(summary(5.0, u64::MAX), shape).must_be_refused("fewer observations, got n{}");
+
+    let bounds = [vec![HISTOGRAM, 1], 1.0_f64.to_le_bytes().to_vec()].concat();
+    let histogram = |counts: [u64; 2], sum: f64| {
+        let counts = counts.map(varint).concat();
+        [vec![HISTOGRAM, 2], counts, sum.to_le_bytes().to_vec()].concat()
+    };
+    of(histogram([1, 2], -5.0), bounds.clone()).must_load();
+    of(histogram([1, 2], f64::NAN), bounds.clone()).must_be_refused("a number as a sum, got n{}");
+    of(histogram([1, u64::MAX], 1.0), bounds).must_be_refused("fewer observations, got n{}");
+}
+
+#[test]
+fn names_and_layouts_that_no_sample_has_are_refused() {
+    let named = |name| Forged { name, ..Forged::default() };
+    named("a:b").must_load();
+    named("a b\n").must_be_refused(r"a metric name, got a b\n");
+    named("prom_stream_gateway_info")
+        .must_be_refused("a name that is not the gateway's own, got prom_stream_gateway_info");
+    for bounds in [[2.0, 1.0], [1.0, f64::INFINITY], [f64::NAN, 1.0], [-0.0, 1.0]] {
+        let bounds = bounds.map(f64::to_le_bytes).concat();
+        let shape = [vec![HISTOGRAM, 2], bounds].concat();
+        Forged { shape, ..Forged::default() }.must_be_refused("bounds of buckets that rise, got n");
+    }
+    for (quantile, error) in [(0.5, 0.0), (0.5, 1e-9), (1.5, 0.1), (f64::NAN, 0.1), (-0.0, 0.1)] {
+        let objective = [quantile, error].map(f64::to_le_bytes).concat();
+        let shape = [vec![SUMMARY, 1], objective, vec![1, 1, 1]].concat();
+        Forged { shape, ..Forged::default() }.must_be_refused("objectives of a summary, got n");
+    }
+}
+
+/// A gateway of before may have stored them: they are left out, and the rest is
+/// loaded.
+#[test]
+fn names_of_prometheus_are_left_out_of_a_state() {
+    let allowed = CatalogSettings { allow_reserved_names: true, ..CatalogSettings::default() };
+    for name in ["up", "scrape_duration_seconds", "ALERTS"] {
+        let forged = Forged { name, ..Forged::default() };
+        assert_eq!(forged.load(CatalogSettings::default()), Ok((0, 1)));
+        assert_eq!(forged.load(allowed), Ok((1, 0)));
+    }
+}

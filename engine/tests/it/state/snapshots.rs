@@ -1,0 +1,183 @@
+//! Snapshots: the state at one point, though it goes on changing, and which
+//! segments they have.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use psg_engine::format::Format;
+use psg_engine::sharding::{SEGMENTS, Segment};
+use psg_engine::state::StoredSegment;
+use psg_engine::store::{ExpirySettings, Snapshot};
+use psg_engine::timestamp::Moment;
+
+use super::round_trip::{feed, payload};
+use super::{begin, finish, instants, pipeline, restored, snapshot};
+use crate::support::pipeline::{Pipeline, PipelineSettings};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// What is applied after a snapshot began is not in it, however the two
+    /// are interleaved: new series, and slots that are used again, included.
+    #[test]
+    fn a_snapshot_is_the_state_at_its_begin(
+        before in prop::collection::vec(payload(), 0..80),
+        after in prop::collection::vec((payload(), 0usize..4), 0..120),
+        cache_series in 0usize..20,
+    ) {
+        let settings = PipelineSettings { shards: 3, cache_series, ..PipelineSettings::default() };
+        let mut original = pipeline(&settings);
+        feed(&mut original, &before, 10);
+        let (expected, at) = (original.lines(Format::Text), instants(&original));
+        begin(&mut original, 1, true);
+        let mut stored = Vec::new();
+        for (payload, slices) in after {
+            original.page(&[payload]);
+            go_on(&mut original, slices, &mut stored);
+        }
+        end(&mut original, &mut stored);
+        prop_assert_eq!(stored.len() as u64, SEGMENTS);
+        let mut copy = restored(&settings, &stored, at.run_time);
+        prop_assert_eq!(copy.lines(Format::Text), expected);
+    }
+
+    /// The same with totals of expired series: those that leave before their
+    /// turn, because their series returns or because there are too many, are in
+    /// it, and those that come meanwhile are not.
+    #[test]
+    fn a_snapshot_has_the_tombstones_of_its_begin(
+        before in prop::collection::vec(payload(), 1..80),
+        after in prop::collection::vec((payload(), any::<bool>(), 0usize..4), 0..120),
+        max_tombstones in 1usize..40,
+    ) {
+        let settings = PipelineSettings {
+            shards: 3,
+            expiry: ExpirySettings::new(1000, 0),
+            tombstone_ttl_ms: 1_000_000,
+            max_tombstones,
+            ..PipelineSettings::default()
+        };
+        let mut original = pipeline(&settings);
+        feed(&mut original, &before, 500);
+        original.expire();
+        let at = instants(&original);
+        let expected = snapshot(&mut original, 1, true);
+        begin(&mut original, 2, true);
+        let mut stored = Vec::new();
+        for (payload, is_late, slices) in after {
+            if is_late {
+                original.now = Moment(original.now.0 + 1100);
+                original.expire();
+            }
+            original.page(&[payload]);
+            go_on(&mut original, slices, &mut stored);
+        }
+        end(&mut original, &mut stored);
+        let mut copies = [expected, stored].map(|stored| restored(&settings, &stored, at.run_time));
+        // Every series returns, so that it shows what was kept of it.
+        copies.iter_mut().for_each(|copy| feed(copy, &before, 0));
+        let [expected, found] = copies.each_mut().map(|copy| copy.lines(Format::Text));
+        prop_assert_eq!(found, expected);
+    }
+
+    /// The changed segments of each snapshot, put over those from before, are
+    /// the whole state; those of one that was never committed come again.
+    #[test]
+    fn changed_segments_make_the_whole(
+        rounds in prop::collection::vec((prop::collection::vec(payload(), 0..20), any::<bool>()), 1..8),
+    ) {
+        let settings = PipelineSettings { shards: 3, ..PipelineSettings::default() };
+        let mut original = pipeline(&settings);
+        original.stores.iter_mut().for_each(|store| store.watch_changes());
+        let mut kept = BTreeMap::new();
+        keep(&mut kept, snapshot(&mut original, 0, true));
+        let mut last = 0;
+        for (number, (payloads, is_stored)) in (1..).zip(rounds) {
+            feed(&mut original, &payloads, 10);
+            let changed = snapshot(&mut original, number, false);
+            prop_assert!(changed.len() <= 20 + last, "{} segments", changed.len());
+            last = changed.len();
+            if is_stored {
+                keep(&mut kept, changed);
+                commit(&mut original, number);
+                last = 0;
+            }
+        }
+        keep(&mut kept, snapshot(&mut original, 99, false));
+        commit(&mut original, 99);
+        let stored: Vec<StoredSegment> = kept.into_values().collect();
+        let at = instants(&original).run_time;
+        let mut copy = restored(&settings, &stored, at);
+        prop_assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));
+        prop_assert_eq!(snapshot(&mut original, 100, false), []);
+    }
+}
+
+/// Writes slices of the snapshots under way.
+fn go_on(pipeline: &mut Pipeline, slices: usize, stored: &mut Vec<StoredSegment>) {
+    for store in &mut pipeline.stores {
+        for _ in 0..slices {
+            if let Snapshot::Done(segments) = store.snapshot_some(1) {
+                stored.extend(segments);
+            }
+        }
+    }
+}
+
+/// Ends those that are under way still.
+fn end(pipeline: &mut Pipeline, stored: &mut Vec<StoredSegment>) {
+    for store in &mut pipeline.stores {
+        loop {
+            match store.snapshot_some(9) {
+                Snapshot::Done(segments) => stored.extend(segments),
+                Snapshot::UnderWay => {}
+                Snapshot::None => break,
+            }
+        }
+    }
+}
+
+fn keep(kept: &mut BTreeMap<Segment, StoredSegment>, stored: Vec<StoredSegment>) {
+    kept.extend(stored.into_iter().map(|stored| (stored.segment, stored)));
+}
+
+fn commit(pipeline: &mut Pipeline, number: u64) {
+    pipeline.stores.iter_mut().for_each(|store| store.snapshot_committed(number));
+}
+
+/// A commit that comes late does not take away what a later snapshot has.
+#[test]
+fn a_commit_is_for_its_own_snapshot_only() {
+    let mut original = pipeline(&PipelineSettings::default());
+    original.stores.iter_mut().for_each(|store| store.watch_changes());
+    original.page(&[r#"{"name":"a","value":1}"#]);
+    assert_eq!(snapshot(&mut original, 1, false).len(), 1);
+    original.page(&[r#"{"name":"b","value":1}"#]);
+    assert_eq!(snapshot(&mut original, 2, false).len(), 2);
+    commit(&mut original, 1);
+    assert_eq!(snapshot(&mut original, 3, false).len(), 2);
+    commit(&mut original, 3);
+    assert_eq!(snapshot(&mut original, 4, false).len(), 0);
+}
+
+/// Where changes are not watched, all segments are given.
+#[test]
+fn without_marks_a_snapshot_has_all() {
+    let mut original = pipeline(&PipelineSettings::default());
+    assert_eq!(snapshot(&mut original, 1, false).len() as u64, SEGMENTS);
+}
+
+#[test]
+fn a_cleared_store_is_empty_and_has_no_snapshot() {
+    let mut original = pipeline(&PipelineSettings::default());
+    original.page(&[r#"{"name":"a","value":1}"#]);
+    begin(&mut original, 1, true);
+    original.stores.iter_mut().for_each(|store| store.clear());
+    assert_eq!(original.exposition(Format::Text), "");
+    assert_eq!((original.catalog.families(), original.catalog.live_series()), (0, 0));
+    let all_none =
+        original.stores.iter_mut().all(|store| matches!(store.snapshot_some(1), Snapshot::None));
+    assert!(all_none);
+    begin(&mut original, 2, true);
+    assert_eq!(finish(&mut original).len() as u64, SEGMENTS);
+}
