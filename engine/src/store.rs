@@ -70,6 +70,9 @@ type DisplayTexts = HashMap<Slot, Box<str>, RandomState>;
 /// The series of one shard.
 #[derive(Debug, Default)]
 pub struct Store {
+    /// What it was made with; with the key of the tombstones that it has.
+    settings: StoreSettings,
+    shard: ShardIndex,
     slots: Vec<Option<Series>>,
     free: Vec<Slot>,
     /// Finds slots by family and label text. Keyed by a hash of this process'
@@ -83,7 +86,6 @@ pub struct Store {
     display: DisplayTexts,
     shown: [usize; Kind::ALL.len()],
     generation: Generation,
-    expiry: ExpirySettings,
     /// When to look at series that may be idle for too long.
     wheel: Wheel,
     /// Series with a time to live of their own.
@@ -95,8 +97,6 @@ pub struct Store {
     expired: u64,
     /// Samples that changed nothing, by [`Ignored`].
     ignored: [u64; Ignored::ALL.len()],
-    /// Whether series without an `instance` label show an empty one.
-    empty_instance: bool,
     /// When the totals of shown series began, by slot.
     created: Created,
     /// What a checkpoint has to know of what happens to the series.
@@ -149,10 +149,14 @@ const _: () = assert!(size_of::<Option<Series>>() == 64);
 impl Store {
     /// The store of `shard`, without series.
     pub fn new(settings: StoreSettings, shard: ShardIndex) -> Self {
-        let StoreSettings { expiry, tombstones, empty_instance, created_timestamps } = settings;
-        let tombstones = Tombstones::new(tombstones, shard).with_created(created_timestamps);
-        let created = Created::new(created_timestamps);
-        Self { expiry, tombstones, empty_instance, created, ..Self::default() }
+        let created = settings.created_timestamps;
+        Self {
+            tombstones: Tombstones::new(settings.tombstones.clone(), shard).with_created(created),
+            created: Created::new(created),
+            settings,
+            shard,
+            ..Self::default()
+        }
     }
 
     /// Applies updates.

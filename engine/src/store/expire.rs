@@ -127,7 +127,7 @@ impl Store {
     /// Puts a shown series into the wheel, if it has a time to live.
     pub(super) fn watch(&mut self, slot: Slot, now: Tick) {
         let series = held(&mut self.slots, slot);
-        let deadline = deadline(series, slot, &self.expiry, &self.own_ttl);
+        let deadline = deadline(series, slot, &self.settings.expiry, &self.own_ttl);
         let bucket = deadline.map_or(Tick::MAX, |deadline| self.wheel.insert(slot, deadline, now));
         self.entry_is_in(slot, bucket);
     }
@@ -166,7 +166,7 @@ impl Store {
         if series.mark != mark || series.is_hidden() {
             return;
         }
-        let deadline = deadline(series, slot, &self.expiry, &self.own_ttl);
+        let deadline = deadline(series, slot, &self.settings.expiry, &self.own_ttl);
         if deadline.is_none_or(|deadline| deadline > now) {
             self.watch(slot, now);
         } else if self.births.is_awaited(slot, series, at) {

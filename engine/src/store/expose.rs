@@ -249,10 +249,10 @@ impl Store {
         budget: usize,
         now: Moment,
     ) -> usize {
-        let Self { listings, slots, display, expiry, own_ttl, births, .. } = self;
+        let Self { listings, slots, display, settings, own_ttl, births, .. } = self;
         let created = Some(&self.created).filter(|created| created.is_kept());
         let created = created.filter(|_| job.format == Format::OpenMetrics);
-        let printed = Printed { display, empty_instance: self.empty_instance, created };
+        let printed = Printed { display, empty_instance: settings.empty_instance, created };
         let Some(listing) = listings.get(key) else { return from };
         let end = listing.len().min(from + budget);
         let tick = Tick::at(now);
@@ -263,7 +263,7 @@ impl Store {
                 if !job.filter.has_segment(series.segment()) {
                     continue;
                 }
-                let deadline = deadline(series, *slot, expiry, own_ttl);
+                let deadline = deadline(series, *slot, &settings.expiry, own_ttl);
                 if deadline.is_some_and(|deadline| deadline <= tick)
                     && !births.is_awaited(*slot, series, now)
                 {

@@ -1,6 +1,5 @@
 //! The way back: series of a stored segment into an empty store.
 
-use super::created::Created;
 use super::listing::Position;
 use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
 use super::wheel::{Mark, Tick};
@@ -79,6 +78,7 @@ impl Store {
         for claimed in segments {
             self.restore_segment(claimed, at, &mut restored, &mut buried)?;
         }
+        self.settings.tombstones.key = key;
         self.tombstones.set_key(key);
         let stored = buried.iter().map(as_tombstone).collect();
         self.tombstones.restore(stored, Tick::at(at.now));
@@ -116,27 +116,18 @@ impl Store {
     /// hold mean nothing any more, and what is applied until
     /// [`Store::resume_births`] is taken for what scrapers have seen.
     pub fn clear(&mut self) {
-        let watches = self.changes.marks.is_some();
-        let (expiry, generation) = (self.expiry, self.generation);
-        let (expired, ignored) = (self.expired, self.ignored);
-        let (tombstones, empty_instance) = (self.tombstones.emptied(), self.empty_instance);
-        let created = Created::new(self.created.is_kept());
-        let mut births = std::mem::take(&mut self.births);
-        births.pause();
-        *self = Self {
-            expiry,
-            generation,
-            expired,
-            ignored,
-            tombstones,
-            empty_instance,
-            created,
-            births,
-            ..Self::default()
-        };
-        if watches {
+        let empty = Self::new(self.settings.clone(), self.shard);
+        let before = std::mem::replace(self, empty);
+        // Else a notice of before would be taken for one of a series of now.
+        self.generation = before.generation;
+        // Counters that are shown must not fall.
+        (self.expired, self.ignored) = (before.expired, before.ignored);
+        self.tombstones.go_on_counting(&before.tombstones);
+        if before.changes.marks.is_some() {
             self.watch_changes();
         }
+        self.births = before.births;
+        self.births.pause();
     }
 
     fn restore_series(

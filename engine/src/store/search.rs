@@ -192,15 +192,15 @@ impl Store {
         job: &mut SearchJob,
         now: Moment,
     ) -> Option<(&mut Series, Arc<str>)> {
-        let Self { slots, expiry, own_ttl, empty_instance, .. } = self;
+        let Self { slots, settings, own_ttl, .. } = self;
         let series = slots.get_mut(slot.0 as usize)?.as_mut()?;
-        let deadline = deadline(series, slot, expiry, own_ttl);
+        let deadline = deadline(series, slot, &settings.expiry, own_ttl);
         let is_idle = deadline.is_some_and(|deadline| deadline <= Tick::at(now));
         if is_idle {
             return None;
         }
         let wanted = &job.order.labels;
-        let labels = match empty_instance {
+        let labels = match settings.empty_instance {
             false => labels::contains(&series.labels, wanted).then(|| series.labels.clone())?,
             true => {
                 let completed = job.completed.of(&series.labels, true);

@@ -149,12 +149,9 @@ impl Tombstones {
         self
     }
 
-    /// None, of the same shard, with the same settings.
-    pub(super) fn emptied(&self) -> Self {
-        let mut emptied = Self::new(self.settings.clone(), self.shard);
-        emptied.created = Created::new(self.created.is_kept());
-        emptied.evicted = self.evicted;
-        emptied
+    /// What is counted goes on from there.
+    pub(super) fn go_on_counting(&mut self, before: &Self) {
+        self.evicted = before.evicted;
     }
 
     /// Takes over the key of stored tombstones, where there are none yet.

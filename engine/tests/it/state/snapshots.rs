@@ -2,12 +2,16 @@
 //! segments they have.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use psg_engine::format::Format;
-use psg_engine::sharding::{SEGMENTS, Segment};
+use psg_engine::sharding::{SEGMENTS, Segment, ShardIndex};
 use psg_engine::state::StoredSegment;
-use psg_engine::store::{ExpirySettings, Snapshot};
+use psg_engine::store::{
+    ExpirySettings, Snapshot, Store, StoreSettings, TombstoneBudget, TombstoneKey,
+    TombstoneSettings,
+};
 use psg_engine::timestamp::Moment;
 
 use super::round_trip::{feed, payload};
@@ -180,4 +184,56 @@ fn a_cleared_store_is_empty_and_has_no_snapshot() {
     assert!(all_none);
     begin(&mut original, 2, true);
     assert_eq!(finish(&mut original).len() as u64, SEGMENTS);
+}
+
+/// What a store shows and keeps, new or cleared: two series come, and come back
+/// after a while.
+fn outcome(settings: StoreSettings, is_cleared: bool) -> (String, usize, String) {
+    let new = || pipeline(&PipelineSettings { shards: 1, ..PipelineSettings::default() });
+    let mut pipeline = new();
+    pipeline.stores[0] = Store::new(settings, ShardIndex(0));
+    if is_cleared {
+        pipeline.page(&[r#"{"name":"before","value":1}"#]);
+        let mut store = pipeline.stores.remove(0);
+        store.clear();
+        store.resume_births();
+        pipeline = new();
+        pipeline.stores[0] = store;
+    }
+    let samples = [r#"{"name":"c_total","value":1}"#, r#"{"type":"gauge","name":"g","value":2}"#];
+    pipeline.page(&samples);
+    pipeline.now.0 += 1000;
+    pipeline.expire();
+    pipeline.tell();
+    let shown = pipeline.exposition(Format::OpenMetrics);
+    let tombstones = pipeline.stores[0].tombstones().len();
+    pipeline.page(&samples);
+    (shown, tombstones, pipeline.exposition(Format::OpenMetrics))
+}
+
+#[test]
+fn a_cleared_store_keeps_each_of_its_settings() {
+    let settings = |ttl_ms, tombstone_ttl_ms, empty_instance, created_timestamps| StoreSettings {
+        expiry: ExpirySettings::new(ttl_ms, 0),
+        tombstones: TombstoneSettings {
+            ttl_ms: tombstone_ttl_ms,
+            key: TombstoneKey([9; 16]),
+            budget: Arc::new(TombstoneBudget::new(1, 1)),
+        },
+        empty_instance,
+        created_timestamps,
+    };
+    let without = outcome(settings(0, 0, false, false), false);
+    for (what, of) in [
+        ("expiry", (500, 0, false, false)),
+        ("tombstones", (500, 5000, false, false)),
+        ("empty instance", (0, 0, true, false)),
+        ("created timestamps", (0, 0, false, true)),
+    ] {
+        let made = || settings(of.0, of.1, of.2, of.3);
+        let as_new = outcome(made(), false);
+        assert_ne!(as_new, without, "{what} shows");
+        assert_eq!(outcome(made(), true), as_new, "{what}");
+    }
+    assert_eq!(outcome(settings(500, 5000, false, false), true).1, 1, "one tombstone");
 }
