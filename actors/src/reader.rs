@@ -41,9 +41,9 @@ impl<S: QueueSource> Reader<S> {
         let mut backoff = Backoff::default();
         loop {
             match obeying(router, source.take()).await? {
-                Ok(Taken::Page(page)) => {
+                Ok(Taken::Batch(batch)) => {
                     backoff.reset();
-                    router.route(page).await?;
+                    router.route(batch).await?;
                 }
                 Ok(Taken::Forget) => {
                     backoff.reset();

@@ -158,7 +158,7 @@ impl RejectBoard {
     fn newest(&self) -> Vec<Kept> {
         let mut newest: Vec<Kept> =
             self.rings.iter().flat_map(|ring| lock(ring).newest_first()).collect();
-        // Stable, so those of one page stay in their order.
+        // Stable, so those of one batch stay in their order.
         newest.sort_by_key(|kept| Reverse(kept.at));
         newest.truncate(SHOWN);
         newest

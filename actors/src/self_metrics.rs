@@ -48,7 +48,7 @@ pub struct SelfMetrics {
     /// How long scrapes took, from the request to the merged exposition.
     pub scrape_duration: AtomicHistogram,
     /// How far behind its taking the newest sample with a timestamp was
-    /// measured, of the last page that had one.
+    /// measured, of the last batch that had one.
     pub queue_lag: Arc<QueueLag>,
     /// Checkpoints, where state is kept.
     pub checkpoints: Arc<CheckpointMetrics>,
@@ -129,7 +129,7 @@ impl Default for QueueLag {
 impl QueueLag {
     const NONE: i64 = i64::MIN;
 
-    /// Notes a page that was taken at one time, with its newest timestamp.
+    /// Notes a batch that was taken at one time, with its newest timestamp.
     pub fn note(&self, taken_at: UnixTime, newest: UnixTime) {
         // A producer's clock may be ahead of ours.
         let lag = (taken_at.micros() - newest.micros()).max(0);

@@ -4,7 +4,7 @@
 //! cargo bench --bench micro
 //! ```
 //!
-//! Criterion's own times are per page of 1000 samples or, for expose, per scrape;
+//! Criterion's own times are per batch of 1000 samples or, for expose, per scrape;
 //! those of the table at the end are per sample or series.
 
 #[allow(
@@ -37,7 +37,7 @@ use psg_engine::updates::Updates;
 use psg_engine::wire::Decoder;
 
 /// Samples that one iteration takes.
-const PAGE: usize = 1000;
+const BATCH: usize = 1000;
 /// Samples in a corpus.
 const CORPUS: usize = 100_000;
 /// The corpora: a name, and the mix.
@@ -81,8 +81,8 @@ impl Engine {
         Self { intake: Intake::new(settings, catalog), store: Store::default() }
     }
 
-    fn route(&mut self, page: &[Vec<u8>]) -> Updates {
-        for payload in page {
+    fn route(&mut self, batch: &[Vec<u8>]) -> Updates {
+        for payload in batch {
             self.intake.route(payload, |_, reject| panic!("the corpus is valid: {reject}"));
         }
         for unknown in self.intake.unknown() {
@@ -96,22 +96,22 @@ impl Engine {
         self.intake.finish().updates.remove(0)
     }
 
-    fn take(&mut self, page: &[Vec<u8>]) {
-        let updates = self.route(page);
+    fn take(&mut self, batch: &[Vec<u8>]) {
+        let updates = self.route(batch);
         self.store.apply(&updates, Moment(0));
     }
 }
 
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
-    group.throughput(Throughput::Elements(PAGE as u64));
+    group.throughput(Throughput::Elements(BATCH as u64));
     for (name, mix) in CORPORA {
         let payloads = payloads(mix);
-        let mut pages = payloads.chunks(PAGE).cycle();
+        let mut batches = payloads.chunks(BATCH).cycle();
         let mut decoder = Decoder::new(PayloadLimits::default());
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                for payload in pages.next().expect("cycles") {
+                for payload in batches.next().expect("cycles") {
                     black_box(decoder.decode(payload, UnixTime::MIN).expect("the corpus is valid"));
                 }
             });
@@ -122,15 +122,15 @@ fn decode(criterion: &mut Criterion) {
 
 fn route(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route");
-    group.throughput(Throughput::Elements(PAGE as u64));
+    group.throughput(Throughput::Elements(BATCH as u64));
     for (name, mix) in CORPORA {
         let payloads = payloads(mix);
         let mut engine = Engine::new(100_000);
         // What has been seen before is recognised; new labels are new once.
-        payloads.chunks(PAGE).take(60).for_each(|page| engine.take(page));
-        let mut pages = payloads.chunks(PAGE).cycle();
+        payloads.chunks(BATCH).take(60).for_each(|batch| engine.take(batch));
+        let mut batches = payloads.chunks(BATCH).cycle();
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(engine.route(pages.next().expect("cycles"))));
+            bencher.iter(|| black_box(engine.route(batches.next().expect("cycles"))));
         });
     }
     group.finish();
@@ -138,11 +138,12 @@ fn route(criterion: &mut Criterion) {
 
 fn apply(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("apply");
-    group.throughput(Throughput::Elements(PAGE as u64));
+    group.throughput(Throughput::Elements(BATCH as u64));
     for kind in ["counter", "gauge", "histogram", "summary"] {
         let payloads = payloads(&format!("{kind}=1"));
         let mut engine = Engine::new(100_000);
-        let updates: Vec<Updates> = payloads.chunks(PAGE).map(|page| engine.route(page)).collect();
+        let updates: Vec<Updates> =
+            payloads.chunks(BATCH).map(|batch| engine.route(batch)).collect();
         let mut updates = updates.iter().cycle();
         group.bench_function(kind, |bencher| {
             bencher.iter(|| engine.store.apply(updates.next().expect("cycles"), Moment(0)));
@@ -156,7 +157,7 @@ fn expose(criterion: &mut Criterion) {
     for kind in ["counter", "gauge", "histogram", "summary"] {
         let payloads = payloads(&format!("{kind}=1"));
         let mut engine = Engine::new(100_000);
-        payloads.chunks(PAGE).for_each(|page| engine.take(page));
+        payloads.chunks(BATCH).for_each(|batch| engine.take(batch));
         let series: usize = engine.store.shown().iter().sum();
         group.throughput(Throughput::Elements(series as u64));
         for format in Format::ALL {

@@ -1,12 +1,12 @@
 //! Intake: the left half of the way. It turns payloads into values for slots,
-//! a page at a time:
+//! a batch at a time:
 //!
 //! 1. [`Intake::route`] takes each payload: a recognised template, or else the
 //!    decoder, the catalog and the cache of known series, says which series it
 //!    is for.
 //! 2. [`Intake::unknown`] are the series whose shards have yet to be asked
 //!    (Define); [`Intake::answer`] takes what they said.
-//! 3. [`Intake::finish`] gives the batches for the shards, and the samples
+//! 3. [`Intake::finish`] gives the updates of the shards, and the samples
 //!    that admission refused.
 
 mod route;
@@ -49,7 +49,7 @@ pub struct IntakeSettings {
     pub drop_labels: DropLabels,
     /// K.
     pub shards: ShardCount,
-    /// Series, and payload templates, that are kept from page to page.
+    /// Series, and payload templates, that are kept from batch to batch.
     pub cache_series: usize,
     /// Whether labels are printed sorted; else in first-seen order.
     pub sort_labels: bool,
@@ -71,23 +71,23 @@ pub struct Intake {
     series: SeriesCache,
     templates: TemplateCache,
     label_sets: LabelSets,
-    page: Vec<Routed>,
+    batch: Vec<Routed>,
     payloads: u32,
     unknown: Vec<(EntryId, SeriesKey)>,
     layout_mismatches: u64,
     overflow: Overflow,
     /// [`Catalog::retirements`] at the last look.
     retirements: u64,
-    /// Slots of retired families, to be given back with the page.
+    /// Slots of retired families, to be given back with the batch.
     given_back: Vec<(ShardIndex, Slot)>,
-    /// When the page in hand was taken.
+    /// When the batch in hand was taken.
     taken_at: UnixTime,
-    /// The newest timestamp of the page in hand.
+    /// The newest timestamp of the batch in hand.
     newest: Option<UnixTime>,
-    /// What few samples of the page say besides their value, with their index
-    /// in `page`.
+    /// What few samples of the batch say besides their value, with their index
+    /// in `batch`.
     details: Vec<(usize, Details)>,
-    /// Which samples of the page came in arrays.
+    /// Which samples of the batch came in arrays.
     parts: Vec<Part>,
     /// The places of one array's elements.
     elements: Vec<Range<usize>>,
@@ -96,19 +96,19 @@ pub struct Intake {
 /// Elements of arrays that are kept room for.
 const KEPT_ELEMENTS: usize = 4096;
 
-/// Where a sample of the page stood in the array that it came in.
+/// Where a sample of the batch stood in the array that it came in.
 #[derive(Debug)]
 struct Part {
-    /// Which sample of the page.
+    /// Which sample of the batch.
     routed: usize,
     place: Range<usize>,
 }
 
-/// One accepted sample of the page in hand.
+/// One accepted sample of the batch in hand.
 #[derive(Debug, Clone, Copy)]
 struct Routed {
     entry: EntryId,
-    /// Which payload of the page it came in.
+    /// Which payload of the batch it came in.
     payload: u32,
     value: f64,
 }
@@ -138,7 +138,7 @@ impl Unknown {
     }
 }
 
-/// A page that is ready: what to send to the shards and what was refused.
+/// A batch that is ready: what to send to the shards and what was refused.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// What each shard is to do, in shard order; empty ones included.
@@ -147,9 +147,9 @@ pub struct Outcome {
     pub refused: Vec<Refused>,
     /// Samples that went to an overflow series.
     pub folded: u64,
-    /// When the page was taken.
+    /// When the batch was taken.
     pub taken_at: UnixTime,
-    /// The newest timestamp that an accepted payload of the page had.
+    /// The newest timestamp that an accepted payload of the batch had.
     pub newest: Option<UnixTime>,
     /// Samples that came with another bucket layout or other objectives than
     /// their family's, refused ones included.
@@ -159,7 +159,7 @@ pub struct Outcome {
 /// A sample that admission refused.
 #[derive(Debug)]
 pub struct Refused {
-    /// The number of its payload in the page.
+    /// The number of its payload in the batch.
     pub payload: u32,
     /// Where it stands in its payload, if that is an array.
     pub part: Option<Range<usize>>,
@@ -177,7 +177,7 @@ impl Intake {
             series: SeriesCache::new(settings.cache_series),
             templates: TemplateCache::new(settings.cache_series),
             label_sets: LabelSets::default(),
-            page: Vec::new(),
+            batch: Vec::new(),
             payloads: 0,
             unknown: Vec::new(),
             layout_mismatches: 0,
@@ -195,24 +195,24 @@ impl Intake {
     }
 
     /// Forgets every series and family, since the shards drop theirs; between
-    /// two pages only.
+    /// two batches only.
     pub fn forget_all(&mut self) {
         *self = Self::new(self.settings.clone(), self.catalog.clone());
     }
 
-    /// Begins a page that is taken from the queue at `now`.
+    /// Begins a batch that is taken from the queue at `now`.
     pub fn begin(&mut self, now: UnixTime) {
         self.taken_at = now;
         self.look_for_retired();
     }
 
-    /// Counts a payload of the page that was refused before it came here, so
-    /// that the numbers in [`Outcome::refused`] stay those of the page.
+    /// Counts a payload of the batch that was refused before it came here, so
+    /// that the numbers in [`Outcome::refused`] stay those of the batch.
     pub fn skip(&mut self) {
         self.payloads += 1;
     }
 
-    /// The series of this page that no shard has been asked for yet, by shard.
+    /// The series of this batch that no shard has been asked for yet, by shard.
     pub fn unknown(&mut self) -> Vec<Unknown> {
         let mut by_shard: Vec<Unknown> = Vec::new();
         for (entry, key) in self.unknown.drain(..) {
@@ -239,21 +239,21 @@ impl Intake {
     }
 
     /// Takes a shard's word that these series have expired: they are forgotten
-    /// at the end of the page, behind the values that are in hand for them.
+    /// at the end of the batch, behind the values that are in hand for them.
     pub fn forget(&mut self, shard: ShardIndex, handles: &[Handle]) {
         self.series.expire(shard, handles);
     }
 
-    /// Ends the page, after every shard has answered.
+    /// Ends the batch, after every shard has answered.
     pub fn finish(&mut self) -> Outcome {
         self.settle_folded();
         let mut outcome = Outcome::default();
-        let expected = self.page.len() / self.settings.shards.get();
+        let expected = self.batch.len() / self.settings.shards.get();
         outcome.updates.resize_with(self.settings.shards.get(), || {
             Updates::new(self.settings.reader, self.taken_at, expected + expected / 4)
         });
         let mut details = self.details.drain(..).peekable();
-        for (index, routed) in self.page.drain(..).enumerate() {
+        for (index, routed) in self.batch.drain(..).enumerate() {
             let details = details.next_if(|(detailed, _)| *detailed == index);
             match self.series.state(routed.entry) {
                 State::Known { shard, slot, .. } => {
@@ -288,7 +288,7 @@ impl Intake {
         for (shard, slot) in self.given_back.drain(..) {
             outcome.updates[shard.get()].forget.push(slot);
         }
-        self.series.end_page(|leaving| {
+        self.series.end_batch(|leaving| {
             leaving.templates().for_each(|template| self.templates.forget(template));
             leaving.label_set().into_iter().for_each(|labels| self.label_sets.forget(labels));
             if let Some((shard, slot)) = leaving.slot {
@@ -306,7 +306,7 @@ mod tests {
     use crate::store::Store;
     use crate::timestamp::Moment;
 
-    /// Routes one payload as a page of its own; whether it was recognised.
+    /// Routes one payload as a batch of its own; whether it was recognised.
     fn route(intake: &mut Intake, store: &mut Store, payload: &str) -> bool {
         let payload = payload.as_bytes();
         let located = intake.templates.locate(payload);
@@ -376,7 +376,7 @@ mod tests {
             route(&mut intake, &mut store, &payload("a"));
         }
         assert!(route(&mut intake, &mut store, &payload("a")));
-        // One page gives the first series its second chance, the next evicts it.
+        // One batch gives the first series its second chance, the next evicts it.
         route(&mut intake, &mut store, &payload("b"));
         route(&mut intake, &mut store, &payload("c"));
         assert!(!route(&mut intake, &mut store, &payload("a")));

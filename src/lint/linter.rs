@@ -131,7 +131,7 @@ impl<'a, W: Write> Linter<'a, W> {
         }
     }
 
-    /// Gives the verdict on one payload, as a page of its own.
+    /// Gives the verdict on one payload, as a batch of its own.
     pub fn payload(&mut self, payload: Payload<'_>) -> io::Result<()> {
         if payload.length > payload.bytes.len() {
             let (most, got) = (self.largest, payload.length);

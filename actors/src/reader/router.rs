@@ -1,4 +1,4 @@
-//! The router of one reader: from the elements of a page to the shards'
+//! The router of one reader: from the elements of a batch to the shards'
 //! inboxes, and the accounts of it. taken = processed + rejected.
 
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::rejects::{Refusal, RejectBoard};
 use crate::self_metrics::{QueueLag, SelfMetrics, WorkerMetrics};
 use crate::shard::{ShardMessage, ShardReply};
 use crate::shard_set::{ShardSet, ShardsGone};
-use crate::source::{Page, Slice};
+use crate::source::{Batch, Slice};
 
-/// Routes pages; owned by one reader.
+/// Routes batches; owned by one reader.
 #[derive(Debug)]
 pub struct Router {
     intake: Intake,
@@ -47,9 +47,9 @@ struct Account {
     letters: Option<DeadLetterQueue>,
 }
 
-/// When a page was taken.
+/// When a batch was taken.
 #[derive(Debug, Clone, Copy)]
-struct PageTime {
+struct BatchTime {
     now: Moment,
     unix: UnixTime,
 }
@@ -110,18 +110,18 @@ impl Router {
         (self.reply, self.words) = (reply, words);
     }
 
-    /// Routes all elements of a page. The future must not be dropped before it
+    /// Routes all elements of a batch. The future must not be dropped before it
     /// is done: what it had in hand would be lost.
-    pub async fn route(&mut self, page: Page<'_>) -> Result<(), ShardsGone> {
-        let page_at = PageTime { now: self.clock.now(), unix: self.unix.now() };
-        self.intake.begin(page_at.unix);
-        for element in page.elements {
+    pub async fn route(&mut self, batch: Batch<'_>) -> Result<(), ShardsGone> {
+        let taken_at = BatchTime { now: self.clock.now(), unix: self.unix.now() };
+        self.intake.begin(taken_at.unix);
+        for element in batch.elements {
             match element {
                 Slice::Whole(range) => {
-                    let payload = &page.buffer[range.clone()];
+                    let payload = &batch.buffer[range.clone()];
                     let account = &self.account;
                     let refuse = |sample: &[u8], reject: Reject| {
-                        account.refuse(reject, sample, sample.len() as u64, page_at);
+                        account.refuse(reject, sample, sample.len() as u64, taken_at);
                     };
                     self.intake.route(payload, refuse);
                 }
@@ -129,12 +129,12 @@ impl Router {
                     self.intake.skip();
                     let detail = format!("the element has {length} bytes");
                     let reject = Reject::new(Reason::PayloadTooLarge, detail);
-                    self.account.refuse(reject, &page.buffer[head.clone()], *length, page_at);
+                    self.account.refuse(reject, &batch.buffer[head.clone()], *length, taken_at);
                 }
             }
         }
         self.define_unknown().await?;
-        self.send(page, page_at)
+        self.send(batch, taken_at)
     }
 
     /// Asks the shards for the series that are not known, and waits for all
@@ -167,7 +167,7 @@ impl Router {
     }
 
     /// Waits for word of series that have expired and gives them back at once.
-    /// For the time between two pages; the future may be dropped at any time.
+    /// For the time between two batches; the future may be dropped at any time.
     pub async fn obey(&mut self) -> Result<(), ShardsGone> {
         match self.words.recv().await.ok_or(ShardsGone)? {
             ShardReply::Expired(expired) => {
@@ -175,22 +175,21 @@ impl Router {
                 let outcome = self.intake.finish();
                 self.send_updates(outcome.updates)
             }
-            ShardReply::Defined(_) => unreachable!("nothing is asked between two pages"),
+            ShardReply::Defined(_) => unreachable!("nothing is asked between two batches"),
         }
     }
 
-    fn send(&mut self, page: Page<'_>, page_at: PageTime) -> Result<(), ShardsGone> {
+    fn send(&mut self, batch: Batch<'_>, taken_at: BatchTime) -> Result<(), ShardsGone> {
         let outcome = self.intake.finish();
         add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
-        let (taken_at, newest) = (outcome.taken_at, outcome.newest);
         add(&self.account.metrics.folded, outcome.folded);
         for refused in outcome.refused {
-            let sample = sample_of(page, &refused);
-            self.account.refuse(refused.reject, sample, sample.len() as u64, page_at);
+            let sample = sample_of(batch, &refused);
+            self.account.refuse(refused.reject, sample, sample.len() as u64, taken_at);
         }
         self.send_updates(outcome.updates)?;
-        if let Some(newest) = newest {
-            self.lag.note(taken_at, newest);
+        if let Some(newest) = outcome.newest {
+            self.lag.note(outcome.taken_at, newest);
         }
         Ok(())
     }
@@ -211,20 +210,20 @@ impl Router {
 
 impl Account {
     /// Counts the refusal of one sample, and tells those who show it.
-    fn refuse(&self, reject: Reject, sample: &[u8], length: u64, page_at: PageTime) {
+    fn refuse(&self, reject: Reject, sample: &[u8], length: u64, taken_at: BatchTime) {
         add(&self.metrics.rejected[reject.reason as usize], 1);
-        self.log.note(&reject, sample, page_at.now);
+        self.log.note(&reject, sample, taken_at.now);
         if let Some(letters) = &self.letters {
             letters.offer(sample, length);
         }
-        self.board.note(self.worker, Refusal { at: page_at.unix, reject, sample, length });
+        self.board.note(self.worker, Refusal { at: taken_at.unix, reject, sample, length });
     }
 }
 
 /// The bytes of a refused sample: all of its element, or its part of an array.
-fn sample_of<'a>(page: Page<'a>, refused: &Refused) -> &'a [u8] {
-    let payload = match &page.elements[refused.payload as usize] {
-        Slice::Whole(range) | Slice::TooLarge { head: range, .. } => &page.buffer[range.clone()],
+fn sample_of<'a>(batch: Batch<'a>, refused: &Refused) -> &'a [u8] {
+    let payload = match &batch.elements[refused.payload as usize] {
+        Slice::Whole(range) | Slice::TooLarge { head: range, .. } => &batch.buffer[range.clone()],
     };
     refused.part.clone().map_or(payload, |part| &payload[part])
 }

@@ -25,9 +25,9 @@ pub trait QueueSource: 'static {
 #[derive(Debug)]
 pub enum Taken<'a> {
     /// Elements, in the order of the queue; may be none.
-    Page(Page<'a>),
+    Batch(Batch<'a>),
     /// The memory is about to be replaced: what the taker knows of series is
-    /// void. No page is in hand.
+    /// void. No batch is in hand.
     Forget,
     /// The stop signal was obeyed, nothing follows.
     Ended,
@@ -35,7 +35,7 @@ pub enum Taken<'a> {
 
 /// Elements where they lie in the source's read buffer.
 #[derive(Debug, Clone, Copy)]
-pub struct Page<'a> {
+pub struct Batch<'a> {
     /// The buffer that the ranges point into.
     pub buffer: &'a [u8],
     /// One for each element.

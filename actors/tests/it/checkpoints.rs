@@ -65,8 +65,8 @@ impl Gateway {
 
     /// Adds 1 to each of the counters.
     async fn add_to_all(&mut self) {
-        for page in (0..SERIES).collect::<Vec<_>>().chunks(500) {
-            for number in page {
+        for batch in (0..SERIES).collect::<Vec<_>>().chunks(500) {
+            for number in batch {
                 let payload =
                     format!(r#"{{"name":"c_total","value":1,"labels":{{"n":{number}}}}}"#);
                 self.intake.route(payload.as_bytes(), |_, reject| panic!("{reject:?}"));

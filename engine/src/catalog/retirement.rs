@@ -2,7 +2,7 @@
 //! references, because an operator wants it gone.
 //!
 //! The name is free at once. What still refers to the family finds out:
-//! readers compare [`Catalog::retirements`] once a page, shards ask
+//! readers compare [`Catalog::retirements`] once a batch, shards ask
 //! [`Family::is_retired`] where a series would be shown, and are told to drop
 //! what they show.
 

@@ -1,4 +1,4 @@
-//! Families that were retired (see [`crate::catalog`]): once a page a reader
+//! Families that were retired (see [`crate::catalog`]): once a batch a reader
 //! looks whether there are any new ones, and lets go of their series.
 
 use super::Intake;

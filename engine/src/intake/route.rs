@@ -20,7 +20,7 @@ use crate::wire::begins_array;
 
 /// What became of a payload that was not refused.
 enum Way {
-    /// It is a sample of the page.
+    /// It is a sample of the batch.
     Taken,
     /// It begins as an array; nothing was done yet.
     Array,
@@ -36,7 +36,7 @@ struct Decoded {
 }
 
 impl Intake {
-    /// Takes the next payload of the page: one sample, or an array of them.
+    /// Takes the next payload of the batch: one sample, or an array of them.
     /// `refuse` is told the bytes of each that is refused, and why.
     pub fn route(&mut self, payload: &[u8], mut refuse: impl FnMut(&[u8], Reject)) {
         let number = self.payloads;
@@ -68,7 +68,7 @@ impl Intake {
             if let Some(ttl) = verdict.ttl {
                 self.note_details(None, Some(ttl));
             }
-            self.page.push(Routed { entry: verdict.entry, payload: number, value: located.value });
+            self.batch.push(Routed { entry: verdict.entry, payload: number, value: located.value });
             return Ok(Way::Taken);
         }
         if may_be_array && begins_array(payload) {
@@ -79,7 +79,7 @@ impl Intake {
             self.newest = self.newest.max(timestamp);
             self.note_details(timestamp.filter(|_| kind == Kind::Gauge), ttl);
         }
-        self.page.push(Routed { entry, payload: number, value });
+        self.batch.push(Routed { entry, payload: number, value });
         Ok(Way::Taken)
     }
 
@@ -93,7 +93,7 @@ impl Intake {
         }
         for place in elements.drain(..) {
             let sample = &payload[place.clone()];
-            let routed = self.page.len();
+            let routed = self.batch.len();
             match self.route_sample(sample, number, false) {
                 Ok(_taken) => self.parts.push(Part { routed, place }),
                 Err(reject) => refuse(sample, reject),
@@ -112,10 +112,10 @@ impl Intake {
         }
     }
 
-    /// Notes what the sample says that is put into the page next.
+    /// Notes what the sample says that is put into the batch next.
     #[cold]
     fn note_details(&mut self, timestamp: Option<UnixTime>, ttl: Option<Ttl>) {
-        self.details.push((self.page.len(), Details { timestamp, ttl }));
+        self.details.push((self.batch.len(), Details { timestamp, ttl }));
     }
 
     /// The long way: the decoder, and which series has these labels.

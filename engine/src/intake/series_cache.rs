@@ -18,7 +18,7 @@ use crate::sharding::ShardIndex;
 /// Templates that one series may have: as many producers spell it differently.
 const TEMPLATES_PER_SERIES: usize = 4;
 
-/// Series by family and canonical label text, at most `capacity` between pages.
+/// Series by family and canonical label text, at most `capacity` between batches.
 #[derive(Debug)]
 pub struct SeriesCache {
     entries: ClockSlab<Entry>,
@@ -32,14 +32,14 @@ pub struct SeriesCache {
     table: HashTable<u32>,
     hasher: RandomState,
     capacity: usize,
-    /// What leaves at the end of the page, whatever the capacity.
+    /// What leaves at the end of the batch, whatever the capacity.
     leaving: Vec<EntryId>,
     /// Entries by where their series lie. Only shards' notices ask for it, so
     /// it is not there before the first of these.
     by_slot: Option<HashMap<(ShardIndex, Slot), EntryId, RandomState>>,
 }
 
-/// An entry of the cache; it stays that series' until a page ends.
+/// An entry of the cache; it stays that series' until a batch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntryId(u32);
 
@@ -91,14 +91,14 @@ pub enum State {
         generation: Generation,
     },
     /// Admission refused it, and its samples go to an overflow series;
-    /// forgotten at the end of the page like those that are refused.
+    /// forgotten at the end of the batch like those that are refused.
     Folded {
         /// The shard of that series.
         shard: ShardIndex,
         /// Where it lies there.
         slot: Slot,
     },
-    /// Admission refused it; forgotten at the end of the page, since a place
+    /// Admission refused it; forgotten at the end of the batch, since a place
     /// may come free.
     Refused(Reason),
 }
@@ -135,7 +135,7 @@ impl EntryId {
 }
 
 impl SeriesCache {
-    /// A cache that keeps `capacity` series from page to page.
+    /// A cache that keeps `capacity` series from batch to batch.
     pub fn new(capacity: usize) -> Self {
         Self {
             entries: ClockSlab::default(),
@@ -228,7 +228,7 @@ impl SeriesCache {
 
     fn shortcuts(&mut self, id: EntryId) -> &mut Shortcuts {
         let Some(entry) = self.entries.get_mut(id.0) else {
-            unreachable!("an entry stays until the page ends")
+            unreachable!("an entry stays until the batch ends")
         };
         if entry.shortcuts == NO_SHORTCUTS {
             entry.shortcuts = self.free_shortcuts.pop().unwrap_or_else(|| {
@@ -261,7 +261,7 @@ impl SeriesCache {
         self.leaving.retain(|leaving| *leaving != id);
     }
 
-    /// Lets go, at the end of the page, of series that their shard has let
+    /// Lets go, at the end of the batch, of series that their shard has let
     /// expire.
     pub fn expire(&mut self, shard: ShardIndex, handles: &[Handle]) {
         let by_slot = self.by_slot.take().unwrap_or_else(|| self.index_slots());
@@ -289,7 +289,7 @@ impl SeriesCache {
         self.states[id.0 as usize] = State::Folded { shard, slot };
     }
 
-    /// Forgets, between two pages, the series of families that are gone;
+    /// Forgets, between two batches, the series of families that are gone;
     /// `leave` is told what goes with each.
     pub fn drop_families(
         &mut self,
@@ -305,7 +305,7 @@ impl SeriesCache {
         }
     }
 
-    /// What is known of the series of an entry of this page.
+    /// What is known of the series of an entry of this batch.
     #[inline]
     pub fn state(&self, id: EntryId) -> State {
         self.states[id.0 as usize]
@@ -313,7 +313,7 @@ impl SeriesCache {
 
     /// Forgets what was refused or has expired, and what is beyond the capacity; `leave` is
     /// told what goes with each.
-    pub fn end_page(&mut self, mut leave: impl FnMut(Leaving)) {
+    pub fn end_batch(&mut self, mut leave: impl FnMut(Leaving)) {
         while let Some(id) = self.leaving.pop() {
             if let Some(entry) = self.entries.remove(id.0) {
                 leave(self.unlink(id.0, &entry));

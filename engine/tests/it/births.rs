@@ -94,7 +94,7 @@ fn a_rendering_tells_the_oldest_birth_in_it() {
 fn gauges_and_summaries_are_shown_as_they_are() {
     let mut world = World::new(1, 0);
     world.scrape(0, &[], true);
-    world.pipeline.page(&[
+    world.pipeline.batch(&[
         r#"{"type":"gauge","name":"g","value":7}"#,
         r#"{"type":"summary","name":"s","value":7}"#,
     ]);

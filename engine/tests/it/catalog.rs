@@ -13,15 +13,15 @@ fn a_refused_family_frees_its_name() {
     let limits =
         SeriesLimits { max_series: 1, max_series_per_metric: 1, max_series_bytes: usize::MAX };
     let mut pipeline = Pipeline::new(&PipelineSettings { limits, ..PipelineSettings::default() });
-    let page = [
+    let batch = [
         r#"{"type":"counter","name":"kept","value":1}"#,
         r#"{"type":"histogram","name":"gone","value":1,"buckets":[1]}"#,
         r#"{"type":"gauge","name":"gone_sum","value":1}"#,
     ];
-    let verdicts = pipeline.page(&page);
+    let verdicts = pipeline.batch(&batch);
     assert_eq!(verdicts, [None, Some(Reason::SeriesLimit), Some(Reason::SuffixConflict)]);
     assert_eq!(pipeline.catalog.families(), 1);
-    let verdicts = pipeline.page(&[r#"{"type":"gauge","name":"gone","value":1}"#]);
+    let verdicts = pipeline.batch(&[r#"{"type":"gauge","name":"gone","value":1}"#]);
     assert_eq!(verdicts, [Some(Reason::SeriesLimit)], "the name is free for another type");
     assert_eq!(pipeline.lines(Format::Text), ["# HELP kept ", "# TYPE kept counter", "kept 1"]);
 }
@@ -50,8 +50,8 @@ fn names_that_families_print_are_theirs() {
             format!(r#"{{"type":"{kind}","name":"{name}","value":1,"buckets":[1]}}"#)
         };
         let mut pipeline = Pipeline::new(&PipelineSettings::default());
-        assert_eq!(pipeline.page(&[payload(first)]), [None]);
-        assert_eq!(pipeline.page(&[payload(second)]), [verdict], "{first}, then {second}");
+        assert_eq!(pipeline.batch(&[payload(first)]), [None]);
+        assert_eq!(pipeline.batch(&[payload(second)]), [verdict], "{first}, then {second}");
     }
 }
 
@@ -62,10 +62,10 @@ fn the_first_layout_wins_and_others_are_counted() {
         format!(r#"{{"type":"histogram","name":"h","value":2,"buckets":[{buckets}]}}"#)
     };
     let (first, other) = (payload("1,5"), payload("1,5,10"));
-    pipeline.page(&[&first, &other]);
-    pipeline.page(&[&other, &first]);
+    pipeline.batch(&[&first, &other]);
+    pipeline.batch(&[&other, &first]);
     // From the fourth time on the other layout is recognised by template.
-    pipeline.page(&[&other, &other, &other]);
+    pipeline.batch(&[&other, &other, &other]);
     assert_eq!(pipeline.layout_mismatches, 5);
     let told = pipeline.catalog.most_layout_mismatches(9);
     let told: Vec<(u64, &str)> = told.iter().map(|(n, family)| (*n, family.name())).collect();
@@ -83,7 +83,7 @@ proptest! {
         let mut pipeline = Pipeline::new(&PipelineSettings::default());
         for (number, series) in series.iter().enumerate() {
             let payload = |i| format!(r#"{{"name":"m{number:02}","labels":{{"i":{i}}}}}"#);
-            pipeline.page(&(0..*series).map(payload).collect::<Vec<String>>());
+            pipeline.batch(&(0..*series).map(payload).collect::<Vec<String>>());
         }
         let mut expected: Vec<(usize, String)> =
             series.iter().enumerate().map(|(n, series)| (*series, format!("m{n:02}"))).collect();

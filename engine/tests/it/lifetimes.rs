@@ -12,8 +12,8 @@ use crate::support::world::{World, WorldSettings};
 /// What may happen next.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A reader takes a page of samples `(series, value)`.
-    Page(usize, Vec<(usize, u32)>),
+    /// A reader takes a batch of samples `(series, value)`.
+    Batch(usize, Vec<(usize, u32)>),
     /// So many ticks go by.
     Wait(u64),
     /// A shard lets series expire.
@@ -31,7 +31,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let sample = (0usize..24, 0u32..50);
     prop_oneof![
-        5 => (0usize..2, prop::collection::vec(sample, 1..6)).prop_map(|(r, page)| Step::Page(r, page)),
+        5 => (0usize..2, prop::collection::vec(sample, 1..6)).prop_map(|(r, batch)| Step::Batch(r, batch)),
         3 => (1u64..30).prop_map(Step::Wait),
         2 => (0usize..4).prop_map(Step::Expire),
         2 => (0usize..4).prop_map(Step::Drain),
@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn run(world: &mut World, steps: &[Step]) {
     for step in steps {
         match step {
-            Step::Page(reader, samples) => world.page(*reader, samples),
+            Step::Batch(reader, samples) => world.batch(*reader, samples),
             Step::Wait(ticks) => world.wait(*ticks),
             Step::Expire(shard) => world.expire(*shard),
             Step::Drain(shard) => world.drain(*shard),
@@ -97,7 +97,7 @@ proptest! {
         let settings = WorldSettings { shards, max_tombstones: most, ..WorldSettings::default() };
         let mut world = World::new(settings);
         for series in &order {
-            world.page(0, &[(*series, 5)]);
+            world.batch(0, &[(*series, 5)]);
             world.expire_all();
             world.wait(1);
         }
@@ -109,7 +109,7 @@ proptest! {
         prop_assert_eq!(world.tombstones(), most.min(8));
         prop_assert_eq!(world.evicted(), 8u64.saturating_sub(most as u64));
         for series in &order {
-            world.page(0, &[(*series, 1)]);
+            world.batch(0, &[(*series, 1)]);
         }
         let kept = order.iter().rev().take(most);
         let expected: BTreeMap<usize, f64> = order.iter().map(|series| (*series, 1.0))

@@ -63,10 +63,10 @@ fn times() -> impl Strategy<Value = String> {
 fn run(
     settings: &PipelineSettings,
     payloads: &[Vec<u8>],
-    page: usize,
+    batch: usize,
 ) -> (Vec<Option<Reason>>, Pipeline) {
     let mut pipeline = Pipeline::new(settings);
-    let verdicts = payloads.chunks(page).flat_map(|page| pipeline.page(page)).collect();
+    let verdicts = payloads.chunks(batch).flat_map(|batch| pipeline.batch(batch)).collect();
     (verdicts, pipeline)
 }
 
@@ -78,12 +78,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn k_and_page_size_change_nothing(payloads in prop::collection::vec(payload(), 1..120), page in 1usize..40) {
+    fn k_and_page_size_change_nothing(payloads in prop::collection::vec(payload(), 1..120), batch in 1usize..40) {
         let payloads = bytes(payloads);
         let settings = |shards| PipelineSettings { shards, ..PipelineSettings::default() };
         let (expected_verdicts, mut expected) = run(&settings(1), &payloads, payloads.len());
         for shards in [1, 2, 3, 8] {
-            let (verdicts, mut pipeline) = run(&settings(shards), &payloads, page);
+            let (verdicts, mut pipeline) = run(&settings(shards), &payloads, batch);
             prop_assert_eq!(&verdicts, &expected_verdicts);
             for format in Format::ALL {
                 prop_assert_eq!(pipeline.lines(format), expected.lines(format));
@@ -122,13 +122,13 @@ proptest! {
         let mut alone = Pipeline::new(&PipelineSettings::default());
         let expected: Vec<(Vec<u8>, Reason)> = payloads
             .chunks(length)
-            .flat_map(|page| alone.page_of_arrays(page))
+            .flat_map(|batch| alone.batch_of_arrays(batch))
             .map(|(_, sample, reason)| (sample, reason))
             .collect();
         let mut pipeline = Pipeline::new(&PipelineSettings::default());
         let refused: Vec<(Vec<u8>, Reason)> = payloads
             .chunks(length)
-            .flat_map(|page| pipeline.page_of_arrays(&[format!("[{}]", page.join(", "))]))
+            .flat_map(|batch| pipeline.batch_of_arrays(&[format!("[{}]", batch.join(", "))]))
             .map(|(_, sample, reason)| (sample, reason))
             .collect();
         prop_assert_eq!(refused, expected);
@@ -163,7 +163,7 @@ proptest! {
         let sorted = { let mut sorted = labels.clone(); sorted.sort(); sorted };
         let settings = PipelineSettings { sort_labels, ..PipelineSettings::default() };
         let mut pipeline = Pipeline::new(&settings);
-        pipeline.page(&[payload(&labels), payload(&sorted)]);
+        pipeline.batch(&[payload(&labels), payload(&sorted)]);
         let printed = if sort_labels { vec!["a", "b", "c", "d", "e"] } else { order };
         let printed: Vec<String> = printed.iter().map(|name| format!(r#"{name}="v{name}""#)).collect();
         let expected = format!("n{{{}}} 2\n", printed.join(","));
@@ -189,8 +189,8 @@ proptest! {
         let limits = SeriesLimits { max_series, max_series_per_metric, max_series_bytes: usize::MAX };
         let settings = PipelineSettings { limits, cache_series: 3, ..PipelineSettings::default() };
         let mut pipeline = Pipeline::new(&settings);
-        for page in bytes(payloads).chunks(11) {
-            pipeline.page(page);
+        for batch in bytes(payloads).chunks(11) {
+            pipeline.batch(batch);
             let defined: usize = pipeline.stores.iter().map(|store| store.defined()).sum();
             let shown: usize = pipeline.stores.iter().flat_map(|store| store.shown()).sum();
             prop_assert!(defined <= max_series);
@@ -279,8 +279,8 @@ fn a_refused_sample_of_an_array_is_found_in_it() {
         SeriesLimits { max_series: 1, max_series_per_metric: 1, max_series_bytes: usize::MAX };
     let mut pipeline = Pipeline::new(&PipelineSettings { limits, ..PipelineSettings::default() });
     let (one, two, bad) = (r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"a","value":-1}"#);
-    let page = [one.to_owned(), format!(" [ {one} , {two},{bad} ]"), two.to_owned(), "[]".into()];
-    let refused = pipeline.page_of_arrays(&page);
+    let batch = [one.to_owned(), format!(" [ {one} , {two},{bad} ]"), two.to_owned(), "[]".into()];
+    let refused = pipeline.batch_of_arrays(&batch);
     let told = |number: usize, sample: &str, reason| (number, sample.as_bytes().to_vec(), reason);
     let expected = [
         told(1, bad, Reason::NegativeCounter),
@@ -297,8 +297,8 @@ fn gauges_keep_the_greatest_timestamp() {
     let gauge = |value: u32, timestamp: &str| {
         format!(r#"{{"type":"gauge","name":"g","value":{value}{timestamp}}}"#)
     };
-    let mut show = |page: &[String]| {
-        pipeline.page(page);
+    let mut show = |batch: &[String]| {
+        pipeline.batch(batch);
         pipeline.lines(Format::Text).pop().expect("a line")
     };
     let at = |seconds: u32| format!(r#","timestamp":{seconds}"#);
@@ -321,7 +321,7 @@ fn an_empty_help_is_filled_by_the_first_that_comes() {
     let mut pipeline = Pipeline::new(&settings);
     let sample = |help: &str| format!(r#"{{"name":"n","value":1,"help":"{help}"}}"#);
     for (sent, shown) in [("", ""), ("first", "first"), ("second", "first"), ("", "first")] {
-        assert_eq!(pipeline.page(&[sample(sent)]), [None]);
+        assert_eq!(pipeline.batch(&[sample(sent)]), [None]);
         let line = format!("# HELP n {shown}\n");
         assert!(pipeline.exposition(Format::Text).starts_with(&line), "{sent}: {line}");
     }

@@ -41,9 +41,9 @@ fn counters(name: &str, count: usize) -> Vec<String> {
 #[test]
 fn every_series_is_found_once_in_slices_of_any_size() {
     let mut pipeline = Pipeline::new(&PipelineSettings { shards: 3, ..Default::default() });
-    pipeline.page(&counters("a", 300));
-    pipeline.page(&counters("b", 50));
-    pipeline.page(&counters("other", 20));
+    pipeline.batch(&counters("a", 300));
+    pipeline.batch(&counters("b", 50));
+    pipeline.batch(&counters("other", 20));
     let order = order(&pipeline, &["b", "a"]);
     for budget in [1, 7, 64, 100_000] {
         let found = search(&mut pipeline, &order, budget);
@@ -57,7 +57,7 @@ fn every_series_is_found_once_in_slices_of_any_size() {
 #[test]
 fn labels_narrow_it_and_bounds_cut_it() {
     let mut pipeline = Pipeline::new(&PipelineSettings { shards: 2, ..Default::default() });
-    pipeline.page(&counters("a", 300));
+    pipeline.batch(&counters("a", 300));
     let all = order(&pipeline, &["a"]);
     let one = SearchOrder { labels: "ID=\"N17\"".into(), ..all.clone() };
     let found = search(&mut pipeline, &one, 10);
@@ -78,7 +78,7 @@ fn labels_narrow_it_and_bounds_cut_it() {
 #[test]
 fn exactly_as_many_as_asked_for_is_not_cut() {
     let mut pipeline = Pipeline::new(&PipelineSettings { shards: 1, ..Default::default() });
-    pipeline.page(&counters("a", 8));
+    pipeline.batch(&counters("a", 8));
     let order = SearchOrder { series: 8, ..order(&pipeline, &["a"]) };
     let found = search(&mut pipeline, &order, 3);
     assert_eq!((found[0].series.len(), found[0].is_cut), (8, false));
@@ -87,7 +87,7 @@ fn exactly_as_many_as_asked_for_is_not_cut() {
 #[test]
 fn values_are_what_each_type_holds() {
     let mut pipeline = Pipeline::new(&PipelineSettings { shards: 1, ..Default::default() });
-    pipeline.page(&[
+    pipeline.batch(&[
         r#"{"type":"counter","name":"c","value":2}"#,
         r#"{"type":"counter","name":"c","value":3}"#,
         r#"{"type":"gauge","name":"g","value":-4}"#,
@@ -111,9 +111,9 @@ fn idle_series_are_told_how_idle_and_expired_ones_not_at_all() {
         ..PipelineSettings::default()
     };
     let mut pipeline = Pipeline::new(&settings);
-    pipeline.page(&[r#"{"name":"a","labels":{"i":1}}"#]);
+    pipeline.batch(&[r#"{"name":"a","labels":{"i":1}}"#]);
     pipeline.now = Moment(4_000);
-    pipeline.page(&[r#"{"name":"a","labels":{"i":2}}"#]);
+    pipeline.batch(&[r#"{"name":"a","labels":{"i":2}}"#]);
     pipeline.now = Moment(9_000);
     let order = order(&pipeline, &["a"]);
     let idle = |pipeline: &mut Pipeline| -> Vec<u64> {
@@ -135,13 +135,13 @@ fn a_listing_that_shrinks_between_two_slices_does_no_harm() {
         ..PipelineSettings::default()
     };
     let mut pipeline = Pipeline::new(&settings);
-    pipeline.page(&counters("a", 100));
+    pipeline.batch(&counters("a", 100));
     let mut job = SearchJob::new(order(&pipeline, &["a"]));
     assert!(!pipeline.stores[0].search_some(&mut job, 500, pipeline.now));
     pipeline.now = Moment(2_000);
     pipeline.expire();
     pipeline.tell();
-    pipeline.page(&counters("a", 3));
+    pipeline.batch(&counters("a", 3));
     while !pipeline.stores[0].search_some(&mut job, 500, pipeline.now) {}
     assert!(job.finish().series.len() < 100);
 }
@@ -149,10 +149,10 @@ fn a_listing_that_shrinks_between_two_slices_does_no_harm() {
 #[test]
 fn names_are_found_by_any_part_of_them() {
     let mut pipeline = Pipeline::new(&PipelineSettings::default());
-    pipeline.page(&counters("http_requests_total", 5));
-    pipeline.page(&counters("http", 1));
-    pipeline.page(&counters("my_http", 9));
-    pipeline.page(&counters("jobs_total", 3));
+    pipeline.batch(&counters("http_requests_total", 5));
+    pipeline.batch(&counters("http", 1));
+    pipeline.batch(&counters("my_http", 9));
+    pipeline.batch(&counters("jobs_total", 3));
     let names = |part, count| -> (usize, Vec<String>) {
         let (found, best) = pipeline.catalog.matching(part, count);
         (found, best.iter().map(|family| family.name().to_owned()).collect())

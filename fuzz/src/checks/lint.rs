@@ -159,7 +159,7 @@ fn refusals(
     payload: &[u8],
     samples: &[(usize, &[u8])],
 ) -> Vec<(usize, Reason)> {
-    let mut refused = pipeline.page_of_arrays(&[payload]);
+    let mut refused = pipeline.batch_of_arrays(&[payload]);
     let mut refusal = |(at, sample): &(usize, &[u8])| {
         let place = refused.iter().position(|(_, bytes, _)| bytes == sample)?;
         Some((*at, refused.remove(place).2))

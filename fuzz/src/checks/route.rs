@@ -1,6 +1,6 @@
 //! Payloads on their whole way to the exposition, one on each line: verdicts
 //! are the oracle's but for what only the catalog knows, and neither templates
-//! nor the sizes of caches and pages nor K show in what comes out. A line like
+//! nor the sizes of caches and batches nor K show in what comes out. A line like
 //! `+5000` says that so many milliseconds pass, in which series expire.
 
 use psg_engine::format::Format;
@@ -40,8 +40,8 @@ pub fn check(lines: &[u8]) {
     let mut expected = run(&settings(1, 0), &alternating, 1);
     judge(&alternating, &expected.refused);
     exposition::check(&mut expected.pipeline);
-    for (shards, cache_series, page) in [(2, 1000, 3), (3, 2, 7)] {
-        let mut found = run(&settings(shards, cache_series), &alternating, page);
+    for (shards, cache_series, batch) in [(2, 1000, 3), (3, 2, 7)] {
+        let mut found = run(&settings(shards, cache_series), &alternating, batch);
         assert_eq!(found.refused, expected.refused, "left: K {shards}, cache {cache_series}");
         assert_eq!(found.details(), expected.details());
         let (found, expected) = (&mut found.pipeline, &mut expected.pipeline);
@@ -67,7 +67,7 @@ impl Routed {
     }
 }
 
-fn run(settings: &PipelineSettings, lines: &[&[u8]], page: usize) -> Routed {
+fn run(settings: &PipelineSettings, lines: &[&[u8]], batch: usize) -> Routed {
     let mut pipeline = Pipeline::new(settings);
     let mut refused = Vec::new();
     for lines in lines.chunk_by(|line, next| time(line).is_none() && time(next).is_none()) {
@@ -76,10 +76,10 @@ fn run(settings: &PipelineSettings, lines: &[&[u8]], page: usize) -> Routed {
             pass(&mut pipeline, milliseconds);
             continue;
         }
-        for page in lines.chunks(page) {
+        for batch in lines.chunks(batch) {
             let first = refused.len();
-            refused.resize_with(first + page.len(), Vec::new);
-            for (number, sample, reason) in pipeline.page_of_arrays(page) {
+            refused.resize_with(first + batch.len(), Vec::new);
+            for (number, sample, reason) in pipeline.batch_of_arrays(batch) {
                 refused[first + number].push((sample, reason));
             }
         }

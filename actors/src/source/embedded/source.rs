@@ -1,4 +1,4 @@
-//! The source of one worker: hands out chunks in pages.
+//! The source of one worker: hands out chunks in batches.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::{Page, QueueSource, Slice, SourceError, Taken};
+use super::super::{Batch, QueueSource, Slice, SourceError, Taken};
 use super::queue::{Chunk, Exit};
 use crate::self_metrics::WorkerMetrics;
 
-/// The most elements of a page: the size that RPOPs rise to.
+/// The most elements of a batch: the size that RPOPs rise to.
 const PAGE_ELEMENTS: usize = 1000;
 
 /// Small chunks are put together up to so many bytes.
 const PAGE_BYTES: usize = 256 * 1024;
 
 /// How long small pushes are gathered while they come one upon the other: each
-/// page wakes the shards, which would cost more than twenty samples do. After a
+/// batch wakes the shards, which would cost more than twenty samples do. After a
 /// silence a push is handed out at once.
 const GATHER: Duration = Duration::from_millis(1);
 
@@ -26,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(1);
 pub struct EmbeddedSource {
     exit: Exit,
     metrics: Arc<WorkerMetrics>,
-    /// What is handed out, page by page; its room is given back after the last.
+    /// What is handed out, batch by batch; its room is given back after the last.
     chunk: Chunk,
     /// Elements of it that have been handed out.
     handed_out: usize,
@@ -42,7 +42,7 @@ impl QueueSource for EmbeddedSource {
         let first = self.handed_out;
         self.handed_out = self.chunk.elements.len().min(first + PAGE_ELEMENTS);
         let elements = &self.chunk.elements[first..self.handed_out];
-        Ok(Taken::Page(Page { buffer: &self.chunk.bytes, elements }))
+        Ok(Taken::Batch(Batch { buffer: &self.chunk.bytes, elements }))
     }
 }
 

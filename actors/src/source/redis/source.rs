@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use super::super::{Page, QueueSource, Slice, SourceError, Taken};
+use super::super::{Batch, QueueSource, Slice, SourceError, Taken};
 use super::Shared;
 use super::decoder::Reply;
 use super::error::{error, io_failed, protocol_broken, refused};
@@ -23,7 +23,7 @@ use crate::self_metrics::WorkerMetrics;
 use crate::stop::StopSignal;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The usual size of the read buffer: one read makes one page.
+/// The usual size of the read buffer: one read makes one batch.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// How long replies in flight are waited for after the stop signal, while
@@ -48,7 +48,7 @@ pub struct RedisSource {
     pace: Pace,
     waiter: Waiter,
     link: Option<Popping>,
-    /// Elements of the page in hand.
+    /// Elements of the batch in hand.
     elements: Vec<Slice>,
     /// The last reply was not full, or other workers are enough for what is
     /// there: no more is asked for before a wait.
@@ -70,7 +70,7 @@ impl QueueSource for RedisSource {
         }
         self.pace.went_with(self.elements.len());
         let buffer = self.link.as_ref().map_or(&[][..], |link| link.replies.bytes());
-        Ok(Taken::Page(Page { buffer, elements: &self.elements }))
+        Ok(Taken::Batch(Batch { buffer, elements: &self.elements }))
     }
 }
 
@@ -212,7 +212,7 @@ impl RedisSource {
     }
 
     /// Reads once, and decodes what has come in; asks for more at once, so that
-    /// Redis works while the page is parsed.
+    /// Redis works while the batch is parsed.
     async fn receive(&mut self) {
         let Some(link) = &mut self.link else { return };
         if link.in_flight.is_empty() {

@@ -78,9 +78,9 @@ pub async fn take(source: &mut RedisSource) -> Result<Option<Vec<Element>>, Sour
     Ok(match taken {
         Taken::Ended => None,
         Taken::Forget => panic!("at-most-once delivery never loads anything"),
-        Taken::Page(page) => {
+        Taken::Batch(batch) => {
             let text = |range: &std::ops::Range<usize>| {
-                String::from_utf8_lossy(&page.buffer[range.clone()]).into_owned()
+                String::from_utf8_lossy(&batch.buffer[range.clone()]).into_owned()
             };
             let element = |slice: &Slice| match slice {
                 Slice::Whole(range) => Element::Whole(text(range)),
@@ -88,7 +88,7 @@ pub async fn take(source: &mut RedisSource) -> Result<Option<Vec<Element>>, Sour
                     Element::TooLarge { head: text(head), length: *length }
                 }
             };
-            Some(page.elements.iter().map(element).collect())
+            Some(batch.elements.iter().map(element).collect())
         }
     })
 }
@@ -116,7 +116,7 @@ pub fn whole(element: Element) -> String {
     }
 }
 
-/// Pushes numbered elements with padding, in pages.
+/// Pushes numbered elements with padding, in batches.
 pub fn push(connection: &mut redis::Connection, numbers: std::ops::Range<usize>) {
     for first in numbers.clone().step_by(5000) {
         let mut command = redis::cmd("LPUSH");

@@ -195,23 +195,23 @@ pub enum Element {
 /// One call of take, within the patience of a test; `None` when it ended.
 pub async fn take(source: &mut impl QueueSource) -> Result<Option<Vec<Element>>, SourceError> {
     let taken = tokio::time::timeout(PATIENCE, source.take()).await.expect("take hangs")?;
-    let Taken::Page(page) = taken else { return Ok(None) };
+    let Taken::Batch(batch) = taken else { return Ok(None) };
     let element = |slice: &Slice| match slice {
-        Slice::Whole(range) => Element::Whole(page.buffer[range.clone()].to_vec()),
+        Slice::Whole(range) => Element::Whole(batch.buffer[range.clone()].to_vec()),
         Slice::TooLarge { head, length } => {
-            Element::TooLarge { head: page.buffer[head.clone()].to_vec(), length: *length }
+            Element::TooLarge { head: batch.buffer[head.clone()].to_vec(), length: *length }
         }
     };
-    Ok(Some(page.elements.iter().map(element).collect()))
+    Ok(Some(batch.elements.iter().map(element).collect()))
 }
 
 /// Takes until there are so many elements, all of them whole.
 pub async fn take_many(source: &mut impl QueueSource, count: usize) -> Vec<Vec<u8>> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        let page = take(source).await.unwrap();
-        let page = page.unwrap_or_else(|| panic!("ended at {} of {count}", taken.len()));
-        taken.extend(page.into_iter().map(whole));
+        let batch = take(source).await.unwrap();
+        let batch = batch.unwrap_or_else(|| panic!("ended at {} of {count}", taken.len()));
+        taken.extend(batch.into_iter().map(whole));
     }
     taken
 }

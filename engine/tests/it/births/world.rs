@@ -102,7 +102,7 @@ impl World {
     }
 
     pub fn push(&mut self, series: usize, value: u32) {
-        assert_eq!(self.pipeline.page(&[payload(series, value)]), [None]);
+        assert_eq!(self.pipeline.batch(&[payload(series, value)]), [None]);
         let labels = format!("s={series}");
         let mut add = |name: String, by: f64| *self.pushed.entry(name).or_default() += by;
         let value = f64::from(value);

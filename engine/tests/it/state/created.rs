@@ -101,7 +101,7 @@ impl World {
     /// Each push has a second of its own.
     fn push(&mut self, series: usize, value: u32) {
         self.pipeline.unix_now += 1.0;
-        assert_eq!(self.pipeline.page(&[payload(series, value)]), [None]);
+        assert_eq!(self.pipeline.batch(&[payload(series, value)]), [None]);
         let pushed = self.pushed.entry(series).or_default();
         pushed.push((self.pipeline.unix_now, f64::from(value)));
     }
@@ -181,7 +181,7 @@ proptest! {
         let mut both = [false, true].map(|created_timestamps| {
             let settings = PipelineSettings { created_timestamps, ..PipelineSettings::default() };
             let mut pipeline = pipeline(&settings);
-            pipeline.page(&payloads);
+            pipeline.batch(&payloads);
             pipeline
         });
         let texts = both.each_mut().map(|pipeline| pipeline.exposition(Format::Text));
@@ -254,12 +254,12 @@ fn a_counter_that_is_unknown_tells_none() {
     };
     let settings = PipelineSettings { shards: 1, ..PipelineSettings::default() };
     let mut before = pipeline(&settings);
-    before.page(&series(0));
+    before.batch(&series(0));
     let stored = snapshot(&mut before, 1, true);
     let settings = PipelineSettings { created_timestamps: true, ..settings };
     let mut pipeline = restored(&settings, &stored, instants(&before).run_time);
     // Those before them tell nothing.
-    pipeline.page(&series(100));
+    pipeline.batch(&series(100));
     let body = pipeline.exposition(Format::OpenMetrics);
     let families = parse(&body, Dialect::OpenMetrics).expect("an exposition");
     let kinds: Vec<_> = families.iter().map(|family| (&*family.name, &*family.type_word)).collect();

@@ -33,10 +33,10 @@ pub fn payload() -> impl Strategy<Value = String> {
     })
 }
 
-/// Applies pages, a second apart.
+/// Applies batches, a second apart.
 pub fn feed(pipeline: &mut Pipeline, payloads: &[String], step_ms: u64) {
-    for page in payloads.chunks(5) {
-        let refused = pipeline.page(page);
+    for batch in payloads.chunks(5) {
+        let refused = pipeline.batch(batch);
         assert!(refused.iter().all(Option::is_none), "{refused:?}");
         pipeline.now = Moment(pipeline.now.0 + step_ms);
     }
@@ -83,9 +83,9 @@ proptest! {
             prop_assert_eq!(copy.lines(format), original.lines(format));
         }
         prop_assert_eq!(copy.catalog.live_series(), original.catalog.live_series());
-        for page in after.chunks(10) {
-            feed(&mut original, page, step_ms);
-            feed(&mut copy, page, step_ms);
+        for batch in after.chunks(10) {
+            feed(&mut original, batch, step_ms);
+            feed(&mut copy, batch, step_ms);
             prop_assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));
         }
     }
@@ -104,9 +104,9 @@ fn sketches_come_back() {
         let mut copy = restored(&settings, &stored, instants(&original).run_time);
         assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));
         let more: Vec<String> = (6_000..9_000).map(observation).collect();
-        for page in more.chunks(500) {
-            feed(&mut original, page, 50);
-            feed(&mut copy, page, 50);
+        for batch in more.chunks(500) {
+            feed(&mut original, batch, 50);
+            feed(&mut copy, batch, 50);
             assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));
         }
     }
@@ -125,7 +125,7 @@ fn observation(number: u32) -> String {
 fn ages_are_those_of_the_time_that_gateways_ran() {
     let settings = PipelineSettings::default();
     let mut original = pipeline(&settings);
-    original.page(&[observation(1)]);
+    original.batch(&[observation(1)]);
     original.now = Moment(START.0 + 200_000);
     let stored = snapshot(&mut original, 1, true);
     // Checkpoints went on for 300 s in which the segment did not change.
@@ -144,7 +144,7 @@ fn ages_are_those_of_the_time_that_gateways_ran() {
 #[test]
 fn windows_of_other_settings_begin_anew() {
     let mut original = pipeline(&PipelineSettings::default());
-    original.page(&[observation(1), observation(2)]);
+    original.batch(&[observation(1), observation(2)]);
     let stored = snapshot(&mut original, 1, true);
     let summary = SummarySettings { max_age_ms: 1_000, ..SummarySettings::default() };
     let settings = PipelineSettings { summary, ..PipelineSettings::default() };
@@ -159,14 +159,14 @@ fn windows_of_other_settings_begin_anew() {
 fn limits_do_not_turn_out_what_was_stored() {
     let series = |n: u32| format!(r#"{{"name":"c_total","value":1,"labels":{{"n":{n}}}}}"#);
     let mut original = pipeline(&PipelineSettings::default());
-    original.page(&[series(1), series(2), series(3)]);
+    original.batch(&[series(1), series(2), series(3)]);
     let stored = snapshot(&mut original, 1, true);
     let limits =
         SeriesLimits { max_series: 2, max_series_per_metric: 2, max_series_bytes: usize::MAX };
     let settings = PipelineSettings { limits, ..PipelineSettings::default() };
     let mut copy = restored(&settings, &stored, instants(&original).run_time);
     assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));
-    let refused = copy.page(&[series(1), series(4)]);
+    let refused = copy.batch(&[series(1), series(4)]);
     assert!(refused[0].is_none() && refused[1].is_some(), "{refused:?}");
 }
 
@@ -186,7 +186,7 @@ fn tombstones_come_back() {
         ]
     };
     let mut original = pipeline(&settings);
-    original.page(&samples(3));
+    original.batch(&samples(3));
     original.now = Moment(START.0 + 10_000);
     original.expire();
     assert_eq!(original.exposition(Format::Text), "");
@@ -196,7 +196,7 @@ fn tombstones_come_back() {
     let other = PipelineSettings { shards: 5, ..settings };
     let mut copy = restored(&other, &stored, instants(&original).run_time);
     assert_eq!(copy.catalog.families(), 2, "their names keep their types");
-    copy.page(&samples(4));
+    copy.batch(&samples(4));
     let text = copy.exposition(Format::Text);
     for line in ["c_total{a=\"b\"} 7", "h_sum 7", "h_count 2", "h_bucket{le=\"2\"} 0"] {
         assert!(text.contains(line), "{line} is not in {text}");

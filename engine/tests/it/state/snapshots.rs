@@ -36,7 +36,7 @@ proptest! {
         begin(&mut original, 1, true);
         let mut stored = Vec::new();
         for (payload, slices) in after {
-            original.page(&[payload]);
+            original.batch(&[payload]);
             go_on(&mut original, slices, &mut stored);
         }
         end(&mut original, &mut stored);
@@ -73,7 +73,7 @@ proptest! {
                 original.now = Moment(original.now.0 + 1100);
                 original.expire();
             }
-            original.page(&[payload]);
+            original.batch(&[payload]);
             go_on(&mut original, slices, &mut stored);
         }
         end(&mut original, &mut stored);
@@ -154,9 +154,9 @@ fn commit(pipeline: &mut Pipeline, number: u64) {
 fn a_commit_is_for_its_own_snapshot_only() {
     let mut original = pipeline(&PipelineSettings::default());
     original.stores.iter_mut().for_each(|store| store.watch_changes());
-    original.page(&[r#"{"name":"a","value":1}"#]);
+    original.batch(&[r#"{"name":"a","value":1}"#]);
     assert_eq!(snapshot(&mut original, 1, false).len(), 1);
-    original.page(&[r#"{"name":"b","value":1}"#]);
+    original.batch(&[r#"{"name":"b","value":1}"#]);
     assert_eq!(snapshot(&mut original, 2, false).len(), 2);
     commit(&mut original, 1);
     assert_eq!(snapshot(&mut original, 3, false).len(), 2);
@@ -174,7 +174,7 @@ fn without_marks_a_snapshot_has_all() {
 #[test]
 fn a_cleared_store_is_empty_and_has_no_snapshot() {
     let mut original = pipeline(&PipelineSettings::default());
-    original.page(&[r#"{"name":"a","value":1}"#]);
+    original.batch(&[r#"{"name":"a","value":1}"#]);
     begin(&mut original, 1, true);
     original.stores.iter_mut().for_each(|store| store.clear());
     assert_eq!(original.exposition(Format::Text), "");

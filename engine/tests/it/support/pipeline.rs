@@ -21,7 +21,7 @@ use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::updates::{Details, UpdateRun};
 
-/// When pages are taken, in Unix seconds.
+/// When batches are taken, in Unix seconds.
 pub const NOW: u32 = 1_700_000_000;
 
 /// What a pipeline is made with.
@@ -73,7 +73,7 @@ pub struct Pipeline {
     pub newest: Option<UnixTime>,
     /// The time, which tests move.
     pub now: Moment,
-    /// When pages are taken, in Unix seconds; tests move it too.
+    /// When batches are taken, in Unix seconds; tests move it too.
     pub unix_now: f64,
     intake: Intake,
 }
@@ -119,32 +119,32 @@ impl Pipeline {
         }
     }
 
-    /// Routes one page; tells for each payload why it was refused.
-    pub fn page<P: AsRef<[u8]>>(&mut self, payloads: &[P]) -> Vec<Option<Reason>> {
+    /// Routes one batch; tells for each payload why it was refused.
+    pub fn batch<P: AsRef<[u8]>>(&mut self, payloads: &[P]) -> Vec<Option<Reason>> {
         let mut verdicts: Vec<Option<Reason>> = vec![None; payloads.len()];
-        for (number, _, reason) in self.page_of_arrays(payloads) {
+        for (number, _, reason) in self.batch_of_arrays(payloads) {
             verdicts[number] = Some(reason);
         }
         verdicts
     }
 
-    /// Routes one page; tells of each refused sample the number of its payload,
+    /// Routes one batch; tells of each refused sample the number of its payload,
     /// its bytes, and the reason.
-    pub fn page_of_arrays<P: AsRef<[u8]>>(
+    pub fn batch_of_arrays<P: AsRef<[u8]>>(
         &mut self,
         payloads: &[P],
     ) -> Vec<(usize, Vec<u8>, Reason)> {
         let refused = Vec::new();
         self.intake.begin(UnixTime::from_sample(self.unix_now));
-        self.rest_of_page(payloads, refused)
+        self.rest_of_batch(payloads, refused)
     }
 
-    /// Routes a page that began before what happened last.
-    pub fn page_in_flight<P: AsRef<[u8]>>(&mut self, payloads: &[P]) {
-        self.rest_of_page(payloads, Vec::new());
+    /// Routes a batch that began before what happened last.
+    pub fn batch_in_flight<P: AsRef<[u8]>>(&mut self, payloads: &[P]) {
+        self.rest_of_batch(payloads, Vec::new());
     }
 
-    fn rest_of_page<P: AsRef<[u8]>>(
+    fn rest_of_batch<P: AsRef<[u8]>>(
         &mut self,
         payloads: &[P],
         mut refused: Vec<(usize, Vec<u8>, Reason)>,

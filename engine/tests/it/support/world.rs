@@ -132,7 +132,7 @@ impl World {
     }
 
     /// A reader takes `(series, tenths)` samples and sends what is accepted.
-    pub fn page(&mut self, reader: usize, samples: &[(usize, u32)]) {
+    pub fn batch(&mut self, reader: usize, samples: &[(usize, u32)]) {
         self.intakes[reader].begin(UnixTime::from_sample(1e9 + self.now as f64));
         for (series, tenths) in samples {
             let payload = payload(*series, *tenths);
@@ -320,7 +320,7 @@ impl World {
         }
     }
 
-    /// Ends the page. What a limit has refused is in the overflow series of its
+    /// Ends the batch. What a limit has refused is in the overflow series of its
     /// metric now, or said to be refused.
     fn finish(&mut self, reader: usize, samples: &[(usize, u32)], beyond_a_limit: &HashSet<usize>) {
         let outcome = self.intakes[reader].finish();

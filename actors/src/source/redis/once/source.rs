@@ -5,7 +5,7 @@
 //! That a page was routed is known when the next one is asked for, so what lies
 //! before it is what a checkpoint covers that begins then.
 
-use super::super::super::{Page, QueueSource, SourceError, Taken};
+use super::super::super::{Batch, QueueSource, SourceError, Taken};
 use super::super::Shared;
 use super::super::error::error;
 use super::super::health::Party;
@@ -49,7 +49,7 @@ pub struct OnceSource {
     pub(super) absence: Absence,
     connected_before: bool,
     in_trouble: bool,
-    /// Elements of the page that was handed out last.
+    /// Elements of the batch that was handed out last.
     handed_out: u64,
 }
 
@@ -93,7 +93,7 @@ impl QueueSource for OnceSource {
             };
             match step {
                 Ok(Step::Again) => {}
-                Ok(Step::Page) => return Ok(Taken::Page(self.page())),
+                Ok(Step::Page) => return Ok(Taken::Batch(self.batch())),
                 Ok(Step::Forget) => return Ok(Taken::Forget),
                 Ok(Step::Ended) => return Ok(Taken::Ended),
                 Err(failure) => return Err(self.fail(failure)),
@@ -215,13 +215,13 @@ impl OnceSource {
     }
 
     /// The elements of the reply in hand, oldest first.
-    fn page(&mut self) -> Page<'_> {
-        let Some(link) = &mut self.link else { return Page { buffer: &[], elements: &[] } };
+    fn batch(&mut self) -> Batch<'_> {
+        let Some(link) = &mut self.link else { return Batch { buffer: &[], elements: &[] } };
         // A list is kept newest first.
         link.elements().reverse();
         self.handed_out = link.elements().len() as u64;
         let (buffer, elements) = link.page();
-        Page { buffer, elements }
+        Batch { buffer, elements }
     }
 
     fn page_was_routed(&mut self) {
