@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use psg_engine::catalog::Catalog;
 use psg_engine::metric::Ignored;
+use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
-use psg_engine::sample::Kind;
 use psg_engine::timestamp::UnixTime;
 
 use crate::dead_letters::DeadLetterMetrics;

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use psg_engine::sample::Kind;
+use psg_engine::metric::Kind;
 use support::gateway::{Format, Gateway};
 use support::redis_server::RedisServer;
 use support::{BINARY, Failure, corpus};

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use procfs::process::Process;
 use psg_engine::catalog::{Catalog, FamilyRef};
+use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
-use psg_engine::sample::{Kind, Labels, Sample};
+use psg_engine::sample::{Labels, Sample};
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::{
     Sweep, Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,

@@ -20,11 +20,12 @@ use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
 
 use crate::limits::SeriesLimits;
+use crate::metric::Kind;
 use crate::metric::Shape;
 use crate::metric::histogram::BucketLayout;
 use crate::metric::summary::{SummaryPlan, SummarySettings};
 use crate::reject::{Reason, Reject};
-use crate::sample::{Kind, Sample};
+use crate::sample::Sample;
 use crate::sharding::name_hash;
 
 mod admission;
@@ -39,9 +40,6 @@ use admission::add_within;
 pub use layout::Layout;
 use names::{printed_names, release_names, reserve_names};
 pub use restore::{RestoredFamily, RestoredShape};
-
-/// The endings of the names that a histogram or a summary prints besides its own.
-pub(crate) const DERIVED: [&str; 4] = ["_bucket", "_count", "_created", "_sum"];
 
 /// All families of the process. Cheap to clone; clones are the same catalog.
 #[derive(Debug, Clone)]
@@ -324,18 +322,6 @@ impl Family {
         }
         let (own, got) = (self.kind().as_str(), kind.as_str());
         Err(Reject::new(Reason::TypeConflict, format!("expected {own}, got {got}")))
-    }
-}
-
-impl Shape {
-    /// The type whose series are made so.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Shape::Counter => Kind::Counter,
-            Shape::Gauge => Kind::Gauge,
-            Shape::Histogram(_) => Kind::Histogram,
-            Shape::Summary(_) => Kind::Summary,
-        }
     }
 }
 

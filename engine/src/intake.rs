@@ -302,7 +302,8 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Kind, Labels};
+    use crate::metric::Kind;
+    use crate::sample::Labels;
     use crate::store::Store;
     use crate::timestamp::Moment;
 

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use memchr::{memchr, memchr2, memchr2_iter};
 
 use crate::format::escape;
-use crate::name::{is_label_name, own_label};
-use crate::sample::{Kind, Labels};
+use crate::metric::Kind;
+use crate::name::is_label_name;
+use crate::sample::Labels;
 
 /// The names of labels that are taken off every sample before it is judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,7 +107,7 @@ pub fn is_canonical(text: &str, kind: Kind) -> bool {
     every_part(text, |name, value| {
         let is_next = last < name;
         last = name;
-        is_next && is_label_name(name) && own_label(kind) != Some(name) && is_escaped(value)
+        is_next && is_label_name(name) && kind.own_label() != Some(name) && is_escaped(value)
     })
 }
 

@@ -4,8 +4,6 @@
 //! name `[a-zA-Z_][a-zA-Z0-9_]*`, where `__` begins names that are Prometheus'
 //! own and where `le` and `quantile` belong to the types that print them.
 
-use crate::sample::Kind;
-
 /// Names that begin so are the gateway's own; producers can't write them.
 pub const RESERVED_PREFIX: &str = "prom_stream_gateway_";
 
@@ -25,16 +23,6 @@ pub fn is_metric_name(name: &str) -> bool {
 /// begin with `__`.
 pub fn is_label_name(name: &str) -> bool {
     is_made_of(name, LABEL_LETTER) && !name.starts_with("__")
-}
-
-/// The label name that a metric of type `kind` prints itself, so that its
-/// samples can't carry it.
-pub fn own_label(kind: Kind) -> Option<&'static str> {
-    match kind {
-        Kind::Counter | Kind::Gauge => None,
-        Kind::Histogram => Some("le"),
-        Kind::Summary => Some("quantile"),
-    }
 }
 
 const DIGIT: u8 = 1;
@@ -99,11 +87,5 @@ mod tests {
         for name in ["", "1a", "a:b", ":", "__", "__name__", "a-b", "a\n", "é"] {
             assert!(!is_label_name(name), "{name:?}");
         }
-    }
-
-    #[test]
-    fn own_labels() {
-        let own = Kind::ALL.map(own_label);
-        assert_eq!(own, [None, None, Some("le"), Some("quantile")]);
     }
 }

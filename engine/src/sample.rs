@@ -3,37 +3,9 @@
 
 use std::fmt;
 
+use crate::metric::Kind;
 use crate::text::{LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
-
-/// The four metric types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Kind {
-    /// Only rises; samples add.
-    Counter,
-    /// Samples replace.
-    Gauge,
-    /// Samples are counted into buckets.
-    Histogram,
-    /// Samples are condensed into quantiles over a sliding window.
-    Summary,
-}
-
-impl Kind {
-    /// Every type; `kind as usize` indexes it.
-    pub const ALL: [Kind; 4] = [Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Summary];
-
-    /// The word of the exposition formats' TYPE line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-            Kind::Summary => "summary",
-        }
-    }
-}
 
 /// One label as sent; neither text is escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use crate::catalog::{Admission, FamilyRef};
+use crate::metric::Kind;
 use crate::metric::{Ignored, Value};
-use crate::sample::Kind;
 use crate::series::{Generation, Readers, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;

@@ -3,6 +3,7 @@
 
 use psg_actors::http::ROUTES;
 use psg_actors::self_metrics::table::SELF_METRICS;
+use psg_engine::metric::Kind;
 
 use super::{documents, read};
 use crate::config::document;
@@ -17,9 +18,6 @@ const OTHERS: [&str; 5] = [
 ];
 
 const PREFIX: &str = "prom_stream_gateway_";
-
-/// What a series of a histogram has behind the metric's name.
-const SUFFIXES: [&str; 4] = ["", "_bucket", "_sum", "_count"];
 
 /// Whatever begins like a name, by what may be in one.
 fn words(text: &str, is_part: fn(char) -> bool) -> impl Iterator<Item = &str> {
@@ -58,7 +56,8 @@ fn every_setting_named_is_there() {
 
 #[test]
 fn every_self_metric_named_is_there() {
-    let known: Vec<String> = SELF_METRICS.iter().map(|metric| metric.full_name()).collect();
+    let known: Vec<(String, Kind)> =
+        SELF_METRICS.iter().map(|metric| (metric.full_name(), metric.kind)).collect();
     let mut count = 0;
     for (name, text) in texts() {
         // A payload may have one that is refused.
@@ -72,11 +71,11 @@ fn every_self_metric_named_is_there() {
                 continue;
             }
             // What ends like that is the beginning of several.
-            let is_it = |metric: &String| match word.ends_with('_') {
+            let is_it = |(metric, kind): &(String, Kind)| match word.ends_with('_') {
                 true => metric.starts_with(word),
-                false => {
-                    word.strip_prefix(metric.as_str()).is_some_and(|rest| SUFFIXES.contains(&rest))
-                }
+                false => word
+                    .strip_prefix(metric.as_str())
+                    .is_some_and(|rest| rest.is_empty() || kind.suffixes().contains(&rest)),
             };
             assert!(known.iter().any(is_it), "{name}: there is no {word}");
             count += 1;

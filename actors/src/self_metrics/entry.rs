@@ -1,6 +1,6 @@
 //! An entry of the table of self-metrics.
 
-use psg_engine::sample::Kind;
+use psg_engine::metric::Kind;
 
 use super::lines::{Lines, Reading};
 

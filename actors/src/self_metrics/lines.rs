@@ -9,10 +9,11 @@ use psg_engine::exposition::series::{write_created, write_series};
 use psg_engine::format::Format;
 use psg_engine::labels::LabelRenderer;
 use psg_engine::merge::Fragment;
+use psg_engine::metric::Kind;
 use psg_engine::metric::Shape;
 use psg_engine::metric::Value;
 use psg_engine::name::RESERVED_PREFIX;
-use psg_engine::sample::{Kind, Label, Labels};
+use psg_engine::sample::{Label, Labels};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 

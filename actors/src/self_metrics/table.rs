@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use psg_engine::metric::Ignored;
+use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
-use psg_engine::sample::Kind;
 
 use super::entry::{counter, gauge, histogram};
 use super::{SelfMetrics, UNKNOWN};

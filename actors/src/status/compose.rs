@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use psg_engine::catalog::Catalog;
+use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
-use psg_engine::sample::Kind;
 
 use super::history::History;
 use super::model::{

@@ -6,8 +6,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::Family;
+use crate::metric::Kind;
 use crate::metric::Shape;
-use crate::sample::{Kind, Sample};
+use crate::sample::Sample;
 
 /// What the series of a histogram or a summary are made by.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{DERIVED, Family};
+use super::Family;
+use crate::metric::Kind;
 use crate::name::{RESERVED_PREFIX, is_of_prometheus};
 use crate::reject::{Reason, Reject};
-use crate::sample::Kind;
 
 /// The names that a family of this name and type prints.
 pub(super) fn printed_names(name: &str, kind: Kind) -> impl Iterator<Item = Box<str>> + '_ {
-    let derived: &[&str] = match kind {
-        Kind::Counter | Kind::Gauge => &[],
-        Kind::Histogram | Kind::Summary => &DERIVED,
-    };
-    let derived = derived.iter().map(move |suffix| format!("{name}{suffix}").into());
+    let derived =
+        kind.reserved_suffixes().iter().map(move |suffix| format!("{name}{suffix}").into());
     std::iter::once(Box::from(name)).chain(derived)
 }
 

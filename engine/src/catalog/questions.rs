@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Catalog, Family};
 use crate::labels::contains_ignoring_case;
-use crate::sample::Kind;
+use crate::metric::Kind;
 
 impl Catalog {
     /// The `count` families with the most series, most first and of equals by

@@ -10,9 +10,9 @@
 //! all parts alike: by the catalog too, which has the families that are not in
 //! this one.
 
-use crate::catalog::{Catalog, DERIVED, Family};
+use crate::catalog::{Catalog, Family};
 use crate::format::Format;
-use crate::sample::Kind;
+use crate::metric::{Kind, reserving};
 
 /// The families that one exposition shows.
 #[derive(Debug)]
@@ -64,8 +64,7 @@ impl<'a> Families<'a> {
     /// shards gave of it is from before.
     pub fn is_displaced(&self, family: &Family) -> bool {
         let newer = |other: &Family| other.uid() > family.uid();
-        self.deriving(family.name()).any(newer)
-            || (derives(family.kind()) && self.derived_from(family.name()).any(newer))
+        self.deriving(family.name()).any(newer) || self.derived_from(family).any(newer)
     }
 
     /// Whether a counter may claim `stem`, hence `stem_created` too.
@@ -74,7 +73,9 @@ impl<'a> Families<'a> {
         // Were there a histogram or summary that derives `stem_created`, it
         // would be `stem` itself.
         self.kind_of(stem).is_none()
-            && !bases(stem).filter_map(|base| self.kind_of(base)).any(derives)
+            && !reserving(stem).any(|(base, suffix)| {
+                self.kind_of(base).is_some_and(|kind| kind.reserved_suffixes().contains(&suffix))
+            })
             && self.kind_of(&created).is_none()
             && self.kind_of(&format!("{created}_total")) != Some(Kind::Counter)
     }
@@ -86,13 +87,16 @@ impl<'a> Families<'a> {
 
     /// The families that print `name` besides their own.
     fn deriving(&self, name: &str) -> impl Iterator<Item = &'a Family> {
-        let found = bases(name).filter_map(|base| self.find(base));
-        found.filter(|family| derives(family.kind()))
+        reserving(name).filter_map(|(base, suffix)| {
+            let family = self.find(base)?;
+            family.kind().reserved_suffixes().contains(&suffix).then_some(family)
+        })
     }
 
-    /// The families whose own name is one that a histogram or summary `name` prints.
-    fn derived_from(&self, name: &str) -> impl Iterator<Item = &'a Family> {
-        DERIVED.iter().filter_map(move |ending| self.find(&format!("{name}{ending}")))
+    /// The families whose own name is one that `family` prints besides its own.
+    fn derived_from(&self, family: &Family) -> impl Iterator<Item = &'a Family> {
+        let (name, suffixes) = (family.name(), family.kind().reserved_suffixes());
+        suffixes.iter().filter_map(move |suffix| self.find(&format!("{name}{suffix}")))
     }
 
     fn find(&self, name: &str) -> Option<&'a Family> {
@@ -104,19 +108,6 @@ impl<'a> Families<'a> {
 /// The name of a counter without `_total`, where something is left of it.
 pub(super) fn stem(counter: &Family) -> Option<&str> {
     counter.name().strip_suffix("_total").filter(|stem| !stem.is_empty())
-}
-
-/// The names that `name` would be derived from.
-fn bases(name: &str) -> impl Iterator<Item = &str> {
-    DERIVED.iter().filter_map(move |ending| name.strip_suffix(ending))
-}
-
-/// Whether families of that type print names besides their own.
-fn derives(kind: Kind) -> bool {
-    match kind {
-        Kind::Counter | Kind::Gauge => false,
-        Kind::Histogram | Kind::Summary => true,
-    }
 }
 
 #[cfg(test)]

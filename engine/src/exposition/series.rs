@@ -3,11 +3,11 @@
 use super::families::stem;
 use crate::catalog::Family;
 use crate::format::{Format, number};
+use crate::metric::Kind;
 use crate::metric::Shape;
 use crate::metric::Value;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{Summary, SummaryPlan};
-use crate::sample::Kind;
 use crate::timestamp::Moment;
 use crate::timestamp::UnixTime;
 

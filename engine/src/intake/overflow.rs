@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::Intake;
 use super::series_cache::{EntryId, State};
 use crate::catalog::{Admission, FamilyRef};
-use crate::sample::Kind;
 use crate::series::SeriesKey;
 use crate::sharding::series_hash;
 
@@ -57,9 +56,8 @@ impl Intake {
     fn overflow_entry(&mut self, refused: EntryId) -> Option<EntryId> {
         let id = self.series.family(refused)?;
         let family = self.families.get(id)?;
-        match family.kind() {
-            Kind::Counter | Kind::Histogram => {}
-            Kind::Gauge | Kind::Summary => return None,
+        if !family.kind().accumulates() {
+            return None;
         }
         let hash = self.series.hash(family.name(), OVERFLOW_LABELS);
         let found = self.series.find(hash, OVERFLOW_LABELS, |found| found == id);

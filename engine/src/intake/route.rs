@@ -10,8 +10,9 @@ use super::series_cache::{EntryId, SeriesCache, Spelling};
 use super::template::{Located, TemplateCache, Verdict};
 use super::{Intake, KEPT_ELEMENTS, Part, Routed};
 use crate::catalog::{Admission, Family, FamilyRef};
+use crate::metric::Kind;
 use crate::reject::Reject;
-use crate::sample::{Kind, Labels, Sample};
+use crate::sample::{Labels, Sample};
 use crate::series::SeriesKey;
 use crate::sharding::series_hash;
 use crate::timestamp::{Ttl, UnixTime};
@@ -77,7 +78,7 @@ impl Intake {
         let Decoded { entry, value, kind, timestamp, ttl } = self.decode(payload, located)?;
         if timestamp.is_some() || ttl.is_some() {
             self.newest = self.newest.max(timestamp);
-            self.note_details(timestamp.filter(|_| kind == Kind::Gauge), ttl);
+            self.note_details(timestamp.filter(|_| kind.is_ordered_by_time()), ttl);
         }
         self.batch.push(Routed { entry, payload: number, value });
         Ok(Way::Taken)

@@ -18,7 +18,7 @@ use memchr::memmem::Finder;
 use super::gate::Gate;
 use super::parts::{PartId, Parts};
 use super::series_cache::EntryId;
-use crate::sample::Kind;
+use crate::metric::Kind;
 use crate::timestamp::Ttl;
 use crate::wire::number::parse_json_number;
 
@@ -183,10 +183,7 @@ fn hash(hasher: &RandomState, id: TemplateId) -> u64 {
 /// The decoder's rules for values, in their strictest form: what fails here is
 /// decoded, and refused or accepted there.
 fn is_valid(value: f64, kind: Kind) -> bool {
-    match kind {
-        Kind::Counter => value.is_finite() && value >= 0.0,
-        Kind::Gauge | Kind::Histogram | Kind::Summary => value.is_finite(),
-    }
+    value.is_finite() && (kind.takes_negative() || value >= 0.0)
 }
 
 fn skip_space(payload: &[u8], from: usize) -> usize {

@@ -1,5 +1,6 @@
 //! What the series of a family are made of.
 
+use super::Kind;
 use super::histogram::BucketLayout;
 use super::summary::SummaryPlan;
 
@@ -21,6 +22,17 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// The type whose series are made so.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Shape::Counter => Kind::Counter,
+            Shape::Gauge => Kind::Gauge,
+            Shape::Histogram(_) => Kind::Histogram,
+            Shape::Summary(_) => Kind::Summary,
+        }
+    }
+
     /// About how many bytes a family keeps for it.
     pub(crate) fn bytes(&self) -> usize {
         let bounds = match self {

@@ -6,11 +6,11 @@ use super::StateError;
 use crate::catalog::{RestoredFamily, RestoredShape};
 use crate::labels::{is_canonical, is_reordered};
 use crate::limits::SMALLEST_EPSILON;
+use crate::metric::Kind;
 use crate::name::{RESERVED_PREFIX, is_metric_name};
 use crate::printable::{SHORT, printable};
 use crate::record::{FamilyRecord, SeriesRecord, ShapeRecord, TombstoneRecord};
 use crate::record::{TotalRecord, ValueRecord};
-use crate::sample::Kind;
 
 /// Greater uids are not given: the next ones have to fit too.
 const GREATEST_UID: u64 = u64::MAX / 2;

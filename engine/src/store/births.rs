@@ -18,7 +18,6 @@ use super::Series;
 use super::wheel::Tick;
 use crate::catalog::Family;
 use crate::metric::Value;
-use crate::sample::Kind;
 use crate::series::Slot;
 use crate::timestamp::Moment;
 
@@ -118,7 +117,7 @@ impl Births {
     /// Notes that a series is shown from now on, with what it goes on from; false
     /// where nobody asks for that.
     pub fn note(&mut self, slot: Slot, family: &Family, old: Option<&Value>, now: Moment) -> bool {
-        if self.is_paused || now >= self.awaited.births_until || !rises(family.kind()) {
+        if self.is_paused || now >= self.awaited.births_until || !family.kind().accumulates() {
             return false;
         }
         let start = old.and_then(Value::copy_of_total);
@@ -174,7 +173,9 @@ impl Births {
             series.touched >= Tick::at(self.awaited.values_from)
                 || series.traits.is_new() && self.is_birth_awaited(slot)
         };
-        now < self.awaited.values_until && rises(series.family.kind()) && has_not_been_fetched()
+        now < self.awaited.values_until
+            && series.family.kind().accumulates()
+            && has_not_been_fetched()
     }
 
     /// Whether some scraper that is waited for has seen the series at its start at
@@ -182,13 +183,5 @@ impl Births {
     fn is_birth_awaited(&self, slot: Slot) -> bool {
         let birth = self.noted.get(&slot).filter(|birth| !birth.is_passed_over);
         birth.is_some_and(|birth| birth.after >= self.awaited.held_from)
-    }
-}
-
-/// Whether `increase` is asked of such a series.
-fn rises(kind: Kind) -> bool {
-    match kind {
-        Kind::Counter | Kind::Histogram => true,
-        Kind::Gauge | Kind::Summary => false,
     }
 }

@@ -12,8 +12,8 @@ use foldhash::quality::RandomState;
 use super::listing::Position;
 use super::wheel::{Mark, Tick, Wheel, milliseconds_of, ticks_of};
 use super::{Series, Store, Tombstones, held};
+use crate::metric::Kind;
 use crate::metric::Value;
-use crate::sample::Kind;
 use crate::series::Slot;
 use crate::timestamp::Moment;
 

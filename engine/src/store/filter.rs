@@ -2,7 +2,7 @@
 //! that several scrapers can share a large gateway.
 
 use crate::catalog::Family;
-use crate::sample::Kind;
+use crate::metric::Kind;
 use crate::sharding::{SEGMENTS, Segment};
 
 /// Parts that the series may be shared out in, at most: beyond that they are of
@@ -55,12 +55,12 @@ impl Filter {
     pub fn has_family(&self, family: &Family) -> bool {
         let Some(names) = &self.names else { return true };
         let listed = |name: &str| names.binary_search_by(|other| other.as_str().cmp(name)).is_ok();
-        let (name, suffixes) = (family.name(), suffixes(family.kind()));
+        let (name, kind) = (family.name(), family.kind());
         listed(name)
-            || suffixes.iter().any(|suffix| listed(&format!("{name}{suffix}")))
+            || kind.suffixes().iter().any(|suffix| listed(&format!("{name}{suffix}")))
             // OpenMetrics calls the family of a counter without its ending.
             || name.strip_suffix("_total").is_some_and(|base| {
-                family.kind() == Kind::Counter
+                kind == Kind::Counter
                     && (listed(base) || listed(&format!("{base}_created")))
             })
     }
@@ -73,14 +73,5 @@ impl Filter {
     /// Whether it is the part that shows what belongs to no series of producers.
     pub fn has_own_metrics(&self) -> bool {
         self.part.is_none_or(|part| part.index == 0)
-    }
-}
-
-/// What the lines of a family have behind its name.
-fn suffixes(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Counter | Kind::Gauge => &[],
-        Kind::Histogram => &["_bucket", "_sum", "_count", "_created"],
-        Kind::Summary => &["_sum", "_count", "_created"],
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::json::{Cursor, Expected};
 use crate::limits::PayloadLimits;
-use crate::sample::Kind;
+use crate::metric::Kind;
 use crate::text::{Json, LabelText, Span, Text};
 
 /// A field as the last member of its name gave it.
@@ -180,36 +180,13 @@ fn kind(cursor: &mut impl Cursor) -> Result<KindField, Expected> {
         return Ok(KindField::Wrong(json));
     }
     let digits = Text::in_payload(start, cursor.end());
-    let found = kind_of_digit(cursor.resolve(digits));
+    let found = Kind::from_number(cursor.resolve(digits));
     Ok(found.map_or(KindField::Unknown(digits), KindField::Given))
 }
 
 fn kind_of_text(text: &str) -> Option<Kind> {
-    // As nearly all producers write it.
-    match text {
-        "counter" => return Some(Kind::Counter),
-        "gauge" => return Some(Kind::Gauge),
-        "summary" => return Some(Kind::Summary),
-        "histogram" => return Some(Kind::Histogram),
-        _ => {}
-    }
-    let word_is = |word: &str| Kind::ALL.into_iter().find(|kind| is_word(word, *kind));
-    word_is(text).or_else(|| word_is(text.trim())).or_else(|| kind_of_digit(text.trim()))
-}
-
-#[inline(always)]
-fn is_word(text: &str, kind: Kind) -> bool {
-    text.eq_ignore_ascii_case(kind.as_str())
-}
-
-fn kind_of_digit(text: &str) -> Option<Kind> {
-    match text {
-        "0" => Some(Kind::Counter),
-        "1" => Some(Kind::Gauge),
-        "2" => Some(Kind::Summary),
-        "3" => Some(Kind::Histogram),
-        _ => None,
-    }
+    let trimmed = || Kind::from_word(text.trim()).or_else(|| Kind::from_number(text.trim()));
+    Kind::from_word(text).or_else(trimmed)
 }
 
 #[inline(always)]

@@ -6,10 +6,11 @@ use super::Rules;
 use super::field_types::check_types;
 use super::fields::{Field, Fields, KindField, List, Lists, Number};
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
+use crate::metric::Kind;
 use crate::name;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
-use crate::sample::{Kind, Labels, Sample};
+use crate::sample::{Labels, Sample};
 use crate::text::{LabelText, Text, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
@@ -116,14 +117,16 @@ fn value(found: Field<Number>, kind: Kind) -> Result<(f64, Option<(usize, usize)
             "expected a value that a double holds, got one that overflows",
         ));
     }
-    match kind {
-        Kind::Counter if value < 0.0 => Err(Reject::new(
+    if kind.takes_negative() {
+        return Ok((value, Some(place)));
+    }
+    if value < 0.0 {
+        return Err(Reject::new(
             Reason::NegativeCounter,
             "expected a counter's value of at least 0, got a negative one",
-        )),
-        Kind::Counter => Ok((without_minus_zero(value), Some(place))),
-        Kind::Gauge | Kind::Histogram | Kind::Summary => Ok((value, Some(place))),
+        ));
     }
+    Ok((without_minus_zero(value), Some(place)))
 }
 
 fn without_minus_zero(value: f64) -> f64 {
@@ -175,7 +178,7 @@ fn settle_labels(
     if !rules.drop_labels.is_empty() {
         labels.retain(|label| !rules.drop_labels.contains(texts.get(label.name)));
     }
-    let own_label = name::own_label(kind);
+    let own_label = kind.own_label();
     labels.iter().try_for_each(|label| check_label(label, texts, own_label, limits))?;
     labels.retain(|label| !label.value.is_empty());
     Ok(())

@@ -13,8 +13,9 @@ use psg_engine::catalog::{Catalog, Family};
 use psg_engine::exposition::series;
 use psg_engine::format::{Format, escape};
 use psg_engine::merge::{Fragment, merge};
+use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
-use psg_engine::sample::{Kind, Labels, Sample};
+use psg_engine::sample::{Labels, Sample};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::{Stamp, UnixTime};
 

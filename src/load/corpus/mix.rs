@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use psg_engine::sample::Kind;
+use psg_engine::metric::Kind;
 
 /// The series of one metric type in the reference's own mix: 99 names, nine
 /// instances, four regions, one job.

@@ -10,7 +10,7 @@ mod tests;
 use json::{Json, Layout};
 pub use mix::{Ingredient, Mix};
 use payload::Payload;
-use psg_engine::sample::Kind;
+use psg_engine::metric::Kind;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -1,7 +1,7 @@
 //! The payload: one sample of a known series, or something that only looks
 //! like one, as the JSON that a producer pushes.
 
-use psg_engine::sample::Kind;
+use psg_engine::metric::Kind;
 
 use super::json::{Json, Layout, Member, write_object};
 use super::mix::REFERENCE_SERIES;

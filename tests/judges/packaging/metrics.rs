@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use psg_actors::self_metrics::table::{SELF_METRICS, SelfMetric};
+use psg_engine::metric::Kind;
 use psg_engine::name::RESERVED_PREFIX;
-use psg_engine::sample::Kind;
 
 fn is_of_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_' || letter == ':'
@@ -48,15 +48,10 @@ pub fn check_query(query: &str) -> Result<(), String> {
 fn printed_by(name: &str) -> Option<&'static SelfMetric> {
     SELF_METRICS.iter().find(|metric| {
         let full = metric.full_name();
-        match metric.kind {
-            Kind::Counter | Kind::Gauge => name == full,
-            Kind::Histogram => {
-                ["_bucket", "_sum", "_count"].iter().any(|suffix| name == full.clone() + suffix)
-            }
-            Kind::Summary => {
-                name == full || ["_sum", "_count"].iter().any(|s| name == full.clone() + s)
-            }
-        }
+        let has_suffix = |suffix: &&str| name == format!("{full}{suffix}");
+        // A histogram prints nothing without a suffix.
+        name == full && metric.kind != Kind::Histogram
+            || metric.kind.suffixes().iter().any(has_suffix)
     })
 }
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::sample::{Kind, Labels, Sample};
+use crate::metric::Kind;
+use crate::sample::{Labels, Sample};
 
 fn histogram(catalog: &Catalog) -> FamilyRef {
     claim(catalog, Kind::Histogram, "h")

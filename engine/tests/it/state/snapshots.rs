@@ -193,7 +193,7 @@ fn outcome(settings: StoreSettings, is_cleared: bool) -> (String, usize, String)
     let mut pipeline = new();
     pipeline.stores[0] = Store::new(settings, ShardIndex(0));
     if is_cleared {
-        pipeline.page(&[r#"{"name":"before","value":1}"#]);
+        pipeline.batch(&[r#"{"name":"before","value":1}"#]);
         let mut store = pipeline.stores.remove(0);
         store.clear();
         store.resume_births();
@@ -201,13 +201,13 @@ fn outcome(settings: StoreSettings, is_cleared: bool) -> (String, usize, String)
         pipeline.stores[0] = store;
     }
     let samples = [r#"{"name":"c_total","value":1}"#, r#"{"type":"gauge","name":"g","value":2}"#];
-    pipeline.page(&samples);
+    pipeline.batch(&samples);
     pipeline.now.0 += 1000;
     pipeline.expire();
     pipeline.tell();
     let shown = pipeline.exposition(Format::OpenMetrics);
     let tombstones = pipeline.stores[0].tombstones().len();
-    pipeline.page(&samples);
+    pipeline.batch(&samples);
     (shown, tombstones, pipeline.exposition(Format::OpenMetrics))
 }
 

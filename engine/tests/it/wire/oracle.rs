@@ -3,8 +3,9 @@
 use std::fmt;
 
 use psg_engine::limits::PayloadLimits;
+use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
-use psg_engine::sample::{Kind, Label, Sample};
+use psg_engine::sample::{Label, Sample};
 use psg_engine::timestamp::{Ttl, UnixTime};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;

@@ -2,6 +2,7 @@
 
 pub mod gauge;
 pub mod histogram;
+mod kind;
 pub mod quantile;
 mod shape;
 mod stored;
@@ -9,6 +10,8 @@ pub mod summary;
 
 use crate::timestamp::{Moment, PackedTime, Stamp, UnixTime};
 use histogram::Histogram;
+pub use kind::Kind;
+pub(crate) use kind::reserving;
 pub use shape::Shape;
 use summary::Summary;
 
@@ -73,13 +76,32 @@ impl Value {
         }
     }
 
-    /// A copy, where it is a total that rises.
+    /// The type whose series hold such a value.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Value::Counter(_) => Kind::Counter,
+            Value::Gauge(..) => Kind::Gauge,
+            Value::Histogram(_) => Kind::Histogram,
+            Value::Summary(_) => Kind::Summary,
+        }
+    }
+
+    /// A copy of the total that outlives its series, see [`Kind::accumulates`].
     pub fn copy_of_total(&self) -> Option<Self> {
+        if !self.kind().accumulates() {
+            return None;
+        }
         match self {
             Value::Counter(total) => Some(Value::Counter(*total)),
             Value::Histogram(histogram) => Some(Value::Histogram(histogram.clone())),
             Value::Gauge(..) | Value::Summary(_) => None,
         }
+    }
+
+    /// The total that outlives its series, see [`Kind::accumulates`].
+    pub fn into_total(self) -> Option<Self> {
+        self.kind().accumulates().then_some(self)
     }
 
     /// Takes one sample in, or says why it changes nothing. `shape` is the one
