@@ -5,12 +5,10 @@
 use std::sync::Arc;
 
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::format::escape::label_value_of;
 use psg_engine::format::{Format, number};
-use psg_engine::labels;
+use psg_engine::labels::SeriesLabels;
 use psg_engine::metric::Shape;
 use psg_engine::store::{Found, FoundSeries, FoundValue, SearchOrder};
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::shard_set::{ShardSet, ShardsGone};
@@ -127,9 +125,9 @@ pub struct Quantile {
     value: Box<str>,
 }
 
-/// A label text, serialised as names and values.
+/// Labels, serialised as an object of names and values.
 #[derive(Debug)]
-pub struct Labels(Arc<str>);
+pub struct Labels(SeriesLabels);
 
 impl Default for Question {
     fn default() -> Self {
@@ -245,11 +243,7 @@ impl ShownValue {
 
 impl Serialize for Labels {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in labels::parts(&self.0) {
-            map.serialize_entry(name, &label_value_of(value))?;
-        }
-        map.end()
+        serializer.collect_map(self.0.pairs().iter())
     }
 }
 

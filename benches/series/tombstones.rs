@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use procfs::process::Process;
 use psg_engine::catalog::{Catalog, FamilyRef};
+use psg_engine::labels::LabelPairs;
 use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
@@ -64,7 +65,13 @@ fn remove(
         // The last ones to be found.
         let family = if number < count - its { &kept } else { &doomed };
         let labels = format!("number=\"{number}\"");
-        tombstones.bury(family, &labels, &value, None, Tick::at(Moment(number)));
+        tombstones.bury(
+            family,
+            LabelPairs::from_text(&labels),
+            &value,
+            None,
+            Tick::at(Moment(number)),
+        );
     }
     let (mut sweep, mut longest) = (Sweep::default(), Duration::ZERO);
     let begun = Instant::now();
@@ -109,7 +116,13 @@ fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones), Failure> {
     let mut tombstones = none();
     for number in 0..count {
         let labels = format!("number=\"{number}\"");
-        tombstones.bury(&family, &labels, &value, None, Tick::at(Moment(number)));
+        tombstones.bury(
+            &family,
+            LabelPairs::from_text(&labels),
+            &value,
+            None,
+            Tick::at(Moment(number)),
+        );
     }
     let after = resident()?;
     Ok(((after as f64 - before as f64) / count as f64, tombstones))

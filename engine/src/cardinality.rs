@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 use foldhash::fast::RandomState;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::labels;
+use crate::labels::LabelPairs;
 
 /// Values of a name that are counted exactly.
 const EXACT: usize = 1024;
@@ -53,9 +53,9 @@ enum Distinct {
 }
 
 impl LabelValues {
-    /// Counts the labels of one series, by its canonical label text.
-    pub fn add(&mut self, text: &str) {
-        for (name, value) in labels::parts(text) {
+    /// Counts the labels of one series.
+    pub fn add(&mut self, labels: LabelPairs<'_>) {
+        for (name, value) in labels.iter() {
             let hash = xxh3_64(value.as_bytes());
             if let Some(counted) = self.names.get_mut(name) {
                 counted.series += 1;
@@ -183,7 +183,7 @@ mod tests {
         let mut parts: Vec<LabelValues> = (0..shards).map(|_| LabelValues::default()).collect();
         for number in 0..series {
             let text = format!("few=\"{}\",many=\"a\\\"={}\"", number % 3, number % values);
-            parts[number as usize % shards].add(&text);
+            parts[number as usize % shards].add(LabelPairs::from_text(&text));
         }
         let mut merged = LabelValues::default();
         parts.into_iter().for_each(|part| merged.merge(part));
@@ -209,7 +209,9 @@ mod tests {
     #[test]
     fn names_without_end_take_bounded_room() {
         let mut found = LabelValues::default();
-        (0..5000).for_each(|number| found.add(&format!("name_{number}=\"x\"")));
+        for number in 0..5000 {
+            found.add(LabelPairs::from_text(&format!("name_{number}=\"x\"")));
+        }
         assert_eq!((found.most(10_000).len(), found.left_out()), (NAMES, 4000));
     }
 }

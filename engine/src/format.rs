@@ -1,6 +1,5 @@
 //! Formats: how either of the two writes numbers and texts.
 
-pub mod escape;
 pub mod number;
 
 /// The exposition formats.

@@ -32,8 +32,6 @@ use crate::timestamp::UnixTime;
 use crate::updates::{Details, Updates};
 use crate::wire::Decoder;
 
-pub use overflow::OVERFLOW_LABELS;
-
 use family_cache::FamilyCache;
 use label_sets::LabelSets;
 use overflow::Overflow;

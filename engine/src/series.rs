@@ -1,23 +1,36 @@
 //! A series: one metric name with one set of labels. Its key is hashed once,
 //! where a reader meets it for the first time.
 
-use std::sync::Arc;
-
 use crate::catalog::{Admission, FamilyRef};
+use crate::labels::{LabelsAsSent, SeriesLabels};
+use crate::sharding::series_hash;
 
 /// The identity of a series, as a reader asks its shard for a slot.
 #[derive(Debug)]
 pub struct SeriesKey {
     /// Its family, held while the question is under way.
     pub family: FamilyRef,
-    /// The canonical label text; the shard keeps this very allocation.
-    pub labels: Arc<str>,
-    /// The label text to print, where that is another than the canonical one.
-    pub display: Option<Box<str>>,
-    /// [`crate::sharding::series_hash`] of the two.
+    /// Its labels; the shard keeps this very allocation.
+    pub labels: SeriesLabels,
+    /// The order to show them in, where that is not the canonical one.
+    pub display: Option<LabelsAsSent>,
+    /// [`series_hash`] of family and labels.
     pub hash: u64,
     /// How the series is to be let in where it does not exist.
     pub admission: Admission,
+}
+
+impl SeriesKey {
+    /// The key of a series of `family`.
+    pub fn new(
+        family: FamilyRef,
+        labels: SeriesLabels,
+        display: Option<LabelsAsSent>,
+        admission: Admission,
+    ) -> Self {
+        let hash = series_hash(family.name_hash(), labels.pairs());
+        Self { family, labels, display, hash, admission }
+    }
 }
 
 /// Where a series lies in its shard.

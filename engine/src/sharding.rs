@@ -7,6 +7,8 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::labels::LabelPairs;
+
 /// Into how many segments all series are divided.
 pub const SEGMENTS: u64 = 1024;
 
@@ -88,10 +90,10 @@ pub fn name_hash(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
 }
 
-/// The fixed hash of the series with this canonical label text, of a metric
+/// The fixed hash of the series with these labels, in canonical form, of a metric
 /// whose name has that [`name_hash`].
-pub fn series_hash(name_hash: u64, canonical_labels: &str) -> u64 {
-    xxh3_64_with_seed(canonical_labels.as_bytes(), name_hash)
+pub fn series_hash(name_hash: u64, labels: LabelPairs<'_>) -> u64 {
+    xxh3_64_with_seed(labels.as_bytes(), name_hash)
 }
 
 #[cfg(test)]
@@ -103,7 +105,10 @@ mod tests {
     fn the_hash_is_fixed() {
         let name = name_hash("http_requests_total");
         assert_eq!(name, 0x3fe9_cf24_ae5d_b842);
-        assert_eq!(series_hash(name, r#"method="GET""#), 0x2609_59d5_0496_7cb1);
+        assert_eq!(
+            series_hash(name, LabelPairs::from_text(r#"method="GET""#)),
+            0x2609_59d5_0496_7cb1
+        );
     }
 
     #[test]

@@ -8,12 +8,12 @@
 //! reference the slot is free.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use crate::catalog::{Admission, FamilyRef};
+use crate::labels::{LabelsAsSent, SeriesLabels};
 use crate::metric::Kind;
 use crate::metric::{Ignored, Value};
 use crate::series::{Generation, Readers, Slot};
@@ -64,8 +64,8 @@ use listing::{Listings, Position};
 use slots::Indexed;
 use wheel::{Mark, Wheel};
 
-/// Label texts that are printed as they were sent.
-type DisplayTexts = HashMap<Slot, Box<str>, RandomState>;
+/// Labels that are shown in the order in which they were sent.
+type DisplayLabels = HashMap<Slot, LabelsAsSent, RandomState>;
 
 /// The series of one shard.
 #[derive(Debug, Default)]
@@ -81,9 +81,8 @@ pub struct Store {
     hasher: RandomState,
     /// The shown series of each family.
     listings: Listings,
-    /// Label texts as sent, for the series that print another than their
-    /// canonical one.
-    display: DisplayTexts,
+    /// Of the series that are not shown in canonical order.
+    display: DisplayLabels,
     shown: [usize; Kind::ALL.len()],
     generation: Generation,
     /// When to look at series that may be idle for too long.
@@ -123,7 +122,7 @@ pub struct StoreSettings {
 #[derive(Debug)]
 struct Series {
     family: FamilyRef,
-    labels: Arc<str>,
+    labels: SeriesLabels,
     value: Value,
     /// Readers that hold the slot and have not been told to forget it.
     holders: Readers,
@@ -242,7 +241,7 @@ impl Store {
         let tick = Tick::at(now);
         // Of what is applied again it is not known when it was applied first.
         let begins = Some(taken_at).filter(|_| !self.births.are_paused());
-        let (old, created) = match self.tombstones.exhume(family, &series.labels, tick) {
+        let (old, created) = match self.tombstones.exhume(family, series.labels.pairs(), tick) {
             Some(Exhumed { total, created }) => (Some(total), created),
             None => (None, begins),
         };
@@ -281,8 +280,8 @@ impl Traits {
     const DISPLAY: u8 = 4;
 
     /// Those of a series that is not shown yet.
-    fn of(display: Option<&str>) -> Self {
-        Self(if display.is_some() { Self::DISPLAY } else { 0 })
+    fn of(has_display: bool) -> Self {
+        Self(if has_display { Self::DISPLAY } else { 0 })
     }
 
     /// It is printed with its labels in another order.
@@ -313,7 +312,7 @@ impl Traits {
 
 impl Drop for Series {
     fn drop(&mut self) {
-        let bytes = self.family.bytes_of_series(&self.labels, self.traits.has_display());
+        let bytes = self.family.bytes_of_series(self.labels.pairs(), self.traits.has_display());
         self.family.give_back(self.admission, bytes);
     }
 }

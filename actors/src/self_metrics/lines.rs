@@ -7,7 +7,7 @@ use bytes::Bytes;
 use psg_engine::catalog::Family;
 use psg_engine::exposition::series::{write_created, write_series};
 use psg_engine::format::Format;
-use psg_engine::labels::LabelRenderer;
+use psg_engine::labels::{LabelRenderer, SeriesLabels};
 use psg_engine::merge::Fragment;
 use psg_engine::metric::Kind;
 use psg_engine::metric::Shape;
@@ -33,7 +33,7 @@ pub(super) struct Reading<'a> {
 /// The series of one self-metric.
 #[derive(Default)]
 pub(super) struct Lines {
-    series: Vec<(String, Value)>,
+    series: Vec<(SeriesLabels, Value)>,
     /// For histograms, whose buckets are the metric's own.
     shape: Option<Shape>,
     renderer: LabelRenderer,
@@ -84,9 +84,9 @@ impl SelfMetric {
         let family = Family::standalone(&self.full_name(), self.help, shape);
         let mut text = Vec::new();
         for (labels, value) in &mut lines.series {
-            write_series(&mut text, format, &family, labels, value, Moment(0));
+            write_series(&mut text, format, &family, labels.pairs(), value, Moment(0));
             if let Some(created) = created {
-                write_created(&mut text, &family, labels, created);
+                write_created(&mut text, &family, labels.pairs(), created);
             }
         }
         let chunks = vec![Bytes::from(text)];
@@ -142,6 +142,6 @@ impl Lines {
     fn add(&mut self, labels: &[(&str, &str)], value: Value) {
         let labels: Vec<Label<'_>> =
             labels.iter().map(|(name, value)| Label { name, value }).collect();
-        self.series.push((self.renderer.canonical(Labels::from(&labels[..])).to_owned(), value));
+        self.series.push((self.renderer.canonical(Labels::from(&labels[..])).into(), value));
     }
 }

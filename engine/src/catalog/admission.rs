@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Family, FamilyRef};
+use crate::labels::LabelPairs;
 use crate::reject::Reason;
 
 /// How a series was let in, which says what is given back when it goes.
@@ -56,8 +57,8 @@ impl FamilyRef {
 impl Family {
     /// What a series with that label text is charged; twice the text where it is
     /// printed in another order.
-    pub(crate) fn bytes_of_series(&self, labels: &str, has_display: bool) -> usize {
-        labels.len() * (1 + usize::from(has_display)) + self.shape.bytes_of_counts()
+    pub(crate) fn bytes_of_series(&self, labels: LabelPairs<'_>, has_display: bool) -> usize {
+        labels.as_bytes().len() * (1 + usize::from(has_display)) + self.shape.bytes_of_counts()
     }
 
     /// Takes back what a series of so many bytes was let in with.

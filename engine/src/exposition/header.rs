@@ -1,7 +1,8 @@
 //! The HELP and TYPE lines of a family.
 
 use super::families::Heading;
-use crate::format::{Format, escape};
+use crate::format::Format;
+use crate::labels::escape;
 
 /// Appends HELP and TYPE. Where `help` is empty the HELP line ends in a space:
 /// every family has its one HELP line, as in the reference.

@@ -3,6 +3,7 @@
 use super::families::stem;
 use crate::catalog::Family;
 use crate::format::{Format, number};
+use crate::labels::LabelPairs;
 use crate::metric::Kind;
 use crate::metric::Shape;
 use crate::metric::Value;
@@ -17,13 +18,12 @@ const LINE_OVERHEAD: usize = 64;
 
 /// Appends the lines of one series to `out`.
 ///
-/// `labels` is the label text without braces (`a="1",b="2"`), escaped; empty
-/// where there are no labels. `now` is when quantiles are asked for.
+/// `now` is when quantiles are asked for.
 pub fn write_series(
     out: &mut Vec<u8>,
     format: Format,
     family: &Family,
-    labels: &str,
+    labels: LabelPairs<'_>,
     value: &mut Value,
     now: Moment,
 ) {
@@ -44,7 +44,12 @@ pub fn write_series(
 /// Appends the line of OpenMetrics that tells when the total of a series began,
 /// behind its others. A counter has one where its name ends in `_total`: else it
 /// is `unknown` there, which has none.
-pub fn write_created(out: &mut Vec<u8>, family: &Family, labels: &str, created: UnixTime) {
+pub fn write_created(
+    out: &mut Vec<u8>,
+    family: &Family,
+    labels: LabelPairs<'_>,
+    created: UnixTime,
+) {
     let name = match family.kind() {
         Kind::Counter => stem(family),
         Kind::Gauge => None,
@@ -61,7 +66,7 @@ struct Lines<'a> {
     out: &'a mut Vec<u8>,
     format: Format,
     name: &'a str,
-    labels: &'a str,
+    labels: LabelPairs<'a>,
 }
 
 impl Lines<'_> {
@@ -124,7 +129,7 @@ impl Lines<'_> {
         self.start_name(suffix, 0);
         if !self.labels.is_empty() {
             self.out.push(b'{');
-            self.out.extend_from_slice(self.labels.as_bytes());
+            self.labels.write_text(self.out);
             self.out.push(b'}');
         }
         self.out.push(b' ');
@@ -135,7 +140,7 @@ impl Lines<'_> {
         self.start_name(suffix, text.len());
         self.out.push(b'{');
         if !self.labels.is_empty() {
-            self.out.extend_from_slice(self.labels.as_bytes());
+            self.labels.write_text(self.out);
             self.out.push(b',');
         }
         self.out.extend_from_slice(label.as_bytes());
@@ -145,7 +150,7 @@ impl Lines<'_> {
     }
 
     fn start_name(&mut self, suffix: &str, more: usize) {
-        self.out.reserve(self.name.len() + self.labels.len() + more + LINE_OVERHEAD);
+        self.out.reserve(self.name.len() + self.labels.as_bytes().len() + more + LINE_OVERHEAD);
         self.out.extend_from_slice(self.name.as_bytes());
         self.out.extend_from_slice(suffix.as_bytes());
     }
@@ -175,6 +180,7 @@ mod tests {
         }
         for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
             let mut out = b"before\n".to_vec();
+            let labels = LabelPairs::from_text(labels);
             write_series(&mut out, format, &family, labels, &mut value, NOW);
             let expected = format!("before\n{}\n", expected.replace('|', "\n"));
             assert_eq!(String::from_utf8_lossy(&out), expected, "in {format:?}");
@@ -194,6 +200,7 @@ mod tests {
         let check = |name: &str, shape: Shape, labels: &str, expected: &str| {
             let mut out = Vec::new();
             let created = UnixTime::from_micros(1_700_000_000_250_000);
+            let labels = LabelPairs::from_text(labels);
             write_created(&mut out, &Family::standalone(name, "", shape), labels, created);
             assert_eq!(String::from_utf8_lossy(&out), expected, "{name}");
         };

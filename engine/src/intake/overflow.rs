@@ -3,16 +3,15 @@
 //! them. It has no place in the counts, and no family has it that has no other
 //! series.
 
-use std::sync::Arc;
-
 use super::Intake;
 use super::series_cache::{EntryId, State};
 use crate::catalog::{Admission, FamilyRef};
+use crate::labels::SeriesLabels;
+use crate::sample::{Label, Labels};
 use crate::series::SeriesKey;
-use crate::sharding::series_hash;
 
-/// The label text of every family's overflow series.
-pub const OVERFLOW_LABELS: &str = "otel_metric_overflow=\"true\"";
+/// The label of every family's overflow series.
+const OVERFLOW: Label<'static> = Label { name: "otel_metric_overflow", value: "true" };
 
 /// What an intake folds: entries that a limit refused, and where their samples
 /// go instead.
@@ -59,8 +58,9 @@ impl Intake {
         if !family.kind().accumulates() {
             return None;
         }
-        let hash = self.series.hash(family.name(), OVERFLOW_LABELS);
-        let found = self.series.find(hash, OVERFLOW_LABELS, |found| found == id);
+        let labels = self.renderer.canonical(Labels::from(&[OVERFLOW][..]));
+        let hash = self.series.hash(family.name(), labels);
+        let found = self.series.find(hash, labels, |found| found == id);
         if let Some((entry, _)) = found
             && !matches!(self.series.state(entry), State::Refused(_))
         {
@@ -68,19 +68,13 @@ impl Intake {
             return Some(entry);
         }
         let family = FamilyRef::from_cached(family)?;
-        let labels: Arc<str> = OVERFLOW_LABELS.into();
+        let labels = SeriesLabels::from(labels);
         let entry = match found {
             Some((entry, _)) => entry,
             None => self.series.insert(hash, id, labels.clone()),
         };
         self.series.ask_anew(entry);
-        let key = SeriesKey {
-            hash: series_hash(family.name_hash(), &labels),
-            family,
-            labels,
-            display: None,
-            admission: Admission::Overflow,
-        };
+        let key = SeriesKey::new(family, labels, None, Admission::Overflow);
         self.unknown.push((entry, key));
         Some(entry)
     }

@@ -10,11 +10,11 @@ use super::series_cache::{EntryId, SeriesCache, Spelling};
 use super::template::{Located, TemplateCache, Verdict};
 use super::{Intake, KEPT_ELEMENTS, Part, Routed};
 use crate::catalog::{Admission, Family, FamilyRef};
+use crate::labels::SeriesLabels;
 use crate::metric::Kind;
 use crate::reject::Reject;
 use crate::sample::{Labels, Sample};
 use crate::series::SeriesKey;
-use crate::sharding::series_hash;
 use crate::timestamp::{Ttl, UnixTime};
 use crate::updates::Details;
 use crate::wire::begins_array;
@@ -160,19 +160,14 @@ impl Intake {
         }
         let (id, family) = self.families.hold(&self.catalog, &sample)?;
         count_fit(family.family(), &sample, &mut self.layout_mismatches);
-        let labels: Arc<str> = labels.into();
-        let display = match self.settings.sort_labels {
-            true => None,
-            false => Some(self.renderer.as_sent(sample.labels)).filter(|text| **text != *labels),
-        };
+        let labels = SeriesLabels::from(labels);
+        let mut display = None;
+        if !self.settings.sort_labels {
+            let as_sent = self.renderer.as_sent(sample.labels);
+            display = (as_sent != labels.pairs()).then(|| as_sent.into());
+        }
         let entry = self.series.insert(hash, id, labels.clone());
-        let key = SeriesKey {
-            hash: series_hash(family.name_hash(), &labels),
-            family,
-            labels,
-            display: display.map(Box::from),
-            admission: Admission::Counted,
-        };
+        let key = SeriesKey::new(family, labels, display, Admission::Counted);
         self.unknown.push((entry, key));
         Ok(Decoded::new(entry, &sample))
     }

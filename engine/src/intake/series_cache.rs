@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
@@ -11,6 +10,7 @@ use super::clock::ClockSlab;
 use super::family_cache::FamilyId;
 use super::label_sets::LabelSet;
 use super::template::TemplateId;
+use crate::labels::{LabelPairs, SeriesLabels};
 use crate::reject::Reason;
 use crate::series::{Generation, Handle, Slot};
 use crate::sharding::ShardIndex;
@@ -46,7 +46,7 @@ pub struct EntryId(u32);
 #[derive(Debug)]
 struct Entry {
     hash: u64,
-    labels: Arc<str>,
+    labels: SeriesLabels,
     family: FamilyId,
     /// Where its shortcuts are; [`NO_SHORTCUTS`] before it has any.
     shortcuts: u32,
@@ -151,7 +151,7 @@ impl SeriesCache {
     }
 
     /// The hash by which this cache finds a series.
-    pub fn hash(&self, name: &str, labels: &str) -> u64 {
+    pub fn hash(&self, name: &str, labels: LabelPairs<'_>) -> u64 {
         self.hasher.hash_one((name, labels))
     }
 
@@ -161,12 +161,12 @@ impl SeriesCache {
     pub fn find(
         &self,
         hash: u64,
-        labels: &str,
+        labels: LabelPairs<'_>,
         has_name: impl Fn(FamilyId) -> bool,
     ) -> Option<(EntryId, FamilyId)> {
         let same = |number: &u32| {
             self.entries.get(*number).is_some_and(|entry| {
-                entry.hash == hash && has_name(entry.family) && *entry.labels == *labels
+                entry.hash == hash && has_name(entry.family) && entry.labels.pairs() == labels
             })
         };
         let number = *self.table.find(hash, same)?;
@@ -174,7 +174,7 @@ impl SeriesCache {
     }
 
     /// A new entry whose shard has yet to be asked.
-    pub fn insert(&mut self, hash: u64, family: FamilyId, labels: Arc<str>) -> EntryId {
+    pub fn insert(&mut self, hash: u64, family: FamilyId, labels: SeriesLabels) -> EntryId {
         let number = self.entries.insert(Entry { hash, labels, family, shortcuts: NO_SHORTCUTS });
         if number as usize == self.states.len() {
             self.states.push(State::Unknown);

@@ -4,7 +4,7 @@
 
 use super::StateError;
 use crate::catalog::{RestoredFamily, RestoredShape};
-use crate::labels::{is_canonical, is_reordered};
+use crate::labels::LabelPairs;
 use crate::limits::SMALLEST_EPSILON;
 use crate::metric::Kind;
 use crate::name::{RESERVED_PREFIX, is_metric_name};
@@ -63,9 +63,11 @@ fn shape(shape: ShapeRecord<'_>) -> Result<RestoredShape, &'static str> {
 /// Refuses a series of `family` that no samples can make.
 pub(super) fn series(record: &SeriesRecord<'_>, family: &RestoredFamily) -> Result<(), StateError> {
     let SeriesRecord { labels, display, value, .. } = record;
-    let of_display = display.is_none_or(|display| is_reordered(display, labels));
+    let labels = LabelPairs::from_text(labels);
+    let is_of_labels = |display| LabelPairs::from_text(display).is_reordered(labels);
+    let of_display = display.is_none_or(is_of_labels);
     let fault = match value {
-        _ if !is_canonical(labels, family.shape.kind()) => Err("labels as they are printed"),
+        _ if !labels.is_canonical(family.shape.kind()) => Err("labels as they are printed"),
         _ if !of_display => Err("labels in two orders that are the same"),
         ValueRecord::Counter(total) => counter(*total),
         ValueRecord::Gauge { value, at: _ } if value.is_finite() => Ok(()),

@@ -174,7 +174,7 @@ impl Store {
         } else {
             self.expired += 1;
             let Series { family, labels, value, .. } = series;
-            self.tombstones.bury(family, labels, value, self.created.get(slot.0), now);
+            self.tombstones.bury(family, labels.pairs(), value, self.created.get(slot.0), now);
             self.hide(slot);
         }
     }

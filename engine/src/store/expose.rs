@@ -11,11 +11,11 @@ use super::expire::deadline;
 use super::filter::Filter;
 use super::listing::FamilyKey;
 use super::wheel::Tick;
-use super::{DisplayTexts, Series, Store};
+use super::{DisplayLabels, Series, Store};
 use crate::catalog::Family;
-use crate::exposition::instance::Completed;
 use crate::exposition::series::{write_created, write_series};
 use crate::format::Format;
+use crate::labels::{EmptyInstance, LabelPairs};
 use crate::merge::Fragment;
 use crate::metric::Value;
 use crate::series::Slot;
@@ -26,7 +26,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Room beyond it for the series that passes it, so that it seldom reallocates.
 const CHUNK_SLACK: usize = 4 * 1024;
 
-/// Series whose label texts are fetched into the processor's cache together.
+/// Series whose labels are fetched into the processor's cache together.
 const FETCHED_TOGETHER: usize = 32;
 
 /// A scrape under way in one shard.
@@ -44,14 +44,14 @@ pub struct ExposeJob {
     /// Where in the buffer the lines of each family begin.
     parts: Vec<(Arc<Family>, usize)>,
     fragments: Vec<Fragment>,
-    completed: Completed,
+    instance: EmptyInstance,
     /// Whether any line tells when a total began.
     has_created: bool,
 }
 
-/// What label texts become on their way out.
+/// What the labels of series become on their way out.
 struct Printed<'a> {
-    display: &'a DisplayTexts,
+    display: &'a DisplayLabels,
     /// Whether an `instance` is added where there is none.
     empty_instance: bool,
     /// When totals began, where that is written.
@@ -70,7 +70,7 @@ impl ExposeJob {
             buffer: Vec::new(),
             parts: Vec::new(),
             fragments: Vec::new(),
-            completed: Completed::default(),
+            instance: EmptyInstance::default(),
             has_created: false,
         }
     }
@@ -104,16 +104,16 @@ impl ExposeJob {
         family: &Family,
         printed: &Printed<'_>,
         slot: Slot,
-        labels: &str,
+        labels: LabelPairs<'_>,
         value: &mut Value,
         now: Moment,
     ) {
         let (labels, is_sorted) = match printed.display.get(&slot) {
-            Some(as_sent) => (&**as_sent, false),
+            Some(as_sent) => (as_sent.pairs(), false),
             None => (labels, true),
         };
         let labels = match printed.empty_instance {
-            true => self.completed.of(labels, is_sorted),
+            true => self.instance.added_to(labels, is_sorted),
             false => labels,
         };
         if self.buffer.capacity() == 0 {
@@ -145,7 +145,7 @@ impl ExposeJob {
             Standing::Unborn => true,
             Standing::New(after, mut start) => {
                 self.oldest_birth = Some(self.oldest_birth.map_or(after, |old| old.min(after)));
-                let (family, labels) = (series.family.family(), &*series.labels);
+                let (family, labels) = (series.family.family(), series.labels.pairs());
                 self.write(family, printed, slot, labels, &mut start, Moment::default());
                 true
             }
@@ -274,7 +274,7 @@ impl Store {
                     continue;
                 }
                 let Series { labels, value, .. } = series;
-                job.write(&key.0, &printed, *slot, labels, value, now);
+                job.write(&key.0, &printed, *slot, labels.pairs(), value, now);
             }
         }
         end
@@ -287,7 +287,8 @@ impl Store {
 fn fetch(slots: &mut [Option<Series>], group: &[Slot]) {
     let mut touched = 0;
     for slot in group {
-        let labels = listed(slots, *slot).map_or(&[][..], |series| series.labels.as_bytes());
+        let labels =
+            listed(slots, *slot).map_or(&[][..], |series| series.labels.pairs().as_bytes());
         touched ^= labels.first().unwrap_or(&0) ^ labels.last().unwrap_or(&0);
     }
     std::hint::black_box(touched);

@@ -5,6 +5,7 @@ use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
 use super::wheel::{Mark, Tick};
 use super::{Series, Store, Traits, held};
 use crate::catalog::{Admission, FamilyRef};
+use crate::labels::LabelPairs;
 use crate::metric::Shape;
 use crate::metric::Value;
 use crate::record::{SeriesRecord, Since, TombstoneRecord, TotalRecord};
@@ -137,26 +138,28 @@ impl Store {
         stored: &OpenSegment,
         since: Since,
     ) -> Result<(), StateError> {
-        let hash = series_hash(family.name_hash(), record.labels);
+        let labels = LabelPairs::from_text(record.labels);
+        let display = record.display.map(LabelPairs::from_text);
+        let hash = series_hash(family.name_hash(), labels);
         if Segment::of(hash) != stored.segment() {
             return Err(StateError::malformed("a series of another segment"));
         }
         let settings = stored.window_settings(record.family);
         let value = Value::from_record(record.value, family.shape(), settings, since)?;
-        let index_hash = self.index_hash(&family, record.labels, stored.segment());
-        if self.find(index_hash, &family, record.labels).is_some() {
+        let index_hash = self.index_hash(&family, labels, stored.segment());
+        if self.find(index_hash, &family, labels).is_some() {
             return Err(StateError::malformed("a series that is there twice"));
         }
         let admission = if record.overflow { Admission::Overflow } else { Admission::Counted };
-        let traits = Traits::of(record.display);
-        let bytes = family.bytes_of_series(record.labels, traits.has_display());
+        let traits = Traits::of(display.is_some());
+        let bytes = family.bytes_of_series(labels, traits.has_display());
         family.restore_place(admission, bytes);
         let idle = i64::try_from(record.idle).unwrap_or(i64::MAX);
         let (kind, counted) = (family.kind(), family.family().clone());
         self.generation.0 = self.generation.0.wrapping_add(1);
         let slot = self.insert(Series {
             family,
-            labels: record.labels.into(),
+            labels: labels.into(),
             value,
             holders: Readers::default(),
             index_hash,
@@ -170,7 +173,7 @@ impl Store {
         held(&mut self.slots, slot).position = self.listings.insert(&counted, slot);
         self.shown[kind as usize] += 1;
         self.created.set(slot.0, created);
-        self.display.extend(record.display.map(|text| (slot, text.into())));
+        self.display.extend(display.map(|as_sent| (slot, as_sent.into())));
         self.watch(slot, Tick::at(since.now));
         record.ttl.into_iter().for_each(|ttl| self.set_ttl(slot, ttl, since.now));
         Ok(())

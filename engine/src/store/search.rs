@@ -9,8 +9,7 @@ use super::listing::{FamilyKey, Listing};
 use super::wheel::Tick;
 use super::{Series, Store};
 use crate::catalog::Family;
-use crate::exposition::instance::Completed;
-use crate::labels;
+use crate::labels::{EmptyInstance, SeriesLabels};
 use crate::metric::Shape;
 use crate::metric::Value;
 use crate::series::Slot;
@@ -29,8 +28,7 @@ const BYTES_OF_NUMBER: usize = 32;
 pub struct SearchOrder {
     /// Whose series are wanted, the most wanted first.
     pub families: Arc<[Arc<Family>]>,
-    /// What the label text has to contain, in any letter case of ASCII; empty
-    /// is in any.
+    /// What [`crate::labels::LabelPairs::contains`] has to find; empty is in any.
     pub labels: Arc<str>,
     /// How many series may be found.
     pub series: usize,
@@ -46,7 +44,7 @@ pub struct SearchJob {
     position: usize,
     bytes: usize,
     found: Found,
-    completed: Completed,
+    instance: EmptyInstance,
 }
 
 /// What a shard has found.
@@ -63,8 +61,8 @@ pub struct Found {
 pub struct FoundSeries {
     /// Which one of [`SearchOrder::families`] it is of.
     pub family: usize,
-    /// Its label text.
-    pub labels: Arc<str>,
+    /// Its labels.
+    pub labels: SeriesLabels,
     /// Milliseconds since its last sample.
     pub idle_ms: u64,
     /// What it holds.
@@ -105,7 +103,7 @@ impl SearchJob {
             position: 0,
             bytes: 0,
             found: Found::default(),
-            completed: Completed::default(),
+            instance: EmptyInstance::default(),
         }
     }
 
@@ -119,14 +117,14 @@ impl SearchJob {
     }
 
     /// Takes a series, with the labels that it shows.
-    fn take(&mut self, series: &mut Series, labels: Arc<str>, family: &Family, now: Moment) {
+    fn take(&mut self, series: &mut Series, labels: SeriesLabels, family: &Family, now: Moment) {
         let found = FoundSeries {
             family: self.family,
             labels,
             idle_ms: Tick::at(now).moment().0.saturating_sub(series.touched.moment().0),
             value: found_value(&mut series.value, family, now),
         };
-        self.bytes += BYTES_OF_FOUND + found.labels.len() + found.value.bytes();
+        self.bytes += BYTES_OF_FOUND + found.labels.pairs().as_bytes().len() + found.value.bytes();
         self.found.series.push(found);
     }
 }
@@ -191,7 +189,7 @@ impl Store {
         slot: Slot,
         job: &mut SearchJob,
         now: Moment,
-    ) -> Option<(&mut Series, Arc<str>)> {
+    ) -> Option<(&mut Series, SeriesLabels)> {
         let Self { slots, settings, own_ttl, .. } = self;
         let series = slots.get_mut(slot.0 as usize)?.as_mut()?;
         let deadline = deadline(series, slot, &settings.expiry, own_ttl);
@@ -201,10 +199,10 @@ impl Store {
         }
         let wanted = &job.order.labels;
         let labels = match settings.empty_instance {
-            false => labels::contains(&series.labels, wanted).then(|| series.labels.clone())?,
+            false => series.labels.pairs().contains(wanted).then(|| series.labels.clone())?,
             true => {
-                let completed = job.completed.of(&series.labels, true);
-                labels::contains(completed, wanted).then(|| completed.into())?
+                let labels = job.instance.added_to(series.labels.pairs(), true);
+                labels.contains(wanted).then(|| labels.into())?
             }
         };
         Some((series, labels))

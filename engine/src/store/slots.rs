@@ -7,6 +7,7 @@ use super::listing::Position;
 use super::wheel::{Mark, Tick};
 use super::{Series, Store, Traits};
 use crate::catalog::{Admission, Family};
+use crate::labels::LabelPairs;
 use crate::metric::Value;
 use crate::reject::Reason;
 use crate::series::{Handle, ReaderIndex, Readers, SeriesKey, Slot};
@@ -30,17 +31,18 @@ impl Store {
         reader: ReaderIndex,
         now: Moment,
     ) -> Result<Handle, Reason> {
-        let index_hash = self.index_hash(&key.family, &key.labels, Segment::of(key.hash));
-        if let Some(slot) = self.find(index_hash, &key.family, &key.labels) {
+        let index_hash = self.index_hash(&key.family, key.labels.pairs(), Segment::of(key.hash));
+        if let Some(slot) = self.find(index_hash, &key.family, key.labels.pairs()) {
             let series = self.series_mut(slot);
             series.holders.insert(reader);
             return Ok(Handle { slot, generation: series.generation });
         }
         let SeriesKey { family, labels, display, hash: _, admission } = key;
-        let traits = Traits::of(display.as_deref());
+        let traits = Traits::of(display.is_some());
         match admission {
             Admission::Counted => {
-                family.reserve_place(family.bytes_of_series(&labels, traits.has_display()))?;
+                let bytes = family.bytes_of_series(labels.pairs(), traits.has_display());
+                family.reserve_place(bytes)?;
             }
             Admission::Overflow if family.live_series() > 0 => {}
             Admission::Overflow => return Err(Reason::SeriesLimit),
@@ -70,16 +72,26 @@ impl Store {
 
     /// A hash of this process' own, and in its low bits the segment, so that
     /// this has a place in the series' cache line.
-    pub(super) fn index_hash(&self, family: &Family, labels: &str, segment: Segment) -> u32 {
+    pub(super) fn index_hash(
+        &self,
+        family: &Family,
+        labels: LabelPairs<'_>,
+        segment: Segment,
+    ) -> u32 {
         let hash = self.hasher.hash_one((family.uid(), labels)) as u32;
         hash / SEGMENTS as u32 * SEGMENTS as u32 + segment.get() as u32
     }
 
-    pub(super) fn find(&self, index_hash: u32, family: &Family, labels: &str) -> Option<Slot> {
+    pub(super) fn find(
+        &self,
+        index_hash: u32,
+        family: &Family,
+        labels: LabelPairs<'_>,
+    ) -> Option<Slot> {
         let same = |found: &Indexed| {
             found.hash == index_hash
                 && self.slots[found.slot.0 as usize].as_ref().is_some_and(|series| {
-                    series.family.uid() == family.uid() && *series.labels == *labels
+                    series.family.uid() == family.uid() && series.labels.pairs() == labels
                 })
         };
         self.index.find(spread(index_hash), same).map(|found| found.slot)
@@ -179,7 +191,7 @@ mod tests {
         for segments in [one_segment, of_256_shards] {
             let hashes = (0..SERIES).map(|number| {
                 let segment = segments[number % segments.len()];
-                spread(store.index_hash(&family, &labels(number), segment))
+                spread(store.index_hash(&family, LabelPairs::from_text(&labels(number)), segment))
             });
             let found = mean_probes(hashes);
             assert!(found < 1.05 * random, "{found} for {random}, {} segments", segments.len());

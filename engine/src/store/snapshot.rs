@@ -7,15 +7,11 @@
 //! that goes before its turn leaves a copy; so nothing ever waits for more than a
 //! slice.
 
-use std::collections::HashMap;
-
-use foldhash::quality::RandomState;
-
 use super::changes::{NumberSet, SegmentSet};
 use super::created::Created;
 use super::expire::OwnTtls;
 use super::tombstones::{Tombstone, Total};
-use super::{Series, Store, held};
+use super::{DisplayLabels, Series, Store, held};
 use crate::catalog::Admission;
 use crate::record::{SeriesRecord, TombstoneRecord, TotalRecord};
 use crate::series::Slot;
@@ -73,7 +69,7 @@ pub(super) struct SnapshotJob {
 /// What few series have, beside them.
 #[derive(Debug, Clone, Copy)]
 struct Beside<'a> {
-    display: &'a HashMap<Slot, Box<str>, RandomState>,
+    display: &'a DisplayLabels,
     own_ttl: &'a OwnTtls,
     created: &'a Created,
 }
@@ -109,8 +105,8 @@ impl SnapshotJob {
         let before = writer.len();
         let record = SeriesRecord {
             family: writer.family(series.family.family()),
-            labels: &series.labels,
-            display: beside.display.get(&slot).map(|text| &**text),
+            labels: series.labels.pairs().as_text(),
+            display: beside.display.get(&slot).map(|labels| labels.pairs().as_text()),
             idle: series.touched.age_ms(now),
             ttl: Store::own_ttl_ms(series, slot, beside.own_ttl),
             overflow: match series.admission {

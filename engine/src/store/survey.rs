@@ -25,7 +25,7 @@ impl Store {
         let end = self.slots.len().min(job.next + budget);
         let slots = self.slots.get(job.next..end).unwrap_or_default();
         for series in slots.iter().flatten().filter(|series| !series.is_hidden()) {
-            job.labels.add(&series.labels);
+            job.labels.add(series.labels.pairs());
         }
         job.next = end;
         end == self.slots.len()

@@ -35,6 +35,7 @@ use super::changes::SegmentSet;
 use super::created::Created;
 use super::wheel::{Tick, ticks_of};
 use crate::catalog::{Family, FamilyRef};
+use crate::labels::LabelPairs;
 use crate::metric::Value;
 use crate::metric::histogram::Histogram;
 use crate::sharding::{SEGMENTS, Segment, ShardIndex, series_hash};
@@ -189,7 +190,7 @@ impl Tombstones {
     }
 
     /// The id of a series' tombstone.
-    pub fn id_of(&self, family: &Family, labels: &str) -> TombstoneId {
+    pub fn id_of(&self, family: &Family, labels: LabelPairs<'_>) -> TombstoneId {
         let mut hasher = SipHasher13::new_with_key(&self.settings.key.0);
         hasher.write(family.name().as_bytes());
         // No name has this byte.
@@ -205,7 +206,7 @@ impl Tombstones {
     pub fn bury(
         &mut self,
         family: &FamilyRef,
-        labels: &str,
+        labels: LabelPairs<'_>,
         value: &Value,
         created: Option<UnixTime>,
         now: Tick,
@@ -224,7 +225,12 @@ impl Tombstones {
     }
 
     /// The total that a series goes on from, if it returns in time.
-    pub fn exhume(&mut self, family: &Arc<Family>, labels: &str, now: Tick) -> Option<Exhumed> {
+    pub fn exhume(
+        &mut self,
+        family: &Arc<Family>,
+        labels: LabelPairs<'_>,
+        now: Tick,
+    ) -> Option<Exhumed> {
         if self.is_empty() {
             return None;
         }

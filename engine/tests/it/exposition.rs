@@ -11,11 +11,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use psg_engine::catalog::{Catalog, Family};
 use psg_engine::exposition::series;
-use psg_engine::format::{Format, escape};
+use psg_engine::format::Format;
+use psg_engine::labels::{LabelRenderer, SeriesLabels};
 use psg_engine::merge::{Fragment, merge};
 use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
-use psg_engine::sample::{Labels, Sample};
+use psg_engine::sample::{Label, Labels, Sample};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::{Stamp, UnixTime};
 
@@ -109,18 +110,10 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
     Made { family, series }
 }
 
-fn label_text(labels: &[(String, String)]) -> String {
-    let mut out = String::new();
-    for (name, value) in labels {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.push_str(name);
-        out.push_str("=\"");
-        escape::append_label_value(&mut out, value);
-        out.push('"');
-    }
-    out
+fn labels_of(series: &DraftSeries) -> SeriesLabels {
+    let labels = series.labels.iter().map(|(name, value)| Label { name, value });
+    let labels: Vec<Label<'_>> = labels.collect();
+    LabelRenderer::default().canonical(Labels::from(&labels[..])).into()
 }
 
 /// The fragments of `count` sources, each sorted as merge expects it.
@@ -144,10 +137,11 @@ fn chunks_of(made: &mut Made, is_here: impl Fn(usize) -> bool, show: Show) -> Ve
     let mut chunks = Vec::new();
     for (series, value) in made.series.iter_mut().filter(|(series, _)| is_here(series.place)) {
         let mut out = Vec::new();
-        let labels = label_text(&series.labels);
-        series::write_series(&mut out, show.format, &made.family, &labels, value, NOW);
+        let labels = labels_of(series);
+        let labels = labels.pairs();
+        series::write_series(&mut out, show.format, &made.family, labels, value, NOW);
         if let Some(created) = show.created {
-            series::write_created(&mut out, &made.family, &labels, created);
+            series::write_created(&mut out, &made.family, labels, created);
         }
         chunks.push(out.into());
     }

@@ -28,7 +28,7 @@ fn search(pipeline: &mut Pipeline, order: &SearchOrder, budget: usize) -> Vec<Fo
 
 fn labels(found: &[Found]) -> BTreeSet<String> {
     let series = found.iter().flat_map(|found| &found.series);
-    series.map(|series| series.labels.to_string()).collect()
+    series.map(|series| series.labels.pairs().to_string()).collect()
 }
 
 fn counters(name: &str, count: usize) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! been stored again.
 
 use psg_engine::format::Format;
-use psg_engine::labels;
+
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::name::is_label_name;
 use psg_engine::sharding::{Segment, ShardCount, ShardIndex};
@@ -59,7 +59,7 @@ fn look_at_all_of(pipeline: &mut Pipeline) {
     while !store.survey_some(&mut survey, 100) {}
     while !store.search_some(&mut search, 100, NOW) {}
     let found = search.finish().series;
-    let names = found.iter().flat_map(|series| labels::parts(&series.labels));
+    let names = found.iter().flat_map(|series| series.labels.pairs().iter());
     assert!(names.map(|(name, _)| name).all(is_label_name), "not the labels of a sample");
     assert!(survey.finish().most(usize::MAX).iter().all(|label| is_label_name(&label.name)));
 }

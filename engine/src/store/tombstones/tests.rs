@@ -58,7 +58,13 @@ fn they_come_back_by_age_under_their_own_key() {
     };
     let mut first = tombstones(1);
     for number in 0..50 {
-        first.bury(&family, &labels(number), &value(number), created(number), Tick(1000 + number));
+        first.bury(
+            &family,
+            LabelPairs::from_text(&labels(number)),
+            &value(number),
+            created(number),
+            Tick(1000 + number),
+        );
     }
     let mut second = tombstones(2);
     second.set_key(TombstoneKey([1; 16]));
@@ -70,10 +76,11 @@ fn they_come_back_by_age_under_their_own_key() {
     assert_eq!(second.len(), 30);
     assert!(second.iter().map(|tombstone| tombstone.died).is_sorted());
     for number in 0..50 {
-        let hash = series_hash(family.name_hash(), &labels(number));
-        let segment = second.id_of(&family, &labels(number)).segment();
+        let hash = series_hash(family.name_hash(), LabelPairs::from_text(&labels(number)));
+        let segment = second.id_of(&family, LabelPairs::from_text(&labels(number))).segment();
         assert_eq!(segment, Segment::of(hash));
-        let found = second.exhume(family.family(), &labels(number), Tick(1121));
+        let found =
+            second.exhume(family.family(), LabelPairs::from_text(&labels(number)), Tick(1121));
         let found = found.map(|Exhumed { total, created }| (total, created));
         let expected = (number >= 21).then(|| (value(number), created(number)));
         assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{number}");
@@ -109,9 +116,11 @@ fn happen(tombstones: &mut Tombstones, families: &[FamilyRef], event: &Event, at
                     Value::Histogram(Box::new(Histogram::from_parts(counts, 0.5)))
                 }
             };
-            tombstones.bury(family, &labels, &value, None, at);
+            tombstones.bury(family, LabelPairs::from_text(&labels), &value, None, at);
         }
-        Event::Exhume { .. } => drop(tombstones.exhume(family.family(), &labels, at)),
+        Event::Exhume { .. } => {
+            drop(tombstones.exhume(family.family(), LabelPairs::from_text(&labels), at))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use psg_engine::catalog::{Catalog, Family};
 use psg_engine::format::Format;
+use psg_engine::labels::LabelPairs;
 use psg_engine::merge::merge;
 use psg_engine::metric::Shape;
 use psg_engine::sharding::{Segment, series_hash};
@@ -50,8 +51,9 @@ impl View {
 
     pub fn shows(self, series: usize) -> bool {
         let family = Family::standalone(&format!("{}_x", kind(series)), "", Shape::Counter);
-        let segment =
-            Segment::of(series_hash(family.name_hash(), &format!("s=\"{series}\""))).get();
+        let labels = format!("s=\"{series}\"");
+        let hash = series_hash(family.name_hash(), LabelPairs::from_text(&labels));
+        let segment = Segment::of(hash).get();
         self.kind.is_none_or(|kind| kind == self::kind(series))
             && self.part.is_none_or(|(part, of)| segment % of == part)
     }

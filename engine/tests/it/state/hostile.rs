@@ -2,6 +2,7 @@
 //! are refused, by the name of the series that is wrong.
 
 use psg_engine::catalog::{Catalog, CatalogSettings};
+use psg_engine::labels::LabelPairs;
 use psg_engine::sharding::{Segment, ShardCount, name_hash, series_hash};
 use psg_engine::state::{Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{Store, TombstoneKey};
@@ -49,7 +50,8 @@ fn text(text: &str) -> Vec<u8> {
 
 impl Forged<'_> {
     fn stored(&self) -> StoredSegment {
-        let segment = Segment::of(series_hash(name_hash(self.name), self.labels));
+        let segment =
+            Segment::of(series_hash(name_hash(self.name), LabelPairs::from_text(self.labels)));
         let display = self.display.map_or(vec![0], |display| [vec![1], text(display)].concat());
         let content = [
             // The segment, when it was taken, and one family without help.

@@ -2,6 +2,7 @@
 //! sample of it looks like. The overflow series of its metric has one too.
 
 use psg_engine::catalog::Family;
+use psg_engine::labels::LabelPairs;
 use psg_engine::metric::Shape;
 use psg_engine::sharding::{ShardCount, series_hash};
 
@@ -54,6 +55,6 @@ pub fn payload(series: usize, tenths: u32) -> String {
 /// The shard of a series.
 pub fn owner(series: usize, shards: usize) -> usize {
     let family = Family::standalone(&name(series), "", Shape::Counter);
-    let hash = series_hash(family.name_hash(), &labels(series));
+    let hash = series_hash(family.name_hash(), LabelPairs::from_text(&labels(series)));
     ShardCount::new(shards).owner_of(hash).get()
 }

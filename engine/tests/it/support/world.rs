@@ -149,8 +149,10 @@ impl World {
         let mut refused = HashSet::new();
         for unknown in self.intakes[reader].unknown() {
             let (keys, asked) = unknown.ask();
-            let numbers: Vec<usize> =
-                keys.iter().map(|key| number_of(key.family.name(), &key.labels)).collect();
+            let numbers: Vec<usize> = keys
+                .iter()
+                .map(|key| number_of(key.family.name(), &key.labels.pairs().to_string()))
+                .collect();
             // The question comes behind what is in the inbox.
             self.drain(asked.shard.get());
             let store = &mut self.stores[asked.shard.get()];

@@ -3,41 +3,42 @@
 //! empty counts as had. So a series of the fleet is not tied to the gateway that
 //! happened to expose it.
 
-use crate::labels;
+use super::pairs::LabelPairs;
+use super::text::parts;
 
 const NAME: &str = "instance";
 const EMPTY: &str = "instance=\"\"";
 
-/// Label texts with an `instance` label in each; keeps its buffer from one
-/// series to the next.
+/// Adds the label to those of one series after the other; keeps its buffer.
 #[derive(Debug, Default)]
-pub struct Completed(String);
+pub(crate) struct EmptyInstance(String);
 
-impl Completed {
-    /// `text` as it is where it has the label, else with an empty one: at its
-    /// place among the others in a text that is sorted by name, else behind them.
-    pub fn of<'a>(&'a mut self, text: &'a str, is_sorted: bool) -> &'a str {
-        let Some(at) = place(text, is_sorted) else { return text };
-        let (before, behind) = text.split_at_checked(at).unwrap_or((text, ""));
+impl EmptyInstance {
+    /// `labels` as they are where the label is among them, else with an empty
+    /// one: at its place in labels that are sorted by name, else after them.
+    pub fn added_to<'a>(&'a mut self, labels: LabelPairs<'a>, is_sorted: bool) -> LabelPairs<'a> {
+        let Some(at) = place(labels.as_text(), is_sorted) else { return labels };
+        let (before, after) =
+            labels.as_text().split_at_checked(at).unwrap_or((labels.as_text(), ""));
         let text = &mut self.0;
         text.clear();
         text.push_str(before);
-        if behind.is_empty() && !before.is_empty() {
+        if after.is_empty() && !before.is_empty() {
             text.push(',');
         }
         text.push_str(EMPTY);
-        if !behind.is_empty() {
+        if !after.is_empty() {
             text.push(',');
         }
-        text.push_str(behind);
-        text
+        text.push_str(after);
+        LabelPairs::from_text(text)
     }
 }
 
 /// Where the label belongs; `None` where it is there.
 fn place(text: &str, is_sorted: bool) -> Option<usize> {
     let mut at = 0;
-    for (name, value) in labels::parts(text) {
+    for (name, value) in parts(text) {
         if name == NAME {
             return None;
         }
@@ -58,9 +59,10 @@ mod tests {
     use crate::sample::{Label, Labels};
 
     fn check(text: &str, sorted: &str, as_sent: &str) {
-        let mut completed = Completed::default();
-        assert_eq!(completed.of(text, true), sorted);
-        assert_eq!(completed.of(text, false), as_sent);
+        let mut instance = EmptyInstance::default();
+        let labels = LabelPairs::from_text(text);
+        assert_eq!(instance.added_to(labels, true).as_text(), sorted);
+        assert_eq!(instance.added_to(labels, false).as_text(), as_sent);
     }
 
     #[test]
@@ -102,13 +104,14 @@ mod tests {
             let mut render = |labels: &std::collections::BTreeMap<String, String>| {
                 let labels: Vec<Label<'_>> =
                     labels.iter().map(|(name, value)| Label { name, value }).collect();
-                renderer.canonical(Labels::from(&labels[..])).to_owned()
+                renderer.canonical(Labels::from(&labels[..])).to_string()
             };
             let text = render(&labels);
             labels.entry("instance".to_owned()).or_default();
             let expected = render(&labels);
-            let mut completed = Completed::default();
-            prop_assert_eq!(completed.of(&text, true), expected);
+            let mut instance = EmptyInstance::default();
+            let completed = instance.added_to(LabelPairs::from_text(&text), true);
+            prop_assert_eq!(completed.as_text(), expected);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr2, memchr3};
 
-use super::Format;
+use crate::format::Format;
 
 /// Appends a label value as it stands between its quotes, in either format.
 pub fn append_label_value(out: &mut String, value: &str) {
@@ -32,6 +32,20 @@ pub fn label_value_of(escaped: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(value)
+}
+
+/// Whether what stands between quotes is a value that is not empty, escaped as
+/// it is here and in no other way.
+pub(super) fn is_label_value(value: &str) -> bool {
+    let mut bytes = value.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\n' => return false,
+            b'\\' if !matches!(bytes.next(), Some(b'\\' | b'"' | b'n')) => return false,
+            _ => {}
+        }
+    }
+    !value.is_empty()
 }
 
 /// Appends `text` with a backslash before each byte that `find` stops at.

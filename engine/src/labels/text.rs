@@ -1,0 +1,81 @@
+//! Label text taken apart: names, and values as they stand between their quotes.
+
+use memchr::{memchr, memchr2, memchr2_iter};
+
+/// The labels of a label text: their names, and their values as they are
+/// printed.
+pub(super) fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (name, value, behind) = first(rest)?;
+        rest = behind.strip_prefix(',').unwrap_or(behind);
+        Some((name, value))
+    })
+}
+
+/// Whether `text` is nothing but labels with a comma between them, and each is
+/// such a one.
+pub(super) fn every_part<'a>(
+    text: &'a str,
+    mut is_one: impl FnMut(&'a str, &'a str) -> bool,
+) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some((name, value, behind)) = first(rest) else { return false };
+        let next = behind.strip_prefix(',').filter(|next| !next.is_empty());
+        if !is_one(name, value) || (next.is_none() && !behind.is_empty()) {
+            return false;
+        }
+        rest = next.unwrap_or_default();
+    }
+    true
+}
+
+/// The first label of a text, and what is behind it.
+fn first(text: &str) -> Option<(&str, &str, &str)> {
+    // A name has no `=` in it, and a quote behind.
+    let (name, behind) = text.split_at_checked(memchr(b'=', text.as_bytes())?)?;
+    let quoted = behind.strip_prefix("=\"")?;
+    let (value, behind) = quoted.split_at_checked(end_of_value(quoted)?)?;
+    Some((name, value, behind.strip_prefix('"')?))
+}
+
+/// Whether `text` contains `wanted`, in any letter case of ASCII.
+pub(crate) fn contains_ignoring_case(text: &[u8], wanted: &[u8]) -> bool {
+    let Some(first) = wanted.first() else { return true };
+    let cases = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr2_iter(cases.0, cases.1, text).any(|at| {
+        let part = text[at..].get(..wanted.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(wanted))
+    })
+}
+
+/// Where the first quote stands that is not escaped.
+fn end_of_value(quoted: &str) -> Option<usize> {
+    let bytes = quoted.as_bytes();
+    let mut at = 0;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+        // A backslash, and what it escapes.
+        at += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_come_apart_again() {
+        let of = |text| parts(text).collect::<Vec<_>>();
+        assert_eq!(of(""), []);
+        assert_eq!(of(r#"a="1",b="""#), [("a", "1"), ("b", "")]);
+        assert_eq!(
+            of(r#"a="\\",b="\",=\\\"",c="x""#),
+            [("a", r"\\"), ("b", r#"\",=\\\""#), ("c", "x")]
+        );
+    }
+}
