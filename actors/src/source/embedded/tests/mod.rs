@@ -4,6 +4,7 @@ mod backpressure;
 mod budget;
 mod commands;
 mod fragments;
+mod log;
 mod outbox;
 mod requests;
 mod transactions;
