@@ -17,10 +17,12 @@ mod docs;
 mod exit;
 #[cfg(test)]
 mod fuzz;
+mod gateway_client;
 mod healthcheck;
 mod lint;
 mod load;
 mod logging;
+mod own_gateway;
 mod signals;
 mod stop;
 mod top;

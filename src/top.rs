@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use psg_actors::http::access::web_config::WebConfig;
-use psg_actors::settings::Secret;
+use psg_actors::settings::{CertificateFiles, Secret};
 use psg_engine::printable::{LONG, printable};
 
 use crate::config::Outcome;
-use crate::healthcheck;
+use crate::gateway_client::{ClientOptions, GatewayClient, password_in};
+use crate::own_gateway::OwnGateway;
 use crate::stop::Stop;
-use crate::view::{Manner, Scene, Way, WayOptions, password_in, show};
+use crate::view::{Manner, Scene, show};
 
 /// Where the password is, if no file has it.
 const PASSWORD: &str = "PROM_STREAM_GATEWAY_PASSWORD";
@@ -74,12 +74,12 @@ pub fn run(options: &TopOptions, settings: impl FnOnce() -> Outcome) -> ExitCode
 
 fn try_run(options: &TopOptions, settings: impl FnOnce() -> Outcome) -> Result<(), String> {
     let url = options.url.clone().map_or_else(|| own_url(&settings()), Ok)?;
-    let way = way(options, &url)?;
+    let client = client(options, &url)?;
     let stop = Stop::default();
     let scene = Scene { name: url.clone(), url, ..Scene::default() };
     let end = options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let manner = Manner { plain: options.plain, with_excerpt: false, end };
-    let last = stop.set_on_signal().and_then(|()| show(scene, way, manner, &stop));
+    let last = stop.set_on_signal().and_then(|()| show(scene, client, manner, &stop));
     match last.map_err(|error| error.to_string())? {
         Scene { status: Some(_), .. } => Ok(()),
         Scene { trouble: Some(trouble), .. } => Err(printable(&trouble, 2 * LONG)),
@@ -93,33 +93,27 @@ fn own_url(outcome: &Outcome) -> Result<String, String> {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         format!("bad configuration: {}; or name the gateway's URL", problems.join("; "))
     })?;
-    let http = &config.gateway.http;
-    let listen = http.listen.first().ok_or("no listen address is configured")?;
-    let access = http.access.as_ref();
-    let access = access.map(|access| WebConfig::load(&access.file, access.probes_are_free));
-    let is_tls = access.transpose()?.is_some_and(|access| access.tls.is_some());
-    let scheme = if is_tls { "https" } else { "http" };
-    let address = healthcheck::reachable(*listen);
+    let gateway = OwnGateway::find(&config.gateway.http)?;
     // A certificate rather names this.
-    if address.ip().is_loopback() && address.is_ipv4() {
-        return Ok(format!("{scheme}://localhost:{}", address.port()));
-    }
-    Ok(format!("{scheme}://{address}"))
+    let is_loopback = gateway.address.ip().is_loopback() && gateway.address.is_ipv4();
+    let url = gateway.url();
+    Ok(if is_loopback { url.replace(&gateway.address.ip().to_string(), "localhost") } else { url })
 }
 
-fn way(options: &TopOptions, url: &str) -> Result<Way, String> {
+fn client(options: &TopOptions, url: &str) -> Result<GatewayClient, String> {
     let password = || match (&options.password_file, env::var(PASSWORD)) {
         (Some(file), _) => password_in(file),
         (None, Ok(password)) => Ok(Secret::new(password)),
         (None, Err(_)) => Err(format!("expected the password in {PASSWORD} or --password-file")),
     };
     let login = options.user.as_deref().map(|user| Ok::<_, String>((user, password()?)));
-    Way::new(WayOptions {
+    let identity = options.certificate_file.clone().zip(options.key_file.clone());
+    GatewayClient::new(ClientOptions {
         is_local: is_local(url),
         login: login.transpose()?,
         ca_file: options.ca_file.as_deref(),
         is_insecure: options.insecure,
-        identity: options.certificate_file.as_deref().zip(options.key_file.as_deref()),
+        identity: identity.map(|(certificate, key)| CertificateFiles { certificate, key }),
     })
 }
 

@@ -27,6 +27,7 @@ pub mod reject_log;
 pub mod rejects;
 pub mod dead_letters;
 pub mod cluster_key;
+pub mod pem;
 pub mod trust;
 pub mod secret_file;
 mod byte_stream;

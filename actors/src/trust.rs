@@ -1,18 +1,24 @@
 //! Trust: whom a file of certificates makes believable. Its authorities, and
 //! those that it holds themselves: a self-signed certificate that is in the
-//! file, byte for byte, needs nobody to vouch for it.
+//! file, byte for byte, needs nobody to vouch for it. What the gateway connects
+//! to by TLS is judged here, and so are its own clients' certificates.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
+use rustls::sign::SingleCertAndKey;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::pem;
+use crate::settings::CertificateFiles;
 
 /// What a certificate is shown for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +39,8 @@ pub struct Trusted {
 impl Trusted {
     /// What a PEM file says; or what is wrong with it.
     pub fn of_file(path: &Path) -> Result<Self, String> {
-        let named = |cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
-        Self::of(certificates(path)?).map_err(|cause| named(&cause))
+        let known = pem::certificates(path)?;
+        Self::of(known).map_err(|cause| format!("{}: {cause}", path.display()))
     }
 
     /// These certificates; or what is wrong with them.
@@ -74,34 +80,62 @@ impl Trusted {
         let is_known = self.known.iter().any(|known| known.as_ref() == certificate.as_ref());
         is_known.then(|| may_be_shown(certificate, purpose, now).map_err(Error::InvalidCertificate))
     }
-
-    /// What judges the certificates of servers: one of these names has to be in
-    /// it, or without any the name by which the server was asked for.
-    pub fn server_verifier(
-        self,
-        names: Vec<ServerName<'static>>,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Arc<dyn ServerCertVerifier>, String> {
-        let builder =
-            WebPkiServerVerifier::builder_with_provider(self.authorities(), Arc::clone(provider));
-        let chain = builder.build().map_err(|cause| cause.to_string())?;
-        Ok(Arc::new(ServerVerifier { chain, trusted: self, names }))
-    }
 }
 
-/// A verifier that takes any certificate, for those who do not care whom they
-/// talk to.
-pub fn whichever(provider: &Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
-    Arc::new(Whichever(Arc::clone(provider)))
+/// How a client speaks TLS: which servers it believes, any where `trusted` is
+/// `None`, and what it shows them. One of `names` has to be in a server's
+/// certificate, or without any the name by which it was asked for.
+///
+/// # Errors
+/// A file or a certificate can't be used, which the message names.
+pub fn client_config(
+    trusted: Option<Trusted>,
+    names: Vec<ServerName<'static>>,
+    identity: Option<&CertificateFiles>,
+) -> Result<ClientConfig, String> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = ServerVerifier::new(trusted, names, &provider)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| format!("TLS can't be set up: {cause}"))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let Some(files) = identity else { return Ok(builder.with_no_client_auth()) };
+    let shown = SingleCertAndKey::from(pem::certified_key(files)?);
+    Ok(builder.with_client_cert_resolver(Arc::new(shown)))
 }
 
-/// The certificates in a PEM file, at least one; or what is wrong with it.
-pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let named = |cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
-    let all = CertificateDer::pem_file_iter(path).map_err(|cause| named(&cause))?;
-    let all: Vec<_> = all.collect::<Result<_, _>>().map_err(|cause| named(&cause))?;
-    if all.is_empty() { Err(named(&"no certificate in it")) } else { Ok(all) }
+/// The half of a verifier that is the same whomever it believes: that the other
+/// side has the key of the certificate that it shows. For a type with a field
+/// `provider`.
+macro_rules! verify_signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.provider.signature_verification_algorithms.supported_schemes()
+        }
+    };
 }
+pub(crate) use verify_signatures;
 
 /// What an authority would have to be asked for a known certificate too.
 fn may_be_shown(
@@ -129,31 +163,28 @@ fn may_be_shown(
     if is_meant { Ok(()) } else { Err(CertificateError::InvalidPurpose) }
 }
 
+/// Judges the certificates of servers.
 #[derive(Debug)]
 struct ServerVerifier {
-    chain: Arc<WebPkiServerVerifier>,
-    trusted: Trusted,
+    /// What is trusted, and what judges chains up to its authorities; `None`
+    /// believes any server.
+    trust: Option<(Trusted, Arc<WebPkiServerVerifier>)>,
     names: Vec<ServerName<'static>>,
+    provider: Arc<CryptoProvider>,
 }
 
 impl ServerVerifier {
-    fn judge(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let chain = &self.chain;
-        let judged = chain.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
-        let Err(refusal) = judged else { return judged };
-        match self.trusted.holds(certificate, Purpose::Server, now) {
-            Some(held) => held?,
-            None => return Err(refusal),
-        }
-        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-        Ok(ServerCertVerified::assertion())
+    fn new(
+        trusted: Option<Trusted>,
+        names: Vec<ServerName<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, String> {
+        let provider = Arc::clone(provider);
+        let Some(trusted) = trusted else { return Ok(Self { trust: None, names, provider }) };
+        let builder =
+            WebPkiServerVerifier::builder_with_provider(trusted.authorities(), provider.clone());
+        let chain = builder.build().map_err(|cause| cause.to_string())?;
+        Ok(Self { trust: Some((trusted, chain)), names, provider })
     }
 }
 
@@ -166,74 +197,25 @@ impl ServerCertVerifier for ServerVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let Some((trusted, chain)) = &self.trust else {
+            return Ok(ServerCertVerified::assertion());
+        };
         let judge = |name: &ServerName<'_>| {
-            self.judge(certificate, intermediates, name, ocsp_response, now)
+            let judged =
+                chain.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
+            let Err(refusal) = judged else { return judged };
+            match trusted.holds(certificate, Purpose::Server, now) {
+                Some(held) => held?,
+                None => return Err(refusal),
+            }
+            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+            Ok(ServerCertVerified::assertion())
         };
         let Some((first, others)) = self.names.split_first() else { return judge(name) };
         others.iter().fold(judge(first), |judged, name| judged.or_else(|_| judge(name)))
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
-}
-
-#[derive(Debug)]
-struct Whichever(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Whichever {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    verify_signatures!();
 }
 
 #[cfg(test)]
@@ -259,9 +241,8 @@ mod tests {
         name: &str,
     ) -> Result<(), Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Trusted::of(file)
-            .and_then(|all| all.server_verifier(vec![], &provider))
-            .expect("sound");
+        let trusted = Trusted::of(file).expect("sound");
+        let verifier = ServerVerifier::new(Some(trusted), vec![], &provider).expect("sound");
         let name = ServerName::try_from(name).expect("a name");
         verifier.verify_server_cert(shown, &[], &name, &[], UnixTime::now()).map(drop)
     }

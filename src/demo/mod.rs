@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tracing::level_filters::LevelFilter;
 
+use crate::gateway_client::GatewayClient;
 use crate::logging;
 use crate::stop::Stop;
-use crate::view::{Manner, Scene, Way, can_draw, show};
+use crate::view::{Manner, Scene, can_draw, show};
 use journal::Journal;
 use stage::Stage;
 
@@ -74,12 +75,12 @@ fn try_run(options: &DemoOptions, is_plain: bool) -> Result<(), String> {
     let started = Instant::now();
     let stop = Stop::default();
     stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
+    let client = GatewayClient::local()?;
     let stage = Stage::open(options.rate, &stop)?;
     let scene = scene(stage.http, stage.queue);
     let end = options.seconds.map(|seconds| started + Duration::from_secs(seconds));
     let manner = Manner { plain: is_plain, with_excerpt: true, end };
-    let shown =
-        show(scene, Way::plain(), manner, &stop).map_err(|error| format!("the view: {error}"));
+    let shown = show(scene, client, manner, &stop).map_err(|error| format!("the view: {error}"));
     // For those who still look at the gateway.
     stop.set();
     stage.close().and(shown.map(drop))

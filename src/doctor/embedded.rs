@@ -9,8 +9,8 @@ use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress};
 use psg_actors::source::redis::doctor::Finding;
 use psg_actors::status::model::{self, OtherKey, Status};
 
-use crate::healthcheck::reachable;
-use crate::view::Way;
+use crate::gateway_client::GatewayClient;
+use crate::own_gateway::{OwnGateway, reachable};
 
 /// How long it may take to let us in.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,9 +46,11 @@ fn presence(settings: &EmbeddedSettings) -> Finding {
 
 /// What the gateway says of itself, where it asks for no password.
 fn status(settings: &GatewaySettings) -> Option<Status> {
-    let listen = settings.http.listen.first().filter(|_| settings.http.access.is_none())?;
-    let url = format!("http://{}{}", reachable(*listen), model::PATH);
-    let text = Way::plain().get(&url).ok()?.read_to_string().ok()?;
+    if settings.http.access.is_some() {
+        return None;
+    }
+    let url = format!("{}{}", OwnGateway::find(&settings.http).ok()?.url(), model::PATH);
+    let text = GatewayClient::local().ok()?.get(&url).ok()?.read_to_string().ok()?;
     let status: Status = serde_json::from_str(&text).ok()?;
     (status.queue.source == "embedded" && status.queue.key == settings.queue.key).then_some(status)
 }

@@ -16,9 +16,7 @@ mod scene;
 mod show;
 mod terminal;
 mod watch;
-mod way;
 
 pub use scene::Scene;
 pub use show::{Manner, show};
 pub use terminal::can_draw;
-pub use way::{Way, WayOptions, password_in};

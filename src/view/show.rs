@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::scene::Scene;
 use super::terminal::{Screen, Wish};
 use super::watch::{Look, watch};
-use super::way::Way;
 use super::{lines, terminal};
+use crate::gateway_client::GatewayClient;
 use crate::stop::Stop;
 
 /// How soon a key or a stop is noticed.
@@ -27,8 +27,13 @@ pub struct Manner {
 
 /// Shows the gateway of `scene`, asked that way, until `stop` is set, the time is over or, on a
 /// terminal, somebody quits; what was known at the end.
-pub fn show(mut scene: Scene, way: Way, manner: Manner, stop: &Stop) -> io::Result<Scene> {
-    let looks = watch(&scene.url, way, manner.with_excerpt, stop)?;
+pub fn show(
+    mut scene: Scene,
+    client: GatewayClient,
+    manner: Manner,
+    stop: &Stop,
+) -> io::Result<Scene> {
+    let looks = watch(&scene.url, client, manner.with_excerpt, stop)?;
     let is_over = || stop.is_set() || manner.end.is_some_and(|end| Instant::now() >= end);
     if manner.plain || !terminal::can_draw() {
         return match print(&mut scene, &looks, is_over) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use psg_actors::status::model::{self, Status};
 
 use super::excerpt::Excerpt;
-use super::way::Way;
+use crate::gateway_client::GatewayClient;
 use crate::stop::Stop;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -27,11 +27,16 @@ pub struct Look {
 
 /// Looks at the gateway at `url` from now on until `stop` is set or the receiver
 /// is dropped.
-pub fn watch(url: &str, way: Way, with_excerpt: bool, stop: &Stop) -> io::Result<Receiver<Look>> {
+pub fn watch(
+    url: &str,
+    client: GatewayClient,
+    with_excerpt: bool,
+    stop: &Stop,
+) -> io::Result<Receiver<Look>> {
     // Nobody is served by looks that wait.
     let (sender, looks) = sync_channel(1);
     let mut watcher =
-        Watcher { way, url: url.to_owned(), excerpt: with_excerpt.then(Excerpt::default) };
+        Watcher { client, url: url.to_owned(), excerpt: with_excerpt.then(Excerpt::default) };
     let stop = stop.clone();
     thread::Builder::new().name("watch".into()).spawn(move || {
         let mut next = Instant::now();
@@ -46,7 +51,7 @@ pub fn watch(url: &str, way: Way, with_excerpt: bool, stop: &Stop) -> io::Result
 }
 
 struct Watcher {
-    way: Way,
+    client: GatewayClient,
     url: String,
     excerpt: Option<Excerpt>,
 }
@@ -60,7 +65,7 @@ impl Watcher {
 
     fn status(&self) -> Result<Status, String> {
         let url = format!("{}{}", self.url, model::PATH);
-        let mut answer = self.way.get(&url)?;
+        let mut answer = self.client.get(&url)?;
         let text = answer.with_config().limit(LARGEST_STATUS).read_to_string();
         let text = text.map_err(|error| format!("{url}: {error}"))?;
         serde_json::from_str(&text)
@@ -70,7 +75,7 @@ impl Watcher {
     /// An excerpt is a nicety: where it can't be had, the last one stays.
     fn pick(&mut self) -> Option<Vec<String>> {
         let excerpt = self.excerpt.as_mut()?;
-        let mut answer = self.way.get(&format!("{}/metrics", self.url)).ok()?;
+        let mut answer = self.client.get(&format!("{}/metrics", self.url)).ok()?;
         excerpt.pick(BufReader::new(answer.as_reader())).ok()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use psg_actors::pem;
 use psg_actors::settings::{CertificateFiles, EmbeddedSettings, ListenAddress, Login};
-use psg_actors::source::embedded::server_config;
 
 use super::{Checker, unlike};
 use crate::config::connection::embedded::Embedded;
@@ -117,10 +117,13 @@ impl Checker<'_> {
         let missing = |setting: &Setting| format!("expected {} too, got none", setting.name);
         let (set, problem) = match (certificate, key) {
             (None, None) => return None,
-            (Some(certificate), Some(key)) => match server_config(&certificate, &key) {
-                Ok(_) => return Some(CertificateFiles { certificate, key }),
-                Err(cause) => (certificate_setting, cause),
-            },
+            (Some(certificate), Some(key)) => {
+                let files = CertificateFiles { certificate, key };
+                match pem::certified_key(&files) {
+                    Ok(_) => return Some(files),
+                    Err(cause) => (certificate_setting, cause),
+                }
+            }
             (Some(_), None) => (certificate_setting, missing(key_setting)),
             (None, Some(_)) => (key_setting, missing(certificate_setting)),
         };

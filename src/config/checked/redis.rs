@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use psg_actors::secret_file;
 use psg_actors::settings::{CertificateFiles, RedisTarget, Secret, TlsSettings, Unsent};
-use psg_actors::trust::certificates;
+use psg_actors::{pem, secret_file};
 
 use super::{Checker, default_connection, whole};
 use crate::config::connection::{self, Connection, NamedDatabase, Place};
@@ -128,7 +127,7 @@ impl Checker<'_> {
             if path.as_os_str().is_empty() {
                 return Ok(None);
             }
-            match certificates(&path) {
+            match pem::certificates(&path) {
                 Ok(_) => Ok(Some(path)),
                 Err(got) => Err(format!("{} ({got})", error::expected(&kind.expected(), text))),
             }

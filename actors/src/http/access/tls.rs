@@ -1,20 +1,20 @@
 //! The section `tls_server_config`: how TLS is spoken. Names are Go's, as in
 //! every such file; a name of what rustls does not do is refused.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::client_certificates::{self, Policy};
 use super::yaml_flag::Flag;
+use crate::pem::{self, Pem};
 
 /// The section as it stands in the file.
 #[derive(Deserialize, Default)]
@@ -92,10 +92,6 @@ const SUITES_OF_TLS13: [(&str, SupportedCipherSuite); 3] = {
     ]
 };
 
-/// What is said of a key that can't be used.
-const KEYS: &str = "expected an RSA key of 2048 to 4096 bits, an ECDSA key on P-256 or P-384, or an \
-                    Ed25519 key, got another";
-
 const CURVES: [(&str, &dyn SupportedKxGroup); 3] = [
     ("X25519", ring::kx_group::X25519),
     ("CurveP256", ring::kx_group::SECP256R1),
@@ -121,26 +117,18 @@ impl TlsSection {
 
 /// Reads the files that a section names; or the field that is wrong, and how.
 pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Result<Tls, String> {
-    let certificate = Pem::of("cert", &section.cert, &section.cert_file, folder)?;
-    let key = Pem::of("key", &section.key, &section.key_file, folder)?;
+    let certificate = given("cert", &section.cert, &section.cert_file, folder)?;
+    let key = given("key", &section.key, &section.key_file, folder)?;
     let missing = |name: &str| format!("{name}: expected {name} or {name}_file, got neither");
     let certificate = certificate.ok_or_else(|| missing("cert"))?;
     let key = key.ok_or_else(|| missing("key"))?;
-    let chain = certificate.certificates()?;
-    let private = PrivateKeyDer::from_pem_slice(&key.text)
-        .map_err(|_| format!("{}: expected a private key in PEM, got something else", key.from))?;
-
-    let certificate_shown = chain.first().cloned().map(Certificate);
-    let certificate_shown = certificate_shown.ok_or_else(|| missing("cert"))?;
+    let shown = pem::pair(&certificate, &key)?;
+    let certificate = shown.cert.first().cloned().map(Certificate);
+    let certificate = certificate.ok_or_else(|| missing("cert"))?;
 
     let policy = Policy::of(&section.client_auth_type)?;
     let provider = Arc::new(provider(section)?);
-    // Asked first, so that the file is named that can't be used.
-    provider
-        .key_provider
-        .load_private_key(private.clone_key())
-        .map_err(|_| format!("{}: {KEYS}", key.from))?;
-    let authorities = Pem::of("client_ca", &section.client_ca, &section.client_ca_file, folder)?;
+    let authorities = given("client_ca", &section.client_ca, &section.client_ca_file, folder)?;
     let authorities = authorities.map(|pem| pem.certificates()).transpose()?;
     let clients = client_certificates::verifier(
         policy,
@@ -153,8 +141,7 @@ pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Res
         .with_protocol_versions(&versions(section)?)
         .map_err(|cause| format!("cipher_suites: {cause}"))?
         .with_client_cert_verifier(clients)
-        .with_single_cert(chain, private)
-        .map_err(|cause| format!("{}: {cause}", certificate.from))?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ignore_client_order =
         section.prefer_server_cipher_suites.is_none_or(|Flag(prefers)| prefers);
@@ -166,38 +153,19 @@ pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Res
     ];
     Ok(Tls {
         config: Arc::new(config),
-        certificate: certificate_shown,
+        certificate,
         wants_certificate: policy.is_mandatory(),
         demands: demands.into_iter().flatten().collect(),
     })
 }
 
-/// A text in PEM, and the field that it is from.
-struct Pem {
-    from: String,
-    text: Vec<u8>,
-}
-
-impl Pem {
-    /// The text of `name` or of the file of `name_file`; both are one too many.
-    fn of(name: &str, text: &str, file: &str, folder: &Path) -> Result<Option<Self>, String> {
-        match (text.is_empty(), file.is_empty()) {
-            (true, true) => Ok(None),
-            (false, true) => Ok(Some(Self { from: name.to_owned(), text: text.into() })),
-            (true, false) => {
-                let path: PathBuf = folder.join(file);
-                let from = format!("{name}_file: {}", path.display());
-                let text = fs::read(&path).map_err(|cause| format!("{from}: {cause}"))?;
-                Ok(Some(Self { from, text }))
-            }
-            (false, false) => Err(format!("{name}: expected {name} or {name}_file, got both")),
-        }
-    }
-
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
-        let unlike = || format!("{}: expected certificates in PEM, got something else", self.from);
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.text).collect();
-        found.ok().filter(|found| !found.is_empty()).ok_or_else(unlike)
+/// The text of `name` or of the file of `name_file`; both are one too many.
+fn given(name: &str, text: &str, file: &str, folder: &Path) -> Result<Option<Pem>, String> {
+    match (text.is_empty(), file.is_empty()) {
+        (true, true) => Ok(None),
+        (false, true) => Ok(Some(Pem::new(name, text))),
+        (true, false) => Pem::read(&format!("{name}_file: "), &folder.join(file)).map(Some),
+        (false, false) => Err(format!("{name}: expected {name} or {name}_file, got both")),
     }
 }
 

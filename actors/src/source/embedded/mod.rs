@@ -43,7 +43,6 @@ use std::thread;
 use tokio_rustls::TlsAcceptor;
 
 pub use self::source::EmbeddedSource;
-pub use self::stream::server_config;
 
 use self::listener::{Listening, Treatment};
 use self::queue::Exit;
@@ -75,12 +74,8 @@ impl EmbeddedQueue {
         metrics: Arc<QueueMetrics>,
         stop: StopSignal,
     ) -> io::Result<Self> {
-        let tls = match &settings.tls {
-            Some(files) => {
-                Some(server_config(&files.certificate, &files.key).map_err(io::Error::other)?)
-            }
-            None => None,
-        };
+        let tls = settings.tls.as_ref().map(stream::server_config).transpose();
+        let tls = tls.map_err(io::Error::other)?.map(Arc::new);
         let listening = Listening::bind(&settings.listen)?;
         let address = listening.tcp_address();
         let settings = EmbeddedSettings {

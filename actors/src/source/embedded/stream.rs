@@ -2,15 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SingleCertAndKey;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -18,6 +16,8 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use crate::byte_stream::ByteStream;
+use crate::pem;
+use crate::settings::CertificateFiles;
 
 /// When and how often it is asked whether a silent peer is still there, as in
 /// Redis: after 5 minutes, then thrice.
@@ -72,24 +72,12 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keep_alive)
 }
 
-/// What TLS connections are accepted with: a chain of certificates and its key,
-/// both in PEM files. Or what is wrong with them.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
-    let named = |path: &Path, cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate)
-        .map_err(|cause| named(certificate, &cause))?
-        .collect();
-    let chain = chain.map_err(|cause| named(certificate, &cause))?;
-    if chain.is_empty() {
-        return Err(named(certificate, &"no certificate in it"));
-    }
-    let key_of_file = PrivateKeyDer::from_pem_file(key).map_err(|cause| named(key, &cause))?;
+/// What TLS connections are accepted with; or what is wrong with a file.
+pub fn server_config(files: &CertificateFiles) -> Result<ServerConfig, String> {
+    let shown = SingleCertAndKey::from(pem::certified_key(files)?);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|cause| format!("TLS can't be set up: {cause}"))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key_of_file)
-        .map_err(|cause| named(key, &cause))?;
-    Ok(Arc::new(config))
+        .map_err(|cause| format!("TLS can't be set up: {cause}"))?;
+    Ok(builder.with_no_client_auth().with_cert_resolver(Arc::new(shown)))
 }

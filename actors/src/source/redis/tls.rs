@@ -8,10 +8,9 @@ use super::super::SourceError;
 use super::error::{error, tls_words};
 use crate::error_kind::ErrorKind;
 use crate::settings::{Endpoint, RedisTarget, TlsSettings};
-use crate::trust::{Trusted, certificates};
+use crate::trust::{self, Trusted};
 use rustls::ClientConfig;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{PrivateKeyDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -78,7 +77,7 @@ impl Names {
     }
 }
 
-/// What a connection is made with: whom to trust, what to show, ring's algorithms.
+/// What a connection is made with: whom to trust, and what to show.
 fn config(
     settings: &TlsSettings,
     accepted: Vec<ServerName<'static>>,
@@ -88,18 +87,7 @@ fn config(
         None => Trusted::of_system(),
     };
     let trusted = trusted.map_err(|cause| format!("no root certificates: {cause}"))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = trusted.server_verifier(accepted, &provider)?;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| format!("TLS can't be set up: {cause}"))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
-    let Some(identity) = &settings.identity else { return Ok(builder.with_no_client_auth()) };
-    let named = |cause: &dyn std::fmt::Display| format!("{}: {cause}", identity.key.display());
-    let chain = certificates(&identity.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|cause| named(&cause))?;
-    builder.with_client_auth_cert(chain, key).map_err(|cause| named(&cause))
+    trust::client_config(Some(trusted), accepted, settings.identity.as_ref())
 }
 
 #[cfg(test)]

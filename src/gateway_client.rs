@@ -1,4 +1,5 @@
-//! The way to a gateway: what is believed of its certificate, and who asks.
+//! The client of a gateway's HTTP side, here or elsewhere: what is believed of
+//! its certificate, and who asks.
 
 mod tls;
 
@@ -10,12 +11,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use psg_actors::settings::Secret;
-use ureq::config::ConfigBuilder;
-use ureq::typestate::AgentScope;
+use psg_actors::settings::{CertificateFiles, Secret};
+use psg_actors::trust::{Trusted, client_config};
+use rustls::AlertDescription::{CertificateRequired, HandshakeFailure};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
 use ureq::{Agent, Body, Error};
+
+use self::tls::TlsConnector;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,17 +26,17 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of what a server says that is no gateway.
 const SAID: u64 = 1000;
 
-/// How a gateway is asked.
+/// Asks a gateway.
 #[derive(Debug)]
-pub struct Way {
+pub struct GatewayClient {
     agent: Agent,
     /// The value of the header, where there is a password.
     authorization: Option<Secret>,
 }
 
-/// What a [`Way`] is made of.
+/// What a [`GatewayClient`] is made of.
 #[derive(Debug, Default)]
-pub struct WayOptions<'a> {
+pub struct ClientOptions<'a> {
     /// Whether the gateway is on this machine, where no proxy leads to.
     pub is_local: bool,
     /// User and password.
@@ -42,28 +45,44 @@ pub struct WayOptions<'a> {
     pub ca_file: Option<&'a Path>,
     /// Whether any certificate is believed.
     pub is_insecure: bool,
-    /// The files of a certificate to show, and of its key.
-    pub identity: Option<(&'a Path, &'a Path)>,
+    pub identity: Option<CertificateFiles>,
 }
 
-impl Way {
-    /// On this machine, without TLS and password.
-    pub fn plain() -> Self {
-        Self { agent: agent(true).build().into(), authorization: None }
-    }
-
-    /// One over TLS where the address says so; or what is wrong with a file.
-    pub fn new(options: WayOptions<'_>) -> Result<Self, String> {
-        let WayOptions { is_local, login, ca_file, is_insecure, identity } = options;
-        let tls = tls::Tls(Arc::new(tls::config(ca_file, is_insecure, identity)?));
+impl GatewayClient {
+    /// Or what is wrong with a file.
+    pub fn new(options: ClientOptions<'_>) -> Result<Self, String> {
+        let ClientOptions { is_local, login, ca_file, is_insecure, identity } = options;
+        let trusted = match (is_insecure, ca_file) {
+            (true, _) => None,
+            (false, Some(file)) => Some(Trusted::of_file(file)?),
+            (false, None) => Some(Trusted::of_system()?),
+        };
+        // ureq's own TLS believes authorities alone; ours goes by the rules of the
+        // gateway's other connections.
+        let tls = TlsConnector(Arc::new(client_config(trusted, vec![], identity.as_ref())?));
         let authorization = login.map(|(user, password)| {
             let pair = format!("{user}:{}", password.expose());
             Secret::new(format!("Basic {}", STANDARD.encode(pair)))
         });
         let connector = ConnectProxyConnector::default().chain(TcpConnector::default()).chain(tls);
-        let config = agent(is_local).build();
-        let agent = Agent::with_parts(config, connector, DefaultResolver::default());
+        let config =
+            Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+        let config = if is_local { config.proxy(None) } else { config };
+        let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
         Ok(Self { agent, authorization })
+    }
+
+    /// For the gateway on this machine. Which certificate it shows does not
+    /// matter: nothing secret is sent.
+    pub fn local() -> Result<Self, String> {
+        Self::new(ClientOptions { is_local: true, is_insecure: true, ..ClientOptions::default() })
+    }
+
+    /// The status of the answer to GET, wherever that may lead on to.
+    pub fn status(&self, url: &str, patience: Duration) -> Result<u16, Error> {
+        let request = self.agent.get(url).config().timeout_global(Some(patience));
+        let answer = request.max_redirects(0).max_redirects_will_error(false).build().call()?;
+        Ok(answer.status().as_u16())
     }
 
     /// GET; or why there is no answer, with what can be done.
@@ -101,12 +120,6 @@ impl Way {
     }
 }
 
-/// What all ways have in common.
-fn agent(is_local: bool) -> ConfigBuilder<AgentScope> {
-    let config = Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
-    if is_local { config.proxy(None) } else { config }
-}
-
 /// Why there is no answer, in words that say what to do.
 fn met(url: &str, error: &Error) -> String {
     if is_no_tls(error) {
@@ -125,11 +138,21 @@ fn met(url: &str, error: &Error) -> String {
 
 /// Whether what came was no message of TLS.
 fn is_no_tls(error: &Error) -> bool {
-    let of = |error: &rustls::Error| matches!(error, rustls::Error::InvalidMessage(_));
-    if let Error::Io(cause) = error {
-        return cause.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(of);
+    matches!(of_rustls(error), Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// Whether the gateway broke off for want of a certificate of ours.
+pub fn wants_certificate(error: &Error) -> bool {
+    let alert = of_rustls(error);
+    matches!(alert, Some(rustls::Error::AlertReceived(CertificateRequired | HandshakeFailure)))
+}
+
+fn of_rustls(error: &Error) -> Option<&rustls::Error> {
+    if let Error::Rustls(error) = error {
+        return Some(error);
     }
-    matches!(error, Error::Rustls(error) if of(error))
+    let Error::Io(cause) = error else { return None };
+    cause.get_ref()?.downcast_ref()
 }
 
 fn is_hang_up(kind: io::ErrorKind) -> bool {

@@ -1,14 +1,9 @@
-//! TLS of a way: ureq's own believes authorities alone; this one is told whom to
-//! believe by the same rules as the gateway's other connections.
+//! TLS of the client by a configuration of our own, for ureq.
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::sync::Arc;
 
-use psg_actors::trust::{Trusted, certificates, whichever};
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::Error;
 use ureq::unversioned::transport::{
@@ -16,37 +11,11 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-/// What a gateway is believed by, and shown; or what is wrong with a file.
-pub fn config(
-    ca_file: Option<&Path>,
-    is_insecure: bool,
-    identity: Option<(&Path, &Path)>,
-) -> Result<ClientConfig, String> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = match (is_insecure, ca_file) {
-        (true, _) => whichever(&provider),
-        (false, Some(file)) => Trusted::of_file(file)?.server_verifier(vec![], &provider)?,
-        (false, None) => Trusted::of_system()?.server_verifier(vec![], &provider)?,
-    };
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| format!("TLS can't be set up: {cause}"))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
-    let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
-    let named = |cause: &dyn std::fmt::Display| format!("{}: {cause}", key.display());
-    let chain = certificates(certificate)?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|cause| named(&cause))?;
-    builder
-        .with_client_auth_cert(chain, private)
-        .map_err(|cause| named(&format!("not the key of {}: {cause}", certificate.display())))
-}
-
 /// Speaks TLS where the address says so.
 #[derive(Debug)]
-pub struct Tls(pub Arc<ClientConfig>);
+pub struct TlsConnector(pub Arc<ClientConfig>);
 
-impl<In: Transport> Connector<In> for Tls {
+impl<In: Transport> Connector<In> for TlsConnector {
     type Out = Either<In, Encrypted>;
 
     fn connect(
