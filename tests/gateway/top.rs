@@ -193,7 +193,7 @@ fn files_that_can_not_be_read_are_said_at_once() {
     Certificates::create(folder.path(), &["localhost"]);
     let (other, key) = (path("authority.pem"), path("server.key"));
     for (arguments, why) in [
-        (&["--ca-file", &*empty][..], "no certificate in it"),
+        (&["--ca-file", &*empty][..], "expected certificates in PEM"),
         (&["--ca-file", &missing], "missing: "),
         (&["--user", "u", "--password-file", &missing], "missing: "),
         (
@@ -202,7 +202,7 @@ fn files_that_can_not_be_read_are_said_at_once() {
         ),
         (&["--password-file", &empty], "--user"),
         (&["--certificate-file", &empty], "--key-file"),
-        (&["--certificate-file", &empty, "--key-file", &empty], "no certificate in it"),
+        (&["--certificate-file", &empty, "--key-file", &empty], "expected certificates in PEM"),
         (&["--certificate-file", &other, "--key-file", &key], "server.key: not the key of "),
     ] {
         let finished = GatewayBuilder::bare().arguments(&[&["top"], arguments].concat()).finish();
