@@ -1,43 +1,22 @@
-//! The application: the only place that wires actors, with its folder.
-//!
-//! They are started from the end of the flow to its beginning (shards, scrape,
-//! HTTP, readers) and stopped from its beginning to its end, so that whatever
-//! was taken is applied and whatever was asked is answered.
-
-mod ending;
-mod parts;
-mod queue;
-mod readers;
+//! The application: what a process has once (signals, the HTTP listener, the exit
+//! status), around the pipeline that does the work.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
-
-use psg_actors::checkpoint_requests::checkpoint_requests;
-use psg_actors::fatal::{FatalError, FatalSignal};
-use psg_actors::http::admin::{Admin, Safety};
-use psg_actors::http::{self, HttpState, ROUTES, Route, Unready};
-use psg_actors::serving_gate::ServingGate;
-use psg_actors::settings::{GatewaySettings, OnceTuning};
-use psg_actors::state_file::StateFile;
-use psg_actors::status::{StaticInfo, StatusBoard, model};
-use psg_actors::stop::{StopSignal, stop_signal};
+use psg_actors::fatal::FatalError;
+use psg_actors::http::{self, ROUTES, Route};
+use psg_actors::pipeline::{Pipeline, Totals};
+use psg_actors::settings::GatewaySettings;
+use psg_actors::status::{StaticInfo, model};
 use tokio::sync::oneshot;
 
 use crate::config::{Config, Entry};
 use crate::exit;
 use crate::signals::Signals;
-use ending::{Ending, shutdown_handshake};
-use parts::{Parts, handover, keep_state};
-use queue::Queue;
-use readers::{once_settings, start_readers};
-
-/// Leases for which the commit of a removal is waited for.
-const COMMIT_PATIENCE: u32 = 3;
 
 /// Where a gateway listens.
 #[derive(Debug, Clone)]
@@ -55,22 +34,18 @@ const END_OF_HOST: &str = "the end of its host";
 /// for scrapers at its end, a second signal ends that.
 pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
     end_on_panic();
-    let info = info(&config.gateway, entries);
+    let info = static_info(entries);
     let served = actix::System::new().block_on(async {
         let signals = Signals::listen()?.all();
         serve(config.gateway, info, |_| {}, signals).await
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Ended::Io(error)) => {
+        Err(error) => {
             tracing::error!(%error, "the gateway ends");
-            ExitCode::FAILURE
-        }
-        Err(Ended::FatalSignal(end)) => {
-            tracing::error!(%end, "the gateway ends");
-            match end {
-                FatalError::BadConfiguration(_) => exit::bad_configuration(),
-                FatalError::Failed(_) => ExitCode::FAILURE,
+            match error {
+                ServeError::Fatal(FatalError::BadConfiguration(_)) => exit::bad_configuration(),
+                ServeError::Fatal(FatalError::Failed(_)) | ServeError::Io(_) => ExitCode::FAILURE,
             }
         }
     }
@@ -84,14 +59,10 @@ pub fn host(
     listening: impl FnOnce(Listening),
     end: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let info = info(&config.gateway, entries);
     // Whoever has dropped the other side wants the end as well.
     let ended = stream::once(end).map(|_| END_OF_HOST).chain(stream::pending());
-    let system = actix::System::new();
-    system.block_on(serve(config.gateway, info, listening, ended)).map_err(|ended| match ended {
-        Ended::Io(error) => error,
-        Ended::FatalSignal(end) => io::Error::other(end),
-    })
+    let served = serve(config.gateway, static_info(entries), listening, ended);
+    actix::System::new().block_on(served).map_err(io::Error::other)
 }
 
 /// A shard that is missing would look like counter resets, a reader that is
@@ -104,8 +75,8 @@ fn end_on_panic() {
     }));
 }
 
-/// What the status tells of the configuration.
-fn info(settings: &GatewaySettings, entries: &[Entry]) -> StaticInfo {
+/// What the status says of the process.
+fn static_info(entries: &[Entry]) -> StaticInfo {
     let setting = |entry: &Entry| model::Setting {
         name: entry.name.to_owned(),
         value: entry.value.clone(),
@@ -115,109 +86,47 @@ fn info(settings: &GatewaySettings, entries: &[Entry]) -> StaticInfo {
         path: route.path.to_owned(),
         meaning: route.meaning.to_owned(),
     };
-    let servers = settings.queue.redis.endpoints.iter().map(ToString::to_string);
-    let (source, address) = match &settings.embedded {
-        Some(embedded) => ("embedded", embedded.listen.to_string()),
-        None => ("redis", servers.collect::<Vec<_>>().join(", ")),
-    };
     StaticInfo {
-        source,
-        address,
-        key: settings.queue.key.clone(),
-        keeps_totals: settings.queue.once.is_some() || settings.metrics.state_file.is_some(),
         settings: entries.iter().map(setting).collect(),
         endpoints: ROUTES.iter().map(endpoint).collect(),
+        ..StaticInfo::default()
     }
 }
 
-/// Why the gateway ended before it was told to.
-enum Ended {
-    Io(io::Error),
-    FatalSignal(FatalError),
-}
-
-impl From<io::Error> for Ended {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<FatalError> for Ended {
-    fn from(end: FatalError) -> Self {
-        Self::FatalSignal(end)
-    }
+/// Why the gateway ended before it was told to, or not as it should.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Fatal(#[from] FatalError),
 }
 
 async fn serve(
     settings: GatewaySettings,
-    mut info: StaticInfo,
+    info: StaticInfo,
     listening: impl FnOnce(Listening),
     ends: impl Stream<Item = &'static str>,
-) -> Result<(), Ended> {
-    let (stopper, stop) = stop_signal();
-    let state_file = settings.metrics.state_file.as_ref().map(StateFile::open);
-    let state_file = state_file.transpose().map_err(io::Error::other)?;
-    let parts = Parts::start(&settings)?;
-    let fatal = FatalSignal::default();
-    let queue = Queue::open(&settings, parts.metrics.queue.clone(), &fatal, &stop)?;
-    if let Some(address) = queue.listens_on() {
-        info.address = address.to_string();
-    }
-    let gate = parts.gate.clone();
-    let unready = unready(queue.clone(), gate.clone(), stop.clone());
-    let (metrics, catalog) = (parts.metrics.clone(), parts.catalog.clone());
-    let status = Arc::new(StatusBoard::new(metrics, catalog, parts.clock, info));
-    let (scrapes, shards) = (parts.scrapes.clone(), parts.shards.clone());
-    let rejects = parts.rejects.clone();
-    let (requester, requests) = checkpoint_requests();
-    let patience = |once: OnceTuning| once.lease * COMMIT_PATIENCE;
-    let safety = settings.queue.once.map(|once| Safety { requester, patience: patience(once) });
-    let admin = Admin::new(parts.catalog.clone(), settings.http.enable_admin, safety);
-    let state =
-        HttpState { scrapes, gate, unready, status: status.clone(), rejects, shards, admin };
-    let side = http::bind(&settings.http, state)?;
+) -> Result<(), ServeError> {
+    let http_settings = settings.http.clone();
+    let pipeline = Pipeline::open(settings, info)?;
+    let side = http::bind(&http_settings, pipeline.handle())?;
     let (http, server) = (side.stop, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
-
-    let handover = handover(&settings);
-    let keeper = keep_state(state_file, handover.as_ref(), &parts).await?;
-    actix::spawn(status.run(stop.clone()));
-    let (let_go, handshake, saved) = shutdown_handshake();
-    // A handshake that nobody holds any more would be one that was said.
-    let once = settings.queue.once.map(|tuning| {
-        let handshake = handshake.clone();
-        once_settings(tuning, requests, &parts, &fatal, handshake)
-    });
-    if let (Queue::Redis(redis, _), Some(once)) = (&queue, &once) {
-        actix::spawn(redis.keep_lease(once));
-    }
-    let readers = start_readers(&settings, &parts, &queue, once, &stop);
-    listening(Listening { http: side.addresses, queue: queue.listens_on() });
+    let queue = pipeline.listens_on();
+    let pipeline = pipeline.start().await?;
+    listening(Listening { http: side.addresses, queue });
     let mut ends = pin!(ends);
     let signal = tokio::select! {
-        end = fatal.raised() => return Err(end.into()),
+        error = pipeline.failed() => return Err(error.into()),
         signal = ends.next() => signal.unwrap_or(END_OF_HOST),
     };
     tracing::info!(signal, "stopping: nothing more is taken");
-    stopper.stop();
-    let ending = Ending { settings: &settings, parts: &parts, fatal: &fatal, let_go, saved };
-    let ended = ending.run(readers, keeper, handover, ends).await?;
+    let drained = pipeline.drain(ends).await?;
+    // Whatever was asked is answered before there is nobody to answer it.
     http.stop().await;
     server.await.map_err(io::Error::from)??;
-    // A reader that hangs still holds the shards' inboxes open: waiting for
-    // the shards would never end.
-    ended?;
-    let metrics = parts.end();
-    let (processed, rejected) = (metrics.processed(), metrics.rejected());
+    let Totals { processed, rejected } = drained.close()?;
     tracing::info!(processed, rejected, "stopped");
     Ok(())
-}
-
-fn unready(queue: Queue, gate: ServingGate, stop: StopSignal) -> Unready {
-    Unready::new(move || {
-        if stop.is_stopped() {
-            return Some("the gateway is stopping".to_owned());
-        }
-        queue.trouble().or_else(|| gate.unready().map(str::to_owned))
-    })
 }

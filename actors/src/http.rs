@@ -1,7 +1,7 @@
 //! The HTTP side: who may ask what, and what is answered.
 
 pub mod access;
-pub mod admin;
+mod admin;
 mod cardinality;
 pub mod hosts;
 mod places;
@@ -17,7 +17,6 @@ mod server;
 mod series;
 mod status;
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use actix_web::dev::Server;
 use actix_web::http::header::ALLOW;
 use actix_web::web;
 use actix_web::{HttpResponse, Resource};
+use tokio::sync::Semaphore;
 
 use self::access::Access;
 use self::entrance::Entrance;
@@ -33,47 +33,24 @@ use self::hosts::Hosts;
 pub use self::server::HttpStop;
 use self::server::MORE_CONNECTIONS;
 use crate::listen;
-use crate::rejects::RejectBoard;
-use crate::scrape::ScrapeHandle;
-use crate::serving_gate::ServingGate;
+use crate::pipeline::PipelineHandle;
 use crate::settings::HttpSettings;
-use crate::shard_set::ShardSet;
-use crate::status::{StatusBoard, model};
+use crate::status::model;
+
+/// Searches that may be under way.
+const SEARCHES: usize = 4;
 
 /// What the handlers work with.
 #[derive(Debug, Clone)]
 pub struct HttpState {
-    /// Asks for scrapes.
-    pub scrapes: ScrapeHandle,
-    /// Whether totals may be shown.
-    pub gate: ServingGate,
-    /// Why the gateway is not ready, if it is not.
-    pub unready: Unready,
-    /// Tells how the gateway does.
-    pub status: Arc<StatusBoard>,
-    /// Tells which samples were refused.
-    pub rejects: Arc<RejectBoard>,
-    /// The shards' inboxes.
-    pub shards: ShardSet,
-    /// What may be removed.
-    pub admin: admin::Admin,
-}
-
-/// Tells why the gateway is not ready, without secrets; `None` where it is.
-#[derive(Clone)]
-pub struct Unready(Arc<dyn Fn() -> Option<String> + Send + Sync>);
-
-impl Unready {
-    /// Asks `reason` each time.
-    pub fn new(reason: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(reason))
-    }
-}
-
-impl fmt::Debug for Unready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Unready").field(&(self.0)()).finish()
-    }
+    /// What is asked.
+    pipeline: PipelineHandle,
+    /// Whether metrics may be removed.
+    enable_admin: bool,
+    /// One survey at a time.
+    surveys: Arc<Semaphore>,
+    /// A few searches at a time.
+    searches: Arc<Semaphore>,
 }
 
 /// A server that listens, ready to be awaited.
@@ -155,9 +132,9 @@ pub static ROUTES: &[Route] = &[
     },
 ];
 
-/// Binds the addresses; serves once the server is awaited.
-pub fn bind(settings: &HttpSettings, state: HttpState) -> io::Result<HttpSide> {
-    let health = || Arc::clone(&state.scrapes.metrics().http_config);
+/// Binds the addresses; serves the pipeline once the server is awaited.
+pub fn bind(settings: &HttpSettings, pipeline: PipelineHandle) -> io::Result<HttpSide> {
+    let health = || Arc::clone(&pipeline.metrics().http_config);
     let access = settings.access.as_ref().map(|access| Access::open(access, health()));
     let access = access.transpose()?;
     let mut listeners = Vec::new();
@@ -171,6 +148,12 @@ pub fn bind(settings: &HttpSettings, state: HttpState) -> io::Result<HttpSide> {
     let connections = settings.max_connections + MORE_CONNECTIONS;
     let room = listen::make_room_for(connections, "Http.MaxConnections");
     let entrance = Entrance { access, hosts: Hosts::new(&settings.allowed_hosts) };
+    let state = HttpState {
+        pipeline,
+        enable_admin: settings.enable_admin,
+        surveys: Arc::new(Semaphore::new(1)),
+        searches: Arc::new(Semaphore::new(SEARCHES)),
+    };
     let (server, stop) = server::serve(listeners, room, state, Arc::new(entrance))?;
     Ok(HttpSide { server, stop, addresses })
 }

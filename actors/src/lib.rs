@@ -39,3 +39,4 @@ pub mod backoff;
 pub mod clock;
 pub mod boot_clock;
 pub mod stop;
+pub mod pipeline;

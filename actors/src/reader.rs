@@ -5,9 +5,6 @@ mod router;
 
 use std::pin::pin;
 
-use actix::prelude::*;
-use tokio::sync::oneshot;
-
 use crate::backoff::Backoff;
 use crate::shard_set::ShardsGone;
 use crate::source::{QueueSource, Taken};
@@ -76,33 +73,5 @@ async fn obeying<F: Future>(router: &mut Router, future: F) -> Result<F::Output,
             output = &mut future => return Ok(output),
             obeyed = router.obey() => obeyed?,
         }
-    }
-}
-
-/// The actix actor around a reader: it runs on an arbiter of its own and tells
-/// when it is done.
-#[derive(Debug)]
-pub struct ReaderActor<S> {
-    life: Option<(Reader<S>, oneshot::Sender<()>)>,
-}
-
-impl<S: QueueSource + Unpin> ReaderActor<S> {
-    /// An actor that lives as long as `reader` runs; `done` is told its end.
-    pub fn new(reader: Reader<S>, done: oneshot::Sender<()>) -> Self {
-        Self { life: Some((reader, done)) }
-    }
-}
-
-impl<S: QueueSource + Unpin> Actor for ReaderActor<S> {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        let Some((reader, done)) = self.life.take() else { return };
-        let life = async move {
-            reader.run().await;
-            // Nobody listens where the process is ending anyway.
-            let _ = done.send(());
-        };
-        context.spawn(life.into_actor(self).map(|(), _, context| context.stop()));
     }
 }

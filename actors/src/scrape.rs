@@ -40,10 +40,11 @@ use unsent::{UnderWay, counted};
 /// Requests that may wait; more are refused.
 const WAITING: usize = 1024;
 
-/// Asks for scrapes; cheap to clone. The scraper ends with the last of these.
+/// Asks for scrapes; cheap to clone. The scraper ends when it is told to, or with
+/// the last of these.
 #[derive(Debug, Clone)]
 pub struct ScrapeHandle {
-    requests: Sender<Request>,
+    messages: Sender<Message>,
     metrics: Arc<SelfMetrics>,
 }
 
@@ -58,6 +59,13 @@ pub struct Ask {
     pub scraper: Option<ScraperId>,
     /// When it must be done.
     pub deadline: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Scrape(Request),
+    /// End, once everything that was asked before is answered.
+    Stop,
 }
 
 #[derive(Debug)]
@@ -103,7 +111,7 @@ pub struct ScrapeParts {
 
 #[derive(Debug)]
 struct Scraper {
-    requests: Receiver<Request>,
+    messages: Receiver<Message>,
     parts: ScrapeParts,
     under_way: UnderWay,
     renderings: u64,
@@ -121,25 +129,27 @@ struct Rendered {
 
 /// Starts the scraper's thread.
 pub fn start(parts: ScrapeParts) -> io::Result<(ScrapeHandle, JoinHandle<()>)> {
-    let (sender, requests) = bounded(WAITING);
-    let handle = ScrapeHandle { requests: sender, metrics: parts.metrics.clone() };
+    let (sender, messages) = bounded(WAITING);
+    let handle = ScrapeHandle { messages: sender, metrics: parts.metrics.clone() };
     let under_way = UnderWay::default();
-    let scraper = Scraper { requests, parts, under_way, renderings: 0 };
+    let scraper = Scraper { messages, parts, under_way, renderings: 0 };
     let thread = std::thread::Builder::new().name("scrape".into()).spawn(move || scraper.run())?;
     Ok((handle, thread))
 }
 
 impl ScrapeHandle {
-    /// What the gateway counts of itself.
-    pub fn metrics(&self) -> &Arc<SelfMetrics> {
-        &self.metrics
+    /// Ends the scraper after what was asked before. Later scrapes fail.
+    pub fn stop(&self) {
+        // One that has gone needs no word.
+        let _ = self.messages.send(Message::Stop);
     }
 
     /// A complete scrape that shows at least what was processed before now.
     pub async fn scrape(&self, ask: Ask) -> Result<Scraped, ScrapeError> {
         let (reply, answer) = oneshot::channel();
         let deadline = ask.deadline;
-        self.requests.try_send(Request { ask, reply }).map_err(|refused| match refused {
+        let request = Message::Scrape(Request { ask, reply });
+        self.messages.try_send(request).map_err(|refused| match refused {
             crossbeam_channel::TrySendError::Full(_) => ScrapeError::Busy,
             crossbeam_channel::TrySendError::Disconnected(_) => ScrapeError::Stopping,
         })?;
@@ -162,8 +172,8 @@ impl Scraper {
     fn run(mut self) {
         loop {
             let next = match self.under_way.kept_until() {
-                None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(until) => self.requests.recv_deadline(until),
+                None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(until) => self.messages.recv_deadline(until),
             };
             self.under_way.prune();
             let first = match next {
@@ -171,9 +181,15 @@ impl Scraper {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let waiting: Vec<Request> =
-                std::iter::once(first).chain(self.requests.try_iter()).collect();
-            if self.answer(waiting).is_err() {
+            let mut is_stopping = false;
+            let mut waiting = Vec::new();
+            for message in std::iter::once(first).chain(self.messages.try_iter()) {
+                match message {
+                    Message::Scrape(request) => waiting.push(request),
+                    Message::Stop => is_stopping = true,
+                }
+            }
+            if self.answer(waiting).is_err() || is_stopping {
                 return;
             }
         }

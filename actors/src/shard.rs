@@ -118,6 +118,8 @@ pub enum ShardMessage {
         /// Where the answer goes; it has room for it.
         reply: mpsc::Sender<RestoredPart>,
     },
+    /// End, once everything that was asked before is done.
+    Stop,
 }
 
 /// What a shard sends to a reader. All of it goes through one channel, in
@@ -197,6 +199,7 @@ pub struct Shard {
     store: Store,
     /// Whether no series may expire.
     expiry_held: bool,
+    is_stopping: bool,
     scrapes: VecDeque<ScrapeUnderWay>,
     /// The channel of each reader that has asked something.
     readers: Vec<Option<UnboundedSender<ShardReply>>>,
@@ -222,6 +225,7 @@ impl Shard {
             inbox,
             store: Store::new(store, index),
             expiry_held: false,
+            is_stopping: false,
             scrapes: VecDeque::new(),
             readers: vec![None; MAX_READERS],
             snapshot: None,
@@ -237,7 +241,8 @@ impl Shard {
         self.store.watch_changes();
     }
 
-    /// Works until the inbox is closed and empty.
+    /// Works until it is told to stop, or its inbox is closed, and everything that
+    /// was asked before is done.
     pub fn run(mut self) {
         loop {
             if self.expose_slice() | self.snapshot_slice()
@@ -247,6 +252,9 @@ impl Shard {
                 let inbox = self.inbox.clone();
                 inbox.try_iter().take(MESSAGES_PER_SLICE).for_each(|message| self.handle(message));
                 continue;
+            }
+            if self.is_stopping {
+                return;
             }
             match self.receive() {
                 Ok(message) => self.handle(message),
@@ -300,6 +308,7 @@ impl Shard {
             ShardMessage::Restore { segments, at, key, reply } => {
                 self.restore(&segments, at, key, &reply);
             }
+            ShardMessage::Stop => self.is_stopping = true,
         }
     }
 

@@ -16,8 +16,8 @@ use crate::self_metrics::SelfMetrics;
 use crate::settings::ShardSettings;
 use crate::shard::{ExposeOrder, Exposed, Shard, ShardMessage};
 
-/// Sends to the shards' inboxes; cheap to clone. The shards end when the last
-/// of these is dropped.
+/// Sends to the shards' inboxes; cheap to clone. The shards end when they are
+/// told to, or the last of these is dropped.
 #[derive(Debug, Clone)]
 pub struct ShardSet {
     inboxes: Vec<Sender<ShardMessage>>,
@@ -128,6 +128,15 @@ impl ShardSet {
         Ok(parts)
     }
 
+    /// Tells every shard to end after what was asked before. Later questions get
+    /// no answer.
+    pub fn stop(&self) {
+        for shard in self.count().all() {
+            // A shard that has gone needs no word.
+            let _ = self.send(shard, ShardMessage::Stop);
+        }
+    }
+
     /// Messages that wait in each inbox.
     pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
         self.inboxes.iter().map(Sender::len)
@@ -135,8 +144,8 @@ impl ShardSet {
 }
 
 impl ShardThreads {
-    /// Waits until every shard has applied what was sent to it. All sets must
-    /// have been dropped before.
+    /// Waits until every shard has applied what was sent to it. They must have
+    /// been told to stop, or all sets have been dropped.
     pub fn join(self) {
         for thread in self.0 {
             // A panic has ended the process already.

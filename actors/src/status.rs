@@ -10,6 +10,7 @@ pub mod history;
 pub mod model;
 mod snapshot;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
+use crate::settings::GatewaySettings;
 use crate::stop::StopSignal;
 
 use history::History;
@@ -48,6 +50,22 @@ pub struct StaticInfo {
     pub settings: Vec<Setting>,
     /// Every path that is answered.
     pub endpoints: Vec<Endpoint>,
+}
+
+impl StaticInfo {
+    /// With what is to be said of a queue that may listen at that address.
+    pub fn of_queue(self, settings: &GatewaySettings, listens_on: Option<SocketAddr>) -> Self {
+        let (source, address) = match (&settings.embedded, listens_on) {
+            (Some(_), Some(address)) => ("embedded", address.to_string()),
+            (Some(embedded), None) => ("embedded", embedded.listen.to_string()),
+            (None, _) => {
+                let servers = settings.queue.redis.endpoints.iter().map(ToString::to_string);
+                ("redis", servers.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let keeps_totals = settings.queue.once.is_some() || settings.metrics.state_file.is_some();
+        Self { source, address, key: settings.queue.key.clone(), keeps_totals, ..self }
+    }
 }
 
 /// What is asked of others at the moment of a look.

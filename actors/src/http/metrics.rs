@@ -45,7 +45,11 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
         Ok(scraped) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, format.content_type()))
             .insert_header((VARY, "Accept, Accept-Encoding"))
-            .body(body(scraped, granted.map(|granted| now + granted), state.gate.clone())),
+            .body(body(
+                scraped,
+                granted.map(|granted| now + granted),
+                state.pipeline.gate().clone(),
+            )),
         Err(error) => HttpResponse::ServiceUnavailable()
             .insert_header((RETRY_AFTER, "1"))
             .body(format!("{error}\n")),
@@ -59,13 +63,13 @@ async fn scrape(
     ask: Ask,
 ) -> Result<Scraped, ScrapeError> {
     loop {
-        let scraped = state.scrapes.scrape(ask.clone()).await;
+        let scraped = state.pipeline.scrape(ask.clone()).await;
         let Err(ScrapeError::Unsent) = scraped else { return scraped };
         let turn = request.conn_data::<Rc<Turn>>();
         if !turn.is_some_and(|turn| turn.place().cut_slowest_reader()) {
             return scraped;
         }
-        state.scrapes.metrics().unsent.fewer().await;
+        state.pipeline.metrics().unsent.fewer().await;
     }
 }
 

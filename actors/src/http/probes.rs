@@ -24,7 +24,7 @@ pub async fn healthy() -> HttpResponse {
 
 /// `/-/ready`: 200 while the queue can be read, else 503 with the reason.
 pub async fn ready(state: Data<HttpState>) -> HttpResponse {
-    match (state.unready.0)() {
+    match state.pipeline.unready() {
         None => plain("ready\n"),
         Some(reason) => HttpResponse::ServiceUnavailable()
             .content_type(ContentType::plaintext())

@@ -10,7 +10,7 @@ pub use crate::rejects::PATH;
 /// Answers which samples were refused of late, and why. Away from the HTTP
 /// workers, since it looks at every family.
 pub async fn rejects(state: Data<HttpState>) -> impl Responder {
-    match web::block(move || state.rejects.report()).await {
+    match web::block(move || state.pipeline.rejects()).await {
         Ok(report) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(report),
         Err(error) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
     }

@@ -6,8 +6,7 @@ use actix_web::web::{self, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::HttpState;
-use crate::search::{Answer, MOST_SERIES, Question};
-use crate::serving_gate::Permit;
+use crate::search::{MOST_SERIES, Question};
 
 /// Answers what `/metrics` may show at this moment, as that does: 503 where it
 /// may show no totals. Away from the HTTP workers, since it waits for the
@@ -17,10 +16,10 @@ pub async fn series(request: HttpRequest, state: Data<HttpState>) -> HttpRespons
         Ok(question) => question,
         Err(error) => return HttpResponse::BadRequest().body(format!("{error}\n")),
     };
-    let Ok(_turn) = state.admin.searches.clone().try_acquire_owned() else {
+    let Ok(_turn) = state.searches.clone().try_acquire_owned() else {
         return HttpResponse::ServiceUnavailable().body("too many searches are under way\n");
     };
-    match web::block(move || answer(&state, &question)).await {
+    match web::block(move || state.pipeline.search(&question)).await {
         Ok(Ok(found)) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(found),
         Ok(Err(error)) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
         Err(error) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
@@ -35,17 +34,6 @@ fn question(query: &str) -> Result<Question, String> {
         return Err(format!("expected a limit of at most {MOST_SERIES}, got {}", question.limit));
     }
     Ok(question.into_inner())
-}
-
-fn answer(state: &HttpState, question: &Question) -> Result<Answer, String> {
-    let permit = state.gate.permit().map_err(|closed| closed.to_string())?;
-    if permit == Permit::OwnMetrics {
-        return Err("standby: another gateway owns the queue and has the totals".to_owned());
-    }
-    let found = Answer::to(question, &state.admin.catalog, &state.shards);
-    let found = found.map_err(|error| error.to_string())?;
-    state.gate.still(permit).map_err(|closed| closed.to_string())?;
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -5,16 +5,11 @@ use actix_web::web::{self, Data};
 use actix_web::{HttpResponse, Responder};
 
 use super::HttpState;
-use crate::status::LiveInfo;
 
 /// Answers how the gateway does. Away from the HTTP workers, since it may look
 /// at every family.
 pub async fn status(state: Data<HttpState>) -> impl Responder {
-    let look = move || {
-        let unready = (state.unready.0)();
-        state.status.status(LiveInfo { unready, inboxes: state.shards.waiting().collect() })
-    };
-    match web::block(look).await {
+    match web::block(move || state.pipeline.status()).await {
         Ok(status) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(status),
         Err(error) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
     }

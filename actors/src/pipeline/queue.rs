@@ -1,21 +1,21 @@
-//! The queue of the settings: a list in Redis, or one that the gateway itself is.
+//! The queue of a pipeline: a list in Redis, or one that the gateway itself is.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use psg_actors::fatal::FatalSignal;
-use psg_actors::self_metrics::QueueMetrics;
-use psg_actors::settings::GatewaySettings;
-use psg_actors::source::embedded::EmbeddedQueue;
-use psg_actors::source::redis::RedisQueue;
-use psg_actors::stop::StopSignal;
+use crate::fatal::FatalSignal;
+use crate::self_metrics::QueueMetrics;
+use crate::settings::GatewaySettings;
+use crate::source::embedded::EmbeddedQueue;
+use crate::source::redis::RedisQueue;
+use crate::stop::StopSignal;
 
 /// Where samples come from.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) enum Queue {
-    Redis(RedisQueue, Arc<QueueMetrics>),
+    Redis(RedisQueue),
     Embedded(EmbeddedQueue),
 }
 
@@ -33,28 +33,26 @@ impl Queue {
             let queue = EmbeddedQueue::start(embedded, queue, max_payload_bytes, metrics, stop)?;
             return Ok(Queue::Embedded(queue));
         }
-        let fatal = fatal.clone();
-        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics.clone(), fatal);
+        let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics, fatal.clone());
         actix::spawn(queue.monitor(stop.clone()));
-        Ok(Queue::Redis(queue, metrics))
+        Ok(Queue::Redis(queue))
     }
 
     /// Where producers connect to, where that is us and not a Unix socket.
     pub(super) fn listens_on(&self) -> Option<SocketAddr> {
         match self {
-            Queue::Redis(..) => None,
+            Queue::Redis(_) => None,
             Queue::Embedded(queue) => queue.address(),
         }
     }
 
     /// What is wrong with it, if anything.
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(super) fn trouble(&self, metrics: &QueueMetrics) -> Option<String> {
         match self {
-            Queue::Redis(queue, metrics) => {
-                let unanswered = !metrics.up.load(Ordering::Relaxed);
-                let silence = || unanswered.then(|| "redis has not answered yet".to_owned());
-                queue.trouble().or_else(silence)
-            }
+            Queue::Redis(queue) => queue.trouble().or_else(|| {
+                let is_up = metrics.up.load(Ordering::Relaxed);
+                (!is_up).then(|| "redis has not answered yet".to_owned())
+            }),
             Queue::Embedded(_) => None,
         }
     }

@@ -1,0 +1,111 @@
+//! The handle of a pipeline: what HTTP may ask of it.
+
+use std::sync::Arc;
+
+use psg_engine::catalog::Catalog;
+
+use super::queue::Queue;
+use super::removal::RemovalCommits;
+use crate::cardinality::Cardinality;
+use crate::rejects::{RejectBoard, Report};
+use crate::scrape::{Ask, ScrapeError, ScrapeHandle, Scraped};
+use crate::search::{Answer, Question};
+use crate::self_metrics::SelfMetrics;
+use crate::serving_gate::{Permit, ServingGate};
+use crate::shard_set::{ShardSet, ShardsGone};
+use crate::status::model::Status;
+use crate::status::{LiveInfo, StatusBoard};
+use crate::stop::StopSignal;
+
+/// Asks a pipeline; cheap to clone. Once that is closed, the answer is that it is
+/// stopping.
+#[derive(Debug, Clone)]
+pub struct PipelineHandle(Arc<Services>);
+
+/// What a pipeline answers with.
+#[derive(Debug)]
+pub(super) struct Services {
+    pub(super) catalog: Catalog,
+    pub(super) metrics: Arc<SelfMetrics>,
+    pub(super) shards: ShardSet,
+    pub(super) gate: ServingGate,
+    pub(super) scrapes: ScrapeHandle,
+    pub(super) status: Arc<StatusBoard>,
+    pub(super) rejects: Arc<RejectBoard>,
+    pub(super) queue: Queue,
+    /// Present where a removal is safe only once a checkpoint has it.
+    pub(super) commits: Option<RemovalCommits>,
+    pub(super) stop: StopSignal,
+}
+
+impl PipelineHandle {
+    pub(super) fn new(services: Services) -> Self {
+        Self(Arc::new(services))
+    }
+
+    pub(super) fn services(&self) -> &Services {
+        &self.0
+    }
+
+    /// What the pipeline counts of itself.
+    pub fn metrics(&self) -> &Arc<SelfMetrics> {
+        &self.0.metrics
+    }
+
+    /// Whether totals may be shown.
+    pub fn gate(&self) -> &ServingGate {
+        &self.0.gate
+    }
+
+    /// A complete scrape that shows at least what was processed before now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn scrape(&self, ask: Ask) -> Result<Scraped, ScrapeError> {
+        self.0.scrapes.scrape(ask).await
+    }
+
+    /// Why the gateway is not ready, without secrets; `None` where it is.
+    pub fn unready(&self) -> Option<String> {
+        if self.0.stop.is_stopped() {
+            return Some("the gateway is stopping".to_owned());
+        }
+        let trouble = self.0.queue.trouble(&self.0.metrics.queue);
+        trouble.or_else(|| self.0.gate.unready().map(str::to_owned))
+    }
+
+    /// How the gateway does. May look at every family, so it is for no thread that
+    /// others wait for.
+    pub fn status(&self) -> Status {
+        let inboxes = self.0.shards.waiting().collect();
+        self.0.status.status(LiveInfo { unready: self.unready(), inboxes })
+    }
+
+    /// The last refused samples. Looks at every family, as [`Self::status`] does.
+    pub fn rejects(&self) -> Report {
+        self.0.rejects.report()
+    }
+
+    /// Who has how much. Waits for the shards.
+    ///
+    /// # Errors
+    /// The shards have ended.
+    pub fn cardinality(&self) -> Result<Cardinality, ShardsGone> {
+        Cardinality::ask(&self.0.catalog, &self.0.shards)
+    }
+
+    /// Series by a part of their names. Waits for the shards.
+    ///
+    /// # Errors
+    /// No totals may be shown, or the shards have ended.
+    pub fn search(&self, question: &Question) -> Result<Answer, String> {
+        let permit = self.0.gate.permit().map_err(|closed| closed.to_string())?;
+        if permit == Permit::OwnMetrics {
+            return Err("standby: another gateway owns the queue and has the totals".to_owned());
+        }
+        let found = Answer::to(question, &self.0.catalog, &self.0.shards);
+        let found = found.map_err(|error| error.to_string())?;
+        self.0.gate.still(permit).map_err(|closed| closed.to_string())?;
+        Ok(found)
+    }
+}

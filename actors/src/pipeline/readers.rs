@@ -1,0 +1,125 @@
+//! The readers of a pipeline: a thread with a runtime each, from the first
+//! payload to the last.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Arbiter;
+use psg_engine::intake::IntakeSettings;
+use psg_engine::series::ReaderIndex;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::Pipeline;
+use super::queue::Queue;
+use crate::reader::{Reader, Router, RouterSettings};
+use crate::reject_log::RejectLog;
+use crate::source::QueueSource;
+use crate::source::redis::once::OnceSettings;
+use crate::stop::StopSignal;
+
+/// Readers at work.
+#[derive(Debug)]
+pub(super) struct Readers(Vec<RunningReader>);
+
+/// A reader that runs on an arbiter of its own.
+#[derive(Debug)]
+struct RunningReader {
+    arbiter: Arbiter,
+    done: oneshot::Receiver<()>,
+}
+
+impl Readers {
+    /// One for each worker; exactly-once delivery has one.
+    pub(super) fn start(pipeline: &Pipeline, mut once: Option<OnceSettings>) -> Self {
+        let shared = router_settings(pipeline);
+        let workers = 0..pipeline.settings.queue.workers;
+        Self(workers.map(|worker| start(pipeline, worker, shared.clone(), once.take())).collect())
+    }
+
+    /// Waits until all that was taken is in the shards' inboxes, and ends the
+    /// readers' threads.
+    pub(super) async fn finish(self, deadline: Duration) -> io::Result<()> {
+        let all_done = async {
+            let mut arbiters = Vec::new();
+            for reader in self.0 {
+                // A reader that is gone without a word has panicked.
+                let _ = reader.done.await;
+                arbiters.push(reader.arbiter);
+            }
+            arbiters
+        };
+        let arbiters = timeout(deadline, all_done)
+            .await
+            .map_err(|_| io::Error::other("a reader did not finish what it had taken"))?;
+        for arbiter in arbiters {
+            arbiter.stop();
+            let _ = arbiter.join();
+        }
+        Ok(())
+    }
+}
+
+fn router_settings(pipeline: &Pipeline) -> RouterSettings {
+    let (settings, services) = (&pipeline.settings.metrics, pipeline.handle.services());
+    RouterSettings {
+        intake: IntakeSettings {
+            payload: settings.payload.clone(),
+            drop_labels: settings.drop_labels.clone(),
+            shards: services.shards.count(),
+            cache_series: settings.reader_cache_series,
+            sort_labels: settings.sort_labels,
+            overflow: settings.overflow,
+            reader: ReaderIndex::default(),
+        },
+        catalog: services.catalog.clone(),
+        shards: services.shards.clone(),
+        reject_log: Arc::new(RejectLog::default()),
+        rejects: services.rejects.clone(),
+        dead_letters: pipeline.dead_letters.clone(),
+        clock: pipeline.clock,
+        unix: pipeline.unix.clone(),
+    }
+}
+
+/// Starts the reader of a worker. All that it holds is made on its own thread.
+fn start(
+    pipeline: &Pipeline,
+    worker: usize,
+    settings: RouterSettings,
+    once: Option<OnceSettings>,
+) -> RunningReader {
+    let services = pipeline.handle.services();
+    let (queue, metrics) = (services.queue.clone(), services.metrics.clone());
+    let (stop, (tell_done, done)) = (services.stop.clone(), oneshot::channel());
+    let arbiter = Arbiter::new();
+    arbiter.spawn_fn(move || {
+        let router = Router::new(settings, &metrics, worker);
+        let counted = metrics.workers[worker].clone();
+        match (queue, once) {
+            (Queue::Redis(queue), Some(once)) => {
+                let source = queue.once_source(once, counted, stop.clone());
+                run(source, router, stop, tell_done);
+            }
+            (Queue::Redis(queue), None) => {
+                run(queue.source(worker, counted, stop.clone()), router, stop, tell_done);
+            }
+            (Queue::Embedded(queue), _) => run(queue.source(counted), router, stop, tell_done),
+        }
+    });
+    RunningReader { arbiter, done }
+}
+
+fn run<S: QueueSource + 'static>(
+    source: S,
+    router: Router,
+    stop: StopSignal,
+    tell_done: oneshot::Sender<()>,
+) {
+    actix::spawn(async move {
+        Reader::new(source, router, stop).run().await;
+        // Nobody listens where the process is ending anyway.
+        let _ = tell_done.send(());
+    });
+}
