@@ -1,6 +1,6 @@
-//! What a tombstone takes: the resident memory of this process before and
-//! after as many are made. And for how long a shard is held up where those of a
-//! family are removed.
+//! What a tombstone takes: the resident memory of this process before and after
+//! as many are made. And for how long a shard is held up, where the table grows
+//! and where the tombstones of a family are removed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
 use psg_engine::sample::{Labels, Sample};
-use psg_engine::sharding::ShardIndex;
+use psg_engine::sharding::{Segment, ShardIndex, series_hash};
 use psg_engine::store::{
-    Sweep, Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
+    Identity, Sweep, Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
 };
 use psg_engine::timestamp::Moment;
 
@@ -60,18 +60,10 @@ fn remove(
     let catalog = Catalog::default();
     let [kept, doomed] = [claim(&catalog, "kept", buckets)?, claim(&catalog, "doomed", buckets)?];
     let mut tombstones = none();
-    let value = value(buckets);
     for number in 0..count {
         // The last ones to be found.
         let family = if number < count - its { &kept } else { &doomed };
-        let labels = format!("number=\"{number}\"");
-        tombstones.bury(
-            family,
-            LabelPairs::from_text(&labels),
-            &value,
-            None,
-            Tick::at(Moment(number)),
-        );
+        store(&mut tombstones, family, number, value(buckets));
     }
     let (mut sweep, mut longest) = (Sweep::default(), Duration::ZERO);
     let begun = Instant::now();
@@ -94,38 +86,45 @@ fn sizes(most: u64) -> Result<(), Failure> {
     let most = most.min(MOST);
     // The first one pays for the allocator's own room.
     let mut kept = vec![measure(0, most / 10)?.1];
-    println!("\n| tombstones of | how many | bytes each | allowed |");
-    println!("| --- | ---: | ---: | ---: |");
+    println!("\n| tombstones of | how many | bytes each | allowed | longest time of one, ms |");
+    println!("| --- | ---: | ---: | ---: | ---: |");
     for buckets in [0, 11, 16, 31] {
-        let (each, tombstones) = measure(buckets, most)?;
+        let (each, tombstones, longest) = measure(buckets, most)?;
         kept.push(tombstones);
         let what = match buckets {
             0 => "counters".to_owned(),
             _ => format!("histograms, {buckets} buckets"),
         };
-        println!("| {what} | {most} | {each:.1} | {} |", 64 + 8 * buckets);
+        // A histogram is its counts, and what points to them with the sum.
+        let allowed = if buckets == 0 { 80 } else { 80 + 32 + 8 * buckets };
+        let longest = longest.as_secs_f64() * 1000.0;
+        println!("| {what} | {most} | {each:.1} | {allowed} | {longest:.2} |");
     }
     Ok(())
 }
 
-fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones), Failure> {
+/// Bytes of each, the tombstones, and how long storing one took at most.
+fn measure(buckets: usize, count: u64) -> Result<(f64, Tombstones, Duration), Failure> {
     let catalog = Catalog::default();
     let family = claim(&catalog, "name", buckets)?;
-    let value = value(buckets);
     let before = resident()?;
-    let mut tombstones = none();
+    let (mut tombstones, mut longest) = (none(), Duration::ZERO);
     for number in 0..count {
-        let labels = format!("number=\"{number}\"");
-        tombstones.bury(
-            &family,
-            LabelPairs::from_text(&labels),
-            &value,
-            None,
-            Tick::at(Moment(number)),
-        );
+        longest = longest.max(store(&mut tombstones, &family, number, value(buckets)));
     }
     let after = resident()?;
-    Ok(((after as f64 - before as f64) / count as f64, tombstones))
+    Ok(((after as f64 - before as f64) / count as f64, tombstones, longest))
+}
+
+/// Stores the total of a series, and tells for how long that held the shard up.
+fn store(tombstones: &mut Tombstones, family: &FamilyRef, number: u64, total: Value) -> Duration {
+    let labels = format!("number=\"{number}\"");
+    let labels = LabelPairs::from_text(&labels);
+    let segment = Segment::of(series_hash(family.name_hash(), labels));
+    let identity = Identity { family, labels, segment };
+    let before = Instant::now();
+    tombstones.store_total(identity, total, None, Tick::at(Moment(number)));
+    before.elapsed()
 }
 
 fn none() -> Tombstones {

@@ -50,8 +50,7 @@ pub use search::{Found, FoundSeries, FoundValue, SearchJob, SearchOrder};
 pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
 pub use tombstones::{
-    Exhumed, Sweep, Tombstone, TombstoneBudget, TombstoneId, TombstoneKey, TombstoneSettings,
-    Tombstones, Total,
+    Identity, Sweep, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
 };
 pub use wheel::Tick;
 
@@ -148,10 +147,9 @@ const _: () = assert!(size_of::<Option<Series>>() == 64);
 impl Store {
     /// The store of `shard`, without series.
     pub fn new(settings: StoreSettings, shard: ShardIndex) -> Self {
-        let created = settings.created_timestamps;
         Self {
-            tombstones: Tombstones::new(settings.tombstones.clone(), shard).with_created(created),
-            created: Created::new(created),
+            tombstones: Tombstones::new(settings.tombstones.clone(), shard),
+            created: Created::new(settings.created_timestamps),
             settings,
             shard,
             ..Self::default()
@@ -241,8 +239,8 @@ impl Store {
         let tick = Tick::at(now);
         // Of what is applied again it is not known when it was applied first.
         let begins = Some(taken_at).filter(|_| !self.births.are_paused());
-        let (old, created) = match self.tombstones.exhume(family, series.labels.pairs(), tick) {
-            Some(Exhumed { total, created }) => (Some(total), created),
+        let (old, created) = match self.tombstones.take_total(series.identity(), tick) {
+            Some(tombstone) => (Some(tombstone.total), tombstone.created.map(UnixTime::from)),
             None => (None, begins),
         };
         self.created.set(slot.0, created);
@@ -261,6 +259,10 @@ impl Store {
 }
 
 impl Series {
+    fn identity(&self) -> Identity<'_> {
+        Identity { family: &self.family, labels: self.labels.pairs(), segment: self.segment() }
+    }
+
     /// The segment of the state that it belongs to.
     #[inline]
     fn segment(&self) -> Segment {

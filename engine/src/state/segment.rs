@@ -65,7 +65,11 @@ impl SegmentWriter {
     }
 
     /// Appends a tombstone of a family that has its position.
-    pub(crate) fn bury(&mut self, tombstone: &TombstoneRecord<'_>, created: Option<UnixTime>) {
+    pub(crate) fn append_tombstone(
+        &mut self,
+        tombstone: &TombstoneRecord<'_>,
+        created: Option<UnixTime>,
+    ) {
         self.buried += 1;
         record::append(&mut self.tombstones, tombstone);
         if self.has_created {
@@ -79,7 +83,7 @@ impl SegmentWriter {
     }
 
     /// Bytes of tombstones so far.
-    pub(crate) fn buried_len(&self) -> usize {
+    pub(crate) fn tombstones_len(&self) -> usize {
         self.tombstones.len()
     }
 

@@ -173,8 +173,14 @@ impl Store {
             self.look_again(slot, now);
         } else {
             self.expired += 1;
-            let Series { family, labels, value, .. } = series;
-            self.tombstones.bury(family, labels.pairs(), value, self.created.get(slot.0), now);
+            // A snapshot under way has to have the value before it moves.
+            self.before_change(slot);
+            let series = held(&mut self.slots, slot);
+            let value = std::mem::replace(&mut series.value, Value::NONE);
+            if let Some(total) = value.into_total() {
+                let created = self.created.get(slot.0);
+                self.tombstones.store_total(series.identity(), total, created, now);
+            }
             self.hide(slot);
         }
     }

@@ -1,18 +1,18 @@
 //! The way back: series of a stored segment into an empty store.
 
 use super::listing::Position;
-use super::tombstones::{Tombstone, TombstoneId, TombstoneKey, Total};
+use super::tombstones::{Tombstone, TombstoneId, TombstoneKey};
 use super::wheel::{Mark, Tick};
 use super::{Series, Store, Traits, held};
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::LabelPairs;
-use crate::metric::Shape;
-use crate::metric::Value;
+use crate::metric::histogram::Histogram;
+use crate::metric::{Shape, Value};
 use crate::record::{SeriesRecord, Since, TombstoneRecord, TotalRecord};
 use crate::series::Readers;
 use crate::sharding::{Segment, series_hash};
 use crate::state::{Claimed, Instants, OpenSegment, StateError, Told};
-use crate::timestamp::UnixTime;
+use crate::timestamp::PackedTime;
 
 /// What came back of a stored segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,46 +23,30 @@ pub struct Restored {
     pub left_out: usize,
 }
 
-/// A stored tombstone.
-struct Buried<'a> {
-    died: Tick,
-    id: TombstoneId,
-    family: FamilyRef,
-    total: TotalRecord<'a>,
-    created: Option<UnixTime>,
-}
-
-fn unearth<'a>(
-    (record, created): Told<TombstoneRecord<'a>>,
+fn tombstone_of(
+    (record, created): Told<TombstoneRecord<'_>>,
     family: FamilyRef,
     stored: &OpenSegment,
     since: Since,
-) -> Result<Buried<'a>, StateError> {
-    let half =
-        |from: usize| u64::from_le_bytes(std::array::from_fn(|index| record.id[from + index]));
-    let id = TombstoneId([half(0), half(8)]);
-    let fits = match (&record.total, family.shape()) {
-        (TotalRecord::Counter(_), Shape::Counter) => true,
-        (TotalRecord::Histogram { counts, .. }, Shape::Histogram(layout)) => {
-            counts.len() == layout.bounds().len() + 1
+) -> Result<Tombstone, StateError> {
+    let (low, high) = record.id.split_at(8);
+    let id = TombstoneId(
+        [low, high].map(|half| half.iter().rev().fold(0, |id, byte| id << 8 | u64::from(*byte))),
+    );
+    let total = match (record.total, family.shape()) {
+        (TotalRecord::Counter(total), Shape::Counter) => Some(Value::Counter(total)),
+        (TotalRecord::Histogram { counts, sum }, Shape::Histogram(layout))
+            if counts.len() == layout.bounds().len() + 1 =>
+        {
+            Some(Value::Histogram(Box::new(Histogram::from_parts(counts.into(), sum))))
         }
-        (TotalRecord::Counter(_) | TotalRecord::Histogram { .. }, _) => false,
+        (TotalRecord::Counter(_) | TotalRecord::Histogram { .. }, _) => None,
     };
-    if !fits || id.segment() != stored.segment() {
-        return Err(StateError::malformed("a tombstone of another family or segment"));
-    }
+    let total = total.filter(|_| id.segment() == stored.segment());
+    let total = total.ok_or(StateError::malformed("a tombstone of another family or segment"))?;
     let age = i64::try_from(record.age).unwrap_or(i64::MAX);
     let died = Tick::of_milliseconds(since.milliseconds(-age));
-    Ok(Buried { died, id, family, total: record.total, created })
-}
-
-fn as_tombstone<'a>(buried: &'a Buried<'_>) -> Tombstone<'a> {
-    let Buried { died, id, family, total, created } = buried;
-    let total = match total {
-        TotalRecord::Counter(total) => Total::Counter(*total),
-        TotalRecord::Histogram { counts, sum } => Total::Histogram { sum: *sum, counts },
-    };
-    Tombstone { id: *id, family, died: *died, total, created: *created }
+    Ok(Tombstone { id, family, total, died, created: created.map(PackedTime::from) })
 }
 
 impl Store {
@@ -75,25 +59,24 @@ impl Store {
         at: Instants,
         key: TombstoneKey,
     ) -> Result<Restored, StateError> {
-        let (mut restored, mut buried) = (Restored::default(), Vec::new());
+        let (mut restored, mut tombstones) = (Restored::default(), Vec::new());
         for claimed in segments {
-            self.restore_segment(claimed, at, &mut restored, &mut buried)?;
+            self.restore_segment(claimed, at, &mut restored, &mut tombstones)?;
         }
         self.settings.tombstones.key = key;
         self.tombstones.set_key(key);
-        let stored = buried.iter().map(as_tombstone).collect();
-        self.tombstones.restore(stored, Tick::at(at.now));
+        self.tombstones.restore(tombstones, Tick::at(at.now));
         // They are where they were stored.
         self.tombstones.take_changed();
         Ok(restored)
     }
 
-    fn restore_segment<'a>(
+    fn restore_segment(
         &mut self,
-        claimed: &'a Claimed,
+        claimed: &Claimed,
         at: Instants,
         restored: &mut Restored,
-        buried: &mut Vec<Buried<'a>>,
+        tombstones: &mut Vec<Tombstone>,
     ) -> Result<(), StateError> {
         let stored = &claimed.segment;
         let since = Since::new(at, stored.taken());
@@ -108,7 +91,7 @@ impl Store {
         }
         while let Some(record) = reader.next_tombstone()? {
             let Some(family) = claimed.family(record.0.family) else { continue };
-            buried.push(unearth(record, family, stored, since)?);
+            tombstones.push(tombstone_of(record, family, stored, since)?);
         }
         Ok(())
     }

@@ -10,13 +10,15 @@
 use super::changes::{NumberSet, SegmentSet};
 use super::created::Created;
 use super::expire::OwnTtls;
-use super::tombstones::{Tombstone, Total};
+use super::tombstones::Tombstone;
 use super::{DisplayLabels, Series, Store, held};
 use crate::catalog::Admission;
+use crate::metric::Value;
 use crate::record::{SeriesRecord, TombstoneRecord, TotalRecord};
 use crate::series::Slot;
 use crate::sharding::{SEGMENTS, Segment, ShardCount, ShardIndex};
 use crate::state::{Instants, SegmentWriter, StoredSegment};
+use crate::timestamp::UnixTime;
 
 /// Bytes that cost about as much as visiting another series.
 const BYTES_PER_UNIT: usize = 128;
@@ -120,14 +122,14 @@ impl SnapshotJob {
     }
 
     /// Writes a tombstone of a living family; returns how many bytes.
-    fn bury(&mut self, tombstone: &Tombstone<'_>) -> usize {
+    fn write_tombstone(&mut self, tombstone: &Tombstone) -> usize {
         let segment = tombstone.id.segment();
         if !self.wanted.contains(segment) || tombstone.family.is_retired() {
             return 0;
         }
         let now = self.taken.now;
         let writer = self.writer(segment);
-        let before = writer.buried_len();
+        let before = writer.tombstones_len();
         let [first, second] = tombstone.id.0.map(u64::to_le_bytes);
         let mut id = [0; 16];
         id[..8].copy_from_slice(&first);
@@ -136,15 +138,17 @@ impl SnapshotJob {
             family: writer.family(tombstone.family.family()),
             id,
             age: tombstone.died.age_ms(now),
-            total: match tombstone.total {
-                Total::Counter(total) => TotalRecord::Counter(total),
-                Total::Histogram { sum, counts } => {
-                    TotalRecord::Histogram { counts: counts.into(), sum }
-                }
+            total: match &tombstone.total {
+                Value::Counter(total) => TotalRecord::Counter(*total),
+                Value::Histogram(histogram) => TotalRecord::Histogram {
+                    counts: histogram.counts().into(),
+                    sum: histogram.sum(),
+                },
+                Value::Gauge(..) | Value::Summary(_) => return 0,
             },
         };
-        writer.bury(&record, tombstone.created);
-        writer.buried_len() - before
+        writer.append_tombstone(&record, tombstone.created.map(UnixTime::from));
+        writer.tombstones_len() - before
     }
 
     fn writer(&mut self, segment: Segment) -> &mut SegmentWriter {
@@ -178,8 +182,8 @@ impl Store {
     /// Begins a snapshot of the state as it is now. One that is still under way
     /// is dropped.
     pub fn begin_snapshot(&mut self, order: SnapshotOrder, shard: ShardIndex, shards: ShardCount) {
-        let buried = self.tombstones.take_changed();
-        self.changes.marks.iter_mut().for_each(|marks| marks.mark_all(&buried));
+        let changed_tombstones = self.tombstones.take_changed();
+        self.changes.marks.iter_mut().for_each(|marks| marks.mark_all(&changed_tombstones));
         let changed = self.changes.marks.as_mut().map(|marks| marks.take(order.number));
         let all = || shards.segments_of(shard).collect();
         let wanted = changed.filter(|_| !order.all).unwrap_or_else(all);
@@ -207,7 +211,7 @@ impl Store {
         if job.next < job.end {
             self.visit_some(&mut job, budget);
         } else if job.has_tombstones {
-            let cost = |tombstone: &Tombstone<'_>| 1 + job.bury(tombstone) / BYTES_PER_UNIT;
+            let cost = |tombstone: &Tombstone| 1 + job.write_tombstone(tombstone) / BYTES_PER_UNIT;
             job.has_tombstones = !self.tombstones.walk_some(budget, cost);
         } else if job.finish_some(budget) {
             return Snapshot::Done(job.done);

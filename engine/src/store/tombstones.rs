@@ -1,53 +1,37 @@
-//! Tombstones: the totals of counters and histograms that expired.
+//! Tombstones: a tombstone is what is left of a counter or a histogram that
+//! expired, its total, so that the series goes on from it if it returns and a
+//! counter which is seldom touched does not look reset.
 //!
-//! A series that returns goes on from its old total, so that a counter which is
-//! seldom touched does not look reset. All that is kept of its identity is a
-//! keyed hash of 128 bits: the key is random, so nobody can make two series
-//! that are taken for one. Ten of its bits are given up to say which segment
-//! the series belongs to ([`Segment`]), since the tombstone
-//! has to find its shard again where it was stored.
+//! All that is kept of a series' identity is a keyed hash of 128 bits: the key is
+//! random, so nobody can make two series that are taken for one. Ten of its bits
+//! are given up to say which segment the series belongs to ([`Segment`]), since
+//! the tombstone has to find its shard again where it was stored.
 //!
-//! One takes 48 bytes, its part of the index included; a histogram's 8 bytes
-//! more for its sum, and 8 for each bucket; each of them 8 more where it is kept
-//! when its total began. The pages that they lie in are never
-//! copied into larger ones, so no room is held in reserve but in the last page
-//! of a kind.
+//! One takes some 75 bytes, its part of the index included, and that of a
+//! histogram what the histogram had taken: its value moves here and back.
 
-use std::collections::HashMap;
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use foldhash::quality::RandomState;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 mod budget;
-mod families;
-mod heads;
-mod index;
-mod rows;
 mod sweep;
+mod table;
 mod walk;
 
 pub use budget::TombstoneBudget;
 pub use sweep::Sweep;
 
 use super::changes::SegmentSet;
-use super::created::Created;
 use super::wheel::{Tick, ticks_of};
 use crate::catalog::{Family, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::Value;
-use crate::metric::histogram::Histogram;
-use crate::sharding::{SEGMENTS, Segment, ShardIndex, series_hash};
-use crate::timestamp::UnixTime;
-use families::{Families, FamilyNumber};
-use heads::{Head, Heads};
-use index::Index;
-use rows::Rows;
+use crate::sharding::{SEGMENTS, Segment, ShardIndex};
+use crate::timestamp::{PackedTime, UnixTime};
+use table::{NodeKey, Table};
 use walk::Walk;
-
-/// Bytes of a page, about.
-const PAGE_BYTES: usize = 64 * 1024;
 
 /// The random key of the hashes: 16 bytes that are stored with the state.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -75,57 +59,51 @@ impl TombstoneId {
     }
 }
 
-/// A tombstone, as it is stored.
+/// A series, as tombstones tell it from others.
 #[derive(Debug, Clone, Copy)]
-pub struct Tombstone<'a> {
+pub struct Identity<'a> {
+    /// Its family.
+    pub family: &'a FamilyRef,
+    /// Its labels.
+    pub labels: LabelPairs<'a>,
+    /// The segment that it belongs to.
+    pub segment: Segment,
+}
+
+/// What is left of a series that expired.
+#[derive(Debug)]
+pub struct Tombstone {
     /// Which series it is of.
     pub id: TombstoneId,
-    /// The series' family.
-    pub family: &'a FamilyRef,
+    /// The series' family, which stays in the catalog: so name, type and layout do.
+    pub family: FamilyRef,
+    /// What the series had come to.
+    pub total: Value,
     /// When the series expired.
     pub died: Tick,
-    /// What it had come to.
-    pub total: Total<'a>,
-    /// When that began, where it is known.
-    pub created: Option<UnixTime>,
+    /// When the total began, where that is known.
+    pub created: Option<PackedTime>,
 }
 
-/// What a series goes on from.
-#[derive(Debug)]
-pub struct Exhumed {
-    /// Its old total.
-    pub total: Value,
-    /// When that began, where it is known.
-    pub created: Option<UnixTime>,
-}
+impl Tombstone {
+    fn is_of(&self, family: &Arc<Family>) -> bool {
+        Arc::ptr_eq(self.family.family(), family)
+    }
 
-/// What a series had come to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Total<'a> {
-    /// A counter's total.
-    Counter(f64),
-    /// A histogram's.
-    Histogram {
-        /// The sum of all observations.
-        sum: f64,
-        /// One for each bucket, not cumulative, `+Inf` last.
-        counts: &'a [u64],
-    },
+    /// A copy, where its family was not removed: then nothing is left of it.
+    fn copy(&self) -> Option<Self> {
+        let Self { id, ref family, ref total, died, created } = *self;
+        let total = total.copy_of_total().filter(|_| !family.is_retired())?;
+        Some(Self { id, family: family.another(), total, died, created })
+    }
 }
 
 /// The tombstones of one shard.
 #[derive(Debug, Default)]
 pub struct Tombstones {
     settings: TombstoneSettings,
-    ttl: u32,
     shard: ShardIndex,
-    heads: Heads,
-    index: Index,
-    families: Families,
-    /// The figures of histograms, by the number of their buckets.
-    rows: HashMap<usize, Rows, RandomState>,
-    /// When the totals began, by the number of the head.
-    created: Created,
+    table: Table,
     evicted: u64,
     /// The segments of those that came and went since they were asked for.
     changed: SegmentSet,
@@ -137,17 +115,8 @@ impl Tombstones {
     /// The tombstones of `shard`; none so far.
     pub fn new(settings: TombstoneSettings, shard: ShardIndex) -> Self {
         let mut tombstones = Self::default();
-        tombstones.ttl = ticks_of(settings.ttl_ms);
-        tombstones.settings = settings;
-        tombstones.shard = shard;
+        (tombstones.settings, tombstones.shard) = (settings, shard);
         tombstones
-    }
-
-    /// Whether it is kept when totals began: 8 bytes more for each.
-    #[must_use]
-    pub fn with_created(mut self, is_kept: bool) -> Self {
-        self.created = Created::new(is_kept);
-        self
     }
 
     /// What is counted goes on from there.
@@ -163,8 +132,8 @@ impl Tombstones {
 
     /// Takes in what was stored, in any order, where there are none yet: those
     /// that are still in time, and of these as many as there may be.
-    pub fn restore(&mut self, mut stored: Vec<Tombstone<'_>>, now: Tick) {
-        stored.retain(|tombstone| tombstone.died.after(self.ttl) > now);
+    pub fn restore(&mut self, mut stored: Vec<Tombstone>, now: Tick) {
+        stored.retain(|tombstone| self.is_in_time(tombstone, now));
         stored.sort_by_key(|tombstone| tombstone.died);
         stored.into_iter().for_each(|tombstone| self.insert(tombstone));
     }
@@ -176,12 +145,12 @@ impl Tombstones {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.table.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.heads.oldest().is_none()
+        self.len() == 0
     }
 
     /// How many had to make room.
@@ -189,82 +158,30 @@ impl Tombstones {
         self.evicted
     }
 
-    /// The id of a series' tombstone.
-    pub fn id_of(&self, family: &Family, labels: LabelPairs<'_>) -> TombstoneId {
-        let mut hasher = SipHasher13::new_with_key(&self.settings.key.0);
-        hasher.write(family.name().as_bytes());
-        // No name has this byte.
-        hasher.write_u8(0xff);
-        hasher.write(labels.as_bytes());
-        let hash = hasher.finish128();
-        let segment = Segment::of(series_hash(family.name_hash(), labels)).get() as u64;
-        TombstoneId([hash.h1, hash.h2 / SEGMENTS * SEGMENTS + segment])
-    }
-
-    /// Keeps the total of a series that expires `now`, if its type has one that
-    /// goes on, and when that began.
-    pub fn bury(
+    /// Keeps the total of a series that expires `now`, and when that began.
+    pub fn store_total(
         &mut self,
-        family: &FamilyRef,
-        labels: LabelPairs<'_>,
-        value: &Value,
+        identity: Identity<'_>,
+        total: Value,
         created: Option<UnixTime>,
         now: Tick,
     ) {
-        let total = match value {
-            Value::Counter(total) => Total::Counter(*total),
-            Value::Histogram(histogram) => {
-                Total::Histogram { sum: histogram.sum(), counts: histogram.counts() }
-            }
-            Value::Gauge(..) | Value::Summary(_) => return,
-        };
-        if self.ttl > 0 {
-            let id = self.id_of(family, labels);
-            self.insert(Tombstone { id, family, died: now, total, created });
+        if self.settings.ttl_ms > 0 {
+            let id = self.id_of(identity);
+            let (family, created) = (identity.family.another(), created.map(PackedTime::from));
+            self.insert(Tombstone { id, family, total, died: now, created });
         }
     }
 
-    /// The total that a series goes on from, if it returns in time.
-    pub fn exhume(
-        &mut self,
-        family: &Arc<Family>,
-        labels: LabelPairs<'_>,
-        now: Tick,
-    ) -> Option<Exhumed> {
+    /// Takes out what a series goes on from, where it returns in time.
+    pub fn take_total(&mut self, identity: Identity<'_>, now: Tick) -> Option<Tombstone> {
         if self.is_empty() {
             return None;
         }
-        let id = self.id_of(family, labels);
-        let number = self.find(id, self.families.number_of(family)?)?;
-        let is_in_time = self.is_in_time(self.heads.get(number), now);
-        let exhumed = is_in_time.then(|| {
-            let Tombstone { total, created, .. } = self.get(number);
-            Exhumed { total: value_of(total), created }
-        });
-        self.remove(number);
-        exhumed
-    }
-
-    /// Takes one in: the newest, whatever its age says. The oldest makes room
-    /// where there are too many.
-    pub fn insert(&mut self, tombstone: Tombstone<'_>) {
-        let Tombstone { id, family, died, total, created } = tombstone;
-        self.changed.insert(id.segment());
-        let number = self.families.hold(family);
-        if let Some(old) = self.find(id, number) {
-            self.remove(old);
-        }
-        let total = match total {
-            Total::Counter(total) => total.to_bits(),
-            Total::Histogram { sum, counts } => self.rows_of(counts.len()).insert(sum, counts),
-        };
-        let head = self.heads.push(Head::new(id, total, number, died));
-        self.created.set(head, created);
-        self.walk.iter_mut().for_each(|walk| walk.leave_out(head));
-        self.index.insert(id, head, &mut self.heads);
-        self.settings.budget.add_one();
-        self.tell_oldest();
-        self.make_room();
+        let key = self.table.find(self.id_of(identity), identity.family.family())?;
+        let is_in_time = self.table.get(key).is_some_and(|found| self.is_in_time(found, now));
+        let tombstone = self.remove(key);
+        is_in_time.then_some(tombstone)
     }
 
     /// Drops at most `budget` tombstones that are too old; true when none is
@@ -272,105 +189,91 @@ impl Tombstones {
     pub fn expire_some(&mut self, budget: usize, now: Tick) -> bool {
         self.make_room();
         for _ in 0..budget {
-            let Some(oldest) = self.heads.oldest() else { return true };
-            if self.is_in_time(self.heads.get(oldest), now) {
-                return true;
+            match self.table.oldest() {
+                Some((key, oldest)) if !self.is_in_time(oldest, now) => drop(self.remove(key)),
+                Some(_) | None => return true,
             }
-            self.remove(oldest);
         }
         false
     }
 
     /// When the oldest is too old.
     pub fn next_expiry(&self) -> Option<Tick> {
-        self.heads.oldest().map(|oldest| self.heads.get(oldest).died.after(self.ttl))
+        self.table.oldest().map(|(_, oldest)| self.end_of(oldest))
     }
 
-    /// All of them, the oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = Tombstone<'_>> {
-        self.heads.iter().map(|number| self.get(number))
+    fn id_of(&self, Identity { family, labels, segment }: Identity<'_>) -> TombstoneId {
+        let mut hasher = SipHasher13::new_with_key(&self.settings.key.0);
+        hasher.write(family.name().as_bytes());
+        // No name has this byte.
+        hasher.write_u8(0xff);
+        hasher.write(labels.as_bytes());
+        let hash = hasher.finish128();
+        TombstoneId([hash.h1, hash.h2 / SEGMENTS * SEGMENTS + segment.get() as u64])
     }
 
-    fn get(&self, number: u32) -> Tombstone<'_> {
-        let head = self.heads.get(number);
-        let family = self.families.get(head.family);
-        let total = match family.shape().buckets() {
-            None => Total::Counter(f64::from_bits(head.total)),
-            Some(buckets) => {
-                let (sum, counts) = self.rows[&buckets].get(head.total);
-                Total::Histogram { sum, counts }
-            }
-        };
-        let created = self.created.get(number);
-        Tombstone { id: head.id, family, died: head.died, total, created }
-    }
-
-    fn find(&self, id: TombstoneId, family: FamilyNumber) -> Option<u32> {
-        self.index.find(id, &self.heads, |number| {
-            let Head { id: found, family: of, .. } = *self.heads.get(number);
-            found == id && of == family
-        })
-    }
-
-    fn remove(&mut self, number: u32) {
-        self.unlink(number);
-        self.settings.budget.take_one();
-    }
-
-    fn unlink(&mut self, number: u32) {
-        self.before_unlink(number);
-        let head = *self.heads.get(number);
-        let id = head.id;
-        self.changed.insert(id.segment());
-        self.index.remove(head.id, number, &mut self.heads);
-        self.heads.remove(number);
-        let shape = self.families.get(head.family).shape();
-        if let Some(buckets) = shape.buckets() {
-            self.rows_of(buckets).remove(head.total);
+    /// Takes one in: the newest, whatever its age says. The oldest makes room
+    /// where there are too many.
+    fn insert(&mut self, tombstone: Tombstone) {
+        // Only where what was stored had one twice.
+        if let Some(old) = self.table.find(tombstone.id, tombstone.family.family()) {
+            self.remove(old);
         }
-        self.families.release(head.family);
-        self.tell_oldest();
+        self.changed.insert(tombstone.id.segment());
+        let key = self.table.insert(tombstone);
+        if let Some(walk) = &mut self.walk {
+            walk.inserted(key);
+        }
+        self.settings.budget.add();
+        self.publish_oldest();
+        self.make_room();
+    }
+
+    fn remove(&mut self, key: NodeKey) -> Tombstone {
+        self.settings.budget.give_back();
+        self.unlink(key)
+    }
+
+    fn unlink(&mut self, key: NodeKey) -> Tombstone {
+        let tombstone = self.table.remove(key);
+        self.changed.insert(tombstone.id.segment());
+        if let Some(walk) = &mut self.walk {
+            walk.removed(key, &tombstone);
+        }
+        self.publish_oldest();
+        tombstone
     }
 
     /// While there are too many in all shards and the oldest of them is here,
     /// it goes. It may lie in another shard, which looks once a second; if that
     /// takes it too long, the oldest of this one goes.
     fn make_room(&mut self) {
-        while let Some(oldest) = self.heads.oldest()
-            && self.settings.budget.wants_back(self.shard)
+        while let Some((oldest, _)) = self.table.oldest()
+            && self.settings.budget.takes_back(self.shard)
         {
             self.unlink(oldest);
             self.evicted += 1;
         }
     }
 
-    fn tell_oldest(&self) {
-        let oldest = self.heads.oldest().map_or(Tick::MAX, |number| self.heads.get(number).died);
-        self.settings.budget.tell_oldest(self.shard, oldest);
+    fn publish_oldest(&self) {
+        let oldest = self.table.oldest().map_or(Tick::MAX, |(_, oldest)| oldest.died);
+        self.settings.budget.set_oldest(self.shard, oldest);
     }
 
-    fn is_in_time(&self, head: &Head, now: Tick) -> bool {
-        head.died.after(self.ttl) > now
+    fn is_in_time(&self, tombstone: &Tombstone, now: Tick) -> bool {
+        self.end_of(tombstone) > now
     }
 
-    fn rows_of(&mut self, buckets: usize) -> &mut Rows {
-        self.rows.entry(buckets).or_insert_with(|| Rows::new(buckets))
+    fn end_of(&self, tombstone: &Tombstone) -> Tick {
+        tombstone.died.after(ticks_of(self.settings.ttl_ms))
     }
 }
 
 impl Drop for Tombstones {
     fn drop(&mut self) {
-        (0..self.len()).for_each(|_| self.settings.budget.take_one());
-        self.settings.budget.tell_oldest(self.shard, Tick::MAX);
-    }
-}
-
-fn value_of(total: Total<'_>) -> Value {
-    match total {
-        Total::Counter(total) => Value::Counter(total),
-        Total::Histogram { sum, counts } => {
-            Value::Histogram(Box::new(Histogram::from_parts(counts.into(), sum)))
-        }
+        (0..self.len()).for_each(|_| self.settings.budget.give_back());
+        self.settings.budget.set_oldest(self.shard, Tick::MAX);
     }
 }
 

@@ -19,7 +19,7 @@ pub struct TombstoneBudget {
 }
 
 impl TombstoneBudget {
-    /// A budget of `most` for so many shards.
+    /// A budget of `most` tombstones for all of so many shards.
     pub fn new(most: usize, shards: usize) -> Self {
         let oldest = (0..shards).map(|_| AtomicU32::new(Tick::MAX.0)).collect();
         Self { most, count: AtomicUsize::new(0), oldest }
@@ -30,15 +30,15 @@ impl TombstoneBudget {
         self.count.load(Ordering::Relaxed)
     }
 
-    pub(super) fn add_one(&self) {
+    pub(super) fn add(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn take_one(&self) {
+    pub(super) fn give_back(&self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn tell_oldest(&self, shard: ShardIndex, died: Tick) {
+    pub(super) fn set_oldest(&self, shard: ShardIndex, died: Tick) {
         if let Some(oldest) = self.oldest.get(shard.get()) {
             oldest.store(died.0, Ordering::Relaxed);
         }
@@ -46,7 +46,7 @@ impl TombstoneBudget {
 
     /// Whether there are too many and one of this shard's has to go; if so, it
     /// is no longer counted.
-    pub(super) fn wants_back(&self, shard: ShardIndex) -> bool {
+    pub(super) fn takes_back(&self, shard: ShardIndex) -> bool {
         if self.count() <= self.most {
             return false;
         }
@@ -56,8 +56,8 @@ impl TombstoneBudget {
     }
 
     fn is_oldest_in(&self, shard: ShardIndex) -> bool {
-        let oldest = |died: &AtomicU32| died.load(Ordering::Relaxed);
-        let own = self.oldest.get(shard.get()).map_or(Tick::MAX.0, oldest);
-        self.oldest.iter().all(|other| own <= oldest(other))
+        let all = || self.oldest.iter().map(|oldest| oldest.load(Ordering::Relaxed));
+        let own = all().nth(shard.get()).unwrap_or(Tick::MAX.0);
+        all().all(|other| own <= other)
     }
 }

@@ -1,19 +1,20 @@
-//! A sweep: the tombstones of a family that was retired go, in slices, since
-//! all heads have to be looked at to find them.
+//! A sweep: the tombstones of a family that was retired go, in slices, since all
+//! of them have to be looked at to find these.
 
 use std::sync::Arc;
 
 use super::Tombstones;
+use super::table::NodeKey;
 use crate::catalog::Family;
 
-/// Heads that are looked at in the time in which a tombstone is removed, about.
+/// Tombstones that are looked at in the time in which one is removed, about.
 const LOOKS: usize = 16;
 
 /// How far a sweep is.
 #[derive(Debug, Default)]
 pub struct Sweep {
-    /// The number of the head to look at next.
-    next: usize,
+    /// The key to look at next.
+    next: NodeKey,
     removed: usize,
 }
 
@@ -29,20 +30,17 @@ impl Tombstones {
     /// `budget`; true when none is left. Others may come and go between two
     /// calls.
     pub fn sweep(&mut self, sweep: &mut Sweep, family: &Arc<Family>, budget: usize) -> bool {
-        // With its last one the family's number is free for another family.
-        let Some(doomed) = self.families.number_of(family) else { return true };
-        let bound = self.heads.bound();
         let mut left = budget.saturating_mul(LOOKS);
-        while sweep.next < bound && left > 0 {
-            let number = sweep.next as u32;
+        while sweep.next < self.table.key_bound() && left > 0 {
+            let key = sweep.next;
             sweep.next += 1;
             left -= 1;
-            if self.heads.get(number).family == doomed {
-                self.remove(number);
+            if self.table.get(key).is_some_and(|tombstone| tombstone.is_of(family)) {
+                self.remove(key);
                 sweep.removed += 1;
                 left = left.saturating_sub(LOOKS - 1);
             }
         }
-        sweep.next >= bound
+        sweep.next >= self.table.key_bound()
     }
 }

@@ -1,87 +1,47 @@
 //! A walk: all tombstones as they were when it began, visited in steps while
-//! they come and go. One that goes before its turn leaves a copy behind; one
-//! that comes meanwhile is not met.
+//! they come and go. One that goes before its turn leaves a copy behind; one that
+//! comes meanwhile is not met.
 
-use super::heads::NONE;
-use super::{Tombstone, TombstoneId, Tombstones, Total};
-use crate::catalog::FamilyRef;
+use super::table::NodeKey;
+use super::{Tombstone, Tombstones};
 use crate::store::changes::NumberSet;
-use crate::store::wheel::Tick;
-use crate::timestamp::UnixTime;
 
 /// How far a walk is.
 #[derive(Debug)]
 pub(super) struct Walk {
-    /// The head to visit next.
-    next: u32,
-    /// Heads had numbers below it when the walk began.
-    bound: usize,
-    /// Which of these were visited, or are of tombstones that came later.
-    passed: NumberSet,
-    departed: Vec<Departed>,
-}
-
-/// A tombstone that went before its turn.
-#[derive(Debug)]
-struct Departed {
-    id: TombstoneId,
-    family: FamilyRef,
-    died: Tick,
-    total: DepartedTotal,
-    created: Option<UnixTime>,
-}
-
-#[derive(Debug)]
-enum DepartedTotal {
-    Counter(f64),
-    Histogram { sum: f64, counts: Box<[u64]> },
+    /// The key to visit next.
+    next: NodeKey,
+    /// Keys were below it when the walk began.
+    bound: NodeKey,
+    /// Keys below it whose tombstones went or came since.
+    changed: NumberSet,
+    /// Those that went before their turn.
+    removed: Vec<Tombstone>,
 }
 
 impl Walk {
-    /// This head is not to be visited.
-    pub fn leave_out(&mut self, number: u32) {
-        if (number as usize) < self.bound {
-            self.passed.insert(number);
+    /// To be called with a tombstone that came.
+    pub fn inserted(&mut self, key: NodeKey) {
+        if key < self.bound {
+            self.changed.insert(key);
         }
     }
 
-    fn has_to_visit(&self, number: u32) -> bool {
-        (number as usize) < self.bound && !self.passed.contains(number)
-    }
-}
-
-impl Departed {
-    fn of(tombstone: &Tombstone<'_>) -> Self {
-        let Tombstone { id, family, died, total, created } = *tombstone;
-        let total = match total {
-            Total::Counter(total) => DepartedTotal::Counter(total),
-            Total::Histogram { sum, counts } => {
-                DepartedTotal::Histogram { sum, counts: counts.into() }
-            }
-        };
-        Self { id, family: family.another(), died, total, created }
-    }
-
-    fn tombstone(&self) -> Tombstone<'_> {
-        let total = match &self.total {
-            DepartedTotal::Counter(total) => Total::Counter(*total),
-            DepartedTotal::Histogram { sum, counts } => Total::Histogram { sum: *sum, counts },
-        };
-        let Self { id, family, died, created, .. } = self;
-        Tombstone { id: *id, family, died: *died, total, created: *created }
+    /// To be called with a tombstone that went.
+    pub fn removed(&mut self, key: NodeKey, tombstone: &Tombstone) {
+        if (self.next..self.bound).contains(&key) && !self.changed.contains(key) {
+            self.changed.insert(key);
+            self.removed.extend(tombstone.copy());
+        }
     }
 }
 
 impl Tombstones {
     /// Begins a walk; one that is still under way is dropped.
     pub(in crate::store) fn begin_walk(&mut self) {
-        let bound = self.heads.bound();
-        self.walk = Some(Walk {
-            next: self.heads.oldest().unwrap_or(NONE),
-            bound,
-            passed: NumberSet::below(bound),
-            departed: Vec::new(),
-        });
+        let bound = self.table.key_bound();
+        let changed = NumberSet::below(bound as usize);
+        self.walk = Some(Walk { next: 0, bound, changed, removed: Vec::new() });
     }
 
     /// Goes on with the walk until `visit` has cost as much as `budget`; true
@@ -89,38 +49,23 @@ impl Tombstones {
     pub(in crate::store) fn walk_some(
         &mut self,
         budget: usize,
-        mut visit: impl FnMut(&Tombstone<'_>) -> usize,
+        mut visit: impl FnMut(&Tombstone) -> usize,
     ) -> bool {
-        let Some(mut walk) = self.walk.take() else { return true };
+        let Some(walk) = &mut self.walk else { return true };
         let mut spent = 0;
         while spent < budget {
-            spent += match walk.departed.pop() {
-                Some(departed) => visit(&departed.tombstone()),
-                None if walk.next == NONE => return true,
-                None => {
-                    let number = walk.next;
-                    walk.next = self.heads.newer(number);
-                    let is_new = !walk.has_to_visit(number);
-                    walk.leave_out(number);
-                    if is_new { 1 } else { visit(&self.get(number)) }
-                }
-            };
+            if let Some(removed) = walk.removed.pop() {
+                spent += visit(&removed);
+            } else if walk.next < walk.bound {
+                let key = walk.next;
+                walk.next += 1;
+                let is_due = !walk.changed.contains(key);
+                spent += self.table.get(key).filter(|_| is_due).map_or(1, &mut visit);
+            } else {
+                self.walk = None;
+                return true;
+            }
         }
-        self.walk = Some(walk);
         false
-    }
-
-    /// To be called before a tombstone goes.
-    pub(super) fn before_unlink(&mut self, number: u32) {
-        let Some(mut walk) = self.walk.take() else { return };
-        let tombstone = self.get(number);
-        // Of a family that was retired nothing is kept.
-        if walk.has_to_visit(number) && !tombstone.family.is_retired() {
-            walk.departed.push(Departed::of(&tombstone));
-        }
-        if walk.next == number {
-            walk.next = self.heads.newer(number);
-        }
-        self.walk = Some(walk);
     }
 }

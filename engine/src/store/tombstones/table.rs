@@ -1,0 +1,124 @@
+//! The table of tombstones: each is found by its id, and all are in order of
+//! their age. What a total is does not matter here.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::{Tombstone, TombstoneId};
+use crate::catalog::Family;
+
+/// Bits of an id that say in which part of the index it is.
+const PART_BITS: u32 = 6;
+
+/// Stands for no tombstone.
+const NONE: NodeKey = u32::MAX;
+
+/// Where a tombstone lies as long as it is in the table.
+pub type NodeKey = u32;
+
+/// Tombstones, linked from the oldest to the newest.
+#[derive(Debug)]
+pub struct Table {
+    nodes: Slab<Node>,
+    /// Finds nodes by their ids. In many small tables, since one that grows has
+    /// to read all of its nodes: those of a part take a millisecond where there
+    /// are a million in all.
+    index: Box<[HashTable<NodeKey>]>,
+    oldest: NodeKey,
+    newest: NodeKey,
+}
+
+#[derive(Debug)]
+struct Node {
+    tombstone: Tombstone,
+    older: NodeKey,
+    newer: NodeKey,
+}
+
+// There may be millions.
+const _: () = assert!(size_of::<Node>() == 64);
+
+impl Default for Table {
+    fn default() -> Self {
+        let index = (0..1 << PART_BITS).map(|_| HashTable::new()).collect();
+        Self { nodes: Slab::new(), index, oldest: NONE, newest: NONE }
+    }
+}
+
+impl Table {
+    /// How many tombstones there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// All keys are below it.
+    pub fn key_bound(&self) -> NodeKey {
+        self.nodes.capacity() as NodeKey
+    }
+
+    /// The tombstone of a key, if there is one.
+    pub fn get(&self, key: NodeKey) -> Option<&Tombstone> {
+        self.nodes.get(key as usize).map(|node| &node.tombstone)
+    }
+
+    /// The oldest tombstone.
+    pub fn oldest(&self) -> Option<(NodeKey, &Tombstone)> {
+        self.get(self.oldest).map(|oldest| (self.oldest, oldest))
+    }
+
+    /// The tombstone with this id, of that very family: one of the same name may
+    /// have been removed before.
+    pub fn find(&self, id: TombstoneId, family: &Arc<Family>) -> Option<NodeKey> {
+        let is_it = |key: &NodeKey| {
+            self.get(*key).is_some_and(|found| found.id == id && found.is_of(family))
+        };
+        self.index[part_of(id)].find(hash_of(id), is_it).copied()
+    }
+
+    /// Takes a tombstone in as the newest.
+    pub fn insert(&mut self, tombstone: Tombstone) -> NodeKey {
+        let id = tombstone.id;
+        let node = Node { tombstone, older: self.newest, newer: NONE };
+        let key = self.nodes.insert(node) as NodeKey;
+        *self.newer_of(self.newest) = key;
+        self.newest = key;
+        let Self { nodes, index, .. } = self;
+        let rehash = |key: &NodeKey| hash_of(nodes[*key as usize].tombstone.id);
+        index[part_of(id)].insert_unique(hash_of(id), key, rehash);
+        key
+    }
+
+    /// Takes the tombstone of a key out.
+    pub fn remove(&mut self, key: NodeKey) -> Tombstone {
+        let Node { tombstone, older, newer } = self.nodes.remove(key as usize);
+        *self.newer_of(older) = newer;
+        *self.older_of(newer) = older;
+        let part = &mut self.index[part_of(tombstone.id)];
+        if let Ok(entry) = part.find_entry(hash_of(tombstone.id), |found| *found == key) {
+            entry.remove();
+        }
+        tombstone
+    }
+
+    /// The link from a node to the next newer one; that from none is to the oldest.
+    fn newer_of(&mut self, key: NodeKey) -> &mut NodeKey {
+        self.nodes.get_mut(key as usize).map_or(&mut self.oldest, |node| &mut node.newer)
+    }
+
+    /// The link from a node to the next older one; that from none is to the newest.
+    fn older_of(&mut self, key: NodeKey) -> &mut NodeKey {
+        self.nodes.get_mut(key as usize).map_or(&mut self.newest, |node| &mut node.older)
+    }
+}
+
+/// All bits of this half of an id are secret, see [`super::Tombstones::id_of`].
+fn hash_of(id: TombstoneId) -> u64 {
+    id.0[0]
+}
+
+/// By the top bits of the other half: its low bits are the segment.
+fn part_of(id: TombstoneId) -> usize {
+    (id.0[1] >> (u64::BITS - PART_BITS)) as usize
+}
