@@ -102,7 +102,7 @@ struct Options {
 enum CorpusName {
     /// The reference's load mix.
     Mix,
-    /// The same series, fields and labels in random order and spacing.
+    /// The same series from eight programs, each with its own spelling.
     Shuffled,
     /// A million series of twenty names, each once before any comes again.
     Million,

@@ -34,7 +34,7 @@ use psg_engine::store::{ExposeJob, Store};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::updates::Updates;
-use psg_engine::wire::Decoder;
+use psg_engine::wire::JsonDecoder;
 
 /// Samples that one iteration takes.
 const BATCH: usize = 1000;
@@ -108,7 +108,7 @@ fn decode(criterion: &mut Criterion) {
     for (name, mix) in CORPORA {
         let payloads = payloads(mix);
         let mut batches = payloads.chunks(BATCH).cycle();
-        let mut decoder = Decoder::new(PayloadLimits::default());
+        let mut decoder = JsonDecoder::new(PayloadLimits::default());
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 for payload in batches.next().expect("cycles") {

@@ -148,7 +148,6 @@ fn claim(catalog: &Catalog, name: &str, buckets: usize) -> Result<FamilyRef, Fai
         name,
         help: "",
         value: 0.0,
-        value_at: None,
         labels: Labels::NONE,
         buckets: &bounds,
         timestamp: None,

@@ -30,7 +30,7 @@ use crate::series::{Handle, ReaderIndex, SeriesKey, Slot};
 use crate::sharding::{ShardCount, ShardIndex};
 use crate::timestamp::UnixTime;
 use crate::updates::{Details, Updates};
-use crate::wire::Decoder;
+use crate::wire::JsonDecoder;
 
 use family_cache::FamilyCache;
 use label_sets::LabelSets;
@@ -63,7 +63,7 @@ pub struct IntakeSettings {
 pub struct Intake {
     settings: IntakeSettings,
     catalog: Catalog,
-    decoder: Decoder,
+    decoder: JsonDecoder,
     renderer: LabelRenderer,
     families: FamilyCache,
     series: SeriesCache,
@@ -169,7 +169,8 @@ impl Intake {
     /// An intake without any cached series.
     pub fn new(settings: IntakeSettings, catalog: Catalog) -> Self {
         Self {
-            decoder: Decoder::new(settings.payload.clone()).dropping(settings.drop_labels.clone()),
+            decoder: JsonDecoder::new(settings.payload.clone())
+                .dropping(settings.drop_labels.clone()),
             renderer: LabelRenderer::default(),
             families: FamilyCache::default(),
             series: SeriesCache::new(settings.cache_series),

@@ -38,9 +38,6 @@ pub struct Sample<'a> {
     pub help: &'a str,
     /// Finite; not negative for a counter.
     pub value: f64,
-    /// Where in the payload the number of the top-level `value` stands, as
-    /// `start..end`; `None` where the field is absent (the value is then 0).
-    pub value_at: Option<(usize, usize)>,
     /// In the order in which they were sent; names are unique.
     pub labels: Labels<'a>,
     /// Upper bounds, strictly increasing and finite, without the `+Inf` that

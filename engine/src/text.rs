@@ -4,7 +4,7 @@
 
 /// The types of JSON values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Json {
+pub(crate) enum JsonType {
     Null,
     Boolean,
     Number,
@@ -23,7 +23,7 @@ pub(crate) struct Text {
 
 /// A place in a payload, in half the room of a [`Text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(crate) struct PayloadSpan {
     start: u32,
     end: u32,
 }
@@ -43,19 +43,19 @@ pub(crate) struct LabelText {
     /// another member of the same name follows.
     pub(crate) value: Text,
     /// The type of a value that can't be one.
-    pub(crate) wrong: Option<Json>,
+    pub(crate) wrong: Option<JsonType>,
 }
 
-impl Json {
+impl JsonType {
     /// The word for messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Json::Null => "null",
-            Json::Boolean => "a boolean",
-            Json::Number => "a number",
-            Json::String => "a string",
-            Json::Array => "an array",
-            Json::Object => "an object",
+            JsonType::Null => "null",
+            JsonType::Boolean => "a boolean",
+            JsonType::Number => "a number",
+            JsonType::String => "a string",
+            JsonType::Array => "an array",
+            JsonType::Object => "an object",
         }
     }
 }
@@ -80,7 +80,7 @@ impl Text {
     }
 }
 
-impl Span {
+impl PayloadSpan {
     /// From `start` up to `end`; where a payload is so large that these don't fit,
     /// nothing.
     pub(crate) fn new(start: usize, end: usize) -> Self {
@@ -89,8 +89,8 @@ impl Span {
     }
 }
 
-impl From<Span> for Text {
-    fn from(Span { start, end }: Span) -> Self {
+impl From<PayloadSpan> for Text {
+    fn from(PayloadSpan { start, end }: PayloadSpan) -> Self {
         Self::in_payload(start as usize, end as usize)
     }
 }

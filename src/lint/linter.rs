@@ -12,7 +12,7 @@ use psg_engine::series::ReaderIndex;
 use psg_engine::store::Store;
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
-use psg_engine::wire::Decoder;
+use psg_engine::wire::JsonDecoder;
 
 use super::finding::{Finding, Form};
 use super::lines::Lines;
@@ -193,7 +193,7 @@ fn is_blank(line: &[u8]) -> bool {
 /// Whether all of `bytes` is one JSON document that may hold samples.
 fn is_document(bytes: &[u8], now: UnixTime) -> bool {
     let unbounded = PayloadLimits { max_payload_bytes: usize::MAX, ..PayloadLimits::default() };
-    let mut decoder = Decoder::new(unbounded);
+    let mut decoder = JsonDecoder::new(unbounded);
     let judged = decoder.decode(bytes, now).map(drop);
     judged.err().is_none_or(|reject| reject.reason != Reason::InvalidJson)
 }

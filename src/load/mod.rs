@@ -53,8 +53,8 @@ pub struct LoadOptions {
     #[arg(long, value_name = "SERIES")]
     series: Option<u64>,
 
-    /// What to push, as whole weights. Besides the metric types: shuffled (fields and labels in random
-    /// order and spacing), distinct (each series once before any comes again), newlabel (a series
+    /// What to push, as whole weights. Besides the metric types: shuffled (from eight programs, each
+    /// with its own order of fields and labels and its own serializer), distinct (each series once before any comes again), newlabel (a series
     /// per sample), bad (to be rejected)
     #[arg(long, value_name = "WEIGHTS", default_value = REFERENCE_MIX)]
     mix: Mix,

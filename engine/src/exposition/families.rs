@@ -124,7 +124,6 @@ mod tests {
             name,
             help: "",
             value: 1.0,
-            value_at: None,
             labels: Labels::NONE,
             buckets: &[1.0],
             timestamp: None,

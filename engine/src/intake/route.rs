@@ -17,7 +17,7 @@ use crate::sample::{Labels, Sample};
 use crate::series::SeriesKey;
 use crate::timestamp::{Ttl, UnixTime};
 use crate::updates::Details;
-use crate::wire::begins_array;
+use crate::wire::{JsonSample, PayloadForm};
 
 /// What became of a payload that was not refused.
 enum Way {
@@ -72,7 +72,7 @@ impl Intake {
             self.batch.push(Routed { entry: verdict.entry, payload: number, value: located.value });
             return Ok(Way::Taken);
         }
-        if may_be_array && begins_array(payload) {
+        if may_be_array && PayloadForm::of(payload) == PayloadForm::JsonArray {
             return Ok(Way::Array);
         }
         let Decoded { entry, value, kind, timestamp, ttl } = self.decode(payload, located)?;
@@ -121,10 +121,10 @@ impl Intake {
 
     /// The long way: the decoder, and which series has these labels.
     fn decode(&mut self, payload: &[u8], located: Option<Located>) -> Result<Decoded, Reject> {
-        let sample = self.decoder.decode(payload, self.taken_at)?;
+        let JsonSample { sample, value_at } = self.decoder.decode(payload, self.taken_at)?;
         // A timestamp may be refused later, and is hardly ever sent again.
         let located =
-            located.filter(|located| sample.timestamp.is_none() && located.is_at(sample.value_at));
+            located.filter(|located| sample.timestamp.is_none() && located.is_at(value_at));
         let families = &self.families;
         let of_kind = |id: FamilyId| families.get(id).filter(|it| it.kind() == sample.kind);
         let mut ways = Ways {

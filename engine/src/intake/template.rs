@@ -20,7 +20,8 @@ use super::parts::{PartId, Parts};
 use super::series_cache::EntryId;
 use crate::metric::Kind;
 use crate::timestamp::Ttl;
-use crate::wire::number::parse_json_number;
+use crate::wire::json::number::parse_json_number;
+use crate::wire::json::skip_space;
 
 /// Bytes of template text that are kept for each series of the capacity.
 const BYTES_PER_SERIES: usize = 320;
@@ -184,9 +185,4 @@ fn hash(hasher: &RandomState, id: TemplateId) -> u64 {
 /// decoded, and refused or accepted there.
 fn is_valid(value: f64, kind: Kind) -> bool {
     value.is_finite() && (kind.takes_negative() || value >= 0.0)
-}
-
-fn skip_space(payload: &[u8], from: usize) -> usize {
-    let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    from + payload[from..].iter().take_while(space).count()
 }

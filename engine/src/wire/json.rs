@@ -1,164 +1,237 @@
-//! JSON: exactly RFC 8259, with at most [`MAX_DEPTH`] levels and no half
-//! surrogate pairs.
+//! JSON payloads: a sample, or an array of them.
 //!
-//! It builds nothing. The grammar of objects and arrays stands here once; what
-//! to do with a member or an element is the caller's, who must move the cursor
-//! over its value. What moves over a document is a [`Cursor`], of which there
-//! are two: [`super::scanner`] reads byte after byte and knows what is wrong
-//! where; [`super::token_cursor`] goes from token to token and only knows that
-//! something is.
+//! A payload is read once, from front to back, into notes of where its parts
+//! stand ([`fields`], on the cursor of [`scanner`]); they are judged after that,
+//! because a later member may replace an earlier one and because a syntax error
+//! anywhere outweighs everything else. Nothing is copied but strings with escapes,
+//! and for a sample nothing is allocated once the buffers have grown.
+//!
+//! A payload may also be an array of samples ([`JsonDecoder::elements`]). All of
+//! it must be JSON by its grammar; then each element is a payload of its own, with
+//! a verdict of its own (half a surrogate pair, which the grammar allows, is for
+//! that to judge), and none of them may be an array again.
 
-use crate::text::{Json, Text};
+mod field_types;
+mod fields;
+pub mod number;
+mod runs;
+mod scanner;
 
-/// How deep objects and arrays may nest; the outermost one is at depth 1.
-pub(super) const MAX_DEPTH: u32 = 64;
+use std::ops::Range;
 
-/// What the grammar asks for at byte `at`, where something else is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub(super) what: &'static str,
-    pub(super) at: usize,
+use super::validate::{self, RawSample, Rules, SampleLists};
+use crate::labels::DropLabels;
+use crate::limits::PayloadLimits;
+use crate::printable::{SHORT, printable};
+use crate::reject::{Reason, Reject};
+use crate::sample::Sample;
+use crate::text::{JsonType, Texts};
+use crate::timestamp::UnixTime;
+pub use fields::FIELDS;
+use fields::{Document, Field, Fields, List, Number, UnknownKind};
+pub(crate) use runs::skip_space;
+use scanner::{Scanner, SyntaxError};
+
+/// Decodes payloads; keeps its buffers from one to the next.
+#[derive(Debug)]
+pub struct JsonDecoder {
+    rules: Rules,
+    unescaped: String,
+    lists: SampleLists,
 }
 
-pub(super) type Scanned<T> = Result<T, Expected>;
+/// A sample, and where its value stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonSample<'a> {
+    /// The sample.
+    pub sample: Sample<'a>,
+    /// Where in the payload the number of the top-level `value` stands, as
+    /// `start..end`; `None` where the field is absent (the value is then 0).
+    pub value_at: Option<(usize, usize)>,
+}
 
-/// A cursor over one document.
-///
-/// What most payloads need is inlined into the caller.
-pub(super) trait Cursor: Sized {
-    /// Where the cursor stands, in bytes.
-    fn at(&self) -> usize;
+/// Unescaped bytes that are kept room for: ordinary payloads fit, and a hostile
+/// one leaves no large buffer behind. The lists grow no further than the limits.
+const KEPT_BYTES: usize = 16 * 1024;
 
-    /// Where the token ends that it passed over last; no white space belongs to
-    /// it.
-    fn end(&self) -> usize;
-
-    /// The byte under the cursor; 0, which no token begins with, at the end.
-    fn peek(&self) -> u8;
-
-    /// Passes over white space and returns the byte after it, as `peek`.
-    fn space(&mut self) -> u8;
-
-    /// The same where a colon should follow, which serializers write without
-    /// white space before it: noted for [`Cursor::is_ragged`].
-    fn space_before_colon(&mut self) -> u8;
-
-    /// Whether there was white space before a colon, but for values that were
-    /// skipped.
-    fn is_ragged(&self) -> bool;
-
-    /// Passes over the bracket, brace, colon or comma under the cursor.
-    fn bump(&mut self);
-
-    /// Passes over the string under the cursor.
-    fn string(&mut self) -> Scanned<Text>;
-
-    /// Passes over the number under the cursor; infinite where it overflows.
-    fn number(&mut self) -> Scanned<f64>;
-
-    /// The same without finding its value, which may take long.
-    fn digits(&mut self) -> Scanned<()>;
-
-    /// Passes over `word`.
-    fn word(&mut self, word: &'static str) -> Scanned<()>;
-
-    /// Passes over the value under the cursor, which is within `depth` levels,
-    /// and returns its type. Not inlined; else as [`skip`].
-    fn skip(&mut self, depth: u32) -> Scanned<Json>;
-
-    /// The string at `text`.
-    fn resolve(&self, text: Text) -> &str;
-
-    /// That something else is under the cursor.
-    fn expected(&self, what: &'static str) -> Expected;
-
-    /// Passes over white space, after which the document must end.
-    fn finish(&mut self) -> Scanned<()>;
-
-    /// Passes over the object under the cursor, `depth` levels deep. `member`
-    /// is called with each name, the cursor at the value.
-    #[inline(always)]
-    fn object(
-        &mut self,
-        depth: u32,
-        mut member: impl FnMut(&mut Self, Text) -> Scanned<()>,
-    ) -> Scanned<()> {
-        if open(self, depth)? == b'}' {
-            self.bump();
-            return Ok(());
+impl JsonDecoder {
+    /// A decoder that refuses what passes `limits`.
+    pub fn new(limits: PayloadLimits) -> Self {
+        Self {
+            rules: Rules { limits, drop_labels: DropLabels::default() },
+            unescaped: String::new(),
+            lists: SampleLists::default(),
         }
-        loop {
-            let name = self.string()?;
-            if self.space_before_colon() != b':' {
-                return Err(self.expected("a colon"));
-            }
-            self.bump();
-            self.space();
-            member(self, name)?;
-            match self.space() {
-                b',' => self.bump(),
-                b'}' => break,
-                _ => return Err(self.expected("a comma or a closing brace")),
-            }
-            self.space();
-        }
-        self.bump();
-        Ok(())
     }
 
-    /// Passes over the array under the cursor, `depth` levels deep. `element`
-    /// is called for each element, the cursor at it.
-    #[inline(always)]
-    fn array(
-        &mut self,
-        depth: u32,
-        mut element: impl FnMut(&mut Self) -> Scanned<()>,
-    ) -> Scanned<()> {
-        if open(self, depth)? == b']' {
-            self.bump();
-            return Ok(());
-        }
-        loop {
-            element(self)?;
-            match self.space() {
-                b',' => self.bump(),
-                b']' => break,
-                _ => return Err(self.expected("a comma or a closing bracket")),
+    /// The same, but labels of these names are taken off every sample: they
+    /// count against the limit on labels, and are not judged otherwise.
+    pub fn dropping(mut self, labels: DropLabels) -> Self {
+        self.rules.drop_labels = labels;
+        self
+    }
+
+    /// The sample in `payload`, taken at `now`, or why it is refused.
+    pub fn decode<'a>(
+        &'a mut self,
+        payload: &'a [u8],
+        now: UnixTime,
+    ) -> Result<JsonSample<'a>, Reject> {
+        let Self { rules, unescaped, lists } = self;
+        let payload = check_bytes(payload, rules.limits.max_payload_bytes)?;
+        unescaped.clear();
+        unescaped.shrink_to(KEPT_BYTES);
+        let mut scanner = Scanner::<false>::new(payload, unescaped);
+        match fields::read(&mut scanner, lists, &rules.limits) {
+            Ok(Document::Object(fields)) => {
+                let texts = Texts::new(payload, unescaped);
+                field_types::check_types(&fields, texts)?;
+                let (raw, value_at) = raw_sample(&fields, texts, lists)?;
+                Ok(JsonSample { sample: validate::sample(raw, rules, now)?, value_at })
             }
-            self.space();
+            Ok(Document::Other(found)) => Err(not_a_sample(found)),
+            Err(error) => Err(invalid_json(payload, error)),
         }
-        self.bump();
-        Ok(())
+    }
+
+    /// Where the elements of `payload`, which is an array, stand in it: each a
+    /// payload of its own. None of them where all of it is not JSON.
+    pub fn elements(&mut self, payload: &[u8], out: &mut Vec<Range<usize>>) -> Result<(), Reject> {
+        let payload = check_bytes(payload, self.rules.limits.max_payload_bytes)?;
+        self.unescaped.clear();
+        let mut scanner = Scanner::<true>::new(payload, &mut self.unescaped);
+        let read = fields::elements(&mut scanner, out);
+        self.unescaped.clear();
+        self.unescaped.shrink_to(KEPT_BYTES);
+        match read {
+            Ok(()) if out.is_empty() => {
+                Err(Reject::new(Reason::NotASample, "expected samples in an array, got none"))
+            }
+            Ok(()) => Ok(()),
+            Err(error) => {
+                out.clear();
+                Err(invalid_json(payload, error))
+            }
+        }
     }
 }
 
-/// Enters a container and returns what comes first in it, as `peek`.
+/// What an object says whose fields have types that they can have, and the place
+/// of its value.
 #[inline(always)]
-fn open(cursor: &mut impl Cursor, depth: u32) -> Scanned<u8> {
-    if depth > MAX_DEPTH {
-        return Err(cursor.expected("at most 64 levels"));
-    }
-    cursor.bump();
-    Ok(cursor.space())
+fn raw_sample<'a>(
+    fields: &Fields,
+    texts: Texts<'a>,
+    lists: &'a mut SampleLists,
+) -> Result<(RawSample<'a>, Option<(usize, usize)>), Reject> {
+    let kind = fields.kind.map_err(|unknown| unknown_type(unknown, texts))?;
+    let value = fields.value.given();
+    let text = |field: Field<_>| field.given().map_or("", |text| texts.get(text));
+    let sent = |field: Field<List>| field.given().map_or(0, |list| list.sent as usize);
+    let raw = RawSample {
+        kind,
+        name: text(fields.name),
+        help: text(fields.help),
+        value: value.map_or(0.0, |number| number.value),
+        labels_sent: fields.labels.given().unwrap_or(0),
+        buckets_sent: sent(fields.buckets),
+        quantiles_sent: sent(fields.quantiles),
+        epsilons_sent: sent(fields.epsilons),
+        lists,
+        texts,
+        timestamp: fields.timestamp.given(),
+        ttl: fields.ttl.given(),
+    };
+    Ok((raw, value.map(|Number { place, .. }| place)))
 }
 
-/// Passes over the value under the cursor, which is within `depth` levels, and
-/// returns its type.
-#[inline(always)]
-pub(super) fn skip(cursor: &mut impl Cursor, depth: u32) -> Scanned<Json> {
-    match cursor.peek() {
-        b'"' => cursor.string().map(|_| Json::String),
-        b'{' => {
-            let member = |cursor: &mut _, _| Cursor::skip(cursor, depth + 1).map(drop);
-            cursor.object(depth + 1, member).map(|()| Json::Object)
+#[cold]
+fn unknown_type(unknown: UnknownKind, texts: Texts<'_>) -> Reject {
+    const EXPECTED: &str = "expected counter, gauge, histogram, summary or 0 to 3 as type";
+    let detail = match unknown {
+        UnknownKind::Text(text) => {
+            format!("{EXPECTED}, got {}", printable(texts.get(text), SHORT))
         }
-        b'[' => {
-            let element = |cursor: &mut _| Cursor::skip(cursor, depth + 1).map(drop);
-            cursor.array(depth + 1, element).map(|()| Json::Array)
+        UnknownKind::Other(found) => format!("{EXPECTED}, got {}", found.as_str()),
+    };
+    Reject::new(Reason::UnknownType, detail)
+}
+
+fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
+    if payload.len() > limit {
+        let detail = format!("expected at most {limit} bytes, got {}", payload.len());
+        return Err(Reject::new(Reason::PayloadTooLarge, detail));
+    }
+    let not_utf8 = |_| Reject::new(Reason::InvalidJson, "expected UTF-8, got other bytes");
+    simdutf8::basic::from_utf8(payload).map_err(not_utf8)
+}
+
+/// The metric name that a payload gives itself, as far as its beginning tells:
+/// for people who look for a payload that was refused, cut or damaged.
+pub fn metric_name_in(beginning: &[u8]) -> Option<String> {
+    let valid = beginning.utf8_chunks().next()?.valid();
+    let mut unescaped = String::new();
+    fields::name(&mut Scanner::<false>::new(valid, &mut unescaped))
+}
+
+/// Whether `payload`, if it is JSON at all, is an array.
+#[inline]
+pub(super) fn begins_array(payload: &[u8]) -> bool {
+    payload.get(runs::end_of_space(payload, 0)) == Some(&b'[')
+}
+
+#[cold]
+fn not_a_sample(got: JsonType) -> Reject {
+    let detail = match got {
+        JsonType::Null => "expected an object, got null",
+        JsonType::Boolean => "expected an object, got a boolean",
+        JsonType::Number => "expected an object, got a number",
+        JsonType::String => "expected an object, got a string",
+        JsonType::Array => "expected an object, got an array",
+        JsonType::Object => unreachable!("an object is what was expected"),
+    };
+    Reject::new(Reason::NotASample, detail)
+}
+
+#[cold]
+fn invalid_json(payload: &str, SyntaxError { expected, at }: SyntaxError) -> Reject {
+    let got = match payload[at..].chars().next() {
+        Some(character) => printable(character.encode_utf8(&mut [0; 4]), SHORT),
+        None => "the end".to_owned(),
+    };
+    Reject::new(Reason::InvalidJson, format!("expected {expected} at byte {at}, got {got}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_payloads_leave_no_large_buffers() {
+        let limits = PayloadLimits::default();
+        let text = |members: &str| format!(r#"{{"name":"m",{members}"x":0}}"#);
+        let many = |member: &str| member.repeat(1_000_000 / member.len());
+        let mut decoder = JsonDecoder::new(limits.clone());
+        for hostile in [
+            text(&format!(r#""help":"{}","#, many(r"\n"))),
+            text(&many(r#""name":"\u006d","#)),
+            text(&many(r#""\u006e":0,"#)),
+            text(&format!(r#""labels":{{{}"a":"b"}},"#, many(r#""\u0061":"\n","#))),
+            text(&format!(
+                r#""buckets":[{}0],"quantiles":[{}0],"#,
+                many("1,")[..400_000].to_owned(),
+                &many("1,")[..400_000]
+            )),
+        ] {
+            let refused = decoder
+                .decode(hostile.as_bytes(), UnixTime::MIN)
+                .map(|decoded| decoded.sample.kind);
+            assert_ne!(refused.map_err(|refused| refused.reason), Err(Reason::PayloadTooLarge));
         }
-        b'n' => cursor.word("null").map(|()| Json::Null),
-        b't' => cursor.word("true").map(|()| Json::Boolean),
-        b'f' => cursor.word("false").map(|()| Json::Boolean),
-        _ => cursor.digits().map(|()| Json::Number),
+        decoder.decode(br#"{"name":"m"}"#, UnixTime::MIN).expect("a sample");
+        assert!(decoder.unescaped.capacity() <= 2 * KEPT_BYTES);
+        assert!(decoder.lists.labels.capacity() <= 2 * limits.max_labels);
+        assert!(decoder.lists.buckets.capacity() <= 2 * limits.max_buckets);
+        assert!(decoder.lists.quantiles.capacity() <= 2 * limits.max_quantiles);
     }
 }

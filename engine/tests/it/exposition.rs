@@ -90,7 +90,6 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
         name: &draft.name,
         help: &draft.help,
         value: 0.0,
-        value_at: None,
         labels: Labels::NONE,
         buckets: if draft.help.len().is_multiple_of(2) { &[-0.5, 2.5e17] } else { &[0.5, 1e6] },
         timestamp: None,

@@ -1,21 +1,15 @@
-//! Just enough JSON to write a payload, compact or shuffled. Its texts come
-//! from the corpus itself and hold nothing that needs an escape.
+//! Just enough JSON to write a payload as a serializer does. Its texts come from
+//! the corpus itself and hold nothing that needs an escape.
 
 use std::io::Write;
 
-use rand::Rng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-
-/// The spaces that a shuffled object has between its tokens, each as often as
-/// it stands here.
-const SPACES: [&str; 8] = ["", "", "", "", " ", "  ", "\n", "\t"];
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A key and its value.
-pub(super) type Member = (&'static str, Json);
+pub(super) type JsonMember = (&'static str, JsonValue);
 
 /// A value.
-pub(super) enum Json {
+pub(super) enum JsonValue {
     /// A string.
     Text(&'static str),
     /// A string with a number in it: what stands before, the number, what
@@ -25,67 +19,133 @@ pub(super) enum Json {
     Hex(u64),
     /// A number, in thousandths.
     Thousandths(i64),
-    /// JSON text as it is.
-    Raw(&'static str),
+    /// An array of these numbers.
+    Numbers(&'static [&'static str]),
     /// An object.
-    Object(Vec<Member>),
+    Object(Vec<JsonMember>),
 }
 
-/// How the parts of an object stand.
-pub(super) enum Layout<'r> {
-    /// As a .NET serializer writes them: in declared order, without spaces.
+/// How a program writes its payloads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JsonStyle {
+    spacing: Spacing,
+    /// Where in which program: the members of objects have an order of its own.
+    /// Where it is not said, they have the declared one.
+    call_site: Option<u64>,
+}
+
+/// What a serializer puts between tokens; none of the usual ones puts anything
+/// before a colon.
+#[derive(Debug, Clone, Copy)]
+enum Spacing {
+    /// Nothing: Go, Node, PHP, .NET, Java, Python with `separators`.
     Compact,
-    /// In random order, with random spaces between.
-    Shuffled(&'r mut ChaCha8Rng),
+    /// A space after colons and commas: Python by default.
+    Spaced,
+    /// A line for each member: PHP's `JSON_PRETTY_PRINT`.
+    Indented,
+}
+
+/// The programs that report the same metrics; each has another call site for
+/// each.
+pub(super) const PROGRAMS: [JsonProgram; 8] = [
+    JsonProgram(Spacing::Compact),
+    JsonProgram(Spacing::Spaced),
+    JsonProgram(Spacing::Compact),
+    JsonProgram(Spacing::Compact),
+    JsonProgram(Spacing::Spaced),
+    JsonProgram(Spacing::Compact),
+    JsonProgram(Spacing::Indented),
+    JsonProgram(Spacing::Compact),
+];
+
+/// A program, by how its serializer writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JsonProgram(Spacing);
+
+impl JsonStyle {
+    /// As a .NET serializer writes it: in declared order, without spaces.
+    pub(super) const COMPACT: JsonStyle = JsonStyle { spacing: Spacing::Compact, call_site: None };
+
+    /// As the program of that number writes the metric of that number.
+    pub(super) fn of_program(program: usize, metric: u64) -> Self {
+        let JsonProgram(spacing) = PROGRAMS[program];
+        let call_site = metric * PROGRAMS.len() as u64 + program as u64;
+        JsonStyle { spacing, call_site: Some(call_site) }
+    }
 }
 
 /// Appends an object of `members`.
-pub(super) fn write_object(mut members: Vec<Member>, layout: &mut Layout<'_>, out: &mut Vec<u8>) {
-    layout.reorder(&mut members);
-    let mut before = b'{';
-    for (key, value) in members {
-        out.push(before);
-        layout.space(out);
-        put(out, format_args!("\"{key}\""));
-        layout.space(out);
-        out.push(b':');
-        layout.space(out);
-        write_value(value, layout, out);
-        layout.space(out);
-        before = b',';
+pub(super) fn write_object(members: Vec<JsonMember>, style: JsonStyle, out: &mut Vec<u8>) {
+    write_object_at(1, members, style, out);
+}
+
+fn write_object_at(
+    depth: usize,
+    mut members: Vec<JsonMember>,
+    style: JsonStyle,
+    out: &mut Vec<u8>,
+) {
+    if let Some(call_site) = style.call_site {
+        members.sort_by_key(|(key, _)| xxh3_64_with_seed(key.as_bytes(), call_site));
     }
+    let colon = match style.spacing {
+        Spacing::Compact => ":",
+        Spacing::Spaced | Spacing::Indented => ": ",
+    };
+    out.push(b'{');
+    for (number, (key, value)) in members.into_iter().enumerate() {
+        begin_item(number, depth, style.spacing, out);
+        put(out, format_args!("\"{key}\"{colon}"));
+        write_value(depth, value, style, out);
+    }
+    end_items(depth, style.spacing, out);
     out.push(b'}');
 }
 
-impl Layout<'_> {
-    fn reorder(&mut self, members: &mut [Member]) {
-        match self {
-            Layout::Compact => {}
-            Layout::Shuffled(rng) => members.shuffle(rng),
-        }
-    }
-
-    fn space(&mut self, out: &mut Vec<u8>) {
-        match self {
-            Layout::Compact => {}
-            Layout::Shuffled(rng) => {
-                let space = SPACES[rng.random_range(0..SPACES.len() as u32) as usize];
-                out.extend_from_slice(space.as_bytes());
-            }
+/// What stands before an item of an object or array, `depth` levels deep.
+fn begin_item(number: usize, depth: usize, spacing: Spacing, out: &mut Vec<u8>) {
+    match (number, spacing) {
+        (0, Spacing::Compact | Spacing::Spaced) => {}
+        (_, Spacing::Compact) => out.push(b','),
+        (_, Spacing::Spaced) => out.extend(b", "),
+        (_, Spacing::Indented) => {
+            put(out, format_args!("{}", if number == 0 { "" } else { "," }));
+            begin_line(depth, out);
         }
     }
 }
 
-fn write_value(value: Json, layout: &mut Layout<'_>, out: &mut Vec<u8>) {
+fn end_items(depth: usize, spacing: Spacing, out: &mut Vec<u8>) {
+    match spacing {
+        Spacing::Compact | Spacing::Spaced => {}
+        Spacing::Indented => begin_line(depth - 1, out),
+    }
+}
+
+fn begin_line(depth: usize, out: &mut Vec<u8>) {
+    out.push(b'\n');
+    out.resize(out.len() + 4 * depth, b' ');
+}
+
+fn write_value(depth: usize, value: JsonValue, style: JsonStyle, out: &mut Vec<u8>) {
     match value {
-        Json::Text(text) => put(out, format_args!("\"{text}\"")),
-        Json::Numbered(before, number, after) => {
+        JsonValue::Text(text) => put(out, format_args!("\"{text}\"")),
+        JsonValue::Numbered(before, number, after) => {
             put(out, format_args!("\"{before}{number}{after}\""));
         }
-        Json::Hex(number) => put(out, format_args!("\"{number:016x}\"")),
-        Json::Thousandths(thousandths) => write_thousandths(thousandths, out),
-        Json::Raw(text) => out.extend_from_slice(text.as_bytes()),
-        Json::Object(members) => write_object(members, layout, out),
+        JsonValue::Hex(number) => put(out, format_args!("\"{number:016x}\"")),
+        JsonValue::Thousandths(thousandths) => write_thousandths(thousandths, out),
+        JsonValue::Numbers(numbers) => {
+            out.push(b'[');
+            for (index, number) in numbers.iter().enumerate() {
+                begin_item(index, depth + 1, style.spacing, out);
+                out.extend_from_slice(number.as_bytes());
+            }
+            end_items(depth + 1, style.spacing, out);
+            out.push(b']');
+        }
+        JsonValue::Object(members) => write_object_at(depth + 1, members, style, out),
     }
 }
 
@@ -108,6 +168,25 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An object, as the program of that number writes it.
+    fn written(program: usize, members: Vec<JsonMember>) -> String {
+        let mut out = Vec::new();
+        write_object(members, JsonStyle::of_program(program, 0), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// As these serializers were seen to write: `json.dumps`, `JSON.stringify`,
+    /// and `json_encode` with `JSON_PRETTY_PRINT`.
+    #[test]
+    fn spaces_stand_where_serializers_put_them() {
+        let array = || vec![("a", JsonValue::Numbers(&["0.1", "1"]))];
+        assert_eq!(written(1, array()), r#"{"a": [0.1, 1]}"#);
+        assert_eq!(written(0, array()), r#"{"a":[0.1,1]}"#);
+        let nested = vec![("l", JsonValue::Object(array()))];
+        let expected = "{\n    \"l\": {\n        \"a\": [\n            0.1,\n            1\n        ]\n    }\n}";
+        assert_eq!(written(6, nested), expected);
+    }
 
     #[test]
     fn thousandths_are_written_shortest() {

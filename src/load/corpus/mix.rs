@@ -21,8 +21,9 @@ const MAX_SERIES: u64 = 100_000_000;
 pub enum Ingredient {
     /// A sample of the reference's load mix, of the given type.
     Plain(Kind),
-    /// A sample of the same series, of any type, its fields and labels in
-    /// random order and with random spacing.
+    /// A sample of the same series, of any type, from one of eight programs
+    /// that each write its fields and labels in an order of their own and with
+    /// the spacing of a serializer.
     Shuffled,
     /// A counter of the next of many series: each comes once in every pass
     /// over all of them.

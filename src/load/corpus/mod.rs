@@ -7,9 +7,9 @@ mod payload;
 #[cfg(test)]
 mod tests;
 
-use json::{Json, Layout};
+use json::{JsonStyle, JsonValue, PROGRAMS};
 pub use mix::{Ingredient, Mix};
-use payload::Payload;
+use payload::CorpusPayload;
 use psg_engine::metric::Kind;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -95,13 +95,14 @@ impl Corpus {
         let ingredient = self.pick();
         let now = self.clock.map(|clock| clock());
         match ingredient {
-            Ingredient::Plain(kind) => self.reference(kind).at(now).write(Layout::Compact, out),
+            Ingredient::Plain(kind) => self.reference(kind).at(now).write(JsonStyle::COMPACT, out),
             Ingredient::Shuffled => {
                 let kind = Kind::ALL[self.index_below(Kind::ALL.len())];
-                self.reference(kind).at(now).write(Layout::Shuffled(&mut self.rng), out);
+                let program = self.index_below(PROGRAMS.len());
+                self.reference(kind).at(now).write_as(program, out);
             }
-            Ingredient::Distinct => self.distinct().at(now).write(Layout::Compact, out),
-            Ingredient::NewLabel => self.new_label().at(now).write(Layout::Compact, out),
+            Ingredient::Distinct => self.distinct().at(now).write(JsonStyle::COMPACT, out),
+            Ingredient::NewLabel => self.new_label().at(now).write(JsonStyle::COMPACT, out),
             Ingredient::Bad => self.write_bad(out),
         }
         self.made += 1;
@@ -119,62 +120,62 @@ impl Corpus {
         unreachable!("the ticket is below the sum of the weights")
     }
 
-    fn reference(&mut self, kind: Kind) -> Payload {
+    fn reference(&mut self, kind: Kind) -> CorpusPayload {
         let index = self.below(self.mix.series(kind));
         if self.remembered.len() < REMEMBERED {
             self.remembered.push((kind, index));
             self.conflicts_from = self.made + PAYLOADS_BEFORE_CONFLICTS;
         }
-        let payload = Payload::reference(kind, index, self.value());
+        let payload = CorpusPayload::reference(kind, index, self.value());
         self.of_a_generation(payload, index)
     }
 
-    fn distinct(&mut self) -> Payload {
+    fn distinct(&mut self) -> CorpusPayload {
         let series = self.mix.distinct_series();
         let (pass, step) = (self.made_distinct / series, self.made_distinct % series);
         self.made_distinct += 1;
         let stride = STRIDES[(pass % STRIDES.len() as u64) as usize];
         let index = step * (stride % series) % series;
-        let payload = Payload::distinct(index, self.value());
+        let payload = CorpusPayload::distinct(index, self.value());
         self.of_a_generation(payload, index)
     }
 
-    fn of_a_generation(&self, mut payload: Payload, index: u64) -> Payload {
+    fn of_a_generation(&self, mut payload: CorpusPayload, index: u64) -> CorpusPayload {
         if let Some(churn) = self.churn {
             let ahead = index.wrapping_mul(REQUEST_STRIDE) % churn;
             let generation = self.made.saturating_add(ahead) / churn;
-            payload.labels.push(("generation", Json::Numbered("", generation + 1, "")));
+            payload.labels.push(("generation", JsonValue::Numbered("", generation + 1, "")));
         }
         payload
     }
 
-    fn new_label(&mut self) -> Payload {
+    fn new_label(&mut self) -> CorpusPayload {
         self.next_request = self.next_request.wrapping_add(REQUEST_STRIDE);
         let index = self.below(u64::MAX);
-        Payload::new_label(index, self.next_request, self.value())
+        CorpusPayload::new_label(index, self.next_request, self.value())
     }
 
     fn write_bad(&mut self, out: &mut Vec<u8>) {
         match self.pick_fault() {
             Fault::BrokenJson => {
                 let start = out.len();
-                self.bad_counter(1).write(Layout::Compact, out);
+                self.bad_counter(1).write(JsonStyle::COMPACT, out);
                 let length = (out.len() - start) as u64;
                 let kept = 1 + self.below(length - 1);
                 out.truncate(start + kept as usize);
             }
-            Fault::NegativeCounter => self.bad_counter(-1).write(Layout::Compact, out),
+            Fault::NegativeCounter => self.bad_counter(-1).write(JsonStyle::COMPACT, out),
             Fault::BadName => {
                 let name = BAD_NAMES[self.index_below(BAD_NAMES.len())];
-                let payload = Payload { name: Json::Text(name), ..self.bad_counter(1) };
-                payload.write(Layout::Compact, out);
+                let payload = CorpusPayload { name: JsonValue::Text(name), ..self.bad_counter(1) };
+                payload.write(JsonStyle::COMPACT, out);
             }
             Fault::TypeConflict => {
                 let remembered = self.index_below(self.remembered.len());
                 let (kind, index) = self.remembered[remembered];
                 let rival = if kind == Kind::Counter { Kind::Gauge } else { Kind::Counter };
-                let payload = Payload::reference(kind, index, self.value());
-                Payload { kind: rival, ..payload }.write(Layout::Compact, out);
+                let payload = CorpusPayload::reference(kind, index, self.value());
+                CorpusPayload { kind: rival, ..payload }.write(JsonStyle::COMPACT, out);
             }
         }
     }
@@ -190,9 +191,9 @@ impl Corpus {
     }
 
     /// A counter of the reference's mix with a value of the given sign, not 0.
-    fn bad_counter(&mut self, sign: i64) -> Payload {
+    fn bad_counter(&mut self, sign: i64) -> CorpusPayload {
         let index = self.below(mix::REFERENCE_SERIES);
-        Payload::reference(Kind::Counter, index, sign * (1 + self.value()))
+        CorpusPayload::reference(Kind::Counter, index, sign * (1 + self.value()))
     }
 
     fn below(&mut self, bound: u64) -> u64 {

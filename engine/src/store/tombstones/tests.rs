@@ -19,7 +19,6 @@ fn claim(catalog: &Catalog, kind: Kind, name: &str) -> FamilyRef {
         name,
         help: "",
         value: 0.0,
-        value_at: None,
         labels: Labels::NONE,
         buckets: &[1.0, 2.0],
         timestamp: None,

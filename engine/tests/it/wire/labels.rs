@@ -2,7 +2,7 @@
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
-use psg_engine::wire::Decoder;
+use psg_engine::wire::{JsonDecoder, JsonSample};
 
 use super::show::{accepts, now, refuses};
 
@@ -103,8 +103,9 @@ fn many_labels_where_the_limit_is_high() {
     let members: Vec<String> =
         (0..30_000).map(|index| format!("\"l{}\":{index}", index % 1000)).collect();
     let payload = format!(r#"{{"name":"m","labels":{{{}}}}}"#, members.join(","));
-    let mut decoder = Decoder::new(limits);
-    let sample = decoder.decode(payload.as_bytes(), now()).expect("a sample");
+    let mut decoder = JsonDecoder::new(limits);
+    let decoded = decoder.decode(payload.as_bytes(), now());
+    let JsonSample { sample, .. } = decoded.expect("a sample");
     assert_eq!(sample.labels.len(), 1000);
     for (index, label) in sample.labels.iter().enumerate() {
         assert_eq!(label.name, format!("l{index}"));

@@ -1,7 +1,7 @@
 //! Numbers: the grammar is JSON's and the value is the nearest double.
 
 use proptest::prelude::*;
-use psg_engine::wire::number::parse_json_number;
+use psg_engine::wire::json::number::parse_json_number;
 use serde_json::value::RawValue;
 
 use super::payloads::cases;

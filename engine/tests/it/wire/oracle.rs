@@ -7,6 +7,7 @@ use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
 use psg_engine::sample::{Label, Sample};
 use psg_engine::timestamp::{Ttl, UnixTime};
+use psg_engine::wire::JsonSample;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -225,12 +226,12 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     refuse_if(help.len() > limits.max_help_bytes, Reason::HelpTooLong)?;
     let labels = labels(members, kind, limits)?;
     let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| Label { name, value }).collect();
+    let value_at = digits.map(|digits| place(text, digits));
     let sample = Sample {
         kind,
         name,
         help,
         value: if kind == Kind::Counter { value.abs() } else { value },
-        value_at: digits.map(|digits| place(text, digits)),
         labels: labels.as_slice().into(),
         buckets: &if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() },
         timestamp: timestamp.map(UnixTime::from_sample),
@@ -248,7 +249,7 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     };
     refuse_if(timestamp.is_some_and(ahead), Reason::BadTimestamp)?;
     refuse_if(ttl.is_some_and(|ttl| ttl < 0.0), Reason::BadTtl)?;
-    Ok(show(&sample))
+    Ok(show(&JsonSample { sample, value_at }))
 }
 
 fn refuse_if(fault: bool, reason: Reason) -> Result<(), Reason> {

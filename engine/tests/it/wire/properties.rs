@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
-use psg_engine::wire::Decoder;
+use psg_engine::wire::{JsonDecoder, JsonSample};
 
 use super::payloads::{cases, damaged_payload, payload, token_soup};
 use super::show::{decode, now, show, small_limits};
@@ -93,7 +93,7 @@ proptest! {
     fn a_decoder_forgets_the_payload_before(
         payloads in proptest::collection::vec(payloads::payload(), 1..6),
     ) {
-        let mut used = Decoder::new(small_limits());
+        let mut used = JsonDecoder::new(small_limits());
         for payload in payloads {
             let again = used.decode(payload.as_bytes(), now()).map(|sample| show(&sample));
             prop_assert_eq!(again, decode(payload.as_bytes(), small_limits()));
@@ -113,8 +113,8 @@ fn generated_payloads_meet_every_verdict() {
     let seeded = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, seeded);
     let run = runner.run(&payloads::payload(), |payload| {
-        match Decoder::new(small_limits()).decode(payload.as_bytes(), now()) {
-            Ok(sample) => {
+        match JsonDecoder::new(small_limits()).decode(payload.as_bytes(), now()) {
+            Ok(JsonSample { sample, .. }) => {
                 let mut seen = kinds.get();
                 seen[sample.kind as usize] += 1;
                 kinds.set(seen);

@@ -4,9 +4,8 @@ use std::fmt::Write;
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::{Reason, Reject};
-use psg_engine::sample::Sample;
 use psg_engine::timestamp::UnixTime;
-use psg_engine::wire::Decoder;
+use psg_engine::wire::{JsonDecoder, JsonSample};
 
 /// When samples are taken, in Unix seconds.
 pub const NOW: u32 = 1_700_000_000;
@@ -29,26 +28,20 @@ pub fn small_limits() -> PayloadLimits {
     }
 }
 
-/// The sample that a fresh decoder finds in `payload`, as one line; and so does
-/// one that has learned to look for tokens.
+/// The sample that a fresh decoder finds in `payload`, as one line.
 pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
-    let mut ragged = Decoder::new(limits.clone());
-    ragged.decode(br#"{"name" :"m"}"#, now()).expect("a sample");
-    let by_tokens = ragged.decode(payload, now()).map(|sample| show(&sample));
-    let scanned = Decoder::new(limits).decode(payload, now()).map(|sample| show(&sample));
-    assert_eq!(scanned, by_tokens, "right: by its tokens");
-    scanned
+    JsonDecoder::new(limits).decode(payload, now()).map(|decoded| show(&decoded))
 }
 
 /// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,
 /// buckets, objectives, timestamp and ttl.
-pub fn show(sample: &Sample<'_>) -> String {
+pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
     let labels: Vec<String> =
         sample.labels.iter().map(|label| format!("{}={:?}", label.name, label.value)).collect();
     let (kind, name) = (sample.kind.as_str(), sample.name);
     let mut line = format!("{kind} {name}{{{}}} {:?}", labels.join(","), sample.value);
     let mut append = |text: String| line.write_str(&text).expect("writing to a string");
-    if let Some((start, end)) = sample.value_at {
+    if let Some((start, end)) = value_at {
         append(format!(" at {start}..{end}"));
     }
     if !sample.help.is_empty() {

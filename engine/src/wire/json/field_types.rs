@@ -1,16 +1,16 @@
-//! Whether each field has a type that it can have, and what to do about it where it
+//! Whether each field has a JSON type that it can have, and the refusal where it
 //! has not.
 
 use super::fields::{Field, Fields, List};
 use super::number::number_length;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
-use crate::text::{Json, Texts};
+use crate::text::{JsonType, Texts};
 
 /// What fields with a number ask for.
 const NUMBER: &str = "a number";
 
-/// Refuses fields of other types, in the order that [`super`] documents.
+/// Refuses fields of other types, in the order that [`crate::wire`] documents.
 #[inline(always)]
 pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     // One branch for nearly all payloads.
@@ -74,9 +74,9 @@ fn check_list(field: &str, found: &Field<List>, texts: Texts<'_>) -> Result<(), 
     }
 }
 
-fn wrong_type(field: &str, expected: &str, got: Json, text: &str) -> Reject {
+fn wrong_type(field: &str, expected: &str, got: JsonType, text: &str) -> Reject {
     let mut detail = format!("expected {expected} as {field}, got {}", got.as_str());
-    if got == Json::String && !text.is_empty() {
+    if got == JsonType::String && !text.is_empty() {
         detail.push(' ');
         detail.push_str(&printable(text, SHORT));
     }

@@ -1,12 +1,24 @@
-//! The scanner: a cursor that reads a document byte after byte.
+//! The scanner: a cursor over one document. It takes exactly RFC 8259, with at
+//! most [`MAX_DEPTH`] levels and no half surrogate pairs.
 //!
-//! It says what is wrong and where, and takes what the index of tokens does not:
-//! long payloads, and those with a fault.
+//! It builds nothing: what to do with a member or an element is the caller's,
+//! who must move the cursor over its value.
 
-use super::json::{Cursor, Expected, Scanned, skip};
 use super::number::{number_length, parse_json_number};
 use super::runs::{end_of_plain, end_of_space};
-use crate::text::{Json, Text, Texts};
+use crate::text::{JsonType, Text, Texts};
+
+/// How deep objects and arrays may nest; the outermost one is at depth 1.
+const MAX_DEPTH: u32 = 64;
+
+/// What the grammar asks for at byte `at`, where something else is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SyntaxError {
+    pub(super) expected: &'static str,
+    pub(super) at: usize,
+}
+
+pub(super) type Scanned<T> = Result<T, SyntaxError>;
 
 /// A cursor over a document.
 ///
@@ -20,41 +32,36 @@ use crate::text::{Json, Text, Texts};
 pub(super) struct Scanner<'p, 'd, const HALVES: bool = false> {
     payload: &'p str,
     at: usize,
-    is_ragged: bool,
     /// Receives the strings that had escapes.
     unescaped: &'d mut String,
 }
 
 impl<'p, 'd, const HALVES: bool> Scanner<'p, 'd, HALVES> {
     pub(super) fn new(payload: &'p str, unescaped: &'d mut String) -> Self {
-        Self { payload, at: 0, is_ragged: false, unescaped }
+        Self { payload, at: 0, unescaped }
     }
 
     #[inline(always)]
     fn bytes(&self) -> &'p [u8] {
         self.payload.as_bytes()
     }
-}
 
-impl<const HALVES: bool> Cursor for Scanner<'_, '_, HALVES> {
+    /// Where the cursor stands, in bytes. It never passes over white space on
+    /// its own, so after a value this is where the value ends.
     #[inline(always)]
-    fn at(&self) -> usize {
+    pub(super) fn at(&self) -> usize {
         self.at
     }
 
-    /// It never passes over white space on its own.
+    /// The byte under the cursor; 0, which no token begins with, at the end.
     #[inline(always)]
-    fn end(&self) -> usize {
-        self.at
-    }
-
-    #[inline(always)]
-    fn peek(&self) -> u8 {
+    pub(super) fn peek(&self) -> u8 {
         self.bytes().get(self.at).copied().unwrap_or(0)
     }
 
+    /// Passes over white space and returns the byte after it, as `peek`.
     #[inline(always)]
-    fn space(&mut self) -> u8 {
+    pub(super) fn space(&mut self) -> u8 {
         let byte = self.peek();
         if byte > b' ' {
             return byte;
@@ -63,28 +70,75 @@ impl<const HALVES: bool> Cursor for Scanner<'_, '_, HALVES> {
         self.peek()
     }
 
+    /// Passes over the object under the cursor, `depth` levels deep. `member`
+    /// is called with each name, the cursor at the value.
     #[inline(always)]
-    fn space_before_colon(&mut self) -> u8 {
-        let byte = self.peek();
-        if byte > b' ' {
-            return byte;
+    pub(super) fn object(
+        &mut self,
+        depth: u32,
+        mut member: impl FnMut(&mut Self, Text) -> Scanned<()>,
+    ) -> Scanned<()> {
+        if self.open(depth)? == b'}' {
+            self.at += 1;
+            return Ok(());
         }
-        self.is_ragged = true;
-        self.space()
-    }
-
-    #[inline(always)]
-    fn is_ragged(&self) -> bool {
-        self.is_ragged
-    }
-
-    #[inline(always)]
-    fn bump(&mut self) {
+        loop {
+            let name = self.string()?;
+            if self.space() != b':' {
+                return Err(self.expected("a colon"));
+            }
+            self.at += 1;
+            self.space();
+            member(self, name)?;
+            match self.space() {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return Err(self.expected("a comma or a closing brace")),
+            }
+            self.space();
+        }
         self.at += 1;
+        Ok(())
     }
 
+    /// Passes over the array under the cursor, `depth` levels deep. `element`
+    /// is called for each element, the cursor at it.
     #[inline(always)]
-    fn string(&mut self) -> Scanned<Text> {
+    pub(super) fn array(
+        &mut self,
+        depth: u32,
+        mut element: impl FnMut(&mut Self) -> Scanned<()>,
+    ) -> Scanned<()> {
+        if self.open(depth)? == b']' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            element(self)?;
+            match self.space() {
+                b',' => self.at += 1,
+                b']' => break,
+                _ => return Err(self.expected("a comma or a closing bracket")),
+            }
+            self.space();
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Enters an object or array and returns what comes first in it, as `peek`.
+    #[inline(always)]
+    fn open(&mut self, depth: u32) -> Scanned<u8> {
+        if depth > MAX_DEPTH {
+            return Err(self.expected("at most 64 levels"));
+        }
+        self.at += 1;
+        Ok(self.space())
+    }
+
+    /// Passes over the string under the cursor.
+    #[inline(always)]
+    pub(super) fn string(&mut self) -> Scanned<Text> {
         if self.peek() != b'"' {
             return Err(self.expected("a string"));
         }
@@ -99,14 +153,44 @@ impl<const HALVES: bool> Cursor for Scanner<'_, '_, HALVES> {
         Ok(Text::in_payload(start, end))
     }
 
+    /// Passes over the number under the cursor; infinite where it overflows.
     #[inline(always)]
-    fn number(&mut self) -> Scanned<f64> {
+    pub(super) fn number(&mut self) -> Scanned<f64> {
         let (value, length) =
             parse_json_number(&self.bytes()[self.at..]).ok_or(self.expected("a value"))?;
         self.at += length;
         Ok(value)
     }
 
+    /// Passes over the value under the cursor, which is within `depth` levels,
+    /// and returns its type. Not inlined.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, depth: u32) -> Scanned<JsonType> {
+        let (found, at) = skip_from::<HALVES>(self.payload, self.at, self.unescaped, depth)?;
+        self.at = at;
+        Ok(found)
+    }
+
+    #[inline(always)]
+    fn skip_value(&mut self, depth: u32) -> Scanned<JsonType> {
+        match self.peek() {
+            b'"' => self.string().map(|_| JsonType::String),
+            b'{' => {
+                self.object(depth + 1, |scanner, _| scanner.skip(depth + 1).map(drop))?;
+                Ok(JsonType::Object)
+            }
+            b'[' => {
+                self.array(depth + 1, |scanner| scanner.skip(depth + 1).map(drop))?;
+                Ok(JsonType::Array)
+            }
+            b'n' => self.word("null").map(|()| JsonType::Null),
+            b't' => self.word("true").map(|()| JsonType::Boolean),
+            b'f' => self.word("false").map(|()| JsonType::Boolean),
+            _ => self.digits().map(|()| JsonType::Number),
+        }
+    }
+
+    /// As [`Scanner::number`], without finding its value, which may take long.
     fn digits(&mut self) -> Scanned<()> {
         let length = number_length(&self.bytes()[self.at..]);
         self.at += length.ok_or(self.expected("a value"))?;
@@ -121,53 +205,49 @@ impl<const HALVES: bool> Cursor for Scanner<'_, '_, HALVES> {
         Ok(())
     }
 
+    /// The string at `text`.
     #[inline(always)]
-    fn skip(&mut self, depth: u32) -> Scanned<Json> {
-        let (json, at) = skip_from::<HALVES>(self.payload, self.at, self.unescaped, depth)?;
-        self.at = at;
-        Ok(json)
-    }
-
-    #[inline(always)]
-    fn resolve(&self, text: Text) -> &str {
+    pub(super) fn resolve(&self, text: Text) -> &str {
         Texts::new(self.payload, self.unescaped).get(text)
     }
 
+    /// That something else is under the cursor.
     #[inline(always)]
-    fn expected(&self, what: &'static str) -> Expected {
-        Expected { what, at: self.at }
+    fn expected(&self, expected: &'static str) -> SyntaxError {
+        SyntaxError { expected, at: self.at }
     }
 
-    fn finish(&mut self) -> Scanned<()> {
+    /// Passes over white space, after which the document must end.
+    pub(super) fn finish(&mut self) -> Scanned<()> {
         self.space();
         if self.at == self.payload.len() { Ok(()) } else { Err(self.expected("the end")) }
     }
 }
 
-/// As [`Cursor::skip`], from `at`; also returns where the value ends.
+/// As [`Scanner::skip`], from `at`; also returns where the value ends.
 #[inline(never)]
 fn skip_from<const HALVES: bool>(
     payload: &str,
     at: usize,
     unescaped: &mut String,
     depth: u32,
-) -> Scanned<(Json, usize)> {
-    let mut scanner = Scanner::<HALVES> { payload, at, is_ragged: false, unescaped };
-    let json = skip(&mut scanner, depth)?;
-    Ok((json, scanner.at))
+) -> Scanned<(JsonType, usize)> {
+    let mut scanner = Scanner::<HALVES> { payload, at, unescaped };
+    let found = scanner.skip_value(depth)?;
+    Ok((found, scanner.at))
 }
 
 /// Where the string from `start` on ends, which has an escape or a fault, and
 /// what it says.
 #[cold]
 #[inline(never)]
-pub(super) fn unescape<const HALVES: bool>(
+fn unescape<const HALVES: bool>(
     payload: &str,
     start: usize,
     unescaped: &mut String,
 ) -> Scanned<(Text, usize)> {
     let kept = unescaped.len();
-    let mut scanner = Scanner::<HALVES> { payload, at: start, is_ragged: false, unescaped };
+    let mut scanner = Scanner::<HALVES> { payload, at: start, unescaped };
     loop {
         let end = end_of_plain(scanner.bytes(), scanner.at);
         scanner.unescaped.push_str(&payload[scanner.at..end]);

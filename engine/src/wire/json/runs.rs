@@ -27,6 +27,15 @@ pub(super) fn end_of_space(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// The same, where there is hardly ever any.
+#[inline]
+pub(crate) fn skip_space(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        Some(byte) if *byte > b' ' => at,
+        Some(_) | None => end_of_space(bytes, at),
+    }
+}
+
 /// Eight bytes at once, the high bit set in each that ends a run. Only the
 /// lowest one set is certain: a subtraction may borrow from the bytes above.
 #[inline(always)]

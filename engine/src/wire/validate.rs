@@ -1,85 +1,103 @@
-//! Judge: the fields of a payload become a sample, or the one reason why not.
-//!
-//! The order of the checks is the order that [`super`] documents.
+//! Validation: what an encoding has read becomes a sample, or the one reason why
+//! not. The order of the checks is the one that [`super`] documents.
 
-use super::Rules;
-use super::field_types::check_types;
-use super::fields::{Field, Fields, KindField, List, Lists, Number};
+use crate::labels::DropLabels;
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::metric::Kind;
 use crate::name;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::{Labels, Sample};
-use crate::text::{LabelText, Text, Texts};
+use crate::text::{LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
 /// Up to so many labels each is compared with each.
 const FEW_LABELS: usize = 64;
 
-/// The sample that `fields` make; `lists` and `objectives` keep its arrays.
+/// What samples are held to.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    pub(super) limits: PayloadLimits,
+    pub(super) drop_labels: DropLabels,
+}
+
+/// A sample as an encoding has read it: each part has the type that it must have,
+/// and nothing else was checked.
+pub(super) struct RawSample<'a> {
+    pub(super) kind: Kind,
+    /// Empty where absent, as is `help`.
+    pub(super) name: &'a str,
+    pub(super) help: &'a str,
+    /// 0 where absent; infinite where it overflows.
+    pub(super) value: f64,
+    /// How many labels were sent, duplicates included. Of these and of the next
+    /// three no more than the limit need be in `lists`.
+    pub(super) labels_sent: usize,
+    pub(super) buckets_sent: usize,
+    pub(super) quantiles_sent: usize,
+    pub(super) epsilons_sent: usize,
+    /// Its labels and arrays. Of those of which nothing was sent, something may
+    /// be left from another sample.
+    pub(super) lists: &'a mut SampleLists,
+    /// Where the labels point to.
+    pub(super) texts: Texts<'a>,
+    /// In seconds or milliseconds since 1970.
+    pub(super) timestamp: Option<f64>,
+    /// In seconds.
+    pub(super) ttl: Option<f64>,
+}
+
+/// Where the labels and arrays of a sample are kept; reused from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct SampleLists {
+    pub(super) labels: Vec<LabelText>,
+    pub(super) buckets: Vec<f64>,
+    pub(super) quantiles: Vec<f64>,
+    pub(super) epsilons: Vec<f64>,
+    /// Pairs of the former two, once they are validated.
+    objectives: Vec<(f64, f64)>,
+}
+
+/// The sample that `raw` is, taken at `now`.
+#[inline]
 pub(super) fn sample<'a>(
-    fields: &Fields,
-    texts: Texts<'a>,
-    lists: &'a mut Lists,
-    objectives: &'a mut Vec<(f64, f64)>,
+    raw: RawSample<'a>,
     rules: &Rules,
     now: UnixTime,
 ) -> Result<Sample<'a>, Reject> {
+    let RawSample { kind, name, help, value, lists, texts, timestamp, ttl, .. } = raw;
     let limits = &rules.limits;
-    objectives.clear();
-    check_types(fields, texts)?;
-    let kind = kind(fields.kind, texts)?;
-    let name = metric_name(fields.name, texts, limits)?;
-    let (value, value_at) = value(fields.value, kind)?;
-    let help = help(fields.help, texts, limits)?;
-    settle_labels(fields.labels, &mut lists.labels, texts, kind, rules)?;
+    check_metric_name(name, limits)?;
+    let value = normalize_value(value, kind)?;
+    check_help(help, limits)?;
+    normalize_labels(&mut lists.labels, raw.labels_sent, texts, kind, rules)?;
+    lists.objectives.clear();
     match kind {
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
-        Kind::Histogram => settle_buckets(fields.buckets, &mut lists.buckets, limits)?,
+        Kind::Histogram => normalize_buckets(&mut lists.buckets, raw.buckets_sent, limits)?,
         Kind::Summary => {
             lists.buckets.clear();
-            settle_objectives(fields, lists, objectives, limits)?;
+            normalize_objectives(lists, raw.quantiles_sent, raw.epsilons_sent, limits)?;
         }
     }
-    let (timestamp, ttl) = times(fields, now)?;
+    let timestamp = check_timestamp(timestamp, now)?;
+    let ttl = check_ttl(ttl)?;
     Ok(Sample {
         kind,
         name,
         help,
         value,
-        value_at,
         labels: Labels::decoded(&lists.labels, texts),
         buckets: &lists.buckets,
         timestamp,
         ttl,
-        objectives,
+        objectives: &lists.objectives,
     })
 }
 
-fn kind(found: KindField, texts: Texts<'_>) -> Result<Kind, Reject> {
-    match found {
-        KindField::Absent => Ok(Kind::Counter),
-        KindField::Given(kind) => Ok(kind),
-        KindField::Unknown(text) => Err(unknown_type(&printable(texts.get(text), SHORT))),
-        KindField::Wrong(json) => Err(unknown_type(json.as_str())),
-    }
-}
-
-#[cold]
-fn unknown_type(got: &str) -> Reject {
-    const EXPECTED: &str = "expected counter, gauge, histogram, summary or 0 to 3 as type";
-    Reject::new(Reason::UnknownType, format!("{EXPECTED}, got {got}"))
-}
-
-fn metric_name<'a>(
-    found: Field<Text>,
-    texts: Texts<'a>,
-    limits: &PayloadLimits,
-) -> Result<&'a str, Reject> {
-    let name = given_text(found, texts);
+fn check_metric_name(name: &str, limits: &PayloadLimits) -> Result<(), Reject> {
     if name.len() <= limits.max_name_bytes && name::is_metric_name(name) {
-        return Ok(name);
+        return Ok(());
     }
     Err(bad_metric_name(name, limits))
 }
@@ -106,11 +124,8 @@ fn too_much(what: &str, limit: usize, got: usize) -> String {
     format!("expected at most {limit} {what}, got {got}")
 }
 
-/// The value and the place of its number. Minus zero is a counter's zero.
-fn value(found: Field<Number>, kind: Kind) -> Result<(f64, Option<(usize, usize)>), Reject> {
-    let Field::Given(Number { value, place }) = found else {
-        return Ok((0.0, None));
-    };
+/// Minus zero is a counter's zero.
+fn normalize_value(value: f64, kind: Kind) -> Result<f64, Reject> {
     if value.is_infinite() {
         return Err(Reject::new(
             Reason::NonFinite,
@@ -118,7 +133,7 @@ fn value(found: Field<Number>, kind: Kind) -> Result<(f64, Option<(usize, usize)
         ));
     }
     if kind.takes_negative() {
-        return Ok((value, Some(place)));
+        return Ok(value);
     }
     if value < 0.0 {
         return Err(Reject::new(
@@ -126,45 +141,33 @@ fn value(found: Field<Number>, kind: Kind) -> Result<(f64, Option<(usize, usize)
             "expected a counter's value of at least 0, got a negative one",
         ));
     }
-    Ok((without_minus_zero(value), Some(place)))
+    Ok(without_minus_zero(value))
 }
 
 fn without_minus_zero(value: f64) -> f64 {
     value + 0.0
 }
 
-fn help<'a>(
-    found: Field<Text>,
-    texts: Texts<'a>,
-    limits: &PayloadLimits,
-) -> Result<&'a str, Reject> {
-    let help = given_text(found, texts);
+fn check_help(help: &str, limits: &PayloadLimits) -> Result<(), Reject> {
     if help.len() > limits.max_help_bytes {
         let detail = too_much("bytes of help", limits.max_help_bytes, help.len());
         return Err(Reject::new(Reason::HelpTooLong, detail));
     }
-    Ok(help)
-}
-
-fn given_text<'a>(found: Field<Text>, texts: Texts<'a>) -> &'a str {
-    match found {
-        Field::Given(text) => texts.get(text),
-        Field::Absent | Field::Wrong(..) => "",
-    }
+    Ok(())
 }
 
 /// Leaves in `labels` the valid labels that the sample has.
-fn settle_labels(
-    found: Field<usize>,
+fn normalize_labels(
     labels: &mut Vec<LabelText>,
+    sent: usize,
     texts: Texts<'_>,
     kind: Kind,
     rules: &Rules,
 ) -> Result<(), Reject> {
-    let Field::Given(sent) = found else {
+    if sent == 0 {
         labels.clear();
         return Ok(());
-    };
+    }
     let limits = &rules.limits;
     if sent > limits.max_labels {
         let detail = too_much("labels", limits.max_labels, sent);
@@ -245,12 +248,11 @@ fn bad_label_name(expected: &str, name: &str) -> Reject {
 }
 
 /// Leaves in `buckets` the finite upper bounds.
-fn settle_buckets(
-    found: Field<List>,
+fn normalize_buckets(
     buckets: &mut Vec<f64>,
+    sent: usize,
     limits: &PayloadLimits,
 ) -> Result<(), Reject> {
-    let sent = sent(found);
     if sent == 0 {
         return Err(bad_buckets("expected buckets for a histogram, got none"));
     }
@@ -277,22 +279,15 @@ fn bad_buckets(detail: &'static str) -> Reject {
     Reject::new(Reason::BadBuckets, detail)
 }
 
-fn sent(found: Field<List>) -> usize {
-    match found {
-        Field::Given(list) => list.sent as usize,
-        Field::Absent | Field::Wrong(..) => 0,
-    }
-}
-
 /// Leaves in `objectives` each quantile once, ascending, with the smallest of
 /// its epsilons.
-fn settle_objectives(
-    fields: &Fields,
-    lists: &Lists,
-    objectives: &mut Vec<(f64, f64)>,
+fn normalize_objectives(
+    lists: &mut SampleLists,
+    quantiles: usize,
+    epsilons: usize,
     limits: &PayloadLimits,
 ) -> Result<(), Reject> {
-    let (quantiles, epsilons) = (sent(fields.quantiles), sent(fields.epsilons));
+    let objectives = &mut lists.objectives;
     if quantiles != epsilons {
         let got = format!("got {quantiles} and {epsilons}");
         return Err(bad_quantiles(format!("expected as many quantiles as epsilons, {got}")));
@@ -329,23 +324,22 @@ fn bad_quantiles(detail: String) -> Reject {
     Reject::new(Reason::BadQuantiles, detail)
 }
 
-/// When it was measured and how long it lasts, as far as it says.
 #[inline(always)]
-fn times(fields: &Fields, now: UnixTime) -> Result<(Option<UnixTime>, Option<Ttl>), Reject> {
-    let timestamp = match fields.timestamp {
-        Field::Absent | Field::Wrong(..) => None,
-        Field::Given(number) => {
-            let timestamp = UnixTime::from_sample(number);
-            if timestamp.is_too_far_ahead_of(now) {
-                return Err(bad_timestamp(number, now));
-            }
-            Some(timestamp)
-        }
-    };
-    match fields.ttl {
-        Field::Absent | Field::Wrong(..) => Ok((timestamp, None)),
-        Field::Given(seconds) if seconds < 0.0 => Err(bad_ttl(seconds)),
-        Field::Given(seconds) => Ok((timestamp, Some(Ttl::from_sample(seconds)))),
+fn check_timestamp(sent: Option<f64>, now: UnixTime) -> Result<Option<UnixTime>, Reject> {
+    let Some(number) = sent else { return Ok(None) };
+    let timestamp = UnixTime::from_sample(number);
+    if timestamp.is_too_far_ahead_of(now) {
+        return Err(bad_timestamp(number, now));
+    }
+    Ok(Some(timestamp))
+}
+
+#[inline(always)]
+fn check_ttl(sent: Option<f64>) -> Result<Option<Ttl>, Reject> {
+    match sent {
+        None => Ok(None),
+        Some(seconds) if seconds < 0.0 => Err(bad_ttl(seconds)),
+        Some(seconds) => Ok(Some(Ttl::from_sample(seconds))),
     }
 }
 

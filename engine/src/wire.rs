@@ -1,0 +1,60 @@
+//! Wire: the bytes of a payload become samples.
+//!
+//! A *payload* is one queue element. An *encoding* is a module here that reads
+//! payloads: today [`json`] alone. It reads what is there into a [`RawSample`],
+//! and [`validate`] makes a sample of that or refuses it, by the same rules
+//! whatever the encoding.
+//!
+//! A payload with several faults is refused for the first of these. The encoding
+//! gives:
+//!
+//! 1. `payload_too_large`
+//! 2. `invalid_json`, then `not_a_sample`
+//! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons,
+//!    timestamp, ttl
+//! 4. `unknown_type`
+//!
+//! and [`validate`], for every encoding:
+//!
+//! 5. `missing_name`, then `name_too_long`, then `invalid_name`
+//! 6. `non_finite`, then `negative_counter`
+//! 7. `help_too_long`
+//! 8. `too_many_labels`; then for each label in turn `name_too_long`,
+//!    `invalid_label_name`, `invalid_label_value`, `label_too_long`
+//! 9. `bad_buckets` of a histogram, `bad_quantiles` of a summary
+//! 10. `bad_timestamp`, then `bad_ttl`
+//!
+//! Reserved names are the catalog's to refuse, since a family may print names
+//! besides its own.
+//!
+//! To add an encoding: a module beside [`json`] that makes a [`RawSample`] of its
+//! bytes, a form of payload ([`PayloadForm`]) that tells it from the others, and
+//! the arm that the compiler then asks for in [`crate::intake`], which hands each
+//! sample on to [`crate::intake::Intake::take`].
+
+pub mod json;
+mod validate;
+
+pub use json::{FIELDS, JsonDecoder, JsonSample, metric_name_in};
+#[cfg(doc)]
+use validate::RawSample;
+
+/// How a payload is to be read, as its first bytes tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadForm {
+    /// One sample in JSON; what is in no form is refused as such.
+    JsonSample,
+    /// A JSON array of samples.
+    JsonArray,
+}
+
+impl PayloadForm {
+    /// The form of `payload`, if it is well-formed at all.
+    #[inline]
+    pub fn of(payload: &[u8]) -> Self {
+        match json::begins_array(payload) {
+            true => PayloadForm::JsonArray,
+            false => PayloadForm::JsonSample,
+        }
+    }
+}
