@@ -67,7 +67,7 @@ fn an_owner_hash_that_was_deleted_is_written_again() {
     redis.push(&[ONE; 5]);
     await_total(&gateway, BACKLOG + 15);
     let log = gateway.log().join("\n");
-    assert!(log.contains("written again as it was"), "{log}");
+    assert!(log.contains("restored as it was"), "{log}");
     gateway.kill();
     await_total(&owner_of(&redis).start(), BACKLOG + 15);
 }
@@ -82,7 +82,7 @@ fn lists_that_were_not_read_outlive_owner_hash_and_state() {
     redis.push(&[ONE; 5]);
     await_total(&gateway, BACKLOG + 15);
     let log = gateway.log().join("\n");
-    assert!(log.contains("written anew from memory"), "{log}");
+    assert!(log.contains("writing it from memory"), "{log}");
     gateway.signal("TERM");
     assert_eq!(gateway.wait_at_most(Duration::from_secs(10)).code(), Some(0));
     await_total(&owner_of(&redis).start(), BACKLOG + 15);

@@ -222,9 +222,7 @@ impl Account {
 
 /// The bytes of a refused sample: all of its element, or its part of an array.
 fn sample_of<'a>(batch: Batch<'a>, refused: &Refused) -> &'a [u8] {
-    let payload = match &batch.elements[refused.payload as usize] {
-        Slice::Whole(range) | Slice::TooLarge { head: range, .. } => &batch.buffer[range.clone()],
-    };
+    let payload = &batch.buffer[batch.elements[refused.payload as usize].range()];
     refused.part.clone().map_or(payload, |part| &payload[part])
 }
 

@@ -90,8 +90,14 @@ fn prepared() -> RedisServer {
 /// The text as it is now, so that it may be another one than this test was
 /// built with.
 fn script(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/actors/src/source/redis/once/scripts");
-    fs::read_to_string(format!("{folder}/{name}.lua")).expect("the script is there")
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/actors/src/source/redis/once");
+    let read = |file: &str| fs::read_to_string(format!("{folder}/{file}")).expect("it is there");
+    let table = read("scripts.rs");
+    let row = table.lines().find(|line| line.ends_with(&format!("\"{name}\";")));
+    let mut words = row.expect("a row of the table of scripts").split('"').skip(1).step_by(2);
+    let flags = words.next().unwrap_or_default();
+    let parts = words.map(|part| read(&format!("scripts/{part}.lua")));
+    format!("#!lua flags={flags}\n") + &parts.collect::<String>()
 }
 
 fn call(redis: &RedisServer, fenced: &Fenced, arguments: &[&str]) -> Vec<String> {

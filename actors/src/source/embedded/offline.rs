@@ -10,7 +10,6 @@ use super::service::{Place, Service};
 use super::session::{Next, Session};
 use crate::self_metrics::QueueMetrics;
 use crate::settings::{EmbeddedSettings, ListenAddress, Login};
-use crate::source::Slice;
 
 /// The key of the queue.
 pub const KEY: &str = "q";
@@ -83,10 +82,12 @@ impl Offline {
     pub fn taken(&self) -> Vec<(Vec<u8>, u64)> {
         let mut taken = Vec::new();
         while let Ok(chunk) = self.exit.try_take() {
-            taken.extend(chunk.elements.iter().map(|element| match element {
-                Slice::Whole(range) => (chunk.bytes[range.clone()].to_vec(), range.len() as u64),
-                Slice::TooLarge { head, length } => (chunk.bytes[head.clone()].to_vec(), *length),
-            }));
+            taken.extend(
+                chunk
+                    .elements
+                    .iter()
+                    .map(|element| (chunk.bytes[element.range()].to_vec(), element.len() as u64)),
+            );
         }
         taken
     }

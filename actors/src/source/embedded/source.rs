@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::{Batch, QueueSource, Slice, SourceError, Taken};
+use super::super::{Batch, QueueSource, SourceError, Taken};
 use super::queue::{Chunk, Exit};
 use crate::self_metrics::WorkerMetrics;
 
@@ -84,18 +84,8 @@ impl Chunk {
             self.bytes.reserve(PAGE_BYTES);
         }
         self.bytes.append(&mut other.bytes);
-        self.elements.extend(other.elements.into_iter().map(|element| element.shifted(offset)));
+        other.elements.iter_mut().for_each(|element| element.shift(0, offset));
+        self.elements.append(&mut other.elements);
         self.room.merge(other.room);
-    }
-}
-
-impl Slice {
-    /// The same element with `offset` bytes put before the buffer.
-    fn shifted(self, offset: usize) -> Self {
-        let shift = |range: std::ops::Range<usize>| range.start + offset..range.end + offset;
-        match self {
-            Slice::Whole(range) => Slice::Whole(shift(range)),
-            Slice::TooLarge { head, length } => Slice::TooLarge { head: shift(head), length },
-        }
     }
 }

@@ -126,7 +126,7 @@ impl Staged {
             room: std::mem::take(&mut self.room),
         };
         chunk.trim();
-        self.elements.iter_mut().for_each(|element| element.move_back(bytes));
+        self.elements.iter_mut().for_each(|element| element.shift(bytes, 0));
         self.begins = self.begins.saturating_sub(bytes);
         self.kept.bytes -= bytes;
         self.kept.elements -= elements;
@@ -155,15 +155,4 @@ impl Staged {
 /// nothing.
 fn split_off<T>(from: &mut Vec<T>, count: usize) -> Vec<T> {
     if count == from.len() { Vec::new() } else { from.split_off(count) }
-}
-
-impl Slice {
-    /// Adapts the ranges to a buffer whose first `offset` bytes are gone.
-    fn move_back(&mut self, offset: usize) {
-        match self {
-            Slice::Whole(range) | Slice::TooLarge { head: range, .. } => {
-                *range = range.start - offset..range.end - offset;
-            }
-        }
-    }
 }

@@ -6,9 +6,9 @@
 //! primary. All addresses of a name; log in; ask for the role; at a replica try
 //! the others, then the master that it names.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::super::SourceError;
@@ -340,6 +340,6 @@ impl Connector {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }

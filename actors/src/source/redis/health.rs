@@ -3,9 +3,9 @@
 
 use super::super::SourceError;
 use crate::error_kind::ErrorKind;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// What helps who has not been there yet.
 const WHERE_TO: &str =
@@ -13,9 +13,9 @@ const WHERE_TO: &str =
 
 /// Who met an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Party {
+pub enum HealthReporter {
     /// The reader with that number.
-    Worker(usize),
+    Reader(usize),
     /// The task that asks for the length of the queue.
     Monitor,
 }
@@ -23,7 +23,7 @@ pub enum Party {
 /// The errors that are not over yet.
 #[derive(Debug, Default)]
 pub struct Health {
-    open: Mutex<BTreeMap<Party, Trouble>>,
+    open: Mutex<BTreeMap<HealthReporter, Trouble>>,
     /// Whether it ever worked.
     worked: AtomicBool,
 }
@@ -35,36 +35,35 @@ struct Trouble {
 }
 
 impl Health {
-    /// Takes note of an error, and logs it where nobody has the
-    /// like of it open.
-    pub fn failed(&self, party: Party, cause: &SourceError) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes note of an error, and logs it unless one like it is open.
+    pub fn failed(&self, reporter: HealthReporter, cause: &SourceError) {
+        let mut open = self.open.lock();
         let headline = headline(cause.kind);
         if !open.values().any(|trouble| trouble.headline == headline) {
             let where_to = if self.worked.load(Ordering::Relaxed) { "" } else { WHERE_TO };
             tracing::warn!("{headline}: {}{where_to}", cause.message);
         }
-        open.insert(party, Trouble { headline, message: cause.message.clone() });
+        open.insert(reporter, Trouble { headline, message: cause.message.clone() });
     }
 
-    /// Takes note that it works again for that party; logs once all do.
-    pub fn works(&self, party: Party) {
+    /// Takes note that it works again for that reporter; logs when it does for all.
+    pub fn works(&self, reporter: HealthReporter) {
         self.worked.store(true, Ordering::Relaxed);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.remove(&party).is_some() && open.is_empty() {
-            tracing::info!("redis is back");
+        let mut open = self.open.lock();
+        if open.remove(&reporter).is_some() && open.is_empty() {
+            tracing::info!("reconnected to Redis");
         }
     }
 
     /// An error that is not over, in a few words.
     pub fn headline(&self) -> Option<&'static str> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.lock();
         open.values().next_back().map(|trouble| trouble.headline)
     }
 
     /// The words of an error that is not over, what it is about before them.
     pub fn trouble(&self) -> Option<String> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.lock();
         let words = |trouble: &Trouble| format!("{}: {}", trouble.headline, trouble.message);
         open.values().next_back().map(words)
     }
@@ -90,11 +89,11 @@ mod tests {
     fn trouble_is_over_when_it_is_for_all() {
         let health = Health::default();
         let cause = SourceError { kind: ErrorKind::Connection, message: "refused".into() };
-        health.failed(Party::Worker(0), &cause);
-        health.failed(Party::Monitor, &cause);
-        health.works(Party::Worker(0));
+        health.failed(HealthReporter::Reader(0), &cause);
+        health.failed(HealthReporter::Monitor, &cause);
+        health.works(HealthReporter::Reader(0));
         assert_eq!(health.trouble().as_deref(), Some("redis is not reachable: refused"));
-        health.works(Party::Monitor);
+        health.works(HealthReporter::Monitor);
         assert_eq!(health.trouble(), None);
     }
 }

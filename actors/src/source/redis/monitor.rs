@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::SourceError;
-use super::Shared;
+use super::SharedQueue;
 use super::error::crate_failed;
-use super::health::Party;
+use super::health::HealthReporter;
 use super::link::Link;
 use super::once::Server;
 use super::presence::{Presence, Shown};
@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const LEAVING: Duration = Duration::from_millis(500);
 
 /// Asks until the stop signal comes.
-pub async fn run(shared: Arc<Shared>, mut stop: StopSignal) {
+pub async fn run(shared: Arc<SharedQueue>, mut stop: StopSignal) {
     let mut monitor = Monitor::new(shared);
     tokio::select! {
         () = stop.stopped() => {}
@@ -35,7 +35,7 @@ pub async fn run(shared: Arc<Shared>, mut stop: StopSignal) {
 }
 
 struct Monitor {
-    shared: Arc<Shared>,
+    shared: Arc<SharedQueue>,
     link: Option<MonitorLink>,
     connected_before: bool,
     length_denied: bool,
@@ -50,7 +50,7 @@ struct MonitorLink {
 }
 
 impl Monitor {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<SharedQueue>) -> Self {
         let presence = Presence::new(&shared.key, shared.delivery);
         Self {
             shared,
@@ -174,14 +174,14 @@ impl Monitor {
         match outcome {
             Ok(length) => {
                 self.shared.pulse.answered();
-                self.shared.works(Party::Monitor);
+                self.shared.works(HealthReporter::Monitor);
                 let length = length.and_then(|length| i64::try_from(length).ok());
                 metrics.pending.store(length.unwrap_or(UNKNOWN), Ordering::Relaxed);
             }
             Err(cause) => {
                 self.shared.pulse.failed(cause.kind);
                 metrics.consumers.store(UNKNOWN, Ordering::Relaxed);
-                self.shared.failed(Party::Monitor, cause);
+                self.shared.failed(HealthReporter::Monitor, cause);
             }
         }
     }

@@ -2,7 +2,7 @@
 //! break. A pop that stays without an answer while others get theirs will never
 //! get one: something on its way has lost it.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::Duration;
 
 use crate::error_kind::ErrorKind;
@@ -54,8 +54,8 @@ impl Pulse {
         *beats = Some(Beats { first, last: now });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Beats>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Beats>> {
+        self.0.lock()
     }
 }
 

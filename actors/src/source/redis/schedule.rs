@@ -92,7 +92,7 @@ impl Schedule {
     }
 
     /// A reply brought all that was asked for: there is a backlog.
-    pub fn rise(&mut self) {
+    pub fn increase(&mut self) {
         self.count = (self.count * 2).min(self.largest_count);
         self.depth = (self.depth * 2).min(MOST_POPS);
         self.full_replies += 1;
@@ -113,13 +113,13 @@ impl Schedule {
     }
 
     /// A reply brought less: the backlog has gone.
-    pub fn fall(&mut self) {
+    pub fn decrease(&mut self) {
         self.count = self.fixed_count.unwrap_or(FIRST_COUNT).max(1);
         self.depth = 1;
     }
 
     /// A reply came whose largest element had so many bytes.
-    pub fn saw(&mut self, largest_element: usize) {
+    pub fn observe(&mut self, largest_element: usize) {
         let faded = self.largest - self.largest.div_ceil(16);
         self.largest = largest_element.max(faded);
     }
@@ -137,8 +137,8 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
-    fn after(schedule: &mut Schedule, rises: usize) -> (usize, usize) {
-        (0..rises).for_each(|_| schedule.rise());
+    fn after(schedule: &mut Schedule, times: usize) -> (usize, usize) {
+        (0..times).for_each(|_| schedule.increase());
         (schedule.count(), schedule.depth())
     }
 
@@ -146,7 +146,7 @@ mod tests {
     fn rises_with_the_backlog() {
         let check = |fixed, element, rises, expected| {
             let mut schedule = Schedule::new(fixed, 2 * MIB);
-            schedule.saw(element);
+            schedule.observe(element);
             assert_eq!(after(&mut schedule, rises), expected, "{fixed:?} {element} {rises}");
         };
         check(None, 206, 0, (25, 1));
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn pages_are_larger_than_pops() {
         let mut pages = Schedule::of_pages(None, 2 * MIB);
-        pages.saw(206);
+        pages.observe(206);
         assert_eq!(after(&mut pages, 10), (2000, 5));
         let mut fixed = Schedule::of_pages(Some(25), 2 * MIB);
         assert_eq!(after(&mut fixed, 10), (25, 64));
@@ -183,14 +183,14 @@ mod tests {
     fn falls_back_when_a_reply_is_short() {
         let mut schedule = Schedule::new(None, 2 * MIB);
         after(&mut schedule, 10);
-        schedule.fall();
+        schedule.decrease();
         assert_eq!((schedule.count(), schedule.depth()), (25, 1));
     }
 
     #[test]
     fn after_a_cut_less_is_asked_for_until_many_replies_have_come() {
         let mut schedule = Schedule::new(None, 2 * MIB);
-        schedule.saw(1500);
+        schedule.observe(1500);
         after(&mut schedule, 10);
         let bytes = |schedule: &Schedule| schedule.count() * schedule.depth() * 1500;
         let before = bytes(&schedule);
@@ -207,9 +207,9 @@ mod tests {
     fn a_large_element_is_forgotten_in_the_end() {
         let mut schedule = Schedule::new(None, 2 * MIB);
         after(&mut schedule, 10);
-        schedule.saw(MIB);
+        schedule.observe(MIB);
         assert_eq!(schedule.count(), 1);
-        (0..200).for_each(|_| schedule.saw(100));
+        (0..200).for_each(|_| schedule.observe(100));
         assert_eq!(schedule.count(), 1000);
     }
 
@@ -222,8 +222,8 @@ mod tests {
         ) {
             let mut schedule = Schedule::new(fixed, bound);
             for (full, largest) in steps {
-                if full { schedule.rise() } else { schedule.fall() }
-                schedule.saw(largest);
+                if full { schedule.increase() } else { schedule.decrease() }
+                schedule.observe(largest);
                 let (count, depth) = (schedule.count(), schedule.depth());
                 prop_assert!(count >= 1 && depth >= 1);
                 prop_assert!(count * depth * largest <= bound || (count, depth) == (1, 1));

@@ -287,10 +287,10 @@ async fn trouble_is_logged_once_for_all_workers() {
     assert_eq!(log.count("redis is not reachable"), 1, "{}", log.text());
     let server = RedisServer::start_on(port, &[]);
     for (worker, source) in sources.iter_mut().enumerate() {
-        assert_eq!(log.count("redis is back"), 0, "{}", log.text());
+        assert_eq!(log.count("reconnected to Redis"), 0, "{}", log.text());
         push(&mut server.connect(), worker..worker + 1);
         assert_eq!(take_many(source, 1).await, [element(worker)]);
     }
-    assert_eq!(log.count("redis is back"), 1, "{}", log.text());
+    assert_eq!(log.count("reconnected to Redis"), 1, "{}", log.text());
     assert_eq!(harness.metrics.reconnects.load(Ordering::Relaxed), 0);
 }

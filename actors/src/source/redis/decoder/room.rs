@@ -48,10 +48,7 @@ impl Decoder {
         if let State::Skip { head, .. } = &mut self.state {
             *head = head.start - start..head.end - start;
         }
-        for element in elements {
-            let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = element;
-            *range = range.start - start..range.end - start;
-        }
+        elements.iter_mut().for_each(|element| element.shift(start, 0));
         filled - start
     }
 

@@ -3,13 +3,13 @@
 
 use redis::cmd;
 
-use super::super::super::{Slice, SourceError};
-use super::super::bounded::SMALL_REPLY;
-use super::super::decoder::Reply;
-use super::super::error::{io_failed, protocol_broken};
-use super::super::replies::ReplyStream;
 use super::keys::Keys;
-use super::record::{Position, Stamp};
+use super::record::{ListPosition, Stamp};
+use crate::source::redis::bounded::SMALL_REPLY;
+use crate::source::redis::decoder::Reply;
+use crate::source::redis::error::{io_failed, protocol_broken};
+use crate::source::redis::replies::ReplyStream;
+use crate::source::{Slice, SourceError};
 
 /// Why the queue may not be popped from, if it may not: lists are claimed whose
 /// elements no checkpoint covers. Asks the server; no reply may be outstanding.
@@ -29,10 +29,8 @@ pub async fn refuse_uncovered(
         match reply {
             None => {}
             Some(Reply::Elements(2)) => {
-                let text = |element: &Slice| match element {
-                    Slice::Whole(range) | Slice::TooLarge { head: range, .. } => {
-                        String::from_utf8_lossy(&replies.bytes()[range.clone()]).into_owned()
-                    }
+                let text = |element: &Slice| {
+                    String::from_utf8_lossy(&replies.bytes()[element.range()]).into_owned()
                 };
                 return Ok(refusal(&keys, &text(&elements[0]), &text(&elements[1])));
             }
@@ -43,7 +41,7 @@ pub async fn refuse_uncovered(
 
 /// What the words of the owner hash say against popping, if anything.
 pub fn refusal(keys: &Keys, tip: &str, base: &str) -> Option<String> {
-    let (tip, base): (Stamp, Position) = (tip.parse().ok()?, base.parse().ok()?);
+    let (tip, base): (Stamp, ListPosition) = (tip.parse().ok()?, base.parse().ok()?);
     (tip.number >= base.list).then(|| {
         let (owner, first, last) = (&keys.owner, keys.list(base.list), keys.list(tip.number));
         format!(

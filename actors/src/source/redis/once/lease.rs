@@ -6,16 +6,18 @@
 //! The keeper decides nothing. A renewal that is refused is left to the reader,
 //! whose next answer says the same.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::super::SourceError;
-use super::super::Shared;
+use parking_lot::Mutex;
+
 use super::keys::Keys;
-use super::link::{Answer, Link};
-use super::scripts::{self, Call};
+use super::link::{Link, ScriptReply};
+use super::scripts::Fence;
 use crate::boot_clock::BootInstant;
 use crate::serving_gate::ServingGate;
+use crate::source::SourceError;
+use crate::source::redis::SharedQueue;
 
 /// The keeper steps in when nothing was renewed for this part of a lease, of
 /// which the reader lets a third pass.
@@ -25,11 +27,11 @@ const LOOKS: u32 = 8;
 
 /// What reader and keeper know of the lease; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Holding(Arc<Mutex<Option<Held>>>);
+pub struct Holding(Arc<Mutex<Option<HeldLease>>>);
 
 /// A lease that was granted.
 #[derive(Debug, Clone)]
-struct Held {
+struct HeldLease {
     epoch: u64,
     token: String,
     /// When the last renewal that was granted was sent.
@@ -38,8 +40,8 @@ struct Held {
 
 /// Renews the lease when the reader does not.
 #[derive(Debug)]
-pub(in super::super) struct LeaseKeeper {
-    shared: Arc<Shared>,
+pub(in crate::source::redis) struct LeaseKeeper {
+    queue: Arc<SharedQueue>,
     keys: Keys,
     holding: Holding,
     gate: ServingGate,
@@ -50,42 +52,43 @@ pub(in super::super) struct LeaseKeeper {
 impl Holding {
     /// The queue is held under this epoch, by a lease that was asked for then.
     pub(super) fn hold(&self, epoch: u64, token: &str, sent: BootInstant) {
-        *self.lock() = Some(Held { epoch, token: token.to_owned(), renewed: sent });
+        *self.0.lock() = Some(HeldLease { epoch, token: token.to_owned(), renewed: sent });
     }
 
     /// A renewal that was sent then was granted.
     pub(super) fn renewed(&self, sent: BootInstant) {
-        if let Some(held) = &mut *self.lock() {
+        if let Some(held) = &mut *self.0.lock() {
             held.renewed = held.renewed.max(sent);
         }
     }
 
     /// The queue is held no longer.
     pub(super) fn let_go(&self) {
-        *self.lock() = None;
+        *self.0.lock() = None;
     }
 
     /// When the last renewal that was granted was sent, while it is held.
     pub(super) fn renewed_at(&self) -> Option<BootInstant> {
-        self.lock().as_ref().map(|held| held.renewed)
+        self.0.lock().as_ref().map(|held| held.renewed)
     }
 
     /// What is held, where nobody has renewed it for too long.
-    fn overdue(&self, length: Duration) -> Option<Held> {
-        let held = self.lock().clone()?;
+    fn overdue(&self, length: Duration) -> Option<HeldLease> {
+        let held = self.0.lock().clone()?;
         (BootInstant::now().since(held.renewed) >= length / OVERDUE).then_some(held)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl LeaseKeeper {
     /// Opens nothing before it is needed.
-    pub fn new(shared: Arc<Shared>, holding: Holding, gate: ServingGate, length: Duration) -> Self {
-        let keys = Keys::beside(&shared.key);
-        Self { shared, keys, holding, gate, length, link: None }
+    pub fn new(
+        queue: Arc<SharedQueue>,
+        keys: Keys,
+        holding: Holding,
+        gate: ServingGate,
+        length: Duration,
+    ) -> Self {
+        Self { queue, keys, holding, gate, length, link: None }
     }
 
     /// Looks after the lease as long as the process runs. Not to be run on the
@@ -105,24 +108,20 @@ impl LeaseKeeper {
         }
     }
 
-    async fn renew(&mut self, held: &Held) -> Result<(), SourceError> {
+    async fn renew(&mut self, held: &HeldLease) -> Result<(), SourceError> {
         let link = match self.link.take() {
             Some(link) => link,
-            None => Link::connect(&self.shared).await?,
+            None => Link::connect(&self.queue).await?,
         };
         let link = self.link.insert(link);
         let sent = BootInstant::now();
-        if let Answer::Ok(_) = link.run(renewal(&self.keys, held, self.length)).await? {
+        let fence = Fence { epoch: held.epoch, token: &held.token };
+        if let ScriptReply::Ok(_) = link.run(fence.renewal(&self.keys, self.length)).await? {
             self.gate.lease_until(sent.after(self.length));
             self.holding.renewed(sent);
         }
         Ok(())
     }
-}
-
-fn renewal(keys: &Keys, held: &Held, length: Duration) -> Call {
-    let call = scripts::RENEW.call(&[&keys.owner]).arg(held.epoch).arg(&held.token);
-    call.arg(length.as_millis())
 }
 
 #[cfg(test)]

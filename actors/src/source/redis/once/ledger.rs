@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::record::Position;
+use super::record::ListPosition;
 
 /// The claimed lists that are not covered whole, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub struct Ledger {
     /// Elements that each had when it was claimed.
     lengths: VecDeque<u64>,
     /// What the last checkpoint covers; its list is the first of `lengths`.
-    covered: Position,
+    covered: ListPosition,
     /// What has been routed.
-    routed: Position,
+    routed: ListPosition,
     /// What has been asked for.
-    asked: Position,
+    asked: ListPosition,
 }
 
 /// A page to ask for.
@@ -54,7 +54,7 @@ impl PageRequest {
 impl Ledger {
     /// Lists from `base` on, of which the first has lost its covered elements
     /// already: `present` says how many elements each has now.
-    pub fn new(base: Position, present: impl IntoIterator<Item = u64>) -> Self {
+    pub fn new(base: ListPosition, present: impl IntoIterator<Item = u64>) -> Self {
         let mut lengths: VecDeque<u64> = present.into_iter().collect();
         if let Some(first) = lengths.front_mut() {
             *first += base.offset;
@@ -94,7 +94,7 @@ impl Ledger {
     }
 
     /// How far everything has been routed.
-    pub fn position(&self) -> Position {
+    pub fn position(&self) -> ListPosition {
         self.routed
     }
 
@@ -122,7 +122,7 @@ impl Ledger {
     }
 
     /// What the last checkpoint covers.
-    pub fn base(&self) -> Position {
+    pub fn base(&self) -> ListPosition {
         self.covered
     }
 
@@ -138,7 +138,7 @@ impl Ledger {
     }
 
     /// What a checkpoint that covers all before `position` lets go of.
-    pub fn release_up_to(&self, position: Position) -> Release {
+    pub fn release_up_to(&self, position: ListPosition) -> Release {
         let trim = (position.offset > 0 && position != self.covered)
             .then(|| self.length(position.list))
             .flatten()
@@ -147,7 +147,7 @@ impl Ledger {
     }
 
     /// Takes note that a checkpoint covers all before `position`.
-    pub fn cover(&mut self, position: Position) {
+    pub fn cover(&mut self, position: ListPosition) {
         let gone = position.list - self.covered.list;
         self.lengths.drain(..gone as usize);
         self.covered = position;
@@ -159,11 +159,11 @@ impl Ledger {
 
     /// The place `count` elements behind `place`, inside one list; its end is
     /// the beginning of the next.
-    fn after(&self, place: Position, count: u64) -> Position {
+    fn after(&self, place: ListPosition, count: u64) -> ListPosition {
         let offset = place.offset + count;
         match self.length(place.list) {
-            Some(length) if length == offset => Position { list: place.list + 1, offset: 0 },
-            Some(_) | None => Position { list: place.list, offset },
+            Some(length) if length == offset => ListPosition { list: place.list + 1, offset: 0 },
+            Some(_) | None => ListPosition { list: place.list, offset },
         }
     }
 }
@@ -177,13 +177,13 @@ mod tests {
     /// Lists as Redis keeps them: the newest element first. Elements are
     /// numbered in the order of the queue.
     #[derive(Default)]
-    struct Lists {
+    struct ClaimedLists {
         lists: VecDeque<(u64, Vec<u64>)>,
         claimed: u64,
         pushed: u64,
     }
 
-    impl Lists {
+    impl ClaimedLists {
         fn claim(&mut self, length: u64) {
             self.claimed += 1;
             let elements = (self.pushed..self.pushed + length).rev().collect();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone)]
-    enum Step {
+    enum LedgerStep {
         Claim(u64),
         Read(u64),
         Commit,
@@ -215,15 +215,15 @@ mod tests {
         Reload,
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<LedgerStep>> {
         let step = prop_oneof![
-            (1_u64..30).prop_map(Step::Claim),
-            (1_u64..20).prop_map(Step::Read),
-            (1_u64..20).prop_map(Step::Read),
-            Just(Step::Commit),
-            Just(Step::Break),
-            (1_u64..20).prop_map(Step::Short),
-            Just(Step::Reload),
+            (1_u64..30).prop_map(LedgerStep::Claim),
+            (1_u64..20).prop_map(LedgerStep::Read),
+            (1_u64..20).prop_map(LedgerStep::Read),
+            Just(LedgerStep::Commit),
+            Just(LedgerStep::Break),
+            (1_u64..20).prop_map(LedgerStep::Short),
+            Just(LedgerStep::Reload),
         ];
         proptest::collection::vec(step, 1..60)
     }
@@ -235,16 +235,16 @@ mod tests {
         /// checkpoint ended.
         #[test]
         fn every_element_comes_once_and_in_order(steps in steps()) {
-            let mut lists = Lists::default();
-            let mut ledger = Ledger::new(Position { list: 1, offset: 0 }, []);
+            let mut lists = ClaimedLists::default();
+            let mut ledger = Ledger::new(ListPosition { list: 1, offset: 0 }, []);
             let (mut routed, mut committed) = (0, 0);
             for step in steps {
                 match step {
-                    Step::Claim(length) => {
+                    LedgerStep::Claim(length) => {
                         lists.claim(length);
                         ledger.claimed(length);
                     }
-                    Step::Read(count) => {
+                    LedgerStep::Read(count) => {
                         if let Some(page) = ledger.next_page(count) {
                             for element in lists.range(page).into_iter().rev() {
                                 prop_assert_eq!(element, routed);
@@ -253,17 +253,17 @@ mod tests {
                             ledger.routed(page.count());
                         }
                     }
-                    Step::Commit => {
+                    LedgerStep::Commit => {
                         let position = ledger.position();
                         lists.commit(ledger.release_up_to(position));
                         ledger.cover(position);
                         committed = routed;
                     }
-                    Step::Break => {
+                    LedgerStep::Break => {
                         ledger.next_page(7);
                         ledger.ask_again();
                     }
-                    Step::Short(count) => {
+                    LedgerStep::Short(count) => {
                         // A page of which half is used, and one behind it that is not.
                         if let Some(page) = ledger.next_page(count) {
                             ledger.next_page(count);
@@ -276,7 +276,7 @@ mod tests {
                             ledger.routed(used);
                         }
                     }
-                    Step::Reload => {
+                    LedgerStep::Reload => {
                         let present = lists.lists.iter().map(|(_, list)| list.len() as u64);
                         prop_assert!(ledger.present().eq(present.clone()));
                         ledger = Ledger::new(ledger.base(), present);

@@ -2,19 +2,21 @@
 //! commits. Replies come in the order of the requests, so each of them says what
 //! holds at its point of that order.
 
-use super::super::super::{Slice, SourceError};
-use super::super::Shared;
-use super::super::bounded::SMALL_REPLY;
-use super::super::connect::Connected;
-use super::super::decoder::Reply;
-use super::super::error::{error, io_failed, protocol_broken, refused};
-use super::super::replies::ReplyStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::scripts::Call;
 use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::Instant;
+use crate::source::redis::SharedQueue;
+use crate::source::redis::bounded::SMALL_REPLY;
+use crate::source::redis::connect::Connected;
+use crate::source::redis::decoder::Reply;
+use crate::source::redis::error::{error, io_failed, protocol_broken, refused};
+use crate::source::redis::replies::ReplyStream;
+use crate::source::{Slice, SourceError};
 
 /// The usual size of the read buffer.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -32,22 +34,22 @@ const OVERHEAD: usize = size_of::<Slice>();
 /// The owner's connection.
 #[derive(Debug)]
 pub struct Link {
-    shared: Arc<Shared>,
+    queue: Arc<SharedQueue>,
     replies: ReplyStream,
     endpoint: Endpoint,
-    /// Of the reply in hand.
+    /// Of the current reply.
     elements: Vec<Slice>,
-    /// Whether the reply in hand has ended: the next one may begin.
+    /// Whether the current reply has ended: the next one may begin.
     ended: bool,
     /// Bytes that one reply may have.
     most_bytes: usize,
-    held: Held,
+    held: HeldElements,
 }
 
 /// How much of a reply is held: its last elements, of a page the oldest ones,
 /// within a number of bytes. Nobody knows before how large they are.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldElements {
     /// Bytes of elements that are held at most, but for one; no bound where none
     /// is given.
     most: Option<usize>,
@@ -56,16 +58,25 @@ struct Held {
     counted: usize,
     /// Elements that were let go of.
     dropped: u64,
-    /// The largest element, in bytes.
     largest: usize,
-    /// Bytes of all.
     all: u64,
+}
+
+/// What a reply had, elements included that are not held.
+#[derive(Debug, Clone, Copy)]
+pub struct Received {
+    /// How many elements.
+    pub elements: u64,
+    /// The largest of them, in bytes.
+    pub largest: usize,
+    /// The bytes of all.
+    pub bytes: u64,
 }
 
 /// What a script answered, once its own refusal is out of the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// What it says behind `ok`.
+pub enum ScriptReply {
+    /// What it says after `ok`.
     Ok(Vec<String>),
     /// Epoch or token are not the caller's; those that are there.
     Lost {
@@ -74,18 +85,24 @@ pub enum Answer {
         /// Empty where the queue was given back.
         token: String,
     },
-    /// Another word, such as `moved` or `empty`, and what it says behind it.
+    /// Another word, such as `moved` or `empty`, and what it says after it.
     Other(String, Vec<String>),
 }
 
 impl Link {
     /// Connects to the primary.
-    pub async fn connect(shared: &Arc<Shared>) -> Result<Self, SourceError> {
-        let Connected { stream, endpoint, .. } = shared.connector.connect().await?;
+    pub async fn connect(queue: &Arc<SharedQueue>) -> Result<Self, SourceError> {
+        let Connected { stream, endpoint, .. } = queue.connector.connect().await?;
         let replies = ReplyStream::new(stream, BUFFER_BYTES, SMALL_REPLY);
-        let (elements, held) = (Vec::new(), Held::default());
-        let (shared, most_bytes) = (Arc::clone(shared), SMALL_REPLY);
-        Ok(Self { shared, replies, endpoint, elements, ended: true, most_bytes, held })
+        Ok(Self {
+            queue: Arc::clone(queue),
+            replies,
+            endpoint,
+            elements: Vec::new(),
+            ended: true,
+            most_bytes: SMALL_REPLY,
+            held: HeldElements::default(),
+        })
     }
 
     /// The server's address.
@@ -107,20 +124,20 @@ impl Link {
     pub async fn reply(&mut self) -> Result<Reply, SourceError> {
         if self.ended {
             self.elements.clear();
-            self.held = Held { most: self.held.most, ..Held::default() };
+            self.held = HeldElements { most: self.held.most, ..HeldElements::default() };
             self.ended = false;
         }
         loop {
             let reply = self.replies.next(&mut self.elements);
             let reply = reply.map_err(|cause| protocol_broken(&cause))?;
             if self.held.count(&mut self.elements) && reply.is_none() {
-                self.replies.let_go(self.elements.first().map(start));
+                self.replies.let_go(self.elements.first().map(|element| element.range().start));
             }
             if let Some(reply) = reply {
                 self.ended = true;
                 if let Reply::Error(words) = &reply {
                     // In a cluster it may say which node has the queue.
-                    self.shared.connector.note_refusal(&self.endpoint, words);
+                    self.queue.connector.note_refusal(&self.endpoint, words);
                 }
                 return Ok(reply);
             }
@@ -139,74 +156,84 @@ impl Link {
         self.replies.begin_to_wait();
     }
 
-    /// Of the replies from here on, or from the one in hand on, no more than so
-    /// many bytes are held, and one element; what came first is let go of.
+    /// Of the current and the next replies no more than so many bytes are held, and
+    /// one element; what came first is dropped.
     pub fn hold_at_most(&mut self, bytes: usize) {
         self.held.most = Some(bytes);
     }
 
-    /// Elements that the reply in hand had, those included that are not held; the
-    /// largest of them, and the bytes of all.
-    pub fn brought(&self) -> (u64, usize, u64) {
-        let Held { dropped, largest, all, .. } = self.held;
-        (self.elements.len() as u64 + dropped, largest, all)
+    /// What the current reply had.
+    pub fn received(&self) -> Received {
+        let HeldElements { dropped, largest, all, .. } = self.held;
+        Received { elements: self.elements.len() as u64 + dropped, largest, bytes: all }
     }
 
-    /// The elements of the reply in hand, as the server ordered them.
+    /// The elements of the current reply, as the server ordered them.
     pub fn elements(&mut self) -> &mut Vec<Slice> {
         &mut self.elements
     }
 
-    /// The buffer and what of it the elements of the reply in hand are.
+    /// The buffer and what of it the elements of the current reply are.
     pub fn page(&self) -> (&[u8], &[Slice]) {
         (self.replies.bytes(), &self.elements)
     }
 
-    /// The elements of the reply in hand as bytes of their own.
-    pub fn values(&self) -> Vec<Vec<u8>> {
+    /// The elements of the current reply as bytes of their own.
+    pub fn held_values(&self) -> Vec<Vec<u8>> {
         let bytes = self.replies.bytes();
-        let value = |element: &Slice| match element {
-            Slice::Whole(range) | Slice::TooLarge { head: range, .. } => {
-                bytes[range.clone()].to_vec()
-            }
-        };
-        self.elements.iter().map(value).collect()
+        self.elements.iter().map(|element| bytes[element.range()].to_vec()).collect()
     }
 
     /// What a script's reply says.
-    pub fn answer(&self, name: &str, reply: Reply) -> Result<Answer, SourceError> {
-        match reply {
-            Reply::Error(words) => return Err(refused(name, &words)),
-            Reply::Elements(_) | Reply::Nil => {}
-        }
-        let texts = self.values().into_iter();
-        let mut texts = texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    pub fn script_reply(&self, name: &str, reply: Reply) -> Result<ScriptReply, SourceError> {
+        let mut texts = self
+            .values_of(name, reply)?
+            .into_iter()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         match texts.next().as_deref() {
-            Some("ok") => Ok(Answer::Ok(texts.collect())),
-            Some("lost") => {
-                let mut text = || texts.next().unwrap_or_default();
-                Ok(Answer::Lost { epoch: text(), token: text() })
-            }
-            Some(word) => Ok(Answer::Other(word.to_owned(), texts.collect())),
+            Some("ok") => Ok(ScriptReply::Ok(texts.collect())),
+            Some("lost") => Ok(ScriptReply::Lost {
+                epoch: texts.next().unwrap_or_default(),
+                token: texts.next().unwrap_or_default(),
+            }),
+            Some(word) => Ok(ScriptReply::Other(word.to_owned(), texts.collect())),
             None => Err(error(ErrorKind::Protocol, format!("{name} answered nothing"))),
         }
     }
 
     /// Runs a script while nothing else is under way.
-    pub async fn run(&mut self, call: Call) -> Result<Answer, SourceError> {
+    pub async fn run(&mut self, call: Call) -> Result<ScriptReply, SourceError> {
         let reply = self.exchange(&call.pack()).await?;
-        self.answer(call.name, reply)
+        self.script_reply(call.name, reply)
     }
 
     /// Runs a command with a small reply while nothing else is under way.
-    pub async fn exchange(&mut self, packed: &[u8]) -> Result<Reply, SourceError> {
+    pub async fn values(&mut self, name: &str, packed: &[u8]) -> Result<Vec<Vec<u8>>, SourceError> {
+        let reply = self.exchange(packed).await?;
+        self.values_of(name, reply)
+    }
+
+    async fn exchange(&mut self, packed: &[u8]) -> Result<Reply, SourceError> {
         self.request(packed);
-        self.reply_in_time().await
+        let reply = tokio::time::timeout(ANSWER, self.reply()).await;
+        reply.unwrap_or_else(|_| Err(self.no_answer()))
+    }
+
+    fn values_of(&self, name: &str, reply: Reply) -> Result<Vec<Vec<u8>>, SourceError> {
+        match reply {
+            Reply::Error(words) => Err(refused(name, &words)),
+            Reply::Elements(_) => Ok(self.held_values()),
+            Reply::Nil => Ok(Vec::new()),
+        }
     }
 
     /// Runs a command whose reply may be as large as what Redis holds, while
     /// nothing else is under way. As long as it comes in it may take its time.
-    pub async fn load(&mut self, packed: &[u8]) -> Result<Reply, SourceError> {
+    pub async fn load_values(
+        &mut self,
+        name: &str,
+        packed: &[u8],
+    ) -> Result<Vec<Vec<u8>>, SourceError> {
         self.most_bytes = LARGEST_VALUE;
         self.replies.set_max_element_bytes(LARGEST_VALUE);
         self.request(packed);
@@ -224,13 +251,7 @@ impl Link {
         };
         self.most_bytes = SMALL_REPLY;
         self.replies.set_max_element_bytes(SMALL_REPLY);
-        Ok(reply)
-    }
-
-    /// The next reply, within the time that one may take.
-    async fn reply_in_time(&mut self) -> Result<Reply, SourceError> {
-        let reply = tokio::time::timeout(ANSWER, self.reply()).await;
-        reply.unwrap_or_else(|_| Err(self.no_answer()))
+        self.values_of(name, reply)
     }
 
     /// The error of an answer that does not come.
@@ -243,16 +264,16 @@ impl Link {
     /// than [`hold_at_most`](Self::hold_at_most) says.
     pub fn expect_elements(&mut self) {
         self.most_bytes = LARGEST_VALUE;
-        self.replies.set_max_element_bytes(self.shared.max_element_bytes);
+        self.replies.set_max_element_bytes(self.queue.max_element_bytes);
     }
 }
 
-impl Held {
-    /// Counts elements that came in, and lets go of the first ones where they
-    /// are too many; whether it did.
+impl HeldElements {
+    /// Counts elements that came in, and drops the first ones where they are too
+    /// many; whether it did.
     fn count(&mut self, elements: &mut Vec<Slice>) -> bool {
         for element in &elements[self.counted..] {
-            let length = element.length();
+            let length = element.len();
             self.bytes += size(element);
             self.largest = self.largest.max(length);
             self.all += length as u64;
@@ -271,13 +292,7 @@ impl Held {
     }
 }
 
-fn start(element: &Slice) -> usize {
-    let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = element;
-    range.start
-}
-
 /// What it takes to hold an element.
 fn size(element: &Slice) -> usize {
-    let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = element;
-    range.len() + OVERHEAD
+    element.range().len() + OVERHEAD
 }

@@ -1,213 +1,203 @@
 //! Loading: how the last checkpoint gets into the memory.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use psg_engine::sharding::Segment;
 use psg_engine::state::{Head, StoredSegment};
 use redis::cmd;
 
-use super::super::super::SourceError;
-use super::super::decoder::Reply;
-use super::super::error::refused;
-use super::super::schedule::Schedule;
-use super::checkpoint::Pace;
-use super::entering::{Raised, odd_answer};
+use super::checkpoint_plan::CheckpointPace;
+use super::context::{Context, odd_answer};
+use super::interruption::{Interruption, Outcome, Transition};
 use super::ledger::Ledger;
-use super::link::Answer;
+use super::link::{Link, ScriptReply};
 use super::owned::Owned;
-use super::record::{Index, Record, Stamp, field};
+use super::record::{Record, SegmentIndex, Stamp, field};
+use super::resuming::begin_to_own;
 use super::scripts;
-use super::source::{OnceSource, Stage, Step};
+use crate::source::SourceError;
+use crate::source::redis::schedule::Schedule;
 
 /// Fields that one request loads.
 const LOAD_FIELDS: usize = 32;
 /// Lists whose lengths one request reads.
 const LENGTHS: u64 = 1000;
 
-impl OnceSource {
-    /// Loads the last checkpoint into the memory.
-    pub(super) async fn load(&mut self) -> Result<Step, SourceError> {
-        if self.link.is_none()
-            && let Some(end) = self.connect_and_check().await?
-        {
-            return Ok(end);
-        }
-        // Raised once more, so that what is loaded was read under one epoch.
-        let (record, head) = match self.raise_own().await? {
-            Raised::Record(record, head) => (record, head),
-            Raised::Gone => return self.recover(None).await,
-            Raised::Damaged(damage) => return self.recover(Some(damage)).await,
-            Raised::Lost => return Ok(self.displaced()),
-        };
-        let fields = self.segments(&record.index).await?;
-        let lengths = self.claimed_lengths(&record).await?;
+/// The owner of a queue whose memory is not what Redis says.
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    /// What was known of the memory, in case that Redis has lost everything.
+    pub known: Option<Box<Owned>>,
+    /// The version and tip of a load that did not find all of it.
+    missed: Option<(Stamp, Stamp)>,
+}
+
+impl Loading {
+    /// After the memory was found not to be what Redis says.
+    pub fn again(known: Box<Owned>) -> Self {
+        Self { known: Some(known), missed: None }
+    }
+
+    /// Loads the last checkpoint into the memory, by the record as it is after the
+    /// epoch was raised.
+    pub async fn load(
+        &mut self,
+        context: &mut Context,
+        link: &mut Link,
+        record: &Record,
+        head: &[u8],
+    ) -> Outcome {
+        let fields = load_segments(context, link, &record.index).await?;
+        let lengths = claimed_lengths(context, link, record).await?;
         let lists_are_whole = lengths.iter().all(|length| *length > 0);
-        let Some(segments) = fields.filter(|_| lists_are_whole) else {
-            return Ok(self.something_is_missing(&record, &lengths));
+        let segments = match fields {
+            Some(segments) if lists_are_whole => segments,
+            Some(_) | None => return self.something_is_missing(context, record, &lengths),
         };
         self.missed = None;
-        let leftover = self.leftover_fields(&record.index).await?;
+        let leftover = leftover_fields(context, link, &record.index).await?;
         if leftover.iter().any(|field| record.version.has_written(field)) {
             let damage = format!("its index lacks segments of its version, {}", record.version);
-            return self.recover(Some(damage)).await;
+            return Err(Interruption::RecordLost(Some(damage)));
         }
-        match self.restore(&head, segments).await {
-            Ok(()) => self.own_from(&record, head, lengths, leftover),
-            Err(cause) => return Ok(self.unreadable(cause)),
+        if let Err(cause) = restore(context, head, segments).await {
+            return Err(context.unreadable(cause));
         }
-        Ok(Step::Again)
-    }
-
-    /// Puts a stored state in the place of the memory.
-    async fn restore(&mut self, head: &[u8], segments: Vec<StoredSegment>) -> Result<(), String> {
-        let checkpoints = &mut self.settings.checkpoints;
-        checkpoints.clear().await.map_err(|gone| gone.to_string())?;
-        if head.is_empty() {
-            return Ok(());
-        }
-        let head = Head::decode(head).map_err(|cause| cause.to_string())?;
-        let loaded = checkpoints.load(head, &segments, true).await;
-        let loaded = loaded.map_err(|cause| cause.to_string())?;
-        for name in &loaded.left_out {
-            tracing::warn!("left out of the state that was loaded: {name}");
-        }
-        Ok(())
-    }
-
-    fn own_from(
-        &mut self,
-        record: &Record,
-        head: Vec<u8>,
-        lengths: Vec<u64>,
-        leftover: Vec<String>,
-    ) {
         let ledger = Ledger::new(record.base, lengths);
         let elements = ledger.unrouted();
         tracing::info!(version = %record.version, elements, "the last checkpoint is loaded");
-        let pace = Pace::new(self.settings.checkpoint_interval, Instant::now());
-        let mut owned = Owned::new(record, head, ledger, pace);
+        let pace = CheckpointPace::new(context.settings.checkpoint_interval, Instant::now());
+        let mut owned = Owned::new(record, head.to_vec(), ledger, pace);
         owned.sweep_later(leftover);
+        let (count, bytes) = (context.queue.pop_count, context.queue.max_bytes_in_flight);
         if owned.replay.is_none() {
-            self.caught_up();
+            context.caught_up();
+            context.schedule = Schedule::of_pages(count, bytes);
+        } else {
+            context.schedule = Schedule::cautious(count, bytes);
         }
-        let (count, bytes) = (self.shared.pop_count, self.shared.max_bytes_in_flight);
-        self.schedule = match owned.replay {
-            Some(_) => Schedule::cautious(count, bytes),
-            None => Schedule::of_pages(count, bytes),
-        };
-        self.stage = Stage::Owning(Box::new(owned));
-        self.begin_to_own();
+        begin_to_own(context, link);
+        Ok(Transition::Own(Box::new(owned)))
     }
 
     /// A segment or a list that the record speaks of is not there: only where a
     /// fresh load misses it again is that corruption.
-    fn something_is_missing(&mut self, record: &Record, lengths: &[u64]) -> Step {
+    fn something_is_missing(
+        &mut self,
+        context: &Context,
+        record: &Record,
+        lengths: &[u64],
+    ) -> Outcome {
         let state = (record.version, record.tip);
         if self.missed.replace(state) != Some(state) {
-            self.link = None;
-            return Step::Again;
+            return Ok(Transition::Reconnect);
         }
-        let missing = lengths.iter().position(|length| *length == 0);
-        let what = match missing {
+        let keys = &context.keys;
+        Err(context.unreadable(match lengths.iter().position(|length| *length == 0) {
             Some(at) => {
-                format!(
-                    "the claimed list {} is missing",
-                    self.keys.list(record.base.list + at as u64)
-                )
+                format!("the claimed list {} is missing", keys.list(record.base.list + at as u64))
             }
             None => {
-                format!("segments of version {} are missing in {}", record.version, self.keys.state)
+                format!("segments of version {} are missing in {}", record.version, keys.state)
             }
-        };
-        self.unreadable(what)
-    }
-
-    /// The stored segments that an index speaks of; `None` where one is missing.
-    async fn segments(&mut self, index: &Index) -> Result<Option<Vec<StoredSegment>>, SourceError> {
-        let entries: Vec<(u16, Stamp)> = index.iter().collect();
-        let mut segments = Vec::new();
-        for some in entries.chunks(LOAD_FIELDS) {
-            let mut load = cmd("HMGET");
-            load.arg(&self.keys.state);
-            for (segment, version) in some {
-                load.arg(field(*segment, *version));
-            }
-            let found = self.load_values("HMGET", &load.get_packed_command()).await?;
-            if found.len() < some.len() {
-                return Ok(None);
-            }
-            let stored = some.iter().zip(found).filter_map(|((segment, _), bytes)| {
-                Some(StoredSegment {
-                    segment: Segment::from_number(*segment)?,
-                    bytes: bytes.into(),
-                })
-            });
-            segments.extend(stored);
-        }
-        Ok(Some(segments))
-    }
-
-    /// The fields of the state that an index does not speak of.
-    async fn leftover_fields(&mut self, index: &Index) -> Result<Vec<String>, SourceError> {
-        let load = cmd("HKEYS").arg(&self.keys.state).get_packed_command();
-        let found = self.load_values("HKEYS", &load).await?;
-        let known: std::collections::HashSet<String> = index.fields().collect();
-        let names = found.into_iter().filter_map(|name| String::from_utf8(name).ok());
-        Ok(names.filter(|name| !known.contains(name)).collect())
-    }
-
-    async fn load_values(
-        &mut self,
-        name: &str,
-        packed: &[u8],
-    ) -> Result<Vec<Vec<u8>>, SourceError> {
-        let Some(link) = &mut self.link else { return Err(odd_answer(name)) };
-        let reply = link.load(packed).await?;
-        values_of(link.values(), name, reply)
-    }
-
-    /// How long the lists that a record speaks of are; 0 for one that is missing.
-    pub(super) async fn claimed_lengths(
-        &mut self,
-        record: &Record,
-    ) -> Result<Vec<u64>, SourceError> {
-        match record.base.list <= record.tip.number {
-            true => self.lengths(record.base.list, record.tip.number).await,
-            false => Ok(Vec::new()),
-        }
-    }
-
-    /// How long the lists of these numbers are; 0 for one that is missing, and
-    /// perhaps nothing behind that.
-    pub(super) async fn lengths(&mut self, first: u64, last: u64) -> Result<Vec<u64>, SourceError> {
-        let mut lengths = Vec::new();
-        let mut from = first;
-        while from <= last {
-            let to = last.min(from + LENGTHS - 1);
-            let call = scripts::LENGTHS.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
-            let call = call.arg(&self.keys.work).arg(from).arg(to - from + 1);
-            let Some(link) = &mut self.link else { return Err(odd_answer("lengths")) };
-            let Answer::Ok(words) = link.run(call).await? else {
-                return Err(odd_answer("lengths"));
-            };
-            let numbers =
-                words.iter().skip(2).map(|word| word.parse().map_err(|_| odd_answer("lengths")));
-            lengths.append(&mut numbers.collect::<Result<Vec<u64>, _>>()?);
-            // One that is missing decides, however many there are said to be.
-            from = if lengths.contains(&0) { last + 1 } else { to + 1 };
-        }
-        Ok(lengths)
+        }))
     }
 }
 
-pub(super) fn values_of(
-    values: Vec<Vec<u8>>,
-    name: &str,
-    reply: Reply,
-) -> Result<Vec<Vec<u8>>, SourceError> {
-    match reply {
-        Reply::Error(words) => Err(refused(name, &words)),
-        Reply::Elements(_) => Ok(values),
-        Reply::Nil => Ok(Vec::new()),
+/// Puts a stored state in the place of the memory.
+async fn restore(
+    context: &mut Context,
+    head: &[u8],
+    segments: Vec<StoredSegment>,
+) -> Result<(), String> {
+    let checkpoints = &mut context.settings.checkpoints;
+    checkpoints.clear().await.map_err(|gone| gone.to_string())?;
+    if head.is_empty() {
+        return Ok(());
     }
+    let head = Head::decode(head).map_err(|cause| cause.to_string())?;
+    let loaded = checkpoints.load(head, &segments, true).await;
+    for name in &loaded.map_err(|cause| cause.to_string())?.left_out {
+        tracing::warn!("left out of the state that was loaded: {name}");
+    }
+    Ok(())
+}
+
+/// The stored segments that an index speaks of; `None` where one is missing.
+async fn load_segments(
+    context: &Context,
+    link: &mut Link,
+    index: &SegmentIndex,
+) -> Result<Option<Vec<StoredSegment>>, SourceError> {
+    let entries: Vec<(u16, Stamp)> = index.iter().collect();
+    let mut segments = Vec::new();
+    for some in entries.chunks(LOAD_FIELDS) {
+        let mut load = cmd("HMGET");
+        load.arg(&context.keys.state);
+        for (segment, version) in some {
+            load.arg(field(*segment, *version));
+        }
+        let found = link.load_values("HMGET", &load.get_packed_command()).await?;
+        if found.len() < some.len() {
+            return Ok(None);
+        }
+        for ((segment, _), bytes) in some.iter().zip(found) {
+            if let Some(segment) = Segment::from_number(*segment) {
+                segments.push(StoredSegment { segment, bytes: bytes.into() });
+            }
+        }
+    }
+    Ok(Some(segments))
+}
+
+/// The fields of the state that an index does not speak of.
+async fn leftover_fields(
+    context: &Context,
+    link: &mut Link,
+    index: &SegmentIndex,
+) -> Result<Vec<String>, SourceError> {
+    let load = cmd("HKEYS").arg(&context.keys.state).get_packed_command();
+    let found = link.load_values("HKEYS", &load).await?;
+    let known: HashSet<String> = index.fields().collect();
+    let names = found.into_iter().filter_map(|name| String::from_utf8(name).ok());
+    Ok(names.filter(|name| !known.contains(name)).collect())
+}
+
+/// How long the lists that a record speaks of are; 0 for one that is missing.
+pub(super) async fn claimed_lengths(
+    context: &Context,
+    link: &mut Link,
+    record: &Record,
+) -> Result<Vec<u64>, SourceError> {
+    lengths(context, link, record.base.list, record.tip.number).await
+}
+
+/// How long the lists of these numbers are; 0 for one that is missing, and
+/// perhaps nothing after that.
+pub(super) async fn lengths(
+    context: &Context,
+    link: &mut Link,
+    first: u64,
+    last: u64,
+) -> Result<Vec<u64>, SourceError> {
+    let mut lengths = Vec::new();
+    let mut from = first;
+    while from <= last {
+        let to = last.min(from + LENGTHS - 1);
+        let call = context.fence().call(scripts::LENGTHS, &[&context.keys.owner]);
+        let call = call.arg(&context.keys.work).arg(from).arg(to - from + 1);
+        let ScriptReply::Ok(words) = link.run(call).await? else {
+            return Err(odd_answer("lengths"));
+        };
+        for word in words.iter().skip(2) {
+            lengths.push(word.parse().map_err(|_| odd_answer("lengths"))?);
+        }
+        // One that is missing decides, however many there are said to be.
+        if lengths.contains(&0) {
+            break;
+        }
+        from = to + 1;
+    }
+    Ok(lengths)
 }

@@ -3,21 +3,23 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::super::super::SourceError;
-use super::super::Shared;
-use super::super::wake::Waiter;
-use super::checkpoint::{Pace, Phase, Plan, number_of};
+use super::checkpoint_plan::{CheckpointPace, CheckpointPhase, Plan, number_of};
+use super::context::Context;
 use super::ledger::{Ledger, PageRequest};
 use super::link::ANSWER;
-use super::record::{Index, Position, Record, Stamp};
-use super::verdict::Expected;
+use super::record::{ListPosition, Record, SegmentIndex, Stamp};
+use super::verdict::ExpectedRecord;
 use crate::boot_clock::BootInstant;
-use crate::checkpoint::{Checkpoints, TakenSnapshot};
-use crate::checkpoint_requests::{CheckpointRequests, CoveredRequests};
+use crate::checkpoint::TakenSnapshot;
+use crate::checkpoint_requests::CoveredRequests;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::settings::Endpoint;
+use crate::source::SourceError;
+use crate::source::redis::SharedQueue;
+use crate::source::redis::wake::Waiter;
 
 /// Lists that are claimed and not covered, at most: while no checkpoint can be
 /// written, the rest waits in the queue.
@@ -28,14 +30,14 @@ const SMALL_CLAIM: u64 = 1000;
 /// What an owner knows.
 #[derive(Debug)]
 pub(super) struct Owned {
-    pub expected: Expected,
+    pub expected: ExpectedRecord,
     pub ledger: Ledger,
     /// The index of the last checkpoint.
-    pub index: Index,
+    pub index: SegmentIndex,
     /// Its head.
     pub head: Vec<u8>,
-    pub phase: Phase,
-    pub pace: Pace,
+    pub phase: CheckpointPhase,
+    pub pace: CheckpointPace,
     /// When the checkpoint under way began.
     pub begun: Instant,
     /// Who asked for it.
@@ -44,14 +46,15 @@ pub(super) struct Owned {
     pub bytes_read: u64,
     /// Elements that have yet to be applied again.
     pub replay: Option<Replay>,
-    /// What was asked on the link, in order.
-    pub asked: VecDeque<Asked>,
+    /// What was asked on the link and not answered, in order.
+    pub outstanding: VecDeque<Outstanding>,
     pub renewed: BootInstant,
-    pub claims: Claims,
-    /// Every segment has to be written, since Redis has none.
+    pub claims: ClaimPacing,
+    /// Every segment has to be written, since Redis has none. Until that is done
+    /// nothing is read.
     pub write_all: bool,
-    /// The version of a record that was begun out of the memory, while its
-    /// outcome is not known.
+    /// The version of a record that is begun out of the memory, while it is not
+    /// known whether that was done.
     pub founding: Option<Stamp>,
     /// The last checkpoint was begun after the stop signal.
     pub is_saved: bool,
@@ -68,7 +71,7 @@ pub(super) struct Replay {
 
 /// What an owner asked on its link.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum Outstanding {
     Renew(BootInstant),
     Claim(Stamp),
     Page(PageRequest),
@@ -82,7 +85,7 @@ pub(super) enum Asked {
 
 /// When the next claim may come.
 #[derive(Debug)]
-pub(super) struct Claims {
+pub(super) struct ClaimPacing {
     /// Not before that time.
     pub not_before: Instant,
     /// The queue was empty when it was last looked at.
@@ -109,12 +112,12 @@ impl Default for Wait {
 
 impl Wait {
     /// Begins to wait, where nobody does.
-    pub fn begin(&mut self, shared: &Arc<Shared>, endpoint: &Endpoint) {
+    pub fn begin(&mut self, queue: &Arc<SharedQueue>, endpoint: &Endpoint) {
         let Wait::Idle(waiter) = self else { return };
         let mut waiter = std::mem::take(waiter);
-        let (shared, endpoint) = (Arc::clone(shared), endpoint.clone());
+        let (queue, endpoint) = (Arc::clone(queue), endpoint.clone());
         *self = Wait::Waiting(Box::pin(async move {
-            let outcome = waiter.wait(&shared.waker, &shared.connector, &endpoint).await;
+            let outcome = waiter.wait(&queue.waker, &queue.connector, &endpoint).await;
             (waiter, outcome)
         }));
     }
@@ -144,14 +147,36 @@ impl Owned {
             checkpoints.failed();
         }
         self.expected.commit = self.phase.in_doubt();
-        for asked in std::mem::take(&mut self.asked) {
-            if let Asked::Claim(tip) = asked {
+        for request in std::mem::take(&mut self.outstanding) {
+            if let Outstanding::Claim(tip) = request {
                 self.expected.claim = Some(tip);
             }
         }
         self.ledger.ask_again();
         self.claims.wait = Wait::default();
         self.claims.drained = false;
+    }
+
+    /// A checkpoint that is not safe yet will not be: it counts as failed, once.
+    pub fn give_up_checkpoint(&mut self, checkpoints: &CheckpointMetrics) {
+        if self.phase.is_unsafe() {
+            checkpoints.failed();
+            self.phase.stage_again();
+        }
+    }
+
+    /// Takes note that the page handed out last, of `count` elements, was routed.
+    pub fn page_was_routed(&mut self, context: &Context, count: u64) {
+        if count > 0 {
+            self.ledger.routed(count);
+        }
+        context.queue.metrics.claimed.store(self.ledger.unrouted(), Ordering::Relaxed);
+        let position = self.ledger.position();
+        if self.replay.as_ref().is_some_and(|replay| position.list > replay.last) {
+            self.replay = None;
+            tracing::info!("every element that was claimed is applied");
+            context.caught_up();
+        }
     }
 
     /// Whether a record that was just renewed has the fields without which it
@@ -162,23 +187,23 @@ impl Owned {
     }
 
     /// What is known of a queue that was just loaded.
-    pub fn new(record: &Record, head: Vec<u8>, ledger: Ledger, pace: Pace) -> Self {
+    pub fn new(record: &Record, head: Vec<u8>, ledger: Ledger, pace: CheckpointPace) -> Self {
         let now = Instant::now();
         let unrouted = ledger.unrouted() > 0;
         Self {
-            expected: Expected::settled(record.version, record.tip),
+            expected: ExpectedRecord::settled(record.version, record.tip),
             replay: unrouted.then_some(Replay { last: record.tip.number }),
             ledger,
             index: record.index.clone(),
             head,
-            phase: Phase::Idle,
+            phase: CheckpointPhase::Idle,
             pace,
             begun: now,
             covered: CoveredRequests::default(),
             bytes_read: 0,
-            asked: VecDeque::new(),
+            outstanding: VecDeque::new(),
             renewed: BootInstant::now(),
-            claims: Claims {
+            claims: ClaimPacing {
                 not_before: now,
                 drained: false,
                 refused: false,
@@ -191,19 +216,20 @@ impl Owned {
         }
     }
 
-    /// Of the page that has just come only the oldest elements are used: what lies
-    /// behind them is asked for again.
+    /// Of the page that has just come only the oldest elements are used: what comes
+    /// after them is asked for again.
     pub fn take_back_pages(&mut self, used: u64) {
-        for asked in &mut self.asked {
-            if matches!(asked, Asked::Page(_)) {
-                *asked = Asked::Void;
+        for request in &mut self.outstanding {
+            if matches!(request, Outstanding::Page(_)) {
+                *request = Outstanding::Void;
             }
         }
         self.ledger.came_short(used);
     }
 
     pub fn pages_in_flight(&self) -> usize {
-        self.asked.iter().filter(|asked| matches!(asked, Asked::Page(_))).count()
+        let is_page = |request: &&Outstanding| matches!(request, Outstanding::Page(_));
+        self.outstanding.iter().filter(is_page).count()
     }
 
     /// Whether pages may be asked for. Not under a record that was begun anew
@@ -213,9 +239,11 @@ impl Owned {
     }
 
     pub fn may_claim(&self) -> bool {
-        let busy = |asked: &Asked| matches!(asked, Asked::Page(_) | Asked::Claim(_));
         let has_room = self.may_read() && self.ledger.open_lists() < MOST_OPEN_LISTS;
-        has_room && self.ledger.is_all_asked() && !self.asked.iter().any(busy)
+        let mut requests = self.outstanding.iter();
+        let is_reading =
+            requests.any(|request| matches!(request, Outstanding::Page(_) | Outstanding::Claim(_)));
+        has_room && self.ledger.is_all_asked() && !is_reading
     }
 
     pub fn claimed(&mut self, length: u64) {
@@ -229,7 +257,7 @@ impl Owned {
 
     /// Fields that no index speaks of are deleted once there is time.
     pub fn sweep_later(&mut self, fields: Vec<String>) {
-        self.phase = Phase::Sweeping(fields.into());
+        self.phase = CheckpointPhase::Sweeping(fields.into());
     }
 
     pub fn is_checkpoint_due(&self, now: Instant) -> bool {
@@ -241,10 +269,10 @@ impl Owned {
         for_size || (uncovered > 0 && now >= self.pace.due_at(self.bytes_read))
     }
 
-    pub fn plan(&self, covered: Position, taken: TakenSnapshot) -> Plan {
+    pub fn plan(&self, covered: ListPosition, taken: TakenSnapshot) -> Plan {
         let new = self.expected.version.next();
         let mut index = self.index.clone();
-        taken.segments.iter().for_each(|stored| index.set(number_of(stored), Some(new)));
+        taken.segments.iter().for_each(|stored| index.set(number_of(stored), new));
         Plan {
             old: self.expected.version,
             new,
@@ -259,8 +287,9 @@ impl Owned {
     }
 
     /// The commit under way is done.
-    pub fn committed(&mut self, checkpoints: &Checkpoints, requests: &CheckpointRequests) {
-        let Phase::Committing(plan) = std::mem::take(&mut self.phase) else { return };
+    pub fn committed(&mut self, context: &Context) {
+        let settings = &context.settings;
+        let CheckpointPhase::Committing(plan) = std::mem::take(&mut self.phase) else { return };
         self.expected.version = plan.new;
         let replaced = plan.replaced(&self.index);
         let bytes = plan.bytes() as u64;
@@ -271,26 +300,29 @@ impl Owned {
         self.bytes_read = 0;
         let now = Instant::now();
         self.pace.done(self.begun, now, bytes);
-        checkpoints.metrics().succeeded(now - self.begun, bytes);
+        settings.checkpoints.metrics().succeeded(now - self.begun, bytes);
         // Shards that have gone have nothing to remember.
-        let _ = checkpoints.committed(plan.snapshot);
-        requests.committed(self.covered);
-        self.phase = Phase::Sweeping(replaced);
+        let _ = settings.checkpoints.committed(plan.snapshot);
+        settings.checkpoint_requests.committed(self.covered);
+        self.phase = CheckpointPhase::Sweeping(replaced);
     }
 
-    /// When something has to be done though nothing comes.
-    /// The last bytes of the server were `heard` then.
+    /// When something has to be done though nothing comes, where the last bytes of
+    /// the server came in at `heard`.
     pub fn next_due(&self, renewal_pace: Duration, heard: Instant) -> Instant {
         let now = Instant::now();
         let renewal = renewal_pace.saturating_sub(BootInstant::now().since(self.renewed));
         let mut due = now + renewal;
-        if !self.asked.is_empty() {
+        if !self.outstanding.is_empty() {
             due = due.min(heard + ANSWER);
         }
         if self.may_claim() && !self.claims.drained {
             due = due.min(self.claims.not_before);
         }
-        if matches!(self.phase, Phase::Idle) && !self.closing && self.ledger.uncovered() > 0 {
+        if matches!(self.phase, CheckpointPhase::Idle)
+            && !self.closing
+            && self.ledger.uncovered() > 0
+        {
             due = due.min(self.pace.due_at(self.bytes_read));
         }
         due.max(now)

@@ -1,23 +1,25 @@
 //! Owning: what an owner does while its connection stands. It keeps the lease,
-//! claims the backlog, asks for pages, and takes the answers in their order.
+//! claims the backlog, asks for pages, and takes the replies in their order.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::super::super::SourceError;
-use super::super::decoder::Reply;
-use super::super::error::{error, kind_of_reply, refused};
-use super::checkpoint::{self, Phase};
-use super::link::{ANSWER, Answer};
-use super::owned::{Asked, Wait};
+use redis::cmd;
+
+use super::checkpoint_plan::{self, CheckpointPhase};
+use super::context::{Context, odd_answer};
+use super::interruption::{Interruption, Outcome, Transition};
+use super::link::{ANSWER, Link, ScriptReply};
+use super::owned::{Outstanding, Owned, Wait};
 use super::saving::taken;
 use super::scripts;
-use super::source::{OnceSource, Stage, Step, unasked};
 use crate::boot_clock::BootInstant;
 use crate::checkpoint::TakenSnapshot;
 use crate::error_kind::ErrorKind;
 use crate::shard_set::ShardsGone;
-use redis::cmd;
+use crate::source::SourceError;
+use crate::source::redis::decoder::Reply;
+use crate::source::redis::error::{error, kind_of_reply, refused};
 
 /// Small claims are at least so far apart.
 const CLAIM_PACE: Duration = Duration::from_millis(5);
@@ -27,308 +29,284 @@ const WRONG_TYPE_PAUSE: Duration = Duration::from_secs(1);
 const RENEWALS: u32 = 3;
 
 /// What ended a wait.
-enum Event {
+enum Wakeup {
     Reply(Result<Reply, SourceError>),
     Snapshot(Result<TakenSnapshot, ShardsGone>),
     /// The queue may have elements.
-    Woke(Result<(), SourceError>),
+    Elements(Result<(), SourceError>),
+    /// Something may be due.
     Tick,
 }
 
-impl OnceSource {
+impl Owned {
     /// Asks for what is due, and waits for something.
-    pub(super) async fn own(&mut self) -> Result<Step, SourceError> {
-        if let Some(step) = self.ask().await? {
-            return Ok(step);
+    pub(super) async fn step(&mut self, context: &mut Context, link: &mut Link) -> Outcome {
+        self.ask_for_more(context, link);
+        if self.go_on_with_checkpoint(context, link).is_err() {
+            return Ok(Transition::End);
         }
-        match self.wait().await? {
-            Event::Reply(reply) => self.settle(reply?).await,
-            Event::Snapshot(taken) => Ok(self.snapshot_taken(taken)),
-            Event::Woke(outcome) => {
+        link.send().await?;
+        match self.wait(context, link).await? {
+            Wakeup::Reply(reply) => return self.take_reply(context, link, reply?).await,
+            Wakeup::Snapshot(Ok(taken)) => self.snapshot_taken(taken),
+            Wakeup::Snapshot(Err(ShardsGone)) => return Ok(Transition::End),
+            Wakeup::Elements(outcome) => {
                 outcome?;
-                if let Stage::Owning(owned) = &mut self.stage {
-                    owned.claims.drained = false;
-                }
-                Ok(Step::Again)
+                self.claims.drained = false;
             }
-            Event::Tick => Ok(Step::Again),
+            Wakeup::Tick => {}
         }
+        Ok(Transition::Stay)
     }
 
-    /// Puts what is due in line, and sends it.
-    async fn ask(&mut self) -> Result<Option<Step>, SourceError> {
-        self.renew_if_due();
-        self.ask_for_pages();
-        self.claim_if_due();
-        if let Some(step) = self.go_on_with_checkpoint()? {
-            return Ok(Some(step));
-        }
-        match &mut self.link {
-            Some(link) => link.send().await.map(|()| None),
-            None => Ok(None),
-        }
+    /// Puts in line what is due of renewals, pages and claims.
+    fn ask_for_more(&mut self, context: &Context, link: &mut Link) {
+        self.renew_if_due(context, link);
+        self.ask_for_pages(context, link);
+        self.claim_if_due(context, link);
     }
 
-    fn renew_if_due(&mut self) {
-        let pace = self.settings.lease / RENEWALS;
+    fn renew_if_due(&mut self, context: &Context, link: &mut Link) {
+        let lease = context.settings.lease;
         let now = BootInstant::now();
-        let Stage::Owning(owned) = &mut self.stage else { return };
-        if now.since(owned.renewed) < pace {
-            return;
+        if now.since(self.renewed) >= lease / RENEWALS {
+            self.renewed = now;
+            let call = context.fence().renewal(&context.keys, lease);
+            self.request(link, Outstanding::Renew(now), &call.pack());
         }
-        owned.renewed = now;
-        let call = scripts::RENEW.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
-        let call = call.arg(self.settings.lease.as_millis());
-        self.request(Asked::Renew(now), &call.pack());
     }
 
-    fn ask_for_pages(&mut self) {
-        if self.stop.is_stopped() {
-            return;
-        }
-        while let Stage::Owning(owned) = &mut self.stage {
-            if !owned.may_read() {
-                return;
-            }
-            let in_flight = owned.pages_in_flight();
-            if in_flight >= self.schedule.depth() {
-                return;
-            }
-            let count = self.schedule.count() as u64;
-            let Some(page) = owned.ledger.next_page(count) else { return };
+    fn ask_for_pages(&mut self, context: &Context, link: &mut Link) {
+        let schedule = &context.schedule;
+        while !context.stop.is_stopped()
+            && self.may_read()
+            && self.pages_in_flight() < schedule.depth()
+            && let Some(page) = self.ledger.next_page(schedule.count() as u64)
+        {
             let mut range = cmd("LRANGE");
-            range.arg(self.keys.list(page.list)).arg(page.start).arg(page.stop);
-            self.request(Asked::Page(page), &range.get_packed_command());
+            range.arg(context.keys.list(page.list)).arg(page.start).arg(page.stop);
+            self.request(link, Outstanding::Page(page), &range.get_packed_command());
         }
     }
 
     /// Claims the backlog once everything that was claimed has been read.
-    fn claim_if_due(&mut self) {
-        let Stage::Owning(owned) = &mut self.stage else { return };
-        if self.stop.is_stopped() || !owned.may_claim() {
-            return;
-        }
+    fn claim_if_due(&mut self, context: &Context, link: &mut Link) {
         let now = Instant::now();
-        if owned.claims.drained || now < owned.claims.not_before {
+        let is_idle = context.stop.is_stopped() || !self.may_claim();
+        if is_idle || self.claims.drained || now < self.claims.not_before {
             return;
         }
-        owned.claims.not_before = now + CLAIM_PACE;
-        let (tip, next) = (owned.expected.tip, owned.expected.tip.next());
-        let list = self.keys.list(next.number);
-        let call = scripts::CLAIM.call(&[&self.keys.owner, &self.keys.queue, &list]);
-        let call = call.arg(self.epoch).arg(&self.token).arg(tip).arg(next);
-        self.request(Asked::Claim(next), &call.pack());
+        self.claims.not_before = now + CLAIM_PACE;
+        let (tip, next) = (self.expected.tip, self.expected.tip.next());
+        let (keys, list) = (&context.keys, context.keys.list(next.number));
+        let call = context.fence().call(scripts::CLAIM, &[&keys.owner, &keys.queue, &list]);
+        self.request(link, Outstanding::Claim(next), &call.arg(tip).arg(next).pack());
     }
 
-    pub(super) fn request(&mut self, asked: Asked, packed: &[u8]) {
-        let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else { return };
-        if owned.asked.is_empty() {
+    pub(super) fn request(&mut self, link: &mut Link, request: Outstanding, packed: &[u8]) {
+        if self.outstanding.is_empty() {
             link.begin_to_wait();
         }
         link.request(packed);
-        owned.asked.push_back(asked);
+        self.outstanding.push_back(request);
     }
 
     /// Waits for a reply, a snapshot, new elements, or until something is due.
-    async fn wait(&mut self) -> Result<Event, SourceError> {
-        self.wait_for_elements_if_drained();
-        let stopping = self.stop.is_stopped();
-        let let_go = &mut self.settings.handshake.release;
-        let is_let_go = let_go.is_stopped();
-        let (Some(link), Stage::Owning(owned)) = (&mut self.link, &mut self.stage) else {
-            return Ok(Event::Tick);
-        };
+    async fn wait(
+        &mut self,
+        context: &mut Context,
+        link: &mut Link,
+    ) -> Result<Wakeup, SourceError> {
+        let stopping = context.stop.is_stopped();
+        if stopping {
+            self.claims.wait = Wait::default();
+        } else if self.claims.drained {
+            self.claims.wait.begin(&context.queue, link.endpoint());
+        }
+        let release = &mut context.settings.handshake.release;
+        let is_released = release.is_stopped();
         // Of a page that is not used nothing is held.
-        let is_void = matches!(owned.asked.front(), Some(Asked::Void));
-        link.hold_at_most(if is_void { 0 } else { self.shared.max_bytes_in_flight });
-        let due = owned.next_due(self.settings.lease / RENEWALS, link.heard().into_std());
-        let event = tokio::select! {
+        let is_void = matches!(self.outstanding.front(), Some(Outstanding::Void));
+        link.hold_at_most(if is_void { 0 } else { context.queue.max_bytes_in_flight });
+        let due = self.next_due(context.settings.lease / RENEWALS, link.heard().into_std());
+        let wakeup = tokio::select! {
             biased;
-            reply = link.reply() => Event::Reply(reply),
-            taken = taken(&mut owned.phase) => Event::Snapshot(taken),
-            outcome = woke(&mut owned.claims.wait) => Event::Woke(outcome),
-            () = self.settings.checkpoint_requests.next() => Event::Tick,
-            () = self.stop.stopped(), if !stopping => Event::Tick,
-            () = let_go.stopped(), if stopping && !is_let_go => Event::Tick,
-            () = tokio::time::sleep_until(due.into()) => Event::Tick,
+            reply = link.reply() => Wakeup::Reply(reply),
+            taken = taken(&mut self.phase) => Wakeup::Snapshot(taken),
+            outcome = woke(&mut self.claims.wait) => Wakeup::Elements(outcome),
+            () = context.settings.checkpoint_requests.next() => Wakeup::Tick,
+            () = context.stop.stopped(), if !stopping => Wakeup::Tick,
+            () = release.stopped(), if stopping && !is_released => Wakeup::Tick,
+            () = tokio::time::sleep_until(due.into()) => Wakeup::Tick,
         };
-        let is_reply = matches!(event, Event::Reply(_));
-        if !is_reply && !owned.asked.is_empty() && link.heard().elapsed() >= ANSWER {
+        let is_reply = matches!(wakeup, Wakeup::Reply(_));
+        if !is_reply && !self.outstanding.is_empty() && link.heard().elapsed() >= ANSWER {
             return Err(link.no_answer());
         }
-        Ok(event)
-    }
-
-    fn wait_for_elements_if_drained(&mut self) {
-        let stopping = self.stop.is_stopped();
-        let (Some(link), Stage::Owning(owned)) = (&self.link, &mut self.stage) else { return };
-        if stopping {
-            owned.claims.wait = Wait::default();
-        }
-        if stopping || !owned.claims.drained {
-            return;
-        }
-        owned.claims.wait.begin(&self.shared, link.endpoint());
+        Ok(wakeup)
     }
 
     /// Takes the reply to the oldest request.
-    async fn settle(&mut self, reply: Reply) -> Result<Step, SourceError> {
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
-        let Some(asked) = owned.asked.pop_front() else { return Err(unasked()) };
-        let name = match asked {
-            Asked::Page(page) => return self.page_came(page.count(), reply).await,
-            Asked::Void => return void_came(&reply),
-            Asked::Renew(_) => "renew",
-            Asked::Claim(_) => "claim",
-            Asked::Stage => "stage",
-            Asked::Commit => "commit",
-            Asked::Sweep => "sweep",
-            Asked::Release => "release",
+    async fn take_reply(
+        &mut self,
+        context: &mut Context,
+        link: &mut Link,
+        reply: Reply,
+    ) -> Outcome {
+        let Some(request) = self.outstanding.pop_front() else {
+            let message = "expected silence, got a reply to nothing";
+            return Err(error(ErrorKind::Protocol, message).into());
         };
-        if let (Asked::Claim(_), Reply::Error(words)) = (&asked, &reply)
+        let name = match request {
+            Outstanding::Page(page) => {
+                return self.page_came(context, link, page.count(), reply).await;
+            }
+            Outstanding::Void => return void_came(&reply),
+            Outstanding::Renew(_) => "renew",
+            Outstanding::Claim(_) => "claim",
+            Outstanding::Stage => "stage",
+            Outstanding::Commit => "commit",
+            Outstanding::Sweep => "sweep",
+            Outstanding::Release => "release",
+        };
+        if let (Outstanding::Claim(_), Reply::Error(words)) = (&request, &reply)
             && kind_of_reply(words) == ErrorKind::WrongType
         {
-            return Ok(self.queue_is_no_list(words));
+            self.queue_is_no_list(context, words);
+            return Ok(Transition::Stay);
         }
-        let Some(link) = &self.link else { return Ok(Step::Again) };
-        match link.answer(name, reply)? {
-            Answer::Ok(words) => self.answered(asked, &words),
-            Answer::Lost { token, .. } if token == self.token || token.is_empty() => {
+        match link.script_reply(name, reply)? {
+            ScriptReply::Ok(words) => self.done(context, request, &words),
+            ScriptReply::Lost { token, .. } if token == context.token || token.is_empty() => {
                 // The record has gone, or went back: a new connection tells.
-                Err(error(ErrorKind::Other, format!("{name} was refused: the record has changed")))
+                let message = format!("{name} was refused: the record has changed");
+                Err(error(ErrorKind::Other, message).into())
             }
-            Answer::Lost { .. } => Ok(self.displaced()),
-            Answer::Other(word, words) => self.refused(&word, &words),
+            ScriptReply::Lost { .. } => Err(context.displaced()),
+            ScriptReply::Other(word, words) => self.refused(context, &word, &words),
         }
     }
 
-    fn answered(&mut self, asked: Asked, words: &[String]) -> Result<Step, SourceError> {
-        self.claim_answered(matches!(asked, Asked::Claim(_)));
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
-        match asked {
-            Asked::Renew(sent) => {
-                self.settings.gate.lease_until(sent.after(self.settings.lease));
-                self.settings.holding.renewed(sent);
-                if !owned.is_whole(words.get(2), words.get(3)) {
-                    return Err(error(ErrorKind::Other, "the record has lost its index or head"));
+    /// A script did what it was asked for.
+    fn done(&mut self, context: &mut Context, request: Outstanding, words: &[String]) -> Outcome {
+        self.claim_answered(context, matches!(request, Outstanding::Claim(_)));
+        match request {
+            Outstanding::Renew(sent) => {
+                context.settings.gate.lease_until(sent.after(context.settings.lease));
+                context.settings.holding.renewed(sent);
+                if !self.is_whole(words.get(2), words.get(3)) {
+                    let message = "the record has lost its index or head";
+                    return Err(error(ErrorKind::Other, message).into());
                 }
             }
-            Asked::Claim(tip) => {
+            Outstanding::Claim(tip) => {
                 let length = words.get(2).and_then(|length| length.parse().ok());
-                let length: u64 = length.ok_or_else(|| odd("claim"))?;
-                owned.expected.tip = tip;
-                owned.claimed(length);
+                let length: u64 = length.ok_or_else(|| odd_answer("claim"))?;
+                self.expected.tip = tip;
+                self.claimed(length);
             }
-            Asked::Stage => {
-                if let Phase::Staging(staging) = &mut owned.phase {
+            Outstanding::Stage => {
+                if let CheckpointPhase::Staging(staging) = &mut self.phase {
                     staging.answered();
                 }
             }
-            Asked::Commit => {
-                owned.committed(&self.settings.checkpoints, &self.settings.checkpoint_requests);
-            }
-            Asked::Sweep => {
-                if let Phase::Sweeping(fields) = &mut owned.phase {
-                    checkpoint::swept(fields);
+            Outstanding::Commit => self.committed(context),
+            Outstanding::Sweep => {
+                if let CheckpointPhase::Sweeping(fields) = &mut self.phase {
+                    checkpoint_plan::swept(fields);
                 }
             }
-            Asked::Release => {
-                self.stage = Stage::Ended;
-                self.link = None;
-                return Ok(Step::Ended);
-            }
-            Asked::Page(_) | Asked::Void => {}
+            Outstanding::Release => return Ok(Transition::End),
+            Outstanding::Page(_) | Outstanding::Void => {}
         }
         self.check(words)
     }
 
     /// It works, unless the queue still holds no list.
-    fn claim_answered(&mut self, is_claim: bool) {
-        let Stage::Owning(owned) = &mut self.stage else { return };
-        owned.claims.refused &= !is_claim;
-        if !owned.claims.refused {
-            self.works();
+    fn claim_answered(&mut self, context: &mut Context, is_claim: bool) {
+        self.claims.refused &= !is_claim;
+        if !self.claims.refused {
+            context.works();
         }
     }
 
     /// Version and tip are read back with each answer.
-    fn check(&mut self, words: &[String]) -> Result<Step, SourceError> {
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
-        let [version, tip, ..] = words else { return Err(odd("a script")) };
-        let found = (version.parse(), tip.parse());
-        let fits = matches!(found, (Ok(version), Ok(tip)) if owned.expected.holds(version, tip));
-        if fits {
-            return Ok(Step::Again);
+    fn check(&self, words: &[String]) -> Outcome {
+        let [version, tip, ..] = words else { return Err(odd_answer("a script").into()) };
+        match (version.parse(), tip.parse()) {
+            (Ok(found), Ok(at)) if self.expected.holds(found, at) => Ok(Transition::Stay),
+            _ => {
+                let why = format!("redis is at version {version} and tip {tip} by now");
+                Err(Interruption::Reload(why))
+            }
         }
-        Ok(self.reload(&format!("redis is at version {version} and tip {tip} by now")))
     }
 
     /// A script found something else than it expected.
-    fn refused(&mut self, word: &str, words: &[String]) -> Result<Step, SourceError> {
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(Step::Again) };
-        if word == "empty" {
-            owned.claims.drained = true;
-            self.metrics.empty_pops.fetch_add(1, Ordering::Relaxed);
-            self.claim_answered(true);
-            return self.check(words);
-        }
-        if word == "missing" {
-            // What was staged has gone: it is staged again.
-            self.settings.checkpoints.metrics().failed();
-            let phase = std::mem::take(&mut owned.phase);
-            owned.phase = phase.send_again();
-            return self.check(words);
-        }
-        Ok(self.reload(&format!("a script answered {word}: {}", words.join(" "))))
-    }
-
-    async fn page_came(&mut self, count: u64, reply: Reply) -> Result<Step, SourceError> {
-        let Some(link) = &mut self.link else { return Ok(Step::Again) };
-        if let Reply::Error(words) = &reply {
-            return Err(refused("LRANGE", words));
-        }
-        let (found, largest, bytes) = link.brought();
-        let held = link.elements().len() as u64;
-        if found < count {
-            return Ok(self.reload(&format!("a claimed list gave {found} elements of {count}")));
-        }
-        self.schedule.saw(largest);
-        if let Stage::Owning(owned) = &mut self.stage {
-            owned.bytes_read += bytes;
-            if held < found {
-                // Larger than anybody could know: the rest of it is asked for again,
-                // in smaller pages, and so is what was asked for behind it.
-                owned.take_back_pages(held);
-            } else {
-                self.schedule.rise();
+    fn refused(&mut self, context: &mut Context, word: &str, words: &[String]) -> Outcome {
+        match word {
+            "empty" => {
+                self.claims.drained = true;
+                context.metrics.empty_pops.fetch_add(1, Ordering::Relaxed);
+                self.claim_answered(context, true);
+                self.check(words)
+            }
+            "missing" => {
+                // What was staged has gone: it is staged again.
+                context.settings.checkpoints.metrics().failed();
+                self.phase = std::mem::take(&mut self.phase).send_again();
+                self.check(words)
+            }
+            _ => {
+                let why = format!("a script answered {word}: {}", words.join(" "));
+                Err(Interruption::Reload(why))
             }
         }
-        // Asked for before this page is routed, so that Redis works meanwhile.
-        self.renew_if_due();
-        self.ask_for_pages();
-        self.claim_if_due();
-        if let Some(link) = &mut self.link {
-            link.send().await?;
-        }
-        Ok(Step::Page)
     }
 
-    fn queue_is_no_list(&mut self, words: &str) -> Step {
-        let failure = refused("claim", words);
-        self.complain(&failure);
-        if let Stage::Owning(owned) = &mut self.stage {
-            owned.claims.refused = true;
-            owned.claims.not_before = Instant::now() + WRONG_TYPE_PAUSE;
+    async fn page_came(
+        &mut self,
+        context: &mut Context,
+        link: &mut Link,
+        count: u64,
+        reply: Reply,
+    ) -> Outcome {
+        if let Reply::Error(words) = &reply {
+            return Err(refused("LRANGE", words).into());
         }
-        Step::Again
+        let received = link.received();
+        let (found, held) = (received.elements, link.elements().len() as u64);
+        if found < count {
+            let why = format!("a claimed list gave {found} elements of {count}");
+            return Err(Interruption::Reload(why));
+        }
+        context.schedule.observe(received.largest);
+        self.bytes_read += received.bytes;
+        if held < found {
+            // Larger than anybody could know: the rest of it is asked for again, in
+            // smaller pages, and so is what was asked for after it.
+            self.take_back_pages(held);
+        } else {
+            context.schedule.increase();
+        }
+        // Asked for before this page is routed, so that Redis works meanwhile.
+        self.ask_for_more(context, link);
+        link.send().await?;
+        Ok(Transition::Page)
+    }
+
+    fn queue_is_no_list(&mut self, context: &mut Context, words: &str) {
+        context.complain(&refused("claim", words));
+        self.claims.refused = true;
+        self.claims.not_before = Instant::now() + WRONG_TYPE_PAUSE;
     }
 }
 
 /// A page that is not used has come.
-fn void_came(reply: &Reply) -> Result<Step, SourceError> {
+fn void_came(reply: &Reply) -> Outcome {
     match reply {
-        Reply::Error(words) => Err(refused("LRANGE", words)),
-        Reply::Elements(_) | Reply::Nil => Ok(Step::Again),
+        Reply::Error(words) => Err(refused("LRANGE", words).into()),
+        Reply::Elements(_) | Reply::Nil => Ok(Transition::Stay),
     }
 }
 
@@ -338,8 +316,4 @@ async fn woke(wait: &mut Wait) -> Result<(), SourceError> {
     let (waiter, outcome) = waiting.as_mut().await;
     *wait = Wait::Idle(waiter);
     outcome
-}
-
-fn odd(name: &str) -> SourceError {
-    error(ErrorKind::Protocol, format!("{name} answered something unexpected"))
 }

@@ -9,7 +9,7 @@ use rand::Rng;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The number of a segment of the state.
-pub type Segment = u16;
+pub type SegmentNumber = u16;
 
 /// A number that only rises, with a nonce that tells whose step it was. The
 /// version of the state and the tip of the claims are such stamps.
@@ -23,7 +23,7 @@ pub struct Stamp {
 
 /// A place between two elements of the claimed lists, oldest element first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub struct ListPosition {
     /// The number of a list.
     pub list: u64,
     /// Elements of that list that lie before the place.
@@ -32,7 +32,7 @@ pub struct Position {
 
 /// Which version each segment of the state was last written in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Index(BTreeMap<Segment, Stamp>);
+pub struct SegmentIndex(BTreeMap<SegmentNumber, Stamp>);
 
 /// What the owner hash says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +44,9 @@ pub struct Record {
     /// The list that was claimed last.
     pub tip: Stamp,
     /// What the last checkpoint covers.
-    pub base: Position,
+    pub base: ListPosition,
     /// Its segments.
-    pub index: Index,
+    pub index: SegmentIndex,
 }
 
 /// A text in the record that can't be read.
@@ -82,7 +82,7 @@ pub fn new_nonce() -> u64 {
 }
 
 /// The field that holds a segment as it was written in `version`.
-pub fn field(segment: Segment, version: Stamp) -> String {
+pub fn field(segment: SegmentNumber, version: Stamp) -> String {
     format!("{segment}:{version}")
 }
 
@@ -105,13 +105,13 @@ impl FromStr for Stamp {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for ListPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.list, self.offset)
     }
 }
 
-impl FromStr for Position {
+impl FromStr for ListPosition {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
@@ -123,29 +123,25 @@ impl FromStr for Position {
     }
 }
 
-impl Index {
+impl SegmentIndex {
     /// Whether there is no segment.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The segments that there are, with the version of each.
-    pub fn iter(&self) -> impl Iterator<Item = (Segment, Stamp)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (SegmentNumber, Stamp)> + '_ {
         self.0.iter().map(|(segment, version)| (*segment, *version))
     }
 
     /// The version in which a segment was written.
-    pub fn get(&self, segment: Segment) -> Option<Stamp> {
+    pub fn get(&self, segment: SegmentNumber) -> Option<Stamp> {
         self.0.get(&segment).copied()
     }
 
-    /// Takes note that a segment was written in `version`; `None` where it is
-    /// empty now.
-    pub fn set(&mut self, segment: Segment, version: Option<Stamp>) {
-        match version {
-            Some(version) => self.0.insert(segment, version),
-            None => self.0.remove(&segment),
-        };
+    /// Takes note that a segment was written in `version`.
+    pub fn set(&mut self, segment: SegmentNumber, version: Stamp) {
+        self.0.insert(segment, version);
     }
 
     /// The names of the fields that it refers to.
@@ -155,7 +151,7 @@ impl Index {
 }
 
 /// A checksum, then each version with its segments: most share a few.
-impl fmt::Display for Index {
+impl fmt::Display for SegmentIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut groups: BTreeMap<Stamp, Vec<String>> = BTreeMap::new();
         for (segment, version) in self.iter() {
@@ -169,7 +165,7 @@ impl fmt::Display for Index {
     }
 }
 
-impl FromStr for Index {
+impl FromStr for SegmentIndex {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
@@ -188,7 +184,7 @@ impl FromStr for Index {
             let version: Stamp = version.parse()?;
             for segment in segments.split(',') {
                 let segment = segment.parse().map_err(|_| unreadable())?;
-                index.set(segment, Some(version));
+                index.set(segment, version);
             }
         }
         Ok(index)
@@ -205,12 +201,12 @@ mod tests {
         (any::<u64>(), any::<u64>()).prop_map(|(number, nonce)| Stamp { number, nonce })
     }
 
-    fn index() -> impl Strategy<Value = Index> {
+    fn index() -> impl Strategy<Value = SegmentIndex> {
         let few = proptest::collection::vec(stamp(), 1..4);
         let entries = proptest::collection::vec((0_u16..1024, any::<prop::sample::Index>()), 0..50);
         (few, entries).prop_map(|(few, entries)| {
-            let mut index = Index::default();
-            entries.iter().for_each(|(segment, at)| index.set(*segment, Some(*at.get(&few))));
+            let mut index = SegmentIndex::default();
+            entries.iter().for_each(|(segment, at)| index.set(*segment, *at.get(&few)));
             index
         })
     }
@@ -218,7 +214,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(stamp in stamp(), list: u64, offset: u64, index in index()) {
-            let position = Position { list, offset };
+            let position = ListPosition { list, offset };
             prop_assert_eq!(stamp.to_string().parse(), Ok(stamp));
             prop_assert_eq!(position.to_string().parse(), Ok(position));
             prop_assert_eq!(index.to_string().parse(), Ok(index));
@@ -235,15 +231,15 @@ mod tests {
             let at = at.index(text.len());
             let changed = format!("{}{byte}{}", &text[..at], &text[at + 1..]);
             prop_assume!(changed != text);
-            prop_assert!(changed.parse::<Index>().is_err(), "{} read as {}", changed, text);
+            prop_assert!(changed.parse::<SegmentIndex>().is_err(), "{} read as {}", changed, text);
         }
     }
 
     #[test]
     fn an_index_of_all_segments_in_one_version_is_small() {
-        let mut index = Index::default();
+        let mut index = SegmentIndex::default();
         let version = Stamp { number: 123_456, nonce: u64::MAX };
-        (0..1024).for_each(|segment| index.set(segment, Some(version)));
+        (0..1024).for_each(|segment| index.set(segment, version));
         assert!(index.to_string().len() < 5000);
     }
 }

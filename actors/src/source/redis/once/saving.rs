@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::super::super::SourceError;
-use super::checkpoint::{self, Phase, Staging};
-use super::owned::Asked;
+use super::checkpoint_plan::{self, CheckpointPhase, Staging};
+use super::context::Context;
+use super::link::Link;
+use super::owned::{Outstanding, Owned};
 use super::scripts;
-use super::source::{OnceSource, Stage, Step};
 use crate::checkpoint::TakenSnapshot;
 use crate::dead_letters::DeadLetterQueue;
 use crate::shard_set::ShardsGone;
@@ -18,80 +18,67 @@ use crate::shard_set::ShardsGone;
 /// letters that can't be written holds up nothing else.
 const LETTERS_PATIENCE: Duration = Duration::from_secs(2);
 
-impl OnceSource {
+impl Owned {
     /// Takes the checkpoint as far as it goes without an answer.
-    pub(super) fn go_on_with_checkpoint(&mut self) -> Result<Option<Step>, SourceError> {
-        let stopping = self.stop.is_stopped();
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(None) };
-        match std::mem::take(&mut owned.phase) {
-            Phase::Idle => self.begin_checkpoint_if_due(stopping),
-            Phase::Snapshot(covered, taking) => {
-                owned.phase = Phase::Snapshot(covered, taking);
-                Ok(None)
+    pub(super) fn go_on_with_checkpoint(
+        &mut self,
+        context: &mut Context,
+        link: &mut Link,
+    ) -> Result<(), ShardsGone> {
+        match std::mem::take(&mut self.phase) {
+            CheckpointPhase::Idle => self.begin_checkpoint_if_due(context, link)?,
+            CheckpointPhase::Sweeping(fields) if fields.is_empty() => {
+                self.begin_checkpoint_if_due(context, link)?;
             }
-            Phase::Staging(staging) => {
-                self.stage_some(staging);
-                Ok(None)
-            }
-            Phase::Committing(plan) => {
-                owned.phase = Phase::Committing(plan);
-                Ok(None)
-            }
-            Phase::Sweeping(fields) => {
-                let is_asked = owned.asked.iter().any(|asked| matches!(asked, Asked::Sweep));
-                let version = owned.expected.version;
-                if fields.is_empty() {
-                    return self.begin_checkpoint_if_due(stopping);
+            CheckpointPhase::Sweeping(fields) => {
+                let mut requests = self.outstanding.iter();
+                if !requests.any(|request| matches!(request, Outstanding::Sweep)) {
+                    let fence = context.fence();
+                    let call = checkpoint_plan::sweep(
+                        &fields,
+                        self.expected.version,
+                        fence,
+                        &context.keys,
+                    );
+                    self.request(link, Outstanding::Sweep, &call.pack());
                 }
-                if !is_asked {
-                    let call = checkpoint::sweep(&fields, version, self.fence());
-                    self.request(Asked::Sweep, &call.pack());
-                }
-                self.set_phase(Phase::Sweeping(fields));
-                Ok(None)
+                self.phase = CheckpointPhase::Sweeping(fields);
+            }
+            CheckpointPhase::Staging(staging) => self.stage_some(context, link, staging),
+            under_way @ (CheckpointPhase::Snapshot(..) | CheckpointPhase::Committing(_)) => {
+                self.phase = under_way;
             }
         }
+        Ok(())
     }
 
-    fn set_phase(&mut self, phase: Phase) {
-        if let Stage::Owning(owned) = &mut self.stage {
-            owned.phase = phase;
+    fn begin_checkpoint_if_due(
+        &mut self,
+        context: &mut Context,
+        link: &mut Link,
+    ) -> Result<(), ShardsGone> {
+        let stopping = context.stop.is_stopped();
+        if stopping && (self.pages_in_flight() > 0 || self.closing) {
+            return Ok(());
         }
-    }
-
-    fn begin_checkpoint_if_due(&mut self, stopping: bool) -> Result<Option<Step>, SourceError> {
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(None) };
-        if stopping && (owned.pages_in_flight() > 0 || owned.closing) {
-            return Ok(None);
+        if stopping && self.is_saved {
+            self.give_back(context, link);
+            return Ok(());
         }
         let now = Instant::now();
-        if stopping && owned.is_saved {
-            self.settings.handshake.saved.stop();
-            if !self.settings.handshake.release.is_stopped() {
-                return Ok(None);
-            }
-            owned.closing = true;
-            let call = scripts::RELEASE.call(&[&self.keys.owner]).arg(self.epoch).arg(&self.token);
-            self.settings.gate.close("the queue was given back");
-            self.settings.holding.let_go();
-            self.request(Asked::Release, &call.pack());
-            return Ok(None);
+        let settings = &mut context.settings;
+        if !stopping && !self.is_checkpoint_due(now) && !settings.checkpoint_requests.is_pending() {
+            return Ok(());
         }
-        let is_due = owned.is_checkpoint_due(now) || self.settings.checkpoint_requests.is_pending();
-        if !stopping && !is_due {
-            return Ok(None);
-        }
-        owned.begun = now;
-        owned.is_saved = stopping;
-        owned.covered = self.settings.checkpoint_requests.cover();
-        let covered = owned.ledger.position();
-        let Ok(pending) = self.settings.checkpoints.begin(owned.write_all) else {
-            return Ok(Some(Step::Ended));
-        };
-        // The dead letters of what it covers: behind it they would be written
-        // never, before it at worst twice.
-        let letters = self.settings.dead_letters.as_ref().map(DeadLetterQueue::flush);
-        owned.phase = Phase::Snapshot(
+        self.begun = now;
+        self.is_saved = stopping;
+        self.covered = settings.checkpoint_requests.cover();
+        let covered = self.ledger.position();
+        let pending = settings.checkpoints.begin(self.write_all)?;
+        // The dead letters of what it covers: after it they would be written never,
+        // before it at worst twice.
+        let letters = settings.dead_letters.as_ref().map(DeadLetterQueue::flush);
+        self.phase = CheckpointPhase::Snapshot(
             covered,
             Box::pin(async move {
                 let taken = pending.collect().await;
@@ -101,39 +88,51 @@ impl OnceSource {
                 taken
             }),
         );
-        Ok(None)
+        Ok(())
     }
 
-    pub(super) fn snapshot_taken(&mut self, taken: Result<TakenSnapshot, ShardsGone>) -> Step {
-        let Ok(taken) = taken else { return Step::Ended };
-        let Stage::Owning(owned) = &mut self.stage else { return Step::Again };
-        let Phase::Snapshot(covered, _) = std::mem::take(&mut owned.phase) else {
-            return Step::Again;
-        };
-        owned.phase = Phase::Staging(Staging::new(owned.plan(covered, taken)));
-        Step::Again
+    /// The last checkpoint is written: gives the queue back once that is wanted.
+    fn give_back(&mut self, context: &Context, link: &mut Link) {
+        let settings = &context.settings;
+        settings.handshake.saved.stop();
+        if !settings.handshake.release.is_stopped() {
+            return;
+        }
+        self.closing = true;
+        settings.gate.close("the queue was given back");
+        settings.holding.let_go();
+        let call = context.fence().call(scripts::RELEASE, &[&context.keys.owner]);
+        self.request(link, Outstanding::Release, &call.pack());
     }
 
-    fn stage_some(&mut self, mut staging: Staging) {
-        while let Some(call) = staging.next(self.fence()) {
-            self.request(Asked::Stage, &call.pack());
+    pub(super) fn snapshot_taken(&mut self, taken: TakenSnapshot) {
+        if let CheckpointPhase::Snapshot(covered, _) = std::mem::take(&mut self.phase) {
+            self.phase = CheckpointPhase::Staging(Staging::new(self.plan(covered, taken)));
+        }
+    }
+
+    fn stage_some(&mut self, context: &Context, link: &mut Link, mut staging: Staging) {
+        while let Some(call) = staging.next(context.fence(), &context.keys) {
+            self.request(link, Outstanding::Stage, &call.pack());
         }
         if !staging.is_done() {
-            return self.set_phase(Phase::Staging(staging));
+            self.phase = CheckpointPhase::Staging(staging);
+            return;
         }
         let plan = staging.into_plan();
-        let commit = plan.commit(self.fence()).pack();
-        self.request(Asked::Commit, &commit);
-        self.set_phase(Phase::Committing(plan));
+        let commit = plan.commit(context.fence(), &context.keys);
+        self.request(link, Outstanding::Commit, &commit.pack());
+        self.phase = CheckpointPhase::Committing(plan);
     }
 }
 
 /// The snapshot under way, once every shard has written its part.
-pub(super) async fn taken(phase: &mut Phase) -> Result<TakenSnapshot, ShardsGone> {
+pub(super) async fn taken(phase: &mut CheckpointPhase) -> Result<TakenSnapshot, ShardsGone> {
     match phase {
-        Phase::Snapshot(_, taking) => taking.as_mut().await,
-        Phase::Idle | Phase::Staging(_) | Phase::Committing(_) | Phase::Sweeping(_) => {
-            std::future::pending().await
-        }
+        CheckpointPhase::Snapshot(_, taking) => taking.as_mut().await,
+        CheckpointPhase::Idle
+        | CheckpointPhase::Staging(_)
+        | CheckpointPhase::Committing(_)
+        | CheckpointPhase::Sweeping(_) => std::future::pending().await,
     }
 }

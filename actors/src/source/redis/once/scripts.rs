@@ -1,12 +1,16 @@
 //! The scripts: everything that changes what exactly-once delivery keeps in
-//! Redis. Each is fenced by epoch and token, and each file says what it
-//! compares and what it writes. They run at `maxmemory` too, since there only a
-//! commit frees memory.
+//! Redis. Each file says what it compares and what it writes; all but the few that
+//! work on a record which is not held yet begin with the same fence, `fence.lua`.
+//! They run at `maxmemory` too, since there only a commit frees memory.
 //!
 //! They are sent whole each time (Redis knows them by their hash), so that no
 //! flush of its cache and no change of servers matters.
 
+use std::time::Duration;
+
 use redis::cmd;
+
+use super::keys::Keys;
 
 /// One script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +20,19 @@ pub struct Script {
     text: &'static str,
 }
 
+/// Each by its flags, and the files that it consists of; the last one names it.
 macro_rules! scripts {
-    ($($ident:ident = $name:literal;)+) => {
+    ($($ident:ident = $flags:literal: $($part:literal)*, $name:literal;)+) => {
         $(
             #[doc = concat!("What it does stands at the top of `scripts/", $name, ".lua`.")]
-            pub const $ident: Script =
-                Script { name: $name, text: include_str!(concat!("scripts/", $name, ".lua")) };
+            pub const $ident: Script = Script {
+                name: $name,
+                text: concat!(
+                    "#!lua flags=", $flags, "\n",
+                    $(include_str!(concat!("scripts/", $part, ".lua")),)*
+                    include_str!(concat!("scripts/", $name, ".lua")),
+                ),
+            };
         )+
 
         #[cfg(test)]
@@ -30,17 +41,26 @@ macro_rules! scripts {
 }
 
 scripts! {
-    LOOK = "look";
-    ACQUIRE = "acquire";
-    RENEW = "renew";
-    CLAIM = "claim";
-    LENGTHS = "lengths";
-    STAGE = "stage";
-    COMMIT = "commit";
-    SWEEP = "sweep";
-    RELEASE = "release";
-    FOUND = "found";
-    PUT_BACK = "put_back";
+    LOOK = "no-writes": , "look";
+    ACQUIRE = "allow-oom": "deadline", "acquire";
+    RENEW = "allow-oom": "fence" "deadline", "renew";
+    CLAIM = "allow-oom": "fence", "claim";
+    LENGTHS = "no-writes": "fence", "lengths";
+    STAGE = "allow-oom": "fence", "stage";
+    COMMIT = "allow-oom": "fence", "commit";
+    SWEEP = "allow-oom": "fence", "sweep";
+    RELEASE = "allow-oom": "fence", "release";
+    FOUND = "allow-oom": "deadline", "found";
+    PUT_BACK = "allow-oom": "deadline", "put_back";
+}
+
+/// Who calls: what `fence.lua` compares.
+#[derive(Debug, Clone, Copy)]
+pub struct Fence<'a> {
+    /// The epoch of the connection.
+    pub epoch: u64,
+    /// The token of the owner.
+    pub token: &'a str,
 }
 
 /// A packed call of a script.
@@ -60,11 +80,28 @@ impl Script {
     }
 }
 
+impl Fence<'_> {
+    /// A call with those keys, of which the first is the owner hash.
+    pub fn call(self, script: Script, keys: &[&str]) -> Call {
+        script.call(keys).arg(self.epoch).arg(self.token)
+    }
+
+    /// Renews the lease for its whole length.
+    pub fn renewal(self, keys: &Keys, lease: Duration) -> Call {
+        self.call(RENEW, &[&keys.owner]).arg(lease.as_millis())
+    }
+}
+
 impl Call {
-    /// Adds a number or a stamp.
+    /// Adds a number, a stamp, or a text.
     pub fn arg(mut self, value: impl ToString) -> Self {
         self.command.arg(value.to_string());
         self
+    }
+
+    /// Adds each of these.
+    pub fn args<T: ToString>(self, values: impl IntoIterator<Item = T>) -> Self {
+        values.into_iter().fold(self, |call, value| call.arg(value))
     }
 
     /// Adds bytes.
@@ -86,10 +123,11 @@ mod tests {
     #[test]
     fn every_script_runs_at_maxmemory_and_says_what_it_compares_and_writes() {
         for script in ALL {
-            let (flags, words) = script.text.split_once('\n').unwrap();
+            let (flags, _) = script.text.split_once('\n').unwrap();
             let allowed = ["#!lua flags=allow-oom", "#!lua flags=no-writes"];
             assert!(allowed.contains(&flags), "{}: {flags}", script.name);
-            let comment: String = words.lines().take_while(|line| line.starts_with("--")).collect();
+            let lines = script.text.lines().filter(|line| line.starts_with("--"));
+            let comment: String = lines.collect();
             assert!(comment.contains("ompares"), "{}", script.name);
             assert!(
                 comment.contains("rites")

@@ -13,7 +13,7 @@ use psg_engine::printable::printable;
 use psg_engine::sharding::Segment;
 use psg_engine::state::Head;
 
-use super::record::{Index, Position, Record, Stamp};
+use super::record::{ListPosition, Record, SegmentIndex, Stamp};
 
 /// The latest format of the record that this version can read.
 const FORMAT: u64 = 1;
@@ -109,8 +109,8 @@ impl Stored {
             epoch,
             version: self.as_written::<Stamp>("version")?,
             tip: self.as_written::<Stamp>("tip")?,
-            base: self.as_written::<Position>("base")?,
-            index: self.as_written::<Index>("index")?,
+            base: self.as_written::<ListPosition>("base")?,
+            index: self.as_written::<SegmentIndex>("index")?,
         };
         check_numbers(&record)?;
         check_index(&record)?;
@@ -200,9 +200,9 @@ mod tests {
     use super::*;
 
     fn sound() -> Stored {
-        let mut index = Index::default();
-        index.set(3, Some(Stamp { number: 4, nonce: 0xa }));
-        index.set(9, Some(Stamp { number: 5, nonce: 0xb }));
+        let mut index = SegmentIndex::default();
+        index.set(3, Stamp { number: 4, nonce: 0xa });
+        index.set(9, Stamp { number: 5, nonce: 0xb });
         let head =
             Head { run_time: psg_engine::state::RunTime(7), tombstone_key: [1; 16], time: None };
         let words = ["1", "17", "t", "1700000000000", "5-b", "9-c", "8:3", &index.to_string()];
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!((record.epoch, record.version.number, record.tip.number), (17, 5, 9));
         assert_eq!(
             (record.base, record.index.iter().count()),
-            (Position { list: 8, offset: 3 }, 2)
+            (ListPosition { list: 8, offset: 3 }, 2)
         );
         assert!(!head.is_empty());
         for (name, value) in [("base", "10:0"), ("token", ""), ("deadline", "0"), ("tip", "8-c")] {
@@ -266,8 +266,8 @@ mod tests {
         check("version", Some("5-ff"), "its index has segment 9 of version 5-b");
         check("head", Some(""), "its head is missing");
         check("head", Some("damaged"), "its head: ");
-        let mut wide = Index::default();
-        wide.set(1024, Some(Stamp { number: 1, nonce: 1 }));
+        let mut wide = SegmentIndex::default();
+        wide.set(1024, Stamp { number: 1, nonce: 1 });
         check("index", Some(&wide.to_string()), "segment 1024");
         check("index", Some("\u{1b}[2J"), "its index can't be read");
     }

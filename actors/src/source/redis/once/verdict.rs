@@ -5,7 +5,7 @@ use super::record::{Record, Stamp};
 
 /// What this process holds to be the case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedRecord {
     /// The version of the last checkpoint that is known to be done.
     pub version: Stamp,
     /// The last claim that is known to be done.
@@ -30,7 +30,7 @@ pub enum Verdict {
     Reload,
 }
 
-impl Expected {
+impl ExpectedRecord {
     /// Nothing in doubt.
     pub fn settled(version: Stamp, tip: Stamp) -> Self {
         Self { version, tip, commit: None, claim: None }
@@ -59,7 +59,7 @@ impl Expected {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Index, Position};
+    use super::super::record::{ListPosition, SegmentIndex};
     use super::*;
 
     fn stamp(number: u64) -> Stamp {
@@ -67,13 +67,13 @@ mod tests {
     }
 
     fn record(version: Stamp, tip: Stamp) -> Record {
-        let base = Position { list: 1, offset: 0 };
-        Record { epoch: 1, version, tip, base, index: Index::default() }
+        let base = ListPosition { list: 1, offset: 0 };
+        Record { epoch: 1, version, tip, base, index: SegmentIndex::default() }
     }
 
     #[test]
     fn what_is_found_decides() {
-        let expected = Expected {
+        let expected = ExpectedRecord {
             version: stamp(5),
             tip: stamp(9),
             commit: Some(stamp(6)),
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn without_doubt_only_the_same_fits() {
-        let expected = Expected::settled(stamp(5), stamp(9));
+        let expected = ExpectedRecord::settled(stamp(5), stamp(9));
         assert!(expected.holds(stamp(5), stamp(9)));
         assert!(!expected.holds(stamp(6), stamp(9)));
         assert!(!expected.holds(stamp(5), stamp(10)));

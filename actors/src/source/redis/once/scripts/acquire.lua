@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Takes the queue over, or raises the own epoch.
 -- Compares epoch, token, and deadline unless that is `*`, with what was last seen
 -- there and found to be sound; and where there is no owner hash, that there is
@@ -18,14 +17,14 @@ if epoch == '' and (redis.call('TYPE', KEYS[2]).ok == 'hash'
     or redis.call('TYPE', KEYS[3]).ok == 'list') then
   return {'orphans'}
 end
-local time = redis.call('TIME')
-local deadline = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[6]
+-- Before anything is written: scripts do not roll back, and TIME may be forbidden.
+local ends = deadline(ARGV[6])
 if epoch == '' then
   redis.call('HSET', KEYS[1], 'format', '1', 'version', '0-' .. ARGV[7],
     'tip', '0-' .. ARGV[7], 'base', '1:0', 'index', '')
 end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[4], 'token', ARGV[5],
-  'deadline', string.format('%.0f', deadline))
+  'deadline', ends)
 local record = redis.call('HMGET', KEYS[1], unpack(ARGV, 8))
 local reply = {'ok'}
 for at = 8, #ARGV do

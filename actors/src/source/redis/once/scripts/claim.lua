@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Sets the backlog aside under a number of its own.
 -- Compares epoch, token and tip, and that the queue is a list.
 -- Renames the queue, takes its expiry away, writes the tip.
@@ -6,10 +5,6 @@
 -- do not roll back. A list that has the number already was set aside by a claim
 -- that failed between rename and tip, so it is taken as that claim's.
 -- KEYS owner, queue, list. ARGV epoch, token, tip, new tip.
-local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'version', 'tip')
-if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then
-  return {'lost', seen[1] or '', seen[2] or ''}
-end
 if seen[4] ~= ARGV[3] then
   return {'moved', seen[3] or '', seen[4] or ''}
 end

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Makes a checkpoint valid and lets go of what it covers.
 -- Compares epoch, token and version, and that the new fields are there.
 -- Writes version, index, base and head; unlinks the lists that are covered whole and
@@ -9,10 +8,6 @@
 -- KEYS owner, state. ARGV epoch, token, version, new version, index, base,
 -- prefix of the lists, first number to unlink, how many, number of the list to
 -- trim or 0, its last index to keep, head, then the new fields.
-local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'version', 'tip')
-if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then
-  return {'lost', seen[1] or '', seen[2] or ''}
-end
 if seen[3] ~= ARGV[3] then
   return {'moved', seen[3] or '', seen[4] or ''}
 end

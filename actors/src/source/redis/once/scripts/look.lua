@@ -1,4 +1,3 @@
-#!lua flags=no-writes
 -- Reads fields of the record. Compares nothing, writes nothing. Each one that is
 -- there comes with a `=` before it.
 -- KEYS owner. ARGV the names of the fields.

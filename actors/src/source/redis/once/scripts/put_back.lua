@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Writes the record again as its holder knows it, after somebody has deleted or
 -- damaged it.
 -- Compares that there is no owner hash, or one with the own token, and that the
@@ -30,9 +29,7 @@ for at = 12 + count, #ARGV do
     return {'missing', ARGV[3], ARGV[4], ARGV[at]}
   end
 end
-local time = redis.call('TIME')
-local deadline = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[8]
 redis.call('HSET', KEYS[1], 'format', '1', 'epoch', ARGV[1], 'token', ARGV[2],
   'version', ARGV[3], 'tip', ARGV[4], 'base', ARGV[5], 'index', ARGV[6], 'head', ARGV[7],
-  'deadline', string.format('%.0f', deadline))
+  'deadline', deadline(ARGV[8]))
 return {'ok', ARGV[3], ARGV[4]}

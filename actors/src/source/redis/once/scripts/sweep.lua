@@ -1,11 +1,6 @@
-#!lua flags=allow-oom
 -- Deletes a slice of the fields that no checkpoint refers to.
 -- Compares epoch, token and version. Deletes the fields.
 -- KEYS owner, state. ARGV epoch, token, version, then the fields.
-local seen = redis.call('HMGET', KEYS[1], 'epoch', 'token', 'version', 'tip')
-if seen[1] ~= ARGV[1] or seen[2] ~= ARGV[2] then
-  return {'lost', seen[1] or '', seen[2] or ''}
-end
 if seen[3] ~= ARGV[3] then
   return {'moved', seen[3] or '', seen[4] or ''}
 end

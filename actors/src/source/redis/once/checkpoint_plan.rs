@@ -1,6 +1,7 @@
-//! The checkpoint: from a snapshot of the memory to a commit, step by step. It
-//! says what to send next and is told what was answered; it sends nothing
-//! itself. One that has begun is finished, or the memory is loaded anew.
+//! The plan of a checkpoint: from a snapshot of the memory to a commit, step by
+//! step, and when the next one is due. It says what to send and takes note of what
+//! was answered; it sends nothing itself. One that has begun is finished, or the
+//! memory is reloaded.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,8 +12,8 @@ use psg_engine::state::StoredSegment;
 
 use super::keys::Keys;
 use super::ledger::Release;
-use super::record::{Index, Position, Segment, Stamp, field};
-use super::scripts::{self, Call};
+use super::record::{ListPosition, SegmentIndex, SegmentNumber, Stamp, field};
+use super::scripts::{self, Call, Fence};
 use crate::checkpoint::TakenSnapshot;
 use crate::shard_set::ShardsGone;
 
@@ -24,17 +25,6 @@ const STAGES_IN_FLIGHT: usize = 2;
 /// Fields that one script deletes.
 const SWEEP_FIELDS: usize = 32;
 
-/// Who commits: every script is fenced by it.
-#[derive(Debug, Clone, Copy)]
-pub struct Fence<'a> {
-    /// The names of the keys.
-    pub keys: &'a Keys,
-    /// The epoch of the connection.
-    pub epoch: u64,
-    /// The token of the process.
-    pub token: &'a str,
-}
-
 /// What a checkpoint will be when it is done.
 #[derive(Debug)]
 pub struct Plan {
@@ -43,7 +33,7 @@ pub struct Plan {
     /// Its own.
     pub new: Stamp,
     /// What it covers.
-    pub covered: Position,
+    pub covered: ListPosition,
     /// What it lets go of.
     pub release: Release,
     /// Its head.
@@ -51,7 +41,7 @@ pub struct Plan {
     /// The segments that have changed.
     pub segments: Vec<StoredSegment>,
     /// The index with them in it.
-    pub index: Index,
+    pub index: SegmentIndex,
     /// The number of its snapshot.
     pub snapshot: u64,
     /// Whether it has every segment.
@@ -60,12 +50,12 @@ pub struct Plan {
 
 /// How far a checkpoint is.
 #[derive(Default)]
-pub enum Phase {
+pub enum CheckpointPhase {
     /// There is none.
     #[default]
     Idle,
     /// The shards write what they have; with what it will cover.
-    Snapshot(Position, Taking),
+    Snapshot(ListPosition, Taking),
     /// Its segments are written ahead.
     Staging(Staging),
     /// Its commit was sent, or has to be.
@@ -87,22 +77,15 @@ pub struct Staging {
     in_flight: usize,
 }
 
-impl fmt::Debug for Phase {
+impl fmt::Debug for CheckpointPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Idle => "Idle",
-            Phase::Snapshot(..) => "Snapshot",
-            Phase::Staging(_) => "Staging",
-            Phase::Committing(_) => "Committing",
-            Phase::Sweeping(_) => "Sweeping",
+            CheckpointPhase::Idle => "Idle",
+            CheckpointPhase::Snapshot(..) => "Snapshot",
+            CheckpointPhase::Staging(_) => "Staging",
+            CheckpointPhase::Committing(_) => "Committing",
+            CheckpointPhase::Sweeping(_) => "Sweeping",
         })
-    }
-}
-
-impl Fence<'_> {
-    /// A script that touches the owner hash and the state.
-    pub fn call(&self, script: scripts::Script) -> Call {
-        script.call(&[&self.keys.owner, &self.keys.state]).arg(self.epoch).arg(self.token)
     }
 }
 
@@ -113,7 +96,7 @@ impl Plan {
     }
 
     /// The fields that it makes useless.
-    pub fn replaced(&self, before: &Index) -> VecDeque<String> {
+    pub fn replaced(&self, before: &SegmentIndex) -> VecDeque<String> {
         let replaced = |stored: &StoredSegment| {
             let number = number_of(stored);
             Some(field(number, before.get(number)?))
@@ -122,14 +105,19 @@ impl Plan {
     }
 
     /// The commit.
-    pub fn commit(&self, fence: Fence<'_>) -> Call {
+    pub fn commit(&self, fence: Fence<'_>, keys: &Keys) -> Call {
         let Release { first, keep, trim } = self.release;
         let (list, last) = trim.unwrap_or((0, 0));
-        let call = fence.call(scripts::COMMIT).arg(self.old).arg(self.new).arg(&self.index);
-        let call = call.arg(self.covered).arg(&fence.keys.work).arg(first).arg(keep - first);
+        let call = fence.call(scripts::COMMIT, &[&keys.owner, &keys.state]).arg(self.old);
+        let call = call
+            .arg(self.new)
+            .arg(&self.index)
+            .arg(self.covered)
+            .arg(&keys.work)
+            .arg(first)
+            .arg(keep - first);
         let call = call.arg(list).arg(last).bytes(&self.head);
-        let fields = self.segments.iter().map(|stored| field(number_of(stored), self.new));
-        fields.fold(call, |call, field| call.arg(field))
+        call.args(self.segments.iter().map(|stored| field(number_of(stored), self.new)))
     }
 }
 
@@ -140,11 +128,11 @@ impl Staging {
     }
 
     /// The next script, where one may be sent.
-    pub fn next(&mut self, fence: Fence<'_>) -> Option<Call> {
+    pub fn next(&mut self, fence: Fence<'_>, keys: &Keys) -> Option<Call> {
         if self.in_flight == STAGES_IN_FLIGHT || self.sent == self.plan.segments.len() {
             return None;
         }
-        let mut call = fence.call(scripts::STAGE).arg(self.plan.old);
+        let mut call = fence.call(scripts::STAGE, &[&keys.owner, &keys.state]).arg(self.plan.old);
         let mut bytes = 0;
         for stored in &self.plan.segments[self.sent..] {
             if bytes > 0 && bytes + stored.bytes.len() > STAGE_BYTES {
@@ -174,16 +162,18 @@ impl Staging {
     }
 }
 
-impl Phase {
+impl CheckpointPhase {
     /// What was under way on a connection that broke is sent again.
     pub fn send_again(self) -> Self {
         match self {
-            Phase::Staging(Staging { plan, .. }) | Phase::Committing(plan) => {
+            CheckpointPhase::Staging(Staging { plan, .. }) | CheckpointPhase::Committing(plan) => {
                 // An earlier copy of the data may have come back under the same
                 // version, without what was staged.
-                Phase::Staging(Staging::new(plan))
+                CheckpointPhase::Staging(Staging::new(plan))
             }
-            Phase::Idle | Phase::Snapshot(..) | Phase::Sweeping(_) => self,
+            CheckpointPhase::Idle
+            | CheckpointPhase::Snapshot(..)
+            | CheckpointPhase::Sweeping(_) => self,
         }
     }
 
@@ -191,39 +181,44 @@ impl Phase {
     /// there was something.
     pub fn stage_again(&mut self) -> bool {
         match self {
-            Phase::Staging(staging) if staging.sent > 0 => {
+            CheckpointPhase::Staging(staging) if staging.sent > 0 => {
                 (staging.sent, staging.in_flight) = (0, 0);
                 true
             }
-            Phase::Idle
-            | Phase::Snapshot(..)
-            | Phase::Staging(_)
-            | Phase::Committing(_)
-            | Phase::Sweeping(_) => false,
+            CheckpointPhase::Idle
+            | CheckpointPhase::Snapshot(..)
+            | CheckpointPhase::Staging(_)
+            | CheckpointPhase::Committing(_)
+            | CheckpointPhase::Sweeping(_) => false,
         }
     }
 
     /// Whether there is one that is not safe yet.
     pub fn is_unsafe(&self) -> bool {
         match self {
-            Phase::Snapshot(..) | Phase::Staging(_) | Phase::Committing(_) => true,
-            Phase::Idle | Phase::Sweeping(_) => false,
+            CheckpointPhase::Snapshot(..)
+            | CheckpointPhase::Staging(_)
+            | CheckpointPhase::Committing(_) => true,
+            CheckpointPhase::Idle | CheckpointPhase::Sweeping(_) => false,
         }
     }
 
     /// The new version of a commit that may be done.
     pub fn in_doubt(&self) -> Option<Stamp> {
         match self {
-            Phase::Committing(plan) => Some(plan.new),
-            Phase::Idle | Phase::Snapshot(..) | Phase::Staging(_) | Phase::Sweeping(_) => None,
+            CheckpointPhase::Committing(plan) => Some(plan.new),
+            CheckpointPhase::Idle
+            | CheckpointPhase::Snapshot(..)
+            | CheckpointPhase::Staging(_)
+            | CheckpointPhase::Sweeping(_) => None,
         }
     }
 }
 
 /// A slice of the fields to delete.
-pub fn sweep(fields: &VecDeque<String>, version: Stamp, fence: Fence<'_>) -> Call {
-    let call = fence.call(scripts::SWEEP).arg(version);
-    fields.iter().take(SWEEP_FIELDS).fold(call, |call, field| call.arg(field))
+pub fn sweep(fields: &VecDeque<String>, version: Stamp, fence: Fence<'_>, keys: &Keys) -> Call {
+    let call = fence.call(scripts::SWEEP, &[&keys.owner, &keys.state]).arg(version);
+    call.args(fields.iter().take(SWEEP_FIELDS))
 }
 
 /// A slice was deleted.
@@ -232,8 +227,8 @@ pub fn swept(fields: &mut VecDeque<String>) {
 }
 
 /// The number of a stored segment in the index.
-pub fn number_of(stored: &StoredSegment) -> Segment {
-    stored.segment.get() as Segment
+pub fn number_of(stored: &StoredSegment) -> SegmentNumber {
+    stored.segment.get() as SegmentNumber
 }
 
 /// Elements since the last checkpoint that call for the next one.
@@ -250,7 +245,7 @@ const MOST_STRETCH: u32 = 12;
 
 /// When the next checkpoint is due.
 #[derive(Debug)]
-pub struct Pace {
+pub struct CheckpointPace {
     interval: Duration,
     last: Instant,
     /// How long the last one took, and what it wrote.
@@ -258,7 +253,7 @@ pub struct Pace {
     wrote: u64,
 }
 
-impl Pace {
+impl CheckpointPace {
     /// The first one is due after the interval.
     pub fn new(interval: Duration, now: Instant) -> Self {
         Self { interval, last: now, took: Duration::ZERO, wrote: 0 }
@@ -281,7 +276,7 @@ impl Pace {
         self.last + by_time.max(stretch)
     }
 
-    /// Whether the backlog behind the last checkpoint calls for one at once.
+    /// Whether the backlog since the last checkpoint calls for one at once.
     pub fn is_due_for_size(&self, uncovered: u64, open_lists: usize, now: Instant) -> bool {
         let rested = now >= self.last + self.took * 2;
         rested && (uncovered >= ELEMENTS || open_lists >= LISTS)

@@ -7,13 +7,13 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::super::{Batch, QueueSource, Slice, SourceError, Taken};
-use super::Shared;
+use super::SharedQueue;
 use super::decoder::Reply;
 use super::error::{error, io_failed, protocol_broken, refused};
-use super::health::Party;
+use super::health::HealthReporter;
 use super::once::refuse_uncovered;
 use super::pace::{Crew, Pace};
-use super::popping::{Pop, Popping, is_count_refused};
+use super::pop_connection::{Pop, PopConnection, is_count_refused};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
@@ -40,14 +40,14 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Pops the elements of a Redis list.
 #[derive(Debug)]
 pub struct RedisSource {
-    shared: Arc<Shared>,
-    party: Party,
+    shared: Arc<SharedQueue>,
+    reporter: HealthReporter,
     metrics: Arc<WorkerMetrics>,
     stop: StopSignal,
     schedule: Schedule,
     pace: Pace,
     waiter: Waiter,
-    link: Option<Popping>,
+    link: Option<PopConnection>,
     /// Elements of the batch in hand.
     elements: Vec<Slice>,
     /// The last reply was not full, or other workers are enough for what is
@@ -76,7 +76,7 @@ impl QueueSource for RedisSource {
 
 impl RedisSource {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<SharedQueue>,
         worker: usize,
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
@@ -84,7 +84,7 @@ impl RedisSource {
         let schedule = Schedule::new(shared.pop_count, shared.max_bytes_in_flight);
         Self {
             shared,
-            party: Party::Worker(worker),
+            reporter: HealthReporter::Reader(worker),
             metrics,
             stop,
             schedule,
@@ -153,7 +153,7 @@ impl RedisSource {
             ReplyStream::new(connected.stream, BUFFER_BYTES, self.shared.max_element_bytes)
                 .asking(connected.is_asking);
         self.guard(&mut replies).await?;
-        self.link = Some(Popping::new(replies, connected.endpoint));
+        self.link = Some(PopConnection::new(replies, connected.endpoint));
         Ok(())
     }
 
@@ -258,9 +258,9 @@ impl RedisSource {
                 Ok(reply) => reply,
                 Err(cause) => return self.break_link(protocol_broken(&cause)),
             };
-            let largest = self.elements[before..].iter().map(Slice::length).max().unwrap_or(0);
+            let largest = self.elements[before..].iter().map(Slice::len).max().unwrap_or(0);
             if self.elements.len() > before {
-                self.schedule.saw(largest);
+                self.schedule.observe(largest);
             }
             let Some(reply) = reply else { return };
             self.settle(reply);
@@ -294,7 +294,7 @@ impl RedisSource {
             self.shared.taking_from(&link.endpoint);
         }
         if self.in_trouble {
-            self.shared.works(self.party);
+            self.shared.works(self.reporter);
             self.in_trouble = false;
         }
         if found == 0 {
@@ -304,9 +304,9 @@ impl RedisSource {
         }
         self.drained = found < asked;
         if self.drained {
-            self.schedule.fall();
+            self.schedule.decrease();
         } else {
-            self.schedule.rise();
+            self.schedule.increase();
             self.share_backlog();
         }
     }
@@ -320,7 +320,7 @@ impl RedisSource {
             Crew::IsEnough => {
                 if !self.waiter.keep_place(&self.shared.waker) {
                     self.drained = true;
-                    self.schedule.fall();
+                    self.schedule.decrease();
                 }
             }
         }
@@ -356,8 +356,8 @@ impl RedisSource {
     fn fail(&mut self, failure: SourceError) -> SourceError {
         self.drained = false;
         self.in_trouble = true;
-        self.schedule.fall();
-        self.shared.failed(self.party, &failure);
+        self.schedule.decrease();
+        self.shared.failed(self.reporter, &failure);
         match failure.kind {
             ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Permission => {
                 self.waiter.give_up_place();

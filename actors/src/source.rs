@@ -16,7 +16,7 @@ pub trait QueueSource: 'static {
     ///
     /// After the stop signal that the source was made with, nothing more is
     /// asked of the queue; what is already under way is still handed out, then
-    /// [`Taken::Ended`] comes. After an error the next call connects anew. The
+    /// [`Taken::Ended`] comes. After an error the next call reconnects. The
     /// future is never dropped before it is done: what it took would be lost.
     fn take(&mut self) -> impl Future<Output = Result<Taken<'_>, SourceError>>;
 }
@@ -27,9 +27,9 @@ pub enum Taken<'a> {
     /// Elements, in the order of the queue; may be none.
     Batch(Batch<'a>),
     /// The memory is about to be replaced: what the taker knows of series is
-    /// void. No batch is in hand.
+    /// void.
     Forget,
-    /// The stop signal was obeyed, nothing follows.
+    /// The stop signal was obeyed; nothing follows.
     Ended,
 }
 
@@ -59,11 +59,24 @@ pub enum Slice {
 
 impl Slice {
     /// How long the element was in the queue, in bytes.
-    pub fn length(&self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "an element without bytes is one like others")]
+    pub fn len(&self) -> usize {
         match self {
             Slice::Whole(range) => range.len(),
             Slice::TooLarge { length, .. } => usize::try_from(*length).unwrap_or(usize::MAX),
         }
+    }
+
+    /// Where those of its bytes lie that are there.
+    pub fn range(&self) -> Range<usize> {
+        let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = self;
+        range.clone()
+    }
+
+    /// Goes with bytes that were moved: those at `from` lie at `to` now.
+    pub fn shift(&mut self, from: usize, to: usize) {
+        let (Slice::Whole(range) | Slice::TooLarge { head: range, .. }) = self;
+        *range = range.start - from + to..range.end - from + to;
     }
 }
 

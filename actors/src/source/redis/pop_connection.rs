@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::cmd;
 
 use super::super::SourceError;
-use super::Shared;
+use super::SharedQueue;
 use super::error::{error, kind_of_reply};
 use super::replies::ReplyStream;
 use crate::error_kind::ErrorKind;
@@ -22,7 +22,7 @@ const OTHERS_ANSWERED: Duration = Duration::from_secs(3);
 
 /// The popping connection.
 #[derive(Debug)]
-pub(super) struct Popping {
+pub(super) struct PopConnection {
     pub(super) replies: ReplyStream,
     pub(super) endpoint: Endpoint,
     /// That elements are taken from there is told.
@@ -46,7 +46,7 @@ pub(super) struct Pop {
     pub(super) one_by_one: bool,
 }
 
-impl Popping {
+impl PopConnection {
     pub(super) fn new(replies: ReplyStream, endpoint: Endpoint) -> Self {
         Self {
             replies,
@@ -60,14 +60,14 @@ impl Popping {
     }
 
     /// Whether the primary was found elsewhere since this was opened.
-    pub(super) fn leads_elsewhere(&self, shared: &Shared) -> bool {
+    pub(super) fn leads_elsewhere(&self, shared: &SharedQueue) -> bool {
         shared.connector.leads_elsewhere(&self.endpoint)
     }
 
     /// Why what is owed is not worth waiting for, if it is not: it can't come any
     /// more, or must not be used. What a former primary has popped, its successor
     /// has too.
-    pub(super) fn lost(&self, shared: &Shared) -> Option<SourceError> {
+    pub(super) fn lost(&self, shared: &SharedQueue) -> Option<SourceError> {
         let heard = self.replies.heard();
         let why = if self.leads_elsewhere(shared) {
             "another server is the primary now"

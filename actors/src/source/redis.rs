@@ -10,8 +10,8 @@ pub mod decoder;
 mod replies;
 mod schedule;
 mod pace;
-mod popping;
-mod source;
+mod pop_connection;
+mod pop_source;
 mod bounded;
 mod error;
 mod progress;
@@ -33,15 +33,17 @@ mod letters;
 pub mod once;
 pub mod doctor;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 pub use letters::DeadLetterWriter;
-pub use source::RedisSource;
+pub use pop_source::RedisSource;
 
 use self::connect::Connector;
-use self::health::{Health, Party};
-use self::once::{LeaseKeeper, OnceSettings, OnceSource};
+use self::health::{Health, HealthReporter};
+use self::once::{Keys, LeaseKeeper, OnceSettings, OnceSource, QueueIdentity};
 use self::pulse::Pulse;
 use self::wake::Waker;
 use super::SourceError;
@@ -50,16 +52,15 @@ use crate::self_metrics::{QueueMetrics, WorkerMetrics};
 use crate::settings::{Endpoint, QueueSettings};
 use crate::stop::StopSignal;
 
-/// The queue, once for the process; cheap to clone. Makes a source for each
-/// worker and one monitor.
+/// One queue; cheap to clone. Makes a source for each worker and one monitor.
 #[derive(Debug, Clone)]
 pub struct RedisQueue {
-    shared: Arc<Shared>,
+    shared: Arc<SharedQueue>,
 }
 
-/// What the sources and the monitor of the process have in common.
+/// What the sources and the monitor of a queue have in common.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SharedQueue {
     key: String,
     pop_count: Option<usize>,
     max_bytes_in_flight: usize,
@@ -87,7 +88,7 @@ impl RedisQueue {
         fatal: FatalSignal,
     ) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedQueue {
                 key: settings.key.clone(),
                 pop_count: settings.pop_count,
                 max_bytes_in_flight: settings.max_bytes_in_flight,
@@ -117,21 +118,27 @@ impl RedisQueue {
         RedisSource::new(Arc::clone(&self.shared), worker, metrics, stop)
     }
 
-    /// The source of an exactly-once owner; there is one in the process.
+    /// The source of the queue's owner with exactly-once delivery.
     pub fn once_source(
         &self,
         settings: OnceSettings,
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> OnceSource {
-        OnceSource::new(Arc::clone(&self.shared), settings, metrics, stop)
+        let identity = QueueIdentity { keys: self.keys(), reporter: HealthReporter::Reader(0) };
+        OnceSource::new(Arc::clone(&self.shared), identity, settings, metrics, stop)
     }
 
     /// Renews the owner's lease when its reader is held up; to be spawned once, and
     /// not on the reader's thread.
     pub fn keep_lease(&self, settings: &OnceSettings) -> impl Future<Output = ()> + use<> {
         let OnceSettings { lease, holding, gate, .. } = settings;
-        LeaseKeeper::new(Arc::clone(&self.shared), holding.clone(), gate.clone(), *lease).run()
+        let (queue, keys) = (Arc::clone(&self.shared), self.keys());
+        LeaseKeeper::new(queue, keys, holding.clone(), gate.clone(), *lease).run()
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::beside(&self.shared.key)
     }
 
     /// Publishes the length of the queue and whether Redis is there, each
@@ -146,33 +153,33 @@ impl RedisQueue {
     }
 }
 
-impl Shared {
-    /// Counts an error and says it where it is new.
-    fn failed(&self, party: Party, cause: &SourceError) {
+impl SharedQueue {
+    /// Counts an error, and logs it where it is new.
+    fn failed(&self, reporter: HealthReporter, cause: &SourceError) {
         self.metrics.errors[cause.kind as usize].fetch_add(1, Ordering::Relaxed);
-        self.health.failed(party, cause);
-        self.tell_health();
+        self.health.failed(reporter, cause);
+        self.publish_health();
     }
 
-    /// Says where elements are taken from, where that is new.
+    /// Logs where elements are taken from, where that is new.
     fn taking_from(&self, endpoint: &Endpoint) {
-        let mut taken_from = self.taken_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken_from = self.taken_from.lock();
         if taken_from.as_ref() != Some(endpoint) {
             tracing::info!(%endpoint, "taking from redis");
             *taken_from = Some(endpoint.clone());
         }
     }
 
-    /// Takes note that it works for that party; the queue is up once it works
+    /// Takes note that it works for that reporter; the queue is up once it works
     /// for all.
-    fn works(&self, party: Party) {
-        self.health.works(party);
-        self.tell_health();
+    fn works(&self, reporter: HealthReporter) {
+        self.health.works(reporter);
+        self.publish_health();
     }
 
-    fn tell_health(&self) {
+    fn publish_health(&self) {
         let headline = self.health.headline();
         self.metrics.up.store(headline.is_none(), Ordering::Relaxed);
-        *self.metrics.trouble.lock().unwrap_or_else(PoisonError::into_inner) = headline;
+        *self.metrics.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = headline;
     }
 }

@@ -1,0 +1,259 @@
+//! What every stage of an owner works with: who this process is to the queue, how
+//! its connection is made, and how the record is read and its epoch raised.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::cmd;
+
+use super::holder;
+use super::interruption::Interruption;
+use super::keys::Keys;
+use super::link::{Link, ScriptReply};
+use super::preflight::Server;
+use super::record::{Record, new_nonce};
+use super::scripts::{self, Fence};
+use super::stored::{FIELDS, Stored};
+use super::watch::Absence;
+use super::{OnceSettings, QueueIdentity};
+use crate::boot_clock::BootInstant;
+use crate::error_kind::ErrorKind;
+use crate::fatal::FatalError;
+use crate::self_metrics::WorkerMetrics;
+use crate::source::SourceError;
+use crate::source::redis::SharedQueue;
+use crate::source::redis::error::error;
+use crate::source::redis::health::HealthReporter;
+use crate::source::redis::schedule::Schedule;
+use crate::stop::StopSignal;
+
+/// What outlives each stage.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub queue: Arc<SharedQueue>,
+    pub settings: OnceSettings,
+    pub keys: Keys,
+    pub metrics: Arc<WorkerMetrics>,
+    pub stop: StopSignal,
+    reporter: HealthReporter,
+    /// Random: tells the writes of this owner from those of others.
+    pub token: String,
+    /// The highest epoch that was ever held here.
+    pub epoch: u64,
+    pub schedule: Schedule,
+    /// Of the record, after it was held here.
+    pub absence: Absence,
+    connected_before: bool,
+    in_trouble: bool,
+    has_warned: bool,
+}
+
+/// What came of connecting.
+pub(super) enum Opened {
+    Link(Link),
+    /// The stop signal came first.
+    Stopped,
+}
+
+/// What became of an attempt to raise the epoch.
+pub(super) enum Raised {
+    Record(Box<Record>, Vec<u8>),
+    /// There is no record.
+    Gone,
+    /// Somebody else's epoch or token is there.
+    Lost,
+    /// It is damaged; nobody else has written that.
+    Damaged(String),
+}
+
+impl Context {
+    pub fn new(
+        queue: Arc<SharedQueue>,
+        identity: QueueIdentity,
+        settings: OnceSettings,
+        metrics: Arc<WorkerMetrics>,
+        stop: StopSignal,
+    ) -> Self {
+        let QueueIdentity { keys, reporter } = identity;
+        Self {
+            token: holder::token(),
+            epoch: 0,
+            schedule: Schedule::of_pages(queue.pop_count, queue.max_bytes_in_flight),
+            absence: Absence::default(),
+            connected_before: false,
+            in_trouble: false,
+            has_warned: false,
+            queue,
+            settings,
+            keys,
+            metrics,
+            stop,
+            reporter,
+        }
+    }
+
+    /// What each script compares before it does anything.
+    pub fn fence(&self) -> Fence<'_> {
+        Fence { epoch: self.epoch, token: &self.token }
+    }
+
+    /// Connects to the primary, and looks whether exactly-once delivery can be had
+    /// there.
+    pub async fn connect(&mut self) -> Result<Opened, Interruption> {
+        let mut link = tokio::select! {
+            biased;
+            () = self.stop.stopped() => return Ok(Opened::Stopped),
+            link = Link::connect(&self.queue) => link?,
+        };
+        if self.connected_before {
+            self.queue.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
+        self.connected_before = true;
+        let info = link.values("INFO", &cmd("INFO").get_packed_command()).await?;
+        let info = info.into_iter().next().unwrap_or_default();
+        let server = Server::from_info(&String::from_utf8_lossy(&info));
+        let warning = server.check(&self.keys).map_err(FatalError::BadConfiguration)?;
+        if let Some(warning) = warning
+            && !std::mem::replace(&mut self.has_warned, true)
+        {
+            tracing::warn!("{warning}");
+        }
+        Ok(Opened::Link(link))
+    }
+
+    /// It works: what was wrong with Redis is over.
+    pub fn works(&mut self) {
+        if std::mem::take(&mut self.in_trouble) {
+            self.queue.works(self.reporter);
+        }
+    }
+
+    /// Reports what goes wrong.
+    pub fn complain(&mut self, failure: &SourceError) {
+        self.in_trouble = true;
+        self.queue.failed(self.reporter, failure);
+    }
+
+    /// The memory is what Redis says.
+    pub fn caught_up(&self) {
+        // Shards that have gone let nothing expire.
+        let _ = self.settings.checkpoints.let_expire();
+        self.settings.gate.memory_is_whole();
+    }
+
+    /// Somebody else holds the queue.
+    pub fn displaced(&self) -> Interruption {
+        let cause = "another gateway has taken the queue over";
+        Interruption::Fatal(FatalError::Failed(cause.to_owned()))
+    }
+
+    /// What is in Redis can't be used by this version.
+    pub fn unreadable(&self, cause: impl std::fmt::Display) -> Interruption {
+        let owner = &self.keys.owner;
+        let message = format!("the state in redis is left as it is, since {owner}: {cause}");
+        Interruption::Fatal(FatalError::Failed(message))
+    }
+
+    /// Reads fields of the record, which may be none.
+    pub async fn look(&self, link: &mut Link, fields: &[&str]) -> Result<Stored, SourceError> {
+        let call = scripts::LOOK.call(&[&self.keys.owner]).args(fields);
+        match link.run(call).await? {
+            ScriptReply::Ok(words) if words.len() == fields.len() => {
+                Ok(Stored::read(&link.held_values()[1..]))
+            }
+            ScriptReply::Ok(_) | ScriptReply::Lost { .. } | ScriptReply::Other(..) => {
+                Err(odd_answer("look"))
+            }
+        }
+    }
+
+    /// Raises the epoch as the holder, so that what is read then was written under
+    /// an earlier one; the record and its head.
+    pub async fn raise_own(
+        &mut self,
+        link: &mut Link,
+    ) -> Result<(Box<Record>, Vec<u8>), Interruption> {
+        let whole = self.look(link, &FIELDS).await?;
+        if whole.is_absent() {
+            return Err(Interruption::RecordLost(None));
+        }
+        self.absence = Absence::default();
+        if whole.token() != self.token.as_bytes() {
+            return Err(self.displaced());
+        }
+        let epoch = match whole.record() {
+            Ok((record, _)) => record.epoch,
+            Err(damage) => return Err(Interruption::RecordLost(Some(damage.to_string()))),
+        };
+        match self.raise(link, Some(epoch), &self.token.clone(), "*").await? {
+            Raised::Record(record, head) => Ok((record, head)),
+            Raised::Gone => Err(Interruption::RecordLost(None)),
+            Raised::Damaged(damage) => Err(Interruption::RecordLost(Some(damage))),
+            // It is another one already than the one that was just read.
+            Raised::Lost => {
+                Err(error(ErrorKind::Other, "the record changes while it is read").into())
+            }
+        }
+    }
+
+    /// Raises the epoch where these are still there: an epoch, a token, and a
+    /// deadline unless that is `*`.
+    pub async fn raise(
+        &mut self,
+        link: &mut Link,
+        seen: Option<u64>,
+        token: &str,
+        deadline: &str,
+    ) -> Result<Raised, SourceError> {
+        let (keys, first) = (&self.keys, self.keys.list(1));
+        let next = self.epoch.max(seen.unwrap_or(0)) + 1;
+        let call = scripts::ACQUIRE.call(&[&keys.owner, &keys.state, &first]);
+        let call = call.arg(seen.map(|epoch| epoch.to_string()).unwrap_or_default());
+        let call = call.arg(token).arg(deadline).arg(next).arg(&self.token);
+        let call = call.arg(self.settings.lease.as_millis()).arg(format!("{:x}", new_nonce()));
+        let sent = BootInstant::now();
+        match link.run(call.args(&FIELDS)).await? {
+            ScriptReply::Lost { epoch, .. } if epoch.is_empty() => return Ok(Raised::Gone),
+            ScriptReply::Lost { .. } => return Ok(Raised::Lost),
+            ScriptReply::Other(word, _) if word == "orphans" => {
+                return Ok(Raised::Damaged(self.orphans()));
+            }
+            ScriptReply::Other(..) => return Err(odd_answer("acquire")),
+            ScriptReply::Ok(_) => {}
+        }
+        self.settings.gate.lease_until(sent.after(self.settings.lease));
+        match Stored::read(&link.held_values()[1..]).record() {
+            Ok((record, head)) => {
+                self.epoch = record.epoch;
+                self.settings.holding.hold(self.epoch, &self.token, sent);
+                Ok(Raised::Record(Box::new(record), head))
+            }
+            Err(damage) => Ok(Raised::Damaged(damage.to_string())),
+        }
+    }
+
+    /// Why nobody can go on where the owner hash alone is missing.
+    fn orphans(&self) -> String {
+        let (state, work) = (&self.keys.state, &self.keys.work);
+        format!(
+            "it is missing, but {state} or {work}1 is there, which only it can explain: somebody \
+             has deleted it. Restore it from a copy of Redis' data; or, to begin at 0, rename the \
+             lists {work}* back to {}, one by one, and delete {state}",
+            self.keys.queue
+        )
+    }
+
+    /// Waits, or until the stop signal.
+    pub async fn pause(&mut self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.stop.stopped() => {}
+        }
+    }
+}
+
+/// A script's answer that makes no sense.
+pub(super) fn odd_answer(name: &str) -> SourceError {
+    error(ErrorKind::Protocol, format!("{name} answered something unexpected"))
+}

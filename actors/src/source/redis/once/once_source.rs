@@ -1,0 +1,240 @@
+//! The source of an owner: it stands by or takes the queue over, loads the last
+//! checkpoint, and hands out pages of the claimed lists in the order of the queue.
+//! Each stage says where to go on; what that means for connection and stage is
+//! decided here alone.
+//!
+//! That a page was routed is known when the next one is asked for, so what lies
+//! before it is what a checkpoint covers that begins then.
+
+use std::sync::Arc;
+
+use super::context::{Context, Opened};
+use super::interruption::{Interruption, Outcome, Transition};
+use super::link::Link;
+use super::loading::Loading;
+use super::owned::Owned;
+use super::recovering::recover;
+use super::standby::Standby;
+use super::{OnceSettings, QueueIdentity};
+use crate::fatal::FatalError;
+use crate::self_metrics::WorkerMetrics;
+use crate::source::redis::SharedQueue;
+use crate::source::{Batch, QueueSource, SourceError, Taken};
+use crate::stop::StopSignal;
+use std::sync::atomic::Ordering;
+
+/// Reads a Redis list as its owner.
+#[derive(Debug)]
+pub struct OnceSource {
+    context: Context,
+    link: Option<Link>,
+    stage: Stage,
+    /// Elements of the page that was handed out last.
+    handed_out: u64,
+}
+
+/// What the source is to the queue.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Not its owner.
+    StandingBy(Standby),
+    /// Its owner, but the memory is not what Redis says.
+    Loading(Loading),
+    /// Its owner, with the right memory.
+    Owning(Box<Owned>),
+    /// Nothing more is taken.
+    Ended,
+}
+
+impl Stage {
+    /// What is known of the memory that is still there, if anything.
+    pub fn known(&mut self) -> Option<&mut Box<Owned>> {
+        match self {
+            Stage::Owning(owned) => Some(owned),
+            Stage::Loading(loading) => loading.known.as_mut(),
+            Stage::StandingBy(_) | Stage::Ended => None,
+        }
+    }
+
+    /// Goes on with the memory as it is, though Redis says something else.
+    pub fn keep_memory(&mut self) {
+        if let Stage::Loading(Loading { known, .. }) = self
+            && let Some(owned) = known.take()
+        {
+            *self = Stage::Owning(owned);
+        }
+    }
+}
+
+impl QueueSource for OnceSource {
+    async fn take(&mut self) -> Result<Taken<'_>, SourceError> {
+        self.page_was_routed();
+        let mut step = self.advance().await;
+        loop {
+            match step {
+                Ok(Transition::Stay) => {}
+                Ok(Transition::Reconnect) => self.link = None,
+                Ok(Transition::Page) => return Ok(Taken::Batch(self.batch())),
+                Ok(Transition::StandBy) => self.stage = Stage::StandingBy(Standby::default()),
+                Ok(Transition::Load) => {
+                    self.stage = Stage::Loading(Loading::default());
+                    return Ok(Taken::Forget);
+                }
+                Ok(Transition::Own(owned)) => self.stage = Stage::Owning(owned),
+                Ok(Transition::End) => {
+                    self.end();
+                    return Ok(Taken::Ended);
+                }
+                Err(Interruption::Failed(failure)) => return Err(self.fail(failure)),
+                Err(Interruption::Reload(why)) => {
+                    self.reload(&why);
+                    return Ok(Taken::Forget);
+                }
+                Err(Interruption::RecordLost(damage)) => {
+                    step = self.recover(damage).await;
+                    continue;
+                }
+                Err(Interruption::Fatal(error)) => {
+                    self.end_process(error);
+                    return Ok(Taken::Ended);
+                }
+            }
+            step = self.advance().await;
+        }
+    }
+}
+
+impl OnceSource {
+    pub(in crate::source::redis) fn new(
+        queue: Arc<SharedQueue>,
+        identity: QueueIdentity,
+        settings: OnceSettings,
+        metrics: Arc<WorkerMetrics>,
+        stop: StopSignal,
+    ) -> Self {
+        Self {
+            context: Context::new(queue, identity, settings, metrics, stop),
+            link: None,
+            stage: Stage::StandingBy(Standby::default()),
+            handed_out: 0,
+        }
+    }
+
+    /// One step of the stage, over a connection that is made where there is none.
+    async fn advance(&mut self) -> Outcome {
+        let is_stopped = self.context.stop.is_stopped();
+        if let Stage::Ended = self.stage {
+            return Ok(Transition::End);
+        }
+        let Self { context, stage, link: Some(link), .. } = self else {
+            return if is_stopped { self.end_unsaved() } else { self.connect().await };
+        };
+        match stage {
+            Stage::StandingBy(_) if is_stopped => Ok(Transition::End),
+            Stage::StandingBy(standby) => standby.step(context, link).await,
+            Stage::Loading(loading) => {
+                // Raised once more, so that what is loaded was read under one epoch.
+                let (record, head) = context.raise_own(link).await?;
+                loading.load(context, link, &record, &head).await
+            }
+            Stage::Owning(owned) => owned.step(context, link).await,
+            Stage::Ended => Ok(Transition::End),
+        }
+    }
+
+    /// Connects; an owner finds out what became of what was in doubt.
+    async fn connect(&mut self) -> Outcome {
+        let link = match self.context.connect().await? {
+            Opened::Link(link) => self.link.insert(link),
+            Opened::Stopped => return Ok(Transition::Stay),
+        };
+        let Stage::Owning(owned) = &mut self.stage else { return Ok(Transition::Stay) };
+        let (record, head) = self.context.raise_own(link).await?;
+        owned.resume(&mut self.context, link, &record, &head).await
+    }
+
+    async fn recover(&mut self, damage: Option<String>) -> Outcome {
+        match &mut self.link {
+            Some(link) => recover(&mut self.context, link, &mut self.stage, damage).await,
+            None => Ok(Transition::Stay),
+        }
+    }
+
+    /// The memory is dropped and loaded again over a new connection, which raises
+    /// the epoch.
+    fn reload(&mut self, why: &str) {
+        tracing::warn!("reloading from the last checkpoint: {why}");
+        let settings = &self.context.settings;
+        self.context.queue.metrics.reloads.fetch_add(1, Ordering::Relaxed);
+        settings.gate.close("the last checkpoint is being loaded");
+        self.link = None;
+        self.stage = Stage::Loading(match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Owning(mut owned) => {
+                owned.give_up_checkpoint(settings.checkpoints.metrics());
+                owned.link_broke(settings.checkpoints.metrics());
+                Loading::again(owned)
+            }
+            Stage::Loading(loading) => loading,
+            Stage::StandingBy(_) | Stage::Ended => Loading::default(),
+        });
+    }
+
+    fn end(&mut self) {
+        self.link = None;
+        self.stage = Stage::Ended;
+    }
+
+    /// Ends the process, before anything else is done.
+    fn end_process(&mut self, error: FatalError) {
+        let settings = &self.context.settings;
+        settings.gate.close("the gateway is shutting down");
+        settings.holding.let_go();
+        settings.fatal.raise(error);
+        self.end();
+    }
+
+    /// Ends without a last checkpoint: there is no connection any more.
+    fn end_unsaved(&mut self) -> Outcome {
+        if let Stage::Owning(_) = self.stage {
+            tracing::warn!("stopping without a last checkpoint: the next start applies the rest");
+            self.context.settings.checkpoints.metrics().failed();
+        }
+        self.stage = Stage::Ended;
+        Ok(Transition::End)
+    }
+
+    /// The elements of the current reply, oldest first.
+    fn batch(&mut self) -> Batch<'_> {
+        let Some(link) = &mut self.link else { return Batch { buffer: &[], elements: &[] } };
+        // A list is kept newest first.
+        link.elements().reverse();
+        self.handed_out = link.elements().len() as u64;
+        let (buffer, elements) = link.page();
+        Batch { buffer, elements }
+    }
+
+    fn page_was_routed(&mut self) {
+        let count = std::mem::take(&mut self.handed_out);
+        if let Stage::Owning(owned) = &mut self.stage {
+            owned.page_was_routed(&self.context, count);
+        }
+    }
+
+    /// Counts and reports a failure. What was asked is in doubt, so the connection
+    /// is not used again.
+    fn fail(&mut self, failure: SourceError) -> SourceError {
+        self.context.complain(&failure);
+        if let Some(link) = self.link.take() {
+            // A server that cuts what it can't send gets smaller questions.
+            self.context.schedule.observe(link.received().largest);
+            self.context.schedule.decrease();
+        }
+        if let Stage::Owning(owned) = &mut self.stage {
+            owned.link_broke(self.context.settings.checkpoints.metrics());
+        }
+        if self.context.stop.is_stopped() {
+            let _ = self.end_unsaved();
+        }
+        failure
+    }
+}
