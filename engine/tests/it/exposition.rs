@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::support::cases;
 use crate::support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
 use bytes::Bytes;
 use proptest::collection::{btree_map, vec};
@@ -341,7 +342,7 @@ proptest! {
 
 proptest! {
     // Names get in each other's way in ways that are seldom met.
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(cases(1024))]
 
     #[test]
     fn openmetrics_families_never_claim_the_same_name(

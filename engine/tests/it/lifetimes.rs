@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use psg_engine::limits::SeriesLimits;
 
+use crate::support::cases;
 use crate::support::world::{World, WorldSettings};
 
 /// What may happen next.
@@ -82,7 +83,7 @@ fn settings() -> impl Strategy<Value = WorldSettings> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(cases(256))]
 
     /// What is shown is what the model says, no total falls while its tombstone
     /// is kept, the limits hold, and in the end everything is given back.

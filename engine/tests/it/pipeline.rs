@@ -6,6 +6,7 @@ use psg_engine::format::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::reject::Reason;
 
+use crate::support::cases;
 use crate::support::pipeline::{NOW, Pipeline, PipelineSettings};
 
 /// Payloads of few names and labels, so that they meet each other; some of
@@ -75,7 +76,7 @@ fn bytes(payloads: Vec<String>) -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn k_and_page_size_change_nothing(payloads in prop::collection::vec(payload(), 1..120), batch in 1usize..40) {

@@ -5,3 +5,12 @@ pub mod exposition_parser;
 pub mod numbered;
 pub mod pipeline;
 pub mod world;
+
+use proptest::prelude::ProptestConfig;
+
+/// That many cases, or in proportion more or fewer where `PROPTEST_CASES` asks
+/// for other than its default of 256: each property keeps its weight.
+pub fn cases(count: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default().cases;
+    ProptestConfig::with_cases((count * asked / 256).max(1))
+}

@@ -210,6 +210,8 @@ fn a_hint_loses_nothing_on_a_narrow_terminal() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn any_size_and_any_figures_can_be_drawn(
         width in 1u16..250,

@@ -10,6 +10,7 @@ use psg_engine::store::{Audience, Awaited, ExpirySettings, Rendering};
 use psg_engine::timestamp::Moment;
 
 use super::{instants, pipeline, restored, snapshot};
+use crate::support::cases;
 use crate::support::exposition_parser::{Dialect, parse};
 use crate::support::pipeline::{NOW, Pipeline, PipelineSettings};
 
@@ -157,7 +158,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn a_total_is_what_came_since_it_was_created(

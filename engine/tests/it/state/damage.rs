@@ -8,6 +8,7 @@ use psg_engine::store::{Store, TombstoneKey};
 
 use super::round_trip::{feed, payload};
 use super::{pipeline, snapshot};
+use crate::support::cases;
 use crate::support::pipeline::PipelineSettings;
 
 /// Bytes of the frame.
@@ -54,7 +55,7 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn any_damage_is_an_error(

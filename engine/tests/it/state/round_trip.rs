@@ -8,6 +8,7 @@ use psg_engine::store::ExpirySettings;
 use psg_engine::timestamp::Moment;
 
 use super::{START, instants, pipeline, restored, snapshot};
+use crate::support::cases;
 use crate::support::pipeline::{Pipeline, PipelineSettings};
 
 /// Valid payloads of all types, of few series.
@@ -57,7 +58,7 @@ fn settings() -> impl Strategy<Value = PipelineSettings> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     /// Whatever K was and is: the exposition is the same, and so is what
     /// becomes of it, ages included. That the process is another one, with

@@ -16,10 +16,11 @@ use psg_engine::timestamp::Moment;
 
 use super::round_trip::{feed, payload};
 use super::{begin, finish, instants, pipeline, restored, snapshot};
+use crate::support::cases;
 use crate::support::pipeline::{Pipeline, PipelineSettings};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     /// What is applied after a snapshot began is not in it, however the two
     /// are interleaved: new series, and slots that are used again, included.

@@ -7,8 +7,9 @@ use psg_engine::reject::Reason;
 use psg_engine::wire::{JsonDecoder, PayloadForm};
 
 use super::oracle;
-use super::payloads::{cases, damaged_payload, payload, token_soup};
+use super::payloads::{damaged_payload, payload, token_soup};
 use super::show::{now, show, small_limits};
+use crate::support::cases;
 
 /// The verdicts on the elements of an array, in order; or that on all of it.
 fn decode_array(
@@ -42,7 +43,7 @@ fn check(payload: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(1024))]
 
     #[test]
     fn whole_arrays(payloads in vec(payload(), 0..6), space in "[ \n\t\r]{0,3}") {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use psg_engine::wire::json::number::parse_json_number;
 use serde_json::value::RawValue;
 
-use super::payloads::cases;
+use crate::support::cases;
 
 /// Compares with serde_json's grammar and the standard library's rounding.
 fn check(token: &str) {
@@ -119,7 +119,7 @@ fn very_long_numbers() {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(1024))]
 
     #[test]
     fn number_like_tokens(token in "-?[0-9]{1,22}(\\.[0-9]{0,22})?([eE][+-]?[0-9]{0,3})?") {

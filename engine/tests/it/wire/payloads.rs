@@ -7,12 +7,6 @@ use proptest::sample::select;
 
 use super::show::NOW;
 
-/// Thousands of cases, or as many more as `PROPTEST_CASES` asks for.
-pub fn cases() -> ProptestConfig {
-    let asked = ProptestConfig::default().cases;
-    ProptestConfig::with_cases(asked.max(4096))
-}
-
 /// A document to be rendered. Numbers and literals are their JSON text.
 #[derive(Debug, Clone)]
 pub enum Node {

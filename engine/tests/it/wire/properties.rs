@@ -8,9 +8,10 @@ use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
 use psg_engine::wire::{JsonDecoder, JsonSample};
 
-use super::payloads::{cases, damaged_payload, payload, token_soup};
+use super::payloads::{damaged_payload, payload, token_soup};
 use super::show::{decode, now, show, small_limits};
 use super::{oracle, payloads};
+use crate::support::cases;
 
 fn check(payload: &[u8]) -> Result<String, Reason> {
     let limits = small_limits();
@@ -56,7 +57,7 @@ fn depth(document: &[u8]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(1024))]
 
     #[test]
     fn whole_payloads(payload in payload()) {

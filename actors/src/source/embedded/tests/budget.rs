@@ -8,7 +8,7 @@ use super::{Client, KEY, Rig, packed};
 const MIB: usize = 1 << 20;
 
 /// Clients of a crowd.
-const CROWD: usize = 200;
+const CROWD: usize = 100;
 
 /// The beginning of a push without an end.
 const BEGINNING: &[u8] = b"*1000000\r\n$5\r\nLPUSH\r\n$1\r\nq\r\n";
@@ -62,7 +62,7 @@ fn ways(name: &str, round: usize) -> [Vec<u8>; 4] {
     [lines, transaction, endless, unfinished.concat()]
 }
 
-/// Two hundred of them never read a reply, and say all that can be said.
+/// A hundred of them never read a reply, and say all that can be said.
 #[test]
 fn no_command_makes_clients_hold_more_than_the_bound() {
     for entry in COMMANDS {
