@@ -74,7 +74,14 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 fn no_file(kind: FileType) -> io::Error {
-    let got = if kind.is_dir() {
+    io::Error::other(format!("expected a file, got {}", describe(kind)))
+}
+
+/// What a file is, for messages.
+pub fn describe(kind: FileType) -> &'static str {
+    if kind.is_file() {
+        "a file"
+    } else if kind.is_dir() {
         "a folder"
     } else if kind.is_symlink() {
         "a link"
@@ -84,6 +91,5 @@ fn no_file(kind: FileType) -> io::Error {
         "a socket"
     } else {
         "a device"
-    };
-    io::Error::other(format!("expected a file, got {got}"))
+    }
 }

@@ -2,6 +2,8 @@
 //! the loop around it (routing, backing off, stopping) is the reader's.
 
 pub mod redis;
+mod push_queue;
+pub mod push_source;
 pub mod embedded;
 
 use crate::error_kind::ErrorKind;

@@ -2,7 +2,9 @@
 //! they arrive, hold what the redis crate's parser finds, and are found again
 //! where they are written anew.
 
-use psg_actors::source::embedded::request::{Decoder, Event, MAX_INLINE_BYTES, ProtocolError};
+use psg_actors::source::embedded::request::{
+    MAX_INLINE_BYTES, RequestDecoder, RequestError, RequestEvent,
+};
 use redis::Value;
 
 /// A command's name and arguments.
@@ -28,8 +30,9 @@ pub fn check(data: &[u8]) {
 
 /// The commands in `bytes`, which arrive in pieces of that size, and what ended
 /// them.
-fn feed(bytes: &[u8], piece: usize, is_stranger: bool) -> (Vec<Command>, Option<ProtocolError>) {
-    let (mut decoder, mut buffer, mut commands) = (Decoder::default(), Vec::new(), Vec::new());
+fn feed(bytes: &[u8], piece: usize, is_stranger: bool) -> (Vec<Command>, Option<RequestError>) {
+    let (mut decoder, mut buffer, mut commands) =
+        (RequestDecoder::default(), Vec::new(), Vec::new());
     let mut open = Open::default();
     for piece in bytes.chunks(piece) {
         buffer.extend_from_slice(piece);
@@ -60,14 +63,14 @@ struct Open {
 
 impl Open {
     /// Takes what was found; a command where that completes one.
-    fn take(&mut self, event: Event<'_>) -> Option<Command> {
+    fn take(&mut self, event: RequestEvent<'_>) -> Option<Command> {
         match event {
-            Event::Begins(count) => {
+            RequestEvent::Begins(count) => {
                 assert!(count > 0 && self.arguments.is_empty());
                 self.announced = count;
                 None
             }
-            Event::Piece(piece) => {
+            RequestEvent::Piece(piece) => {
                 assert_eq!(piece.first, !self.is_within);
                 if piece.first {
                     self.arguments.push(Vec::new());
@@ -78,11 +81,11 @@ impl Open {
                 self.is_within = !piece.last;
                 None
             }
-            Event::Ends => {
+            RequestEvent::Ends => {
                 assert_eq!(self.arguments.len() as u64, self.announced);
                 Some(std::mem::take(&mut self.arguments))
             }
-            Event::Inline(words) => {
+            RequestEvent::Inline(words) => {
                 assert!(!words.is_empty() && self.arguments.is_empty());
                 Some(words)
             }

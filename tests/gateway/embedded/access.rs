@@ -114,7 +114,7 @@ fn a_file_in_the_place_of_the_socket_is_not_deleted() {
         ("file", "got a file"),
         ("folder", "got a folder"),
         ("link", "got a link"),
-        ("fifo", "got a fifo"),
+        ("fifo", "got a pipe"),
         ("taken", "somebody listens there already"),
     ] {
         let finished = psg_testkit::GatewayBuilder::connecting("embedded")

@@ -1,86 +1,125 @@
 //! The clients of the embedded queue, and the one budget of what they make the
-//! gateway hold: places (`Embedded.MaxConnections`) and bytes
+//! gateway hold: connections (`Embedded.MaxConnections`) and bytes
 //! (`Embedded.MaxClientBytes`).
 //!
-//! Whatever is kept for a client between two reads is charged to its [`Member`]:
-//! lines and requests without an end, staged elements, queued commands of a
-//! transaction, subscriptions, its name, replies that it has not read. A member
-//! gives back what it holds when it is dropped.
+//! Whatever is kept for a client between two reads is charged to its
+//! [`ClientSlot`]: lines and requests without an end, staged elements, queued
+//! commands of a transaction, subscriptions, its name, replies that it has not
+//! read. A slot gives back what it holds when it is dropped.
 //!
-//! Where bytes or places are short, a client has to leave, so that one can't
+//! Where bytes or connections are short, a client is evicted, so that one can't
 //! shut out the others: for bytes the one that has held most for longest, for a
-//! place one that has not logged in or said anything yet, or else one that has
-//! been silent for long.
+//! connection one that has not logged in or said anything yet, or else one that
+//! has been silent for long.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::Notify;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, SetOnce};
 
-use super::standing::{Departure, Shortage, Standing};
 use crate::clock::Clock;
 
-/// A client that has been silent for so many milliseconds may have to make room
-/// for another one.
+/// A client that has been silent for so many milliseconds may be evicted for
+/// another one.
 const LONG_SILENT_MS: u64 = 60_000;
+
+/// Who holds less than this is not worth being evicted for bytes.
+const LITTLE_BYTES: usize = 1024;
+
+/// How long a client has held bytes counts up to so many milliseconds: a few
+/// bytes that are held for a day are nothing beside many that are held for a
+/// second.
+const LONG_HELD_MS: u64 = 10_000;
+
+/// What a client has to leave for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvictionReason {
+    /// It holds most of the bytes that there are for all.
+    Bytes,
+    /// Another client needs its connection.
+    Connections,
+}
+
+/// Tells a client that it has to leave.
+pub type Eviction = Arc<SetOnce<EvictionReason>>;
 
 /// Who is connected.
 #[derive(Debug)]
 pub struct Clients {
-    max_places: usize,
+    max_connections: usize,
     max_bytes: usize,
-    held: AtomicUsize,
-    next: AtomicU64,
-    standings: Mutex<BTreeMap<u64, Arc<Standing>>>,
+    table: Mutex<Table>,
+    /// Somebody has left.
     left: Notify,
     clock: Clock,
 }
 
-/// One client's place, and what it makes us hold; given back when dropped.
+#[derive(Debug, Default)]
+struct Table {
+    /// Bytes that all of them make us hold.
+    held: usize,
+    last_id: u64,
+    records: BTreeMap<u64, Record>,
+}
+
 #[derive(Debug)]
-pub struct Member {
+struct Record {
+    came_at: u64,
+    heard_at: u64,
+    /// Whether it has logged in, where it has to, and has said something.
+    has_spoken: bool,
+    held: usize,
+    /// Since when it has held more than a little.
+    holds_since: u64,
+    eviction: Eviction,
+}
+
+/// One client's connection, and what it makes us hold; given back when dropped.
+#[derive(Debug)]
+pub struct ClientSlot {
     id: u64,
     clients: Arc<Clients>,
-    standing: Arc<Standing>,
+    eviction: Eviction,
 }
 
 impl Clients {
     /// Nobody yet; at most so many clients, who make us hold at most so many
     /// bytes.
-    pub fn new(max_places: usize, max_bytes: usize) -> Arc<Self> {
-        Arc::new(Self {
-            max_places,
-            max_bytes,
-            held: AtomicUsize::new(0),
-            next: AtomicU64::new(1),
-            standings: Mutex::default(),
-            left: Notify::new(),
-            clock: Clock::start(),
-        })
+    pub fn new(max_connections: usize, max_bytes: usize) -> Arc<Self> {
+        let (table, left, clock) = (Mutex::default(), Notify::new(), Clock::start());
+        Arc::new(Self { max_connections, max_bytes, table, left, clock })
     }
 
-    /// A place, if one is free.
-    pub fn admit(self: &Arc<Self>) -> Option<Member> {
-        let mut standings = self.standings();
-        if standings.len() >= self.max_places {
+    /// A slot, if one is free.
+    pub fn admit(self: &Arc<Self>) -> Option<ClientSlot> {
+        let mut table = self.table.lock();
+        if table.records.len() >= self.max_connections {
             return None;
         }
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let standing = Arc::new(Standing::new(self.now()));
-        standings.insert(id, Arc::clone(&standing));
-        Some(Member { id, clients: Arc::clone(self), standing })
+        table.last_id += 1;
+        let (id, now, eviction) = (table.last_id, self.now(), Eviction::default());
+        let record = Record {
+            came_at: now,
+            heard_at: now,
+            has_spoken: false,
+            held: 0,
+            holds_since: now,
+            eviction: Arc::clone(&eviction),
+        };
+        table.records.insert(id, record);
+        Some(ClientSlot { id, clients: Arc::clone(self), eviction })
     }
 
-    /// A place as soon as somebody leaves, who is told to; `None` where nobody
+    /// A slot as soon as somebody leaves, who is told to; `None` where nobody
     /// has to.
-    pub async fn admit_instead_of_another(self: &Arc<Self>) -> Option<Member> {
+    pub async fn admit_instead_of_another(self: &Arc<Self>) -> Option<ClientSlot> {
         loop {
             let left = self.left.notified();
-            if let Some(member) = self.admit() {
-                return Some(member);
+            if let Some(slot) = self.admit() {
+                return Some(slot);
             }
-            if !self.dismiss_for_place() {
+            if !self.table.lock().evict_for_connection(self.now()) {
                 return None;
             }
             left.await;
@@ -89,22 +128,20 @@ impl Clients {
 
     /// How many are connected.
     pub fn count(&self) -> usize {
-        self.standings().len()
+        self.table.lock().records.len()
     }
 
     /// Bytes that all of them make us hold.
     pub fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.table.lock().held
     }
 
-    /// The most that these may be.
     pub fn max_bytes(&self) -> usize {
         self.max_bytes
     }
 
-    /// The most that may be connected.
-    pub fn max_places(&self) -> usize {
-        self.max_places
+    pub fn max_connections(&self) -> usize {
+        self.max_connections
     }
 
     /// From here on somebody has to leave: what is left is for the others
@@ -113,56 +150,74 @@ impl Clients {
         self.max_bytes - self.max_bytes / 8
     }
 
-    /// Sees to it that who weighs most leaves; false where that is the one that
-    /// asks.
-    fn dismiss_for_bytes(&self, asking: u64) -> bool {
-        let (standings, now) = (self.standings(), self.now());
-        let leaving = standings.values().filter(|standing| standing.leaves());
-        let leaving: usize = leaving.map(|standing| standing.held()).sum();
-        if self.held().saturating_sub(leaving) <= self.enough() {
-            return true;
-        }
-        let staying = standings.iter().filter(|(_, standing)| !standing.leaves());
-        match staying.max_by_key(|(_, standing)| standing.weight(now)) {
-            Some((id, standing)) if standing.weight(now) > 0 => {
-                if *id != asking {
-                    standing.dismiss(Shortage::Bytes);
-                }
-                *id != asking
-            }
-            Some(_) | None => true,
-        }
-    }
-
-    /// Sees to it that one leaves for its place, if there is one who has to.
-    fn dismiss_for_place(&self) -> bool {
-        let (standings, now) = (self.standings(), self.now());
-        if standings.values().any(|standing| standing.leaves()) {
-            return true;
-        }
-        let staying = || standings.values().filter(|standing| !standing.leaves());
-        let silent = staying().filter(|standing| !standing.has_spoken());
-        let oldest = silent.min_by_key(|standing| standing.came_at());
-        let quietest = || {
-            let quiet =
-                staying().filter(|one| now.saturating_sub(one.heard_at()) >= LONG_SILENT_MS);
-            quiet.min_by_key(|standing| standing.heard_at())
-        };
-        let Some(standing) = oldest.or_else(quietest) else { return false };
-        standing.dismiss(Shortage::Places);
-        true
-    }
-
     fn now(&self) -> u64 {
         self.clock.now().0
     }
+}
 
-    fn standings(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Standing>>> {
-        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+impl Table {
+    /// Sees to it that the client that weighs most leaves; false where that is
+    /// the one that asks.
+    fn evict_for_bytes(&self, asking: u64, enough: usize, now: u64) -> bool {
+        let leaving = self.records.values().filter(|record| record.is_leaving());
+        let leaving: usize = leaving.map(|record| record.held).sum();
+        if self.held - leaving <= enough {
+            return true;
+        }
+        let staying = self.records.iter().filter(|(_, record)| !record.is_leaving());
+        let heaviest = staying.max_by_key(|(_, record)| record.weight(now));
+        let Some((id, record)) = heaviest.filter(|(_, record)| record.weight(now) > 0) else {
+            return true;
+        };
+        if *id == asking {
+            return false;
+        }
+        record.evict(EvictionReason::Bytes);
+        true
+    }
+
+    /// Sees to it that one leaves for its connection, if there is one who has to.
+    fn evict_for_connection(&self, now: u64) -> bool {
+        if self.records.values().any(Record::is_leaving) {
+            return true;
+        }
+        let silent = self.records.values().filter(|record| !record.has_spoken);
+        let oldest = silent.min_by_key(|record| record.came_at);
+        let quietest = || {
+            let quietest = self.records.values().min_by_key(|record| record.heard_at)?;
+            (now.saturating_sub(quietest.heard_at) >= LONG_SILENT_MS).then_some(quietest)
+        };
+        let Some(record) = oldest.or_else(quietest) else { return false };
+        record.evict(EvictionReason::Connections);
+        true
     }
 }
 
-impl Member {
+impl Record {
+    fn is_leaving(&self) -> bool {
+        self.eviction.initialized()
+    }
+
+    fn evict(&self, reason: EvictionReason) {
+        // It may have been told for the other reason already.
+        let _ = self.eviction.set(reason);
+    }
+
+    /// How much it is in the way of others: what it holds, by how long it does.
+    fn weight(&self, now: u64) -> u64 {
+        let since = now.saturating_sub(self.holds_since).min(LONG_HELD_MS);
+        if self.held < LITTLE_BYTES { 0 } else { self.held as u64 * (1 + since) }
+    }
+
+    fn hold(&mut self, bytes: usize, now: u64) {
+        if self.held < LITTLE_BYTES && bytes > self.held {
+            self.holds_since = now;
+        }
+        self.held = bytes;
+    }
+}
+
+impl ClientSlot {
     /// Its number, which no client had before.
     pub fn id(&self) -> u64 {
         self.id
@@ -170,54 +225,60 @@ impl Member {
 
     /// Bytes that it makes us hold.
     pub fn held(&self) -> usize {
-        self.standing.held()
+        self.clients.table.lock().records.get(&self.id).map_or(0, |record| record.held)
     }
 
     /// It makes us hold so many bytes from now on; false where there are not so
     /// many for it, then nothing changes.
     #[must_use]
     pub fn hold(&self, bytes: usize) -> bool {
-        let (clients, before) = (&self.clients, self.held());
-        if bytes <= before {
-            clients.held.fetch_sub(before - bytes, Ordering::Relaxed);
-            self.standing.shrink(bytes);
-            return true;
-        }
-        let more = bytes - before;
-        let take = |held: usize| Some(held + more).filter(|held| *held <= clients.max_bytes);
-        let Ok(held) = clients.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else {
+        let clients = &self.clients;
+        let (table, now) = (&mut *clients.table.lock(), clients.now());
+        let Some(record) = table.records.get_mut(&self.id) else { return false };
+        let before = record.held;
+        let held = table.held - before + bytes;
+        if bytes > before && held > clients.max_bytes {
             return false;
-        };
-        self.standing.grow(bytes, clients.now());
-        let stays = held + more <= clients.enough() || clients.dismiss_for_bytes(self.id);
-        if !stays {
-            clients.held.fetch_sub(more, Ordering::Relaxed);
-            self.standing.shrink(before);
         }
-        stays
+        table.held = held;
+        record.hold(bytes, now);
+        let is_short = bytes > before && held > clients.enough();
+        if is_short && !table.evict_for_bytes(self.id, clients.enough(), now) {
+            table.held = held - bytes + before;
+            table.records.entry(self.id).and_modify(|record| record.held = before);
+            return false;
+        }
+        true
     }
 
-    /// It has said something, for the first time what only those may say who are
-    /// let in.
+    /// The client has said something; `has_spoken` where it is let in and that
+    /// was a command.
     pub fn heard(&self, has_spoken: bool) {
-        self.standing.heard(has_spoken, self.clients.now());
+        let now = self.clients.now();
+        if let Some(record) = self.clients.table.lock().records.get_mut(&self.id) {
+            (record.heard_at, record.has_spoken) = (now, has_spoken);
+        }
     }
 
     /// There is no room for what it makes us hold.
-    pub fn leave_for_bytes(&self) {
-        self.standing.dismiss(Shortage::Bytes);
+    pub fn evict_for_bytes(&self) {
+        // It may have been told for the other reason already.
+        let _ = self.eviction.set(EvictionReason::Bytes);
     }
 
     /// Tells when it has to leave.
-    pub fn departure(&self) -> Departure {
-        Departure::of(&self.standing)
+    pub fn eviction(&self) -> Eviction {
+        Arc::clone(&self.eviction)
     }
 }
 
-impl Drop for Member {
+impl Drop for ClientSlot {
     fn drop(&mut self) {
-        self.clients.held.fetch_sub(self.held(), Ordering::Relaxed);
-        self.clients.standings().remove(&self.id);
+        let mut table = self.clients.table.lock();
+        if let Some(record) = table.records.remove(&self.id) {
+            table.held -= record.held;
+        }
+        drop(table);
         self.clients.left.notify_one();
     }
 }
@@ -230,15 +291,15 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    fn has_to_leave(member: &Member) -> Option<Shortage> {
-        member.departure().is_due()
+    fn has_to_leave(slot: &ClientSlot) -> Option<EvictionReason> {
+        slot.eviction().get().copied()
     }
 
     #[test]
     fn what_is_held_is_given_back_when_it_is_dropped() {
         let clients = Clients::new(2, MIB);
         let (one, other) = (clients.admit().unwrap(), clients.admit().unwrap());
-        assert!(clients.admit().is_none(), "two places");
+        assert!(clients.admit().is_none(), "there are two");
         assert!(one.hold(1000) && other.hold(500) && one.hold(700));
         assert_eq!((clients.held(), one.held()), (1200, 700));
         drop(one);
@@ -254,7 +315,7 @@ mod tests {
         assert!(!greedy.hold(MIB), "it is the one that holds most");
         assert_eq!(greedy.held(), MIB * 7 / 8, "nothing has changed");
         assert!(modest.hold(20_000));
-        assert_eq!(has_to_leave(&greedy), Some(Shortage::Bytes));
+        assert_eq!(has_to_leave(&greedy), Some(EvictionReason::Bytes));
         assert!(modest.hold(30_000), "room is on its way");
         assert_eq!(has_to_leave(&modest), None);
         drop(greedy);
@@ -264,15 +325,15 @@ mod tests {
     #[test]
     fn the_bound_holds_whoever_asks() {
         let clients = Clients::new(100, MIB);
-        let members: Vec<_> = (0..100).map(|_| clients.admit().unwrap()).collect();
+        let slots: Vec<_> = (0..100).map(|_| clients.admit().unwrap()).collect();
         for round in 1..20 {
-            for member in &members {
+            for slot in &slots {
                 // Who has to leave is still there, as those whose task is busy.
-                let _ = member.hold(round * 16 * 1024);
+                let _ = slot.hold(round * 16 * 1024);
                 assert!(clients.held() <= MIB);
             }
         }
-        drop(members);
+        drop(slots);
         assert_eq!(clients.held(), 0);
     }
 
@@ -285,13 +346,28 @@ mod tests {
         let mut coming = Box::pin(clients.admit_instead_of_another());
         let mut context = Context::from_waker(Waker::noop());
         assert!(coming.as_mut().poll(&mut context).is_pending());
-        assert_eq!(has_to_leave(&stranger), Some(Shortage::Places));
+        assert_eq!(has_to_leave(&stranger), Some(EvictionReason::Connections));
         assert_eq!(has_to_leave(&producer), None);
         drop(stranger);
         let Poll::Ready(Some(newcomer)) = coming.as_mut().poll(&mut context) else {
-            panic!("no place")
+            panic!("no slot")
         };
         newcomer.heard(true);
-        assert!(!clients.dismiss_for_place(), "nobody has been silent for long");
+        let evicts = clients.table.lock().evict_for_connection(clients.now());
+        assert!(!evicts, "nobody has been silent for long");
+    }
+
+    #[test]
+    fn many_bytes_for_long_weigh_more_than_a_few_more_that_have_just_come() {
+        let weight = |held, since, now| {
+            let eviction = Eviction::default();
+            let (came_at, heard_at, has_spoken) = (since, since, true);
+            let record =
+                Record { came_at, heard_at, has_spoken, held, holds_since: since, eviction };
+            record.weight(now)
+        };
+        assert!(weight(20_000, 0, 10_000) > weight(80_000, 9_990, 10_000));
+        assert_eq!(weight(100, 0, u64::MAX), 0);
+        assert!(weight(80_000, 86_400_000, 86_401_000) > weight(5_000, 0, 86_401_000));
     }
 }

@@ -13,14 +13,14 @@ mod table;
 
 use bytes::Bytes;
 
-use super::profile::Profile;
+use super::arguments::Arguments;
+use super::client_state::ClientState;
 use super::reply::{Protocol, Reply};
-use super::service::Service;
+use super::service::{ServedQueue, Service};
 use super::session::Session;
 use super::transaction::Transaction;
-use super::words::Words;
 
-pub use table::{COMMANDS, Entry, find};
+pub use table::{COMMANDS, CommandEntry, find};
 
 use table::find_entry;
 
@@ -38,7 +38,7 @@ pub const TOO_MUCH_UNFINISHED: &str = "OOM command not allowed: requests and rep
 
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub enum RespCommand {
     /// Pushes elements.
     Push(Push),
     Llen,
@@ -78,7 +78,7 @@ pub struct Push {
 
 /// How a command is answered.
 #[derive(Debug, PartialEq)]
-pub enum Answer {
+pub enum CommandOutcome {
     /// With that.
     Reply(Reply),
     /// With these bytes.
@@ -94,70 +94,73 @@ pub enum Answer {
 }
 
 /// Answers a command that is no push to the queue, or queues it.
-pub fn answer(session: &mut Session, words: Words) -> Answer {
-    let Some(entry) = find_entry(words.name()) else {
-        let refusal = if session.profile.is_known { unknown(&words) } else { no_auth() };
-        return Answer::Refusal(refusal);
+pub fn answer(session: &mut Session, arguments: Arguments) -> CommandOutcome {
+    let Some(entry) = find_entry(arguments.name()) else {
+        let refusal = if session.client.is_known { unknown(&arguments) } else { no_auth() };
+        return CommandOutcome::Refusal(refusal);
     };
-    if let Some(refusal) = refusal(entry, session, &words) {
-        return Answer::Refusal(refusal);
+    if let Some(refusal) = refusal(entry, session, &arguments) {
+        return CommandOutcome::Refusal(refusal);
     }
     if session.transaction.is_some() {
         match in_transaction(entry.command) {
-            InTransaction::Queued => return queue(session, &words),
+            InTransaction::Queued => return queue(session, &arguments),
             InTransaction::Refused => {
-                return Answer::Refusal(Reply::error(
+                return CommandOutcome::Refusal(Reply::error(
                     "ERR Command not allowed inside a transaction",
                 ));
             }
             InTransaction::AtOnce => {}
         }
     }
-    run(entry.command, session, &words)
+    run(entry.command, session, &arguments)
 }
 
 /// Queues a command for the end of the transaction in hand.
-fn queue(session: &mut Session, words: &Words) -> Answer {
-    let Some(transaction) = &mut session.transaction else { return Answer::Nothing };
+fn queue(session: &mut Session, arguments: &Arguments) -> CommandOutcome {
+    let Some(transaction) = &mut session.transaction else { return CommandOutcome::Nothing };
     // What can't be executed any more need not be kept.
     if !transaction.is_spoilt {
-        let growth = transaction.growth(words);
+        let growth = transaction.growth(arguments);
         if !session.may_grow(growth) {
-            return Answer::Refusal(Reply::error(TOO_MUCH_UNFINISHED));
+            return CommandOutcome::Refusal(Reply::error(TOO_MUCH_UNFINISHED));
         }
-        session.transaction.iter_mut().for_each(|transaction| transaction.queue(words));
+        session.transaction.iter_mut().for_each(|transaction| transaction.queue(arguments));
     }
-    Answer::Reply(Reply::Simple("QUEUED"))
+    CommandOutcome::Reply(Reply::Simple("QUEUED"))
 }
 
 /// Answers a command of a transaction that is being executed.
-pub fn answer_in_transaction(session: &mut Session, words: &Words) -> Answer {
-    let Some(command) = find(words.name()) else { return Answer::Reply(unknown(words)) };
-    match run(command, session, words) {
-        Answer::Nothing | Answer::Execute => Answer::Reply(Reply::OK),
-        answer @ (Answer::Reply(_) | Answer::Packed(_) | Answer::Refusal(_) | Answer::Close(_)) => {
-            answer
-        }
+pub fn answer_in_transaction(session: &mut Session, arguments: &Arguments) -> CommandOutcome {
+    let Some(command) = find(arguments.name()) else {
+        return CommandOutcome::Reply(unknown(arguments));
+    };
+    match run(command, session, arguments) {
+        CommandOutcome::Nothing | CommandOutcome::Execute => CommandOutcome::Reply(Reply::OK),
+        answer @ (CommandOutcome::Reply(_)
+        | CommandOutcome::Packed(_)
+        | CommandOutcome::Refusal(_)
+        | CommandOutcome::Close(_)) => answer,
     }
 }
 
 /// Why a command can't be answered at all, if so.
-fn refusal(entry: &Entry, session: &Session, words: &Words) -> Option<Reply> {
-    if !session.profile.is_known && !entry.flags.contains(&"no_auth") {
+fn refusal(entry: &CommandEntry, session: &Session, arguments: &Arguments) -> Option<Reply> {
+    if !session.client.is_known && !entry.flags.contains(&"no_auth") {
         return Some(no_auth());
     }
-    if words.is_cut() {
+    if arguments.is_cut() {
         return Some(Reply::error(format!(
             "ERR too many bytes of arguments for '{}' command",
             entry.name
         )));
     }
-    let length = words.len() as i64;
+    let length = arguments.len() as i64;
     if length != entry.arity && (entry.arity > 0 || length < -entry.arity) {
-        return Some(wrong_number(words.name()));
+        return Some(wrong_number(arguments.name()));
     }
-    if session.profile.is_subscriber_only() && !is_for_subscribers(entry.command) {
-        return Some(not_while_subscribed(words.name()));
+    if session.client.is_subscriber_only() && !is_for_subscribers(entry.command) {
+        return Some(not_while_subscribed(arguments.name()));
     }
     None
 }
@@ -168,101 +171,111 @@ enum InTransaction {
     AtOnce,
 }
 
-fn in_transaction(command: Command) -> InTransaction {
+fn in_transaction(command: RespCommand) -> InTransaction {
     match command {
-        Command::Push(_)
-        | Command::Llen
-        | Command::Del
-        | Command::Exists
-        | Command::Type
-        | Command::Get
-        | Command::Ping
-        | Command::Echo
-        | Command::Select
-        | Command::About
-        | Command::Config
-        | Command::Info
-        | Command::Role
-        | Command::Unwatch
-        | Command::Cluster => InTransaction::Queued,
-        Command::Hello
-        | Command::Auth
-        | Command::Client
-        | Command::Subscribe
-        | Command::Unsubscribe
-        | Command::Psubscribe
-        | Command::Punsubscribe => InTransaction::Refused,
-        Command::Multi | Command::Exec | Command::Discard | Command::Quit | Command::Reset => {
-            InTransaction::AtOnce
-        }
+        RespCommand::Push(_)
+        | RespCommand::Llen
+        | RespCommand::Del
+        | RespCommand::Exists
+        | RespCommand::Type
+        | RespCommand::Get
+        | RespCommand::Ping
+        | RespCommand::Echo
+        | RespCommand::Select
+        | RespCommand::About
+        | RespCommand::Config
+        | RespCommand::Info
+        | RespCommand::Role
+        | RespCommand::Unwatch
+        | RespCommand::Cluster => InTransaction::Queued,
+        RespCommand::Hello
+        | RespCommand::Auth
+        | RespCommand::Client
+        | RespCommand::Subscribe
+        | RespCommand::Unsubscribe
+        | RespCommand::Psubscribe
+        | RespCommand::Punsubscribe => InTransaction::Refused,
+        RespCommand::Multi
+        | RespCommand::Exec
+        | RespCommand::Discard
+        | RespCommand::Quit
+        | RespCommand::Reset => InTransaction::AtOnce,
     }
 }
 
-fn is_for_subscribers(command: Command) -> bool {
+fn is_for_subscribers(command: RespCommand) -> bool {
     matches!(
         command,
-        Command::Subscribe
-            | Command::Unsubscribe
-            | Command::Psubscribe
-            | Command::Punsubscribe
-            | Command::Ping
-            | Command::Quit
-            | Command::Reset
+        RespCommand::Subscribe
+            | RespCommand::Unsubscribe
+            | RespCommand::Psubscribe
+            | RespCommand::Punsubscribe
+            | RespCommand::Ping
+            | RespCommand::Quit
+            | RespCommand::Reset
     )
 }
 
-fn run(command: Command, session: &mut Session, words: &Words) -> Answer {
-    Answer::Reply(match command {
-        Command::Push(_) => wrong_number(words.name()),
-        Command::Llen => keys::llen(session, words),
-        Command::Del => keys::del(session, words),
-        Command::Exists => keys::exists(session, words),
-        Command::Type => keys::type_of(session, words),
-        Command::Get => keys::get(session, words),
-        Command::Ping => ping(&session.profile, words),
-        Command::Echo => Reply::bulk(words.argument(1)),
-        Command::Hello => login::hello(session, words),
-        Command::Auth => login::auth(session, words),
-        Command::Select => select(session, words),
-        Command::Client => return client::answer(session, words),
-        Command::About => return about::command(session.profile.protocol, words),
-        Command::Config => about::config(&session.service, words),
-        Command::Info => about::info(&session.service, words),
-        Command::Role => about::role(),
-        Command::Multi => multi(session),
-        Command::Exec if session.transaction.is_some() => return Answer::Execute,
-        Command::Exec => Reply::error("ERR EXEC without MULTI"),
-        Command::Discard => discard(session),
-        Command::Unwatch => Reply::OK,
-        Command::Subscribe => channels::subscribe(session, words, channels::Sort::Channel),
-        Command::Unsubscribe => channels::unsubscribe(session, words, channels::Sort::Channel),
-        Command::Psubscribe => channels::subscribe(session, words, channels::Sort::Pattern),
-        Command::Punsubscribe => channels::unsubscribe(session, words, channels::Sort::Pattern),
-        Command::Cluster => Reply::error("ERR This instance has cluster support disabled"),
-        Command::Quit => return Answer::Close(Reply::OK),
-        Command::Reset => reset(session),
+fn run(command: RespCommand, session: &mut Session, arguments: &Arguments) -> CommandOutcome {
+    CommandOutcome::Reply(match command {
+        RespCommand::Push(_) => wrong_number(arguments.name()),
+        RespCommand::Llen => keys::llen(session, arguments),
+        RespCommand::Del => keys::del(session, arguments),
+        RespCommand::Exists => keys::exists(session, arguments),
+        RespCommand::Type => keys::type_of(session, arguments),
+        RespCommand::Get => keys::get(session, arguments),
+        RespCommand::Ping => ping(&session.client, arguments),
+        RespCommand::Echo => Reply::bulk(arguments.argument(1)),
+        RespCommand::Hello => login::hello(session, arguments),
+        RespCommand::Auth => login::auth(session, arguments),
+        RespCommand::Select => select(session, arguments),
+        RespCommand::Client => return client::answer(session, arguments),
+        RespCommand::About => return about::command(session.client.protocol, arguments),
+        RespCommand::Config => about::config(&session.service, arguments),
+        RespCommand::Info => about::info(&session.service, arguments),
+        RespCommand::Role => about::role(),
+        RespCommand::Multi => multi(session),
+        RespCommand::Exec if session.transaction.is_some() => return CommandOutcome::Execute,
+        RespCommand::Exec => Reply::error("ERR EXEC without MULTI"),
+        RespCommand::Discard => discard(session),
+        RespCommand::Unwatch => Reply::OK,
+        RespCommand::Subscribe => {
+            channels::subscribe(session, arguments, channels::SubscriptionKind::Channel)
+        }
+        RespCommand::Unsubscribe => {
+            channels::unsubscribe(session, arguments, channels::SubscriptionKind::Channel)
+        }
+        RespCommand::Psubscribe => {
+            channels::subscribe(session, arguments, channels::SubscriptionKind::Pattern)
+        }
+        RespCommand::Punsubscribe => {
+            channels::unsubscribe(session, arguments, channels::SubscriptionKind::Pattern)
+        }
+        RespCommand::Cluster => Reply::error("ERR This instance has cluster support disabled"),
+        RespCommand::Quit => return CommandOutcome::Close(Reply::OK),
+        RespCommand::Reset => reset(session),
     })
 }
 
-fn ping(profile: &Profile, words: &Words) -> Reply {
-    match words.len() {
-        1 | 2 if profile.is_subscriber_only() => {
-            Reply::Array(vec![Reply::bulk("pong"), Reply::bulk(words.argument(1))])
+fn ping(client: &ClientState, arguments: &Arguments) -> Reply {
+    match arguments.len() {
+        1 | 2 if client.is_subscriber_only() => {
+            Reply::Array(vec![Reply::bulk("pong"), Reply::bulk(arguments.argument(1))])
         }
         1 => Reply::Simple("PONG"),
-        2 => Reply::bulk(words.argument(1)),
-        _ => wrong_number(words.name()),
+        2 => Reply::bulk(arguments.argument(1)),
+        _ => wrong_number(arguments.name()),
     }
 }
 
-fn select(session: &mut Session, words: &Words) -> Reply {
-    let Some(number) = integer(words.argument(1)) else {
+fn select(session: &mut Session, arguments: &Arguments) -> Reply {
+    let Some(number) = integer(arguments.argument(1)) else {
         return Reply::error("ERR value is not an integer or out of range");
     };
     if !(0..session.service.databases()).contains(&number) {
         return Reply::error("ERR DB index is out of range");
     }
-    session.profile.database = number;
+    session.client.database = number;
     Reply::OK
 }
 
@@ -285,12 +298,12 @@ fn discard(session: &mut Session) -> Reply {
 fn reset(session: &mut Session) -> Reply {
     session.transaction = None;
     session.staged.undo_all();
-    session.profile = Profile {
-        id: session.profile.id,
-        peer: session.profile.peer,
-        refused_logins: session.profile.refused_logins,
+    session.client = ClientState {
+        id: session.client.id,
+        address: session.client.address,
+        refused_logins: session.client.refused_logins,
         is_known: session.service.login.is_none(),
-        ..Profile::default()
+        ..ClientState::default()
     };
     Reply::Simple("RESET")
 }
@@ -313,8 +326,8 @@ pub fn no_auth() -> Reply {
 
 /// A refusal since only our queue is here.
 pub fn other_key(service: &Service, key: &[u8], database: i64) -> Reply {
-    let (queue, its_database) = (shown(&service.key), service.database);
-    let key = shown(key);
+    let ServedQueue { key: queue, database: its_database, .. } = &service.served;
+    let (queue, key) = (shown(queue.as_bytes()), shown(key));
     Reply::error(format!(
         "ERR the gateway's embedded queue takes elements under the key '{queue}' of database \
          {its_database} only, not under '{key}' of database {database}"
@@ -330,29 +343,29 @@ pub fn not_while_subscribed(name: &[u8]) -> Reply {
     ))
 }
 
-fn unknown(words: &Words) -> Reply {
-    let mut arguments = String::new();
-    for argument in words.from(1) {
-        if arguments.len() > 128 {
+fn unknown(arguments: &Arguments) -> Reply {
+    let mut beginning = String::new();
+    for argument in arguments.from(1) {
+        if beginning.len() > 128 {
             break;
         }
-        arguments.push_str(&format!("'{}' ", shown(argument)));
+        beginning.push_str(&format!("'{}' ", shown(argument)));
     }
-    let name = shown(words.name());
-    Reply::error(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
+    let name = shown(arguments.name());
+    Reply::error(format!("ERR unknown command '{name}', with args beginning with: {beginning}"))
 }
 
-fn unknown_subcommand(words: &Words) -> Reply {
-    let (name, sub) = (shown(words.name()).to_ascii_uppercase(), shown(words.argument(1)));
+fn unknown_subcommand(arguments: &Arguments) -> Reply {
+    let (name, sub) = (shown(arguments.name()).to_ascii_uppercase(), shown(arguments.argument(1)));
     Reply::error(format!("ERR unknown subcommand '{sub}'. Try {name} HELP."))
 }
 
-/// A peer's words, cut to a readable length.
+/// What a peer sent, cut to a readable length.
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(128)]).into_owned()
 }
 
 /// Whether the client's version tells a value from another one by name.
 fn is_resp3(session: &Session) -> bool {
-    session.profile.protocol == Protocol::Resp3
+    session.client.protocol == Protocol::Resp3
 }

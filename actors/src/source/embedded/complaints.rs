@@ -1,9 +1,9 @@
 //! Complaints about clients: their lines in the log, of each kind at most one in
 //! ten seconds, so that no client can fill it.
 
-use super::profile::Peer;
-use super::request::ProtocolError;
-use super::standing::Shortage;
+use super::client_state::ClientAddress;
+use super::clients::EvictionReason;
+use super::request::RequestError;
 use crate::clock::Clock;
 use crate::log_throttle::LogThrottle;
 
@@ -15,8 +15,8 @@ pub struct Complaints {
     wrong_password: LogThrottle,
     deleted: LogThrottle,
     turned_away: LogThrottle,
-    short_of_bytes: LogThrottle,
-    short_of_places: LogThrottle,
+    evicted_for_bytes: LogThrottle,
+    evicted_for_connections: LogThrottle,
 }
 
 impl Complaints {
@@ -28,57 +28,57 @@ impl Complaints {
             wrong_password: LogThrottle::default(),
             deleted: LogThrottle::default(),
             turned_away: LogThrottle::default(),
-            short_of_bytes: LogThrottle::default(),
-            short_of_places: LogThrottle::default(),
+            evicted_for_bytes: LogThrottle::default(),
+            evicted_for_connections: LogThrottle::default(),
         }
     }
 
     /// A client broke the protocol.
-    pub fn broke_protocol(&self, peer: Peer, cause: ProtocolError) {
-        if cause != ProtocolError::Http {
-            return tracing::debug!(%peer, %cause, "a client broke the protocol");
+    pub fn broke_protocol(&self, address: ClientAddress, cause: RequestError) {
+        if cause != RequestError::Http {
+            return tracing::debug!(peer = %address, %cause, "a client broke the protocol");
         }
         if let Some(unlogged) = self.http.is_due(self.clock.now()) {
-            tracing::warn!(%peer, unlogged,
+            tracing::warn!(peer = %address, unlogged,
                 "a request of HTTP came to the embedded queue and was cut off; if nobody sent it \
                  there by mistake, a web page may have tried to push samples");
         }
     }
 
     /// A login was refused.
-    pub fn wrong_password(&self, peer: Peer) {
+    pub fn wrong_password(&self, address: ClientAddress) {
         if let Some(unlogged) = self.wrong_password.is_due(self.clock.now()) {
-            tracing::warn!(%peer, unlogged, "a login to the embedded queue was refused");
+            tracing::warn!(peer = %address, unlogged, "a login to the embedded queue was refused");
         }
     }
 
     /// A client deleted the queue with so many elements.
-    pub fn deleted(&self, peer: Peer, dropped: usize) {
+    pub fn deleted(&self, address: ClientAddress, dropped: usize) {
         if let Some(unlogged) = self.deleted.is_due(self.clock.now()) {
-            tracing::warn!(%peer, dropped, unlogged, "a client deleted the queue");
+            tracing::warn!(peer = %address, dropped, unlogged, "a client deleted the queue");
         }
     }
 
     /// There is no place for one more client.
-    pub fn turned_away(&self, peer: Peer) {
+    pub fn turned_away(&self, address: ClientAddress) {
         if let Some(unlogged) = self.turned_away.is_due(self.clock.now()) {
-            tracing::warn!(%peer, unlogged,
+            tracing::warn!(peer = %address, unlogged,
                 "a client was turned away: there are Embedded.MaxConnections already");
         }
     }
 
     /// A client that holds so many bytes has to leave.
-    pub fn cut(&self, peer: Peer, held: usize, shortage: Shortage) {
-        let throttle = match shortage {
-            Shortage::Bytes => &self.short_of_bytes,
-            Shortage::Places => &self.short_of_places,
+    pub fn cut(&self, address: ClientAddress, held: usize, reason: EvictionReason) {
+        let throttle = match reason {
+            EvictionReason::Bytes => &self.evicted_for_bytes,
+            EvictionReason::Connections => &self.evicted_for_connections,
         };
         let Some(unlogged) = throttle.is_due(self.clock.now()) else { return };
-        match shortage {
-            Shortage::Bytes => tracing::warn!(%peer, held, unlogged,
+        match reason {
+            EvictionReason::Bytes => tracing::warn!(peer = %address, held, unlogged,
                 "a client was cut off: requests and replies of all clients take up \
                  Embedded.MaxClientBytes, and it held most of them"),
-            Shortage::Places => tracing::warn!(%peer, unlogged,
+            EvictionReason::Connections => tracing::warn!(peer = %address, unlogged,
                 "a silent client was cut off: another one needed its place \
                  (Embedded.MaxConnections)"),
         }

@@ -16,11 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout, timeout_at};
 
-use super::clients::Member;
+use super::super::push_queue::Reservation;
+use super::client_state::ClientAddress;
+use super::clients::ClientSlot;
 use super::command::NO_ROOM;
 use super::outbox::Outbox;
-use super::profile::Peer;
-use super::queue::Room;
 use super::request::MAX_INLINE_BYTES;
 use super::service::Service;
 use super::session::{Next, Session};
@@ -54,7 +54,7 @@ thread_local! {
 
 /// How far replies went out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sent {
+enum SendProgress {
     /// All of them.
     All,
     /// As many as fit a turn.
@@ -65,7 +65,7 @@ enum Sent {
 
 /// One client.
 #[derive(Debug)]
-pub struct Connection {
+pub struct RespConnection {
     stream: ClientStream,
     session: Session,
     /// Bytes that were read and not used up.
@@ -82,18 +82,18 @@ pub struct Connection {
     idle_timeout: Option<Duration>,
 }
 
-impl Connection {
+impl RespConnection {
     /// The connection of a client that has said nothing yet.
     pub fn new(
         stream: ClientStream,
         service: Arc<Service>,
-        member: Member,
-        peer: Peer,
+        slot: ClientSlot,
+        address: ClientAddress,
         idle_timeout: Option<Duration>,
     ) -> Self {
         Self {
             stream,
-            session: Session::new(service, member, peer),
+            session: Session::new(service, slot, address),
             rest: Vec::new(),
             is_rest_due: false,
             needs_flush: false,
@@ -107,27 +107,27 @@ impl Connection {
     /// Serves until the client leaves, is idle for too long or breaks the
     /// protocol, has to make room for others, or the stop signal comes.
     pub async fn serve(mut self, mut stop: StopSignal) {
-        let departure = self.session.departure();
-        let shortage = tokio::select! {
+        let eviction = self.session.eviction();
+        let reason = tokio::select! {
             biased;
             () = stop.stopped() => None,
-            shortage = departure.told() => Some(shortage),
+            reason = eviction.wait() => Some(*reason),
             _ = self.converse() => None,
         };
         let Self { mut stream, session, .. } = self;
-        if let Some(shortage) = shortage {
+        if let Some(reason) = reason {
             // At once, with all that it holds.
-            return session.give_way(shortage);
+            return session.give_way(reason);
         }
         // The queue is closed once no session is left.
-        let (mut outbox, member) = session.into_last_words();
+        let (mut outbox, slot) = session.into_last_words();
         let last = async {
-            while send(&mut stream, &mut outbox).await? != Sent::All {}
+            while send(&mut stream, &mut outbox).await? != SendProgress::All {}
             io::Result::Ok(())
         };
-        // Whoever does not read them can't be told.
+        // Who does not read them can't be told.
         let _ = timeout(LAST_REPLIES, last).await;
-        drop((outbox, member));
+        drop((outbox, slot));
         stream.close().await;
     }
 
@@ -149,7 +149,7 @@ impl Connection {
     async fn exchange_in_time(&mut self) -> io::Result<Next> {
         let now = Instant::now();
         let large = self.session.is_amid_large_request().then_some(now + LARGE_REQUEST_SILENCE);
-        let is_subscriber = self.session.profile.subscriptions() > 0;
+        let is_subscriber = self.session.client.subscriptions() > 0;
         let idle = self.idle_timeout.filter(|_| !is_subscriber).map(|timeout| now + timeout);
         self.login_until = match self.session.is_stranger() {
             true => self.login_until.or(Some(now + LOGIN)),
@@ -168,7 +168,7 @@ impl Connection {
         let sent = self.poll_send(context)?;
         let may_send_more = Poll::Ready(Ok(Next::Send));
         if self.session.outbox().is_full() {
-            return if sent == Sent::Blocked { Poll::Pending } else { may_send_more };
+            return if sent == SendProgress::Blocked { Poll::Pending } else { may_send_more };
         }
         SCRATCH.with_borrow_mut(|scratch| {
             let kept = self.rest.len();
@@ -179,7 +179,7 @@ impl Connection {
                 let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, &mut free)
                 else {
                     self.has_waited = false;
-                    return if sent == Sent::Some { may_send_more } else { Poll::Pending };
+                    return if sent == SendProgress::Some { may_send_more } else { Poll::Pending };
                 };
                 read?;
                 filled += free.filled().len();
@@ -204,18 +204,18 @@ impl Connection {
         }
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>) -> io::Result<Sent> {
+    fn poll_send(&mut self, context: &mut Context<'_>) -> io::Result<SendProgress> {
         let outbox = self.session.outbox();
         self.needs_flush |= !outbox.is_empty();
         if !self.needs_flush {
-            return Ok(Sent::All);
+            return Ok(SendProgress::All);
         }
         match poll_send(&mut self.stream, outbox, context) {
-            Poll::Pending => Ok(Sent::Blocked),
+            Poll::Pending => Ok(SendProgress::Blocked),
             Poll::Ready(Err(cause)) => Err(cause),
             Poll::Ready(Ok(sent)) => {
-                self.needs_flush = sent != Sent::All;
-                self.moved += if sent == Sent::All { 0 } else { TURN_BYTES };
+                self.needs_flush = sent != SendProgress::All;
+                self.moved += if sent == SendProgress::All { 0 } else { TURN_BYTES };
                 Ok(sent)
             }
         }
@@ -233,12 +233,12 @@ impl Connection {
     }
 
     /// Room of that cost, or `None` after the time-out.
-    async fn room(&self, cost: usize) -> io::Result<Option<Room>> {
+    async fn room(&self, cost: usize) -> io::Result<Option<Reservation>> {
         let service = Arc::clone(&self.session.service);
         let patience = if self.has_waited { Duration::ZERO } else { service.push_timeout };
         let deadline = Instant::now() + patience;
         let mut looks = interval(STILL_THERE);
-        let reserve = service.entry.reserve(cost);
+        let reserve = service.queue.reserve(cost);
         tokio::pin!(reserve);
         loop {
             let room = tokio::select! {
@@ -257,7 +257,7 @@ impl Connection {
     }
 }
 
-async fn send(stream: &mut ClientStream, outbox: &mut Outbox) -> io::Result<Sent> {
+async fn send(stream: &mut ClientStream, outbox: &mut Outbox) -> io::Result<SendProgress> {
     std::future::poll_fn(|context| poll_send(stream, outbox, context)).await
 }
 
@@ -266,11 +266,11 @@ fn poll_send(
     stream: &mut ClientStream,
     outbox: &mut Outbox,
     context: &mut Context<'_>,
-) -> Poll<io::Result<Sent>> {
+) -> Poll<io::Result<SendProgress>> {
     let mut left = SEND_BYTES;
     while !outbox.is_empty() {
         if left == 0 {
-            return Poll::Ready(Ok(Sent::Some));
+            return Poll::Ready(Ok(SendProgress::Some));
         }
         let sent = ready!(Pin::new(&mut *stream).poll_write(context, outbox.bytes()))?;
         if sent == 0 {
@@ -279,5 +279,5 @@ fn poll_send(
         outbox.sent(sent);
         left = left.saturating_sub(sent);
     }
-    Pin::new(stream).poll_flush(context).map_ok(|()| Sent::All)
+    Pin::new(stream).poll_flush(context).map_ok(|()| SendProgress::All)
 }

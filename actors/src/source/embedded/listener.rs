@@ -2,27 +2,29 @@
 //! of their own, so that no client can hold up readers, signals or scrapes.
 
 use std::fmt;
-use std::fs::{self, FileType};
+use std::fs;
 use std::io::{self, ErrorKind as IoErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::clients::Member;
-use super::connection::Connection;
-use super::profile::Peer;
+use super::client_state::ClientAddress;
+use super::clients::ClientSlot;
+use super::connection::RespConnection;
 use super::service::Service;
 use super::stream::{ClientStream, prepare};
 use crate::error_kind::ErrorKind;
 use crate::listen;
+use crate::private_file::describe;
 use crate::settings::ListenAddress;
 use crate::stop::StopSignal;
 
@@ -36,16 +38,15 @@ const CLIENTS_END: Duration = Duration::from_secs(2);
 /// file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long it may take that a client leaves who has to.
-const PLACE: Duration = Duration::from_secs(1);
+/// How long an evicted client may take to leave.
+const EVICTION: Duration = Duration::from_secs(1);
 
 /// What TLS may keep of replies that a client does not read.
 const TLS_BYTES: usize = 16 * 1024;
 
 /// A socket that listens.
 #[derive(Debug)]
-pub enum Listening {
-    /// On a TCP address.
+pub enum Listener {
     Tcp(TcpListener),
     /// On a path, which is removed at the end.
     Unix(UnixListener, SocketPath),
@@ -58,50 +59,106 @@ pub struct SocketPath {
     inode: u64,
 }
 
-/// What every client is served with.
+/// How clients are served.
 #[derive(Clone)]
-struct Door {
-    treatment: Treatment,
+pub struct ListenerOptions {
+    /// Present where they have to speak TLS.
+    pub tls: Option<TlsAcceptor>,
+    /// After so long a silence they are cut off.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// What every client's task needs.
+#[derive(Clone)]
+struct ServeContext {
+    options: ListenerOptions,
     service: Arc<Service>,
     stop: StopSignal,
 }
 
-/// How clients are treated.
-#[derive(Clone)]
-pub struct Treatment {
-    /// Present where they have to speak TLS.
-    pub tls: Option<TlsAcceptor>,
-    /// After so long without a word they are cut.
-    pub idle_timeout: Option<Duration>,
-}
-
-impl Listening {
-    /// Listens on that address.
+impl Listener {
+    /// Listens on that address; to be called within a runtime.
     pub fn bind(address: &ListenAddress) -> io::Result<Self> {
-        let named = |cause| listen::named("Embedded.ListenAddress", address, &cause);
-        match address {
-            ListenAddress::Tcp(address) => listen::tcp(*address).map(Listening::Tcp).map_err(named),
-            ListenAddress::Unix(path) => bind_unix(path).map_err(named),
-        }
+        let bound = match address {
+            ListenAddress::Tcp(address) => {
+                listen::tcp(*address).and_then(TcpListener::from_std).map(Listener::Tcp)
+            }
+            ListenAddress::Unix(path) => bind_unix(path),
+        };
+        bound.map_err(|cause| listen::named("Embedded.ListenAddress", address, &cause))
     }
 
     /// The TCP address, port 0 resolved.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         match self {
-            Listening::Tcp(listener) => listener.local_addr().ok(),
-            Listening::Unix(..) => None,
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(..) => None,
+        }
+    }
+
+    /// Accepts and serves clients until the stop signal, then closes the service.
+    /// To be run on a runtime of its own.
+    pub async fn run(self, options: ListenerOptions, service: Arc<Service>, mut stop: StopSignal) {
+        let mut clients = JoinSet::new();
+        let context = ServeContext { options, service, stop: stop.clone() };
+        tokio::select! {
+            biased;
+            () = stop.stopped() => {}
+            () = self.accept_all(context, &mut clients) => {}
+        }
+        let ended = async { while clients.join_next().await.is_some() {} };
+        // Those that are late are cut when they are dropped.
+        let _ = timeout(CLIENTS_END, ended).await;
+    }
+
+    async fn accept_all(self, context: ServeContext, clients: &mut JoinSet<()>) {
+        let mut failing = false;
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                Some(_) = clients.join_next() => continue,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    failing = false;
+                    admit(stream, address, &context, clients).await;
+                }
+                Err(cause) => {
+                    context.service.count(ErrorKind::Connection);
+                    if !failing {
+                        tracing::warn!(%cause, "clients of the embedded queue can't be accepted");
+                    }
+                    failing = true;
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(ClientStream, ClientAddress)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                prepare(&stream)?;
+                let address = ClientAddress(listen::peer(&stream));
+                Ok((ClientStream::Tcp(stream), address))
+            }
+            Listener::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((ClientStream::Unix(stream), ClientAddress(None)))
+            }
         }
     }
 }
 
-impl fmt::Display for Listening {
+impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Listening::Tcp(listener) => match listener.local_addr() {
+            Listener::Tcp(listener) => match listener.local_addr() {
                 Ok(address) => address.fmt(f),
                 Err(cause) => cause.fmt(f),
             },
-            Listening::Unix(_, path) => write!(f, "unix:{}", path.path.display()),
+            Listener::Unix(_, path) => write!(f, "unix:{}", path.path.display()),
         }
     }
 }
@@ -117,29 +174,25 @@ impl Drop for SocketPath {
 
 /// A socket that nobody listens on any more is left from a process that was
 /// killed. Anything else that is there stays.
-fn bind_unix(path: &Path) -> io::Result<Listening> {
+fn bind_unix(path: &Path) -> io::Result<Listener> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
-            let what = what_it_is(found.file_type());
+            let got = describe(found.file_type());
             return Err(io::Error::new(
                 IoErrorKind::AlreadyExists,
-                format!("expected a socket or nothing there, got {what}"),
+                format!("expected a socket or nothing there, got {got}"),
             ));
         }
-        Ok(_) => {
-            if is_left_over(path)? {
-                fs::remove_file(path)?;
-            }
-        }
+        Ok(_) if is_left_over(path)? => fs::remove_file(path)?,
+        Ok(_) => {}
         Err(cause) if cause.kind() == IoErrorKind::NotFound => {}
         Err(cause) => return Err(cause),
     }
     let listener = UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
     let metadata = fs::symlink_metadata(path)?;
     let mode = format!("{:o}", metadata.permissions().mode() & 0o777);
     tracing::info!(path = %path.display(), mode, "made the socket of the embedded queue");
-    Ok(Listening::Unix(listener, SocketPath { path: path.to_owned(), inode: metadata.ino() }))
+    Ok(Listener::Unix(listener, SocketPath { path: path.to_owned(), inode: metadata.ino() }))
 }
 
 /// Whether nobody answers there; an error where somebody does, or may.
@@ -152,159 +205,68 @@ fn is_left_over(path: &Path) -> io::Result<bool> {
     }
 }
 
-fn what_it_is(kind: FileType) -> &'static str {
-    match kind {
-        kind if kind.is_dir() => "a folder",
-        kind if kind.is_symlink() => "a link",
-        kind if kind.is_fifo() => "a fifo",
-        kind if kind.is_file() => "a file",
-        _ => "a device",
-    }
-}
-
-/// Accepts and serves clients until the stop signal, then closes the service.
-/// To be run on a runtime of its own.
-pub async fn run(
-    listening: Listening,
-    treatment: Treatment,
-    service: Arc<Service>,
-    mut stop: StopSignal,
-) {
-    let mut clients = JoinSet::new();
-    let door = Door { treatment, service, stop: stop.clone() };
-    let accepting = accept_all(listening, door, &mut clients);
-    let outcome = {
-        tokio::select! {
-            biased;
-            () = stop.stopped() => Ok(()),
-            outcome = accepting => outcome,
-        }
-    };
-    if let Err(cause) = outcome {
-        tracing::error!(%cause, "the embedded queue can't listen any more");
-        stop.stopped().await;
-    }
-    let ended = async { while clients.join_next().await.is_some() {} };
-    // Those that are late are cut when they are dropped.
-    let _ = timeout(CLIENTS_END, ended).await;
-}
-
-async fn accept_all(listening: Listening, door: Door, clients: &mut JoinSet<()>) -> io::Result<()> {
-    let mut acceptor = Acceptor::new(listening)?;
-    let mut failing = false;
-    loop {
-        let accepted = tokio::select! {
-            accepted = acceptor.accept() => accepted,
-            Some(_) = clients.join_next() => continue,
-        };
-        match accepted {
-            Ok(client) => {
-                failing = false;
-                admit(client, &door, clients).await;
-            }
-            Err(cause) => {
-                door.service.count(ErrorKind::Connection);
-                if !failing {
-                    tracing::warn!(%cause, "clients of the embedded queue can't be accepted");
-                }
-                failing = true;
-                sleep(ACCEPT_AGAIN).await;
-            }
-        }
-    }
-}
-
-/// Gives a client a place, for which another one may have to leave, or turns it
+/// Gives a client a slot, for which another one may have to leave, or turns it
 /// away.
-async fn admit((stream, peer): (ClientStream, Peer), door: &Door, clients: &mut JoinSet<()>) {
-    let places = &door.service.clients;
-    let place = match places.admit() {
-        None => timeout(PLACE, places.admit_instead_of_another()).await.ok().flatten(),
+async fn admit(
+    stream: ClientStream,
+    address: ClientAddress,
+    context: &ServeContext,
+    tasks: &mut JoinSet<()>,
+) {
+    let clients = &context.service.clients;
+    let slot = match clients.admit() {
+        None => timeout(EVICTION, clients.admit_instead_of_another()).await.ok().flatten(),
         free => free,
     };
-    match place {
-        Some(member) => clients.spawn(serve(stream, peer, member, door.clone())),
-        None => clients.spawn(turn_away(stream, peer, Arc::clone(&door.service))),
+    match slot {
+        Some(slot) => tasks.spawn(serve(stream, address, slot, context.clone())),
+        None => tasks.spawn(turn_away(stream, address, Arc::clone(&context.service))),
     };
 }
 
-async fn serve(stream: ClientStream, peer: Peer, member: Member, door: Door) {
-    let Door { treatment, service, stop } = door;
-    let departure = member.departure();
+async fn serve(
+    stream: ClientStream,
+    address: ClientAddress,
+    slot: ClientSlot,
+    context: ServeContext,
+) {
+    let ServeContext { options, service, stop } = context;
+    let eviction = slot.eviction();
     let greeted = tokio::select! {
         biased;
-        shortage = departure.told() => {
+        reason = eviction.wait() => {
             service.count(ErrorKind::Connection);
-            return service.complaints.cut(peer, member.held(), shortage);
+            return service.complaints.cut(address, slot.held(), *reason);
         }
-        greeted = greet(stream, &treatment, &service) => greeted,
+        greeted = greet(stream, &options, &service) => greeted,
     };
     if let Some(stream) = greeted {
-        Connection::new(stream, service, member, peer, treatment.idle_timeout).serve(stop).await;
+        RespConnection::new(stream, service, slot, address, options.idle_timeout).serve(stop).await;
     }
 }
 
 /// Does the TLS handshake where there is one.
 async fn greet(
     stream: ClientStream,
-    treatment: &Treatment,
+    options: &ListenerOptions,
     service: &Service,
 ) -> Option<ClientStream> {
-    match (stream, &treatment.tls) {
-        (ClientStream::Tcp(tcp), Some(acceptor)) => {
-            match timeout(HANDSHAKE, acceptor.accept(tcp)).await {
-                Ok(Ok(mut stream)) => {
-                    stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES));
-                    Some(ClientStream::Tls(Box::new(stream)))
-                }
-                Ok(Err(_)) | Err(_) => {
-                    service.count(ErrorKind::Tls);
-                    None
-                }
-            }
-        }
-        (stream, _) => Some(stream),
-    }
+    let (tcp, acceptor) = match (stream, &options.tls) {
+        (ClientStream::Tcp(tcp), Some(acceptor)) => (tcp, acceptor),
+        (stream, _) => return Some(stream),
+    };
+    let Ok(Ok(mut stream)) = timeout(HANDSHAKE, acceptor.accept(tcp)).await else {
+        service.count(ErrorKind::Tls);
+        return None;
+    };
+    stream.get_mut().1.set_buffer_limit(Some(TLS_BYTES));
+    Some(ClientStream::Tls(Box::new(stream)))
 }
 
-async fn turn_away(mut stream: ClientStream, peer: Peer, service: Arc<Service>) {
+async fn turn_away(mut stream: ClientStream, address: ClientAddress, service: Arc<Service>) {
     service.count(ErrorKind::Connection);
-    service.complaints.turned_away(peer);
-    let words = b"-ERR max number of clients reached\r\n";
-    // Whoever does not read it is turned away too.
-    let _ = timeout(ACCEPT_AGAIN, stream.write_all(words)).await;
-}
-
-enum Acceptor {
-    Tcp(tokio::net::TcpListener),
-    Unix(
-        tokio::net::UnixListener,
-        #[expect(dead_code, reason = "removed when dropped")] SocketPath,
-    ),
-}
-
-impl Acceptor {
-    fn new(listening: Listening) -> io::Result<Self> {
-        Ok(match listening {
-            Listening::Tcp(listener) => Acceptor::Tcp(tokio::net::TcpListener::from_std(listener)?),
-            Listening::Unix(listener, path) => {
-                Acceptor::Unix(tokio::net::UnixListener::from_std(listener)?, path)
-            }
-        })
-    }
-
-    async fn accept(&mut self) -> io::Result<(ClientStream, Peer)> {
-        match self {
-            Acceptor::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                prepare(&stream)?;
-                let peer = Peer(listen::peer(&stream));
-                Ok((ClientStream::Tcp(stream), peer))
-            }
-            Acceptor::Unix(listener, _) => {
-                let (stream, _) = listener.accept().await?;
-                Ok((ClientStream::Unix(stream), Peer(None)))
-            }
-        }
-    }
+    service.complaints.turned_away(address);
+    let reply = b"-ERR max number of clients reached\r\n";
+    // Who does not read it is turned away too.
+    let _ = timeout(ACCEPT_AGAIN, stream.write_all(reply)).await;
 }

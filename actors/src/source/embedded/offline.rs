@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::profile::Peer;
-use super::queue::{self, Exit};
-use super::service::{Place, Service};
+use super::super::push_queue::{PushReceiver, push_queue};
+use super::client_state::ClientAddress;
+use super::service::{ServedQueue, Service};
 use super::session::{Next, Session};
 use crate::self_metrics::QueueMetrics;
 use crate::settings::{EmbeddedSettings, ListenAddress, Login};
@@ -23,7 +23,7 @@ const MAX_CLIENT_BYTES: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Offline {
     pub(super) service: Arc<Service>,
-    pub(super) exit: Exit,
+    pub(super) receiver: PushReceiver,
 }
 
 /// One client of it.
@@ -55,17 +55,17 @@ impl Offline {
             tls: None,
         };
         let metrics = Arc::new(QueueMetrics::default());
-        let (entry, exit) = queue::queue(max_queue_bytes, Arc::clone(&metrics));
-        let place = Place { key: KEY.into(), database: 0, port: 0 };
-        let service = Service::new(&settings, place, MAX_ELEMENT, entry, metrics);
-        Self { service: Arc::new(service), exit }
+        let (sender, receiver) = push_queue(max_queue_bytes, Arc::clone(&metrics));
+        let served = ServedQueue { key: KEY.into(), database: 0, port: 0 };
+        let service = Service::new(&settings, served, MAX_ELEMENT, sender, metrics);
+        Self { service: Arc::new(service), receiver }
     }
 
     /// A client that has said nothing yet.
     pub fn client(&self) -> OfflineClient {
-        let member = self.service.clients.admit().expect("fewer clients than there may be");
+        let slot = self.service.clients.admit().expect("fewer clients than there may be");
         OfflineClient {
-            session: Session::new(Arc::clone(&self.service), member, Peer::default()),
+            session: Session::new(Arc::clone(&self.service), slot, ClientAddress::default()),
             kept: Vec::new(),
             is_closed: false,
             answers: Vec::new(),
@@ -81,13 +81,10 @@ impl Offline {
     /// too large its first ones, and how many it has.
     pub fn taken(&self) -> Vec<(Vec<u8>, u64)> {
         let mut taken = Vec::new();
-        while let Ok(chunk) = self.exit.try_take() {
-            taken.extend(
-                chunk
-                    .elements
-                    .iter()
-                    .map(|element| (chunk.bytes[element.range()].to_vec(), element.len() as u64)),
-            );
+        while let Ok(chunk) = self.receiver.try_take() {
+            for element in &chunk.elements {
+                taken.push((chunk.bytes[element.range()].to_vec(), element.len() as u64));
+            }
         }
         taken
     }

@@ -28,7 +28,7 @@ pub struct Outbox {
     /// The most that it has had room for since it was new.
     packed_room: usize,
     /// They follow what is packed.
-    runs: VecDeque<Run>,
+    runs: VecDeque<RepeatedReply>,
     run_bytes: usize,
     /// Bytes of all replies that were ever added.
     added: u64,
@@ -36,7 +36,7 @@ pub struct Outbox {
 
 /// Equal replies in a row.
 #[derive(Debug)]
-struct Run {
+struct RepeatedReply {
     reply: Bytes,
     count: u64,
     is_push: bool,
@@ -152,6 +152,6 @@ impl Outbox {
             return;
         }
         self.run_bytes += reply.len() + RUN_BYTES;
-        self.runs.push_back(Run { reply, count: 1, is_push });
+        self.runs.push_back(RepeatedReply { reply, count: 1, is_push });
     }
 }

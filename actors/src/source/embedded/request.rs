@@ -33,7 +33,7 @@ const MAX_LENGTH_LINE: usize = 23;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum RequestEvent<'a> {
     /// A command begins; so many arguments follow, its name among them.
     Begins(u64),
     /// A piece of an argument.
@@ -60,7 +60,7 @@ pub struct Piece<'a> {
 /// The bytes break the protocol; no command can be found in what follows. The
 /// words are those of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ProtocolError {
+pub enum RequestError {
     /// A number of arguments that is none, or too large.
     #[error("invalid multibulk length")]
     ArgumentCount,
@@ -92,24 +92,24 @@ pub enum ProtocolError {
 
 /// Finds commands; see the module's words.
 #[derive(Debug, Default)]
-pub struct Decoder {
-    state: State,
+pub struct RequestDecoder {
+    state: RequestState,
     /// Arguments that the command in hand still owes.
     owed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
+enum RequestState {
     /// Before the first byte of a command.
     #[default]
-    Command,
+    RespCommand,
     /// Before the length of an argument.
     Argument,
     /// In an argument; so many bytes are left of it.
     Body { length: u64, left: u64 },
 }
 
-impl Decoder {
+impl RequestDecoder {
     /// What comes next in `bytes`, and how many of them it used up; without an
     /// event more bytes have to follow what was not used up, which is never
     /// more than [`MAX_INLINE_BYTES`]. A stranger has not logged in.
@@ -117,11 +117,11 @@ impl Decoder {
         &mut self,
         bytes: &'a [u8],
         is_stranger: bool,
-    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+    ) -> Result<(usize, Option<RequestEvent<'a>>), RequestError> {
         match self.state {
-            State::Command => self.command(bytes, is_stranger),
-            State::Argument => self.argument(bytes, is_stranger),
-            State::Body { length, left } => self.body(bytes, length, left),
+            RequestState::RespCommand => self.command(bytes, is_stranger),
+            RequestState::Argument => self.argument(bytes, is_stranger),
+            RequestState::Body { length, left } => self.body(bytes, length, left),
         }
     }
 
@@ -129,7 +129,7 @@ impl Decoder {
         &mut self,
         bytes: &'a [u8],
         is_stranger: bool,
-    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+    ) -> Result<(usize, Option<RequestEvent<'a>>), RequestError> {
         let mut used = 0;
         // As in Redis, an empty line and an empty or null array are no commands.
         while let Some(first) = bytes.get(used) {
@@ -151,50 +151,50 @@ impl Decoder {
         &mut self,
         bytes: &'a [u8],
         is_stranger: bool,
-    ) -> Result<Option<(usize, Option<Event<'a>>)>, ProtocolError> {
-        let line = length_line(bytes, ProtocolError::ArgumentCount)?;
+    ) -> Result<Option<(usize, Option<RequestEvent<'a>>)>, RequestError> {
+        let line = length_line(bytes, RequestError::ArgumentCount)?;
         let Some((used, count)) = line else { return Ok(None) };
         let count = u64::try_from(count).unwrap_or(0);
         if count > MAX_ARGUMENTS {
-            return Err(ProtocolError::ArgumentCount);
+            return Err(RequestError::ArgumentCount);
         }
         if is_stranger && count > MAX_STRANGERS_ARGUMENTS {
-            return Err(ProtocolError::StrangersArguments);
+            return Err(RequestError::StrangersArguments);
         }
         if count == 0 {
             return Ok(Some((used, None)));
         }
         self.owed = count;
-        self.state = State::Argument;
-        Ok(Some((used, Some(Event::Begins(count)))))
+        self.state = RequestState::Argument;
+        Ok(Some((used, Some(RequestEvent::Begins(count)))))
     }
 
     fn argument<'a>(
         &mut self,
         bytes: &'a [u8],
         is_stranger: bool,
-    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+    ) -> Result<(usize, Option<RequestEvent<'a>>), RequestError> {
         if self.owed == 0 {
-            self.state = State::Command;
-            return Ok((0, Some(Event::Ends)));
+            self.state = RequestState::RespCommand;
+            return Ok((0, Some(RequestEvent::Ends)));
         }
         match bytes.first() {
             None => return Ok((0, None)),
             Some(b'$') => {}
-            Some(other) => return Err(ProtocolError::NoArgument(*other)),
+            Some(other) => return Err(RequestError::NoArgument(*other)),
         }
-        let line = length_line(bytes, ProtocolError::ArgumentLength)?;
+        let line = length_line(bytes, RequestError::ArgumentLength)?;
         let Some((used, length)) = line else { return Ok((0, None)) };
-        let length = u64::try_from(length).map_err(|_| ProtocolError::ArgumentLength)?;
+        let length = u64::try_from(length).map_err(|_| RequestError::ArgumentLength)?;
         if length > MAX_ARGUMENT_BYTES {
-            return Err(ProtocolError::ArgumentLength);
+            return Err(RequestError::ArgumentLength);
         }
         if is_stranger && length > MAX_STRANGERS_BYTES {
-            return Err(ProtocolError::StrangersBytes);
+            return Err(RequestError::StrangersBytes);
         }
         let (more, event) = self.body(&bytes[used..], length, length)?;
         if event.is_none() {
-            self.state = State::Body { length, left: length };
+            self.state = RequestState::Body { length, left: length };
         }
         Ok((used + more, event))
     }
@@ -204,7 +204,7 @@ impl Decoder {
         bytes: &'a [u8],
         length: u64,
         left: u64,
-    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+    ) -> Result<(usize, Option<RequestEvent<'a>>), RequestError> {
         let first = left == length;
         let Some((piece, line_end)) = whole(bytes, left) else {
             let most = usize::try_from(left).unwrap_or(usize::MAX);
@@ -214,34 +214,34 @@ impl Decoder {
             if given == 0 {
                 return Ok((0, None));
             }
-            self.state = State::Body { length, left: left - given as u64 };
+            self.state = RequestState::Body { length, left: left - given as u64 };
             let piece = Piece { bytes: &bytes[..given], length, first, last: false };
-            return Ok((given, Some(Event::Piece(piece))));
+            return Ok((given, Some(RequestEvent::Piece(piece))));
         };
         if line_end != b"\r\n" {
-            return Err(ProtocolError::NoLineEnd);
+            return Err(RequestError::NoLineEnd);
         }
         self.owed -= 1;
-        self.state = State::Argument;
+        self.state = RequestState::Argument;
         let used = piece.len() + line_end.len();
-        Ok((used, Some(Event::Piece(Piece { bytes: piece, length, first, last: true }))))
+        Ok((used, Some(RequestEvent::Piece(Piece { bytes: piece, length, first, last: true }))))
     }
 }
 
 /// An inline command; `None` where its line has not ended.
-fn inline(bytes: &[u8]) -> Result<Option<(usize, Option<Event<'_>>)>, ProtocolError> {
+fn inline(bytes: &[u8]) -> Result<Option<(usize, Option<RequestEvent<'_>>)>, RequestError> {
     let Some(end) = memchr(b'\n', &bytes[..bytes.len().min(MAX_INLINE_BYTES)]) else {
         return match bytes.len() >= MAX_INLINE_BYTES {
-            true => Err(ProtocolError::InlineLength),
+            true => Err(RequestError::InlineLength),
             false => Ok(None),
         };
     };
     let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
     if is_http(line) {
-        return Err(ProtocolError::Http);
+        return Err(RequestError::Http);
     }
-    let words = words(line).ok_or(ProtocolError::Quotes)?;
-    let event = (!words.is_empty()).then_some(Event::Inline(words));
+    let words = words(line).ok_or(RequestError::Quotes)?;
+    let event = (!words.is_empty()).then_some(RequestEvent::Inline(words));
     Ok(Some((end + 1, event)))
 }
 
@@ -265,7 +265,7 @@ fn whole(bytes: &[u8], left: u64) -> Option<(&[u8], &[u8])> {
 
 /// The number on the first line of `bytes`, behind its type byte, and the
 /// length of the line; `None` where it has not ended.
-fn length_line(bytes: &[u8], wrong: ProtocolError) -> Result<Option<(usize, i64)>, ProtocolError> {
+fn length_line(bytes: &[u8], wrong: RequestError) -> Result<Option<(usize, i64)>, RequestError> {
     let mut number: i64 = 0;
     let is_negative = bytes.get(1) == Some(&b'-');
     let first = if is_negative { 2 } else { 1 };

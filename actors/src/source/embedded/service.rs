@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::super::push_queue::PushSender;
+use super::client_state::ClientAddress;
 use super::clients::Clients;
 use super::complaints::Complaints;
-use super::profile::Peer;
-use super::queue::Entry;
 use crate::clock::Clock;
 use crate::error_kind::ErrorKind;
 use crate::likeness::{advice, likeness};
@@ -25,35 +25,25 @@ const DATABASES: i64 = 16;
 #[derive(Debug)]
 pub struct Service {
     /// Where pushes go; closed with the service.
-    pub entry: Entry,
-    /// The only key there is.
-    pub key: Vec<u8>,
-    /// The database that it is in.
-    pub database: i64,
+    pub queue: PushSender,
+    pub served: ServedQueue,
     /// Larger elements are cut to their head.
     pub max_element_bytes: usize,
     /// What clients have to say first.
     pub login: Option<Login>,
     /// How long a push waits for room.
     pub push_timeout: Duration,
-    /// The bound of the queue.
     pub max_queue_bytes: usize,
-    /// Who is connected, and what they make us hold.
     pub clients: Arc<Clients>,
-    /// What is said of them in the log.
     pub complaints: Complaints,
-    /// The port listened on; 0 on a Unix socket.
-    pub port: u16,
     clock: Clock,
     pub(super) metrics: Arc<QueueMetrics>,
 }
 
-/// The queue and its database, by which a service is made.
+/// The only queue that is served.
 #[derive(Debug, Clone)]
-pub struct Place {
-    /// The key.
+pub struct ServedQueue {
     pub key: String,
-    /// The database.
     pub database: i64,
     /// The port listened on; 0 on a Unix socket.
     pub port: u16,
@@ -63,23 +53,21 @@ impl Service {
     /// A service without clients.
     pub fn new(
         settings: &EmbeddedSettings,
-        place: Place,
+        served: ServedQueue,
         max_element_bytes: usize,
-        entry: Entry,
+        queue: PushSender,
         metrics: Arc<QueueMetrics>,
     ) -> Self {
         let clock = Clock::start();
         Self {
-            entry,
-            key: place.key.into_bytes(),
-            database: place.database,
+            queue,
+            served,
             max_element_bytes,
             login: settings.login.clone(),
             push_timeout: settings.push_timeout,
             max_queue_bytes: settings.max_queue_bytes,
             clients: Clients::new(settings.max_connections, settings.max_client_bytes),
             complaints: Complaints::new(clock),
-            port: place.port,
             clock,
             metrics,
         }
@@ -87,7 +75,7 @@ impl Service {
 
     /// Databases that may be selected.
     pub fn databases(&self) -> i64 {
-        DATABASES.max(self.database + 1)
+        DATABASES.max(self.served.database + 1)
     }
 
     /// How long it has been there.
@@ -102,25 +90,26 @@ impl Service {
 
     /// Notes a push to another key or database: its client may not look at the
     /// answer.
-    pub fn pushed_elsewhere(&self, key: &[u8], database: i64, peer: Peer) {
+    pub fn pushed_elsewhere(&self, key: &[u8], database: i64, address: ClientAddress) {
         self.count(ErrorKind::WrongKey);
-        let queue = String::from_utf8_lossy(&self.key);
-        let advise = |other: &str| match other == queue {
-            true => format!(
-                "set Redis.MetricQueueDatabase={database}, or have producers SELECT {}",
-                self.database
-            ),
-            false => advice(other, &queue, likeness(other, &queue)),
+        let ServedQueue { key: queue, database: its_database, .. } = &self.served;
+        let advise = |other: &str| {
+            if other == queue {
+                return format!(
+                    "set Redis.MetricQueueDatabase={database}, or have producers SELECT {its_database}"
+                );
+            }
+            advice(other, queue, likeness(other, queue))
         };
         if let Some(first) = self.metrics.other_keys.note(key, database, advise) {
             let OtherKey { key, advice, .. } = first;
-            tracing::warn!(key, database, %peer, %queue, advice,
+            tracing::warn!(key, database, peer = %address, %queue, advice,
                 "a push to another key than the queue's was refused; this key is not logged again");
         }
     }
 
     /// Whether that is the queue's key, for a client of that database.
     pub fn is_queue(&self, key: &[u8], database: i64) -> bool {
-        key == self.key && database == self.database
+        key == self.served.key.as_bytes() && database == self.served.database
     }
 }

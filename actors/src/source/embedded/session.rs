@@ -8,18 +8,17 @@ mod pushing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clients::Member;
-use super::command::{self, Answer};
+use super::super::push_queue::Reservation;
+use super::arguments::Arguments;
+use super::client_state::{ClientAddress, ClientState, ReplyMode};
+use super::clients::{ClientSlot, Eviction};
+use super::command::{self, CommandOutcome};
 use super::outbox::Outbox;
-use super::profile::{Peer, Profile, Replies};
-use super::queue::Room;
 use super::reply::Reply;
-use super::request::{Decoder, Event, Piece, ProtocolError};
+use super::request::{Piece, RequestDecoder, RequestError, RequestEvent};
 use super::service::Service;
 use super::staged::Staged;
-use super::standing::Departure;
-use super::transaction::{Due, Transaction};
-use super::words::Words;
+use super::transaction::{NextQueued, Transaction};
 use crate::error_kind::ErrorKind;
 
 /// Effort of one turn, in bytes of replies: then it is the others' turn.
@@ -40,17 +39,17 @@ const MOST_GUESSES: u32 = 6;
 pub struct Session {
     pub(super) service: Arc<Service>,
     pub(super) outbox: Outbox,
-    pub(super) profile: Profile,
+    pub(super) client: ClientState,
     pub(super) transaction: Option<Transaction>,
     /// One whose commands are being answered.
     executing: Option<Transaction>,
     pub(super) staged: Staged,
-    decoder: Decoder,
-    request: Request,
+    decoder: RequestDecoder,
+    request: PartialRequest,
     /// The push or transaction that waits for room.
-    waiting: Option<Waiting>,
+    waiting: Option<PendingCommit>,
     /// What it holds is charged to this.
-    member: Member,
+    slot: ClientSlot,
     /// Commands that were answered in this turn.
     answered: u64,
 }
@@ -72,14 +71,14 @@ pub enum Next {
 
 /// The command that is being read.
 #[derive(Debug, Default)]
-struct Request {
-    words: Words,
+struct PartialRequest {
+    arguments: Arguments,
     /// How the rest of it is read.
-    mode: Mode,
+    mode: ArgumentMode,
 }
 
 #[derive(Debug, Default)]
-enum Mode {
+enum ArgumentMode {
     /// Arguments are kept.
     #[default]
     Keep,
@@ -90,31 +89,31 @@ enum Mode {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
+enum PendingCommit {
     Push,
     Transaction,
 }
 
 impl Session {
     /// The session of a client that has said nothing yet.
-    pub fn new(service: Arc<Service>, member: Member, peer: Peer) -> Self {
-        let profile = Profile {
-            id: member.id(),
-            peer,
+    pub fn new(service: Arc<Service>, slot: ClientSlot, address: ClientAddress) -> Self {
+        let client = ClientState {
+            id: slot.id(),
+            address,
             is_known: service.login.is_none(),
-            ..Profile::default()
+            ..ClientState::default()
         };
         Self {
             service,
             outbox: Outbox::default(),
-            profile,
+            client,
             transaction: None,
             executing: None,
             staged: Staged::default(),
-            decoder: Decoder::default(),
-            request: Request::default(),
+            decoder: RequestDecoder::default(),
+            request: PartialRequest::default(),
             waiting: None,
-            member,
+            slot,
             answered: 0,
         }
     }
@@ -134,44 +133,38 @@ impl Session {
     }
 
     /// Ends the wait for room: with room, or with the words of the refusal.
-    pub fn settle(&mut self, outcome: Result<Room, &str>) {
-        let Some(waiting) = self.waiting.take() else { return };
-        match (waiting, outcome) {
-            (Waiting::Push, Ok(room)) => self.commit_push(room),
-            (Waiting::Push, Err(words)) => self.refuse_push(words),
-            (Waiting::Transaction, Ok(room)) => self.commit_transaction(room),
-            (Waiting::Transaction, Err(words)) => self.abort_transaction(words),
-        }
+    pub fn settle(&mut self, outcome: Result<Reservation, &str>) {
+        self.settle_in_turn(outcome);
         self.hand_over();
     }
 
     /// Whether it is still to log in.
     pub fn is_stranger(&self) -> bool {
-        !self.profile.is_known
+        !self.client.is_known
     }
 
     /// Tells when this client has to make room for others.
-    pub fn departure(&self) -> Departure {
-        self.member.departure()
+    pub fn eviction(&self) -> Eviction {
+        self.slot.eviction()
     }
 
     /// Its last replies, and what they are charged to.
-    pub fn into_last_words(self) -> (Outbox, Member) {
-        (self.outbox, self.member)
+    pub fn into_last_words(self) -> (Outbox, ClientSlot) {
+        (self.outbox, self.slot)
     }
 
     /// Adds a reply, unless the client wants none.
     pub(super) fn reply(&mut self, reply: Reply) {
-        match self.profile.replies {
-            Replies::On => self.outbox.add(reply, self.profile.protocol),
-            Replies::Off | Replies::Skip | Replies::SkipNext => {}
+        match self.client.replies {
+            ReplyMode::On => self.outbox.add(reply, self.client.protocol),
+            ReplyMode::Off | ReplyMode::Skip | ReplyMode::SkipNext => {}
         }
     }
 
     fn reply_pushed(&mut self, length: i64) {
-        match self.profile.replies {
-            Replies::On => self.outbox.add_pushed(length, self.profile.protocol),
-            Replies::Off | Replies::Skip | Replies::SkipNext => {}
+        match self.client.replies {
+            ReplyMode::On => self.outbox.add_pushed(length, self.client.protocol),
+            ReplyMode::Off | ReplyMode::Skip | ReplyMode::SkipNext => {}
         }
     }
 
@@ -185,7 +178,7 @@ impl Session {
             if self.answer_queued() {
                 continue;
             }
-            match self.decoder.next(&bytes[used..], !self.profile.is_known) {
+            match self.decoder.next(&bytes[used..], !self.client.is_known) {
                 Ok((more, None)) => return (used + more, Next::Read),
                 Ok((more, Some(event))) => {
                     used += more;
@@ -202,15 +195,15 @@ impl Session {
         }
     }
 
-    fn take(&mut self, event: Event<'_>) -> Next {
+    fn take(&mut self, event: RequestEvent<'_>) -> Next {
         match event {
-            Event::Begins(_) => Next::Read,
-            Event::Piece(piece) => {
+            RequestEvent::Begins(_) => Next::Read,
+            RequestEvent::Piece(piece) => {
                 self.take_piece(piece);
                 Next::Read
             }
-            Event::Ends => self.execute(),
-            Event::Inline(words) => {
+            RequestEvent::Ends => self.execute(),
+            RequestEvent::Inline(words) => {
                 for word in &words {
                     let length = word.len() as u64;
                     self.take_piece(Piece { bytes: word, length, first: true, last: true });
@@ -222,42 +215,42 @@ impl Session {
 
     fn take_piece(&mut self, piece: Piece<'_>) {
         match &self.request.mode {
-            Mode::Keep => {
-                self.request.words.add(piece);
-                if piece.last && self.request.words.len() == 2 {
+            ArgumentMode::Keep => {
+                self.request.arguments.add(piece);
+                if piece.last && self.request.arguments.len() == 2 {
                     self.request.mode = self.mode_of_push();
                 }
             }
-            Mode::Stage => {
+            ArgumentMode::Stage => {
                 if !self.may_grow(self.staged.growth(piece.bytes.len())) {
                     return self.skip_push(Reply::error(command::TOO_MUCH_UNFINISHED));
                 }
                 self.staged.add(piece, self.service.max_element_bytes);
-                if self.service.entry.never_fits(self.staged.cost()) {
+                if self.service.queue.never_fits(self.staged.cost()) {
                     self.skip_push(Reply::error(command::NEVER_FITS));
                 }
             }
-            Mode::Skip(_) => {}
+            ArgumentMode::Skip(_) => {}
         }
     }
 
     fn execute(&mut self) -> Next {
         self.answered += 1;
-        self.profile.replies = self.profile.replies.next();
+        self.client.replies = self.client.replies.next();
         let mut request = std::mem::take(&mut self.request);
         match request.mode {
-            Mode::Stage => {
-                let next = self.push(&request.words);
+            ArgumentMode::Stage => {
+                let next = self.push(&request.arguments);
                 // The next command is mostly a push too: nothing is allocated anew.
-                request.words.clear();
-                self.request.words = request.words;
+                request.arguments.clear();
+                self.request.arguments = request.arguments;
                 next
             }
-            Mode::Skip(refusal) => {
+            ArgumentMode::Skip(refusal) => {
                 self.refuse(refusal);
                 Next::Read
             }
-            Mode::Keep => self.command(request.words),
+            ArgumentMode::Keep => self.command(request.arguments),
         }
     }
 
@@ -269,44 +262,48 @@ impl Session {
         self.reply(refusal);
     }
 
-    fn command(&mut self, words: Words) -> Next {
-        let refused_logins = self.profile.refused_logins;
+    fn command(&mut self, words: Arguments) -> Next {
+        let refused_logins = self.client.refused_logins;
         let next = match command::answer(self, words) {
-            Answer::Close(reply) => {
+            CommandOutcome::Close(reply) => {
                 self.reply(reply);
                 return Next::Close;
             }
-            Answer::Execute => return self.execute_transaction(),
-            answer @ (Answer::Reply(_) | Answer::Packed(_) | Answer::Nothing) => {
+            CommandOutcome::Execute => return self.execute_transaction(),
+            answer @ (CommandOutcome::Reply(_)
+            | CommandOutcome::Packed(_)
+            | CommandOutcome::Nothing) => {
                 self.tell(answer);
                 Next::Read
             }
-            Answer::Refusal(reply) => {
+            CommandOutcome::Refusal(reply) => {
                 self.refuse(reply);
                 Next::Read
             }
         };
-        if self.profile.refused_logins > refused_logins { self.slow_down() } else { next }
+        if self.client.refused_logins > refused_logins { self.slow_down() } else { next }
     }
 
     /// Tells the answer to a command, in a transaction too.
-    fn tell(&mut self, answer: Answer) {
+    fn tell(&mut self, answer: CommandOutcome) {
         match answer {
-            Answer::Reply(reply) | Answer::Refusal(reply) | Answer::Close(reply) => {
+            CommandOutcome::Reply(reply)
+            | CommandOutcome::Refusal(reply)
+            | CommandOutcome::Close(reply) => {
                 self.reply(reply);
             }
-            Answer::Packed(packed) => match self.profile.replies {
-                Replies::On => self.outbox.add_packed(packed),
-                Replies::Off | Replies::Skip | Replies::SkipNext => {}
+            CommandOutcome::Packed(packed) => match self.client.replies {
+                ReplyMode::On => self.outbox.add_packed(packed),
+                ReplyMode::Off | ReplyMode::Skip | ReplyMode::SkipNext => {}
             },
-            Answer::Nothing | Answer::Execute => {}
+            CommandOutcome::Nothing | CommandOutcome::Execute => {}
         }
     }
 
     /// Who guesses passwords waits, longer each time, and has to go at last.
     fn slow_down(&mut self) -> Next {
-        self.service.complaints.wrong_password(self.profile.peer);
-        match self.profile.refused_logins {
+        self.service.complaints.wrong_password(self.client.address);
+        match self.client.refused_logins {
             MOST_GUESSES.. => Next::Close,
             guesses => Next::Pause(FIRST_PAUSE * 2_u32.pow(guesses.saturating_sub(1))),
         }
@@ -320,8 +317,8 @@ impl Session {
             return false;
         };
         match due {
-            Due::Pushed(length) => self.reply_pushed(length),
-            Due::Other(words) => {
+            NextQueued::Pushed(length) => self.reply_pushed(length),
+            NextQueued::Other(words) => {
                 let answer = command::answer_in_transaction(self, &words);
                 self.tell(answer);
             }
@@ -330,16 +327,16 @@ impl Session {
         true
     }
 
-    fn break_off(&mut self, cause: ProtocolError) {
+    fn break_off(&mut self, cause: RequestError) {
         self.service.count(ErrorKind::Protocol);
-        self.service.complaints.broke_protocol(self.profile.peer, cause);
+        self.service.complaints.broke_protocol(self.client.address, cause);
         self.reply(Reply::error(format!("ERR Protocol error: {cause}")));
     }
 
     /// What is committed goes into the queue.
     fn hand_over(&mut self) {
         if let Some(chunk) = self.staged.leave() {
-            self.service.entry.push(chunk);
+            self.service.queue.push(chunk);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! committed elements, then those that a transaction keeps, then those of the
 //! command in hand, and each part can be taken back without the ones before it.
 
+use super::super::push_queue::{Chunk, Reservation, cost};
 use super::super::{HEAD_BYTES, Slice};
-use super::queue::{self, Chunk, Room};
 use super::request::Piece;
 
 /// Elements, the front part of which is committed; see the module's words.
@@ -14,17 +14,17 @@ use super::request::Piece;
 pub struct Staged {
     bytes: Vec<u8>,
     elements: Vec<Slice>,
-    committed: Mark,
+    committed: StagedEnd,
     /// Not before what is committed.
-    kept: Mark,
-    room: Room,
+    kept: StagedEnd,
+    room: Reservation,
     /// Where the element in hand begins.
     begins: usize,
 }
 
 /// The end of a part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Mark {
+struct StagedEnd {
     bytes: usize,
     elements: usize,
 }
@@ -102,11 +102,11 @@ impl Staged {
 
     /// What the elements that are not committed cost.
     pub fn cost(&self) -> usize {
-        queue::cost(self.uncommitted(), self.bytes.len() - self.committed.bytes)
+        cost(self.uncommitted(), self.bytes.len() - self.committed.bytes)
     }
 
     /// Commits everything, for which room was reserved.
-    pub fn commit(&mut self, room: Room) {
+    pub fn commit(&mut self, room: Reservation) {
         self.room.merge(room);
         self.committed = self.end();
         self.kept = self.committed;
@@ -114,7 +114,7 @@ impl Staged {
 
     /// What is committed, if anything, leaves.
     pub fn leave(&mut self) -> Option<Chunk> {
-        let Mark { bytes, elements } = std::mem::take(&mut self.committed);
+        let StagedEnd { bytes, elements } = std::mem::take(&mut self.committed);
         if elements == 0 {
             return None;
         }
@@ -133,11 +133,11 @@ impl Staged {
         Some(chunk)
     }
 
-    fn end(&self) -> Mark {
-        Mark { bytes: self.bytes.len(), elements: self.elements.len() }
+    fn end(&self) -> StagedEnd {
+        StagedEnd { bytes: self.bytes.len(), elements: self.elements.len() }
     }
 
-    fn back_to(&mut self, mark: Mark) {
+    fn back_to(&mut self, mark: StagedEnd) {
         self.bytes.truncate(mark.bytes);
         self.elements.truncate(mark.elements);
         // What was refused may have been large. An element may be empty: that

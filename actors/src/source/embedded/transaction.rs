@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 
+use super::arguments::Arguments;
 use super::command::Push;
-use super::words::Words;
 
 /// Queued commands.
 #[derive(Debug, Default)]
@@ -14,8 +14,8 @@ pub struct Transaction {
     pub is_spoilt: bool,
     /// In their order.
     queued: VecDeque<Queued>,
-    /// The words of commands that are no pushes, in the same order.
-    words: VecDeque<u8>,
+    /// The arguments of commands that are no pushes, in the same order.
+    arguments: VecDeque<u8>,
 }
 
 /// One queued command.
@@ -26,17 +26,17 @@ enum Queued {
     Push { elements: usize, only_if_exists: bool },
     /// One that has been carried out, after which the queue had that length.
     Pushed { length: i64 },
-    /// Any other, of so many words, each with its length before it.
-    Other { words: u32 },
+    /// Any other, of so many arguments, each with its length before it.
+    Other { arguments: u32 },
 }
 
 /// A command whose turn it is.
 #[derive(Debug, PartialEq)]
-pub enum Due {
+pub enum NextQueued {
     /// A push that has been carried out, after which the queue had that length.
     Pushed(i64),
     /// Any other.
-    Other(Words),
+    Other(Arguments),
 }
 
 impl Transaction {
@@ -52,22 +52,22 @@ impl Transaction {
     }
 
     /// Queues any other command.
-    pub fn queue(&mut self, words: &Words) {
-        for word in words.from(0) {
-            self.words.extend((word.len() as u32).to_le_bytes());
-            self.words.extend(word);
+    pub fn queue(&mut self, arguments: &Arguments) {
+        for word in arguments.from(0) {
+            self.arguments.extend((word.len() as u32).to_le_bytes());
+            self.arguments.extend(word);
         }
-        self.queued.push_back(Queued::Other { words: words.len() as u32 });
+        self.queued.push_back(Queued::Other { arguments: arguments.len() as u32 });
     }
 
     /// By how much it would grow at once if that were queued: what is there is
     /// copied into twice the room.
-    pub fn growth(&self, words: &Words) -> usize {
-        let bytes = words.held() + words.len() * size_of::<u32>();
+    pub fn growth(&self, arguments: &Arguments) -> usize {
+        let bytes = arguments.held() + arguments.len() * size_of::<u32>();
         let more = |used: usize, more: usize, room: usize| {
             if used + more > room { room.max(more) } else { 0 }
         };
-        more(self.words.len(), bytes, self.words.capacity())
+        more(self.arguments.len(), bytes, self.arguments.capacity())
             + more(self.queued.len(), 1, self.queued.capacity()) * size_of::<Queued>()
     }
 
@@ -99,12 +99,12 @@ impl Transaction {
     }
 
     /// Takes the next command out.
-    pub fn next(&mut self) -> Option<Due> {
+    pub fn next(&mut self) -> Option<NextQueued> {
         Some(match self.queued.pop_front()? {
-            Queued::Pushed { length } => Due::Pushed(length),
+            Queued::Pushed { length } => NextQueued::Pushed(length),
             // Nothing was announced for it.
-            Queued::Push { .. } => Due::Pushed(0),
-            Queued::Other { words } => Due::Other(self.take_words(words)),
+            Queued::Push { .. } => NextQueued::Pushed(0),
+            Queued::Other { arguments } => NextQueued::Other(self.take_words(arguments)),
         })
     }
 
@@ -115,17 +115,18 @@ impl Transaction {
 
     /// Memory that it takes up, but for staged elements.
     pub fn held(&self) -> usize {
-        self.queued.capacity() * size_of::<Queued>() + self.words.capacity()
+        self.queued.capacity() * size_of::<Queued>() + self.arguments.capacity()
     }
 
-    fn take_words(&mut self, count: u32) -> Words {
-        let mut words = Words::default();
+    fn take_words(&mut self, count: u32) -> Arguments {
+        let mut arguments = Arguments::default();
         for _ in 0..count {
             let mut length = [0; size_of::<u32>()];
-            length.fill_with(|| self.words.pop_front().unwrap_or_default());
-            let word: Vec<u8> = self.words.drain(..u32::from_le_bytes(length) as usize).collect();
-            words.push(&word);
+            length.fill_with(|| self.arguments.pop_front().unwrap_or_default());
+            let word: Vec<u8> =
+                self.arguments.drain(..u32::from_le_bytes(length) as usize).collect();
+            arguments.push(&word);
         }
-        words
+        arguments
     }
 }

@@ -10,7 +10,8 @@ use psg_actors::self_metrics::{QueueMetrics, WorkerMetrics};
 use psg_actors::settings::{
     DeadLetterSettings, EmbeddedSettings, Endpoint, ListenAddress, QueueSettings, RedisTarget,
 };
-use psg_actors::source::embedded::{EmbeddedQueue, EmbeddedSource};
+use psg_actors::source::embedded::EmbeddedQueue;
+use psg_actors::source::push_source::PushSource;
 use psg_actors::source::redis::{RedisQueue, RedisSource};
 use psg_actors::source::{QueueSource, Slice, SourceError, Taken};
 use psg_actors::stop::{StopSignal, Stopper, stop_signal};
@@ -137,7 +138,7 @@ impl Embedded {
 }
 
 impl TestQueue for Embedded {
-    type Source = EmbeddedSource;
+    type Source = PushSource;
 
     fn start() -> Self {
         Self::with(1 << 28, Duration::from_secs(1))
@@ -151,7 +152,7 @@ impl TestQueue for Embedded {
         self.sides.metrics.pending.load(Ordering::Relaxed).try_into().unwrap()
     }
 
-    fn source(&self, _worker: usize) -> EmbeddedSource {
+    fn source(&self, _worker: usize) -> PushSource {
         self.queue.source(Arc::clone(&self.sides.worker_metrics))
     }
 

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
 
+use super::super::arguments::Arguments;
 use super::super::reply::{Protocol, Reply};
 use super::super::service::{REDIS_VERSION, Service};
-use super::super::words::Words;
-use super::{Answer, COMMANDS, Entry, find_entry, unknown_subcommand};
+use super::{COMMANDS, CommandEntry, CommandOutcome, find_entry, unknown_subcommand};
 
 /// The whole table, which takes long to pack.
 static ALL: [LazyLock<Bytes>; 2] = [
@@ -21,30 +21,30 @@ pub fn role() -> Reply {
     Reply::Array(vec![Reply::bulk("master"), Reply::Integer(0), Reply::Array(Vec::new())])
 }
 
-/// COMMAND and its subcommands. There are no words of documentation.
-pub fn command(protocol: Protocol, words: &Words) -> Answer {
-    let sub = words.argument(1).to_ascii_uppercase();
-    Answer::Reply(match (sub.as_slice(), words.len()) {
+/// COMMAND and its subcommands. There is no documentation.
+pub fn command(protocol: Protocol, arguments: &Arguments) -> CommandOutcome {
+    let sub = arguments.argument(1).to_ascii_uppercase();
+    CommandOutcome::Reply(match (sub.as_slice(), arguments.len()) {
         (_, 1) | (b"INFO", 2) => {
             let all = match protocol {
                 Protocol::Resp2 => &ALL[0],
                 Protocol::Resp3 => &ALL[1],
             };
-            return Answer::Packed(Bytes::clone(all));
+            return CommandOutcome::Packed(Bytes::clone(all));
         }
         (b"COUNT", 2) => Reply::Integer(COMMANDS.len() as i64),
         (b"LIST", 2) => {
             Reply::Array(COMMANDS.iter().map(|entry| Reply::bulk(entry.name)).collect())
         }
         (b"DOCS", _) => Reply::Map(Vec::new()),
-        (b"INFO", _) if words.len() > 2 + COMMANDS.len() => {
+        (b"INFO", _) if arguments.len() > 2 + COMMANDS.len() => {
             Reply::error("ERR too many names of commands")
         }
         (b"INFO", _) => {
             let one = |name: &[u8]| find_entry(name).map_or(Reply::Nil, described);
-            Reply::Array(words.from(2).map(one).collect())
+            Reply::Array(arguments.from(2).map(one).collect())
         }
-        _ => unknown_subcommand(words),
+        _ => unknown_subcommand(arguments),
     })
 }
 
@@ -54,7 +54,7 @@ fn packed_table(protocol: Protocol) -> Bytes {
     packed.freeze()
 }
 
-fn described(entry: &Entry) -> Reply {
+fn described(entry: &CommandEntry) -> Reply {
     let (first, last, step) = entry.keys;
     let none = || Reply::Array(Vec::new());
     Reply::Array(vec![
@@ -72,14 +72,14 @@ fn described(entry: &Entry) -> Reply {
 }
 
 /// `CONFIG GET pattern…`; nothing can be set this way.
-pub fn config(service: &Service, words: &Words) -> Reply {
-    if !words.argument(1).eq_ignore_ascii_case(b"GET") {
+pub fn config(service: &Service, arguments: &Arguments) -> Reply {
+    if !arguments.argument(1).eq_ignore_ascii_case(b"GET") {
         return Reply::error("ERR the embedded queue is configured by the settings of the gateway");
     }
-    if words.len() == 2 {
+    if arguments.len() == 2 {
         return super::wrong_number(b"config|get");
     }
-    let is_asked = |name: &str| words.from(2).any(|pattern| matches(pattern, name.as_bytes()));
+    let is_asked = |name: &str| arguments.from(2).any(|pattern| matches(pattern, name.as_bytes()));
     let known = parameters(service).into_iter().filter(|(name, _)| is_asked(name));
     Reply::Map(known.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
 }
@@ -90,11 +90,11 @@ fn parameters(service: &Service) -> Vec<(&'static str, String)> {
         ("appendonly", "no".into()),
         ("cluster-enabled", "no".into()),
         ("databases", service.databases().to_string()),
-        ("maxclients", service.clients.max_places().to_string()),
+        ("maxclients", service.clients.max_connections().to_string()),
         ("maxmemory", service.max_queue_bytes.to_string()),
         ("maxmemory-clients", service.clients.max_bytes().to_string()),
         ("maxmemory-policy", "noeviction".into()),
-        ("port", service.port.to_string()),
+        ("port", service.served.port.to_string()),
         ("proto-max-bulk-len", "536870912".into()),
         ("replica-read-only", "yes".into()),
         ("save", String::new()),
@@ -129,9 +129,9 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// `INFO [section…]`
-pub fn info(service: &Service, words: &Words) -> Reply {
+pub fn info(service: &Service, arguments: &Arguments) -> Reply {
     let all: [&[u8]; 3] = [b"ALL", b"DEFAULT", b"EVERYTHING"];
-    let asked: Vec<Vec<u8>> = words.from(1).map(<[u8]>::to_ascii_uppercase).collect();
+    let asked: Vec<Vec<u8>> = arguments.from(1).map(<[u8]>::to_ascii_uppercase).collect();
     let is_asked = |section: &str| {
         let is_it = |word: &Vec<u8>| {
             all.contains(&word.as_slice()) || word.eq_ignore_ascii_case(section.as_bytes())
@@ -149,9 +149,9 @@ fn sections(service: &Service) -> [(&'static str, String); 7] {
         fields.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect()
     };
     let uptime = service.uptime().as_secs().to_string();
-    let length = service.entry.length().max(0);
+    let length = service.queue.length().max(0);
     let keys = format!("keys={},expires=0,avg_ttl=0", i64::from(length > 0));
-    let keyspace = [(format!("db{}", service.database), keys)];
+    let keyspace = [(format!("db{}", service.served.database), keys)];
     let keyspace = keyspace.iter().filter(|_| length > 0);
     let keyspace: String = keyspace.map(|(name, value)| format!("{name}:{value}\r\n")).collect();
     [
@@ -162,7 +162,7 @@ fn sections(service: &Service) -> [(&'static str, String); 7] {
                 ("redis_mode", "standalone".into()),
                 ("server_name", "prom-stream-gateway".into()),
                 ("process_id", process::id().to_string()),
-                ("tcp_port", service.port.to_string()),
+                ("tcp_port", service.served.port.to_string()),
                 ("uptime_in_seconds", uptime),
             ]),
         ),

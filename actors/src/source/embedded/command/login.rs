@@ -1,28 +1,28 @@
 //! HELLO and AUTH: which version a client speaks, and who it is.
 
+use super::super::arguments::Arguments;
 use super::super::reply::{Protocol, Reply};
 use super::super::service::{REDIS_VERSION, Service};
 use super::super::session::Session;
-use super::super::words::Words;
 use super::{client, integer, shown};
 use crate::error_kind::ErrorKind;
 
 /// The user that a password alone is for.
 const DEFAULT_USER: &[u8] = b"default";
 
-pub fn auth(session: &mut Session, words: &Words) -> Reply {
-    let outcome = match words.len() {
-        2 => log_in(session, None, words.argument(1)),
-        3 => log_in(session, Some(words.argument(1)), words.argument(2)),
+pub fn auth(session: &mut Session, arguments: &Arguments) -> Reply {
+    let outcome = match arguments.len() {
+        2 => log_in(session, None, arguments.argument(1)),
+        3 => log_in(session, Some(arguments.argument(1)), arguments.argument(2)),
         _ => Err(Reply::error("ERR syntax error")),
     };
     outcome.err().unwrap_or(Reply::OK)
 }
 
 /// `HELLO [version [AUTH user password] [SETNAME name]]`
-pub fn hello(session: &mut Session, words: &Words) -> Reply {
-    let protocol = match (words.len(), integer(words.argument(1))) {
-        (1, _) => session.profile.protocol,
+pub fn hello(session: &mut Session, arguments: &Arguments) -> Reply {
+    let protocol = match (arguments.len(), integer(arguments.argument(1))) {
+        (1, _) => session.client.protocol,
         (_, Some(2)) => Protocol::Resp2,
         (_, Some(3)) => Protocol::Resp3,
         (_, Some(_)) => return Reply::error("NOPROTO unsupported protocol version"),
@@ -32,22 +32,22 @@ pub fn hello(session: &mut Session, words: &Words) -> Reply {
     };
     let mut name = None;
     let mut next = 2;
-    while next < words.len() {
-        let (option, given) = (words.argument(next), words.len() - next - 1);
+    while next < arguments.len() {
+        let (option, given) = (arguments.argument(next), arguments.len() - next - 1);
         if option.eq_ignore_ascii_case(b"AUTH") && given >= 2 {
-            let (user, password) = (words.argument(next + 1), words.argument(next + 2));
+            let (user, password) = (arguments.argument(next + 1), arguments.argument(next + 2));
             if let Err(refusal) = log_in(session, Some(user), password) {
                 return refusal;
             }
             next += 3;
         } else if option.eq_ignore_ascii_case(b"SETNAME") && given >= 1 {
-            name = Some(words.argument(next + 1).to_vec());
+            name = Some(arguments.argument(next + 1).to_vec());
             next += 2;
         } else {
             return Reply::error(format!("ERR Syntax error in HELLO option '{}'", shown(option)));
         }
     }
-    if !session.profile.is_known {
+    if !session.client.is_known {
         return Reply::error(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
              HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
@@ -59,12 +59,12 @@ pub fn hello(session: &mut Session, words: &Words) -> Reply {
     {
         return refusal;
     }
-    session.profile.protocol = protocol;
+    session.client.protocol = protocol;
     greeting(session)
 }
 
 fn greeting(session: &Session) -> Reply {
-    let version = match session.profile.protocol {
+    let version = match session.client.protocol {
         Protocol::Resp2 => 2,
         Protocol::Resp3 => 3,
     };
@@ -73,7 +73,7 @@ fn greeting(session: &Session) -> Reply {
         pair("server", Reply::bulk("redis")),
         pair("version", Reply::bulk(REDIS_VERSION)),
         pair("proto", Reply::Integer(version)),
-        pair("id", Reply::Integer(session.profile.id as i64)),
+        pair("id", Reply::Integer(session.client.id as i64)),
         pair("mode", Reply::bulk("standalone")),
         pair("role", Reply::bulk("master")),
         pair("modules", Reply::Array(Vec::new())),
@@ -83,11 +83,11 @@ fn greeting(session: &Session) -> Reply {
 fn log_in(session: &mut Session, user: Option<&[u8]>, password: &[u8]) -> Result<(), Reply> {
     let outcome = check(&session.service, user, password);
     match outcome {
-        Ok(()) => session.profile.is_known = true,
+        Ok(()) => session.client.is_known = true,
         Err(_) => {
             session.service.count(ErrorKind::Auth);
             if session.service.login.is_some() {
-                session.profile.refused_logins += 1;
+                session.client.refused_logins += 1;
             }
         }
     }

@@ -1,11 +1,11 @@
 //! What a session makes us hold, and what becomes of it where there is no room
 //! for that.
 
+use super::super::clients::EvictionReason;
 use super::super::command;
 use super::super::reply::Reply;
-use super::super::standing::Shortage;
 use super::super::transaction::Transaction;
-use super::{Mode, Next, Session};
+use super::{ArgumentMode, Next, Session};
 use crate::error_kind::ErrorKind;
 
 /// A request of more than so many bytes that is not complete is a large one.
@@ -16,32 +16,32 @@ impl Session {
     /// used up among it; how to go on, which is `next` where there is room for
     /// it. Else what is not complete is refused, or the client has to leave.
     pub fn end_turn(&mut self, next: Next, unused: usize) -> Next {
-        let has_spoken = self.profile.is_known && self.answered > 0;
-        self.member.heard(has_spoken);
-        if self.member.hold(self.held() + unused) {
+        let has_spoken = self.client.is_known && self.answered > 0;
+        self.slot.heard(has_spoken);
+        if self.slot.hold(self.held() + unused) {
             return next;
         }
         let was_waiting = self.waiting.is_some();
         self.refuse_unfinished();
-        if self.member.hold(self.held() + unused) {
+        if self.slot.hold(self.held() + unused) {
             return if was_waiting { Next::Send } else { next };
         }
-        self.member.leave_for_bytes();
+        self.slot.evict_for_bytes();
         Next::Send
     }
 
     /// Whether it is amid a large request.
     pub fn is_amid_large_request(&self) -> bool {
-        self.held() - self.outbox.held() - self.profile.held() > LARGE_REQUEST_BYTES
+        self.held() - self.outbox.held() - self.client.held() > LARGE_REQUEST_BYTES
     }
 
     /// Leaves, so that others have room.
-    pub fn give_way(self, shortage: Shortage) {
-        self.service.count(match shortage {
-            Shortage::Bytes => ErrorKind::Busy,
-            Shortage::Places => ErrorKind::Connection,
+    pub fn give_way(self, reason: EvictionReason) {
+        self.service.count(match reason {
+            EvictionReason::Bytes => ErrorKind::Busy,
+            EvictionReason::Connections => ErrorKind::Connection,
         });
-        self.service.complaints.cut(self.profile.peer, self.member.held(), shortage);
+        self.service.complaints.cut(self.client.address, self.slot.held(), reason);
     }
 
     /// Memory that it takes up.
@@ -49,29 +49,29 @@ impl Session {
         let transactions = [&self.transaction, &self.executing].into_iter().flatten();
         self.staged.held()
             + transactions.map(Transaction::held).sum::<usize>()
-            + self.request.words.held()
+            + self.request.arguments.held()
             + self.outbox.held()
-            + self.profile.held()
+            + self.client.held()
     }
 
     /// Whether there is room for so many bytes more, beyond what fits a turn.
     pub fn may_grow(&self, bytes: usize) -> bool {
-        bytes <= LARGE_REQUEST_BYTES || self.member.hold(self.member.held() + bytes)
+        bytes <= LARGE_REQUEST_BYTES || self.slot.hold(self.slot.held() + bytes)
     }
 
     /// What is not complete is given up, since there is no room for it.
     fn refuse_unfinished(&mut self) {
         let refusal = Reply::error(command::TOO_MUCH_UNFINISHED);
-        self.settle_now(Err(command::TOO_MUCH_UNFINISHED));
+        self.settle_in_turn(Err(command::TOO_MUCH_UNFINISHED));
         if let Some(transaction) = &mut self.transaction {
             transaction.spoil();
         }
         self.staged.undo_all();
         match &self.request.mode {
-            Mode::Stage => self.request.mode = Mode::Skip(refusal),
-            Mode::Keep if self.request.words.is_empty() => {}
-            Mode::Keep => self.request.words.cut(),
-            Mode::Skip(_) => {}
+            ArgumentMode::Stage => self.request.mode = ArgumentMode::Skip(refusal),
+            ArgumentMode::Keep if self.request.arguments.is_empty() => {}
+            ArgumentMode::Keep => self.request.arguments.cut(),
+            ArgumentMode::Skip(_) => {}
         }
     }
 }

@@ -1,31 +1,33 @@
 //! Pushes and transactions: from staged elements to room in the queue, or to
 //! the refusal.
 
-use super::super::command::{self, Command};
-use super::super::profile::Replies;
-use super::super::queue::{NoRoom, Room};
+use super::super::super::push_queue::{Reservation, ReserveError};
+use super::super::arguments::Arguments;
+use super::super::client_state::ReplyMode;
+use super::super::command::{self, RespCommand};
 use super::super::reply::Reply;
-use super::super::words::Words;
-use super::{Mode, Next, Session, Waiting};
+use super::{ArgumentMode, Next, PendingCommit, Session};
 use crate::error_kind::ErrorKind;
 
 impl Session {
     /// How the elements of a push are read, once its key is there.
-    pub(super) fn mode_of_push(&mut self) -> Mode {
-        let words = &self.request.words;
-        let Some(Command::Push(_)) = command::find(words.name()) else { return Mode::Keep };
+    pub(super) fn mode_of_push(&mut self) -> ArgumentMode {
+        let words = &self.request.arguments;
+        let Some(RespCommand::Push(_)) = command::find(words.name()) else {
+            return ArgumentMode::Keep;
+        };
         let key = words.argument(1);
-        if !self.profile.is_known {
-            return Mode::Skip(command::no_auth());
+        if !self.client.is_known {
+            return ArgumentMode::Skip(command::no_auth());
         }
-        if !self.profile.is_subscriber_only() && self.service.is_queue(key, self.profile.database) {
-            return Mode::Stage;
+        if !self.client.is_subscriber_only() && self.service.is_queue(key, self.client.database) {
+            return ArgumentMode::Stage;
         }
-        Mode::Skip(match self.profile.is_subscriber_only() {
+        ArgumentMode::Skip(match self.client.is_subscriber_only() {
             true => command::not_while_subscribed(words.name()),
             false => {
-                self.service.pushed_elsewhere(key, self.profile.database, self.profile.peer);
-                command::other_key(&self.service, key, self.profile.database)
+                self.service.pushed_elsewhere(key, self.client.database, self.client.address);
+                command::other_key(&self.service, key, self.client.database)
             }
         })
     }
@@ -34,13 +36,13 @@ impl Session {
     pub(super) fn skip_push(&mut self, reply: Reply) {
         self.service.count(ErrorKind::Busy);
         self.staged.undo_command();
-        self.request.mode = Mode::Skip(reply);
+        self.request.mode = ArgumentMode::Skip(reply);
     }
 
     /// A push to the queue whose elements are staged.
-    pub(super) fn push(&mut self, words: &Words) -> Next {
+    pub(super) fn push(&mut self, words: &Arguments) -> Next {
         let elements = self.staged.elements_of_command();
-        let Some(Command::Push(push)) = command::find(words.name()) else { return Next::Read };
+        let Some(RespCommand::Push(push)) = command::find(words.name()) else { return Next::Read };
         if elements == 0 {
             self.refuse(command::wrong_number(words.name()));
             return Next::Read;
@@ -55,40 +57,40 @@ impl Session {
             self.reply(Reply::Simple("QUEUED"));
             return Next::Read;
         }
-        if push.only_if_exists && self.service.entry.length() <= 0 {
+        if push.only_if_exists && self.service.queue.length() <= 0 {
             self.staged.undo_command();
             self.reply(Reply::Integer(0));
             return Next::Read;
         }
-        self.reserve(self.staged.cost(), Waiting::Push)
+        self.reserve(self.staged.cost(), PendingCommit::Push)
     }
 
     /// Takes room for the push or transaction in hand, or has it waited for.
-    fn reserve(&mut self, cost: usize, waiting: Waiting) -> Next {
+    fn reserve(&mut self, cost: usize, waiting: PendingCommit) -> Next {
         self.waiting = Some(waiting);
-        match self.service.entry.try_reserve(cost) {
-            Ok(room) => self.settle_now(Ok(room)),
-            Err(NoRoom::Never) => self.settle_now(Err(command::NEVER_FITS)),
-            Err(NoRoom::Full) => return Next::Wait(cost),
+        match self.service.queue.try_reserve(cost) {
+            Ok(room) => self.settle_in_turn(Ok(room)),
+            Err(ReserveError::Never) => self.settle_in_turn(Err(command::NEVER_FITS)),
+            Err(ReserveError::Full) => return Next::Wait(cost),
         }
         Next::Read
     }
 
     /// As [`settle`](Self::settle), but the chunk may still grow.
-    pub(super) fn settle_now(&mut self, outcome: Result<Room, &str>) {
+    pub(super) fn settle_in_turn(&mut self, outcome: Result<Reservation, &str>) {
         match (self.waiting.take(), outcome) {
-            (Some(Waiting::Push), Ok(room)) => self.commit_push(room),
-            (Some(Waiting::Push), Err(words)) => self.refuse_push(words),
-            (Some(Waiting::Transaction), Ok(room)) => self.commit_transaction(room),
-            (Some(Waiting::Transaction), Err(words)) => self.abort_transaction(words),
+            (Some(PendingCommit::Push), Ok(room)) => self.commit_push(room),
+            (Some(PendingCommit::Push), Err(words)) => self.refuse_push(words),
+            (Some(PendingCommit::Transaction), Ok(room)) => self.commit_transaction(room),
+            (Some(PendingCommit::Transaction), Err(words)) => self.abort_transaction(words),
             (None, _) => {}
         }
     }
 
-    pub(super) fn commit_push(&mut self, room: Room) {
+    pub(super) fn commit_push(&mut self, room: Reservation) {
         let elements = self.staged.uncommitted();
         self.staged.commit(room);
-        let length = self.service.entry.announce(elements);
+        let length = self.service.queue.announce(elements);
         self.reply_pushed(length);
     }
 
@@ -104,14 +106,14 @@ impl Session {
             self.abort_transaction("previous errors.");
             return Next::Read;
         }
-        if self.service.entry.length() <= 0 {
+        if self.service.queue.length() <= 0 {
             self.staged.drop_first_kept(transaction.drop_vain_pushes());
         }
         if self.staged.uncommitted() == 0 {
-            self.commit_transaction(Room::default());
+            self.commit_transaction(Reservation::default());
             return Next::Read;
         }
-        self.reserve(self.staged.cost(), Waiting::Transaction)
+        self.reserve(self.staged.cost(), PendingCommit::Transaction)
     }
 
     pub(super) fn abort_transaction(&mut self, why: &str) {
@@ -122,13 +124,13 @@ impl Session {
     }
 
     /// Its pushes are in the queue together; what else it has is answered next.
-    pub(super) fn commit_transaction(&mut self, room: Room) {
+    pub(super) fn commit_transaction(&mut self, room: Reservation) {
         let Some(mut transaction) = self.transaction.take() else { return };
         self.staged.commit(room);
-        if self.profile.replies == Replies::On {
+        if self.client.replies == ReplyMode::On {
             self.outbox.add_array_head(transaction.len());
         }
-        transaction.carry_out_pushes(|elements| self.service.entry.announce(elements));
+        transaction.carry_out_pushes(|elements| self.service.queue.announce(elements));
         self.executing = Some(transaction);
     }
 }

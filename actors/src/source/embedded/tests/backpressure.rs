@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use super::super::super::push_queue::cost;
 use super::super::command::NO_ROOM;
-use super::super::queue::cost;
 use super::super::session::Next;
 use super::{Client, KEY, Rig, packed};
 use crate::error_kind::ErrorKind;
@@ -51,10 +51,10 @@ fn room_comes_back_when_a_chunk_is_dropped() {
     let mut client = rig.client();
     fill(&rig, &mut client, "element");
     let cost = wait(&mut client, &packed(&["LPUSH", KEY, "late"]));
-    let chunk = rig.exit.try_take().unwrap();
-    assert!(rig.service.entry.try_reserve(cost).is_err(), "a reader still holds it");
+    let chunk = rig.receiver.try_take().unwrap();
+    assert!(rig.service.queue.try_reserve(cost).is_err(), "a reader still holds it");
     drop(chunk);
-    let room = rig.service.entry.try_reserve(cost).unwrap();
+    let room = rig.service.queue.try_reserve(cost).unwrap();
     client.session.settle(Ok(room));
     assert!(client.answers().starts_with(':'));
     assert_eq!(rig.taken().last().map(String::as_str), Some("late"));

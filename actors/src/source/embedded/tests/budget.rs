@@ -33,11 +33,11 @@ fn turn(rig: &Rig, client: &mut Client, bytes: &[u8]) -> bool {
             Next::Wait(_) => client.session.settle(Err("OOM")),
             Next::Close => return false,
         }
-        if client.session.departure().is_due().is_some() {
+        if client.session.eviction().get().is_some() {
             return false;
         }
     }
-    client.session.departure().is_due().is_none()
+    client.session.eviction().get().is_none()
 }
 
 /// What a client can say with that command to make us hold something: replies,
@@ -97,7 +97,7 @@ fn who_fills_the_budget_of_unfinished_requests_shuts_nobody_out() {
     let words: Vec<&str> = ["LPUSH", KEY].into_iter().chain([element.as_str(); 300]).collect();
     for piece in packed(&words).chunks(16 * 1024) {
         assert!(turn(&rig, &mut honest, piece));
-        if greedy.session.departure().is_due().is_some() {
+        if greedy.session.eviction().get().is_some() {
             greedy = rig.client();
         }
     }
@@ -113,7 +113,7 @@ fn unfinished_requests_of_many_share_the_bound() {
         turn(&rig, client, BEGINNING);
         turn(&rig, client, &more());
     }
-    let leave = crowd.iter().filter(|client| client.session.departure().is_due().is_some());
+    let leave = crowd.iter().filter(|client| client.session.eviction().get().is_some());
     assert!(leave.count() > 0, "who holds most has to leave");
     assert_eq!(rig.client().call(&["LPUSH", KEY, "a"]), ":1\r\n");
 }
@@ -166,7 +166,7 @@ fn a_transaction_without_end_is_refused_and_the_next_command_is_not() {
 fn a_push_that_waits_for_room_and_for_which_no_bytes_are_left_is_refused() {
     let rig = Rig::bounded(MIB);
     let mut greedy = rig.client();
-    let _room = rig.service.entry.try_reserve(60 << 20).unwrap();
+    let _room = rig.service.queue.try_reserve(60 << 20).unwrap();
     let element = "y".repeat(900);
     let words: Vec<&str> = ["LPUSH", KEY].into_iter().chain([element.as_str(); 900]).collect();
     let mut refused = false;

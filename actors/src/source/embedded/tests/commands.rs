@@ -150,7 +150,7 @@ fn subscribers_of_resp2() {
     for number in 0..2000 {
         client.call(&["SUBSCRIBE", &number.to_string()]);
     }
-    assert_eq!(client.session.profile.subscriptions(), 1024);
+    assert_eq!(client.session.client.subscriptions(), 1024);
 }
 
 #[test]

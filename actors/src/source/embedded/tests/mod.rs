@@ -12,11 +12,11 @@ mod transactions;
 use std::sync::Arc;
 
 use super::super::Slice;
+use super::super::push_queue::PushReceiver;
+use super::client_state::ClientAddress;
 use super::offline::Offline;
 pub use super::offline::{KEY, MAX_ELEMENT};
-use super::profile::Peer;
-use super::queue::Exit;
-use super::request::Decoder;
+use super::request::RequestDecoder;
 use super::service::Service;
 use super::session::{Next, Session};
 use crate::self_metrics::QueueMetrics;
@@ -25,7 +25,7 @@ use crate::settings::{Login, Secret};
 /// A service and what comes out of its queue.
 pub struct Rig {
     pub service: Arc<Service>,
-    pub exit: Exit,
+    pub receiver: PushReceiver,
     pub metrics: Arc<QueueMetrics>,
 }
 
@@ -47,21 +47,21 @@ impl Rig {
         Self::of(Offline::bounded(64 << 20, max_client_bytes, None))
     }
 
-    fn of(Offline { service, exit }: Offline) -> Self {
+    fn of(Offline { service, receiver }: Offline) -> Self {
         let metrics = Arc::clone(&service.metrics);
-        Self { service, exit, metrics }
+        Self { service, receiver, metrics }
     }
 
     pub fn client(&self) -> Client {
-        let member = self.service.clients.admit().unwrap();
-        let session = Session::new(Arc::clone(&self.service), member, Peer::default());
+        let slot = self.service.clients.admit().unwrap();
+        let session = Session::new(Arc::clone(&self.service), slot, ClientAddress::default());
         Client { session, read: Vec::new() }
     }
 
     /// Takes all that is in the queue.
     pub fn taken(&self) -> Vec<String> {
         let mut taken = Vec::new();
-        while let Ok(chunk) = self.exit.try_take() {
+        while let Ok(chunk) = self.receiver.try_take() {
             taken.extend(chunk.elements.iter().map(|element| match element {
                 Slice::Whole(range) => {
                     String::from_utf8_lossy(&chunk.bytes[range.clone()]).into_owned()
@@ -90,7 +90,7 @@ impl Client {
         loop {
             let (more, next) = self.session.feed(&bytes[used..]);
             used += more;
-            assert_eq!(self.session.departure().is_due(), None, "it has to leave");
+            assert_eq!(self.session.eviction().get(), None, "it has to leave");
             match self.session.end_turn(next, 0) {
                 Next::Send if self.session.outbox().is_full() => self.read(),
                 Next::Send => {}
@@ -146,6 +146,6 @@ pub fn packed<W: AsRef<[u8]>>(words: &[W]) -> Vec<u8> {
 }
 
 /// A decoder that has seen nothing.
-pub fn decoder() -> Decoder {
-    Decoder::default()
+pub fn decoder() -> RequestDecoder {
+    RequestDecoder::default()
 }

@@ -5,16 +5,16 @@ use proptest::prelude::*;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 
-use super::super::request::{Event, MAX_INLINE_BYTES, ProtocolError};
+use super::super::request::{MAX_INLINE_BYTES, RequestError, RequestEvent};
 use super::{decoder, packed};
 
-type Words = Vec<Vec<u8>>;
+type Arguments = Vec<Vec<u8>>;
 
 /// The commands in `bytes`, fed in pieces that end at `cuts`; where each ended,
 /// and whether the rest broke the protocol.
-fn commands(bytes: &[u8], cuts: &[usize]) -> (Vec<(usize, Words)>, Option<ProtocolError>) {
+fn commands(bytes: &[u8], cuts: &[usize]) -> (Vec<(usize, Arguments)>, Option<RequestError>) {
     let (mut decoder, mut found) = (decoder(), Vec::new());
-    let (mut words, mut kept): (Words, Vec<u8>) = (Vec::new(), Vec::new());
+    let (mut words, mut kept): (Arguments, Vec<u8>) = (Vec::new(), Vec::new());
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     cuts.extend([0, bytes.len()]);
     cuts.sort_unstable();
@@ -30,11 +30,11 @@ fn commands(bytes: &[u8], cuts: &[usize]) -> (Vec<(usize, Words)>, Option<Protoc
             used += more;
             match event {
                 None => break,
-                Some(Event::Begins(count)) => {
+                Some(RequestEvent::Begins(count)) => {
                     assert!(count > 0);
                     words.clear();
                 }
-                Some(Event::Piece(piece)) => {
+                Some(RequestEvent::Piece(piece)) => {
                     if piece.first {
                         words.push(Vec::new());
                     }
@@ -42,8 +42,10 @@ fn commands(bytes: &[u8], cuts: &[usize]) -> (Vec<(usize, Words)>, Option<Protoc
                     word.extend(piece.bytes);
                     assert_eq!(piece.last, word.len() as u64 == piece.length);
                 }
-                Some(Event::Ends) => found.push((position + used, std::mem::take(&mut words))),
-                Some(Event::Inline(words)) => found.push((position + used, words)),
+                Some(RequestEvent::Ends) => {
+                    found.push((position + used, std::mem::take(&mut words)))
+                }
+                Some(RequestEvent::Inline(words)) => found.push((position + used, words)),
             }
         }
         kept.drain(..used);
@@ -54,7 +56,7 @@ fn commands(bytes: &[u8], cuts: &[usize]) -> (Vec<(usize, Words)>, Option<Protoc
 }
 
 /// The words of a frame that is a command.
-fn words_of(frame: OwnedFrame) -> Option<Words> {
+fn words_of(frame: OwnedFrame) -> Option<Arguments> {
     let OwnedFrame::Array(frames) = frame else { return None };
     let word = |frame| match frame {
         OwnedFrame::BulkString(bytes) => Some(bytes),
@@ -67,7 +69,7 @@ fn words_of(frame: OwnedFrame) -> Option<Words> {
     frames.into_iter().map(word).collect()
 }
 
-fn any_commands() -> impl Strategy<Value = Vec<Words>> {
+fn any_commands() -> impl Strategy<Value = Vec<Arguments>> {
     let word = prop::collection::vec(any::<u8>(), 0..40);
     prop::collection::vec(prop::collection::vec(word, 1..6), 0..6)
 }
@@ -82,7 +84,7 @@ proptest! {
         let bytes: Vec<u8> = commands_sent.iter().flat_map(|words| packed(words)).collect();
         let (found, cause) = commands(&bytes, &cuts);
         prop_assert_eq!(cause, None);
-        let found: Vec<Words> = found.into_iter().map(|(_, words)| words).collect();
+        let found: Vec<Arguments> = found.into_iter().map(|(_, words)| words).collect();
         prop_assert_eq!(found, commands_sent);
     }
 
@@ -120,7 +122,7 @@ proptest! {
         let rest = &bytes[begins..];
         let is_signed = rest.windows(2).any(|two| matches!(two, b"*+" | b"$+"));
         if !is_signed
-            && cause.is_some_and(|cause| cause != ProtocolError::NoLineEnd)
+            && cause.is_some_and(|cause| cause != RequestError::NoLineEnd)
             && let Ok(Some((frame, _))) = decode(&bytes[begins..])
         {
             let words = words_of(frame).filter(|words| !words.is_empty());
@@ -141,24 +143,24 @@ proptest! {
 }
 
 #[track_caller]
-fn broken(bytes: &[u8], expected: ProtocolError) {
+fn broken(bytes: &[u8], expected: RequestError) {
     let (found, cause) = commands(bytes, &[]);
     assert_eq!((found.len(), cause), (0, Some(expected)), "{}", bytes.escape_ascii());
 }
 
 #[test]
 fn what_breaks_the_protocol() {
-    broken(b"*x\r\n", ProtocolError::ArgumentCount);
-    broken(b"*1\rx", ProtocolError::ArgumentCount);
-    broken(b"*99999999999999999999\r\n", ProtocolError::ArgumentCount);
-    broken(b"*2147483648\r\n", ProtocolError::ArgumentCount);
-    broken(b"*1\r\n:1\r\n", ProtocolError::NoArgument(b':'));
-    broken(b"*1\r\n$-1\r\n", ProtocolError::ArgumentLength);
-    broken(b"*1\r\n$536870913\r\n", ProtocolError::ArgumentLength);
-    broken(b"*1\r\n$1\r\nabc\r\n", ProtocolError::NoLineEnd);
-    broken(b"\"a\r\n", ProtocolError::Quotes);
-    broken(b"\"a\"b\r\n", ProtocolError::Quotes);
-    broken(&[b'a'; MAX_INLINE_BYTES], ProtocolError::InlineLength);
+    broken(b"*x\r\n", RequestError::ArgumentCount);
+    broken(b"*1\rx", RequestError::ArgumentCount);
+    broken(b"*99999999999999999999\r\n", RequestError::ArgumentCount);
+    broken(b"*2147483648\r\n", RequestError::ArgumentCount);
+    broken(b"*1\r\n:1\r\n", RequestError::NoArgument(b':'));
+    broken(b"*1\r\n$-1\r\n", RequestError::ArgumentLength);
+    broken(b"*1\r\n$536870913\r\n", RequestError::ArgumentLength);
+    broken(b"*1\r\n$1\r\nabc\r\n", RequestError::NoLineEnd);
+    broken(b"\"a\r\n", RequestError::Quotes);
+    broken(b"\"a\"b\r\n", RequestError::Quotes);
+    broken(&[b'a'; MAX_INLINE_BYTES], RequestError::InlineLength);
 }
 
 /// As Redis does since 3.2.7, before anything behind it is executed.
@@ -178,7 +180,7 @@ fn what_a_browser_sends_breaks_the_protocol() {
     ] {
         for line_end in ["\r\n", "\n"] {
             let body = format!("{line}{line_end}{line_end}LPUSH q x\r\n");
-            broken(body.as_bytes(), ProtocolError::Http);
+            broken(body.as_bytes(), RequestError::Http);
         }
     }
     let (found, cause) = commands(b"GET q\nLPUSH q HTTP/1.1\nECHO POST\nLPUSH q a:b\n", &[]);
@@ -190,10 +192,10 @@ fn strangers_may_say_little() {
     let check = |bytes: &[u8], expected| {
         assert_eq!(decoder().next(bytes, true), Err(expected));
     };
-    check(b"*11\r\n", ProtocolError::StrangersArguments);
+    check(b"*11\r\n", RequestError::StrangersArguments);
     let mut stranger = decoder();
-    assert_eq!(stranger.next(b"*1\r\n", true), Ok((4, Some(Event::Begins(1)))));
-    assert_eq!(stranger.next(b"$16385\r\n", true), Err(ProtocolError::StrangersBytes));
+    assert_eq!(stranger.next(b"*1\r\n", true), Ok((4, Some(RequestEvent::Begins(1)))));
+    assert_eq!(stranger.next(b"$16385\r\n", true), Err(RequestError::StrangersBytes));
 }
 
 #[test]
@@ -211,8 +213,8 @@ fn inline_commands_are_split_as_redis_does() {
     let check = |line: &str, expected: &[&[u8]]| {
         let (found, cause) = commands(format!("{line}\n").as_bytes(), &[]);
         assert_eq!(cause, None, "{line}");
-        let expected: Words = expected.iter().map(|word| word.to_vec()).collect();
-        let found: Vec<Words> = found.into_iter().map(|(_, words)| words).collect();
+        let expected: Arguments = expected.iter().map(|word| word.to_vec()).collect();
+        let found: Vec<Arguments> = found.into_iter().map(|(_, words)| words).collect();
         assert_eq!(found, if expected.is_empty() { vec![] } else { vec![expected] }, "{line}");
     };
     check("", &[]);

@@ -2,17 +2,17 @@
 //! that every Redis client is a producer without a Redis. In flow order:
 //!
 //! ```text
-//! listener ─► connection ─► session ─► queue ─► source
+//! listener ─► connection ─► session ─► push queue ─► push source
 //! ```
 //!
 //! `listener` accepts clients on a thread of its own; `connection` moves the
-//! bytes of one; `request` finds commands in them, as `words`; `session` answers
-//! them by the table in `command` and the client's `profile`, with `staged` elements on their way to the `queue`
-//! and `reply`s in the `outbox`; `source` is what readers take from. `clients`
-//! has the places and bytes that there are for all of them, `complaints` their
-//! lines in the log.
+//! bytes of one; `request` finds commands in them, with their `arguments`;
+//! `session` answers them by the table in `command` and the `client_state`,
+//! with `staged` elements on their way to the `push_queue`
+//! and a `reply` to each in the `outbox`. A `transaction` is what waits for
+//! its EXEC. `clients` has the connections and bytes that there are for all of
+//! them, `complaints` their lines in the log.
 
-mod standing;
 mod clients;
 mod complaints;
 mod listener;
@@ -20,17 +20,15 @@ pub mod offline;
 mod stream;
 mod connection;
 pub mod request;
-mod words;
+mod arguments;
 mod session;
-mod profile;
+mod client_state;
 mod command;
 mod transaction;
 mod staged;
 mod reply;
 mod outbox;
 mod service;
-mod queue;
-mod source;
 #[cfg(test)]
 mod tests;
 
@@ -42,11 +40,10 @@ use std::thread;
 
 use tokio_rustls::TlsAcceptor;
 
-pub use self::source::EmbeddedSource;
-
-use self::listener::{Listening, Treatment};
-use self::queue::Exit;
-use self::service::{Place, Service};
+use self::listener::{Listener, ListenerOptions};
+use self::service::{ServedQueue, Service};
+use super::push_queue::{PushReceiver, push_queue};
+use super::push_source::PushSource;
 use crate::listen;
 use crate::self_metrics::{QueueMetrics, WorkerMetrics};
 use crate::settings::{EmbeddedSettings, QueueSettings};
@@ -56,7 +53,7 @@ use crate::stop::StopSignal;
 /// worker.
 #[derive(Debug, Clone)]
 pub struct EmbeddedQueue {
-    exit: Exit,
+    receiver: PushReceiver,
     address: Option<SocketAddr>,
 }
 
@@ -75,38 +72,35 @@ impl EmbeddedQueue {
         stop: StopSignal,
     ) -> io::Result<Self> {
         let tls = settings.tls.as_ref().map(stream::server_config).transpose();
-        let tls = tls.map_err(io::Error::other)?.map(Arc::new);
-        let listening = Listening::bind(&settings.listen)?;
-        let address = listening.tcp_address();
-        let settings = EmbeddedSettings {
-            max_connections: listen::make_room_for(
-                settings.max_connections,
-                "Embedded.MaxConnections",
-            ),
-            ..settings.clone()
-        };
-        let (entry, exit) = queue::queue(settings.max_queue_bytes, Arc::clone(&metrics));
-        let place = Place {
+        let tls = tls.map_err(io::Error::other)?.map(|config| TlsAcceptor::from(Arc::new(config)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let listener = Listener::bind(&settings.listen)?;
+        drop(entered);
+        let address = listener.tcp_address();
+        let max_connections =
+            listen::make_room_for(settings.max_connections, "Embedded.MaxConnections");
+        let settings = EmbeddedSettings { max_connections, ..settings.clone() };
+        let (sender, receiver) = push_queue(settings.max_queue_bytes, Arc::clone(&metrics));
+        let served = ServedQueue {
             key: queue.key.clone(),
             database: queue.redis.database,
             port: address.map_or(0, |address| address.port()),
         };
         let service =
-            Service::new(&settings, place, max_payload_bytes, entry, Arc::clone(&metrics));
-        let treatment =
-            Treatment { tls: tls.map(TlsAcceptor::from), idle_timeout: settings.idle_timeout };
-        tracing::info!(address = %listening, "the embedded queue listens");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Service::new(&settings, served, max_payload_bytes, sender, Arc::clone(&metrics));
+        let options = ListenerOptions { tls, idle_timeout: settings.idle_timeout };
+        tracing::info!(address = %listener, "the embedded queue listens");
         thread::Builder::new().name("embedded-queue".into()).spawn(move || {
-            runtime.block_on(listener::run(listening, treatment, Arc::new(service), stop));
+            runtime.block_on(listener.run(options, Arc::new(service), stop));
         })?;
         metrics.up.store(true, Ordering::Relaxed);
-        Ok(Self { exit, address })
+        Ok(Self { receiver, address })
     }
 
     /// The source of a worker.
-    pub fn source(&self, metrics: Arc<WorkerMetrics>) -> EmbeddedSource {
-        EmbeddedSource::new(self.exit.clone(), metrics)
+    pub fn source(&self, metrics: Arc<WorkerMetrics>) -> PushSource {
+        PushSource::new(self.receiver.clone(), metrics)
     }
 
     /// Where it listens, if not on a Unix socket.

@@ -1,10 +1,13 @@
-//! The queue itself: what was pushed and not yet taken, bounded in bytes.
+//! The push queue: what was pushed to the gateway and not yet taken, bounded in
+//! bytes. Each door that producers push through is a front-end of it; the RESP
+//! one is [`embedded`](super::embedded).
 //!
-//! Producers have its [`Entry`], readers its [`Exit`]. Pushes travel in
-//! *chunks*: what one read from a client's socket brought, one allocation for
-//! the bytes and one for the ranges. Whoever pushes first reserves [`Room`];
-//! it is given back when a reader is done with the chunk, so that the bound
-//! holds for all that the queue and its readers keep.
+//! Producers have its [`PushSender`], readers its [`PushReceiver`]. Pushes travel
+//! in *chunks*: what one read from a client's socket brought, one allocation for
+//! the bytes and one for the ranges. Before a push comes its [`Reservation`] of
+//! room, which is given back when a reader is done with the chunk: so the bound
+//! holds for all that the queue and its readers keep, and a producer that finds
+//! no room can wait for it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicIsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::super::Slice;
+use super::Slice;
 use crate::self_metrics::QueueMetrics;
 
 /// What an element costs besides its bytes: its range.
@@ -36,16 +39,16 @@ pub struct Chunk {
     /// One for each element.
     pub elements: Vec<Slice>,
     /// The room that they take up.
-    pub room: Room,
+    pub room: Reservation,
 }
 
 /// Reserved room, given back when dropped.
 #[derive(Debug, Default)]
-pub struct Room(Option<OwnedSemaphorePermit>);
+pub struct Reservation(Option<OwnedSemaphorePermit>);
 
 /// Why there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoRoom {
+pub enum ReserveError {
     /// Not now.
     Full,
     /// The queue is smaller than that.
@@ -54,21 +57,21 @@ pub enum NoRoom {
 
 /// The producers' side; the queue is closed when it is dropped.
 #[derive(Debug)]
-pub struct Entry {
+pub struct PushSender {
     /// Taken only when this is dropped.
     sender: Option<Sender<Chunk>>,
-    exit: Exit,
+    receiver: PushReceiver,
 }
 
 /// The readers' side; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Exit {
+pub struct PushReceiver {
     receiver: Receiver<Chunk>,
-    shared: Arc<Shared>,
+    bounds: Arc<QueueBounds>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct QueueBounds {
     room: Arc<Semaphore>,
     capacity: u32,
     /// Chunks sent and not received: who raises it from 0 wakes a reader, and
@@ -79,19 +82,19 @@ struct Shared {
 }
 
 /// A queue of `max_bytes`, whose length is published in the metrics.
-pub fn queue(max_bytes: usize, metrics: Arc<QueueMetrics>) -> (Entry, Exit) {
+pub fn push_queue(max_bytes: usize, metrics: Arc<QueueMetrics>) -> (PushSender, PushReceiver) {
     #[expect(clippy::disallowed_methods, reason = "room is reserved first, which bounds it")]
     let (sender, receiver) = crossbeam_channel::unbounded();
     let capacity = u32::try_from(max_bytes / UNIT_BYTES).unwrap_or(u32::MAX);
-    let shared = Shared {
+    let bounds = QueueBounds {
         room: Arc::new(Semaphore::new(capacity as usize)),
         capacity,
         chunks: AtomicIsize::new(0),
         awake: Notify::new(),
         metrics,
     };
-    let exit = Exit { receiver, shared: Arc::new(shared) };
-    (Entry { sender: Some(sender), exit: exit.clone() }, exit)
+    let receiver = PushReceiver { receiver, bounds: Arc::new(bounds) };
+    (PushSender { sender: Some(sender), receiver: receiver.clone() }, receiver)
 }
 
 /// What a push of so many elements with so many bytes costs.
@@ -113,9 +116,9 @@ impl Chunk {
     }
 }
 
-impl Room {
+impl Reservation {
     /// Takes over the other's room.
-    pub fn merge(&mut self, other: Room) {
+    pub fn merge(&mut self, other: Reservation) {
         match (&mut self.0, other.0) {
             (Some(mine), Some(others)) => mine.merge(others),
             (mine @ None, others) => *mine = others,
@@ -124,20 +127,20 @@ impl Room {
     }
 }
 
-impl Entry {
+impl PushSender {
     /// Room for that cost, if there is some now.
-    pub fn try_reserve(&self, cost: usize) -> Result<Room, NoRoom> {
-        let units = self.units(cost).ok_or(NoRoom::Never)?;
-        let permit = Arc::clone(&self.exit.shared.room).try_acquire_many_owned(units);
-        permit.map(|permit| Room(Some(permit))).map_err(|_| NoRoom::Full)
+    pub fn try_reserve(&self, cost: usize) -> Result<Reservation, ReserveError> {
+        let units = self.units(cost).ok_or(ReserveError::Never)?;
+        let permit = Arc::clone(&self.receiver.bounds.room).try_acquire_many_owned(units);
+        permit.map(|permit| Reservation(Some(permit))).map_err(|_| ReserveError::Full)
     }
 
-    /// Waits for room, behind those that wait already; for ever where the
-    /// queue is smaller than that.
-    pub async fn reserve(&self, cost: usize) -> Room {
+    /// Waits for room, after those that wait already; for ever where the queue is
+    /// smaller than that.
+    pub async fn reserve(&self, cost: usize) -> Reservation {
         let units = self.units(cost).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.exit.shared.room).acquire_many_owned(units).await;
-        Room(Some(permit.expect("the semaphore is never closed")))
+        let permit = Arc::clone(&self.receiver.bounds.room).acquire_many_owned(units).await;
+        Reservation(Some(permit.expect("the semaphore is never closed")))
     }
 
     /// Whether that cost is more than the whole queue has room for.
@@ -149,30 +152,27 @@ impl Entry {
     /// with them.
     pub fn announce(&self, elements: usize) -> i64 {
         let elements = elements as i64;
-        self.exit.pending().fetch_add(elements, Ordering::Relaxed) + elements
+        self.receiver.pending().fetch_add(elements, Ordering::Relaxed) + elements
     }
 
     /// Hands announced elements to the readers.
     pub fn push(&self, chunk: Chunk) {
         let Some(sender) = &self.sender else { return };
-        if sender.send(chunk).is_err() {
-            // This side holds a receiver too.
-            unreachable!("a receiver is there");
-        }
-        if self.exit.shared.chunks.fetch_add(1, Ordering::SeqCst) == 0 {
-            self.exit.shared.awake.notify_one();
+        sender.send(chunk).expect("this side holds a receiver too");
+        if self.receiver.bounds.chunks.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.receiver.bounds.awake.notify_one();
         }
     }
 
     /// Elements that no reader has taken yet.
     pub fn length(&self) -> i64 {
-        self.exit.length()
+        self.receiver.length()
     }
 
     /// Drops what no reader has taken yet; how many elements that was.
     pub fn clear(&self) -> usize {
         let mut dropped = 0;
-        while let Ok(chunk) = self.exit.try_take() {
+        while let Ok(chunk) = self.receiver.try_take() {
             dropped += chunk.elements.len();
         }
         dropped
@@ -180,23 +180,23 @@ impl Entry {
 
     fn units(&self, cost: usize) -> Option<u32> {
         let units = u32::try_from(cost.div_ceil(UNIT_BYTES)).ok()?;
-        (units <= self.exit.shared.capacity).then_some(units)
+        (units <= self.receiver.bounds.capacity).then_some(units)
     }
 }
 
-impl Drop for Entry {
+impl Drop for PushSender {
     fn drop(&mut self) {
         self.sender = None;
-        self.exit.shared.awake.notify_waiters();
+        self.receiver.bounds.awake.notify_waiters();
     }
 }
 
-impl Exit {
+impl PushReceiver {
     /// The next chunk, if there is one now; an error tells whether more may
     /// come.
     pub fn try_take(&self) -> Result<Chunk, TryRecvError> {
         let chunk = self.receiver.try_recv()?;
-        self.shared.chunks.fetch_sub(1, Ordering::SeqCst);
+        self.bounds.chunks.fetch_sub(1, Ordering::SeqCst);
         self.pending().fetch_sub(chunk.elements.len() as i64, Ordering::Relaxed);
         Ok(chunk)
     }
@@ -211,7 +211,7 @@ impl Exit {
         gather: impl Fn() -> G,
     ) -> Option<Chunk> {
         loop {
-            let mut woken = pin!(self.shared.awake.notified());
+            let mut woken = pin!(self.bounds.awake.notified());
             woken.as_mut().enable();
             if !self.receiver.is_empty() {
                 gather().await;
@@ -233,11 +233,11 @@ impl Exit {
     /// Wakes another reader where there is something left for it.
     pub fn share(&self) {
         if !self.receiver.is_empty() {
-            self.shared.awake.notify_one();
+            self.bounds.awake.notify_one();
         }
     }
 
     fn pending(&self) -> &AtomicI64 {
-        &self.shared.metrics.pending
+        &self.bounds.metrics.pending
     }
 }

@@ -11,14 +11,14 @@ const ARGUMENT_BYTES: usize = 32;
 
 /// A command's name and arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Words {
+pub struct Arguments {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     /// There was more than is kept.
     is_cut: bool,
 }
 
-impl Words {
+impl Arguments {
     /// Whether nothing has come yet.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.ends.is_empty()

@@ -1,4 +1,4 @@
-//! The profile of a client: what it has said about itself.
+//! The state of a client: what it has said about itself.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,55 +11,46 @@ const SUBSCRIPTION_BYTES: usize = 96;
 
 /// What a client has said about itself.
 #[derive(Debug, Default)]
-pub struct Profile {
-    /// Its number.
+pub struct ClientState {
     pub id: u64,
-    /// Where it comes from.
-    pub peer: Peer,
-    /// The version that it speaks.
+    pub address: ClientAddress,
     pub protocol: Protocol,
     /// Whether it has logged in, or need not.
     pub is_known: bool,
-    /// Its name, which may be empty.
+    /// May be empty.
     pub name: Vec<u8>,
     /// The database that it has selected.
     pub database: i64,
-    /// Channels that it has subscribed to.
-    pub channels: Names,
-    /// Patterns that it has subscribed to.
-    pub patterns: Names,
-    /// Whether it wants replies.
-    pub replies: Replies,
-    /// Logins that were refused.
+    pub channels: Subscriptions,
+    pub patterns: Subscriptions,
+    pub replies: ReplyMode,
     pub refused_logins: u32,
 }
 
 /// Where a client comes from; nothing on a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Peer(pub Option<SocketAddr>);
+pub struct ClientAddress(pub Option<SocketAddr>);
 
 /// Names that a client has subscribed to.
 #[derive(Debug, Default)]
-pub struct Names {
+pub struct Subscriptions {
     names: BTreeSet<Vec<u8>>,
     bytes: usize,
 }
 
 /// Which replies a client wants (`CLIENT REPLY`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Replies {
-    /// All.
+pub enum ReplyMode {
     #[default]
     On,
-    /// None.
     Off,
-    /// All but that to the command in hand and to the one that follows.
+    /// All but that to the present command and to the one that follows.
     SkipNext,
-    /// All but that to the command in hand.
+    /// All but that to the present command.
     Skip,
 }
 
-impl Profile {
+impl ClientState {
     /// Whether it may only say what subscribers may: in RESP2, replies and what
     /// is published could not be told apart.
     pub fn is_subscriber_only(&self) -> bool {
@@ -77,13 +68,11 @@ impl Profile {
     }
 }
 
-impl Names {
-    /// How many there are.
+impl Subscriptions {
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.names.iter().map(Vec::as_slice)
     }
@@ -103,7 +92,7 @@ impl Names {
     }
 }
 
-impl fmt::Display for Peer {
+impl fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(address) => address.fmt(f),
@@ -112,13 +101,13 @@ impl fmt::Display for Peer {
     }
 }
 
-impl Replies {
+impl ReplyMode {
     /// What holds for the next command.
     pub(super) fn next(self) -> Self {
         match self {
-            Replies::On | Replies::Skip => Replies::On,
-            Replies::Off => Replies::Off,
-            Replies::SkipNext => Replies::Skip,
+            ReplyMode::On | ReplyMode::Skip => ReplyMode::On,
+            ReplyMode::Off => ReplyMode::Off,
+            ReplyMode::SkipNext => ReplyMode::Skip,
         }
     }
 }
