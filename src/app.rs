@@ -103,14 +103,13 @@ enum ServeError {
 }
 
 async fn serve(
-    settings: GatewaySettings,
+    GatewaySettings { pipeline, http }: GatewaySettings,
     info: StaticInfo,
     listening: impl FnOnce(Listening),
     ends: impl Stream<Item = &'static str>,
 ) -> Result<(), ServeError> {
-    let http_settings = settings.http.clone();
-    let pipeline = Pipeline::open(settings, info)?;
-    let side = http::bind(&http_settings, pipeline.handle())?;
+    let pipeline = Pipeline::open(pipeline, info)?;
+    let side = http::bind(&http, pipeline.handle())?;
     let (http, server) = (side.stop, actix::spawn(side.server));
     tracing::info!(addresses = ?side.addresses, version = env!("CARGO_PKG_VERSION"), "listening");
     let queue = pipeline.listens_on();

@@ -47,7 +47,7 @@ pub fn render(outcome: &Outcome) -> String {
 
 /// What is sound, but not here: the gateway may be meant to run elsewhere.
 fn of_this_machine(outcome: &Outcome) -> String {
-    let state_file = |config: &Config| config.gateway.metrics.state_file.clone();
+    let state_file = |config: &Config| config.gateway.pipeline.state_file.clone();
     let file = outcome.config.as_ref().ok().and_then(state_file);
     match file.and_then(|file| state_file::missing_folder(&file.path)) {
         Some(folder) => format!(

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
-use psg_actors::settings::{GatewaySettings, MetricSettings};
+use psg_actors::settings::{GatewaySettings, StateFileSettings};
 use psg_actors::source::redis::doctor::{Finding, Verdict, examine};
 use psg_actors::state_file::missing_folder;
 
@@ -33,7 +33,7 @@ pub fn run(options: &DoctorOptions, outcome: &Outcome) -> ExitCode {
         }
     };
     let mut findings = of_settings(&outcome.warnings);
-    findings.extend(of_state_file(&config.gateway.metrics));
+    findings.extend(of_state_file(config.gateway.pipeline.state_file.as_ref()));
     match look(&config.gateway) {
         Ok(found) => findings.extend(found),
         Err(error) => {
@@ -57,8 +57,8 @@ fn of_settings(warnings: &[String]) -> Vec<Finding> {
     warnings.iter().map(|warning| Finding::warn("settings", warning, advice)).collect()
 }
 
-fn of_state_file(settings: &MetricSettings) -> Option<Finding> {
-    let folder = missing_folder(&settings.state_file.as_ref()?.path)?;
+fn of_state_file(settings: Option<&StateFileSettings>) -> Option<Finding> {
+    let folder = missing_folder(&settings?.path)?;
     Some(Finding::fail(
         "state file",
         format!("Metrics.StateFile: there is no folder {}", folder.display()),
@@ -67,12 +67,12 @@ fn of_state_file(settings: &MetricSettings) -> Option<Finding> {
 }
 
 fn look(settings: &GatewaySettings) -> io::Result<Vec<Finding>> {
-    if let Some(embedded) = &settings.embedded {
+    if let Some(embedded) = &settings.pipeline.embedded {
         return Ok(embedded::look(settings, embedded));
     }
-    let judge = |element: &[u8]| lint::refusals(&settings.metrics, element);
+    let judge = |element: &[u8]| lint::refusals(&settings.pipeline, element);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(examine(&settings.queue, judge)))
+    Ok(runtime.block_on(examine(&settings.pipeline.queue, judge)))
 }
 
 /// A line for each finding, one below it with what to do, and what it comes to.

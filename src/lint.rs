@@ -20,11 +20,8 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
-use psg_actors::settings::MetricSettings;
+use psg_actors::settings::PipelineSettings;
 use psg_engine::catalog::Catalog;
-use psg_engine::intake::IntakeSettings;
-use psg_engine::series::ReaderIndex;
-use psg_engine::sharding::ShardCount;
 use psg_engine::timestamp::UnixTime;
 
 use crate::config::Outcome;
@@ -54,7 +51,7 @@ pub struct LintOptions {
 /// refused, or odd where that is asked for, or the input can't be read.
 pub fn run(options: &LintOptions, outcome: &Outcome) -> ExitCode {
     let settings = match &outcome.config {
-        Ok(config) => &config.gateway.metrics,
+        Ok(config) => &config.gateway.pipeline,
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("bad configuration: {problem}"));
             return exit::bad_configuration();
@@ -95,10 +92,10 @@ fn sum_up(tally: &Tally, is_strict: bool) -> impl Iterator<Item = String> {
 }
 
 /// Why one element would be refused, by sample: nothing where it would not be.
-pub fn refusals(settings: &MetricSettings, element: &[u8]) -> Vec<String> {
+pub fn refusals(settings: &PipelineSettings, element: &[u8]) -> Vec<String> {
     let mut printed = Vec::new();
     let mut linter = linter(settings, "payload", &mut printed);
-    let kept = &element[..element.len().min(settings.payload.max_payload_bytes)];
+    let kept = &element[..element.len().min(settings.intake.payload.max_payload_bytes)];
     let payload = Payload { bytes: kept, line: 1, length: element.len() };
     linter.payload(payload).expect("memory takes all");
     String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect()
@@ -107,7 +104,7 @@ pub fn refusals(settings: &MetricSettings, element: &[u8]) -> Vec<String> {
 fn lint(
     file: Option<&Path>,
     options: &LintOptions,
-    settings: &MetricSettings,
+    settings: &PipelineSettings,
     name: &str,
 ) -> io::Result<Tally> {
     let input: Box<dyn Read> = match file {
@@ -119,18 +116,8 @@ fn lint(
     linter.lint(BufReader::new(input))
 }
 
-fn linter<'a, W: Write>(settings: &MetricSettings, name: &'a str, out: W) -> Linter<'a, W> {
-    let intake = IntakeSettings {
-        payload: settings.payload.clone(),
-        drop_labels: settings.drop_labels.clone(),
-        // The only one there is.
-        reader: ReaderIndex(0),
-        shards: ShardCount::new(1),
-        cache_series: settings.reader_cache_series,
-        sort_labels: settings.sort_labels,
-        overflow: settings.overflow,
-    };
-    Linter::new(intake, Catalog::new(settings.catalog), now, name, out)
+fn linter<'a, W: Write>(settings: &PipelineSettings, name: &'a str, out: W) -> Linter<'a, W> {
+    Linter::new(settings.intake.clone(), Catalog::new(settings.catalog), now, name, out)
 }
 
 fn now() -> UnixTime {
@@ -140,35 +127,16 @@ fn now() -> UnixTime {
 
 #[cfg(test)]
 mod tests {
-    use psg_engine::catalog::CatalogSettings;
-    use psg_engine::labels::DropLabels;
-    use psg_engine::limits::PayloadLimits;
-    use psg_engine::store::ExpirySettings;
-
     use super::*;
 
-    fn settings() -> MetricSettings {
-        MetricSettings {
-            payload: PayloadLimits { max_payload_bytes: 200, ..PayloadLimits::default() },
-            catalog: CatalogSettings::default(),
-            overflow: false,
-            expiry: ExpirySettings::default(),
-            tombstone_ttl_ms: 0,
-            max_tombstones: 0,
-            drop_labels: DropLabels::default(),
-            sort_labels: true,
-            disable_meta_metrics: false,
-            empty_instance: false,
-            created_timestamps: false,
-            reader_cache_series: 100,
-            state_file: None,
-            exact_first_increment: false,
-        }
+    fn settings() -> PipelineSettings {
+        let outcome = crate::config::from_settings(&[("Metrics__MaxPayloadBytes", "200")]);
+        outcome.config.expect("sound settings").gateway.pipeline
     }
 
     fn check(input: &str, expected: &[&str], accepted: u64) {
         let mut out = Vec::new();
-        let linter = super::linter(&settings(), "f", &mut out);
+        let linter = linter(&settings(), "f", &mut out);
         let tally = linter.lint(input.as_bytes()).expect("memory can be read");
         let printed = String::from_utf8(out).expect("UTF-8");
         assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{input}");
@@ -225,7 +193,7 @@ mod tests {
     #[test]
     fn strict_and_json_are_a_line_each() {
         let mut out = Vec::new();
-        let linter = super::linter(&settings(), "f", &mut out).with(Form::Json, true);
+        let linter = linter(&settings(), "f", &mut out).with(Form::Json, true);
         let input =
             "{\"name\":\"a\",\"value\":-1}\n{\"tpye\":1,\"name\":\"b_total\",\"help\":\"h\"}";
         let tally = linter.lint(input.as_bytes()).expect("memory can be read");
@@ -245,7 +213,7 @@ mod tests {
     fn samples_meet_those_before_them() {
         let input = "{\"name\":\"a\"}\n{\"name\":\"a\",\"type\":\"gauge\"}";
         let mut out = Vec::new();
-        let tally = super::linter(&settings(), "f", &mut out).lint(input.as_bytes());
+        let tally = linter(&settings(), "f", &mut out).lint(input.as_bytes());
         assert_eq!(tally.expect("memory can be read").refused, 1);
         let printed = String::from_utf8(out).expect("UTF-8");
         assert!(printed.starts_with("f:2:1: type_conflict: "), "{printed}");

@@ -24,7 +24,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use psg_engine::catalog::Catalog;
-use psg_engine::store::{StoreSettings, TombstoneBudget, TombstoneKey, TombstoneSettings};
+use psg_engine::sharding::ShardIndex;
+use psg_engine::store::{SharedTombstones, Store, TombstoneKey};
 
 use crate::checkpoint::Checkpoints;
 use crate::checkpoint_requests::{CheckpointRequests, checkpoint_requests};
@@ -36,7 +37,7 @@ use crate::scrape::{self, ScrapeParts};
 use crate::scrapers::{Handover, Scrapers};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::ServingGate;
-use crate::settings::{GatewaySettings, MetricSettings, QueueSettings};
+use crate::settings::{PipelineSettings, QueueSettings};
 use crate::shard_set::{ShardSet, ShardThreads};
 use crate::source::redis::DeadLetterWriter;
 use crate::source::redis::once::{Holding, OnceSettings};
@@ -57,7 +58,7 @@ use shutdown::OwnerShutdown;
 /// A pipeline that answers and takes nothing yet.
 #[derive(Debug)]
 pub struct Pipeline {
-    settings: GatewaySettings,
+    settings: PipelineSettings,
     handle: PipelineHandle,
     scrapers: Scrapers,
     dead_letters: Option<DeadLetterQueue>,
@@ -99,20 +100,22 @@ impl Pipeline {
     ///
     /// # Errors
     /// A file or an address can't be used, or a thread can't be started.
-    pub fn open(settings: GatewaySettings, info: StaticInfo) -> io::Result<Self> {
-        let state_file = settings.metrics.state_file.as_ref().map(StateFile::open);
+    pub fn open(settings: PipelineSettings, info: StaticInfo) -> io::Result<Self> {
+        let state_file = settings.state_file.as_ref().map(StateFile::open);
         let state_file = state_file.transpose().map_err(io::Error::other)?;
         let (clock, tombstone_key) = (Clock::start(), TombstoneKey(rand::random()));
-        let catalog = Catalog::new(settings.metrics.catalog);
+        let catalog = Catalog::new(settings.catalog);
         let metrics = Arc::new(SelfMetrics::new(
             settings.queue.workers,
             settings.shards.count,
             catalog.clone(),
             &settings.queue.key,
             settings.queue.delivery(),
-            settings.metrics.disable_meta_metrics,
+            settings.scrape.disable_meta_metrics,
         ));
-        let store = store_settings(&settings, tombstone_key);
+        let tombstones =
+            SharedTombstones::new(settings.store.tombstones, tombstone_key, settings.shards.count);
+        let store = |shard| store(&settings, &tombstones, shard);
         let (shards, shard_threads) =
             ShardSet::start(settings.shards, metrics.clone(), clock, store)?;
         let (gate, scrapers) = (closed_gate(&settings), Scrapers::new(clock));
@@ -122,9 +125,8 @@ impl Pipeline {
             catalog: catalog.clone(),
             gate: gate.clone(),
             scrapers: scrapers.clone(),
-            exact: settings.metrics.exact_first_increment,
-            created_timestamps: settings.metrics.created_timestamps,
-            max_unsent_bytes: settings.http.max_unsent_bytes,
+            settings: settings.scrape,
+            created_timestamps: settings.store.created_timestamps,
         })?;
         let (stopper, stop) = stop_signal();
         let fatal = FatalSignal::default();
@@ -134,7 +136,7 @@ impl Pipeline {
         let (requester, checkpoint_requests) = checkpoint_requests();
         let commits = settings.queue.once.map(|once| RemovalCommits::new(requester, once.lease));
         let workers = settings.queue.workers;
-        let rejects = RejectBoard::new(workers, catalog.clone(), settings.http.expose_payloads);
+        let rejects = RejectBoard::new(workers, catalog.clone(), settings.expose_payloads);
         let mut tasks = Vec::new();
         let dead_letters = start_dead_letters(&settings, &metrics, &mut tasks);
         Ok(Self {
@@ -248,12 +250,12 @@ impl RunningPipeline {
 }
 
 /// The gate at the start: closed where something has to be loaded first.
-fn closed_gate(settings: &GatewaySettings) -> ServingGate {
+fn closed_gate(settings: &PipelineSettings) -> ServingGate {
     let gate = match settings.queue.once {
         Some(_) => ServingGate::closed(),
         None => ServingGate::open(),
     };
-    if settings.metrics.state_file.is_some() {
+    if settings.state_file.is_some() {
         gate.close("the state file is being loaded");
     }
     gate
@@ -261,24 +263,25 @@ fn closed_gate(settings: &GatewaySettings) -> ServingGate {
 
 /// Where the next process is told of a clean end and of scrapers, where that makes
 /// a difference.
-fn handover(settings: &GatewaySettings) -> Option<Handover> {
-    let MetricSettings { state_file, exact_first_increment, created_timestamps, .. } =
-        &settings.metrics;
-    let file = state_file.as_ref().filter(|_| *exact_first_increment || *created_timestamps);
-    file.map(|file| Handover::beside(&file.path, *exact_first_increment))
+fn handover(settings: &PipelineSettings) -> Option<Handover> {
+    let exact = settings.scrape.exact_first_increment;
+    let file = settings.state_file.as_ref()?;
+    let is_wanted = exact || settings.store.created_timestamps;
+    is_wanted.then(|| Handover::beside(&file.path, exact))
 }
 
-fn store_settings(settings: &GatewaySettings, key: TombstoneKey) -> StoreSettings {
-    let GatewaySettings { metrics, shards, .. } = settings;
-    let budget = Arc::new(TombstoneBudget::new(metrics.max_tombstones, shards.count));
-    let tombstones = TombstoneSettings { ttl_ms: metrics.tombstone_ttl_ms, key, budget };
-    let MetricSettings { expiry, empty_instance, created_timestamps, .. } = settings.metrics;
-    StoreSettings { expiry, tombstones, empty_instance, created_timestamps }
+/// The store of a shard. Those of one pipeline share `tombstones`.
+fn store(settings: &PipelineSettings, tombstones: &SharedTombstones, shard: ShardIndex) -> Store {
+    let mut store = Store::new(settings.store.clone(), tombstones.clone(), shard);
+    if settings.queue.once.is_some() {
+        store.watch_changes();
+    }
+    store
 }
 
 /// The dead letters' queue and its writer, where they are wanted.
 fn start_dead_letters(
-    settings: &GatewaySettings,
+    settings: &PipelineSettings,
     metrics: &SelfMetrics,
     tasks: &mut Vec<tokio::task::JoinHandle<()>>,
 ) -> Option<DeadLetterQueue> {

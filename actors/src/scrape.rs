@@ -28,6 +28,7 @@ use tokio::time::timeout_at;
 use crate::scrapers::{Begun, Receipt, ScraperId, Scrapers};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::{Permit, ServingGate};
+use crate::settings::ScrapeSettings;
 use crate::shard::ExposeOrder;
 use crate::shard_set::{ShardSet, ShardsGone};
 
@@ -100,13 +101,10 @@ pub struct ScrapeParts {
     pub gate: ServingGate,
     /// Who asks.
     pub scrapers: Scrapers,
-    /// Whether each scraper is shown a new series once at its start.
-    pub exact: bool,
+    /// How they are answered.
+    pub settings: ScrapeSettings,
     /// Whether the gateway's own totals tell when they began.
     pub created_timestamps: bool,
-    /// Bytes that clients may have asked for and not taken; two expositions may
-    /// always be.
-    pub max_unsent_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -268,13 +266,16 @@ impl Scraper {
 
     /// Whether clients hold too much, where an exposition has so many bytes.
     fn is_over(&self, length: u64) -> bool {
-        let ScrapeParts { metrics, max_unsent_bytes, .. } = &self.parts;
-        metrics.unsent.count() > (2 * length).max(*max_unsent_bytes)
+        let ScrapeParts { metrics, settings, .. } = &self.parts;
+        metrics.unsent.count() > (2 * length).max(settings.max_unsent_bytes)
     }
 
     fn seen_by(&self, request: &Request) -> Option<Rendering> {
-        let ScrapeParts { scrapers, exact, .. } = &self.parts;
-        exact.then(|| scrapers.seen(request.ask.scraper.as_ref())).flatten()
+        let ScrapeParts { scrapers, settings, .. } = &self.parts;
+        settings
+            .exact_first_increment
+            .then(|| scrapers.seen(request.ask.scraper.as_ref()))
+            .flatten()
     }
 
     fn reply(&mut self, request: Request, rendered: Result<Rendered, ScrapeError>) {
@@ -332,9 +333,9 @@ impl Scraper {
     /// No series is asked for, so no rendering is begun; but whoever fetches this
     /// is there to fetch what comes once the totals are ours.
     fn own_metrics(&self, what: &(Format, Filter), permit: Permit) -> Result<Rendered, ShardsGone> {
-        let ScrapeParts { shards, scrapers, exact, catalog, .. } = &self.parts;
+        let ScrapeParts { shards, scrapers, settings, catalog, .. } = &self.parts;
         let begun = scrapers.last_begun();
-        if *exact {
+        if settings.exact_first_increment {
             shards.set_awaited(scrapers.awaited(begun))?;
         }
         let exposition = merge(what.0, vec![self.own_fragments(what)], catalog);
@@ -363,11 +364,11 @@ impl Scraper {
         deadline: Option<Instant>,
         permit: Permit,
     ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
-        let ScrapeParts { shards, metrics, catalog, scrapers, exact, .. } = &self.parts;
+        let ScrapeParts { shards, metrics, catalog, scrapers, settings, .. } = &self.parts;
         let before = Instant::now();
         let own = self.own_fragments(what);
         let begun = scrapers.begin();
-        let awaited = exact.then(|| scrapers.awaited(begun));
+        let awaited = settings.exact_first_increment.then(|| scrapers.awaited(begun));
         let audience = awaited.map(|awaited| Audience { number: begun.number, seen, awaited });
         let filter = what.1.clone();
         let order = ExposeOrder { audience, filter, ..ExposeOrder::plain(what.0) };

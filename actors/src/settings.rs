@@ -7,25 +7,41 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use psg_engine::catalog::CatalogSettings;
-use psg_engine::labels::DropLabels;
-use psg_engine::limits::PayloadLimits;
+use psg_engine::intake::IntakeSettings;
 use psg_engine::printable::{LONG, printable};
-use psg_engine::store::ExpirySettings;
+use psg_engine::store::StoreSettings;
 
 /// Everything that the running gateway is tuned by.
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
+    /// From the queue to what is scraped.
+    pub pipeline: PipelineSettings,
+    /// The HTTP side.
+    pub http: HttpSettings,
+}
+
+/// What one pipeline is tuned by: each part is handed as it is to what it is for.
+#[derive(Debug, Clone)]
+pub struct PipelineSettings {
     /// The queue and how it is read.
     pub queue: QueueSettings,
     /// Present where the gateway itself is the queue: then `queue.redis` says
     /// nothing but the database.
     pub embedded: Option<EmbeddedSettings>,
-    /// What is done with samples.
-    pub metrics: MetricSettings,
+    /// What families are held to, and made with.
+    pub catalog: CatalogSettings,
+    /// How payloads are taken in.
+    pub intake: IntakeSettings,
+    /// How series are kept.
+    pub store: StoreSettings,
     /// The shard actors.
     pub shards: ShardSettings,
-    /// The HTTP side.
-    pub http: HttpSettings,
+    /// How scrapes are answered.
+    pub scrape: ScrapeSettings,
+    /// Where totals are kept, if they are.
+    pub state_file: Option<StateFileSettings>,
+    /// Whether refused payloads are shown.
+    pub expose_payloads: bool,
 }
 
 /// The Redis list and how it is read.
@@ -267,38 +283,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is done with samples.
-#[derive(Debug, Clone)]
-pub struct MetricSettings {
-    /// Bounds on one payload.
-    pub payload: PayloadLimits,
-    /// What families are held to, and made with.
-    pub catalog: CatalogSettings,
-    /// Labels that are taken off every sample.
-    pub drop_labels: DropLabels,
-    /// Whether counters and histograms beyond these are folded into one series
-    /// of their name; else they are refused.
-    pub overflow: bool,
-    /// When idle series leave.
-    pub expiry: ExpirySettings,
-    /// How long the totals of expired series are kept, in milliseconds.
-    pub tombstone_ttl_ms: u64,
-    /// How many of them are kept.
-    pub max_tombstones: usize,
-    /// Whether labels are printed sorted by name; else in first-seen order.
-    pub sort_labels: bool,
-    /// Whether the gateway's own metrics, but for `info`, are left out.
-    pub disable_meta_metrics: bool,
-    /// Whether series without an `instance` label show an empty one.
-    pub empty_instance: bool,
-    /// Whether OpenMetrics tells when totals began.
-    pub created_timestamps: bool,
-    /// Handles that one reader keeps.
-    pub reader_cache_series: usize,
-    /// Where totals are kept, if they are.
-    pub state_file: Option<StateFileSettings>,
+/// How scrapes are answered.
+#[derive(Debug, Clone, Copy)]
+pub struct ScrapeSettings {
     /// Whether each scraper is shown a new series once at its start.
     pub exact_first_increment: bool,
+    /// Whether the gateway's own metrics, but for `info`, are left out.
+    pub disable_meta_metrics: bool,
+    /// Bytes of `/metrics` that clients may have asked for and not taken; two
+    /// expositions may always be.
+    pub max_unsent_bytes: u64,
+    /// How long known scrapers may take to fetch the last totals; zero waits for
+    /// none.
+    pub linger: Duration,
 }
 
 /// The state file.
@@ -313,12 +310,10 @@ pub struct StateFileSettings {
 /// The shard actors.
 #[derive(Debug, Clone, Copy)]
 pub struct ShardSettings {
-    /// K; at least 1.
+    /// How many; at least 1.
     pub count: usize,
     /// Messages that an inbox holds; at least 1.
     pub inbox_capacity: usize,
-    /// Whether shards note which segments of the state change.
-    pub watch_changes: bool,
 }
 
 /// The HTTP side.
@@ -328,17 +323,10 @@ pub struct HttpSettings {
     pub listen: Vec<SocketAddr>,
     /// Whether metrics may be removed.
     pub enable_admin: bool,
-    /// Whether refused payloads are shown.
-    pub expose_payloads: bool,
     /// Connections at a time; at least 1.
     pub max_connections: usize,
-    /// Bytes of `/metrics` that clients may have asked for and not taken.
-    pub max_unsent_bytes: u64,
     /// Names that the gateway may be reached by, beside addresses.
     pub allowed_hosts: Vec<String>,
-    /// How long known scrapers may take to fetch the last totals; zero waits for
-    /// none.
-    pub linger: Duration,
     /// Who may use it; `None` lets everyone.
     pub access: Option<AccessSettings>,
 }

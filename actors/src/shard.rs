@@ -21,7 +21,7 @@ use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
     Audience, Awaited, ExposeJob, Filter, Found, Notice, Removed, Rendering, SearchJob,
-    SearchOrder, SnapshotOrder, Store, StoreSettings, SurveyJob, TombstoneKey,
+    SearchOrder, SnapshotOrder, Store, SurveyJob, TombstoneKey,
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::updates::Updates;
@@ -211,19 +211,19 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard without series.
+    /// A shard with that store.
     pub fn new(
         index: ShardIndex,
         inbox: Receiver<ShardMessage>,
         metrics: Arc<ShardMetrics>,
         checkpoints: Arc<CheckpointMetrics>,
         clock: Clock,
-        store: StoreSettings,
+        store: Store,
     ) -> Self {
         Self {
             index,
             inbox,
-            store: Store::new(store, index),
+            store,
             expiry_held: false,
             is_stopping: false,
             scrapes: VecDeque::new(),
@@ -234,11 +234,6 @@ impl Shard {
             checkpoints,
             clock,
         }
-    }
-
-    /// Notes from now on which segments of the state change.
-    pub fn watch_changes(&mut self) {
-        self.store.watch_changes();
     }
 
     /// Works until it is told to stop, or its inbox is closed, and everything that

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use psg_engine::cardinality::LabelValues;
 use psg_engine::catalog::Family;
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::{Awaited, Found, Removed, SearchOrder, StoreSettings};
+use psg_engine::store::{Awaited, Found, Removed, SearchOrder, Store};
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
@@ -34,12 +34,12 @@ pub struct ShardThreads(Vec<JoinHandle<()>>);
 pub struct ShardsGone;
 
 impl ShardSet {
-    /// Starts a thread for each shard.
+    /// Starts a thread for each shard, with a store of its own.
     pub fn start(
         settings: ShardSettings,
         metrics: Arc<SelfMetrics>,
         clock: Clock,
-        store: StoreSettings,
+        store: impl Fn(ShardIndex) -> Store,
     ) -> io::Result<(Self, ShardThreads)> {
         let mut inboxes = Vec::new();
         let mut threads = Vec::new();
@@ -47,12 +47,8 @@ impl ShardSet {
             let index = ShardIndex(number as u16);
             let (sender, inbox) = bounded(settings.inbox_capacity);
             let checkpoints = metrics.checkpoints.clone();
-            let store = store.clone();
-            let mut shard =
-                Shard::new(index, inbox, shard_metrics.clone(), checkpoints, clock, store);
-            if settings.watch_changes {
-                shard.watch_changes();
-            }
+            let metrics = shard_metrics.clone();
+            let shard = Shard::new(index, inbox, metrics, checkpoints, clock, store(index));
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
             threads.push(thread.spawn(move || shard.run())?);
             inboxes.push(sender);
@@ -60,7 +56,7 @@ impl ShardSet {
         Ok((Self { inboxes, metrics }, ShardThreads(threads)))
     }
 
-    /// K.
+    /// How many there are.
     pub fn count(&self) -> ShardCount {
         ShardCount::new(self.inboxes.len())
     }

@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
-use crate::settings::GatewaySettings;
+use crate::settings::PipelineSettings;
 use crate::stop::StopSignal;
 
 use history::History;
@@ -54,7 +54,7 @@ pub struct StaticInfo {
 
 impl StaticInfo {
     /// With what is to be said of a queue that may listen at that address.
-    pub fn of_queue(self, settings: &GatewaySettings, listens_on: Option<SocketAddr>) -> Self {
+    pub fn of_queue(self, settings: &PipelineSettings, listens_on: Option<SocketAddr>) -> Self {
         let (source, address) = match (&settings.embedded, listens_on) {
             (Some(_), Some(address)) => ("embedded", address.to_string()),
             (Some(embedded), None) => ("embedded", embedded.listen.to_string()),
@@ -63,7 +63,7 @@ impl StaticInfo {
                 ("redis", servers.collect::<Vec<_>>().join(", "))
             }
         };
-        let keeps_totals = settings.queue.once.is_some() || settings.metrics.state_file.is_some();
+        let keeps_totals = settings.queue.once.is_some() || settings.state_file.is_some();
         Self { source, address, key: settings.queue.key.clone(), keeps_totals, ..self }
     }
 }

@@ -71,14 +71,13 @@ impl Engine {
         let settings = IntakeSettings {
             payload: PayloadLimits::default(),
             drop_labels: DropLabels::default(),
-            shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,
             overflow: false,
-            reader: ReaderIndex(0),
         };
         let catalog = Catalog::new(CatalogSettings { limits, ..CatalogSettings::default() });
-        Self { intake: Intake::new(settings, catalog), store: Store::default() }
+        let intake = Intake::new(settings, catalog, ShardCount::new(1), ReaderIndex(0));
+        Self { intake, store: Store::default() }
     }
 
     fn route(&mut self, batch: &[Vec<u8>]) -> Updates {

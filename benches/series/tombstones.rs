@@ -2,7 +2,6 @@
 //! as many are made. And for how long a shard is held up, where the table grows
 //! and where the tombstones of a family are removed.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use procfs::process::Process;
@@ -14,7 +13,7 @@ use psg_engine::metric::histogram::Histogram;
 use psg_engine::sample::{Labels, Sample};
 use psg_engine::sharding::{Segment, ShardIndex, series_hash};
 use psg_engine::store::{
-    Identity, Sweep, Tick, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
+    Identity, SharedTombstones, Sweep, Tick, TombstoneKey, TombstoneSettings, Tombstones,
 };
 use psg_engine::timestamp::Moment;
 
@@ -128,9 +127,9 @@ fn store(tombstones: &mut Tombstones, family: &FamilyRef, number: u64, total: Va
 }
 
 fn none() -> Tombstones {
-    let budget = Arc::new(TombstoneBudget::new(usize::MAX, 1));
-    let settings = TombstoneSettings { ttl_ms: 86_400_000, key: TombstoneKey([1; 16]), budget };
-    Tombstones::new(settings, ShardIndex(0))
+    let settings = TombstoneSettings { ttl_ms: 86_400_000, max: usize::MAX };
+    let shared = SharedTombstones::new(settings, TombstoneKey([1; 16]), 1);
+    Tombstones::new(settings, shared, ShardIndex(0))
 }
 
 /// Of a counter, where there are no buckets.

@@ -45,8 +45,6 @@ pub struct IntakeSettings {
     pub payload: PayloadLimits,
     /// Labels that are taken off.
     pub drop_labels: DropLabels,
-    /// K.
-    pub shards: ShardCount,
     /// Series, and payload templates, that are kept from batch to batch.
     pub cache_series: usize,
     /// Whether labels are printed sorted; else in first-seen order.
@@ -54,14 +52,14 @@ pub struct IntakeSettings {
     /// Whether counters and histograms beyond a series limit are folded into
     /// one series of their family; else they are refused.
     pub overflow: bool,
-    /// Whose intake it is.
-    pub reader: ReaderIndex,
 }
 
 /// One reader's intake.
 #[derive(Debug)]
 pub struct Intake {
     settings: IntakeSettings,
+    shards: ShardCount,
+    reader: ReaderIndex,
     catalog: Catalog,
     decoder: JsonDecoder,
     renderer: LabelRenderer,
@@ -166,9 +164,16 @@ pub struct Refused {
 }
 
 impl Intake {
-    /// An intake without any cached series.
-    pub fn new(settings: IntakeSettings, catalog: Catalog) -> Self {
+    /// The intake of a reader, without any cached series.
+    pub fn new(
+        settings: IntakeSettings,
+        catalog: Catalog,
+        shards: ShardCount,
+        reader: ReaderIndex,
+    ) -> Self {
         Self {
+            shards,
+            reader,
             decoder: JsonDecoder::new(settings.payload.clone())
                 .dropping(settings.drop_labels.clone()),
             renderer: LabelRenderer::default(),
@@ -196,7 +201,7 @@ impl Intake {
     /// Forgets every series and family, since the shards drop theirs; between
     /// two batches only.
     pub fn forget_all(&mut self) {
-        *self = Self::new(self.settings.clone(), self.catalog.clone());
+        *self = Self::new(self.settings.clone(), self.catalog.clone(), self.shards, self.reader);
     }
 
     /// Begins a batch that is taken from the queue at `now`.
@@ -215,7 +220,7 @@ impl Intake {
     pub fn unknown(&mut self) -> Vec<Unknown> {
         let mut by_shard: Vec<Unknown> = Vec::new();
         for (entry, key) in self.unknown.drain(..) {
-            let shard = self.settings.shards.owner_of(key.hash);
+            let shard = self.shards.owner_of(key.hash);
             let position = by_shard.iter().position(|unknown| unknown.shard == shard);
             let position = position.unwrap_or_else(|| {
                 by_shard.push(Unknown { shard, keys: Vec::new(), entries: Vec::new() });
@@ -247,9 +252,9 @@ impl Intake {
     pub fn finish(&mut self) -> Outcome {
         self.settle_folded();
         let mut outcome = Outcome::default();
-        let expected = self.batch.len() / self.settings.shards.get();
-        outcome.updates.resize_with(self.settings.shards.get(), || {
-            Updates::new(self.settings.reader, self.taken_at, expected + expected / 4)
+        let expected = self.batch.len() / self.shards.get();
+        outcome.updates.resize_with(self.shards.get(), || {
+            Updates::new(self.reader, self.taken_at, expected + expected / 4)
         });
         let mut details = self.details.drain(..).peekable();
         for (index, routed) in self.batch.drain(..).enumerate() {
@@ -326,14 +331,12 @@ mod tests {
         let settings = IntakeSettings {
             payload: PayloadLimits::default(),
             drop_labels: DropLabels::default(),
-            shards: ShardCount::new(1),
             cache_series,
             sort_labels: true,
             overflow: false,
-            reader: ReaderIndex(0),
         };
         let catalog = Catalog::default();
-        (Intake::new(settings, catalog), Store::default())
+        (Intake::new(settings, catalog, ShardCount::new(1), ReaderIndex(0)), Store::default())
     }
 
     /// Without this the properties that compare templates with the decoder

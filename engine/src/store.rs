@@ -50,7 +50,7 @@ pub use search::{Found, FoundSeries, FoundValue, SearchJob, SearchOrder};
 pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
 pub use tombstones::{
-    Identity, Sweep, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
+    Identity, SharedTombstones, Sweep, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
 };
 pub use wheel::Tick;
 
@@ -146,9 +146,9 @@ const _: () = assert!(size_of::<Option<Series>>() == 64);
 
 impl Store {
     /// The store of `shard`, without series.
-    pub fn new(settings: StoreSettings, shard: ShardIndex) -> Self {
+    pub fn new(settings: StoreSettings, tombstones: SharedTombstones, shard: ShardIndex) -> Self {
         Self {
-            tombstones: Tombstones::new(settings.tombstones.clone(), shard),
+            tombstones: Tombstones::new(settings.tombstones, tombstones, shard),
             created: Created::new(settings.created_timestamps),
             settings,
             shard,

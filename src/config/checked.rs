@@ -12,17 +12,19 @@ use std::time::Duration;
 use psg_actors::cluster_key::key_beside;
 use psg_actors::dead_letters::ACCOUNT;
 use psg_actors::settings::{
-    DeadLetterSettings, GatewaySettings, MetricSettings, OnceTuning, QueueSettings, ShardSettings,
-    StateFileSettings,
+    DeadLetterSettings, GatewaySettings, OnceTuning, PipelineSettings, QueueSettings,
+    ScrapeSettings, ShardSettings, StateFileSettings,
 };
 use psg_engine::catalog::CatalogSettings;
+use psg_engine::intake::IntakeSettings;
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::printable::printable;
-use psg_engine::store::ExpirySettings;
+use psg_engine::store::{ExpirySettings, StoreSettings, TombstoneSettings};
 use tracing::level_filters::LevelFilter;
 
+use super::connection::embedded::Embedded;
 use super::connection::{self, Connection, Place};
 use super::error::{self, Problem};
 use super::kind::{self, Kind};
@@ -66,20 +68,27 @@ impl<'a> Checker<'a> {
             Place::Redis(connection) => (*connection, None),
             Place::Embedded(embedded) => (default_connection(), Some(embedded)),
         };
-        let queue = self.queue(connection, embedded.is_some());
-        let gateway = GatewaySettings {
-            embedded: self.embedded(embedded),
-            metrics: self.metrics(),
-            shards: self.shards(queue.once.is_some()),
-            queue,
-            http: self.http(),
-        };
-        if gateway.queue.once.is_some() && gateway.metrics.state_file.is_some() {
+        let pipeline = self.pipeline(connection, embedded);
+        if pipeline.queue.once.is_some() && pipeline.state_file.is_some() {
             let name = &self.sources.given(&METRICS_STATE_FILE).name;
             let message = "expected none, since exactly-once delivery keeps the totals in Redis";
             self.problems.push(Problem::new(name, message.to_owned()));
         }
-        Config { gateway, log: self.log() }
+        Config { gateway: GatewaySettings { pipeline, http: self.http() }, log: self.log() }
+    }
+
+    fn pipeline(&mut self, connection: Connection, embedded: Option<Embedded>) -> PipelineSettings {
+        PipelineSettings {
+            queue: self.queue(connection, embedded.is_some()),
+            embedded: self.embedded(embedded),
+            catalog: self.catalog(),
+            intake: self.intake(),
+            store: self.store(),
+            shards: self.shards(),
+            scrape: self.scrape(),
+            state_file: self.state_file(),
+            expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
+        }
     }
 
     fn queue(&mut self, connection: Connection, is_embedded: bool) -> QueueSettings {
@@ -129,31 +138,43 @@ impl<'a> Checker<'a> {
         Duration::from_secs(self.count(setting))
     }
 
-    fn metrics(&mut self) -> MetricSettings {
-        MetricSettings {
+    fn intake(&mut self) -> IntakeSettings {
+        IntakeSettings {
             payload: self.payload(),
-            catalog: self.catalog(),
+            drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
+                kind.label_names(text).map(DropLabels::new).ok_or_else(|| unlike(kind, text))
+            }),
+            cache_series: self.count(&METRICS_READER_CACHE_SERIES),
+            sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             overflow: self.read(&METRICS_ON_SERIES_LIMIT, |kind, text| match kind.choice(text) {
                 Some("drop") => Ok(false),
                 Some("overflow") => Ok(true),
                 Some(_) | None => Err(unlike(kind, text)),
             }),
+        }
+    }
+
+    fn store(&mut self) -> StoreSettings {
+        StoreSettings {
             expiry: self.expiry(),
-            drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
-                kind.label_names(text).map(DropLabels::new).ok_or_else(|| unlike(kind, text))
-            }),
-            tombstone_ttl_ms: 1000 * self.count::<u64>(&METRICS_TOMBSTONE_TTL_SECONDS),
-            max_tombstones: self.count(&METRICS_MAX_TOMBSTONES),
-            sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
-            disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
+            tombstones: TombstoneSettings {
+                ttl_ms: 1000 * self.count::<u64>(&METRICS_TOMBSTONE_TTL_SECONDS),
+                max: self.count(&METRICS_MAX_TOMBSTONES),
+            },
             empty_instance: self.flag(&METRICS_EMPTY_INSTANCE),
             created_timestamps: self.flag(&METRICS_CREATED_TIMESTAMPS),
-            reader_cache_series: self.count(&METRICS_READER_CACHE_SERIES),
-            state_file: self.state_file(),
+        }
+    }
+
+    fn scrape(&mut self) -> ScrapeSettings {
+        ScrapeSettings {
             exact_first_increment: self.read(&METRICS_FIRST_INCREMENT, |kind, text| {
                 let choice = kind.choice(text).ok_or_else(|| unlike(kind, text))?;
                 Ok(choice == "exact")
             }),
+            disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
+            max_unsent_bytes: self.count(&HTTP_MAX_UNSENT_BYTES),
+            linger: self.seconds(&HTTP_SHUTDOWN_LINGER_SECONDS),
         }
     }
 
@@ -207,12 +228,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn shards(&mut self, watch_changes: bool) -> ShardSettings {
+    fn shards(&mut self) -> ShardSettings {
         let cpus = || available_parallelism().map_or(1, usize::from).min(MOST_DEFAULT_SHARDS);
         ShardSettings {
             count: self.optional_count(&SHARDS_COUNT).unwrap_or_else(cpus),
             inbox_capacity: self.count(&SHARDS_INBOX_CAPACITY),
-            watch_changes,
         }
     }
 
@@ -329,16 +349,16 @@ fn entry(setting: &Setting, given: Given<'_>, config: &Config) -> Entry {
 /// The values that do not follow from their own setting alone.
 fn in_force(setting: &Setting, given: &Given<'_>, config: &Config) -> Option<String> {
     if setting.name == REDIS_METRIC_QUEUE_DATABASE.name {
-        let number = config.gateway.queue.redis.database;
+        let number = config.gateway.pipeline.queue.redis.database;
         let is_left = given.text.is_some_and(|text| text.trim() == "-1");
         let by = if is_left { " (-1: as the connection string says)" } else { "" };
         return Some(format!("{number}{by}"));
     }
     if setting.name == METRICS_MAX_SERIES_BYTES.name {
-        let limits = config.gateway.metrics.catalog.limits;
+        let limits = config.gateway.pipeline.catalog.limits;
         return Some(limits.bounded_bytes().unwrap_or(0).to_string());
     }
-    (setting.name == SHARDS_COUNT.name).then(|| config.gateway.shards.count.to_string())
+    (setting.name == SHARDS_COUNT.name).then(|| config.gateway.pipeline.shards.count.to_string())
 }
 
 /// A value for the eye; a connection string masked, or not at all where it

@@ -40,17 +40,17 @@ fn check_problems(environment: &[&str], json: &str, expected: &[&str]) {
 #[test]
 fn defaults_are_those_of_the_engine() {
     let Config { gateway, log } = config(&[], "{}");
-    assert_eq!(gateway.metrics.payload, PayloadLimits::default());
-    let CatalogSettings { limits, summary, allow_reserved_names } = gateway.metrics.catalog;
+    assert_eq!(gateway.pipeline.intake.payload, PayloadLimits::default());
+    let CatalogSettings { limits, summary, allow_reserved_names } = gateway.pipeline.catalog;
     assert_eq!((limits.max_series, limits.max_series_per_metric), (1_000_000, 100_000));
     assert_eq!((summary, allow_reserved_names), (SummarySettings::default(), false));
-    assert!(gateway.metrics.sort_labels && !gateway.metrics.disable_meta_metrics);
-    assert_eq!(gateway.queue.redis.endpoints, [Endpoint::Tcp("localhost".into(), 6379)]);
-    assert_eq!(gateway.queue.key, "prom-stream-gateway:metric-queue");
-    assert_eq!((gateway.queue.workers, gateway.queue.pop_count), (2, None));
-    assert_eq!(gateway.queue.max_bytes_in_flight, 2 << 20);
-    assert!((1..=4).contains(&gateway.shards.count));
-    assert_eq!(gateway.shards.inbox_capacity, 128);
+    assert!(gateway.pipeline.intake.sort_labels && !gateway.pipeline.scrape.disable_meta_metrics);
+    assert_eq!(gateway.pipeline.queue.redis.endpoints, [Endpoint::Tcp("localhost".into(), 6379)]);
+    assert_eq!(gateway.pipeline.queue.key, "prom-stream-gateway:metric-queue");
+    assert_eq!((gateway.pipeline.queue.workers, gateway.pipeline.queue.pop_count), (2, None));
+    assert_eq!(gateway.pipeline.queue.max_bytes_in_flight, 2 << 20);
+    assert!((1..=4).contains(&gateway.pipeline.shards.count));
+    assert_eq!(gateway.pipeline.shards.inbox_capacity, 128);
     assert_eq!(gateway.http.listen, [SocketAddr::from(([0; 8], 9091))]);
     assert_eq!(log, LogSettings { format: None, level: LevelFilter::INFO });
 }
@@ -177,7 +177,7 @@ fn dead_letters_have_a_key_of_their_own() {
 
 #[test]
 fn both_estimators_can_be_chosen() {
-    let estimator = |line| config(&[line], "{}").gateway.metrics.catalog.summary.estimator;
+    let estimator = |line| config(&[line], "{}").gateway.pipeline.catalog.summary.estimator;
     let biased = estimator("Metrics__SummaryEstimator=ckms-biased");
     assert_eq!(biased, Estimator::CkmsBiased);
     let targeted = estimator("Metrics__SummaryEstimator=CKMS-Targeted");
@@ -197,8 +197,8 @@ fn the_file_of_the_reference_is_understood() {
     let found = outcome(&["ASPNETCORE_HTTP_PORTS=8080", "DOTNET_RUNNING_IN_CONTAINER=true"], json);
     assert_eq!(found.warnings, Vec::<String>::new());
     let Config { gateway, log } = found.config.expect("sound");
-    assert_eq!(gateway.queue.pop_count, Some(50));
-    assert!(!gateway.metrics.sort_labels);
+    assert_eq!(gateway.pipeline.queue.pop_count, Some(50));
+    assert!(!gateway.pipeline.intake.sort_labels);
     assert_eq!(gateway.http.listen, [SocketAddr::from(([0; 8], 8080))]);
     assert_eq!(log.level, LevelFilter::WARN);
 }
@@ -250,7 +250,7 @@ fn which_database_counts() {
         let lines: Vec<&str> = environment.iter().map(String::as_str).collect();
         let found = outcome(&lines, "{}");
         assert_eq!(found.warnings.len(), warnings, "{environment:?}: {:?}", found.warnings);
-        let database = found.config.expect("sound").gateway.queue.redis.database;
+        let database = found.config.expect("sound").gateway.pipeline.queue.redis.database;
         assert_eq!(database, expected, "{environment:?}");
     };
     check("a", None, 0, 0);
@@ -342,7 +342,7 @@ fn entries_show_what_holds_not_what_was_said() {
     let left = "Redis__MetricQueueDatabase=-1";
     let by = "5 (-1: as the connection string says)";
     assert_eq!(value(&[url, left], "Redis.MetricQueueDatabase"), by);
-    let shards = config(&[], "{}").gateway.shards.count.to_string();
+    let shards = config(&[], "{}").gateway.pipeline.shards.count.to_string();
     assert_eq!(value(&[], "Shards.Count"), shards);
 }
 

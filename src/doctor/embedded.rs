@@ -52,7 +52,8 @@ fn status(settings: &GatewaySettings) -> Option<Status> {
     let url = format!("{}{}", OwnGateway::find(&settings.http).ok()?.url(), model::PATH);
     let text = GatewayClient::local().ok()?.get(&url).ok()?.read_to_string().ok()?;
     let status: Status = serde_json::from_str(&text).ok()?;
-    (status.queue.source == "embedded" && status.queue.key == settings.queue.key).then_some(status)
+    (status.queue.source == "embedded" && status.queue.key == settings.pipeline.queue.key)
+        .then_some(status)
 }
 
 fn other_keys(status: &Status) -> Vec<Finding> {

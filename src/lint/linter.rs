@@ -9,6 +9,7 @@ use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
+use psg_engine::sharding::ShardCount;
 use psg_engine::store::Store;
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
@@ -44,12 +45,14 @@ impl Tally {
     }
 }
 
+/// The only one there is.
+const READER: ReaderIndex = ReaderIndex(0);
+
 /// Gives verdicts on payloads, which it takes for those of one gateway.
 pub struct Linter<'a, W> {
     intake: Intake,
     store: Store,
     largest: usize,
-    reader: ReaderIndex,
     clock: fn() -> UnixTime,
     name: &'a str,
     out: W,
@@ -81,8 +84,7 @@ impl<'a, W: Write> Linter<'a, W> {
     ) -> Self {
         Self {
             largest: settings.payload.max_payload_bytes,
-            reader: settings.reader,
-            intake: Intake::new(settings, catalog),
+            intake: Intake::new(settings, catalog, ShardCount::new(1), READER),
             store: Store::default(),
             clock,
             name,
@@ -125,7 +127,7 @@ impl<'a, W: Write> Linter<'a, W> {
     fn ask_for_unknown(&mut self) {
         for unknown in self.intake.unknown() {
             let (keys, asked) = unknown.ask();
-            let define = |key| self.store.define(key, self.reader, Moment(0));
+            let define = |key| self.store.define(key, READER, Moment(0));
             let answers = keys.into_iter().map(define).collect();
             self.intake.answer(asked, answers);
         }

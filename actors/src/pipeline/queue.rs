@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::fatal::FatalSignal;
 use crate::self_metrics::QueueMetrics;
-use crate::settings::GatewaySettings;
+use crate::settings::PipelineSettings;
 use crate::source::embedded::EmbeddedQueue;
 use crate::source::redis::RedisQueue;
 use crate::stop::StopSignal;
@@ -22,12 +22,12 @@ pub(super) enum Queue {
 impl Queue {
     /// The queue of the settings, watched or listening.
     pub(super) fn open(
-        settings: &GatewaySettings,
+        settings: &PipelineSettings,
         metrics: Arc<QueueMetrics>,
         fatal: &FatalSignal,
         stop: &StopSignal,
     ) -> io::Result<Self> {
-        let max_payload_bytes = settings.metrics.payload.max_payload_bytes;
+        let max_payload_bytes = settings.intake.payload.max_payload_bytes;
         if let Some(embedded) = &settings.embedded {
             let (queue, stop) = (&settings.queue, stop.clone());
             let queue = EmbeddedQueue::start(embedded, queue, max_payload_bytes, metrics, stop)?;

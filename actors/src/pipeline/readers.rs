@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
-use psg_engine::intake::IntakeSettings;
-use psg_engine::series::ReaderIndex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -62,17 +60,9 @@ impl Readers {
 }
 
 fn router_settings(pipeline: &Pipeline) -> RouterSettings {
-    let (settings, services) = (&pipeline.settings.metrics, pipeline.handle.services());
+    let services = pipeline.handle.services();
     RouterSettings {
-        intake: IntakeSettings {
-            payload: settings.payload.clone(),
-            drop_labels: settings.drop_labels.clone(),
-            shards: services.shards.count(),
-            cache_series: settings.reader_cache_series,
-            sort_labels: settings.sort_labels,
-            overflow: settings.overflow,
-            reader: ReaderIndex::default(),
-        },
+        intake: pipeline.settings.intake.clone(),
         catalog: services.catalog.clone(),
         shards: services.shards.clone(),
         reject_log: Arc::new(RejectLog::default()),

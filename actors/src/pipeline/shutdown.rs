@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::{Pipeline, RunningPipeline};
 use crate::fatal::FatalError;
 use crate::serving_gate::Permit;
-use crate::settings::GatewaySettings;
+use crate::settings::PipelineSettings;
 use crate::source::redis::once::ShutdownHandshake;
 use crate::state_file::Keeper;
 use crate::stop::{StopSignal, Stopper, stop_signal};
@@ -141,7 +141,7 @@ impl Pipeline {
     /// Waits until each known scraper has fetched the last totals, but not longer
     /// than it is allowed, and not beyond a further signal.
     async fn linger(&self, mut hurry: Pin<&mut impl Stream<Item = &'static str>>) {
-        let (scrapers, limit) = (&self.scrapers, self.settings.http.linger);
+        let (scrapers, limit) = (&self.scrapers, self.settings.scrape.linger);
         scrapers.totals_are_final();
         let shows_totals = matches!(self.handle.gate().permit(), Ok(Permit::Everything(_)));
         if limit.is_zero() || !shows_totals || scrapers.missing() == 0 {
@@ -167,9 +167,9 @@ impl Pipeline {
 
 /// How long the readers may take to finish: to route what they have taken, or to
 /// write a last checkpoint and then to keep the queue while scrapers come.
-fn readers_deadline(settings: &GatewaySettings) -> Duration {
+fn readers_deadline(settings: &PipelineSettings) -> Duration {
     match settings.queue.once {
-        Some(_) => LAST_CHECKPOINT_DEADLINE + settings.http.linger,
+        Some(_) => LAST_CHECKPOINT_DEADLINE + settings.scrape.linger,
         None => READERS_DEADLINE,
     }
 }

@@ -81,9 +81,8 @@ impl Router {
         #[expect(clippy::disallowed_methods, reason = "it holds no more than the reader does")]
         let (reply, words) = unbounded_channel();
         let reader = ReaderIndex(worker as u8);
-        let intake = IntakeSettings { reader, ..settings.intake };
         Self {
-            intake: Intake::new(intake, settings.catalog),
+            intake: Intake::new(settings.intake, settings.catalog, settings.shards.count(), reader),
             shards: settings.shards,
             reader,
             reply,

@@ -16,7 +16,7 @@ use psg_engine::labels::DropLabels;
 use psg_engine::limits::PayloadLimits;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::SEGMENTS;
-use psg_engine::store::StoreSettings;
+use psg_engine::store::{SharedTombstones, Store, StoreSettings};
 use psg_engine::timestamp::UnixTime;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -37,10 +37,15 @@ impl Gateway {
         let metrics =
             Arc::new(SelfMetrics::new(1, count, catalog.clone(), "queue", "at-most-once", false));
         let (clock, unix) = (Clock::start(), UnixClock::start());
-        let settings = ShardSettings { count, inbox_capacity: 4, watch_changes: true };
+        let store = |shard| {
+            let shared = SharedTombstones::default();
+            let mut store = Store::new(StoreSettings::default(), shared, shard);
+            store.watch_changes();
+            store
+        };
+        let settings = ShardSettings { count, inbox_capacity: 4 };
         let (shards, threads) =
-            ShardSet::start(settings, metrics.clone(), clock, StoreSettings::default())
-                .expect("threads start");
+            ShardSet::start(settings, metrics.clone(), clock, store).expect("threads start");
         let checkpoints = Checkpoints::new(
             shards.clone(),
             catalog.clone(),
@@ -51,14 +56,14 @@ impl Gateway {
         let intake = Intake::new(
             IntakeSettings {
                 payload: PayloadLimits::default(),
-                shards: shards.count(),
                 cache_series: 10_000,
                 sort_labels: true,
                 drop_labels: DropLabels::default(),
                 overflow: false,
-                reader: ReaderIndex(0),
             },
             catalog,
+            shards.count(),
+            ReaderIndex(0),
         );
         Self { shards, threads, checkpoints, intake, unix }
     }

@@ -63,7 +63,6 @@ impl Store {
         for claimed in segments {
             self.restore_segment(claimed, at, &mut restored, &mut tombstones)?;
         }
-        self.settings.tombstones.key = key;
         self.tombstones.set_key(key);
         self.tombstones.restore(tombstones, Tick::at(at.now));
         // They are where they were stored.
@@ -100,7 +99,7 @@ impl Store {
     /// hold mean nothing any more, and what is applied until
     /// [`Store::resume_births`] is taken for what scrapers have seen.
     pub fn clear(&mut self) {
-        let empty = Self::new(self.settings.clone(), self.shard);
+        let empty = Self::new(self.settings.clone(), self.tombstones.shared(), self.shard);
         let before = std::mem::replace(self, empty);
         // Else a notice of before would be taken for one of a series of now.
         self.generation = before.generation;

@@ -37,15 +37,29 @@ use walk::Walk;
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct TombstoneKey(pub [u8; 16]);
 
-/// What the tombstones of all shards have in common.
-#[derive(Debug, Clone, Default)]
+/// How many tombstones are kept, and how long.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TombstoneSettings {
     /// How long one is kept, in milliseconds; 0 keeps none.
     pub ttl_ms: u64,
+    /// How many there may be, in all shards.
+    pub max: usize,
+}
+
+/// What the tombstones of all shards have in common.
+#[derive(Debug, Clone, Default)]
+pub struct SharedTombstones {
     /// The key of the hashes.
     pub key: TombstoneKey,
-    /// How many there may be, in all shards.
+    /// How many there are and may be.
     pub budget: Arc<TombstoneBudget>,
+}
+
+impl SharedTombstones {
+    /// Of that many shards, which have none yet.
+    pub fn new(settings: TombstoneSettings, key: TombstoneKey, shards: usize) -> Self {
+        Self { key, budget: Arc::new(TombstoneBudget::new(settings.max, shards)) }
+    }
 }
 
 /// Which series a tombstone is of.
@@ -102,6 +116,7 @@ impl Tombstone {
 #[derive(Debug, Default)]
 pub struct Tombstones {
     settings: TombstoneSettings,
+    shared: SharedTombstones,
     shard: ShardIndex,
     table: Table,
     evicted: u64,
@@ -113,10 +128,15 @@ pub struct Tombstones {
 
 impl Tombstones {
     /// The tombstones of `shard`; none so far.
-    pub fn new(settings: TombstoneSettings, shard: ShardIndex) -> Self {
+    pub fn new(settings: TombstoneSettings, shared: SharedTombstones, shard: ShardIndex) -> Self {
         let mut tombstones = Self::default();
-        (tombstones.settings, tombstones.shard) = (settings, shard);
+        (tombstones.settings, tombstones.shared, tombstones.shard) = (settings, shared, shard);
         tombstones
+    }
+
+    /// For other tombstones in the place of these.
+    pub(super) fn shared(&self) -> SharedTombstones {
+        self.shared.clone()
     }
 
     /// What is counted goes on from there.
@@ -127,7 +147,7 @@ impl Tombstones {
     /// Takes over the key of stored tombstones, where there are none yet.
     pub fn set_key(&mut self, key: TombstoneKey) {
         assert!(self.is_empty(), "tombstones under another key can't be found any more");
-        self.settings.key = key;
+        self.shared.key = key;
     }
 
     /// Takes in what was stored, in any order, where there are none yet: those
@@ -203,7 +223,7 @@ impl Tombstones {
     }
 
     fn id_of(&self, Identity { family, labels, segment }: Identity<'_>) -> TombstoneId {
-        let mut hasher = SipHasher13::new_with_key(&self.settings.key.0);
+        let mut hasher = SipHasher13::new_with_key(&self.shared.key.0);
         hasher.write(family.name().as_bytes());
         // No name has this byte.
         hasher.write_u8(0xff);
@@ -224,13 +244,13 @@ impl Tombstones {
         if let Some(walk) = &mut self.walk {
             walk.inserted(key);
         }
-        self.settings.budget.add();
+        self.shared.budget.add();
         self.publish_oldest();
         self.make_room();
     }
 
     fn remove(&mut self, key: NodeKey) -> Tombstone {
-        self.settings.budget.give_back();
+        self.shared.budget.give_back();
         self.unlink(key)
     }
 
@@ -249,7 +269,7 @@ impl Tombstones {
     /// takes it too long, the oldest of this one goes.
     fn make_room(&mut self) {
         while let Some((oldest, _)) = self.table.oldest()
-            && self.settings.budget.takes_back(self.shard)
+            && self.shared.budget.takes_back(self.shard)
         {
             self.unlink(oldest);
             self.evicted += 1;
@@ -258,7 +278,7 @@ impl Tombstones {
 
     fn publish_oldest(&self) {
         let oldest = self.table.oldest().map_or(Tick::MAX, |(_, oldest)| oldest.died);
-        self.settings.budget.set_oldest(self.shard, oldest);
+        self.shared.budget.set_oldest(self.shard, oldest);
     }
 
     fn is_in_time(&self, tombstone: &Tombstone, now: Tick) -> bool {
@@ -272,8 +292,8 @@ impl Tombstones {
 
 impl Drop for Tombstones {
     fn drop(&mut self) {
-        (0..self.len()).for_each(|_| self.settings.budget.give_back());
-        self.settings.budget.set_oldest(self.shard, Tick::MAX);
+        (0..self.len()).for_each(|_| self.shared.budget.give_back());
+        self.shared.budget.set_oldest(self.shard, Tick::MAX);
     }
 }
 

@@ -68,13 +68,13 @@ fn reader(
         IntakeSettings {
             payload: PayloadLimits::default(),
             drop_labels: DropLabels::default(),
-            shards: ShardCount::new(SHARDS),
             cache_series: 5,
             sort_labels: true,
             overflow: false,
-            reader,
         },
         catalog,
+        ShardCount::new(SHARDS),
+        reader,
     );
     let (reply, answers) = channel();
     let mut account = Account::default();

@@ -18,7 +18,7 @@ pub fn check(data: &[u8]) {
     assert!(!printed.chars().any(|c| c.is_control() && c != '\n'), "not escaped: {printed:?}");
     match &outcome.config {
         Ok(config) => {
-            let target = &config.gateway.queue.redis;
+            let target = &config.gateway.pipeline.queue.redis;
             assert!(!target.endpoints.is_empty(), "nowhere to connect to");
             if is_secret_only_in_the_password(target) {
                 assert!(!printed.contains(secret::MARK), "{printed}");
@@ -67,7 +67,7 @@ fn check_that_what_is_shown_says_the_same(outcome: &Outcome, target: &RedisTarge
     }
     let entry = outcome.entries.iter().find(|entry| entry.name == "Redis.ConnectionString");
     let shown = &entry.expect("an entry for each setting").value;
-    let again = of(shown).config.map(|config| config.gateway.queue.redis);
+    let again = of(shown).config.map(|config| config.gateway.pipeline.queue.redis);
     let again = again.unwrap_or_else(|problems| panic!("{shown}: {problems:?}"));
     assert_eq!(&again.endpoints, endpoints, "{shown}");
     assert_eq!((&again.username, &again.service_name), (username, service_name), "{shown}");

@@ -10,8 +10,6 @@ use psg_engine::intake::IntakeSettings;
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::reject::Reason;
-use psg_engine::series::ReaderIndex;
-use psg_engine::sharding::ShardCount;
 use serde_json::value::RawValue;
 
 use super::pipeline::{Pipeline, PipelineSettings};
@@ -73,8 +71,6 @@ fn lint(input: &[u8], settings: &PipelineSettings, piece: usize) -> (String, Tal
     let intake = IntakeSettings {
         payload: settings.payload.clone(),
         drop_labels: DropLabels::default(),
-        reader: ReaderIndex(0),
-        shards: ShardCount::new(1),
         cache_series: 100,
         sort_labels: true,
         overflow: settings.overflow,

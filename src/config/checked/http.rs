@@ -14,10 +14,7 @@ impl Checker<'_> {
         HttpSettings {
             listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses),
             enable_admin: self.flag(&HTTP_ENABLE_ADMIN),
-            expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
-            linger: self.seconds(&HTTP_SHUTDOWN_LINGER_SECONDS),
             max_connections: self.count(&HTTP_MAX_CONNECTIONS),
-            max_unsent_bytes: self.count(&HTTP_MAX_UNSENT_BYTES),
             allowed_hosts: self.read(&HTTP_ALLOWED_HOSTS, |kind, text| {
                 let names = kind.host_names(text).ok_or_else(|| unlike(kind, text))?;
                 Ok(names.into_iter().map(str::to_owned).collect())

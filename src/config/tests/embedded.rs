@@ -26,7 +26,7 @@ fn the_embedded_queue_is_for_those_who_may() {
     }
     let login = |text: &str| {
         let gateway = embedded(text, "unix:/q").config.expect("a sound configuration").gateway;
-        let login = gateway.embedded.expect("the queue is embedded").login?;
+        let login = gateway.pipeline.embedded.expect("the queue is embedded").login?;
         Some((login.user, login.password.expose().to_owned()))
     };
     assert_eq!(login(""), None);

@@ -18,7 +18,7 @@ fn the_ca_file_is_read_and_used_with_tls_only() {
 
     let tls = outcome(&[&set(&good), "Redis__ConnectionString=a,ssl=true"], "{}");
     assert_eq!(tls.warnings.len(), 0);
-    let tls = tls.config.expect("sound").gateway.queue.redis.tls.expect("encrypted");
+    let tls = tls.config.expect("sound").gateway.pipeline.queue.redis.tls.expect("encrypted");
     assert_eq!(tls.ca_file, Some(good.clone()));
 
     let plain = outcome(&[&set(&good)], "{}");
@@ -26,7 +26,7 @@ fn the_ca_file_is_read_and_used_with_tls_only() {
         plain.warnings,
         ["Redis__TlsCaFile has no effect, since the connection is not encrypted"]
     );
-    assert_eq!(plain.config.expect("sound").gateway.queue.redis.tls, None);
+    assert_eq!(plain.config.expect("sound").gateway.pipeline.queue.redis.tls, None);
 
     let half = good_and_bad(&key.cert.pem());
     for bad in [
@@ -59,7 +59,7 @@ fn a_client_certificate_needs_its_key_and_tls() {
     let tls = "Redis__ConnectionString=a,ssl=true";
 
     let sound = outcome(&[&certificate, &key, tls, "Redis__TrustRedirects=true"], "{}");
-    let target = sound.config.expect("sound").gateway.queue.redis;
+    let target = sound.config.expect("sound").gateway.pipeline.queue.redis;
     let tls_settings = target.tls.expect("encrypted");
     assert!(tls_settings.identity.is_some() && tls_settings.trust_redirects);
     let alone = ["Redis__TlsKeyFile: expected Redis.TlsCertificateFile too, got none"];
@@ -77,13 +77,14 @@ fn a_password_in_a_file_is_the_only_one() {
     let found = outcome(&[&file, "Redis__ConnectionString=a,user=u"], "{}");
     assert_eq!(found.warnings, Vec::<String>::new());
     assert!(!format!("{found:?}").contains("hush"));
-    assert!(found.config.expect("sound").gateway.queue.redis.password_file.is_some());
+    assert!(found.config.expect("sound").gateway.pipeline.queue.redis.password_file.is_some());
     let twice = "Redis__PasswordFile: expected none, since Redis.ConnectionString has a password";
     check_problems(&[&file, "Redis__ConnectionString=a,password=p"], "{}", &[twice]);
     check_problems(&[&file, "Redis__ConnectionString=embedded,password=p"], "{}", &[twice]);
     let gateway =
         outcome(&[&file, "Redis__ConnectionString=embedded"], "{}").config.expect("sound");
-    let login = gateway.gateway.embedded.and_then(|embedded| embedded.login).expect("a login");
+    let login =
+        gateway.gateway.pipeline.embedded.and_then(|embedded| embedded.login).expect("a login");
     assert_eq!(login.password.expose(), "hush, hush");
     let folder = format!("Redis__PasswordFile={}", folder.path().display());
     let problems = outcome(&[&folder], "{}").config.expect_err("a folder is no file");

@@ -37,7 +37,7 @@ fn everything_printed(found: &Outcome) -> String {
     let mut printed = format!("{}\n{:?}", crate::check_config::render(found), found.entries);
     printed.push_str(&found.warnings.join("\n"));
     match &found.config {
-        Ok(config) if config.gateway.queue.redis.password.is_some() => {
+        Ok(config) if config.gateway.pipeline.queue.redis.password.is_some() => {
             printed.push_str(&format!("{found:?}"));
         }
         Ok(_) => {}

@@ -29,10 +29,9 @@ fn claim(catalog: &Catalog, kind: Kind, name: &str) -> FamilyRef {
 }
 
 fn tombstones(key: u8) -> Tombstones {
-    let budget = Arc::new(TombstoneBudget::new(100, 1));
-    let key = TombstoneKey([key; 16]);
-    let settings = TombstoneSettings { ttl_ms: 10_000, key, budget };
-    Tombstones::new(settings, ShardIndex(0))
+    let settings = TombstoneSettings { ttl_ms: 10_000, max: 100 };
+    let shared = SharedTombstones::new(settings, TombstoneKey([key; 16]), 1);
+    Tombstones::new(settings, shared, ShardIndex(0))
 }
 
 fn identity<'a>(family: &'a FamilyRef, labels: &'a str) -> Identity<'a> {
@@ -100,7 +99,7 @@ fn they_come_back_by_age_under_their_own_key() {
     }
     assert_eq!(removed(&mut second, &family), 0);
     assert_eq!(removed(&mut first, &family), 50);
-    assert!(first.is_empty() && first.settings.budget.count() == 0);
+    assert!(first.is_empty() && first.shared.budget.count() == 0);
 }
 
 /// Something that happens to a series of one of the families.
@@ -180,6 +179,6 @@ proptest! {
         }
         prop_assert_eq!(sweep.removed(), doomed);
         prop_assert_eq!(told(&mut sliced), told(&mut whole));
-        prop_assert_eq!(sliced.settings.budget.count(), whole.settings.budget.count());
+        prop_assert_eq!(sliced.shared.budget.count(), whole.shared.budget.count());
     }
 }

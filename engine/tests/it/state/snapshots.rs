@@ -2,14 +2,13 @@
 //! segments they have.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use psg_engine::format::Format;
 use psg_engine::sharding::{SEGMENTS, Segment, ShardIndex};
 use psg_engine::state::StoredSegment;
 use psg_engine::store::{
-    ExpirySettings, Snapshot, Store, StoreSettings, TombstoneBudget, TombstoneKey,
+    ExpirySettings, SharedTombstones, Snapshot, Store, StoreSettings, TombstoneKey,
     TombstoneSettings,
 };
 use psg_engine::timestamp::Moment;
@@ -192,7 +191,8 @@ fn a_cleared_store_is_empty_and_has_no_snapshot() {
 fn outcome(settings: StoreSettings, is_cleared: bool) -> (String, usize, String) {
     let new = || pipeline(&PipelineSettings { shards: 1, ..PipelineSettings::default() });
     let mut pipeline = new();
-    pipeline.stores[0] = Store::new(settings, ShardIndex(0));
+    let shared = SharedTombstones::new(settings.tombstones, TombstoneKey([9; 16]), 1);
+    pipeline.stores[0] = Store::new(settings, shared, ShardIndex(0));
     if is_cleared {
         pipeline.batch(&[r#"{"name":"before","value":1}"#]);
         let mut store = pipeline.stores.remove(0);
@@ -216,11 +216,7 @@ fn outcome(settings: StoreSettings, is_cleared: bool) -> (String, usize, String)
 fn a_cleared_store_keeps_each_of_its_settings() {
     let settings = |ttl_ms, tombstone_ttl_ms, empty_instance, created_timestamps| StoreSettings {
         expiry: ExpirySettings::new(ttl_ms, 0),
-        tombstones: TombstoneSettings {
-            ttl_ms: tombstone_ttl_ms,
-            key: TombstoneKey([9; 16]),
-            budget: Arc::new(TombstoneBudget::new(1, 1)),
-        },
+        tombstones: TombstoneSettings { ttl_ms: tombstone_ttl_ms, max: 1 },
         empty_instance,
         created_timestamps,
     };

@@ -1,8 +1,6 @@
 //! The whole engine on one thread: an intake and K stores, wired as the
 //! actors wire them.
 
-use std::sync::Arc;
-
 use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::format::Format;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
@@ -14,7 +12,7 @@ use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
-    ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
+    ExpirySettings, ExposeJob, SharedTombstones, Store, StoreSettings, TombstoneKey,
     TombstoneSettings,
 };
 use psg_engine::timestamp::Moment;
@@ -88,17 +86,13 @@ impl Pipeline {
         let intake_settings = IntakeSettings {
             payload: settings.payload.clone(),
             drop_labels: DropLabels::new(settings.drop_labels),
-            shards: ShardCount::new(settings.shards),
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
             overflow: settings.overflow,
-            reader: ReaderIndex(0),
         };
-        let tombstones = TombstoneSettings {
-            ttl_ms: settings.tombstone_ttl_ms,
-            key: TombstoneKey([7; 16]),
-            budget: Arc::new(TombstoneBudget::new(settings.max_tombstones, settings.shards)),
-        };
+        let tombstones =
+            TombstoneSettings { ttl_ms: settings.tombstone_ttl_ms, max: settings.max_tombstones };
+        let shared = SharedTombstones::new(tombstones, TombstoneKey([7; 16]), settings.shards);
         let store = StoreSettings {
             expiry: settings.expiry,
             tombstones,
@@ -107,8 +101,13 @@ impl Pipeline {
         };
         let shards = (0..settings.shards as u16).map(ShardIndex);
         Self {
-            intake: Intake::new(intake_settings, catalog.clone()),
-            stores: shards.map(|shard| Store::new(store.clone(), shard)).collect(),
+            intake: Intake::new(
+                intake_settings,
+                catalog.clone(),
+                ShardCount::new(settings.shards),
+                ReaderIndex(0),
+            ),
+            stores: shards.map(|shard| Store::new(store.clone(), shared.clone(), shard)).collect(),
             catalog,
             layout_mismatches: 0,
             folded: 0,

@@ -13,8 +13,8 @@ use psg_engine::merge::merge;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
-    ExpirySettings, ExposeJob, Store, StoreSettings, TombstoneBudget, TombstoneKey,
-    TombstoneSettings,
+    ExpirySettings, ExposeJob, SharedTombstones, Store, StoreSettings, TombstoneBudget,
+    TombstoneKey, TombstoneSettings,
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
@@ -90,43 +90,39 @@ impl World {
     pub fn new(settings: WorldSettings) -> Self {
         let catalog =
             Catalog::new(CatalogSettings { limits: settings.limits, ..Default::default() });
-        let budget = Arc::new(TombstoneBudget::new(settings.max_tombstones, settings.shards));
         let of = |ticks: u64| ticks * TICK_MS;
+        let tombstones =
+            TombstoneSettings { ttl_ms: of(settings.tombstone_ttl), max: settings.max_tombstones };
+        let shared = SharedTombstones::new(tombstones, TombstoneKey([3; 16]), settings.shards);
         let store = StoreSettings {
             expiry: ExpirySettings::new(of(settings.series_ttl), of(settings.gauge_ttl)),
-            tombstones: TombstoneSettings {
-                ttl_ms: of(settings.tombstone_ttl),
-                key: TombstoneKey([3; 16]),
-                budget: budget.clone(),
-            },
+            tombstones,
             empty_instance: false,
             created_timestamps: false,
         };
         let intake = |reader| {
-            let overflow = settings.overflow;
+            let shards = ShardCount::new(settings.shards);
             let settings = IntakeSettings {
                 payload: PayloadLimits::default(),
-                shards: ShardCount::new(settings.shards),
                 cache_series: settings.cache_series,
                 sort_labels: true,
                 drop_labels: DropLabels::default(),
-                overflow,
-                reader: ReaderIndex(reader),
+                overflow: settings.overflow,
             };
-            Intake::new(settings, catalog.clone())
+            Intake::new(settings, catalog.clone(), shards, ReaderIndex(reader))
         };
         Self {
             now: 0,
             intakes: (0..READERS as u8).map(intake).collect(),
             words: vec![VecDeque::new(); READERS],
             stores: (0..settings.shards as u16)
-                .map(|shard| Store::new(store.clone(), ShardIndex(shard)))
+                .map(|shard| Store::new(store.clone(), shared.clone(), ShardIndex(shard)))
                 .collect(),
             inboxes: (0..settings.shards).map(|_| VecDeque::new()).collect(),
             model: BTreeMap::new(),
             seen: HashMap::new(),
             catalog,
-            budget,
+            budget: shared.budget.clone(),
             settings,
         }
     }
