@@ -5,6 +5,31 @@
 //! second on, and forgotten when none has come for ten minutes. A scrape is
 //! complete when all of its body was taken from us; whether Prometheus has stored
 //! it, it does not tell.
+//!
+//! A scraper that has fetched a whole body has seen what is in it, and this is
+//! all that the gateway knows of it. Renderings are numbered, and each scraper
+//! is known by the last one that it fetched.
+//!
+//! *First increments.* A counter or histogram that is shown for the first time,
+//! or again after it expired, notes the last rendering that had begun in its
+//! shard, with the total that it goes on from (`engine/src/store/births.rs`). A
+//! scraper that fetched that one or an earlier one as its last is shown the
+//! start, any other the value. The notes stand in a table beside the series, of
+//! which each bears one bit: a series costs no byte more, and where the feature
+//! is off the table is empty. What is new while a rendering is under way is not
+//! in it, or it would depend on its place in the listing whether it is.
+//!
+//! *Sharing.* A rendering says the oldest note that it shows at its start.
+//! Requests of one moment are answered in the order of what their scrapers have
+//! seen; the next group shares the text unless something new came between.
+//!
+//! *Expiry waits.* A series whose time is over stays while a known scraper has
+//! not fetched its last value, or has seen it at its start at most. One that a
+//! rendering passed over and that goes on after all counts as returned.
+//!
+//! *What is applied again is not new.* After a reload scrapers may have seen
+//! what is replayed, so notes are made from the end of the replay on: an
+//! increment may be missed then, none is counted twice.
 
 mod handover;
 

@@ -4,6 +4,11 @@
 //! sketch of 4 KiB estimates them, within some 5 %. At most 1,000 names are
 //! counted in each shard; series with further ones are told. So a survey takes
 //! a few MiB, whatever there is.
+//!
+//! Metrics by series are the catalog's counts. For label values each shard
+//! walks over its series in slices, as for a scrape: up to 1,024 values of a
+//! name are exact, beyond that a HyperLogLog sketch of 4 KiB estimates them. At
+//! most 1,000 names are counted in each shard, and one survey runs at a time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};

@@ -8,6 +8,25 @@
 //!
 //! Readers keep the families that they have met; the map behind this type is
 //! touched only when a family is seen for the first time or leaves.
+//!
+//! The catalog is the only map that readers share. They keep the families that
+//! they have met and come here only when a name is new. A family is held by
+//! counted references and leaves with the last one; a reader that meets a
+//! family whose count is 0 claims the name again, so a dead family is never
+//! revived.
+//!
+//! Claiming also reserves the names that a family prints besides its own
+//! (`x_sum`, `x_count`, `x_bucket`, `x_created`), under a mutex: claims are
+//! rare. If a name changes hands while a scrape is under way, the scrape prints
+//! the newer family alone.
+//!
+//! *Removal.* An operator may take a name from its family (`DELETE
+//! /api/v1/metrics/{name}`). Retiring frees the name first. Readers compare one
+//! counter at the beginning of each batch and let go of the series of retired
+//! families; scrapes leave their fragments out; then each shard, through its
+//! inbox, drops the series and the tombstones in slices. A value that was on
+//! its way finds a series that is not shown, and a shard refuses to show one of
+//! a retired family, so the value is dropped.
 
 use std::collections::HashMap;
 use std::ops::Deref;

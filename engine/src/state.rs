@@ -53,6 +53,12 @@
 //! [`StateError`]; it allocates no more than a small multiple of their length.
 //! What they say is held to what payloads are held to ([`check`]), so that
 //! nothing behind has to ask whether a text came from here.
+//!
+//! # The way back
+//!
+//! The shards are cleared and given the segments through their inboxes, while
+//! nothing else is sent. All families are claimed before the first series comes
+//! back, the newest first. Limits are not asked: what lived goes on living.
 
 pub mod archive;
 mod check;

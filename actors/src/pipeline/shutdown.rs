@@ -1,5 +1,24 @@
 //! The end of a pipeline: what was taken is applied and kept, and shown until it
 //! was fetched. Each step has its bound.
+//!
+//! From the beginning of the flow to its end:
+//!
+//! 1. The stop signal is set: no reader asks for more, clients of the embedded
+//!    queue are cut; `/-/ready` answers 503.
+//! 2. Readers take the replies that are on their way (5 s of silence at most),
+//!    route them and end. Under exactly-once delivery the owner writes its last
+//!    checkpoint instead, and keeps the queue and its lease until 5.
+//! 3. The state file is written for the last time: a kill from now on loses
+//!    nothing.
+//! 4. Known scrapers fetch the last totals: `Http.ShutdownLingerSeconds` at
+//!    most, and until a second signal. Only a rendering that began after 2, and
+//!    shows nothing at its start, counts.
+//! 5. The owner gives the queue back. The handover is written.
+//! 6. HTTP takes no new connections, ends idle ones, and finishes its answers
+//!    (3 s at most).
+//! 7. The scraper ends, then the shards, each after its last message.
+//! 8. Exit status 0, and a last log line with the totals. A reader that could
+//!    not finish within 6 s makes it status 1.
 
 use std::io;
 use std::pin::{Pin, pin};

@@ -12,6 +12,36 @@
 //! and a `reply` to each in the `outbox`. A `transaction` is what waits for
 //! its EXEC. `clients` has the connections and bytes that there are for all of
 //! them, `complaints` their lines in the log.
+//!
+//! *All or nothing.* Elements are copied once, into what the client has staged.
+//! At the end of the push, room is reserved in the queue (a semaphore that
+//! counts bytes and serves in order), and only then are they committed; what
+//! one read has committed leaves as one chunk, before anything is answered. A
+//! transaction is committed as a whole.
+//!
+//! *Bounds.* Whatever is kept for a client between two turns is charged to it
+//! and given back when it leaves. What would grow by more than a turn's worth
+//! asks first. From seven eighths of the budget on, whoever grows has the
+//! client leave that weighs most (bytes times the time for which it has held
+//! them), which may be itself. A push that waits is looked at again when it
+//! gets its room: if its client has left, it takes nothing.
+//!
+//! *Replies.* Reading goes on while replies can't be sent, or a deep pipeline
+//! would stand still; beyond 64 KiB equal replies in a row are kept once and
+//! counted.
+//!
+//! *Turns.* A connection works for 16 KiB of requests or replies, or 256
+//! commands, then all others have their turn: a flood of one costs the others
+//! some 0.1 ms.
+//!
+//! *Waking.* The first chunk in an empty queue wakes a reader; a reader that
+//! leaves some wakes another. Small pushes in quick succession are gathered for
+//! a millisecond, since each batch wakes a reader and every shard; after a
+//! silence a push is handed out at once.
+//!
+//! *Stopping.* The queue is closed when the last session is gone. Everything
+//! acknowledged is in it by then, and the sources end only when it is closed
+//! and empty.
 
 mod clients;
 mod complaints;

@@ -5,6 +5,35 @@
 //! `race`, `redirect`, `role`, `answer` and `login`; `wake` waits for elements,
 //! `monitor` watches and feels the `pulse`, `presence` says that it is there;
 //! `doctor` looks for what is wrong.
+//!
+//! *Popping.* Several `RPOP key count` are in flight on one connection. Count
+//! (25 to 1,000) and depth double while replies come full and fall back when
+//! one does not. The bound on bytes judges by the largest element of late; it
+//! is halved when the server cuts the connection in the middle of its replies.
+//!
+//! *Waking.* While the list is empty one reader of the process holds the
+//! waiting place and blocks in `BLMOVE queue queue RIGHT RIGHT`, on a
+//! connection of its own. That leaves the list as it is, so a cut connection
+//! loses nothing. Where BLMOVE is refused, or answered by hanging up three
+//! times in a row, the holder polls and tries again each minute.
+//!
+//! *Lost replies.* Pops that stay silent for 10 s while the monitor's
+//! connection is answered are given up with their connection. Where that is
+//! silent too, the server hangs or is busy and would answer them later: they
+//! wait. Once another primary was found, a reply after a second of silence is
+//! not used.
+//!
+//! *Finding the primary.* Endpoints in turn, and all addresses of each; the
+//! master that a Sentinel names, or the next Sentinel; the master that a
+//! replica names; the owner that MOVED names, and the node that ASK names with
+//! `ASKING` before each command.
+//!
+//! *Ends.* Each error has a kind, and the kind decides whether the connection
+//! is kept. Every retry backs off with jitter. Trouble is logged once for the
+//! process, and again when it is over. Answers that have a few bytes by their
+//! nature are read up to 64 KiB, so a peer that never ends one takes no memory.
+//! A command that the server does not know counts as one that the user may not
+//! use.
 
 pub mod decoder;
 mod replies;

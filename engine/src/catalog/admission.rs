@@ -1,5 +1,15 @@
 //! Admission: a series' place in its family's count and in the process's, and
 //! what it is charged of the bytes.
+//!
+//! Whether a series may exist is decided by the shard that owns it, the only
+//! one that knows whether it does: it finds the series, or reserves a place in
+//! the family's count and in the process' count, or refuses. The reader then
+//! holds the slot. When its cache evicts the series it gives the slot back
+//! through the same inbox, after every value that it has sent for it. A slot
+//! that nobody holds and that shows nothing is free, and its place with it.
+//!
+//! A reader waits for shards, a shard never waits for a reader: a reader has at
+//! most one question at each shard, so the channel of answers always has room.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -10,6 +10,10 @@
 //!
 //! Equal numbers are equal labels, byte for byte. A set is kept once its series
 //! was found by its label text, and leaves with it.
+//!
+//! A set is kept only for series whose payloads do not repeat, at most one for
+//! each series of the reader's cache. Samples with more than eight labels go by
+//! the text.
 
 use std::hash::{BuildHasher, Hasher};
 

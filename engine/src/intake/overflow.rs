@@ -2,6 +2,11 @@
 //! its samples may go to one series of the family that is there for all of
 //! them. It has no place in the counts, and no family has it that has no other
 //! series.
+//!
+//! A reader that is refused a counter or a histogram asks once more, for the
+//! family's overflow series. That one has no place in the counts, and its shard
+//! refuses it where the family has no live series. The refused entry leads
+//! there until the end of the batch, before any value is sent.
 
 use super::Intake;
 use super::series_cache::{EntryId, State};

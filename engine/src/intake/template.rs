@@ -8,6 +8,18 @@
 //! parsed by the decoder's own function and held to the decoder's own rules
 //! for values. So a hit is exactly as strict as the decoder; whatever is in
 //! doubt goes to the decoder.
+//!
+//! None is learnt from a payload with a `timestamp`, whose verdict changes with
+//! the clock, and only when a spelling of a series comes back: one that is new
+//! each time is never worth it. A template leaves the cache in the same moment
+//! as its series, at the end of a batch, so the next one never takes it for
+//! another.
+//!
+//! A template is a pair of *parts*, the bytes before the number and those after
+//! it, each kept once for all templates: thousands of series are combinations
+//! of a few hundred parts, whose bytes stay in the processor's cache. The cache
+//! is bounded in bytes, a series has at most four templates, and where none is
+//! of use (a new label value in each sample) the search stays away for a while.
 
 use std::hash::BuildHasher;
 

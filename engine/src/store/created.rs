@@ -1,6 +1,18 @@
 //! Created times: when the totals of series began, by the slot of a series or
 //! the number of a tombstone. A column beside these, which is there only where
 //! such times are shown: else it costs nothing.
+//!
+//! Each shard has a column beside its slots, and one beside its tombstones, of
+//! the Unix time at which a total began: when the batch with its first sample
+//! was taken. A returning series takes that of its tombstone. What is applied
+//! again after a reload has none: when it was first applied is not known, and a
+//! later time would be a reset to Prometheus. Without the setting there is no
+//! column, and a scrape costs one comparison for each series.
+//!
+//! A shard writes the line of a counter by its name alone. Whether that name
+//! may stand beside the other families only the merge knows, which takes such
+//! lines out again; so no sample is refused for a line that only OpenMetrics
+//! has.
 
 use crate::timestamp::UnixTime;
 

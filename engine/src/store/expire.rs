@@ -4,6 +4,19 @@
 //! (see [`super::wheel`]); and since a scrape works out for itself which series
 //! are past their time, it shows none of them, whether or not their turn here
 //! has come.
+//!
+//! A sample only notes the moment in its series. Each series with a time to
+//! live stands in one bucket of a queue, some time before its deadline. When
+//! the bucket's turn comes the series goes, or is put back if it has time left.
+//! So expiry costs what expires, and a sample costs nothing more. A scrape
+//! works out for itself what is past its time, so it never shows such a series,
+//! and nothing expires while a scrape is under way.
+//!
+//! A series that expires is hidden at once. Its shard notifies each reader that
+//! holds it, once, in the channel of answers; the reader gives it back after
+//! the values that it has not sent yet. Then place, slot and reference to the
+//! family are free. A value that arrives before that shows the series again,
+//! without admission.
 
 use std::collections::HashMap;
 

@@ -6,6 +6,16 @@
 //! at once, as it still is (copy on write, series by series), and a tombstone
 //! that goes before its turn leaves a copy; so nothing ever waits for more than a
 //! slice.
+//!
+//! A snapshot is a barrier: a shard's answer is its state at exactly that point
+//! of its inbox, though it goes on applying. It walks over its slots in slices,
+//! with messages in between; a series that is about to change before its turn
+//! is written first, as it still is, and a tombstone that goes leaves a copy.
+//! So nobody waits for more than a slice.
+//!
+//! Where only changed segments are asked for, each sample marks the segment of
+//! its series. Marks that went into a snapshot are kept until it is committed,
+//! so one that is given up loses nothing.
 
 use super::changes::{NumberSet, SegmentSet};
 use super::created::Created;
