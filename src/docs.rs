@@ -31,10 +31,10 @@ fn read(page: &str) -> String {
 }
 
 /// Every document, from the root of the repository: those in the root itself, in
-/// `docs/` and in `deploy/`.
+/// `docs/`, its decisions, and in `deploy/`.
 fn documents() -> Vec<String> {
     let mut names = Vec::new();
-    for folder in ["", "docs/", "deploy/"] {
+    for folder in ["", "docs/", "docs/adr/", "deploy/"] {
         let entries = std::fs::read_dir(path(folder)).expect("a folder of documents");
         let files = entries.map(|entry| entry.expect("an entry").file_name());
         names.extend(files.map(|file| format!("{folder}{}", file.to_string_lossy())));

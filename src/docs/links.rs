@@ -74,8 +74,14 @@ fn every_link_leads_somewhere() {
 #[test]
 fn the_readme_leads_to_every_page() {
     let linked = targets(&read("README.md"));
-    for page in documents().into_iter().filter(|name| name.starts_with("docs/")) {
+    // The decisions are linked from a page of their own.
+    let is_page = |name: &String| name.starts_with("docs/") && !name.starts_with("docs/adr/");
+    for page in documents().into_iter().filter(is_page) {
         assert!(linked.contains(&page), "README.md has no link to {page}");
+    }
+    let linked = targets(&read("docs/adr/README.md"));
+    for record in documents().iter().filter_map(|name| name.strip_prefix("docs/adr/0")) {
+        assert!(linked.contains(&format!("0{record}")), "docs/adr/README.md lacks 0{record}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Places that ARCHITECTURE.md and CONTRIBUTING.md name in backticks: files,
-//! folders, tests, dependencies. Each must be there, and each folder of code and
-//! each dependency must be named.
+//! folders, tests, and what is declared in a file. Each must be there. And that
+//! each dependency has its reason beside it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -83,15 +83,71 @@ fn every_file_and_folder_named_is_there() {
     assert!(missing.is_empty(), "named, but not there: {missing:?}");
 }
 
+/// What a table of CONTRIBUTING.md says is in a file, as in "`Kind` and `Shape` in
+/// `engine/src/metric/kind.rs`".
+fn symbols(document: &str) -> Vec<(&str, &str)> {
+    let rows = document.lines().filter(|line| line.starts_with('|'));
+    rows.flat_map(symbols_of_row).collect()
+}
+
+fn symbols_of_row(row: &str) -> Vec<(&str, &str)> {
+    // By turns what is in backticks, from the second on, and what is between.
+    let parts: Vec<&str> = row.split('`').collect();
+    let mut found = Vec::new();
+    for at in (1..parts.len()).step_by(2).filter(|at| is_path(parts[*at])) {
+        let mut link = at - 1;
+        let mut words = [" in "].as_slice();
+        while link > 0 && words.contains(&parts[link]) && !is_path(parts[link - 1]) {
+            found.push((parts[link - 1], parts[at]));
+            link -= 2;
+            words = &[" and ", ", "];
+        }
+    }
+    found
+}
+
+/// Whether code declares what a path ends in: an item, a field, a variant.
+fn declares(code: &str, symbol: &str) -> bool {
+    let name = symbol.rsplit("::").next().unwrap_or(symbol).trim_end_matches("()");
+    let is_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    code.lines().map(|line| line.split("//").next().unwrap_or_default()).any(|line| {
+        line.match_indices(name).any(|(at, _)| {
+            let (before, after) = (line[..at].trim_end(), &line[at + name.len()..]);
+            let last = before.rsplit([' ', '(']).next().unwrap_or_default();
+            let is_item = ["fn", "struct", "enum", "trait", "type", "const", "static", "mod"];
+            let is_whole = !after.starts_with(is_of_name) && !line[..at].ends_with(is_of_name);
+            let is_part = before.is_empty() || last.starts_with("pub");
+            is_whole && (is_item.contains(&last) || last == "macro_rules!" || is_part)
+        })
+    })
+}
+
 #[test]
-fn every_folder_of_code_is_named() {
-    let files = rust_files();
-    let folders: BTreeSet<String> =
-        files.iter().filter_map(|file| Some(format!("{}/", file.parent()?.display()))).collect();
-    let named: BTreeSet<&str> = quoted(ARCHITECTURE).collect();
-    let missing: Vec<&String> =
-        folders.iter().filter(|folder| !named.contains(folder.as_str())).collect();
-    assert!(missing.is_empty(), "not in the code map of ARCHITECTURE.md: {missing:?}");
+fn what_contributing_says_is_in_a_file_is_there() {
+    let symbols = symbols(CONTRIBUTING);
+    assert!(symbols.len() > 15, "{symbols:?}");
+    for (symbol, file) in symbols {
+        let code = fs::read_to_string(root().join(file)).expect("a file that is named is there");
+        assert!(declares(&code, symbol), "CONTRIBUTING.md: `{symbol}` is not in `{file}`");
+    }
+}
+
+#[test]
+fn symbols_are_found_in_rows_and_files() {
+    let row = "| a | `B` and `C::D` in `src/e.rs`, then `f` and `g` in `src/h.rs`; `src/i.rs` |";
+    let expected = [("C::D", "src/e.rs"), ("B", "src/e.rs"), ("g", "src/h.rs"), ("f", "src/h.rs")];
+    assert_eq!(symbols(row), expected);
+    let code = "pub enum Kind {\n    Gauge,\n}\npub(crate) fn judge(at: Moment) {}\n// struct No\n";
+    for (symbol, is_there) in [
+        ("Kind", true),
+        ("Kind::Gauge", true),
+        ("judge", true),
+        ("No", false),
+        ("Kin", false),
+        ("Moment", false),
+    ] {
+        assert_eq!(declares(code, symbol), is_there, "{symbol}");
+    }
 }
 
 #[test]
@@ -108,18 +164,23 @@ fn every_test_named_is_there() {
     assert!(missing.is_empty(), "named, but no function: {missing:?}");
 }
 
+/// Why it is there can be judged again only where it stands.
 #[test]
-fn the_dependencies_named_are_those_that_there_are() {
-    let used = used_crates();
-    let (_, section) = ARCHITECTURE.split_once("\n## Dependencies\n").expect("there is a section");
-    // The first column of the table, and the sentence below it.
-    let cells = section.lines().map(|line| match line.strip_prefix('|') {
-        Some(row) => row.split('|').next().unwrap_or_default(),
-        None => line,
-    });
-    let named: BTreeSet<String> =
-        cells.flat_map(|cell| quoted(cell).map(str::to_owned).collect::<Vec<_>>()).collect();
-    assert_eq!(named, used, "left: in ARCHITECTURE.md, right: in the manifests");
+fn each_dependency_has_its_reason_beside_it() {
+    for manifest in MANIFESTS {
+        let text = fs::read_to_string(root().join(manifest)).expect("a manifest");
+        let names: BTreeSet<String> = dependencies(manifest).into_iter().collect();
+        // Those that stand together below a comment share it.
+        for lines in text.split("\n\n") {
+            let mut has_reason = false;
+            for line in lines.lines() {
+                let name = line.split_once(" =").map_or("", |(name, _)| name);
+                has_reason |= line.starts_with('#');
+                let is_known = has_reason || line.contains(" # ") || !names.contains(name);
+                assert!(is_known, "{manifest}: no reason stands beside {name}");
+            }
+        }
+    }
 }
 
 /// The crates that all manifests name, but for our own.
