@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use psg_engine::catalog::Catalog;
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
 use psg_engine::store::{Audience, Filter, Rendering};
 use tokio::sync::oneshot;
@@ -282,11 +282,14 @@ impl Scraper {
         let under_way = &mut self.under_way;
         let scraped = rendered.map(|rendered| Scraped {
             sending: under_way.sends(rendered.id, request.ask.scraper.clone()),
-            receipt: request.ask.scraper.map(|scraper| Receipt {
-                scrapers: self.parts.scrapers.clone(),
-                scraper,
-                rendering: rendered.begun,
-                shows_births: rendered.oldest_birth.is_some(),
+            // Who was not shown all of it has not seen it.
+            receipt: request.ask.scraper.filter(|_| rendered.exposition.is_whole).map(|scraper| {
+                Receipt {
+                    scrapers: self.parts.scrapers.clone(),
+                    scraper,
+                    rendering: rendered.begun,
+                    shows_births: rendered.oldest_birth.is_some(),
+                }
             }),
             exposition: rendered.exposition,
             permit: rendered.permit,
@@ -348,9 +351,10 @@ impl Scraper {
         if !filter.has_own_metrics() {
             return Vec::new();
         }
-        let ScrapeParts { shards, metrics, created_timestamps, .. } = &self.parts;
+        let ScrapeParts { shards, metrics, catalog, created_timestamps, .. } = &self.parts;
         let inboxes: Vec<usize> = shards.waiting().collect();
-        let mut fragments = metrics.fragments(*format, &inboxes, *created_timestamps);
+        let mut encoder = format.encoder(catalog);
+        let mut fragments = metrics.fragments(&mut *encoder, &inboxes, *created_timestamps);
         fragments.retain(|fragment| filter.has_family(&fragment.family));
         fragments
     }
@@ -371,7 +375,7 @@ impl Scraper {
         let awaited = settings.exact_first_increment.then(|| scrapers.awaited(begun));
         let audience = awaited.map(|awaited| Audience { number: begun.number, seen, awaited });
         let filter = what.1.clone();
-        let order = ExposeOrder { audience, filter, ..ExposeOrder::plain(what.0) };
+        let order = ExposeOrder { audience, filter, ..ExposeOrder::plain(what.0, catalog.clone()) };
         let parts = shards.expose(&order)?;
         let mut sources: Vec<Vec<Fragment>> = vec![Vec::new(); shards.count().get()];
         let mut oldest_birth: Option<Rendering> = None;

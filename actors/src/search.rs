@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::format::{Format, number};
+use psg_engine::exposition::number::{self, Notation};
 use psg_engine::labels::SeriesLabels;
 use psg_engine::metric::Shape;
 use psg_engine::store::{Found, FoundSeries, FoundValue, SearchOrder};
@@ -218,22 +218,22 @@ impl ShownValue {
         match value {
             FoundValue::Number(number) => Self::Number { value: text(number) },
             FoundValue::Histogram { count, sum, cumulative } => {
-                let les = match family.shape() {
-                    Shape::Histogram(layout) => layout.le(Format::Text),
+                let bounds = match family.shape() {
+                    Shape::Histogram(layout) => layout.bounds(),
                     Shape::Counter | Shape::Gauge | Shape::Summary(_) => &[],
                 };
-                let buckets = les.iter().zip(cumulative);
-                let buckets = buckets.map(|(le, count)| Bucket { le: le.clone(), count });
+                let bounds = bounds.iter().chain(&[f64::INFINITY]);
+                let buckets = bounds.zip(cumulative);
+                let buckets = buckets.map(|(bound, count)| Bucket { le: text(*bound), count });
                 Self::Histogram { count, sum: text(sum), buckets: buckets.collect() }
             }
             FoundValue::Summary { count, sum, quantiles } => {
-                let names = match family.shape() {
-                    Shape::Summary(plan) => plan.quantile_texts(Format::Text),
+                let objectives = match family.shape() {
+                    Shape::Summary(plan) => plan.objectives(),
                     Shape::Counter | Shape::Gauge | Shape::Histogram(_) => &[],
                 };
-                let quantiles = names.iter().zip(quantiles).map(|(quantile, value)| Quantile {
-                    quantile: quantile.clone(),
-                    value: text(value),
+                let quantiles = objectives.iter().zip(quantiles).map(|((rank, _), value)| {
+                    Quantile { quantile: text(*rank), value: text(value) }
                 });
                 Self::Summary { count, sum: text(sum), quantiles: quantiles.collect() }
             }
@@ -248,5 +248,5 @@ impl Serialize for Labels {
 }
 
 fn text(value: f64) -> Box<str> {
-    number::label_text(value, Format::Text)
+    number::text_of(value, Notation::Plain)
 }

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use psg_engine::cardinality::LabelValues;
-use psg_engine::catalog::Family;
-use psg_engine::format::Format;
+use psg_engine::catalog::{Catalog, Family};
+use psg_engine::exposition::Format;
 use psg_engine::merge::Fragment;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
@@ -157,6 +157,8 @@ pub struct Defined {
 pub struct ExposeOrder {
     /// In which format.
     pub format: Format,
+    /// Which families live, whether or not they are shown.
+    pub catalog: Catalog,
     /// For whom, where that makes a difference.
     pub audience: Option<Audience>,
     /// What of it.
@@ -167,8 +169,9 @@ pub struct ExposeOrder {
 
 impl ExposeOrder {
     /// Everything as it is.
-    pub fn plain(format: Format) -> Self {
-        Self { format, audience: None, filter: Filter::default(), abandoned: Arc::default() }
+    pub fn plain(format: Format, catalog: Catalog) -> Self {
+        let (filter, abandoned) = (Filter::default(), Arc::default());
+        Self { format, catalog, audience: None, filter, abandoned }
     }
 }
 
@@ -276,8 +279,8 @@ impl Shard {
             ShardMessage::Apply(updates) => self.apply(&updates),
             ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
             ShardMessage::Expose { order, reply } => {
-                let ExposeOrder { format, audience, filter, abandoned } = order;
-                let job = self.store.begin_exposure(format, audience).filtered(filter);
+                let ExposeOrder { format, catalog, audience, filter, abandoned } = order;
+                let job = self.store.begin_exposure(format, &catalog, audience).filtered(filter);
                 self.scrapes.push_back(ScrapeUnderWay { job, abandoned, reply });
             }
             ShardMessage::Await(awaited) => self.store.set_awaited(awaited),

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 use corpus::{Corpus, Mix};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use psg_engine::catalog::{Catalog, CatalogSettings};
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -172,7 +172,7 @@ fn expose(criterion: &mut Criterion) {
 fn expose_rounds(store: &mut Store, format: Format, rounds: u64) -> Duration {
     let before = Instant::now();
     for _ in 0..rounds {
-        let mut job = ExposeJob::new(format);
+        let mut job = ExposeJob::new(format, &Catalog::default());
         while !store.expose_some(&mut job, 1024, Moment(0)) {}
         black_box(job.finish());
     }

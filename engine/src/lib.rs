@@ -10,7 +10,6 @@
 pub mod limits;
 pub mod reject;
 pub mod timestamp;
-pub mod format;
 pub mod printable;
 mod text;
 pub mod sample;

@@ -1,7 +1,7 @@
-//! Merge: the fragments of all shards become one exposition, family by family.
+//! Merge: what all shards have written becomes one exposition, family by family.
 //!
-//! Nothing is added up here: a series lives in one shard, so its lines come
-//! from one source.
+//! Nothing is added up here and nothing looked into: a series lives in one shard,
+//! so its bytes come from one source, and they are passed on as they are.
 
 use std::mem;
 use std::sync::Arc;
@@ -9,9 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::catalog::{Catalog, Family};
-use crate::exposition::families::Families;
-use crate::exposition::header;
-use crate::format::Format;
+use crate::exposition::{Encoder, Families, Format, ShownFamily};
 
 /// Chunks below this size are copied together; larger ones pass as they are.
 const SMALL_CHUNK: usize = 4 * 1024;
@@ -19,17 +17,14 @@ const SMALL_CHUNK: usize = 4 * 1024;
 /// A piece gathered from small chunks is passed on from this size.
 const GATHERED_PIECE: usize = 64 * 1024;
 
-/// The line that ends an OpenMetrics body.
-const OPENMETRICS_END: &[u8] = b"# EOF\n";
-
-/// The lines of one family from one shard.
+/// The series of one family from one shard.
 #[derive(Debug, Clone)]
 pub struct Fragment {
-    /// Whose lines they are.
+    /// Whose series they are.
     pub family: Arc<Family>,
-    /// The lines, in order; whole lines in each chunk. Never empty.
+    /// Their bytes, in order; whole series in each chunk. Never empty.
     pub chunks: Vec<Bytes>,
-    /// Whether there may be `_created` lines among them.
+    /// Whether some of them say when their totals began.
     pub has_created: bool,
 }
 
@@ -40,32 +35,47 @@ pub struct Exposition {
     pub pieces: Vec<Bytes>,
     /// Bytes of all pieces.
     pub length: usize,
+    /// Whether all that the shards wrote of living families is in it.
+    pub is_whole: bool,
+}
+
+/// All fragments of one family.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    shown: ShownFamily<'a>,
+    fragments: &'a [Fragment],
 }
 
 /// Groups fragments by family. Each of `sources` is sorted by family name (of
 /// two fragments of one name in one source the newer family comes last).
 ///
-/// The body has the families in the order of their names, each with one HELP
-/// and one TYPE; within a family the series stay in the order of `sources`. Of
-/// two families that print the same name the newer alone is in it. It may be a
-/// part of what lives.
+/// The body has the families in the order of their names; within a family the
+/// series stay in the order of `sources`. Of two families that print the same name
+/// the newer alone is in it, and what a format can't show beside the others is
+/// left out ([`Encoder::displaced_newcomers`]). It may be a part of what lives.
 pub fn merge(format: Format, sources: Vec<Vec<Fragment>>, living: &Catalog) -> Exposition {
+    let encoder = format.encoder(living);
     let mut fragments: Vec<Fragment> = sources.into_iter().flatten().collect();
     // Retired while the scrape was under way: some shards may have it no more.
     fragments.retain(|fragment| !fragment.family.is_retired());
     // Stable, so series keep their order; and quick, since each source is sorted.
     fragments.sort_by(|left, right| identity(left).cmp(&identity(right)));
-    let mut blocks: Vec<&[Fragment]> = fragments.chunk_by(same_name).map(newest).collect();
+    let mut blocks: Vec<Block<'_>> =
+        fragments.chunk_by(same_name).filter_map(Block::of_newest).collect();
 
-    let found = families_of(&blocks, living);
-    blocks.retain(|block| !found.is_displaced(&block[0].family));
+    let found = families_of(&blocks);
+    blocks.retain(|block| !found.is_displaced(block.shown.family));
 
-    let shown = families_of(&blocks, living);
+    let shown = families_of(&blocks);
+    let left_out = encoder.displaced_newcomers(&shown);
+    blocks.retain(|block| !left_out.iter().any(|name| name == block.shown.family.name()));
+
     let mut body = Body::default();
     for block in blocks {
-        body.write_block(format, &shown, block);
+        encoder.write_header(&mut body.gathered, &block.shown, &shown);
+        block.chunks().for_each(|chunk| body.push(chunk));
     }
-    body.end(format)
+    body.end(&*encoder, left_out.is_empty())
 }
 
 fn identity(fragment: &Fragment) -> (&str, u64) {
@@ -76,15 +86,25 @@ fn same_name(left: &Fragment, right: &Fragment) -> bool {
     left.family.name() == right.family.name()
 }
 
-/// The fragments of the newest family, from those of one name in rising order.
-fn newest(fragments: &[Fragment]) -> &[Fragment] {
-    let greatest = fragments.last().map(|fragment| fragment.family.uid());
-    let older = |fragment: &Fragment| Some(fragment.family.uid()) < greatest;
-    &fragments[fragments.partition_point(older)..]
+fn families_of<'a>(blocks: &[Block<'a>]) -> Families<'a> {
+    Families::new(blocks.iter().map(|block| block.shown).collect())
 }
 
-fn families_of<'a>(blocks: &[&'a [Fragment]], living: &'a Catalog) -> Families<'a> {
-    Families::new(blocks.iter().map(|block| &*block[0].family), living)
+impl<'a> Block<'a> {
+    /// The fragments of the newest family, from those of one name in rising order.
+    fn of_newest(fragments: &'a [Fragment]) -> Option<Self> {
+        let family = &*fragments.last()?.family;
+        let older = |fragment: &Fragment| fragment.family.uid() < family.uid();
+        let fragments = &fragments[fragments.partition_point(older)..];
+        let has_created = fragments.iter().any(|fragment| fragment.has_created);
+        let shown = ShownFamily { family, has_created, length: 0 };
+        let length = Self { shown, fragments }.chunks().map(Bytes::len).sum();
+        Some(Self { shown: ShownFamily { length, ..shown }, fragments })
+    }
+
+    fn chunks(self) -> impl Iterator<Item = &'a Bytes> {
+        self.fragments.iter().flat_map(|fragment| &fragment.chunks)
+    }
 }
 
 /// A body under construction.
@@ -96,21 +116,6 @@ struct Body {
 }
 
 impl Body {
-    fn write_block<'a>(&mut self, format: Format, shown: &Families<'a>, block: &'a [Fragment]) {
-        let family = &block[0].family;
-        let heading = shown.heading(family, format);
-        header::write_header(&mut self.gathered, format, heading, family.help());
-        let has_created = block.iter().any(|fragment| fragment.has_created);
-        let stray = Some(shown).filter(|_| has_created);
-        let stray = stray.and_then(|shown| shown.stray_created(family));
-        for chunk in block.iter().flat_map(|fragment| &fragment.chunks) {
-            match &stray {
-                None => self.push(chunk),
-                Some(stray) => self.push(&without(chunk, stray)),
-            }
-        }
-    }
-
     fn push(&mut self, chunk: &Bytes) {
         if chunk.len() >= SMALL_CHUNK {
             self.pass_on();
@@ -129,25 +134,13 @@ impl Body {
         }
     }
 
-    fn end(mut self, format: Format) -> Exposition {
+    fn end(mut self, encoder: &dyn Encoder, is_whole: bool) -> Exposition {
         self.pass_on();
-        match format {
-            Format::Text => {}
-            Format::OpenMetrics => self.pieces.push(Bytes::from_static(OPENMETRICS_END)),
-        }
+        encoder.write_end(&mut self.gathered);
+        self.pass_on();
         let length = self.pieces.iter().map(Bytes::len).sum();
-        Exposition { pieces: self.pieces, length }
+        Exposition { pieces: self.pieces, length, is_whole }
     }
-}
-
-/// The lines of a chunk but for those of that name.
-fn without(chunk: &[u8], name: &str) -> Bytes {
-    let is_of_name = |line: &&[u8]| {
-        line.strip_prefix(name.as_bytes())
-            .is_some_and(|rest| rest.starts_with(b"{") || rest.starts_with(b" "))
-    };
-    let lines = chunk.split_inclusive(|byte| *byte == b'\n');
-    lines.filter(|line| !is_of_name(line)).flatten().copied().collect()
 }
 
 #[cfg(test)]

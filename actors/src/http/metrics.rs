@@ -43,7 +43,7 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
     let ask = Ask { format, filter, scraper: scraper(&request), deadline };
     match scrape(&request, &state, ask).await {
         Ok(scraped) => HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, format.content_type()))
+            .insert_header((CONTENT_TYPE, format.media_type().content_type))
             .insert_header((VARY, "Accept, Accept-Encoding"))
             .body(body(
                 scraped,

@@ -1,14 +1,28 @@
 //! Content negotiation for `/metrics`, and for `/`.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::{Format, MediaType};
+
+/// What clients get that ask for nothing else.
+const DEFAULT: Format = Format::ALL[0];
+
+/// One media range of an `Accept` header.
+struct MediaRange<'a> {
+    /// In lower case.
+    name: String,
+    q: f32,
+    /// Names, in whatever letter case, and values; without q.
+    parameters: Vec<(&'a str, &'a str)>,
+}
 
 /// The format that `Accept` asks for: the highest q wins, of equals the first;
 /// nothing, `*/*` and anything unknown give text.
 pub fn format_for<'a>(accept: impl Iterator<Item = &'a str>) -> Format {
-    let mut best = (Format::Text, 0.0);
-    for wish in accept.flat_map(|header| header.split(',')).filter_map(parse) {
-        if wish.1 > best.1 {
-            best = wish;
+    let mut best = (DEFAULT, 0.0);
+    for range in ranges(accept) {
+        if let Some(format) = range.format()
+            && range.q > best.1
+        {
+            best = (format, range.q);
         }
     }
     best.0
@@ -18,9 +32,9 @@ pub fn format_for<'a>(accept: impl Iterator<Item = &'a str>) -> Format {
 /// as browsers do, and wishes plain text no more than that.
 pub fn wants_page<'a>(accept: impl Iterator<Item = &'a str>) -> bool {
     let (mut html, mut plain) = (None, (0, 0.0));
-    for (media, q) in accept.flat_map(|header| header.split(',')).filter_map(media_and_q) {
+    for MediaRange { name, q, .. } in ranges(accept) {
         // Of several ranges that admit plain text the most specific one counts.
-        let specific = match media.as_str() {
+        let specific = match name.as_str() {
             "text/html" => {
                 html = Some(q);
                 continue;
@@ -37,45 +51,45 @@ pub fn wants_page<'a>(accept: impl Iterator<Item = &'a str>) -> bool {
     html.is_some_and(|html| html > 0.0 && html >= plain.1)
 }
 
-/// One media range: its type in lower case, and its q.
-fn media_and_q(range: &str) -> Option<(String, f32)> {
-    let mut parts = range.split(';').map(str::trim);
-    let media = parts.next()?.to_ascii_lowercase();
-    let mut q = 1.0;
-    // The grammar allows for parameters that are not there.
-    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
-        let (name, value) = parameter.split_once('=')?;
-        if name.trim().eq_ignore_ascii_case("q") {
-            q = quality(value)?;
-        }
-    }
-    Some((media, q))
+/// The media ranges that can be read.
+fn ranges<'a>(accept: impl Iterator<Item = &'a str>) -> impl Iterator<Item = MediaRange<'a>> {
+    accept.flat_map(|header| header.split(',')).filter_map(MediaRange::read)
 }
 
-fn quality(text: &str) -> Option<f32> {
-    text.trim().parse().ok().filter(|q| (0.0..=1.0).contains(q))
-}
+impl<'a> MediaRange<'a> {
+    fn read(range: &'a str) -> Option<Self> {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next()?.to_ascii_lowercase();
+        let mut range = Self { name, q: 1.0, parameters: Vec::new() };
+        // The grammar allows for parameters that are not there.
+        for parameter in parts.filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=')?;
+            if name.trim().eq_ignore_ascii_case("q") {
+                range.q = value.trim().parse().ok().filter(|q| (0.0..=1.0).contains(q))?;
+            } else {
+                range.parameters.push((name.trim(), value.trim().trim_matches('"')));
+            }
+        }
+        Some(range)
+    }
 
-/// One media range: the format that it admits, and its q.
-fn parse(range: &str) -> Option<(Format, f32)> {
-    let mut parts = range.split(';').map(str::trim);
-    let media = parts.next()?.to_ascii_lowercase();
-    let mut q = 1.0;
-    let mut version = None;
-    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
-        let (name, value) = parameter.split_once('=')?;
-        match name.trim().to_ascii_lowercase().as_str() {
-            "q" => q = quality(value)?,
-            "version" => version = Some(value.trim().trim_matches('"')),
-            _ => {}
+    /// The format that it admits.
+    fn format(&self) -> Option<Format> {
+        match self.name.as_str() {
+            "text/*" | "*/*" => Some(DEFAULT),
+            _ => Format::ALL.into_iter().find(|format| self.admits(format.media_type())),
         }
     }
-    let format = match (media.as_str(), version) {
-        ("application/openmetrics-text", None | Some("1.0.0")) => Format::OpenMetrics,
-        ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Format::Text,
-        _ => return None,
-    };
-    Some((format, q))
+
+    /// Whether it names that type, and no other value for one of its parameters.
+    fn admits(&self, MediaType { name, parameters, .. }: MediaType) -> bool {
+        self.name == name
+            && self.parameters.iter().all(|(given, value)| {
+                parameters.iter().all(|(parameter, wanted)| {
+                    !given.eq_ignore_ascii_case(parameter) || value == wanted
+                })
+            })
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::merge::Exposition;
 use psg_engine::store::{Filter, Rendering};
 
@@ -22,12 +22,12 @@ const UNDER_WAY: usize = 2;
 
 /// The same exposition, counted as long as somebody holds it.
 pub(super) fn counted(exposition: Exposition, all: &Arc<UnsentBytes>) -> Exposition {
-    let Exposition { pieces, length } = exposition;
+    let Exposition { pieces, length, is_whole } = exposition;
     let counted = |piece: Bytes| {
         all.add(piece.len());
         Bytes::from_owner(Counted { piece, all: Arc::clone(all) })
     };
-    Exposition { pieces: pieces.into_iter().map(counted).collect(), length }
+    Exposition { pieces: pieces.into_iter().map(counted).collect(), length, is_whole }
 }
 
 /// A piece that tells when nobody holds it any more.
@@ -147,7 +147,7 @@ mod tests {
     fn rendered(number: u64, oldest_birth: Option<u64>) -> Rendered {
         Rendered {
             id: number,
-            exposition: Arc::new(Exposition { pieces: Vec::new(), length: 0 }),
+            exposition: Arc::new(Exposition { pieces: Vec::new(), length: 0, is_whole: true }),
             permit: Permit::Everything(0),
             begun: Begun { number: Rendering(number), at: Moment(0) },
             oldest_birth: oldest_birth.map(Rendering),
@@ -216,7 +216,7 @@ mod tests {
     fn a_piece_counts_once_until_nobody_holds_it() {
         let all = Arc::<UnsentBytes>::default();
         let pieces = vec![Bytes::from_static(b"abc"), Bytes::from_static(b"de")];
-        let mut first = counted(Exposition { pieces, length: 5 }, &all).pieces;
+        let mut first = counted(Exposition { pieces, length: 5, is_whole: true }, &all).pieces;
         let second = first.clone();
         assert_eq!(all.count(), 5);
         first.pop();

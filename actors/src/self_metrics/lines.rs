@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use psg_engine::catalog::Family;
-use psg_engine::exposition::series::{write_created, write_series};
-use psg_engine::format::Format;
+use psg_engine::exposition::{Encoder, ShownSeries};
 use psg_engine::labels::{LabelRenderer, SeriesLabels};
 use psg_engine::merge::Fragment;
 use psg_engine::metric::Kind;
@@ -44,20 +43,17 @@ impl SelfMetrics {
     /// with the process.
     pub fn fragments(
         &self,
-        format: Format,
+        encoder: &mut dyn Encoder,
         inboxes: &[usize],
         created_timestamps: bool,
     ) -> Vec<Fragment> {
         let process = if self.only_info { None } else { process::read() };
-        let created = match format {
-            Format::Text => None,
-            Format::OpenMetrics => process.filter(|_| created_timestamps),
-        };
-        let created = created.map(|process| UnixTime::from_sample(process.start_seconds));
+        let started = process.map(|process| UnixTime::from_sample(process.start_seconds));
+        let created = if created_timestamps { started } else { None };
         let reading = Reading { metrics: self, inboxes, process };
         let shown = SELF_METRICS.iter().filter(|metric| !self.only_info || metric.name == "info");
         let mut fragments: Vec<Fragment> =
-            shown.filter_map(|metric| metric.fragment(format, created, &reading)).collect();
+            shown.filter_map(|metric| metric.fragment(encoder, created, &reading)).collect();
         fragments.sort_by(|left, right| left.family.name().cmp(right.family.name()));
         fragments
     }
@@ -71,7 +67,7 @@ impl SelfMetric {
 
     fn fragment(
         &self,
-        format: Format,
+        encoder: &mut dyn Encoder,
         created: Option<UnixTime>,
         reading: &Reading<'_>,
     ) -> Option<Fragment> {
@@ -82,16 +78,16 @@ impl SelfMetric {
             Kind::Gauge | Kind::Histogram | Kind::Summary => Shape::Gauge,
         });
         let family = Family::standalone(&self.full_name(), self.help, shape);
-        let mut text = Vec::new();
-        for (labels, value) in &mut lines.series {
-            write_series(&mut text, format, &family, labels.pairs(), value, Moment(0));
-            if let Some(created) = created {
-                write_created(&mut text, &family, labels.pairs(), created);
-            }
+        if lines.series.is_empty() {
+            return None;
         }
-        let chunks = vec![Bytes::from(text)];
-        let (family, has_created) = (Arc::new(family), created.is_some());
-        (!lines.series.is_empty()).then(|| Fragment { family, chunks, has_created })
+        encoder.begin_family(&family);
+        let (mut bytes, mut has_created) = (Vec::new(), false);
+        for (labels, value) in &mut lines.series {
+            let series = ShownSeries { labels: labels.pairs(), value, created, now: Moment(0) };
+            has_created |= encoder.write_series(&mut bytes, &family, series);
+        }
+        Some(Fragment { family: Arc::new(family), chunks: vec![Bytes::from(bytes)], has_created })
     }
 }
 

@@ -10,7 +10,7 @@ use psg_actors::settings::ShardSettings;
 use psg_actors::shard::{ExposeOrder, ShardMessage, ShardReply};
 use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_engine::catalog::Catalog;
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::PayloadLimits;
@@ -104,7 +104,10 @@ impl Gateway {
 
     /// The values of all counters.
     fn totals(&self) -> Vec<f64> {
-        let parts = self.shards.expose(&ExposeOrder::plain(Format::Text)).expect("shards run");
+        let parts = self
+            .shards
+            .expose(&ExposeOrder::plain(Format::Text, Catalog::default()))
+            .expect("shards run");
         let mut text = Vec::new();
         for _ in self.shards.count().all() {
             let part = parts.recv_timeout(Duration::from_secs(20)).expect("shards answer");

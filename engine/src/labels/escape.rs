@@ -1,23 +1,17 @@
-//! Escaping of label values and help texts.
+//! Escaping, as the text formats do it.
 
 use std::borrow::Cow;
 
 use memchr::{memchr2, memchr3};
 
-use crate::format::Format;
-
-/// Appends a label value as it stands between its quotes, in either format.
+/// Appends a label value as it stands between its quotes.
 pub fn append_label_value(out: &mut String, value: &str) {
     append_escaped(out, value, |rest| memchr3(b'\\', b'"', b'\n', rest));
 }
 
-/// Appends a help text. OpenMetrics escapes a quote there too: its grammar
-/// demands that, and a parser that looks for quoted names stumbles without it.
-pub fn append_help(out: &mut String, help: &str, format: Format) {
-    match format {
-        Format::Text => append_escaped(out, help, |rest| memchr2(b'\\', b'\n', rest)),
-        Format::OpenMetrics => append_label_value(out, help),
-    }
+/// Appends a text that takes up the rest of a line, where a quote is no end.
+pub fn append_line(out: &mut String, text: &str) {
+    append_escaped(out, text, |rest| memchr2(b'\\', b'\n', rest));
 }
 
 /// The label value that is written so between its quotes.
@@ -66,36 +60,27 @@ fn append_escaped(out: &mut String, text: &str, find: impl Fn(&[u8]) -> Option<u
 mod tests {
     use super::*;
 
-    fn check(input: &str, label: &str, help_text: &str, help_openmetrics: &str) {
+    fn check(input: &str, label: &str, line: &str) {
         let mut out = String::new();
         append_label_value(&mut out, input);
         assert_eq!(out, label, "label value of {input:?}");
         assert_eq!(label_value_of(&out), input, "and back");
-        for (format, expected) in
-            [(Format::Text, help_text), (Format::OpenMetrics, help_openmetrics)]
-        {
-            out.clear();
-            append_help(&mut out, input, format);
-            assert_eq!(out, expected, "help of {input:?} in {format:?}");
-        }
+        out.clear();
+        append_line(&mut out, input);
+        assert_eq!(out, line, "line of {input:?}");
     }
 
     #[test]
     fn special_characters_get_a_backslash() {
-        check("", "", "", "");
-        check(
-            "plain, {} = é 日本",
-            "plain, {} = é 日本",
-            "plain, {} = é 日本",
-            "plain, {} = é 日本",
-        );
-        check("a\"b", "a\\\"b", "a\"b", "a\\\"b");
-        check("c\\d", "c\\\\d", "c\\\\d", "c\\\\d");
-        check("e\nf", "e\\nf", "e\\nf", "e\\nf");
-        check("\n\n", "\\n\\n", "\\n\\n", "\\n\\n");
-        check("\\n", "\\\\n", "\\\\n", "\\\\n");
-        check("\"日\"\\", "\\\"日\\\"\\\\", "\"日\"\\\\", "\\\"日\\\"\\\\");
-        check("tab\tand\rreturn", "tab\tand\rreturn", "tab\tand\rreturn", "tab\tand\rreturn");
+        check("", "", "");
+        check("plain, {} = é 日本", "plain, {} = é 日本", "plain, {} = é 日本");
+        check("a\"b", "a\\\"b", "a\"b");
+        check("c\\d", "c\\\\d", "c\\\\d");
+        check("e\nf", "e\\nf", "e\\nf");
+        check("\n\n", "\\n\\n", "\\n\\n");
+        check("\\n", "\\\\n", "\\\\n");
+        check("\"日\"\\", "\\\"日\\\"\\\\", "\"日\"\\\\");
+        check("tab\tand\rreturn", "tab\tand\rreturn", "tab\tand\rreturn");
     }
 
     #[test]

@@ -1,42 +1,23 @@
 //! Histogram: how many observations fell at or below each upper bound.
 
 use super::{Ignored, add};
-use crate::format::{Format, number};
 
-/// The upper bounds of a family's buckets and their `le` texts, made once.
+/// The upper bounds of a family's buckets.
 #[derive(Debug, PartialEq)]
 pub struct BucketLayout {
     /// Strictly increasing and finite; `+Inf` follows unwritten.
     bounds: Box<[f64]>,
-    le_text: Box<[Box<str>]>,
-    le_openmetrics: Box<[Box<str>]>,
 }
 
 impl BucketLayout {
     /// A layout from bounds that are strictly increasing and finite.
     pub fn new(bounds: &[f64]) -> Self {
-        let le = |format| {
-            let finite = bounds.iter().map(|bound| number::label_text(*bound, format));
-            finite.chain([Box::from("+Inf")]).collect()
-        };
-        Self {
-            bounds: bounds.into(),
-            le_text: le(Format::Text),
-            le_openmetrics: le(Format::OpenMetrics),
-        }
+        Self { bounds: bounds.into() }
     }
 
     /// The finite upper bounds.
     pub fn bounds(&self) -> &[f64] {
         &self.bounds
-    }
-
-    /// The `le` label values, ascending, `+Inf` last.
-    pub fn le(&self, format: Format) -> &[Box<str>] {
-        match format {
-            Format::Text => &self.le_text,
-            Format::OpenMetrics => &self.le_openmetrics,
-        }
     }
 
     /// The bucket that takes `value`: the first whose bound is not below it.

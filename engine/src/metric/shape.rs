@@ -4,8 +4,7 @@ use super::Kind;
 use super::histogram::BucketLayout;
 use super::summary::SummaryPlan;
 
-/// What a bucket or an objective takes in a family: its number, and its text in
-/// either format.
+/// What a bucket or an objective is charged in a family.
 const BYTES_PER_BOUND: usize = 64;
 
 /// What the series of a family are made of.

@@ -2,7 +2,6 @@
 
 use super::quantile::{QuantilePlan, Window};
 use super::{Ignored, add};
-use crate::format::{Format, number};
 use crate::record::{Since, StateError, WindowRecord, WindowSettings};
 use crate::timestamp::Moment;
 
@@ -37,21 +36,12 @@ impl Default for SummarySettings {
 #[derive(Debug, PartialEq)]
 pub struct SummaryPlan {
     quantiles: QuantilePlan,
-    text: Box<[Box<str>]>,
-    openmetrics: Box<[Box<str>]>,
 }
 
 impl SummaryPlan {
     /// A plan for objectives as in [`crate::sample::Sample::objectives`].
     pub fn new(objectives: &[(f64, f64)], settings: SummarySettings) -> Self {
-        let texts = |format| {
-            objectives.iter().map(|(quantile, _)| number::label_text(*quantile, format)).collect()
-        };
-        Self {
-            quantiles: QuantilePlan::new(objectives, settings),
-            text: texts(Format::Text),
-            openmetrics: texts(Format::OpenMetrics),
-        }
+        Self { quantiles: QuantilePlan::new(objectives, settings) }
     }
 
     /// How windows are cut, as it is stored with them.
@@ -62,14 +52,6 @@ impl SummaryPlan {
     /// The (φ, ε) pairs, φ ascending.
     pub fn objectives(&self) -> &[(f64, f64)] {
         self.quantiles.objectives()
-    }
-
-    /// The `quantile` label values, in the order of the objectives.
-    pub fn quantile_texts(&self, format: Format) -> &[Box<str>] {
-        match format {
-            Format::Text => &self.text,
-            Format::OpenMetrics => &self.openmetrics,
-        }
     }
 }
 
@@ -181,17 +163,6 @@ mod tests {
         assert!(summary.window.is_none());
         assert!(quantiles(&mut summary, &plan, 0).is_empty());
         assert_eq!((summary.sum(), summary.count()), (499_500.0, 1000));
-    }
-
-    #[test]
-    fn quantile_texts_stand_in_the_order_of_objectives() {
-        let plan = SummaryPlan::new(OBJECTIVES, SummarySettings::default());
-        assert_eq!(plan.objectives(), OBJECTIVES);
-        let texts = |format| plan.quantile_texts(format).iter().map(|text| &**text).collect();
-        let (text, openmetrics): (Vec<_>, Vec<_>) =
-            (texts(Format::Text), texts(Format::OpenMetrics));
-        assert_eq!(text, ["0", "0.5", "1"]);
-        assert_eq!(openmetrics, ["0.0", "0.5", "1.0"]);
     }
 
     #[test]

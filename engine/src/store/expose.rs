@@ -12,9 +12,8 @@ use super::filter::Filter;
 use super::listing::FamilyKey;
 use super::wheel::Tick;
 use super::{DisplayLabels, Series, Store};
-use crate::catalog::Family;
-use crate::exposition::series::{write_created, write_series};
-use crate::format::Format;
+use crate::catalog::{Catalog, Family};
+use crate::exposition::{Encoder, Format, ShownSeries};
 use crate::labels::{EmptyInstance, LabelPairs};
 use crate::merge::Fragment;
 use crate::metric::Value;
@@ -32,7 +31,7 @@ const FETCHED_TOGETHER: usize = 32;
 /// A scrape under way in one shard.
 #[derive(Debug)]
 pub struct ExposeJob {
-    format: Format,
+    encoder: Box<dyn Encoder>,
     /// For whom it is, where some scrapers are shown other than others.
     audience: Option<Audience>,
     filter: Filter,
@@ -41,11 +40,18 @@ pub struct ExposeJob {
     /// The family in hand and how many of its series are written.
     cursor: Option<(FamilyKey, usize)>,
     buffer: Vec<u8>,
-    /// Where in the buffer the lines of each family begin.
-    parts: Vec<(Arc<Family>, usize)>,
+    /// What is in the buffer, in order.
+    parts: Vec<Part>,
     fragments: Vec<Fragment>,
     instance: EmptyInstance,
-    /// Whether any line tells when a total began.
+}
+
+/// The series of one family, up to the next part of the buffer.
+#[derive(Debug)]
+struct Part {
+    family: Arc<Family>,
+    start: usize,
+    /// See [`Fragment::has_created`].
     has_created: bool,
 }
 
@@ -59,10 +65,11 @@ struct Printed<'a> {
 }
 
 impl ExposeJob {
-    /// A scrape from the first family on, with everything as it is.
-    pub fn new(format: Format) -> Self {
+    /// A scrape from the first family on, with everything as it is; beside the
+    /// families that live.
+    pub fn new(format: Format, living: &Catalog) -> Self {
         Self {
-            format,
+            encoder: format.encoder(living),
             audience: None,
             filter: Filter::default(),
             oldest_birth: None,
@@ -71,7 +78,6 @@ impl ExposeJob {
             parts: Vec::new(),
             fragments: Vec::new(),
             instance: EmptyInstance::default(),
-            has_created: false,
         }
     }
 
@@ -119,12 +125,12 @@ impl ExposeJob {
         if self.buffer.capacity() == 0 {
             self.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
         }
-        write_series(&mut self.buffer, self.format, family, labels, value, now);
-        if let Some(created) = printed.created
-            && let Some(time) = created.get(slot.0)
+        let created = printed.created.and_then(|created| created.get(slot.0));
+        let series = ShownSeries { labels, value, created, now };
+        if self.encoder.write_series(&mut self.buffer, family, series)
+            && let Some(part) = self.parts.last_mut()
         {
-            self.has_created = true;
-            write_created(&mut self.buffer, family, labels, time);
+            part.has_created = true;
         }
         self.flush_if_full();
     }
@@ -153,35 +159,41 @@ impl ExposeJob {
     }
 
     fn begin_family(&mut self, family: &Arc<Family>) {
-        self.parts.push((family.clone(), self.buffer.len()));
+        self.encoder.begin_family(family);
+        self.begin_part(family.clone());
+    }
+
+    fn begin_part(&mut self, family: Arc<Family>) {
+        self.parts.push(Part { family, start: self.buffer.len(), has_created: false });
     }
 
     fn flush_if_full(&mut self) {
         if self.buffer.len() < CHUNK_BYTES {
             return;
         }
-        let in_hand = self.parts.last().map(|(family, _)| family.clone());
+        let current = self.parts.last().map(|part| part.family.clone());
         self.flush();
-        // The family goes on in the next chunk.
-        self.parts.extend(in_hand.map(|family| (family, 0)));
+        if let Some(family) = current {
+            // It goes on in the next chunk.
+            self.begin_part(family);
+        }
     }
 
     fn flush(&mut self) {
         let text = Bytes::from(std::mem::take(&mut self.buffer));
-        let mut end = text.len();
-        let mut slices = Vec::with_capacity(self.parts.len());
-        for (family, start) in self.parts.drain(..).rev() {
-            slices.push((family, text.slice(start..end)));
-            end = start;
-        }
-        for (family, chunk) in slices.into_iter().rev().filter(|(_, chunk)| !chunk.is_empty()) {
+        let mut parts = self.parts.drain(..).peekable();
+        while let Some(Part { family, start, has_created }) = parts.next() {
+            let end = parts.peek().map_or(text.len(), |next| next.start);
+            if start == end {
+                continue;
+            }
+            let chunk = text.slice(start..end);
             match self.fragments.last_mut() {
                 Some(last) if Arc::ptr_eq(&last.family, &family) => {
                     last.chunks.push(chunk);
-                    last.has_created |= self.has_created;
+                    last.has_created |= has_created;
                 }
-                _ => {
-                    let has_created = self.has_created;
+                Some(_) | None => {
                     self.fragments.push(Fragment { family, chunks: vec![chunk], has_created });
                 }
             }
@@ -191,11 +203,16 @@ impl ExposeJob {
 
 impl Store {
     /// A scrape for some scrapers; `None` shows everything as it is.
-    pub fn begin_exposure(&mut self, format: Format, audience: Option<Audience>) -> ExposeJob {
+    pub fn begin_exposure(
+        &mut self,
+        format: Format,
+        living: &Catalog,
+        audience: Option<Audience>,
+    ) -> ExposeJob {
         if let Some(audience) = &audience {
             self.births.begin(audience);
         }
-        ExposeJob { audience, ..ExposeJob::new(format) }
+        ExposeJob { audience, ..ExposeJob::new(format, living) }
     }
 
     /// What scrapers await, where that is known before one has asked.
@@ -250,8 +267,8 @@ impl Store {
         now: Moment,
     ) -> usize {
         let Self { listings, slots, display, settings, own_ttl, births, .. } = self;
-        let created = Some(&self.created).filter(|created| created.is_kept());
-        let created = created.filter(|_| job.format == Format::OpenMetrics);
+        let shows_created = job.encoder.shows_created() && self.created.is_kept();
+        let created = shows_created.then_some(&self.created);
         let printed = Printed { display, empty_instance: settings.empty_instance, created };
         let Some(listing) = listings.get(key) else { return from };
         let end = listing.len().min(from + budget);

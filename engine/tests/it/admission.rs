@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use psg_engine::catalog::{Catalog, CatalogSettings};
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -164,7 +164,7 @@ fn check_end(catalog: &Catalog, mut stores: Vec<Store>, accepted: u64) {
     let defined: usize = stores.iter().map(Store::defined).sum();
     assert_eq!(catalog.live_series(), defined);
     let sources = stores.iter_mut().map(|store| {
-        let mut job = ExposeJob::new(Format::Text);
+        let mut job = ExposeJob::new(Format::Text, catalog);
         while !store.expose_some(&mut job, 7, Moment(0)) {}
         job.finish()
     });

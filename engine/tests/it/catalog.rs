@@ -2,7 +2,7 @@
 //! what families tell.
 
 use proptest::prelude::*;
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::reject::Reason;
 

@@ -1,6 +1,6 @@
 //! Expiry, case by case: what leaves, when, and what it gives back.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::store::ExpirySettings;
 use psg_engine::timestamp::Moment;

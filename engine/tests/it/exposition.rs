@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use crate::support::cases;
 use crate::support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
-use bytes::Bytes;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
-use psg_engine::catalog::{Catalog, Family};
-use psg_engine::exposition::series;
-use psg_engine::format::Format;
+use psg_engine::catalog::{Catalog, Family, FamilyRef};
+use psg_engine::exposition::{Format, ShownSeries};
 use psg_engine::labels::{LabelRenderer, SeriesLabels};
 use psg_engine::merge::{Fragment, merge};
 use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
+use psg_engine::reject::Reject;
 use psg_engine::sample::{Label, Labels, Sample};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::{Stamp, UnixTime};
@@ -82,10 +81,24 @@ struct Made {
 /// any two may meet, as when names change hands while the shards answer.
 fn make(drafts: &[Draft]) -> Vec<Made> {
     let catalog = Catalog::default();
-    drafts.iter().map(|draft| make_one(&catalog, draft)).collect()
+    let family = |draft| claim(&catalog, draft).expect("a valid family").family().clone();
+    drafts.iter().map(|draft| make_one(family(draft), draft)).collect()
 }
 
-fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
+/// Families that live at the same time, as long as the references are held; those
+/// that the catalog refuses beside the others are left out.
+fn make_living(catalog: &Catalog, drafts: &[Draft]) -> (Vec<FamilyRef>, Vec<Made>) {
+    let mut names = HashSet::new();
+    let once = drafts.iter().filter(|draft| names.insert(&draft.name));
+    let made = once.filter_map(|draft| {
+        let family = claim(catalog, draft).ok()?;
+        let made = make_one(family.family().clone(), draft);
+        Some((family, made))
+    });
+    made.unzip()
+}
+
+fn claim(catalog: &Catalog, draft: &Draft) -> Result<FamilyRef, Reject> {
     let sample = Sample {
         kind: draft.kind,
         name: &draft.name,
@@ -97,7 +110,10 @@ fn make_one(catalog: &Catalog, draft: &Draft) -> Made {
         ttl: None,
         objectives: &[(0.0, 0.01), (0.5, 0.05)],
     };
-    let family = catalog.claim(&sample).expect("a valid family").family().clone();
+    catalog.claim(&sample)
+}
+
+fn make_one(family: Arc<Family>, draft: &Draft) -> Made {
     let value_of = |series: &DraftSeries| {
         let mut value = Value::new(family.shape(), NOW);
         for sample in &series.values {
@@ -117,52 +133,53 @@ fn labels_of(series: &DraftSeries) -> SeriesLabels {
 }
 
 /// The fragments of `count` sources, each sorted as merge expects it.
-fn split(made: &mut [Made], count: usize, show: Show) -> Vec<Vec<Fragment>> {
+fn split(made: &mut [Made], count: usize, show: Show<'_>) -> Vec<Vec<Fragment>> {
     let mut sources = vec![Vec::new(); count];
     let mut order: Vec<&mut Made> = made.iter_mut().collect();
     order.sort_by_key(|made| (made.family.name().to_owned(), made.family.uid()));
     for (number, source) in sources.iter_mut().enumerate() {
         for made in &mut order {
-            let chunks = chunks_of(made, |place| place % count == number, show);
-            if !chunks.is_empty() {
-                let (family, has_created) = (made.family.clone(), show.created.is_some());
-                source.push(Fragment { family, chunks, has_created });
-            }
+            source.extend(fragment_of(made, |place| place % count == number, show));
         }
     }
     sources
 }
 
-fn chunks_of(made: &mut Made, is_here: impl Fn(usize) -> bool, show: Show) -> Vec<Bytes> {
-    let mut chunks = Vec::new();
+fn fragment_of(
+    made: &mut Made,
+    is_here: impl Fn(usize) -> bool,
+    show: Show<'_>,
+) -> Option<Fragment> {
+    let mut encoder = show.format.encoder(show.living);
+    encoder.begin_family(&made.family);
+    let (mut chunks, mut has_created) = (Vec::new(), false);
     for (series, value) in made.series.iter_mut().filter(|(series, _)| is_here(series.place)) {
-        let mut out = Vec::new();
-        let labels = labels_of(series);
-        let labels = labels.pairs();
-        series::write_series(&mut out, show.format, &made.family, labels, value, NOW);
-        if let Some(created) = show.created {
-            series::write_created(&mut out, &made.family, labels, created);
-        }
+        let (mut out, labels) = (Vec::new(), labels_of(series));
+        let (labels, created) = (labels.pairs(), show.created);
+        let series = ShownSeries { labels, value, created, now: NOW };
+        has_created |= encoder.write_series(&mut out, &made.family, series);
         chunks.push(out.into());
     }
-    chunks
+    let family = made.family.clone();
+    (!chunks.is_empty()).then_some(Fragment { family, chunks, has_created })
 }
 
 /// How families are shown.
 #[derive(Clone, Copy)]
-struct Show {
+struct Show<'a> {
     format: Format,
     /// When all totals began, where that is told.
     created: Option<UnixTime>,
+    living: &'a Catalog,
 }
 
 fn exposed(made: &mut [Made], sources: usize, format: Format) -> Vec<ParsedFamily> {
-    exposed_as(made, sources, Show { format, created: None })
+    exposed_as(made, sources, Show { format, created: None, living: &Catalog::default() })
 }
 
-fn exposed_as(made: &mut [Made], sources: usize, show: Show) -> Vec<ParsedFamily> {
+fn exposed_as(made: &mut [Made], sources: usize, show: Show<'_>) -> Vec<ParsedFamily> {
     let format = show.format;
-    let exposition = merge(format, split(made, sources, show), &Catalog::default());
+    let exposition = merge(format, split(made, sources, show), show.living);
     let body = String::from_utf8(exposition.pieces.concat()).expect("UTF-8");
     assert_eq!(exposition.length, body.len());
     let dialect = match format {
@@ -305,10 +322,12 @@ proptest! {
     /// behind its other lines, and nothing else is changed by it.
     #[test]
     fn created_lines_stand_where_they_may(drafts in vec(draft(), 0..6), count in 1usize..5) {
-        let mut made = make(&drafts);
-        let without = exposed(&mut made, count, Format::OpenMetrics);
+        let living = &Catalog::default();
+        let (_held, mut made) = make_living(living, &drafts);
+        let show = Show { format: Format::OpenMetrics, created: None, living };
+        let without = exposed_as(&mut made, count, show);
         let created = Some(UnixTime::from_micros(1_500_000));
-        let mut with = exposed_as(&mut made, count, Show { format: Format::OpenMetrics, created });
+        let mut with = exposed_as(&mut made, count, Show { created, ..show });
         for family in &mut with {
             let ending = format!("{}_created", family.name);
             let is_created = |sample: &ParsedSample| {
@@ -356,7 +375,7 @@ proptest! {
         let mut made = make(&names.iter().map(draft).collect::<Vec<_>>());
         let mut seen = HashSet::new();
         let created = Some(UnixTime::from_micros(1));
-        let show = Show { format: Format::OpenMetrics, created };
+        let show = Show { format: Format::OpenMetrics, created, living: &Catalog::default() };
         for family in exposed_as(&mut made, 1, show) {
             for claim in claims(&family) {
                 prop_assert!(seen.insert(claim.clone()), "{claim} twice, by {family:?}");

@@ -1,6 +1,6 @@
 //! Overflow: what a limit refuses goes to one series of its family.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::reject::Reason;
 

@@ -1,7 +1,7 @@
 //! Removal of a family: the name is free at once, all of it goes, and what was
 //! on its way for it is thrown away.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::store::ExpirySettings;
 use psg_engine::timestamp::Moment;
 

@@ -6,7 +6,8 @@ mod damage;
 mod hostile;
 mod round_trip;
 mod snapshots;
-use psg_engine::format::Format;
+use psg_engine::catalog::Catalog;
+use psg_engine::exposition::Format;
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{ExposeJob, Snapshot, SnapshotOrder, Store, SurveyJob, TombstoneKey};
@@ -62,7 +63,7 @@ pub fn snapshot(pipeline: &mut Pipeline, number: u64, all: bool) -> Vec<StoredSe
 /// Does with what was read all that the gateway does.
 pub fn use_all_of(store: &mut Store) {
     for format in Format::ALL {
-        let mut job = ExposeJob::new(format);
+        let mut job = ExposeJob::new(format, &Catalog::default());
         while !store.expose_some(&mut job, 100, START) {}
     }
     let mut survey = SurveyJob::default();

@@ -2,7 +2,7 @@
 //! that was just written is read as it was; and what came back from a damaged
 //! one can be stored again.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::sharding::Segment;
 use psg_engine::state::{Head, RunTime, StoredSegment, archive};

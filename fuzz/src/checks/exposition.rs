@@ -1,6 +1,6 @@
 //! What may be said of any exposition.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 
 use super::exposition_parser::{Dialect, parse};
 use super::pipeline::Pipeline;

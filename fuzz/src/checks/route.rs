@@ -3,7 +3,7 @@
 //! nor the sizes of caches and batches nor K show in what comes out. A line like
 //! `+5000` says that so many milliseconds pass, in which series expire.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
 use psg_engine::store::ExpirySettings;

@@ -2,7 +2,7 @@
 //! an error or series, and series that came back are the same once they have
 //! been stored again.
 
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::name::is_label_name;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::labels::LabelPairs;
 use psg_engine::merge::merge;
 use psg_engine::metric::Shape;
@@ -151,7 +151,9 @@ impl World {
         let audience = Audience { number, seen, awaited: self.awaited(number) };
         let stores = self.pipeline.stores.iter_mut();
         let begin = |store: &mut psg_engine::store::Store| {
-            store.begin_exposure(Format::Text, Some(audience)).filtered(view.filter())
+            store
+                .begin_exposure(Format::Text, &Catalog::default(), Some(audience))
+                .filtered(view.filter())
         };
         let mut jobs: Vec<_> = stores.map(begin).collect();
         let mut meanwhile = meanwhile.iter();

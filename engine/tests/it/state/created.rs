@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::merge::merge;
 use psg_engine::store::{Audience, Awaited, ExpirySettings, Rendering};
 use psg_engine::timestamp::Moment;
@@ -214,7 +214,8 @@ fn the_start_of_a_series_was_created_when_it_was() {
         let seen = Some(Rendering(number - 1)).filter(|seen| seen.0 > 0);
         let audience = Audience { number: Rendering(number), seen, awaited };
         let parts = world.pipeline.stores.iter_mut().map(|store| {
-            let mut job = store.begin_exposure(Format::OpenMetrics, Some(audience));
+            let mut job =
+                store.begin_exposure(Format::OpenMetrics, &world.pipeline.catalog, Some(audience));
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });

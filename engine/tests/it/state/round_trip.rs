@@ -1,7 +1,7 @@
 //! What comes back is what was there, and goes on as it would have.
 
 use proptest::prelude::*;
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::store::ExpirySettings;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::sharding::{SEGMENTS, Segment, ShardIndex};
 use psg_engine::state::StoredSegment;
 use psg_engine::store::{

@@ -2,7 +2,7 @@
 //! actors wire them.
 
 use psg_engine::catalog::{Catalog, CatalogSettings};
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings, Refused};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -217,7 +217,7 @@ impl Pipeline {
     pub fn exposition_with(&mut self, format: Format, meanwhile: impl FnOnce()) -> String {
         let now = self.now;
         let sources = self.stores.iter_mut().map(|store| {
-            let mut job = ExposeJob::new(format);
+            let mut job = ExposeJob::new(format, &self.catalog);
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use psg_engine::catalog::{Catalog, CatalogSettings, Family};
-use psg_engine::format::Format;
+use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
@@ -363,7 +363,7 @@ impl World {
     fn lines(&mut self) -> BTreeMap<usize, f64> {
         let now = moment(self.now);
         let sources = self.stores.iter_mut().map(|store| {
-            let mut job = ExposeJob::new(Format::Text);
+            let mut job = ExposeJob::new(Format::Text, &self.catalog);
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });

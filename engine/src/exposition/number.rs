@@ -5,7 +5,14 @@
 //! Prometheus stores the text of `le` and `quantile`, so a fleet that moves
 //! here keeps its series only if each of these texts stays the same.
 
-use super::Format;
+/// How a number is written that need not be an integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// By its digits alone: 3 is `3`.
+    Plain,
+    /// With a point or an exponent in any case: 3 is `3.0`.
+    Pointed,
+}
 
 /// Where plain notation begins, and where it ends.
 const PLAIN_FROM: f64 = 1e-4;
@@ -14,27 +21,27 @@ const PLAIN_BELOW: f64 = 1e17;
 /// Below this every integer is an `f64`, so its digits are its shortest ones.
 const EXACT_INTEGERS_BELOW: f64 = 9_007_199_254_740_992.0;
 
-/// Appends a sample's value. OpenMetrics wants a point or an exponent in it.
-pub fn write_value(out: &mut Vec<u8>, value: f64, format: Format) {
+/// Appends a sample's value.
+pub fn write_value(out: &mut Vec<u8>, value: f64, notation: Notation) {
     if let Some(integer) = exact_integer(value) {
         out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
-        write_integer_ending(out, format);
+        write_integer_ending(out, notation);
     } else if value.is_finite() {
-        write_finite(out, value, format);
+        write_finite(out, value, notation);
     } else {
         out.extend_from_slice(non_finite(value));
     }
 }
 
-/// Appends a count: an integer in either format.
+/// Appends a count: an integer in any notation.
 pub fn write_count(out: &mut Vec<u8>, count: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
 }
 
-/// A `le` or `quantile` label value.
-pub fn label_text(value: f64, format: Format) -> Box<str> {
+/// A number as a text: the value of a `le` or `quantile` label.
+pub fn text_of(value: f64, notation: Notation) -> Box<str> {
     let mut text = Vec::new();
-    write_value(&mut text, value, format);
+    write_value(&mut text, value, notation);
     String::from_utf8(text).expect("numbers are written in ASCII").into()
 }
 
@@ -55,7 +62,7 @@ fn non_finite(value: f64) -> &'static [u8] {
 }
 
 /// Appends a finite value that is no exact integer.
-fn write_finite(out: &mut Vec<u8>, value: f64, format: Format) {
+fn write_finite(out: &mut Vec<u8>, value: f64, notation: Notation) {
     let mut buffer = zmij::Buffer::new();
     let printed = buffer.format_finite(value);
     let magnitude = value.abs();
@@ -70,16 +77,16 @@ fn write_finite(out: &mut Vec<u8>, value: f64, format: Format) {
     let decimal = Decimal::read(printed.trim_start_matches('-'));
     if (PLAIN_FROM..PLAIN_BELOW).contains(&magnitude) {
         decimal.write_integer(out);
-        write_integer_ending(out, format);
+        write_integer_ending(out, notation);
     } else {
         decimal.write_scientific(out);
     }
 }
 
-fn write_integer_ending(out: &mut Vec<u8>, format: Format) {
-    match format {
-        Format::Text => {}
-        Format::OpenMetrics => out.extend_from_slice(b".0"),
+fn write_integer_ending(out: &mut Vec<u8>, notation: Notation) {
+    match notation {
+        Notation::Plain => {}
+        Notation::Pointed => out.extend_from_slice(b".0"),
     }
 }
 
@@ -145,13 +152,13 @@ mod tests {
     /// What the reference printed: the text of a number in both formats.
     const GOLDEN: &str = include_str!("../../tests/golden/numbers.tsv");
 
-    fn written(value: f64, format: Format) -> String {
-        label_text(value, format).into()
+    fn written(value: f64, notation: Notation) -> String {
+        text_of(value, notation).into()
     }
 
     fn check(value: f64, text: &str, openmetrics: &str) {
-        assert_eq!(written(value, Format::Text), text, "{value:?} in text");
-        assert_eq!(written(value, Format::OpenMetrics), openmetrics, "{value:?} in OpenMetrics");
+        assert_eq!(written(value, Notation::Plain), text, "{value:?} in text");
+        assert_eq!(written(value, Notation::Pointed), openmetrics, "{value:?} in OpenMetrics");
     }
 
     /// The same rules, from the standard library's digits.
@@ -251,19 +258,19 @@ mod tests {
 
         #[test]
         fn every_number_round_trips(value in finite()) {
-            for format in Format::ALL {
-                let parsed: f64 = written(value, format).parse().expect("a number");
+            for notation in [Notation::Plain, Notation::Pointed] {
+                let parsed: f64 = written(value, notation).parse().expect("a number");
                 prop_assert_eq!(parsed, value);
             }
         }
 
         #[test]
         fn every_number_is_the_shortest(value in finite()) {
-            let text = written(value, Format::Text);
+            let text = written(value, Notation::Plain);
             prop_assert_eq!(&text, &expected(value));
             let pointed = text.contains(['.', 'e']);
             let openmetrics = if pointed { text } else { text + ".0" };
-            prop_assert_eq!(written(value, Format::OpenMetrics), openmetrics);
+            prop_assert_eq!(written(value, Notation::Pointed), openmetrics);
         }
     }
 }

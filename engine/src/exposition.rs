@@ -1,0 +1,18 @@
+//! Exposition: families and series as bytes, in whichever format a scraper asks
+//! for. [`Format`] lists the formats and what HTTP calls them; each has a file
+//! with its [`Encoder`]. An output format is one more of these, and an arm of
+//! each `match` on [`Format`].
+
+mod encoder;
+mod families;
+mod format;
+mod lines;
+pub mod number;
+mod openmetrics;
+mod text;
+#[cfg(test)]
+mod tests;
+
+pub use encoder::{Encoder, ShownSeries};
+pub use families::{Families, ShownFamily};
+pub use format::{Format, MediaType};

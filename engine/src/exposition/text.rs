@@ -1,0 +1,52 @@
+//! The Prometheus text format, 0.0.4.
+
+use super::encoder::{Encoder, ShownSeries};
+use super::families::{Families, ShownFamily};
+use super::lines::{Dialect, LineWriter, write_header};
+use super::number::Notation;
+use crate::catalog::Family;
+use crate::labels::escape;
+
+const DIALECT: Dialect = Dialect { notation: Notation::Plain, takes_negative: true };
+
+/// Writes the Prometheus text format.
+#[derive(Debug)]
+pub(super) struct TextEncoder {
+    lines: LineWriter,
+}
+
+impl Default for TextEncoder {
+    fn default() -> Self {
+        Self { lines: LineWriter::new(DIALECT) }
+    }
+}
+
+impl Encoder for TextEncoder {
+    fn shows_created(&self) -> bool {
+        false
+    }
+
+    fn begin_family(&mut self, _: &Family) {}
+
+    fn write_series(
+        &mut self,
+        out: &mut Vec<u8>,
+        family: &Family,
+        series: ShownSeries<'_>,
+    ) -> bool {
+        self.lines.write(out, family, series);
+        false
+    }
+
+    fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, _: &Families<'_>) {
+        let family = shown.family;
+        let type_word = family.kind().as_str();
+        write_header(out, family.name(), type_word, family.help(), escape::append_line);
+    }
+
+    fn write_end(&self, _: &mut Vec<u8>) {}
+
+    fn displaced_newcomers(&self, _: &Families<'_>) -> Vec<String> {
+        Vec::new()
+    }
+}
