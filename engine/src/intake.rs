@@ -14,6 +14,7 @@ mod template;
 mod parts;
 mod gate;
 mod label_sets;
+mod entry_id;
 mod family_cache;
 mod series_cache;
 mod clock;
@@ -32,10 +33,11 @@ use crate::timestamp::UnixTime;
 use crate::updates::{Details, Updates};
 use crate::wire::JsonDecoder;
 
+use entry_id::EntryId;
 use family_cache::FamilyCache;
 use label_sets::LabelSets;
 use overflow::Overflow;
-use series_cache::{EntryId, SeriesCache, State};
+use series_cache::{SeriesCache, State};
 use template::TemplateCache;
 
 /// What an intake is tuned by.

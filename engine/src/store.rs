@@ -33,6 +33,7 @@ mod listing;
 mod remove;
 mod restore;
 mod search;
+mod sets;
 mod slots;
 mod snapshot;
 mod survey;

@@ -20,10 +20,10 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::entry_id::EntryId;
 use super::family_cache::FamilyId;
 use super::gate::Gate;
 use super::parts::{PartBytes, PartId, Parts};
-use super::series_cache::EntryId;
 use crate::sample::{Label, Labels};
 
 /// A series with more labels is found by its label text.
@@ -172,7 +172,7 @@ mod tests {
     fn a_set_is_found_in_any_order_until_it_is_forgotten() {
         let mut sets = LabelSets::default();
         let labels = [label("a", "1"), label("b", "2"), label("c", "1")];
-        let entry = EntryId::of(3);
+        let entry = EntryId(3);
         let kept = sets.keep(Labels::from(&labels[..]), FAMILY, entry).expect("few labels");
         let [a, b, c] = labels;
         for order in [[a, b, c], [c, a, b], [b, c, a]] {
@@ -190,10 +190,10 @@ mod tests {
     #[test]
     fn pairs_that_run_together_are_told_apart() {
         let mut sets = LabelSets::default();
-        sets.keep(Labels::from(&[label("a", "bc")][..]), FAMILY, EntryId::of(1));
-        sets.keep(Labels::from(&[label("ab", "c")][..]), FAMILY, EntryId::of(2));
-        assert_eq!(find(&mut sets, &[label("a", "bc")], FAMILY), Some(EntryId::of(1)));
-        assert_eq!(find(&mut sets, &[label("ab", "c")], FAMILY), Some(EntryId::of(2)));
+        sets.keep(Labels::from(&[label("a", "bc")][..]), FAMILY, EntryId(1));
+        sets.keep(Labels::from(&[label("ab", "c")][..]), FAMILY, EntryId(2));
+        assert_eq!(find(&mut sets, &[label("a", "bc")], FAMILY), Some(EntryId(1)));
+        assert_eq!(find(&mut sets, &[label("ab", "c")], FAMILY), Some(EntryId(2)));
     }
 
     #[test]
@@ -201,11 +201,11 @@ mod tests {
         let mut sets = LabelSets::default();
         let names: Vec<String> = (0..=MOST_PAIRS).map(|number| format!("l{number}")).collect();
         let labels: Vec<Label<'_>> = names.iter().map(|name| label(name, "v")).collect();
-        assert_eq!(sets.keep(Labels::from(&labels[..]), FAMILY, EntryId::of(1)), None);
-        assert!(sets.keep(Labels::from(&labels[1..]), FAMILY, EntryId::of(2)).is_some());
-        assert!(sets.keep(Labels::NONE, FAMILY, EntryId::of(3)).is_some());
+        assert_eq!(sets.keep(Labels::from(&labels[..]), FAMILY, EntryId(1)), None);
+        assert!(sets.keep(Labels::from(&labels[1..]), FAMILY, EntryId(2)).is_some());
+        assert!(sets.keep(Labels::NONE, FAMILY, EntryId(3)).is_some());
         assert_eq!(find(&mut sets, &labels, FAMILY), None);
-        assert_eq!(find(&mut sets, &labels[1..], FAMILY), Some(EntryId::of(2)));
-        assert_eq!(find(&mut sets, &[], FAMILY), Some(EntryId::of(3)));
+        assert_eq!(find(&mut sets, &labels[1..], FAMILY), Some(EntryId(2)));
+        assert_eq!(find(&mut sets, &[], FAMILY), Some(EntryId(3)));
     }
 }

@@ -9,7 +9,8 @@
 //! there until the end of the batch, before any value is sent.
 
 use super::Intake;
-use super::series_cache::{EntryId, State};
+use super::entry_id::EntryId;
+use super::series_cache::State;
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::SeriesLabels;
 use crate::sample::{Label, Labels};

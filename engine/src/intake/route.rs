@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
+use super::entry_id::EntryId;
 use super::family_cache::FamilyId;
 use super::label_sets::LabelSets;
-use super::series_cache::{EntryId, SeriesCache, Spelling};
+use super::series_cache::{SeriesCache, Spelling};
 use super::template::{Located, TemplateCache, Verdict};
 use super::{Intake, KEPT_ELEMENTS, Part, Routed};
 use crate::catalog::{Admission, Family, FamilyRef};

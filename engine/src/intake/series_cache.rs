@@ -7,6 +7,7 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use super::clock::ClockSlab;
+use super::entry_id::EntryId;
 use super::family_cache::FamilyId;
 use super::label_sets::LabelSet;
 use super::template::TemplateId;
@@ -38,10 +39,6 @@ pub struct SeriesCache {
     /// it is not there before the first of these.
     by_slot: Option<HashMap<(ShardIndex, Slot), EntryId, RandomState>>,
 }
-
-/// An entry of the cache; it stays that series' until a batch ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryId(u32);
 
 #[derive(Debug)]
 struct Entry {
@@ -123,14 +120,6 @@ impl Leaving {
     /// The label set that leads to the series.
     pub fn label_set(&self) -> Option<&LabelSet> {
         self.shortcuts.labels.as_ref()
-    }
-}
-
-impl EntryId {
-    /// The entry of a number.
-    #[cfg(test)]
-    pub fn of(number: u32) -> Self {
-        Self(number)
     }
 }
 

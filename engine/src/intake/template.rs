@@ -27,9 +27,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use memchr::memmem::Finder;
 
+use super::entry_id::EntryId;
 use super::gate::Gate;
 use super::parts::{PartId, Parts};
-use super::series_cache::EntryId;
 use crate::metric::Kind;
 use crate::timestamp::Ttl;
 use crate::wire::json::number::parse_json_number;

@@ -17,9 +17,9 @@
 //! its series. Marks that went into a snapshot are kept until it is committed,
 //! so one that is given up loses nothing.
 
-use super::changes::{NumberSet, SegmentSet};
 use super::created::Created;
 use super::expire::OwnTtls;
+use super::sets::{NumberSet, SegmentSet};
 use super::tombstones::Tombstone;
 use super::{DisplayLabels, Series, Store, held};
 use crate::catalog::Admission;

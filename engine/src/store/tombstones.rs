@@ -23,7 +23,7 @@ mod walk;
 pub use budget::TombstoneBudget;
 pub use sweep::Sweep;
 
-use super::changes::SegmentSet;
+use super::sets::SegmentSet;
 use super::wheel::{Tick, ticks_of};
 use crate::catalog::{Family, FamilyRef};
 use crate::labels::LabelPairs;

@@ -4,7 +4,7 @@
 
 use super::table::NodeKey;
 use super::{Tombstone, Tombstones};
-use crate::store::changes::NumberSet;
+use crate::store::sets::NumberSet;
 
 /// How far a walk is.
 #[derive(Debug)]
