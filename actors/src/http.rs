@@ -2,20 +2,17 @@
 
 pub mod access;
 mod admin;
-mod cardinality;
+mod api;
 pub mod hosts;
-mod places;
+mod conn_slots;
 mod connection;
 mod metrics;
 mod negotiate;
 mod page;
 mod probes;
 mod query;
-mod rejects;
 mod entrance;
 mod server;
-mod series;
-mod status;
 
 use std::io;
 use std::net::SocketAddr;
@@ -102,22 +99,22 @@ pub static ROUTES: &[Route] = &[
     Route {
         path: model::PATH,
         meaning: "How the gateway does, as JSON: rates, backlog, rejects, series, the last minutes, settings in force.",
-        resource: |resource| get_and_head(resource, status::status),
+        resource: |resource| get_and_head(resource, api::status),
     },
     Route {
-        path: rejects::PATH,
+        path: crate::rejects::PATH,
         meaning: "The last 256 refused samples as JSON, the newest first: when, why, what was expected and what was got, and the payload's first 512 bytes where `Http.ExposePayloads` is true; and the metrics whose samples come with other buckets or quantiles than their first one, with both.",
-        resource: |resource| get_and_head(resource, rejects::rejects),
+        resource: |resource| get_and_head(resource, api::rejects),
     },
     Route {
         path: crate::cardinality::PATH,
         meaning: "Who has how much, as JSON: the 20 metrics with the most series, and the 20 label names with the most distinct values, exact up to 1,024 and estimated beyond. Looks at every series; one at a time.",
-        resource: |resource| get_and_head(resource, cardinality::cardinality),
+        resource: |resource| get_and_head(resource, api::cardinality),
     },
     Route {
         path: crate::search::PATH,
         meaning: "Metrics by a part of their names, and what their series hold, as JSON: `name` and `labels` are parts, in any letter case, of a metric's name and of labels as `/metrics` prints them; `exact=true` takes `name` for all of it; `limit` bounds the series (100 where it is absent, at most 1,000; 0 is metrics alone). The 50 best metrics, those with the most series first. 503 where `/metrics` shows no totals.",
-        resource: |resource| get_and_head(resource, series::series),
+        resource: |resource| get_and_head(resource, api::series),
     },
     Route {
         path: admin::PATH,

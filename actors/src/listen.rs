@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
@@ -63,7 +63,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Raises the limit of file descriptors as far as the system lets us; how many
 /// clients there can be, at most `wanted`, as `setting` says.
 pub fn make_room_for(wanted: usize, setting: &str) -> usize {
-    let mut promised = PROMISED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut promised = PROMISED.lock();
     let room = raise_limit(*promised + wanted as u64).saturating_sub(*promised);
     let clients = clients_in(room, wanted);
     if clients < wanted {

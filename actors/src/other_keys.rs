@@ -2,9 +2,9 @@
 //! The embedded queue refuses them; since clients may not look at the answer,
 //! they are told of in the log, once for each key, and in the status.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use psg_engine::printable::{LONG, printable};
 
 /// Keys that are remembered.
@@ -67,7 +67,7 @@ impl OtherKeys {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<OtherKey>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

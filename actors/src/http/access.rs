@@ -3,20 +3,20 @@
 //!
 //! A change counts within a second. A file that became bad closes the HTTP side
 //! until it is good again: what it takes away may be why it was changed. One that
-//! asks for less than before has to stand still first ([`in_force`]).
+//! asks for less than before has to stand still first ([`live_config`]).
 
 mod yaml_flag;
 mod duration;
 mod client_certificates;
 mod tls;
-mod turns;
+mod fair_queue;
 mod passwords;
 pub mod web_config;
-mod in_force;
+mod live_config;
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::dev::ServiceRequest;
@@ -24,27 +24,28 @@ use actix_web::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 
-use self::in_force::InForce;
-use self::passwords::{Passwords, Verdict};
+use self::live_config::LiveConfig;
+use self::passwords::{PasswordVerdict, Passwords};
 use self::web_config::{Rate, WebConfig};
-use super::places::Peer;
+use super::conn_slots::PeerNetwork;
 use super::probes;
 use crate::self_metrics::config_health::ConfigHealth;
 use crate::settings::AccessSettings;
 
 /// Who may use the HTTP side.
 pub struct Access {
-    file: InForce,
+    file: LiveConfig,
     probes_are_free: bool,
     passwords: Passwords,
-    bucket: Mutex<Option<Bucket>>,
+    bucket: Mutex<Option<TokenBucket>>,
 }
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AccessDenied {
     /// The file is bad.
     #[error("the configuration of the HTTP side can't be used")]
     BadFile,
@@ -62,28 +63,28 @@ pub enum Refusal {
     Busy,
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for AccessDenied {
     fn status_code(&self) -> actix_web::http::StatusCode {
         use actix_web::http::StatusCode;
         match self {
-            Refusal::BadFile => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::NoCertificate => StatusCode::FORBIDDEN,
-            Refusal::Unknown => StatusCode::UNAUTHORIZED,
-            Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            AccessDenied::BadFile => StatusCode::INTERNAL_SERVER_ERROR,
+            AccessDenied::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            AccessDenied::NoCertificate => StatusCode::FORBIDDEN,
+            AccessDenied::Unknown => StatusCode::UNAUTHORIZED,
+            AccessDenied::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
         match self {
-            Refusal::Unknown => {
+            AccessDenied::Unknown => {
                 answer.insert_header((WWW_AUTHENTICATE, "Basic realm=\"prom-stream-gateway\""));
             }
-            Refusal::TooMany | Refusal::Busy => {
+            AccessDenied::TooMany | AccessDenied::Busy => {
                 answer.insert_header((RETRY_AFTER, "1"));
             }
-            Refusal::BadFile | Refusal::NoCertificate => {}
+            AccessDenied::BadFile | AccessDenied::NoCertificate => {}
         }
         answer.body(format!("{self}\n"))
     }
@@ -99,7 +100,7 @@ impl Access {
     /// Reads the file; a bad one is an error. How it does is told to `health`.
     pub fn open(settings: &AccessSettings, health: Arc<ConfigHealth>) -> io::Result<Self> {
         Ok(Self {
-            file: InForce::open(settings, health).map_err(io::Error::other)?,
+            file: LiveConfig::open(settings, health).map_err(io::Error::other)?,
             probes_are_free: settings.probes_are_free,
             passwords: Passwords::start()?,
             bucket: Mutex::default(),
@@ -128,39 +129,43 @@ impl Access {
         config: Option<&WebConfig>,
         request: &ServiceRequest,
         has_certificate: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AccessDenied> {
         if self.probes_are_free && probes::is_probe(request.path()) {
             return Ok(());
         }
-        let config = config.ok_or(Refusal::BadFile)?;
+        let config = config.ok_or(AccessDenied::BadFile)?;
         if config.wants_certificate && !has_certificate {
-            return Err(Refusal::NoCertificate);
+            return Err(AccessDenied::NoCertificate);
         }
         if !config.users.is_empty() {
             self.log_in(config, request).await?;
         }
         // Last, so that strangers don't use up what those may ask who are let in.
         match config.rate {
-            Some(rate) if !self.take_token(rate) => Err(Refusal::TooMany),
+            Some(rate) if !self.take_token(rate) => Err(AccessDenied::TooMany),
             Some(_) | None => Ok(()),
         }
     }
 
-    async fn log_in(&self, config: &WebConfig, request: &ServiceRequest) -> Result<(), Refusal> {
+    async fn log_in(
+        &self,
+        config: &WebConfig,
+        request: &ServiceRequest,
+    ) -> Result<(), AccessDenied> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let (user, password) = header.and_then(credentials).ok_or(Refusal::Unknown)?;
-        let peer = Peer::new(request.peer_addr().map(|address| address.ip()));
+        let (user, password) = header.and_then(credentials).ok_or(AccessDenied::Unknown)?;
+        let peer = PeerNetwork::new(request.peer_addr().map(|address| address.ip()));
         match self.passwords.check(&config.users, peer, &user, &password).await {
-            Verdict::Right => Ok(()),
-            Verdict::Wrong => Err(Refusal::Unknown),
-            Verdict::Busy => Err(Refusal::Busy),
+            PasswordVerdict::Right => Ok(()),
+            PasswordVerdict::Wrong => Err(AccessDenied::Unknown),
+            PasswordVerdict::Busy => Err(AccessDenied::Busy),
         }
     }
 
     fn take_token(&self, rate: Rate) -> bool {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket = self.bucket.lock();
         let now = Instant::now();
-        bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
+        bucket.get_or_insert_with(|| TokenBucket::full(rate, now)).take(rate, now)
     }
 }
 
@@ -178,12 +183,12 @@ fn credentials(header: &str) -> Option<(String, Vec<u8>)> {
 
 /// A bucket of tokens, of which each request takes one.
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     tokens: f64,
     at: Instant,
 }
 
-impl Bucket {
+impl TokenBucket {
     fn full(rate: Rate, now: Instant) -> Self {
         Self { tokens: f64::from(rate.burst), at: now }
     }
@@ -228,7 +233,7 @@ mod tests {
     fn a_bucket_gives_its_burst_and_then_its_rate() {
         let rate = Rate { interval: Duration::from_millis(100), burst: 2 };
         let begin = Instant::now();
-        let mut bucket = Bucket::full(rate, begin);
+        let mut bucket = TokenBucket::full(rate, begin);
         let mut taken_at = |ms: u64| bucket.take(rate, begin + Duration::from_millis(ms));
         assert!(taken_at(0) && taken_at(0) && !taken_at(0));
         assert!(!taken_at(90) && taken_at(101) && !taken_at(150));

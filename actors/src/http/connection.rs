@@ -1,7 +1,7 @@
-//! A connection of the HTTP side, and how long its client may take. Every turn
-//! of the conversation has a deadline: the request has to arrive, the answer
-//! has to be taken. Whoever is too slow is cut off, so that slow clients cost
-//! others nothing but a place for that long.
+//! A connection of the HTTP side, and how long its client may take. Every step of
+//! an exchange has a deadline: the request has to arrive, the answer has to be
+//! taken. Who is too slow is cut off, so that slow clients cost others nothing but
+//! a slot for that long.
 
 use std::cell::Cell;
 use std::io;
@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
-use super::places::{Awaits, Place};
+use super::conn_slots::{Awaits, ConnSlot};
 use crate::byte_stream::ByteStream;
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Times {
+pub struct Timeouts {
     /// To send a request, from its first byte on or from the connection's begin.
     pub request: Duration,
     /// Between an answer and the next request.
@@ -30,13 +30,13 @@ pub struct Times {
 }
 
 /// An answer may take longer than any Prometheus waits for it.
-pub const TIMES: Times = Times {
+pub const TIMEOUTS: Timeouts = Timeouts {
     request: Duration::from_secs(5),
     idle: Duration::from_secs(5),
     answer: Duration::from_secs(120),
 };
 
-/// What a client has for its request where places are few.
+/// What a client has for its request where slots are few.
 const REQUEST_TIME_IN_A_CROWD: Duration = Duration::from_secs(1);
 /// How much later than the HTTP server we are, which can say goodbye.
 const GRACE: Duration = Duration::from_secs(1);
@@ -44,27 +44,27 @@ const GRACE: Duration = Duration::from_secs(1);
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// An accepted connection.
-pub struct Connection {
+pub struct HttpConnection {
     stream: ByteStream<TlsStream<TcpStream>>,
-    turn: Rc<Turn>,
-    /// Made where somebody is waited for, and set anew when the turn changes.
+    exchange: Rc<Exchange>,
+    /// Made where the client is waited for, and reset with the deadline.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whose turn it is, shared with who answers the requests.
+/// How far request and answer are, shared with what answers the requests.
 #[derive(Debug)]
-pub struct Turn {
-    phase: Cell<Phase>,
+pub struct Exchange {
+    phase: Cell<ExchangePhase>,
     deadline: Cell<Instant>,
-    times: Times,
+    times: Timeouts,
     /// Bytes that came since the last answer ended.
     got: Cell<usize>,
     has_certificate: bool,
-    place: Place,
+    slot: ConnSlot,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ExchangePhase {
     /// Nothing of a request has come.
     Waiting,
     /// A part of one has.
@@ -75,19 +75,19 @@ enum Phase {
     Ending,
 }
 
-impl Connection {
+impl HttpConnection {
     /// A connection whose first request is to come.
-    pub fn new(stream: ByteStream<TlsStream<TcpStream>>, times: Times, place: Place) -> Self {
+    pub fn new(stream: ByteStream<TlsStream<TcpStream>>, times: Timeouts, slot: ConnSlot) -> Self {
         let has_certificate = match &stream {
             ByteStream::Tls(tls) => tls.get_ref().1.peer_certificates().is_some(),
             ByteStream::Tcp(_) | ByteStream::Unix(_) => false,
         };
-        Self { stream, turn: Rc::new(Turn::new(times, place, has_certificate)), timer: None }
+        Self { stream, exchange: Rc::new(Exchange::new(times, slot, has_certificate)), timer: None }
     }
 
-    /// Whose turn it is.
-    pub fn turn(&self) -> Rc<Turn> {
-        Rc::clone(&self.turn)
+    /// How far request and answer are.
+    pub fn exchange(&self) -> Rc<Exchange> {
+        Rc::clone(&self.exchange)
     }
 
     /// What a poll comes to: a client that is waited for beyond its deadline, or
@@ -97,7 +97,7 @@ impl Connection {
         polled: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
-        if polled.is_pending() && self.turn.place.poll_sent_away(context).is_ready() {
+        if polled.is_pending() && self.exchange.slot.poll_sent_away(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if polled.is_pending() && self.is_late(context) {
@@ -108,7 +108,7 @@ impl Connection {
 
     /// Whether the deadline has passed; if not, the task is woken when it does.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        let deadline = self.turn.deadline.get();
+        let deadline = self.exchange.deadline.get();
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
@@ -117,25 +117,25 @@ impl Connection {
     }
 }
 
-impl Turn {
-    fn new(times: Times, place: Place, has_certificate: bool) -> Self {
-        let time = match place.is_in_a_crowd() {
+impl Exchange {
+    fn new(times: Timeouts, slot: ConnSlot, has_certificate: bool) -> Self {
+        let time = match slot.is_in_a_crowd() {
             true => times.request.min(REQUEST_TIME_IN_A_CROWD),
             false => times.request + GRACE,
         };
         Self {
-            phase: Cell::new(Phase::Waiting),
+            phase: Cell::new(ExchangePhase::Waiting),
             deadline: Cell::new(Instant::now() + time),
             times,
             got: Cell::new(0),
             has_certificate,
-            place,
+            slot,
         }
     }
 
-    /// The place that the connection has.
-    pub fn place(&self) -> &Place {
-        &self.place
+    /// The slot that the connection has.
+    pub fn slot(&self) -> &ConnSlot {
+        &self.slot
     }
 
     /// Whether the client has shown a certificate.
@@ -145,21 +145,21 @@ impl Turn {
 
     /// A request has come and is being answered, until the answer that this
     /// gives is dropped.
-    pub fn answer(self: &Rc<Self>) -> Answer {
-        self.enter(Phase::Answering, self.times.answer);
-        self.place.awaits(Awaits::Answer);
-        Answer(Rc::clone(self))
+    pub fn answer(self: &Rc<Self>) -> AnswerGuard {
+        self.enter(ExchangePhase::Answering, self.times.answer);
+        self.slot.awaits(Awaits::Answer);
+        AnswerGuard(Rc::clone(self))
     }
 
-    fn enter(&self, phase: Phase, time: Duration) {
+    fn enter(&self, phase: ExchangePhase, time: Duration) {
         self.phase.set(phase);
         self.deadline.set(Instant::now() + time);
     }
 
     /// Notes bytes of a request; false where they are too many.
     fn note(&self, bytes: usize) -> bool {
-        if self.phase.get() == Phase::Waiting {
-            self.enter(Phase::Asking, self.times.request + GRACE);
+        if self.phase.get() == ExchangePhase::Waiting {
+            self.enter(ExchangePhase::Asking, self.times.request + GRACE);
         }
         self.got.set(self.got.get() + bytes);
         self.got.get() <= MAX_REQUEST_BYTES
@@ -167,26 +167,26 @@ impl Turn {
 
     /// Notes that all that was written is in the socket.
     fn flushed(&self) {
-        if self.phase.get() == Phase::Ending {
+        if self.phase.get() == ExchangePhase::Ending {
             self.got.set(0);
-            self.enter(Phase::Waiting, self.times.idle + GRACE);
-            self.place.awaits(Awaits::Request);
+            self.enter(ExchangePhase::Waiting, self.times.idle + GRACE);
+            self.slot.awaits(Awaits::Request);
         }
     }
 }
 
 /// An answer under way.
 #[derive(Debug)]
-pub struct Answer(Rc<Turn>);
+pub struct AnswerGuard(Rc<Exchange>);
 
-impl Drop for Answer {
+impl Drop for AnswerGuard {
     fn drop(&mut self) {
         // The deadline stays: what is written has to be taken too.
-        self.0.phase.set(Phase::Ending);
+        self.0.phase.set(ExchangePhase::Ending);
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for HttpConnection {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -196,14 +196,14 @@ impl AsyncRead for Connection {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         let got = buffer.filled().len() - before;
-        if got > 0 && !this.turn.note(got) {
+        if got > 0 && !this.exchange.note(got) {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         this.in_time(polled, context)
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for HttpConnection {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -212,8 +212,8 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(context, bytes);
         match &polled {
-            Poll::Pending => this.turn.place.has_to_take(),
-            Poll::Ready(Ok(bytes)) => this.turn.place.has_taken(*bytes),
+            Poll::Pending => this.exchange.slot.has_to_take(),
+            Poll::Ready(Ok(bytes)) => this.exchange.slot.has_taken(*bytes),
             Poll::Ready(Err(_)) => {}
         }
         this.in_time(polled, context)
@@ -223,10 +223,10 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(context);
         if polled.is_pending() {
-            this.turn.place.has_to_take();
+            this.exchange.slot.has_to_take();
         }
         if matches!(polled, Poll::Ready(Ok(()))) {
-            this.turn.flushed();
+            this.exchange.flushed();
             // Nobody may poll again before the new deadline.
             if this.is_late(context) {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -247,26 +247,26 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::super::places::{Peer, Places};
+    use super::super::conn_slots::{ConnSlots, PeerNetwork};
     use super::*;
 
-    const SHORT: Times = Times {
+    const SHORT: Timeouts = Timeouts {
         request: Duration::ZERO,
         idle: Duration::from_secs(60),
         answer: Duration::from_millis(300),
     };
 
     /// A connection, and its client.
-    async fn pair(times: Times) -> (Connection, TcpStream) {
+    async fn pair(times: Timeouts) -> (HttpConnection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let client = TcpStream::connect(address).await.expect("it listens");
         let (stream, _) = listener.accept().await.expect("a client");
         (
-            Connection::new(
+            HttpConnection::new(
                 ByteStream::Tcp(stream),
                 times,
-                Place::take(&Places::new(8), Peer::new(None)),
+                ConnSlot::take(&ConnSlots::new(8), PeerNetwork::new(None)),
             ),
             client,
         )
@@ -284,7 +284,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_request_without_an_end_is_cut() {
-        let (mut connection, mut client) = pair(TIMES).await;
+        let (mut connection, mut client) = pair(TIMEOUTS).await;
         let (mut buffer, mut got) = (vec![0; 1024], 0);
         let endless = async { while client.write_all(&[b'a'; 1024]).await.is_ok() {} };
         let read = async {
@@ -304,7 +304,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn in_a_crowd_there_is_less_time_and_one_answer() {
-        let places = Places::new(4);
+        let slots = ConnSlots::new(4);
         let mut connections = Vec::new();
         let mut clients = Vec::new();
         for crowd in [false, false, true, true] {
@@ -312,33 +312,33 @@ mod tests {
             let address = listener.local_addr().expect("bound");
             clients.push(TcpStream::connect(address).await.expect("it listens"));
             let (stream, _) = listener.accept().await.expect("a client");
-            let connection = Connection::new(
+            let connection = HttpConnection::new(
                 ByteStream::Tcp(stream),
-                TIMES,
-                Place::take(&places, Peer::new(None)),
+                TIMEOUTS,
+                ConnSlot::take(&slots, PeerNetwork::new(None)),
             );
-            let left = connection.turn.deadline.get() - Instant::now();
+            let left = connection.exchange.deadline.get() - Instant::now();
             assert_eq!(left <= REQUEST_TIME_IN_A_CROWD, crowd, "{left:?}");
-            assert_eq!(connection.turn().place().is_in_a_crowd(), crowd);
+            assert_eq!(connection.exchange().slot().is_in_a_crowd(), crowd);
             connections.push(connection);
         }
         connections.truncate(2);
-        assert!(!connections[0].turn().place().is_in_a_crowd(), "places that are left are free");
+        assert!(!connections[0].exchange().slot().is_in_a_crowd(), "places that are left are free");
     }
 
     #[actix_rt::test]
     async fn who_has_to_make_room_is_cut_whatever_it_waits_for() {
-        let places = Places::new(1);
+        let slots = ConnSlots::new(1);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let _client = TcpStream::connect(address).await.expect("it listens");
         let (stream, _) = listener.accept().await.expect("a client");
-        let place = Place::take(&places, Peer::new(None));
-        let mut connection = Connection::new(ByteStream::Tcp(stream), TIMES, place);
+        let slot = ConnSlot::take(&slots, PeerNetwork::new(None));
+        let mut connection = HttpConnection::new(ByteStream::Tcp(stream), TIMEOUTS, slot);
         let mut buffer = [0; 8];
         let newcomers = async {
             // At first it has come only a moment ago itself.
-            while Place::take(&places, Peer::new(None)).is_reserved() {
+            while ConnSlot::take(&slots, PeerNetwork::new(None)).is_reserved() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -347,8 +347,8 @@ mod tests {
     }
 
     /// Writes without end and tells how long the client got.
-    async fn endless_answer(connection: &mut Connection) -> Duration {
-        let _answer = connection.turn().answer();
+    async fn endless_answer(connection: &mut HttpConnection) -> Duration {
+        let _answer = connection.exchange().answer();
         let began = Instant::now();
         loop {
             if let Err(error) = connection.write_all(&[b'a'; 65536]).await {
@@ -384,14 +384,14 @@ mod tests {
     #[actix_rt::test]
     async fn after_an_answer_another_time_counts() {
         let (mut connection, mut client) = pair(SHORT).await;
-        drop(connection.turn().answer());
+        drop(connection.exchange().answer());
         connection.write_all(b"done").await.expect("sent");
         connection.flush().await.expect("sent");
-        let left = connection.turn.deadline.get() - Instant::now();
+        let left = connection.exchange.deadline.get() - Instant::now();
         assert!(left > SHORT.answer + GRACE, "{left:?}");
         client.write_all(b"G").await.expect("sent");
         connection.read_u8().await.expect("it has come");
-        let left = connection.turn.deadline.get() - Instant::now();
+        let left = connection.exchange.deadline.get() - Instant::now();
         assert!(left <= SHORT.request + GRACE, "{left:?}");
     }
 }

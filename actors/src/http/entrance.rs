@@ -19,7 +19,7 @@ use actix_web::{HttpResponse, ResponseError};
 
 use super::access::Access;
 use super::access::web_config::WebConfig;
-use super::connection::{Answer, MAX_REQUEST_BYTES, Turn};
+use super::connection::{AnswerGuard, Exchange, MAX_REQUEST_BYTES};
 use super::hosts::Hosts;
 use super::probes;
 
@@ -43,10 +43,10 @@ pub async fn admit(
         // A compressed answer comes in chunks, which nobody knew then.
         request.headers_mut().remove(ACCEPT_ENCODING);
     }
-    let turn = request.conn_data::<Rc<Turn>>().cloned();
-    let answer = turn.as_ref().map(Turn::answer);
+    let exchange = request.conn_data::<Rc<Exchange>>().cloned();
+    let answer = exchange.as_ref().map(Exchange::answer);
     let config = entrance.access.as_ref().and_then(Access::config);
-    let refusal = entrance.refusal(config.as_deref(), &request, turn.as_deref()).await;
+    let refusal = entrance.refusal(config.as_deref(), &request, exchange.as_deref()).await;
     let mut response = match refusal {
         Some(refusal) => request.into_response(refusal),
         None => next.call(request).await?.map_into_boxed_body(),
@@ -59,7 +59,7 @@ pub async fn admit(
             response.headers_mut().insert(name.clone(), value.clone());
         }
     }
-    if turn.is_some_and(|turn| turn.place().is_for_one_answer()) {
+    if exchange.is_some_and(|exchange| exchange.slot().is_for_one_answer()) {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response.map_body(|_, body| BoxBody::new(Timed { body, _answer: answer })))
@@ -71,13 +71,13 @@ impl Entrance {
         &self,
         config: Option<&WebConfig>,
         request: &ServiceRequest,
-        turn: Option<&Turn>,
+        exchange: Option<&Exchange>,
     ) -> Option<HttpResponse> {
-        let is_reserved = turn.is_some_and(|turn| turn.place().is_reserved());
+        let is_reserved = exchange.is_some_and(|exchange| exchange.slot().is_reserved());
         if is_reserved && !probes::is_probe(request.path()) {
-            return Some(no_place());
+            return Some(no_slot());
         }
-        let has_certificate = turn.is_some_and(Turn::has_certificate);
+        let has_certificate = exchange.is_some_and(Exchange::has_certificate);
         if let Some(access) = &self.access
             && let Err(refusal) = access.admit(config, request, has_certificate).await
         {
@@ -109,7 +109,7 @@ fn is_too_large(request: &ServiceRequest) -> bool {
     length.is_some_and(|length| length > MAX_REQUEST_BYTES as u64)
 }
 
-fn no_place() -> HttpResponse {
+fn no_slot() -> HttpResponse {
     HttpResponse::ServiceUnavailable()
         .insert_header((RETRY_AFTER, "1"))
         .body("too many connections are being answered (Http.MaxConnections)\n")
@@ -124,7 +124,7 @@ fn too_large() -> HttpResponse {
 /// A body; when it is dropped the answer has ended.
 struct Timed {
     body: BoxBody,
-    _answer: Option<Answer>,
+    _answer: Option<AnswerGuard>,
 }
 
 impl MessageBody for Timed {

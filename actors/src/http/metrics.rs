@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
 use super::HttpState;
-use super::connection::Turn;
+use super::connection::Exchange;
 use super::negotiate::format_for;
 use super::query;
 use crate::scrape::{Ask, ScrapeError, Scraped};
@@ -65,8 +65,8 @@ async fn scrape(
     loop {
         let scraped = state.pipeline.scrape(ask.clone()).await;
         let Err(ScrapeError::Unsent) = scraped else { return scraped };
-        let turn = request.conn_data::<Rc<Turn>>();
-        if !turn.is_some_and(|turn| turn.place().cut_slowest_reader()) {
+        let exchange = request.conn_data::<Rc<Exchange>>();
+        if !exchange.is_some_and(|exchange| exchange.slot().cut_slowest_reader()) {
             return scraped;
         }
         state.pipeline.metrics().unsent.fewer().await;

@@ -40,16 +40,16 @@ const SCRIPT_MARK: &str = "/* script */";
 
 const VARY_ON_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 
-static PAGE: LazyLock<Page> = LazyLock::new(|| Page::new(STYLE, &SCRIPT.concat()));
+static PAGE: LazyLock<StatusPage> = LazyLock::new(|| StatusPage::new(STYLE, &SCRIPT.concat()));
 
 /// The document, and what is said about it.
-struct Page {
+struct StatusPage {
     html: Bytes,
     policy: String,
     tag: EntityTag,
 }
 
-impl Page {
+impl StatusPage {
     fn new(style: &str, script: &str) -> Self {
         let html = DOCUMENT.replacen(STYLE_MARK, style, 1).replacen(SCRIPT_MARK, script, 1);
         let policy = format!(

@@ -20,9 +20,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{Connection, TIMES};
+use super::conn_slots::{ConnSlot, ConnSlots, LEAVING, PeerNetwork, RESERVED};
+use super::connection::{HttpConnection, TIMEOUTS};
 use super::entrance::{Entrance, admit};
-use super::places::{LEAVING, Peer, Place, Places, RESERVED};
 use super::{HttpState, ROUTES};
 use crate::byte_stream::ByteStream;
 use crate::listen;
@@ -35,8 +35,8 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long answers under way may take after a stop.
 const SHUTDOWN: Duration = Duration::from_secs(3);
-/// Places at least, however few file descriptors there are.
-const LEAST_PLACES: usize = 2;
+/// Slots at least, however few file descriptors there are.
+const LEAST_SLOTS: usize = 2;
 
 /// File descriptors beside those of the connections that are asked for.
 pub const MORE_CONNECTIONS: usize = RESERVED + LEAVING;
@@ -45,7 +45,7 @@ pub const MORE_CONNECTIONS: usize = RESERVED + LEAVING;
 #[derive(Debug)]
 pub struct HttpStop {
     server: ServerHandle,
-    places: Arc<Places>,
+    slots: Arc<ConnSlots>,
 }
 
 impl HttpStop {
@@ -53,8 +53,8 @@ impl HttpStop {
     /// a while for answers under way.
     pub async fn stop(self) {
         self.server.pause().await;
-        self.places.close();
-        let all_ended = timeout(SHUTDOWN, self.places.are_empty()).await.is_ok();
+        self.slots.close();
+        let all_ended = timeout(SHUTDOWN, self.slots.are_empty()).await.is_ok();
         self.server.stop(all_ended).await;
     }
 }
@@ -67,19 +67,19 @@ pub fn serve(
     state: HttpState,
     entrance: Arc<Entrance>,
 ) -> io::Result<(Server, HttpStop)> {
-    let most = room.saturating_sub(MORE_CONNECTIONS).max(LEAST_PLACES);
-    let (data, places) = (Data::new(state), Places::new(most));
+    let most = room.saturating_sub(MORE_CONNECTIONS).max(LEAST_SLOTS);
+    let (data, slots) = (Data::new(state), ConnSlots::new(most));
     let mut server = Server::build()
         .workers(WORKERS)
         .disable_signals()
         .max_concurrent_connections((most + MORE_CONNECTIONS).div_ceil(WORKERS));
     for listener in listeners {
-        let (data, entrance, places) = (data.clone(), entrance.clone(), places.clone());
-        let service = move || service(data.clone(), entrance.clone(), places.clone());
+        let (data, entrance, slots) = (data.clone(), entrance.clone(), slots.clone());
+        let service = move || service(data.clone(), entrance.clone(), slots.clone());
         server = server.listen("http", listener, service)?;
     }
     let server = server.run();
-    let stop = HttpStop { server: server.handle(), places };
+    let stop = HttpStop { server: server.handle(), slots };
     Ok((server, stop))
 }
 
@@ -87,7 +87,7 @@ pub fn serve(
 fn service(
     data: Data<HttpState>,
     entrance: Arc<Entrance>,
-    places: Arc<Places>,
+    slots: Arc<ConnSlots>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 {
     let app = {
@@ -101,14 +101,14 @@ fn service(
         App::new().app_data(data).wrap(Compress::default()).wrap(from_fn(admit)).configure(routes)
     };
     let http = HttpService::build()
-        .client_request_timeout(TIMES.request)
+        .client_request_timeout(TIMEOUTS.request)
         .client_disconnect_timeout(GOODBYE)
-        .keep_alive(TIMES.idle)
-        .on_connect_ext(|connection: &Connection, data| {
-            data.insert(connection.turn());
+        .keep_alive(TIMEOUTS.idle)
+        .on_connect_ext(|connection: &HttpConnection, data| {
+            data.insert(connection.exchange());
         })
         .h1(map_config(app, |()| AppConfig::default()));
-    fn_service(move |tcp: TcpStream| greet(tcp, entrance.clone(), places.clone())).and_then(http)
+    fn_service(move |tcp: TcpStream| greet(tcp, entrance.clone(), slots.clone())).and_then(http)
 }
 
 /// Makes a connection of an accepted socket, with a TLS handshake where there
@@ -116,13 +116,13 @@ fn service(
 async fn greet(
     tcp: TcpStream,
     entrance: Arc<Entrance>,
-    places: Arc<Places>,
-) -> Result<(Connection, Option<std::net::SocketAddr>), DispatchError> {
+    slots: Arc<ConnSlots>,
+) -> Result<(HttpConnection, Option<std::net::SocketAddr>), DispatchError> {
     let peer = listen::peer(&tcp);
-    let place = Place::take(&places, Peer::new(peer.map(|peer| peer.ip())));
+    let slot = ConnSlot::take(&slots, PeerNetwork::new(peer.map(|peer| peer.ip())));
     tcp.set_nodelay(true)?;
     let Some(access) = entrance.access.as_ref().filter(|access| access.is_tls()) else {
-        return Ok((Connection::new(ByteStream::Tcp(tcp), TIMES, place), peer));
+        return Ok((HttpConnection::new(ByteStream::Tcp(tcp), TIMEOUTS, slot), peer));
     };
     let closed = || io::Error::from(io::ErrorKind::ConnectionRefused);
     let acceptor = TlsAcceptor::from(access.tls().ok_or_else(closed)?);
@@ -130,7 +130,7 @@ async fn greet(
         accepted = timeout(HANDSHAKE, acceptor.accept(tcp)) => {
             accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
         }
-        () = poll_fn(|context| place.poll_sent_away(context)) => return Err(closed().into()),
+        () = poll_fn(|context| slot.poll_sent_away(context)) => return Err(closed().into()),
     };
-    Ok((Connection::new(ByteStream::Tls(Box::new(stream)), TIMES, place), peer))
+    Ok((HttpConnection::new(ByteStream::Tls(Box::new(stream)), TIMEOUTS, slot), peer))
 }

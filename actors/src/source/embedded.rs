@@ -104,9 +104,19 @@ impl EmbeddedQueue {
         let tls = settings.tls.as_ref().map(stream::server_config).transpose();
         let tls = tls.map_err(io::Error::other)?.map(|config| TlsAcceptor::from(Arc::new(config)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let entered = runtime.enter();
-        let listener = Listener::bind(&settings.listen)?;
-        drop(entered);
+        let bound = {
+            let _entered = runtime.enter();
+            Listener::bind(&settings.listen)
+        };
+        let listener = match bound {
+            Ok(listener) => listener,
+            Err(cause) => {
+                // The caller may be within another runtime, which may not wait for
+                // this one.
+                runtime.shutdown_background();
+                return Err(cause);
+            }
+        };
         let address = listener.tcp_address();
         let max_connections =
             listen::make_room_for(settings.max_connections, "Embedded.MaxConnections");

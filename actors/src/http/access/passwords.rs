@@ -1,21 +1,22 @@
 //! Users and their passwords. What is stored of a password is a bcrypt hash,
 //! which takes long to check on purpose; so one thread of low priority checks
-//! one at a time, by [turns](super::turns) of who asks, and what it found is
+//! one at a time, by [turns](super::fair_queue) of who asks, and what it found is
 //! remembered under a keyed hash.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bcrypt::HashParts;
+use parking_lot::{Mutex, MutexGuard};
 use ring::hmac;
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use tokio::sync::oneshot;
 
-use super::super::places::Peer;
-use super::turns::Turns;
+use super::super::conn_slots::PeerNetwork;
+use super::fair_queue::FairQueue;
 
 /// Bytes of a password that is looked at; no hash is of more than 72.
 const MOST_BYTES: usize = 1024;
@@ -60,7 +61,7 @@ impl std::fmt::Debug for Users {
 
 /// What is thought of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PasswordVerdict {
     /// It is the user's.
     Right,
     /// It is not, or there is no such user.
@@ -71,7 +72,7 @@ pub enum Verdict {
 
 /// Checks passwords.
 pub struct Passwords {
-    jobs: Arc<Turns<Job>>,
+    jobs: Arc<FairQueue<Job>>,
     key: hmac::Key,
     remembered: Mutex<Remembered>,
 }
@@ -80,8 +81,8 @@ pub struct Passwords {
 /// which anybody can make, don't push out those on right ones.
 #[derive(Default)]
 struct Remembered {
-    right: HashMap<[u8; 32], ()>,
-    wrong: HashMap<[u8; 32], ()>,
+    right: HashSet<[u8; 32]>,
+    wrong: HashSet<[u8; 32]>,
 }
 
 struct Job {
@@ -93,7 +94,7 @@ struct Job {
 impl Passwords {
     /// Starts the thread, which ends with this.
     pub fn start() -> io::Result<Self> {
-        let jobs = Arc::new(Turns::new());
+        let jobs = Arc::new(FairQueue::new());
         let waiting = Arc::clone(&jobs);
         std::thread::Builder::new().name("passwords".into()).spawn(move || check_all(&waiting))?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>());
@@ -101,12 +102,18 @@ impl Passwords {
     }
 
     /// Whether that is the user's password, as `peer` says.
-    pub async fn check(&self, users: &Users, peer: Peer, user: &str, password: &[u8]) -> Verdict {
+    pub async fn check(
+        &self,
+        users: &Users,
+        peer: PeerNetwork,
+        user: &str,
+        password: &[u8],
+    ) -> PasswordVerdict {
         if password.len() > MOST_BYTES {
-            return Verdict::Wrong;
+            return PasswordVerdict::Wrong;
         }
         let known = users.hashes.get(user);
-        let Some(hash) = known.or(users.decoy.as_ref()) else { return Verdict::Wrong };
+        let Some(hash) = known.or(users.decoy.as_ref()) else { return PasswordVerdict::Wrong };
         let tag = self.tag(user, hash, password);
         if let Some(verdict) = self.remembered().get(&tag) {
             return verdict;
@@ -114,11 +121,15 @@ impl Passwords {
         let (reply, verdict) = oneshot::channel();
         let job = Job { hash: hash.clone(), password: password.to_vec(), reply };
         if !self.jobs.bring(peer, job) {
-            return Verdict::Busy;
+            return PasswordVerdict::Busy;
         }
-        let Ok(matches) = verdict.await else { return Verdict::Busy };
-        let verdict = if matches && known.is_some() { Verdict::Right } else { Verdict::Wrong };
-        self.jobs.note(peer, verdict == Verdict::Wrong);
+        let Ok(matches) = verdict.await else { return PasswordVerdict::Busy };
+        let verdict = if matches && known.is_some() {
+            PasswordVerdict::Right
+        } else {
+            PasswordVerdict::Wrong
+        };
+        self.jobs.note(peer, verdict == PasswordVerdict::Wrong);
         self.remembered().insert(tag, verdict);
         verdict
     }
@@ -133,8 +144,8 @@ impl Passwords {
         context.sign().as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock()
     }
 }
 
@@ -145,27 +156,27 @@ impl Drop for Passwords {
 }
 
 impl Remembered {
-    fn get(&self, tag: &[u8; 32]) -> Option<Verdict> {
-        if self.right.contains_key(tag) {
-            return Some(Verdict::Right);
+    fn get(&self, tag: &[u8; 32]) -> Option<PasswordVerdict> {
+        if self.right.contains(tag) {
+            return Some(PasswordVerdict::Right);
         }
-        self.wrong.contains_key(tag).then_some(Verdict::Wrong)
+        self.wrong.contains(tag).then_some(PasswordVerdict::Wrong)
     }
 
-    fn insert(&mut self, tag: [u8; 32], verdict: Verdict) {
+    fn insert(&mut self, tag: [u8; 32], verdict: PasswordVerdict) {
         let verdicts = match verdict {
-            Verdict::Right => &mut self.right,
-            Verdict::Wrong => &mut self.wrong,
-            Verdict::Busy => return,
+            PasswordVerdict::Right => &mut self.right,
+            PasswordVerdict::Wrong => &mut self.wrong,
+            PasswordVerdict::Busy => return,
         };
         if verdicts.len() >= REMEMBERED {
             verdicts.clear();
         }
-        verdicts.insert(tag, ());
+        verdicts.insert(tag);
     }
 }
 
-fn check_all(jobs: &Turns<Job>) {
+fn check_all(jobs: &FairQueue<Job>) {
     // Where that is not allowed it takes its share like everybody.
     let _ = setpriority_process(Some(gettid()), NICENESS);
     while let Some((_, job)) = jobs.next() {
@@ -182,8 +193,8 @@ fn check_all(jobs: &Turns<Job>) {
 mod tests {
     use super::*;
 
-    fn here() -> Peer {
-        Peer::new(None)
+    fn here() -> PeerNetwork {
+        PeerNetwork::new(None)
     }
 
     fn users(pairs: &[(&str, &str, u32)]) -> Users {
@@ -199,12 +210,12 @@ mod tests {
         // Twice, since the second verdict is a remembered one.
         for _ in 0..2 {
             for (user, password, expected) in [
-                ("ann", "one", Verdict::Right),
-                ("bob", "two", Verdict::Right),
-                ("ann", "two", Verdict::Wrong),
-                ("ann", "", Verdict::Wrong),
-                ("nobody", "one", Verdict::Wrong),
-                ("", "", Verdict::Wrong),
+                ("ann", "one", PasswordVerdict::Right),
+                ("bob", "two", PasswordVerdict::Right),
+                ("ann", "two", PasswordVerdict::Wrong),
+                ("ann", "", PasswordVerdict::Wrong),
+                ("nobody", "one", PasswordVerdict::Wrong),
+                ("", "", PasswordVerdict::Wrong),
             ] {
                 let verdict = passwords.check(&users, here(), user, password.as_bytes()).await;
                 assert_eq!(verdict, expected, "{user} {password}");
@@ -216,22 +227,22 @@ mod tests {
     async fn a_remembered_password_is_forgotten_with_its_hash() {
         let passwords = Passwords::start().expect("a thread");
         let old = users(&[("ann", "one", 4)]);
-        assert_eq!(passwords.check(&old, here(), "ann", b"one").await, Verdict::Right);
+        assert_eq!(passwords.check(&old, here(), "ann", b"one").await, PasswordVerdict::Right);
         let new = users(&[("ann", "two", 4)]);
-        assert_eq!(passwords.check(&new, here(), "ann", b"one").await, Verdict::Wrong);
-        assert_eq!(passwords.check(&new, here(), "ann", b"two").await, Verdict::Right);
+        assert_eq!(passwords.check(&new, here(), "ann", b"one").await, PasswordVerdict::Wrong);
+        assert_eq!(passwords.check(&new, here(), "ann", b"two").await, PasswordVerdict::Right);
     }
 
     #[actix_rt::test]
     async fn wrong_passwords_do_not_push_out_right_ones() {
         let users = users(&[("ann", "one", 4)]);
         let passwords = Passwords::start().expect("a thread");
-        assert_eq!(passwords.check(&users, here(), "ann", b"one").await, Verdict::Right);
+        assert_eq!(passwords.check(&users, here(), "ann", b"one").await, PasswordVerdict::Right);
         for i in 0..=REMEMBERED {
             let word = i.to_string();
             assert_eq!(
                 passwords.check(&users, here(), "ann", word.as_bytes()).await,
-                Verdict::Wrong
+                PasswordVerdict::Wrong
             );
         }
         assert_eq!(passwords.remembered().right.len(), 1);

@@ -36,7 +36,7 @@ pub struct TlsSection {
 }
 
 /// How TLS is spoken.
-pub struct Tls {
+pub struct ServerTls {
     /// For each connection.
     pub config: Arc<ServerConfig>,
     /// The certificate that is shown.
@@ -116,7 +116,11 @@ impl TlsSection {
 }
 
 /// Reads the files that a section names; or the field that is wrong, and how.
-pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Result<Tls, String> {
+pub fn server(
+    section: &TlsSection,
+    folder: &Path,
+    probes_are_free: bool,
+) -> Result<ServerTls, String> {
     let certificate = given("cert", &section.cert, &section.cert_file, folder)?;
     let key = given("key", &section.key, &section.key_file, folder)?;
     let missing = |name: &str| format!("{name}: expected {name} or {name}_file, got neither");
@@ -151,7 +155,7 @@ pub fn server(section: &TlsSection, folder: &Path, probes_are_free: bool) -> Res
         policy.verifies().then_some("client certificates of known authorities"),
         names.map(|_| "client certificates with allowed names"),
     ];
-    Ok(Tls {
+    Ok(ServerTls {
         config: Arc::new(config),
         certificate,
         wants_certificate: policy.is_mandatory(),

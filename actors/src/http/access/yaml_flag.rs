@@ -10,13 +10,13 @@ pub struct Flag(pub bool);
 
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Words)
+        deserializer.deserialize_any(FlagVisitor)
     }
 }
 
-struct Words;
+struct FlagVisitor;
 
-impl Visitor<'_> for Words {
+impl Visitor<'_> for FlagVisitor {
     type Value = Flag;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

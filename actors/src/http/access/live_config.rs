@@ -3,8 +3,10 @@
 //! file that is being copied is empty for a moment), so a change that asks for
 //! less has to stand for a while before it counts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::web_config::WebConfig;
 use crate::self_metrics::config_health::ConfigHealth;
@@ -16,15 +18,15 @@ const FRESH: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// The file, and what is in force of it.
-pub struct InForce {
+pub struct LiveConfig {
     settings: AccessSettings,
     is_tls: bool,
     health: Arc<ConfigHealth>,
-    loaded: Mutex<Loaded>,
+    loaded: Mutex<LoadedConfig>,
 }
 
 /// What was read of the file, and when.
-struct Loaded {
+struct LoadedConfig {
     /// What the file last said that was accepted.
     accepted: Arc<WebConfig>,
     /// Whether it is in force; else nobody is let in.
@@ -36,7 +38,7 @@ struct Loaded {
 
 /// What becomes of a file that was read.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum ReloadOutcome {
     /// It is in force from now on.
     Accepted,
     /// The one before stays in force, for that reason.
@@ -45,14 +47,14 @@ enum Fate {
     Closes(String),
 }
 
-impl InForce {
+impl LiveConfig {
     /// Reads the file; a bad one is an error.
     pub fn open(settings: &AccessSettings, health: Arc<ConfigHealth>) -> Result<Self, String> {
         let config = load(settings)?;
         let is_tls = config.tls.is_some();
         health.set(None);
         let (accepted, at) = (Arc::new(config), Instant::now());
-        let loaded = Mutex::new(Loaded { accepted, is_open: true, looser: None, at });
+        let loaded = Mutex::new(LoadedConfig { accepted, is_open: true, looser: None, at });
         Ok(Self { settings: settings.clone(), is_tls, health, loaded })
     }
 
@@ -63,32 +65,36 @@ impl InForce {
 
     /// What is in force now; `None` lets nobody in.
     pub fn config(&self) -> Option<Arc<WebConfig>> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         if loaded.at.elapsed() >= FRESH {
             self.read_anew(&mut loaded, Instant::now());
         }
         loaded.is_open.then(|| Arc::clone(&loaded.accepted))
     }
 
-    fn read_anew(&self, loaded: &mut Loaded, now: Instant) {
+    fn read_anew(&self, loaded: &mut LoadedConfig, now: Instant) {
         loaded.at = now;
         let read = load(&self.settings);
-        let fate = match &read {
+        let outcome = match &read {
             Ok(config) => loaded.judge(config, self.is_tls, now),
             Err(cause) => {
                 loaded.looser = None;
-                Fate::Closes(cause.clone())
+                ReloadOutcome::Closes(cause.clone())
             }
         };
-        let problem = match fate {
-            Fate::Accepted => None,
-            Fate::Waits(cause) | Fate::Closes(cause) if self.health.is_known(&cause) => Some(cause),
-            Fate::Waits(cause) => {
+        let problem = match outcome {
+            ReloadOutcome::Accepted => None,
+            ReloadOutcome::Waits(cause) | ReloadOutcome::Closes(cause)
+                if self.health.is_known(&cause) =>
+            {
+                Some(cause)
+            }
+            ReloadOutcome::Waits(cause) => {
                 tracing::error!(%cause, "the configuration of HTTP asks for less, so the one before stays in force");
                 loaded.is_open = true;
                 Some(cause)
             }
-            Fate::Closes(cause) => {
+            ReloadOutcome::Closes(cause) => {
                 tracing::error!(%cause, "HTTP is closed until its configuration is good again");
                 loaded.is_open = false;
                 Some(cause)
@@ -105,26 +111,28 @@ impl InForce {
     }
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// What becomes of a file that is sound by itself.
-    fn judge(&mut self, config: &WebConfig, is_tls: bool, now: Instant) -> Fate {
+    fn judge(&mut self, config: &WebConfig, is_tls: bool, now: Instant) -> ReloadOutcome {
         let file = config.path.display();
         if config.tls.is_some() && !is_tls {
             self.looser = None;
-            return Fate::Closes(format!(
+            return ReloadOutcome::Closes(format!(
                 "{file}: tls_server_config came into it, which needs a restart"
             ));
         }
         let lost = config.asks_less_than(&self.accepted);
         if lost.is_empty() {
-            return Fate::Accepted;
+            return ReloadOutcome::Accepted;
         }
         let what = format!("{file}: expected it to ask for {} as before", lost.join(" and "));
         if is_tls && config.tls.is_none() {
-            return Fate::Waits(format!("{what}, got none: without TLS it needs a restart"));
+            return ReloadOutcome::Waits(format!(
+                "{what}, got none: without TLS it needs a restart"
+            ));
         }
         if config.is_empty {
-            return Fate::Waits(format!(
+            return ReloadOutcome::Waits(format!(
                 "{what}, got an empty file: if it is meant, it needs a restart"
             ));
         }
@@ -133,10 +141,10 @@ impl Loaded {
         self.looser = Some((text, since));
         if now.saturating_duration_since(since) >= SETTLED {
             tracing::warn!(%file, lost = lost.join(" and "), "HTTP does not ask for as much as before");
-            return Fate::Accepted;
+            return ReloadOutcome::Accepted;
         }
         let seconds = SETTLED.as_secs();
-        Fate::Waits(format!(
+        ReloadOutcome::Waits(format!(
             "{what}, got none: it counts once it has been the same for {seconds} s"
         ))
     }
@@ -169,7 +177,7 @@ mod tests {
 
     /// A file that asks for a password, and what is in force of it.
     struct Bench {
-        in_force: InForce,
+        live_config: LiveConfig,
         folder: tempfile::TempDir,
         now: Instant,
     }
@@ -180,8 +188,8 @@ mod tests {
             let file = folder.path().join("web.yml");
             fs::write(&file, format!("basic_auth_users: {{ann: {HASH}}}")).expect("written");
             let settings = AccessSettings { file, probes_are_free: false };
-            let in_force = InForce::open(&settings, Arc::default()).expect("it is sound");
-            Self { in_force, folder, now: Instant::now() }
+            let live_config = LiveConfig::open(&settings, Arc::default()).expect("it is sound");
+            Self { live_config, folder, now: Instant::now() }
         }
 
         /// Whether somebody without a password is let in, that much later, where
@@ -189,8 +197,8 @@ mod tests {
         fn lets_in(&mut self, text: &str, later: Duration) -> bool {
             fs::write(self.folder.path().join("web.yml"), text).expect("written");
             self.now += later;
-            let mut loaded = self.in_force.loaded.lock().expect("nobody panics");
-            self.in_force.read_anew(&mut loaded, self.now);
+            let mut loaded = self.live_config.loaded.lock();
+            self.live_config.read_anew(&mut loaded, self.now);
             loaded.is_open && loaded.accepted.users.is_empty()
         }
     }
@@ -200,13 +208,13 @@ mod tests {
         let mut bench = Bench::new();
         let looser = "rate_limit: {interval: 1s, burst: 9}\n";
         assert!(!bench.lets_in(looser, Duration::ZERO));
-        assert!(bench.in_force.health.has_problem());
+        assert!(bench.live_config.health.has_problem());
         assert!(!bench.lets_in(looser, SETTLED / 2));
         assert!(!bench.lets_in("rate_limit: {interval: 1s, burst: 8}\n", SETTLED), "another one");
         assert!(!bench.lets_in("basic_auth_users: {ann: x}", SETTLED), "a bad one");
         assert!(!bench.lets_in(looser, SETTLED), "the time begins anew");
         assert!(bench.lets_in(looser, SETTLED));
-        assert!(!bench.in_force.health.has_problem());
+        assert!(!bench.live_config.health.has_problem());
     }
 
     #[test]
@@ -222,10 +230,10 @@ mod tests {
     #[test]
     fn a_bad_file_closes_and_one_that_asks_for_as_much_opens() {
         let mut bench = Bench::new();
-        let is_open = |bench: &Bench| bench.in_force.loaded.lock().expect("whole").is_open;
+        let is_open = |bench: &Bench| bench.live_config.loaded.lock().is_open;
         bench.lets_in("basic_auth_users: {ann: x}", FRESH);
         assert!(!is_open(&bench));
         bench.lets_in(&format!("basic_auth_users: {{bob: {HASH}}}"), FRESH);
-        assert!(is_open(&bench) && !bench.in_force.health.has_problem());
+        assert!(is_open(&bench) && !bench.live_config.health.has_problem());
     }
 }

@@ -1,20 +1,21 @@
-//! Places: how many connections there may be, and who has to go where there are
-//! more. A newcomer is always let in: where all places are taken, it gets that
+//! Connection slots: how many connections there may be, and who has to go where
+//! there are more. A newcomer is always let in: where all slots are taken, it gets that
 //! of whoever has kept the gateway waiting for longest, of the address that has
-//! the most. Where everybody is being served, it gets one of a few places that
+//! the most. Where everybody is being served, it gets one of a few slots that
 //! are kept for probes.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-/// Places beside the others, for probes alone.
+/// Slots beside the others, for probes alone.
 pub const RESERVED: usize = 64;
 /// Connections that have been told to go and have not gone yet, for which there
 /// is room.
@@ -28,10 +29,10 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// How many are looked at for one that has to go.
 const LOOKED_AT: usize = 1024;
 
-/// The places that connections take.
+/// The slots that connections take.
 #[derive(Debug)]
-pub struct Places {
-    table: Mutex<Table>,
+pub struct ConnSlots {
+    table: Mutex<SlotTable>,
     taken: AtomicUsize,
     most: usize,
     began: Instant,
@@ -40,11 +41,11 @@ pub struct Places {
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    seats: Vec<Option<Arc<Seat>>>,
+struct SlotTable {
+    records: Vec<Option<Arc<ConnRecord>>>,
     free: Vec<usize>,
     /// Connections of each address.
-    peers: HashMap<Peer, Arc<AtomicUsize>>,
+    peers: HashMap<PeerNetwork, Arc<AtomicUsize>>,
     /// Of these, how many are reserved ones, and how many of the others have
     /// been told to go.
     reserved: usize,
@@ -55,9 +56,9 @@ struct Table {
 
 /// Whose connection it is: an address, of IPv6 the network of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Peer(Option<IpAddr>);
+pub struct PeerNetwork(Option<IpAddr>);
 
-impl Peer {
+impl PeerNetwork {
     /// Who connects from that address.
     pub fn new(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
@@ -80,9 +81,9 @@ pub enum Awaits {
 
 /// What is known of a connection by those who are not of its thread.
 #[derive(Debug)]
-struct Seat {
+struct ConnRecord {
     number: usize,
-    peer: Peer,
+    peer: PeerNetwork,
     /// Connections of the same address.
     alike: Arc<AtomicUsize>,
     is_reserved: bool,
@@ -94,14 +95,14 @@ struct Seat {
     waker: AtomicWaker,
 }
 
-/// A place that is taken.
+/// A slot that is taken.
 #[derive(Debug)]
-pub struct Place {
-    places: Arc<Places>,
-    seat: Arc<Seat>,
+pub struct ConnSlot {
+    slots: Arc<ConnSlots>,
+    record: Arc<ConnRecord>,
 }
 
-impl Places {
+impl ConnSlots {
     /// That many, all free, and those that are reserved.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -124,9 +125,10 @@ impl Places {
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         let table = self.lock();
-        let idle = table.seats.iter().flatten().filter(|seat| seat.state().0 == Awaits::Request);
-        for seat in idle {
-            seat.send_away();
+        let idle =
+            table.records.iter().flatten().filter(|record| record.state().0 == Awaits::Request);
+        for record in idle {
+            record.send_away();
         }
     }
 
@@ -146,20 +148,20 @@ impl Places {
     fn cut_slowest_reader(&self) -> bool {
         let now = self.now();
         let mut table = self.lock();
-        let slowest = table.worst(now, MOMENT, |seat| seat.state().0 == Awaits::Taking);
-        slowest.is_some_and(|seat| table.send_away(&seat))
+        let slowest = table.worst(now, MOMENT, |record| record.state().0 == Awaits::Taking);
+        slowest.is_some_and(|record| table.send_away(&record))
     }
 
     fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX >> 2)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, SlotTable> {
+        self.table.lock()
     }
 }
 
-impl Table {
+impl SlotTable {
     /// Who has kept the gateway waiting for longest, and longer than a moment, of
     /// the address that has the most; nobody where all that were looked at are
     /// being served.
@@ -167,43 +169,47 @@ impl Table {
         &mut self,
         now: u64,
         moment: Duration,
-        is_meant: impl Fn(&Arc<Seat>) -> bool,
-    ) -> Option<Arc<Seat>> {
-        let all = self.seats.len();
+        is_meant: impl Fn(&Arc<ConnRecord>) -> bool,
+    ) -> Option<Arc<ConnRecord>> {
+        let all = self.records.len();
         let begin = self.next.checked_rem(all).unwrap_or_default();
-        let around = self.seats[begin..].iter().chain(&self.seats[..begin]);
+        let around = self.records[begin..].iter().chain(&self.records[..begin]);
         let there = around.take(LOOKED_AT).flatten();
-        let meant = there.filter(|seat| !seat.has_to_go.load(Ordering::Relaxed) && is_meant(seat));
-        let waits = meant.filter_map(|seat| Some((seat.has_kept_waiting(now, moment)?, seat)));
-        let rank =
-            |(waited, seat): &(u64, &Arc<Seat>)| (seat.alike.load(Ordering::Relaxed), *waited);
-        let worst = waits.max_by_key(rank).map(|(_, seat)| Arc::clone(seat));
+        let meant =
+            there.filter(|record| !record.has_to_go.load(Ordering::Relaxed) && is_meant(record));
+        let waits =
+            meant.filter_map(|record| Some((record.has_kept_waiting(now, moment)?, record)));
+        let rank = |(waited, record): &(u64, &Arc<ConnRecord>)| {
+            (record.alike.load(Ordering::Relaxed), *waited)
+        };
+        let worst = waits.max_by_key(rank).map(|(_, record)| Arc::clone(record));
         self.next = begin + LOOKED_AT.min(all);
         worst
     }
 
-    fn send_away(&mut self, seat: &Seat) -> bool {
-        if seat.send_away() {
-            self.leaving += usize::from(!seat.is_reserved);
+    fn send_away(&mut self, record: &ConnRecord) -> bool {
+        if record.send_away() {
+            self.leaving += usize::from(!record.is_reserved);
             return true;
         }
         false
     }
 }
 
-impl Place {
+impl ConnSlot {
     /// Takes one, until it is dropped; somebody may have to go for it.
-    pub fn take(places: &Arc<Places>, peer: Peer) -> Self {
-        let now = places.now();
-        let mut table = places.lock();
-        let ordinary = places.taken.load(Ordering::Relaxed) - table.reserved - table.leaving;
+    pub fn take(slots: &Arc<ConnSlots>, peer: PeerNetwork) -> Self {
+        let now = slots.now();
+        let mut table = slots.lock();
+        let ordinary = slots.taken.load(Ordering::Relaxed) - table.reserved - table.leaving;
         let mut is_reserved = false;
-        if ordinary >= places.most {
+        if ordinary >= slots.most {
             let own = table.peers.get(&peer).map_or(0, |alike| alike.load(Ordering::Relaxed));
-            let is_of_more = |seat: &Arc<Seat>| seat.alike.load(Ordering::Relaxed) > own + 1;
-            let old = table.worst(now, MOMENT, |seat| !seat.is_reserved);
+            let is_of_more =
+                |record: &Arc<ConnRecord>| record.alike.load(Ordering::Relaxed) > own + 1;
+            let old = table.worst(now, MOMENT, |record| !record.is_reserved);
             let worst = old.or_else(|| {
-                table.worst(now, Duration::ZERO, |seat| !seat.is_reserved && is_of_more(seat))
+                table.worst(now, Duration::ZERO, |record| !record.is_reserved && is_of_more(record))
             });
             match worst {
                 Some(worst) => _ = table.send_away(&worst),
@@ -212,7 +218,7 @@ impl Place {
         }
         if is_reserved
             && table.reserved >= RESERVED
-            && let Some(worst) = table.worst(now, Duration::ZERO, |seat| seat.is_reserved)
+            && let Some(worst) = table.worst(now, Duration::ZERO, |record| record.is_reserved)
         {
             table.send_away(&worst);
         }
@@ -220,61 +226,61 @@ impl Place {
         let alike = Arc::clone(table.peers.entry(peer).or_default());
         alike.fetch_add(1, Ordering::Relaxed);
         let number = table.free.pop().unwrap_or_else(|| {
-            table.seats.push(None);
-            table.seats.len() - 1
+            table.records.push(None);
+            table.records.len() - 1
         });
-        let seat = Arc::new(Seat {
+        let record = Arc::new(ConnRecord {
             number,
             peer,
             alike,
             is_reserved,
             state: AtomicU64::new(now << 2 | Awaits::Request as u64),
             taken: AtomicUsize::new(0),
-            has_to_go: AtomicBool::new(places.is_closed.load(Ordering::SeqCst)),
+            has_to_go: AtomicBool::new(slots.is_closed.load(Ordering::SeqCst)),
             waker: AtomicWaker::new(),
         });
-        table.seats[number] = Some(Arc::clone(&seat));
-        places.taken.fetch_add(1, Ordering::SeqCst);
-        Self { places: Arc::clone(places), seat }
+        table.records[number] = Some(Arc::clone(&record));
+        slots.taken.fetch_add(1, Ordering::SeqCst);
+        Self { slots: Arc::clone(slots), record }
     }
 
-    /// Whether three quarters of all places are taken.
+    /// Whether three quarters of all slots are taken.
     pub fn is_in_a_crowd(&self) -> bool {
-        self.places.are_few()
+        self.slots.are_few()
     }
 
     /// Whether it ends with its answer.
     pub fn is_for_one_answer(&self) -> bool {
-        self.seat.is_reserved
+        self.record.is_reserved
             || self.is_in_a_crowd()
-            || self.places.is_closed.load(Ordering::Relaxed)
+            || self.slots.is_closed.load(Ordering::Relaxed)
     }
 
     /// Whether it is kept for probes.
     pub fn is_reserved(&self) -> bool {
-        self.seat.is_reserved
+        self.record.is_reserved
     }
 
     /// The connection waits for that from now on.
     pub fn awaits(&self, what: Awaits) {
-        self.seat.taken.store(0, Ordering::Relaxed);
-        self.seat.state.store(self.places.now() << 2 | what as u64, Ordering::Relaxed);
-        if what == Awaits::Request && self.places.is_closed.load(Ordering::SeqCst) {
-            self.seat.send_away();
+        self.record.taken.store(0, Ordering::Relaxed);
+        self.record.state.store(self.slots.now() << 2 | what as u64, Ordering::Relaxed);
+        if what == Awaits::Request && self.slots.is_closed.load(Ordering::SeqCst) {
+            self.record.send_away();
         }
     }
 
     /// The client is waited for in the middle of an answer.
     pub fn has_to_take(&self) {
-        if self.seat.state().0 == Awaits::Answer {
+        if self.record.state().0 == Awaits::Answer {
             self.awaits(Awaits::Taking);
         }
     }
 
     /// The client has taken so many bytes of an answer.
     pub fn has_taken(&self, bytes: usize) {
-        let (awaits, _) = self.seat.state();
-        let before = self.seat.taken.fetch_add(bytes, Ordering::Relaxed);
+        let (awaits, _) = self.record.state();
+        let before = self.record.taken.fetch_add(bytes, Ordering::Relaxed);
         if awaits == Awaits::Taking && before + bytes >= LEAST_TAKEN {
             self.awaits(Awaits::Taking);
         }
@@ -283,38 +289,38 @@ impl Place {
     /// Sends the slowest away of those who take an answer; false where nobody is
     /// slow.
     pub fn cut_slowest_reader(&self) -> bool {
-        self.places.cut_slowest_reader()
+        self.slots.cut_slowest_reader()
     }
 
     /// Ready when the connection has to go; may be asked by one task at a time.
     pub fn poll_sent_away(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.seat.waker.register(context.waker());
-        match self.seat.has_to_go.load(Ordering::SeqCst) {
+        self.record.waker.register(context.waker());
+        match self.record.has_to_go.load(Ordering::SeqCst) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnSlot {
     fn drop(&mut self) {
-        let mut table = self.places.lock();
-        let Seat { number, peer, is_reserved, .. } = *self.seat;
-        table.seats[number] = None;
+        let mut table = self.slots.lock();
+        let ConnRecord { number, peer, is_reserved, .. } = *self.record;
+        table.records[number] = None;
         table.free.push(number);
         table.reserved -= usize::from(is_reserved);
-        let was_told = self.seat.has_to_go.load(Ordering::SeqCst);
+        let was_told = self.record.has_to_go.load(Ordering::SeqCst);
         table.leaving = table.leaving.saturating_sub(usize::from(was_told && !is_reserved));
-        if self.seat.alike.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.record.alike.fetch_sub(1, Ordering::Relaxed) == 1 {
             table.peers.remove(&peer);
         }
-        self.places.taken.fetch_sub(1, Ordering::SeqCst);
+        self.slots.taken.fetch_sub(1, Ordering::SeqCst);
         drop(table);
-        self.places.left.notify_waiters();
+        self.slots.left.notify_waiters();
     }
 }
 
-impl Seat {
+impl ConnRecord {
     fn state(&self) -> (Awaits, u64) {
         let state = self.state.load(Ordering::Relaxed);
         let awaits = match state & 3 {
