@@ -10,9 +10,10 @@ mod lines;
 pub mod number;
 mod openmetrics;
 mod text;
-#[cfg(test)]
-mod tests;
 
 pub use encoder::{Encoder, ShownSeries};
 pub use families::{Families, ShownFamily};
 pub use format::{Format, MediaType};
+
+#[cfg(test)]
+mod tests;
