@@ -182,7 +182,7 @@ impl Checkpoints {
             restored.series += part.series;
             restored.left_out += part.left_out;
         }
-        let told = left_out.iter().map(|(family, why)| format!("{}: {}", family.name, why.detail));
+        let told = left_out.iter().map(|(name, why)| format!("{name}: {}", why.detail));
         Ok(Loaded { restored, left_out: told.collect() })
     }
 }

@@ -10,7 +10,8 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use psg_engine::catalog::{Catalog, Family, Layout};
+use psg_engine::catalog::{Catalog, Family};
+use psg_engine::metric::Shape;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::metric_name_in;
@@ -94,21 +95,17 @@ pub struct LayoutMismatch {
 }
 
 /// Buckets or quantiles, by the names that they have in a payload.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum ShownLayout {
-    /// Of a histogram.
-    Histogram {
-        /// The finite upper bounds.
-        buckets: Box<[f64]>,
-    },
-    /// Of a summary.
-    Summary {
-        /// The quantiles.
-        quantiles: Box<[f64]>,
-        /// The error that each may have.
-        epsilons: Box<[f64]>,
-    },
+#[derive(Debug, Default, Serialize)]
+pub struct ShownLayout {
+    /// The finite upper bounds of a histogram.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Box<[f64]>>,
+    /// The quantiles of a summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantiles: Option<Box<[f64]>>,
+    /// The error that each of them may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilons: Option<Box<[f64]>>,
 }
 
 /// The last refused samples of one reader.
@@ -172,20 +169,24 @@ impl LayoutMismatch {
             name: family.name().to_owned(),
             kind: family.kind().as_str(),
             samples,
-            expected: family.layout()?.into(),
-            got: family.other_layout()?.into(),
+            expected: family.shape().into(),
+            got: (&family.other_layout()?).into(),
         })
     }
 }
 
-impl From<Layout> for ShownLayout {
-    fn from(layout: Layout) -> Self {
-        match layout {
-            Layout::Buckets(buckets) => ShownLayout::Histogram { buckets },
-            Layout::Objectives(objectives) => {
+impl From<&Shape> for ShownLayout {
+    fn from(shape: &Shape) -> Self {
+        match shape {
+            Shape::Counter | Shape::Gauge => Self::default(),
+            Shape::Histogram(layout) => {
+                Self { buckets: Some(layout.bounds().into()), ..Self::default() }
+            }
+            Shape::Summary(plan) => {
                 let (quantiles, epsilons): (Vec<f64>, Vec<f64>) =
-                    objectives.iter().copied().unzip();
-                ShownLayout::Summary { quantiles: quantiles.into(), epsilons: epsilons.into() }
+                    plan.objectives().iter().copied().unzip();
+                let (quantiles, epsilons) = (Some(quantiles.into()), Some(epsilons.into()));
+                Self { quantiles, epsilons, ..Self::default() }
             }
         }
     }

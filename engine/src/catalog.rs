@@ -41,14 +41,14 @@ use foldhash::fast::RandomState;
 use crate::limits::SeriesLimits;
 use crate::metric::Kind;
 use crate::metric::Shape;
-use crate::metric::histogram::BucketLayout;
-use crate::metric::summary::{SummaryPlan, SummarySettings};
+use crate::metric::summary::SummarySettings;
+use crate::record::FamilyRecord;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
 use crate::sharding::name_hash;
 
 mod admission;
-mod layout;
+mod layouts;
 mod names;
 mod questions;
 mod restore;
@@ -56,9 +56,7 @@ mod retirement;
 
 pub use admission::Admission;
 use admission::add_within;
-pub use layout::Layout;
 use names::{printed_names, release_names, reserve_names};
-pub use restore::{RestoredFamily, RestoredShape};
 
 /// All families of the process. Cheap to clone; clones are the same catalog.
 #[derive(Debug, Clone)]
@@ -118,7 +116,7 @@ struct Counts {
     /// Samples that came with another layout or other objectives.
     layout_mismatches: AtomicU64,
     /// The last of these layouts that was parsed.
-    other_layout: Mutex<Option<Layout>>,
+    other_layout: Mutex<Option<Shape>>,
 }
 
 /// A counted reference: the family stays in the catalog while one exists.
@@ -235,14 +233,8 @@ impl Catalog {
     }
 
     fn make_family(&self, sample: &Sample<'_>) -> Family {
-        let shape = match sample.kind {
-            Kind::Counter => Shape::Counter,
-            Kind::Gauge => Shape::Gauge,
-            Kind::Histogram => Shape::Histogram(BucketLayout::new(sample.buckets)),
-            Kind::Summary => {
-                Shape::Summary(SummaryPlan::new(sample.objectives, self.shared.settings.summary))
-            }
-        };
+        let Sample { kind, buckets, objectives, .. } = *sample;
+        let shape = Shape::new(kind, buckets, objectives, self.shared.settings.summary);
         let uid = self.shared.next_uid.fetch_add(1, Ordering::Relaxed);
         self.held_family(uid, sample.name, sample.help, shape)
     }
@@ -321,6 +313,16 @@ impl Family {
     /// How many of its series hold a place.
     pub fn live_series(&self) -> usize {
         self.counts.live_series.load(Ordering::Relaxed)
+    }
+
+    /// What is stored of it.
+    pub(crate) fn record(&self) -> FamilyRecord<'_> {
+        FamilyRecord {
+            uid: self.uid,
+            name: (*self.name).into(),
+            help: self.help().into(),
+            shape: self.shape.record(),
+        }
     }
 
     /// What it is charged itself, see [`Catalog::series_bytes`].

@@ -1,5 +1,6 @@
 //! What is stored, as postcard writes it: the order of fields and variants is
-//! the format. A change here is a new version of it.
+//! the format. New variants come last, with a version in [`versions`]; any other
+//! change is a new version of the blob that holds the record.
 
 use std::borrow::Cow;
 
@@ -8,17 +9,27 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod instants;
+pub(crate) mod versions;
 
 pub use error::StateError;
 pub(crate) use instants::Since;
 pub use instants::{Instants, RunTime};
 
-/// See [`super::Head`].
+/// What a head has in every version, see [`super::Head`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HeadRecord {
     /// In milliseconds.
     pub run_time: u64,
     pub tombstone_key: [u8; 16],
+}
+
+/// What a head has besides.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SectionRecord<'a> {
+    pub number: u8,
+    /// Whether a gateway that does not know the number can't read the state.
+    pub is_needed: bool,
+    pub content: Cow<'a, [u8]>,
 }
 
 /// See [`super::archive`].
@@ -30,13 +41,21 @@ pub struct IndexRecord<'a> {
     pub lengths: Vec<u64>,
 }
 
+impl SectionRecord<'_> {
+    /// A section that holds one value.
+    pub fn new(number: u8, is_needed: bool, value: &impl Serialize) -> Self {
+        let mut content = Vec::new();
+        append(&mut content, value);
+        Self { number, is_needed, content: content.into() }
+    }
+}
+
 /// What stands before the series of a segment.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SegmentRecord<'a> {
     pub segment: u16,
     /// The run time in milliseconds to which ages in this segment relate.
     pub taken: u64,
-    #[serde(borrow)]
     pub families: Vec<FamilyRecord<'a>>,
     /// How many series follow,
     pub series: u64,
@@ -45,16 +64,18 @@ pub struct SegmentRecord<'a> {
 }
 
 /// A family; series refer to it by its position in the segment.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct FamilyRecord<'a> {
+    /// Its uid in the process that stored it; it keeps it, so that of two that
+    /// had one name in turn the newer stays known.
     pub uid: u64,
-    pub name: &'a str,
-    pub help: &'a str,
+    pub name: Cow<'a, str>,
+    pub help: Cow<'a, str>,
     pub shape: ShapeRecord<'a>,
 }
 
 /// See [`crate::metric::Shape`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub enum ShapeRecord<'a> {
     Counter,
     Gauge,
@@ -96,26 +117,19 @@ pub struct SeriesRecord<'a> {
 
 /// See [`crate::store::Tombstone`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct TombstoneRecord<'a> {
+pub struct TombstoneRecord {
     /// The position of its family in the segment.
     pub family: u32,
     pub id: [u8; 16],
     /// How long before its segment was taken the series expired, in
     /// milliseconds.
     pub age: u64,
-    pub total: TotalRecord<'a>,
 }
 
-/// What a series had come to.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum TotalRecord<'a> {
-    Counter(f64),
-    Histogram {
-        /// Not cumulative; the last is the `+Inf` bucket.
-        counts: Cow<'a, [u64]>,
-        sum: f64,
-    },
-}
+/// How a tombstone numbers the types that accumulate; what was appended by
+/// [`append_total`] follows it.
+const COUNTER_TOTAL: u32 = 0;
+const HISTOGRAM_TOTAL: u32 = 1;
 
 /// See [`crate::metric::Value`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -163,9 +177,10 @@ pub struct AgeRecord<'a> {
 /// The condensed observations of an age bucket.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SketchRecord<'a> {
+    /// Is not written any more, and passed over where it was.
     Biased {
         extremes: Option<(f64, f64)>,
-        /// What the `quantiles` crate writes of its CKMS, if there is one.
+        /// What the `quantiles` crate wrote of its CKMS, if there was one.
         ckms: Option<Cow<'a, [u8]>>,
     },
     Targeted {
@@ -180,15 +195,42 @@ pub fn append(blob: &mut Vec<u8>, record: &impl Serialize) {
     postcard::serialize_with_flavor(record, Out(blob)).expect("memory takes what is written");
 }
 
-/// Takes a record off the begin of `rest`.
+/// Appends what a series of a type that accumulates had come to.
+pub fn append_total(blob: &mut Vec<u8>, total: &ValueRecord<'_>) {
+    match total {
+        ValueRecord::Counter(total) => append(blob, &(COUNTER_TOTAL, total)),
+        ValueRecord::Histogram { counts, sum } => append(blob, &(HISTOGRAM_TOTAL, counts, sum)),
+        ValueRecord::Gauge { .. } | ValueRecord::Summary { .. } => {
+            unreachable!("only what accumulates leaves a total")
+        }
+    }
+}
+
+/// Takes a record off the front of `rest`.
 pub fn take<'a, R: Deserialize<'a>>(
     rest: &mut &'a [u8],
     what: &'static str,
 ) -> Result<R, StateError> {
-    let (record, behind) =
-        postcard::take_from_bytes(rest).map_err(|_| StateError::malformed(what))?;
-    *rest = behind;
+    let (record, after) = postcard::take_from_bytes(rest).map_err(|error| match error {
+        // Of serde itself, which complains of one thing only in such records: of
+        // a variant whose number is none that it knows.
+        postcard::Error::SerdeDeCustom => StateError::NewerRecord { what },
+        _ => StateError::malformed(what),
+    })?;
+    *rest = after;
     Ok(record)
+}
+
+/// Takes what [`append_total`] appended.
+pub fn take_total(rest: &mut &[u8]) -> Result<ValueRecord<'static>, StateError> {
+    const WHAT: &str = "a tombstone";
+    match take(rest, WHAT)? {
+        COUNTER_TOTAL => take(rest, WHAT).map(ValueRecord::Counter),
+        HISTOGRAM_TOTAL => {
+            take(rest, WHAT).map(|(counts, sum)| ValueRecord::Histogram { counts, sum })
+        }
+        _ => Err(StateError::NewerRecord { what: WHAT }),
+    }
 }
 
 /// Refuses bytes behind the last record.

@@ -9,6 +9,10 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::labels::LabelPairs;
 
+/// The version of the hash, which is stored with what it placed: a change of
+/// `series_hash`, `name_hash` or [`SEGMENTS`] is a new one.
+pub const HASH_VERSION: u8 = 1;
+
 /// Into how many segments all series are divided.
 pub const SEGMENTS: u64 = 1024;
 

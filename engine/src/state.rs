@@ -13,26 +13,31 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 0–3 | `PSGS` for a segment, `PSGH` for the head |
-//! | 4–5 | version of the format: 1, or 2 for a segment that has created times and for a head that has its time |
+//! | 4–5 | version of the format: of a segment 1, or 2 where it has created times; of a head 3 |
 //! | 6–7 | 0 |
 //! | 8–15 | XXH3 (64 bits) of what follows, seeded with the XXH3 of the eight bytes before |
 //!
 //! What follows is [postcard](https://postcard.jamesmunns.com) of the types in
-//! [`crate::record`], in their order: of the head a `HeadRecord`, of a segment a
-//! `SegmentRecord` (its number, when it was taken, its families, how many
-//! series and tombstones), then a `SeriesRecord` for each series and a
-//! `TombstoneRecord` for each tombstone, whose family is a position in the
-//! segment's list.
+//! [`crate::record`], in their order: of the head a `HeadRecord` and its sections,
+//! of a segment a `SegmentRecord` (its number, when it was taken, its families,
+//! how many series and tombstones), then a `SeriesRecord` for each series and a
+//! `TombstoneRecord` with a total for each tombstone, whose family is a position
+//! in the segment's list.
 //!
-//! In a head of version 2 the record is followed by an `i64`: when it was
-//! written, in microseconds of Unix time, by the clock that gauges go by. A
-//! clock that was set back since stands still until then, as it does where that
-//! happens while the gateway runs.
+//! The sections of a head tell when it was written, in microseconds of Unix time,
+//! by the clock that gauges go by (a clock that was set back since stands still
+//! until then, as it does where that happens while the gateway runs), and which
+//! hash placed the series. New ones may come without a new version: each says
+//! whether a gateway that does not know it can go on. A head of version 1 has no
+//! sections, and one of version 2 the time in their place.
 //!
 //! In a segment of version 2 each series and each tombstone is followed by an
 //! `Option<i64>`: when its total began, in microseconds of Unix time, where that
 //! is known. Such segments are written where `Metrics.CreatedTimestamps` asks for
-//! these times, and read everywhere.
+//! these times, and read everywhere. [`crate::record::versions`] says with which
+//! version each variant of a record came; a segment is of the greatest that it
+//! needs. Bytes of a later version, or with a variant that is not known, are called
+//! newer, never malformed.
 //!
 //! postcard, because its wire format is specified and kept stable since its
 //! 1.0, has no field names in it (a counter costs its labels and some twelve
@@ -72,8 +77,8 @@ use crate::sharding::Segment;
 pub use crate::record::{Instants, RunTime, StateError};
 pub use head::Head;
 pub use load::{Claimed, LoadError, Loading};
-pub use segment::{OpenSegment, SeriesReader};
-pub(crate) use segment::{SegmentWriter, Told};
+pub use segment::OpenSegment;
+pub(crate) use segment::{SegmentWriter, StoredSeries, StoredTombstone};
 
 /// A segment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,38 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Admission, Catalog, Family, FamilyRef};
+use super::{Admission, Catalog, FamilyRef};
 use crate::metric::Shape;
-use crate::metric::histogram::BucketLayout;
-use crate::metric::summary::{SummaryPlan, SummarySettings};
+use crate::record::FamilyRecord;
 use crate::reject::{Reason, Reject};
-
-/// A family as it was stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RestoredFamily {
-    /// Its uid in the process that stored it; it keeps it, so that of two that
-    /// had one name in turn the newer stays known.
-    pub uid: u64,
-    /// A valid metric name.
-    pub name: Box<str>,
-    /// Its help text, not escaped.
-    pub help: Box<str>,
-    /// What its series are made of.
-    pub shape: RestoredShape,
-}
-
-/// A [`Shape`] as it was stored.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RestoredShape {
-    /// A number that rises.
-    Counter,
-    /// A number that is set.
-    Gauge,
-    /// Upper bounds, strictly increasing and finite.
-    Histogram(Box<[f64]>),
-    /// Objectives as in [`crate::sample::Sample::objectives`].
-    Summary(Box<[(f64, f64)]>),
-}
 
 impl Catalog {
     /// The family of a stored one's name: that which lives, where it is the
@@ -41,48 +13,27 @@ impl Catalog {
     ///
     /// Refuses, as [`Catalog::claim`] does, what another family stands in the
     /// way of.
-    pub fn restore(&self, stored: &RestoredFamily) -> Result<FamilyRef, Reject> {
-        let family = match self.find(&stored.name) {
+    pub(crate) fn restore(&self, stored: &FamilyRecord<'_>) -> Result<FamilyRef, Reject> {
+        let FamilyRecord { uid, name, help, .. } = stored;
+        let shape = Shape::from_record(&stored.shape, self.shared.settings.summary);
+        let family = match self.find(name) {
             Some(family) => family,
             None => {
-                let next = stored.uid.saturating_add(1);
-                self.shared.next_uid.fetch_max(next, Ordering::Relaxed);
-                let shape = stored.shape.build(self.shared.settings.summary);
-                let kind = shape.kind();
-                self.claim_anew(&stored.name, kind, usize::MAX, || {
-                    self.held_family(stored.uid, &stored.name, &stored.help, shape)
+                self.shared.next_uid.fetch_max(uid.saturating_add(1), Ordering::Relaxed);
+                self.claim_anew(name, shape.kind(), usize::MAX, || {
+                    self.held_family(*uid, name, help, shape.clone())
                 })?
             }
         };
-        if stored.shape.is_of(&family) {
-            // A segment may be from before the first help came.
-            if family.help().is_empty() && !stored.help.is_empty() {
-                family.note_help(&stored.help);
-            }
-            return Ok(family);
+        if *family.shape() != shape {
+            let detail = format!("{name} is another metric now");
+            return Err(Reject::new(Reason::TypeConflict, detail));
         }
-        let detail = format!("{} is another metric now", stored.name);
-        Err(Reject::new(Reason::TypeConflict, detail))
-    }
-}
-
-impl RestoredShape {
-    fn build(&self, summary: SummarySettings) -> Shape {
-        match self {
-            Self::Counter => Shape::Counter,
-            Self::Gauge => Shape::Gauge,
-            Self::Histogram(bounds) => Shape::Histogram(BucketLayout::new(bounds)),
-            Self::Summary(objectives) => Shape::Summary(SummaryPlan::new(objectives, summary)),
+        // A segment may be from before the first help came.
+        if family.help().is_empty() && !help.is_empty() {
+            family.note_help(help);
         }
-    }
-
-    fn is_of(&self, family: &Family) -> bool {
-        match (self, family.shape()) {
-            (Self::Counter, Shape::Counter) | (Self::Gauge, Shape::Gauge) => true,
-            (Self::Histogram(bounds), Shape::Histogram(layout)) => **bounds == *layout.bounds(),
-            (Self::Summary(objectives), Shape::Summary(plan)) => **objectives == *plan.objectives(),
-            (Self::Counter | Self::Gauge | Self::Histogram(_) | Self::Summary(_), _) => false,
-        }
+        Ok(family)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Ignored, add};
 
 /// The upper bounds of a family's buckets.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BucketLayout {
     /// Strictly increasing and finite; `+Inf` follows unwritten.
     bounds: Box<[f64]>,

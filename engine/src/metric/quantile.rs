@@ -21,7 +21,7 @@ use biased::BiasedSketch;
 use targeted::{Target, TargetedSketch};
 
 /// What the windows of one family have in common.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QuantilePlan {
     /// (φ, ε), φ ascending.
     objectives: Box<[(f64, f64)]>,
@@ -84,24 +84,22 @@ impl Sketch {
         }
     }
 
-    /// What is stored of it.
-    fn record(&self) -> SketchRecord<'_> {
+    /// What is stored of it; nothing of a biased one, whose crate keeps what it
+    /// holds to itself.
+    fn record(&self) -> Option<SketchRecord<'_>> {
         match self {
-            Sketch::Biased(sketch) => sketch.record(),
-            Sketch::Targeted(sketch) => sketch.record(),
+            Sketch::Biased(_) => None,
+            Sketch::Targeted(sketch) => Some(sketch.record()),
         }
     }
 
-    /// What was stored of a sketch of `plan`'s estimator.
-    fn from_record(record: SketchRecord<'_>, plan: &QuantilePlan) -> Result<Self, StateError> {
-        match (record, plan.settings.estimator) {
-            (SketchRecord::Biased { extremes, ckms }, Estimator::CkmsBiased) => {
-                BiasedSketch::from_record(extremes, ckms.as_deref()).map(Sketch::Biased)
-            }
-            (SketchRecord::Targeted { count, tuples }, Estimator::CkmsTargeted) => {
+    /// What was stored of a sketch.
+    fn from_record(record: SketchRecord<'_>) -> Result<Self, StateError> {
+        match record {
+            SketchRecord::Targeted { count, tuples } => {
                 TargetedSketch::from_record(count, &tuples).map(Sketch::Targeted)
             }
-            (SketchRecord::Biased { .. } | SketchRecord::Targeted { .. }, _) => {
+            SketchRecord::Biased { .. } => {
                 Err(StateError::malformed("a sketch of another estimator"))
             }
         }

@@ -1,14 +1,15 @@
-//! What the series of a family are made of.
+//! What the series of a family have in common besides their name: the type, and
+//! the buckets or objectives that its first sample came with.
 
 use super::Kind;
 use super::histogram::BucketLayout;
-use super::summary::SummaryPlan;
+use super::summary::{SummaryPlan, SummarySettings};
 
 /// What a bucket or an objective is charged in a family.
 const BYTES_PER_BOUND: usize = 64;
 
 /// What the series of a family are made of.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
     /// A number that rises.
     Counter,
@@ -21,6 +22,22 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// The shape of a family whose first sample has these buckets and objectives,
+    /// as in [`crate::sample::Sample`].
+    pub fn new(
+        kind: Kind,
+        buckets: &[f64],
+        objectives: &[(f64, f64)],
+        summary: SummarySettings,
+    ) -> Self {
+        match kind {
+            Kind::Counter => Shape::Counter,
+            Kind::Gauge => Shape::Gauge,
+            Kind::Histogram => Shape::Histogram(BucketLayout::new(buckets)),
+            Kind::Summary => Shape::Summary(SummaryPlan::new(objectives, summary)),
+        }
+    }
+
     /// The type whose series are made so.
     #[inline]
     pub fn kind(&self) -> Kind {
@@ -29,6 +46,16 @@ impl Shape {
             Shape::Gauge => Kind::Gauge,
             Shape::Histogram(_) => Kind::Histogram,
             Shape::Summary(_) => Kind::Summary,
+        }
+    }
+
+    /// Whether a sample of its type with these buckets and objectives agrees with
+    /// it.
+    pub fn agrees(&self, buckets: &[f64], objectives: &[(f64, f64)]) -> bool {
+        match self {
+            Shape::Counter | Shape::Gauge => true,
+            Shape::Histogram(layout) => layout.bounds() == buckets,
+            Shape::Summary(plan) => plan.objectives() == objectives,
         }
     }
 

@@ -1,12 +1,51 @@
-//! Values as they are stored, and back.
+//! Shapes and values as they are stored, and back.
 
 use std::borrow::Cow;
 
-use super::histogram::Histogram;
-use super::summary::Summary;
-use super::{Shape, Value};
-use crate::record::{Since, StateError, ValueRecord, WindowSettings};
+use super::histogram::{BucketLayout, Histogram};
+use super::summary::{Summary, SummaryPlan, SummarySettings};
+use super::{Kind, Shape, Value};
+use crate::record::{ShapeRecord, Since, StateError, ValueRecord};
 use crate::timestamp::{Moment, UnixTime};
+
+impl Shape {
+    /// What is stored of it.
+    pub(crate) fn record(&self) -> ShapeRecord<'_> {
+        match self {
+            Shape::Counter => ShapeRecord::Counter,
+            Shape::Gauge => ShapeRecord::Gauge,
+            Shape::Histogram(layout) => ShapeRecord::Histogram(Cow::Borrowed(layout.bounds())),
+            Shape::Summary(plan) => ShapeRecord::Summary {
+                objectives: Cow::Borrowed(plan.objectives()),
+                window: plan.window_settings(),
+            },
+        }
+    }
+
+    /// What was stored.
+    pub(crate) fn from_record(record: &ShapeRecord<'_>, summary: SummarySettings) -> Self {
+        match record {
+            ShapeRecord::Counter => Shape::Counter,
+            ShapeRecord::Gauge => Shape::Gauge,
+            ShapeRecord::Histogram(bounds) => Shape::Histogram(BucketLayout::new(bounds)),
+            ShapeRecord::Summary { objectives, window: _ } => {
+                Shape::Summary(SummaryPlan::new(objectives, summary))
+            }
+        }
+    }
+}
+
+impl ShapeRecord<'_> {
+    /// The type whose series are made so.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            ShapeRecord::Counter => Kind::Counter,
+            ShapeRecord::Gauge => Kind::Gauge,
+            ShapeRecord::Histogram(_) => Kind::Histogram,
+            ShapeRecord::Summary { .. } => Kind::Summary,
+        }
+    }
+}
 
 impl Value {
     /// What is stored of it at `now`.
@@ -23,17 +62,17 @@ impl Value {
             Value::Summary(summary) => ValueRecord::Summary {
                 sum: summary.sum(),
                 count: summary.count(),
-                window: summary.window().map(|window| window.record(now)),
+                window: summary.window().and_then(|window| window.record(now)),
             },
         }
     }
 
-    /// What was stored, of a series of that shape; windows that were cut in
-    /// another way than now begin anew.
+    /// What was stored of a series of a family that is of that shape now, and was
+    /// `stored` so. Windows that were cut in another way than now start empty.
     pub(crate) fn from_record(
         record: ValueRecord<'_>,
         shape: &Shape,
-        window_settings: Option<WindowSettings>,
+        stored: &ShapeRecord<'_>,
         since: Since,
     ) -> Result<Self, StateError> {
         match (record, shape) {
@@ -49,8 +88,10 @@ impl Value {
                 Ok(Value::Histogram(Box::new(Histogram::from_parts(counts, sum))))
             }
             (ValueRecord::Summary { sum, count, window }, Shape::Summary(plan)) => {
-                let fits = window_settings == Some(plan.window_settings());
-                let window = window.filter(|_| fits);
+                // Those of ckms-biased are only there in what an earlier version stored.
+                let fits = matches!(stored, ShapeRecord::Summary { window, .. }
+                    if window.targeted && *window == plan.window_settings());
+                let window = if fits { window } else { None };
                 Ok(Value::Summary(Box::new(Summary::restore(sum, count, window, plan, since)?)))
             }
             (

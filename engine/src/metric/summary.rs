@@ -33,7 +33,7 @@ impl Default for SummarySettings {
 }
 
 /// What the summaries of one family have in common.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SummaryPlan {
     quantiles: QuantilePlan,
 }

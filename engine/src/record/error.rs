@@ -19,6 +19,21 @@ pub enum StateError {
         /// The version that came.
         version: u16,
     },
+    /// A record is of a kind that is not known here: a later version of the gateway
+    /// wrote it.
+    #[error("{what} holds a kind of record that is not known here: a newer gateway wrote it")]
+    NewerRecord {
+        /// In what it was found.
+        what: &'static str,
+    },
+    /// Another hash says which segment a series belongs to.
+    #[error("expected series placed by hash {expected}, got hash {got}")]
+    OtherHash {
+        /// The hash that places them here.
+        expected: u8,
+        /// The hash that placed them.
+        got: u8,
+    },
     /// They end too early.
     #[error("it is cut off: expected at least {expected} bytes, got {got}")]
     Short {

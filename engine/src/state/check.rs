@@ -3,47 +3,41 @@
 //! could else write lines of `/metrics`, or totals that no sample comes to.
 
 use super::StateError;
-use crate::catalog::{RestoredFamily, RestoredShape};
 use crate::labels::LabelPairs;
 use crate::limits::SMALLEST_EPSILON;
-use crate::metric::Kind;
 use crate::name::{RESERVED_PREFIX, is_metric_name};
 use crate::printable::{SHORT, printable};
-use crate::record::{FamilyRecord, SeriesRecord, ShapeRecord, TombstoneRecord};
-use crate::record::{TotalRecord, ValueRecord};
+use crate::record::{FamilyRecord, SeriesRecord, ShapeRecord, ValueRecord};
 
 /// Greater uids are not given: the next ones have to fit too.
 const GREATEST_UID: u64 = u64::MAX / 2;
 /// No process counts so far, and there is room for what comes.
 const GREATEST_COUNT: u64 = u64::MAX >> 8;
 
-/// A family, where it is one that samples can make.
-pub(super) fn family(record: FamilyRecord<'_>) -> Result<RestoredFamily, StateError> {
-    if !is_metric_name(record.name) {
-        return Err(unlike("a metric name", &shown(record.name)));
+/// Refuses a family that no samples can make.
+pub(super) fn family(record: &FamilyRecord<'_>) -> Result<(), StateError> {
+    let FamilyRecord { uid, name, help: _, shape: layout } = record;
+    if !is_metric_name(name) {
+        return Err(unlike("a metric name", &shown(name)));
     }
-    if record.name.starts_with(RESERVED_PREFIX) {
-        return Err(unlike("a name that is not the gateway's own", &shown(record.name)));
+    if name.starts_with(RESERVED_PREFIX) {
+        return Err(unlike("a name that is not the gateway's own", &shown(name)));
     }
-    if record.uid > GREATEST_UID {
+    if *uid > GREATEST_UID {
         return Err(StateError::malformed("a family's uid"));
     }
-    let shape = shape(record.shape).map_err(|expected| unlike(expected, &shown(record.name)))?;
-    let (uid, name, help) = (record.uid, record.name.into(), record.help.into());
-    Ok(RestoredFamily { uid, name, help, shape })
+    shape(layout).map_err(|expected| unlike(expected, &shown(name)))
 }
 
-/// A shape; or what was expected of it.
-fn shape(shape: ShapeRecord<'_>) -> Result<RestoredShape, &'static str> {
+fn shape(shape: &ShapeRecord<'_>) -> Result<(), &'static str> {
     match shape {
-        ShapeRecord::Counter => Ok(RestoredShape::Counter),
-        ShapeRecord::Gauge => Ok(RestoredShape::Gauge),
+        ShapeRecord::Counter | ShapeRecord::Gauge => Ok(()),
         ShapeRecord::Histogram(bounds) => {
             let rise = bounds.is_sorted_by(|lower, upper| lower < upper);
             if !rise || !bounds.iter().copied().all(is_number) {
                 return Err("bounds of buckets that rise");
             }
-            Ok(RestoredShape::Histogram(bounds.as_ref().into()))
+            Ok(())
         }
         ShapeRecord::Summary { objectives, window: _ } => {
             let valid = |(quantile, error): &(f64, f64)| {
@@ -55,45 +49,43 @@ fn shape(shape: ShapeRecord<'_>) -> Result<RestoredShape, &'static str> {
             if !rise || !objectives.iter().all(valid) {
                 return Err("objectives of a summary");
             }
-            Ok(RestoredShape::Summary(objectives.as_ref().into()))
+            Ok(())
         }
     }
 }
 
 /// Refuses a series of `family` that no samples can make.
-pub(super) fn series(record: &SeriesRecord<'_>, family: &RestoredFamily) -> Result<(), StateError> {
-    let SeriesRecord { labels, display, value, .. } = record;
-    let labels = LabelPairs::from_text(labels);
+pub(super) fn series(
+    record: &SeriesRecord<'_>,
+    family: &FamilyRecord<'_>,
+) -> Result<(), StateError> {
+    let SeriesRecord { labels: text, display, value: held, .. } = record;
+    let labels = LabelPairs::from_text(text);
     let is_of_labels = |display| LabelPairs::from_text(display).is_reordered(labels);
-    let of_display = display.is_none_or(is_of_labels);
-    let fault = match value {
-        _ if !labels.is_canonical(family.shape.kind()) => Err("labels as they are printed"),
-        _ if !of_display => Err("labels in two orders that are the same"),
-        ValueRecord::Counter(total) => counter(*total),
+    let fault = if !labels.is_canonical(family.shape.kind()) {
+        Err("labels as they are printed")
+    } else if !display.is_none_or(is_of_labels) {
+        Err("labels in two orders that are the same")
+    } else {
+        value(held)
+    };
+    fault.map_err(|expected| unlike(expected, &shown(&format!("{}{{{text}}}", family.name))))
+}
+
+/// Refuses a tombstone of `family` that no series can leave.
+pub(super) fn total(total: &ValueRecord<'_>, family: &FamilyRecord<'_>) -> Result<(), StateError> {
+    value(total)
+        .map_err(|expected| unlike(expected, &format!("a tombstone of {}", shown(&family.name))))
+}
+
+fn value(value: &ValueRecord<'_>) -> Result<(), &'static str> {
+    match value {
+        ValueRecord::Counter(total) if is_number(*total) && *total >= 0.0 => Ok(()),
+        ValueRecord::Counter(_) => Err("a number of at least 0 as a counter's total"),
         ValueRecord::Gauge { value, at: _ } if value.is_finite() => Ok(()),
         ValueRecord::Gauge { .. } => Err("a number as a gauge's value"),
         ValueRecord::Histogram { counts, sum } => histogram(counts, *sum),
         ValueRecord::Summary { sum, count, window: _ } => histogram(&[*count], *sum),
-    };
-    fault.map_err(|expected| unlike(expected, &shown(&format!("{}{{{labels}}}", family.name))))
-}
-
-/// Refuses a tombstone of `family` that no series can leave.
-pub(super) fn tombstone(
-    record: &TombstoneRecord<'_>,
-    family: &RestoredFamily,
-) -> Result<(), StateError> {
-    let fault = match &record.total {
-        TotalRecord::Counter(total) => counter(*total),
-        TotalRecord::Histogram { counts, sum } => histogram(counts, *sum),
-    };
-    fault.map_err(|expected| unlike(expected, &format!("a tombstone of {}", shown(&family.name))))
-}
-
-fn counter(total: f64) -> Result<(), &'static str> {
-    match is_number(total) && total >= 0.0 {
-        true => Ok(()),
-        false => Err("a number of at least 0 as a counter's total"),
     }
 }
 
@@ -118,16 +110,4 @@ fn shown(text: &str) -> String {
 
 fn unlike(expected: &str, got: &str) -> StateError {
     StateError::malformed(format!("expected {expected}, got {got}"))
-}
-
-impl RestoredShape {
-    /// The type whose series are made so.
-    fn kind(&self) -> Kind {
-        match self {
-            RestoredShape::Counter => Kind::Counter,
-            RestoredShape::Gauge => Kind::Gauge,
-            RestoredShape::Histogram(_) => Kind::Histogram,
-            RestoredShape::Summary(_) => Kind::Summary,
-        }
-    }
 }

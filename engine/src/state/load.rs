@@ -9,7 +9,8 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::{OpenSegment, StateError, StoredSegment};
-use crate::catalog::{Catalog, FamilyRef, RestoredFamily};
+use crate::catalog::{Catalog, FamilyRef};
+use crate::record::FamilyRecord;
 use crate::reject::Reject;
 use crate::sharding::{Segment, ShardCount};
 
@@ -18,8 +19,8 @@ use crate::sharding::{Segment, ShardCount};
 pub struct Loading {
     /// For each shard, in shard order, its segments.
     pub shards: Vec<Vec<Claimed>>,
-    /// Families whose name is another metric's, and why they are left out.
-    pub left_out: Vec<(RestoredFamily, Reject)>,
+    /// The names of families that are another metric's, and why they are left out.
+    pub left_out: Vec<(String, Reject)>,
 }
 
 /// A stored segment whose families are held.
@@ -63,9 +64,7 @@ impl Loading {
         }
         Ok(Self { shards: by_shard, left_out })
     }
-}
 
-impl Loading {
     /// Totals may have fallen behind what was shown of them: when they began is
     /// not told any more, since that would say that they never fell.
     #[must_use]
@@ -91,10 +90,10 @@ impl Claimed {
 }
 
 /// Families by what they were in the process that stored them.
-type Claims<'a> = HashMap<(u64, &'a str), FamilyRef>;
+type ClaimedFamilies<'a> = HashMap<(u64, &'a str), FamilyRef>;
 
-fn held(segment: &OpenSegment, claims: &Claims<'_>) -> Vec<Option<FamilyRef>> {
-    let held = |family: &RestoredFamily| {
+fn held(segment: &OpenSegment, claims: &ClaimedFamilies<'_>) -> Vec<Option<FamilyRef>> {
+    let held = |family: &FamilyRecord<'_>| {
         let claim = claims.get(&(family.uid, &*family.name))?;
         FamilyRef::from_cached(claim.family())
     };
@@ -104,16 +103,16 @@ fn held(segment: &OpenSegment, claims: &Claims<'_>) -> Vec<Option<FamilyRef>> {
 fn claim_all<'a>(
     opened: &'a [OpenSegment],
     catalog: &Catalog,
-) -> (Claims<'a>, Vec<(RestoredFamily, Reject)>) {
-    let mut families: Vec<&RestoredFamily> =
+) -> (ClaimedFamilies<'a>, Vec<(String, Reject)>) {
+    let mut families: Vec<&FamilyRecord<'_>> =
         opened.iter().flat_map(OpenSegment::families).collect();
     families.sort_by_key(|family| (Reverse(family.uid), &family.name));
     families.dedup();
-    let (mut claims, mut left_out) = (Claims::new(), Vec::new());
+    let (mut claims, mut left_out) = (ClaimedFamilies::new(), Vec::new());
     for family in families {
         match catalog.restore(family) {
             Ok(held) => drop(claims.insert((family.uid, &*family.name), held)),
-            Err(refused) => left_out.push((family.clone(), refused)),
+            Err(refused) => left_out.push((family.name.to_string(), refused)),
         }
     }
     (claims, left_out)

@@ -6,12 +6,11 @@ use super::wheel::{Mark, Tick};
 use super::{Series, Store, Traits, held};
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::LabelPairs;
-use crate::metric::histogram::Histogram;
-use crate::metric::{Shape, Value};
-use crate::record::{SeriesRecord, Since, TombstoneRecord, TotalRecord};
+use crate::metric::Value;
+use crate::record::Since;
 use crate::series::Readers;
 use crate::sharding::{Segment, series_hash};
-use crate::state::{Claimed, Instants, OpenSegment, StateError, Told};
+use crate::state::{Claimed, Instants, OpenSegment, StateError, StoredSeries, StoredTombstone};
 use crate::timestamp::PackedTime;
 
 /// What came back of a stored segment.
@@ -24,26 +23,17 @@ pub struct Restored {
 }
 
 fn tombstone_of(
-    (record, created): Told<TombstoneRecord<'_>>,
+    StoredTombstone { record, total, created }: StoredTombstone<'_>,
     family: FamilyRef,
     stored: &OpenSegment,
     since: Since,
 ) -> Result<Tombstone, StateError> {
-    let (low, high) = record.id.split_at(8);
-    let id = TombstoneId(
-        [low, high].map(|half| half.iter().rev().fold(0, |id, byte| id << 8 | u64::from(*byte))),
-    );
-    let total = match (record.total, family.shape()) {
-        (TotalRecord::Counter(total), Shape::Counter) => Some(Value::Counter(total)),
-        (TotalRecord::Histogram { counts, sum }, Shape::Histogram(layout))
-            if counts.len() == layout.bounds().len() + 1 =>
-        {
-            Some(Value::Histogram(Box::new(Histogram::from_parts(counts.into(), sum))))
-        }
-        (TotalRecord::Counter(_) | TotalRecord::Histogram { .. }, _) => None,
-    };
-    let total = total.filter(|_| id.segment() == stored.segment());
-    let total = total.ok_or(StateError::malformed("a tombstone of another family or segment"))?;
+    let id = TombstoneId::from_bytes(record.id);
+    if id.segment() != stored.segment() {
+        return Err(StateError::malformed("a tombstone of another segment"));
+    }
+    let shape = &stored.family(record.family)?.shape;
+    let total = Value::from_record(total, family.shape(), shape, since)?;
     let age = i64::try_from(record.age).unwrap_or(i64::MAX);
     let died = Tick::of_milliseconds(since.milliseconds(-age));
     Ok(Tombstone { id, family, total, died, created: created.map(PackedTime::from) })
@@ -79,18 +69,18 @@ impl Store {
     ) -> Result<(), StateError> {
         let stored = &claimed.segment;
         let since = Since::new(at, stored.taken());
-        let mut reader = stored.series();
-        while let Some(record) = reader.next()? {
-            let Some(family) = claimed.family(record.0.family) else {
+        let mut reader = stored.reader();
+        while let Some(series) = reader.next_series()? {
+            let Some(family) = claimed.family(series.record.family) else {
                 restored.left_out += 1;
                 continue;
             };
-            self.restore_series(record, family, stored, since)?;
+            self.restore_series(series, family, stored, since)?;
             restored.series += 1;
         }
-        while let Some(record) = reader.next_tombstone()? {
-            let Some(family) = claimed.family(record.0.family) else { continue };
-            tombstones.push(tombstone_of(record, family, stored, since)?);
+        while let Some(tombstone) = reader.next_tombstone()? {
+            let Some(family) = claimed.family(tombstone.record.family) else { continue };
+            tombstones.push(tombstone_of(tombstone, family, stored, since)?);
         }
         Ok(())
     }
@@ -115,7 +105,7 @@ impl Store {
 
     fn restore_series(
         &mut self,
-        (record, created): Told<SeriesRecord<'_>>,
+        StoredSeries { record, created }: StoredSeries<'_>,
         family: FamilyRef,
         stored: &OpenSegment,
         since: Since,
@@ -126,8 +116,8 @@ impl Store {
         if Segment::of(hash) != stored.segment() {
             return Err(StateError::malformed("a series of another segment"));
         }
-        let settings = stored.window_settings(record.family);
-        let value = Value::from_record(record.value, family.shape(), settings, since)?;
+        let shape = &stored.family(record.family)?.shape;
+        let value = Value::from_record(record.value, family.shape(), shape, since)?;
         let index_hash = self.index_hash(&family, labels, stored.segment());
         if self.find(index_hash, &family, labels).is_some() {
             return Err(StateError::malformed("a series that is there twice"));

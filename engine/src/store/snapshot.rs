@@ -23,11 +23,10 @@ use super::sets::{NumberSet, SegmentSet};
 use super::tombstones::Tombstone;
 use super::{DisplayLabels, Series, Store, held};
 use crate::catalog::Admission;
-use crate::metric::Value;
-use crate::record::{SeriesRecord, TombstoneRecord, TotalRecord};
+use crate::record::{SeriesRecord, TombstoneRecord};
 use crate::series::Slot;
 use crate::sharding::{SEGMENTS, Segment, ShardCount, ShardIndex};
-use crate::state::{Instants, SegmentWriter, StoredSegment};
+use crate::state::{Instants, SegmentWriter, StoredSegment, StoredSeries, StoredTombstone};
 use crate::timestamp::UnixTime;
 
 /// Bytes that cost about as much as visiting another series.
@@ -114,7 +113,6 @@ impl SnapshotJob {
         }
         let now = self.taken.now;
         let writer = self.writer(segment);
-        let before = writer.len();
         let record = SeriesRecord {
             family: writer.family(series.family.family()),
             labels: series.labels.pairs().as_text(),
@@ -127,8 +125,7 @@ impl SnapshotJob {
             },
             value: series.value.record(now),
         };
-        writer.append(&record, beside.created.get(slot.0));
-        writer.len() - before
+        writer.append(&StoredSeries { record, created: beside.created.get(slot.0) })
     }
 
     /// Writes a tombstone of a living family; returns how many bytes.
@@ -139,26 +136,17 @@ impl SnapshotJob {
         }
         let now = self.taken.now;
         let writer = self.writer(segment);
-        let before = writer.tombstones_len();
-        let [first, second] = tombstone.id.0.map(u64::to_le_bytes);
-        let mut id = [0; 16];
-        id[..8].copy_from_slice(&first);
-        id[8..].copy_from_slice(&second);
         let record = TombstoneRecord {
             family: writer.family(tombstone.family.family()),
-            id,
+            id: tombstone.id.to_bytes(),
             age: tombstone.died.age_ms(now),
-            total: match &tombstone.total {
-                Value::Counter(total) => TotalRecord::Counter(*total),
-                Value::Histogram(histogram) => TotalRecord::Histogram {
-                    counts: histogram.counts().into(),
-                    sum: histogram.sum(),
-                },
-                Value::Gauge(..) | Value::Summary(_) => return 0,
-            },
         };
-        writer.append_tombstone(&record, tombstone.created.map(UnixTime::from));
-        writer.tombstones_len() - before
+        let created = tombstone.created.map(UnixTime::from);
+        writer.append_tombstone(&StoredTombstone {
+            record,
+            total: tombstone.total.record(now),
+            created,
+        })
     }
 
     fn writer(&mut self, segment: Segment) -> &mut SegmentWriter {

@@ -71,6 +71,18 @@ impl TombstoneId {
     pub fn segment(self) -> Segment {
         Segment::of(self.0[1])
     }
+
+    /// As it is stored.
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        let [low, high] = self.0;
+        (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
+    }
+
+    /// As it was stored.
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        let id = u128::from_le_bytes(bytes);
+        Self([id as u64, (id >> 64) as u64])
+    }
 }
 
 /// A series, as tombstones tell it from others.

@@ -4,6 +4,7 @@
 mod created;
 mod damage;
 mod hostile;
+mod newer;
 mod round_trip;
 mod snapshots;
 use psg_engine::catalog::Catalog;

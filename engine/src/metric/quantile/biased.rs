@@ -10,13 +10,13 @@
 //! uncertainty of what it inserts below an entry that stands for others: up to
 //! 2ε'·r, which adds to the ε'·r of its query. Extremes first, then the rest in
 //! ascending order, showed errors of 1.7 ε'. It gets a third of ε therefore.
-
-mod stored;
+//!
+//! It is not stored, since the crate keeps its fields to itself: such windows
+//! start empty when a gateway starts.
 
 use quantiles::ckms::CKMS;
 
 use super::{QuantilePlan, rank_of};
-use crate::record::{SketchRecord, StateError};
 
 /// Of an objective's relative error, what the sketch is told to keep to.
 const SAFE_SHARE: f64 = 1.0 / 3.0;
@@ -39,26 +39,6 @@ pub struct BiasedSketch {
 impl BiasedSketch {
     pub fn is_empty(&self) -> bool {
         self.extremes.is_none()
-    }
-
-    /// What is stored of it.
-    pub fn record(&self) -> SketchRecord<'_> {
-        SketchRecord::Biased {
-            extremes: self.extremes,
-            ckms: self.ckms.as_deref().map(|ckms| stored::bytes_of(ckms).into()),
-        }
-    }
-
-    /// What was stored of one.
-    pub fn from_record(
-        extremes: Option<(f64, f64)>,
-        ckms: Option<&[u8]>,
-    ) -> Result<Self, StateError> {
-        if extremes.is_some_and(|(least, most)| !least.is_finite() || !most.is_finite()) {
-            return Err(StateError::malformed("a summary's extremes"));
-        }
-        let ckms = ckms.map(stored::from_bytes).transpose()?.map(Box::new);
-        Ok(Self { extremes, ckms })
     }
 
     /// Takes finite values in, which are in ascending order.

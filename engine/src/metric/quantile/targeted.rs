@@ -70,7 +70,7 @@ const PARTS: u64 = 5;
 /// What one objective allows to gaps: a width of
 /// 2ε · max(n, λ·n + (1-λ)·(n - b) / (1 - φ), λ·n + (1-λ)·a / φ), λ = [`GROWTH`],
 /// which is never more than the bound.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// A gap at φ·n may be as wide as this times n.
     at_quantile: f64,

@@ -2,39 +2,45 @@
 //! are refused, by the name of the series that is wrong.
 
 use psg_engine::catalog::{Catalog, CatalogSettings};
+use psg_engine::exposition::Format;
 use psg_engine::labels::LabelPairs;
 use psg_engine::sharding::{Segment, ShardCount, name_hash, series_hash};
 use psg_engine::state::{Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{Store, TombstoneKey};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::support::pipeline::PipelineSettings;
+
 /// One family and one series, as postcard writes them.
-struct Forged<'a> {
-    name: &'a str,
+pub struct Forged<'a> {
+    pub name: &'a str,
     /// The type, and what belongs to it.
-    shape: Vec<u8>,
-    labels: &'a str,
-    display: Option<&'a str>,
-    value: Vec<u8>,
+    pub shape: Vec<u8>,
+    pub labels: &'a str,
+    pub display: Option<&'a str>,
+    pub value: Vec<u8>,
+    /// The total of a series that expired, if one did.
+    pub tombstone: Option<Vec<u8>>,
 }
 
-const COUNTER: u8 = 0;
-const GAUGE: u8 = 1;
-const HISTOGRAM: u8 = 2;
-const SUMMARY: u8 = 3;
+pub const COUNTER: u8 = 0;
+pub const GAUGE: u8 = 1;
+pub const HISTOGRAM: u8 = 2;
+pub const SUMMARY: u8 = 3;
 
 impl Default for Forged<'_> {
     fn default() -> Self {
         let value = number(COUNTER, 7.0);
-        Self { name: "n", shape: vec![COUNTER], labels: "", display: None, value }
+        let shape = vec![COUNTER];
+        Self { name: "n", shape, labels: "", display: None, value, tombstone: None }
     }
 }
 
-fn number(kind: u8, number: f64) -> Vec<u8> {
+pub fn number(kind: u8, number: f64) -> Vec<u8> {
     [&[kind][..], &number.to_le_bytes()].concat()
 }
 
-fn varint(mut number: u64) -> Vec<u8> {
+pub fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -46,6 +52,13 @@ fn varint(mut number: u64) -> Vec<u8> {
 
 fn text(text: &str) -> Vec<u8> {
     [varint(text.len() as u64), text.as_bytes().to_vec()].concat()
+}
+
+/// A blob of some content, as it is framed.
+pub fn framed(magic: [u8; 4], version: u8, content: &[u8]) -> Vec<u8> {
+    let head = [&magic[..], &[version, 0, 0, 0]].concat();
+    let checksum = xxh3_64_with_seed(content, xxh3_64(&head));
+    [&head[..], &checksum.to_le_bytes(), content].concat()
 }
 
 impl Forged<'_> {
@@ -60,24 +73,25 @@ impl Forged<'_> {
             text(self.name),
             text(""),
             self.shape.clone(),
-            // One series of that family and no tombstone.
-            vec![1, 0, 0],
+            // One series of that family, and its tombstones.
+            vec![1, self.tombstone.is_some().into(), 0],
             text(self.labels),
             display,
             // Idle for no time, without a ttl, and no overflow series.
             vec![0, 0, 0],
             self.value.clone(),
+            self.tombstone.as_ref().map_or(Vec::new(), |total| {
+                // Its family, its id in that segment, and that it has just died.
+                let id = [vec![0; 8], (segment.get() as u64).to_le_bytes().to_vec()].concat();
+                [vec![0], id, vec![0], total.clone()].concat()
+            }),
         ];
-        let content = content.concat();
-        let head = *b"PSGS\x01\0\0\0";
-        let checksum = xxh3_64_with_seed(&content, xxh3_64(&head));
-        let bytes = [&head[..], &checksum.to_le_bytes(), &content].concat();
-        StoredSegment { segment, bytes: bytes.into() }
+        StoredSegment { segment, bytes: framed(*b"PSGS", 1, &content.concat()).into() }
     }
 
     /// How many series come of it, or why none; and how many families have to be
     /// left out.
-    fn load(&self, settings: CatalogSettings) -> Result<(usize, usize), String> {
+    pub fn load(&self, settings: CatalogSettings) -> Result<(usize, usize), String> {
         let catalog = Catalog::new(settings);
         let loading = Loading::new(&[self.stored()], &catalog, ShardCount::new(1))
             .map_err(|error| error.error.to_string())?;
@@ -89,8 +103,13 @@ impl Forged<'_> {
         Ok((restored.series, loading.left_out.len()))
     }
 
+    /// What is exposed of it.
+    pub fn exposition(&self, settings: &PipelineSettings) -> String {
+        super::restored(settings, &[self.stored()], RunTime(0)).exposition(Format::Text)
+    }
+
     #[track_caller]
-    fn must_load(&self) {
+    pub fn must_load(&self) {
         assert_eq!(self.load(CatalogSettings::default()), Ok((1, 0)));
     }
 

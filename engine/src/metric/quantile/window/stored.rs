@@ -8,17 +8,17 @@ use crate::record::{AgeRecord, Since, StateError, WindowRecord};
 use crate::timestamp::Moment;
 
 impl Window {
-    /// What is stored of it at `now`.
-    pub(crate) fn record(&self, now: Moment) -> WindowRecord<'_> {
+    /// What is stored of it at `now`; nothing where its sketches can't be.
+    pub(crate) fn record(&self, now: Moment) -> Option<WindowRecord<'_>> {
         // Slots end within an age of the monotonic clock, far from the ends of
         // what a number can hold; one that never ends is as good as late.
         let ends_in = i128::from(self.slot_ends) - i128::from(now.0);
-        WindowRecord {
+        Some(WindowRecord {
             slot: self.slot,
             ends_in: i64::try_from(ends_in).unwrap_or(i64::MAX),
-            ages: self.ages.iter().map(AgeBucket::record).collect(),
+            ages: self.ages.iter().map(AgeBucket::record).collect::<Option<_>>()?,
             waiting: Cow::Borrowed(&self.waiting),
-        }
+        })
     }
 
     /// What was stored of a window that was cut as `plan` says.
@@ -30,7 +30,7 @@ impl Window {
         check(&record)?;
         let waiting = record.waiting.into_owned();
         let restore = |age: AgeRecord<'_>| {
-            let sketch = Sketch::from_record(age.sketch, plan)?;
+            let sketch = Sketch::from_record(age.sketch)?;
             Ok(AgeBucket { slot: age.slot, waiting_from: age.waiting_from as usize, sketch })
         };
         let ages: Vec<AgeBucket> =
@@ -51,12 +51,12 @@ impl Window {
 }
 
 impl AgeBucket {
-    fn record(&self) -> AgeRecord<'_> {
-        AgeRecord {
+    fn record(&self) -> Option<AgeRecord<'_>> {
+        Some(AgeRecord {
             slot: self.slot,
             waiting_from: self.waiting_from as u64,
-            sketch: self.sketch.record(),
-        }
+            sketch: self.sketch.record()?,
+        })
     }
 }
 

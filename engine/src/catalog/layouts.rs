@@ -1,0 +1,48 @@
+//! Layouts: the buckets or objectives that a family's first sample came with,
+//! and what others came with instead, so that who runs the producers can tell
+//! which of them disagree.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::Family;
+use crate::metric::Shape;
+use crate::metric::summary::SummarySettings;
+use crate::sample::Sample;
+
+impl Family {
+    /// Whether `sample`, of this family's type, came with its bucket layout or
+    /// objectives; if not, it is still aggregated into them.
+    pub fn has_layout_of(&self, sample: &Sample<'_>) -> bool {
+        self.shape().agrees(sample.buckets, sample.objectives)
+    }
+
+    /// How many samples came with another layout or other objectives.
+    pub fn layout_mismatches(&self) -> u64 {
+        self.counts.layout_mismatches.load(Ordering::Relaxed)
+    }
+
+    /// The shape that other samples would have given to the family: of several the
+    /// one that was parsed last.
+    pub fn other_layout(&self) -> Option<Shape> {
+        self.counts.other_layout.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the layout of a sample that came with another one, and counts it.
+    pub(crate) fn note_layout_mismatch(&self, sample: &Sample<'_>) {
+        let Sample { kind, buckets, objectives, .. } = *sample;
+        let mut kept = self.counts.other_layout.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nearly always the same one again.
+        if !kept.as_ref().is_some_and(|kept| kept.agrees(buckets, objectives)) {
+            // No summary is made of it: only its objectives are shown.
+            *kept = Some(Shape::new(kind, buckets, objectives, SummarySettings::default()));
+        }
+        drop(kept);
+        self.count_layout_mismatch();
+    }
+
+    /// Counts one whose layout was met before.
+    pub(crate) fn count_layout_mismatch(&self) {
+        self.counts.layout_mismatches.fetch_add(1, Ordering::Relaxed);
+    }
+}
