@@ -30,6 +30,7 @@ mod expose;
 mod filter;
 mod holders;
 mod listing;
+mod pages;
 mod remove;
 mod restore;
 mod search;

@@ -1,34 +1,31 @@
-//! Created times: when the totals of series began, by the slot of a series or
-//! the number of a tombstone. A column beside these, which is there only where
-//! such times are shown: else it costs nothing.
+//! Created times: when the totals of series began, by their slots.
 //!
-//! Each shard has a column beside its slots, and one beside its tombstones, of
-//! the Unix time at which a total began: when the batch with its first sample
-//! was taken. A returning series takes that of its tombstone. What is applied
-//! again after a reload has none: when it was first applied is not known, and a
-//! later time would be a reset to Prometheus. Without the setting there is no
-//! column, and a scrape costs one comparison for each series.
+//! Each shard has a column beside its slots of the Unix time at which a total
+//! began: when the batch with its first sample was taken. A returning series
+//! takes that of its tombstone. What is applied again after a reload has none:
+//! when it was first applied is not known, and a later time would be a reset to
+//! Prometheus. Where such times are not shown there is no column, and a scrape
+//! costs one comparison for each series.
 //!
 //! A shard writes the line of a counter by its name alone. Whether that name
 //! may stand beside the other families only the merge knows, which takes such
 //! lines out again; so no sample is refused for a line that only OpenMetrics
 //! has.
 
+use super::pages::Pages;
 use crate::timestamp::UnixTime;
 
-/// Times of a page: 64 KiB of them, which are never copied into a larger one.
-const PAGE: usize = 8192;
 /// Stands for a time that is not known.
 const UNKNOWN: UnixTime = UnixTime::MIN;
 
-/// Created times by number; `None` where none are kept.
+/// Created times by slot; `None` where none are kept.
 #[derive(Debug, Default)]
-pub(super) struct Created(Option<Vec<Box<[UnixTime]>>>);
+pub(super) struct Created(Option<Pages<UnixTime>>);
 
 impl Created {
     /// None so far.
     pub fn new(is_kept: bool) -> Self {
-        Self(is_kept.then(Vec::new))
+        Self(is_kept.then(Pages::default))
     }
 
     /// Whether any are kept.
@@ -36,21 +33,21 @@ impl Created {
         self.0.is_some()
     }
 
-    /// The time of a number, where it is known.
+    /// The time of a slot, where it is known.
     #[inline]
-    pub fn get(&self, number: u32) -> Option<UnixTime> {
-        let page = self.0.as_ref()?.get(number as usize / PAGE)?;
-        Some(page[number as usize % PAGE]).filter(|time| *time != UNKNOWN)
+    pub fn get(&self, slot: u32) -> Option<UnixTime> {
+        self.0.as_ref()?.get(slot).copied().filter(|time| *time != UNKNOWN)
     }
 
-    /// From now on the number has that time.
-    pub fn set(&mut self, number: u32, time: Option<UnixTime>) {
-        let Some(pages) = &mut self.0 else { return };
-        let (page, place) = (number as usize / PAGE, number as usize % PAGE);
-        while pages.len() <= page {
-            pages.push(vec![UNKNOWN; PAGE].into());
+    /// From now on the slot has that time.
+    pub fn set(&mut self, slot: u32, time: Option<UnixTime>) {
+        let Some(times) = &mut self.0 else { return };
+        while times.len() <= slot {
+            times.push(UNKNOWN);
         }
-        pages[page][place] = time.unwrap_or(UNKNOWN);
+        if let Some(known) = times.get_mut(slot) {
+            *known = time.unwrap_or(UNKNOWN);
+        }
     }
 }
 
@@ -66,7 +63,7 @@ mod tests {
         assert_eq!((none.get(0), none.is_kept()), (None, false));
 
         let mut created = Created::new(true);
-        let far = 2 * PAGE as u32 + 1;
+        let far = 20_000;
         created.set(far, Some(time(5)));
         created.set(0, Some(time(-7)));
         assert_eq!(

@@ -211,9 +211,7 @@ impl Tombstones {
             return None;
         }
         let key = self.table.find(self.id_of(identity), identity.family.family())?;
-        let is_in_time = self.table.get(key).is_some_and(|found| self.is_in_time(found, now));
-        let tombstone = self.remove(key);
-        is_in_time.then_some(tombstone)
+        self.remove(key).filter(|tombstone| self.is_in_time(tombstone, now))
     }
 
     /// Drops at most `budget` tombstones that are too old; true when none is
@@ -261,19 +259,21 @@ impl Tombstones {
         self.make_room();
     }
 
-    fn remove(&mut self, key: NodeKey) -> Tombstone {
+    fn remove(&mut self, key: NodeKey) -> Option<Tombstone> {
+        let tombstone = self.take_out(key)?;
         self.shared.budget.give_back();
-        self.unlink(key)
+        Some(tombstone)
     }
 
-    fn unlink(&mut self, key: NodeKey) -> Tombstone {
-        let tombstone = self.table.remove(key);
+    /// Takes one out that is no longer counted.
+    fn take_out(&mut self, key: NodeKey) -> Option<Tombstone> {
+        let tombstone = self.table.remove(key)?;
         self.changed.insert(tombstone.id.segment());
         if let Some(walk) = &mut self.walk {
             walk.removed(key, &tombstone);
         }
         self.publish_oldest();
-        tombstone
+        Some(tombstone)
     }
 
     /// While there are too many in all shards and the oldest of them is here,
@@ -283,7 +283,7 @@ impl Tombstones {
         while let Some((oldest, _)) = self.table.oldest()
             && self.shared.budget.takes_back(self.shard)
         {
-            self.unlink(oldest);
+            self.take_out(oldest);
             self.evicted += 1;
         }
     }

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use slab::Slab;
 
 use super::{Tombstone, TombstoneId};
 use crate::catalog::Family;
+use crate::store::pages::Pages;
 
 /// Bits of an id that say in which part of the index it is.
 const PART_BITS: u32 = 6;
 
-/// Stands for no tombstone.
+/// Stands for no node.
 const NONE: NodeKey = u32::MAX;
 
 /// Where a tombstone lies as long as it is in the table.
@@ -21,7 +21,9 @@ pub type NodeKey = u32;
 /// Tombstones, linked from the oldest to the newest.
 #[derive(Debug)]
 pub struct Table {
-    nodes: Slab<Node>,
+    nodes: Pages<Node>,
+    /// Nodes without a tombstone.
+    free: Vec<NodeKey>,
     /// Finds nodes by their ids. In many small tables, since one that grows has
     /// to read all of its nodes: those of a part take a millisecond where there
     /// are a million in all.
@@ -32,7 +34,7 @@ pub struct Table {
 
 #[derive(Debug)]
 struct Node {
-    tombstone: Tombstone,
+    tombstone: Option<Tombstone>,
     older: NodeKey,
     newer: NodeKey,
 }
@@ -43,24 +45,25 @@ const _: () = assert!(size_of::<Node>() == 64);
 impl Default for Table {
     fn default() -> Self {
         let index = (0..1 << PART_BITS).map(|_| HashTable::new()).collect();
-        Self { nodes: Slab::new(), index, oldest: NONE, newest: NONE }
+        let (nodes, free) = (Pages::default(), Vec::new());
+        Self { nodes, free, index, oldest: NONE, newest: NONE }
     }
 }
 
 impl Table {
     /// How many tombstones there are.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.nodes.len() as usize - self.free.len()
     }
 
     /// All keys are below it.
     pub fn key_bound(&self) -> NodeKey {
-        self.nodes.capacity() as NodeKey
+        self.nodes.len()
     }
 
     /// The tombstone of a key, if there is one.
     pub fn get(&self, key: NodeKey) -> Option<&Tombstone> {
-        self.nodes.get(key as usize).map(|node| &node.tombstone)
+        self.nodes.get(key)?.tombstone.as_ref()
     }
 
     /// The oldest tombstone.
@@ -80,36 +83,42 @@ impl Table {
     /// Takes a tombstone in as the newest.
     pub fn insert(&mut self, tombstone: Tombstone) -> NodeKey {
         let id = tombstone.id;
-        let node = Node { tombstone, older: self.newest, newer: NONE };
-        let key = self.nodes.insert(node) as NodeKey;
+        let empty = || Node { tombstone: None, older: NONE, newer: NONE };
+        let key = self.free.pop().unwrap_or_else(|| self.nodes.push(empty()));
+        if let Some(node) = self.nodes.get_mut(key) {
+            *node = Node { tombstone: Some(tombstone), older: self.newest, newer: NONE };
+        }
         *self.newer_of(self.newest) = key;
         self.newest = key;
         let Self { nodes, index, .. } = self;
-        let rehash = |key: &NodeKey| hash_of(nodes[*key as usize].tombstone.id);
+        let tombstone = |key| nodes.get(key).and_then(|node: &Node| node.tombstone.as_ref());
+        let rehash = |key: &NodeKey| tombstone(*key).map_or(0, |found| hash_of(found.id));
         index[part_of(id)].insert_unique(hash_of(id), key, rehash);
         key
     }
 
     /// Takes the tombstone of a key out.
-    pub fn remove(&mut self, key: NodeKey) -> Tombstone {
-        let Node { tombstone, older, newer } = self.nodes.remove(key as usize);
+    pub fn remove(&mut self, key: NodeKey) -> Option<Tombstone> {
+        let Node { tombstone, older, newer } = self.nodes.get_mut(key)?;
+        let (tombstone, older, newer) = (tombstone.take()?, *older, *newer);
         *self.newer_of(older) = newer;
         *self.older_of(newer) = older;
+        self.free.push(key);
         let part = &mut self.index[part_of(tombstone.id)];
         if let Ok(entry) = part.find_entry(hash_of(tombstone.id), |found| *found == key) {
             entry.remove();
         }
-        tombstone
+        Some(tombstone)
     }
 
     /// The link from a node to the next newer one; that from none is to the oldest.
     fn newer_of(&mut self, key: NodeKey) -> &mut NodeKey {
-        self.nodes.get_mut(key as usize).map_or(&mut self.oldest, |node| &mut node.newer)
+        self.nodes.get_mut(key).map_or(&mut self.oldest, |node| &mut node.newer)
     }
 
     /// The link from a node to the next older one; that from none is to the newest.
     fn older_of(&mut self, key: NodeKey) -> &mut NodeKey {
-        self.nodes.get_mut(key as usize).map_or(&mut self.newest, |node| &mut node.older)
+        self.nodes.get_mut(key).map_or(&mut self.newest, |node| &mut node.older)
     }
 }
 
