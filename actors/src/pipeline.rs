@@ -211,14 +211,14 @@ impl Pipeline {
     /// on. Nothing may be taken or shown before.
     async fn keep_state(&mut self, handover: Option<&Handover>) -> io::Result<Option<Keeper>> {
         let Some(file) = self.state_file.take() else { return Ok(None) };
-        let left = handover.and_then(Handover::open);
+        let left = handover.and_then(Handover::receive);
         // Nobody asks where nothing is handed over.
         let is_whole = handover.is_none() || left.is_some();
         let keeper = state_file::start(file, self.checkpoints(), is_whole).await;
         let keeper = keeper.map_err(io::Error::other)?;
         let services = self.handle.services();
         if let (Some(handover), Some(left)) = (handover, left) {
-            let received = handover.receive(left, &self.scrapers, &services.shards);
+            let received = handover.apply(left, &self.scrapers, &services.shards);
             received.map_err(io::Error::other)?;
         }
         services.gate.memory_is_whole();

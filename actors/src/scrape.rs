@@ -21,11 +21,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
 use psg_engine::merge::{Exposition, Fragment, merge};
-use psg_engine::store::{Audience, Filter, Rendering};
+use psg_engine::store::{Filter, ScrapeContext, ScrapeSeq};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use crate::scrapers::{Begun, Receipt, ScraperId, Scrapers};
+use crate::scrapers::{Receipt, ScrapeStart, ScraperId, Scrapers};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::{Permit, ServingGate};
 use crate::settings::ScrapeSettings;
@@ -121,8 +121,8 @@ struct Rendered {
     id: u64,
     exposition: Arc<Exposition>,
     permit: Permit,
-    begun: Begun,
-    oldest_birth: Option<Rendering>,
+    start: ScrapeStart,
+    starts_after: Option<ScrapeSeq>,
 }
 
 /// Starts the scraper's thread.
@@ -213,7 +213,7 @@ impl Scraper {
         what: &(Format, Filter),
         requests: Vec<Request>,
     ) -> Result<(), ShardsGone> {
-        let mut waiting: Vec<(Option<Rendering>, Request)> =
+        let mut waiting: Vec<(Option<ScrapeSeq>, Request)> =
             requests.into_iter().map(|request| (self.seen_by(&request), request)).collect();
         // Whoever is shown everything as it is comes last.
         waiting.sort_by_key(|(seen, _)| seen.map_or(u64::MAX, |seen| seen.0));
@@ -244,7 +244,7 @@ impl Scraper {
     fn shared(
         &self,
         what: &(Format, Filter),
-        seen: Option<Rendering>,
+        seen: Option<ScrapeSeq>,
         scraper: Option<&ScraperId>,
     ) -> Result<Option<Rendered>, ScrapeError> {
         let ScrapeParts { metrics, scrapers, .. } = &self.parts;
@@ -259,7 +259,7 @@ impl Scraper {
         }
     }
 
-    fn kept(&self, what: &(Format, Filter), seen: Option<Rendering>) -> Option<Rendered> {
+    fn kept(&self, what: &(Format, Filter), seen: Option<ScrapeSeq>) -> Option<Rendered> {
         let kept = self.under_way.shared(what, seen);
         kept.filter(|rendered| self.parts.gate.still(rendered.permit).is_ok()).cloned()
     }
@@ -270,11 +270,11 @@ impl Scraper {
         metrics.unsent.count() > (2 * length).max(settings.max_unsent_bytes)
     }
 
-    fn seen_by(&self, request: &Request) -> Option<Rendering> {
+    fn seen_by(&self, request: &Request) -> Option<ScrapeSeq> {
         let ScrapeParts { scrapers, settings, .. } = &self.parts;
         settings
             .exact_first_increment
-            .then(|| scrapers.seen(request.ask.scraper.as_ref()))
+            .then(|| scrapers.last_seen(request.ask.scraper.as_ref()))
             .flatten()
     }
 
@@ -287,8 +287,8 @@ impl Scraper {
                 Receipt {
                     scrapers: self.parts.scrapers.clone(),
                     scraper,
-                    rendering: rendered.begun,
-                    shows_births: rendered.oldest_birth.is_some(),
+                    start: rendered.start,
+                    has_starts: rendered.starts_after.is_some(),
                 }
             }),
             exposition: rendered.exposition,
@@ -303,7 +303,7 @@ impl Scraper {
     fn permitted(
         &mut self,
         what: &(Format, Filter),
-        seen: Option<Rendering>,
+        seen: Option<ScrapeSeq>,
         deadline: Option<Instant>,
     ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
         self.renderings += 1;
@@ -333,17 +333,17 @@ impl Scraper {
         Ok(rendered)
     }
 
-    /// No series is asked for, so no rendering is begun; but whoever fetches this
+    /// No series is asked for, so no scrape is counted; but whoever fetches this
     /// is there to fetch what comes once the totals are ours.
     fn own_metrics(&self, what: &(Format, Filter), permit: Permit) -> Result<Rendered, ShardsGone> {
         let ScrapeParts { shards, scrapers, settings, catalog, .. } = &self.parts;
-        let begun = scrapers.last_begun();
+        let start = scrapers.last_start();
         if settings.exact_first_increment {
-            shards.set_awaited(scrapers.awaited(begun))?;
+            shards.set_ack_horizon(scrapers.ack_horizon(start))?;
         }
         let exposition = merge(what.0, vec![self.own_fragments(what)], catalog);
         let exposition = Arc::new(counted(exposition, &self.parts.metrics.unsent));
-        Ok(Rendered { id: self.renderings, exposition, permit, begun, oldest_birth: None })
+        Ok(Rendered { id: self.renderings, exposition, permit, start, starts_after: None })
     }
 
     /// What of the gateway's own metrics is shown.
@@ -364,35 +364,35 @@ impl Scraper {
     fn scrape(
         &self,
         what: &(Format, Filter),
-        seen: Option<Rendering>,
+        seen: Option<ScrapeSeq>,
         deadline: Option<Instant>,
         permit: Permit,
     ) -> Result<Result<Rendered, ScrapeError>, ShardsGone> {
         let ScrapeParts { shards, metrics, catalog, scrapers, settings, .. } = &self.parts;
         let before = Instant::now();
         let own = self.own_fragments(what);
-        let begun = scrapers.begin();
-        let awaited = settings.exact_first_increment.then(|| scrapers.awaited(begun));
-        let audience = awaited.map(|awaited| Audience { number: begun.number, seen, awaited });
+        let start = scrapers.start_scrape();
+        let horizon = settings.exact_first_increment.then(|| scrapers.ack_horizon(start));
+        let context =
+            horizon.map(|horizon| ScrapeContext { seq: start.seq, last_seen: seen, horizon });
         let filter = what.1.clone();
-        let order = ExposeOrder { audience, filter, ..ExposeOrder::plain(what.0, catalog.clone()) };
+        let order = ExposeOrder { context, filter, ..ExposeOrder::plain(what.0, catalog.clone()) };
         let parts = shards.expose(&order)?;
         let mut sources: Vec<Vec<Fragment>> = vec![Vec::new(); shards.count().get()];
-        let mut oldest_birth: Option<Rendering> = None;
+        let mut starts_after: Option<ScrapeSeq> = None;
         for _ in 0..sources.len() {
             let Some(part) = next_part(&parts, deadline)? else {
                 order.abandoned.store(true, Ordering::Relaxed);
                 return Ok(Err(ScrapeError::Late));
             };
-            let births = [oldest_birth, part.oldest_birth];
-            oldest_birth = births.into_iter().flatten().min();
+            starts_after = [starts_after, part.starts_after].into_iter().flatten().min();
             sources[part.shard.get()] = part.fragments;
         }
         sources.push(own);
         let exposition = Arc::new(counted(merge(what.0, sources, catalog), &metrics.unsent));
         metrics.exposition_bytes.store(exposition.length as u64, Ordering::Relaxed);
         metrics.scrape_duration.observe(before.elapsed());
-        Ok(Ok(Rendered { id: self.renderings, exposition, permit, begun, oldest_birth }))
+        Ok(Ok(Rendered { id: self.renderings, exposition, permit, start, starts_after }))
     }
 }
 
@@ -400,7 +400,7 @@ impl Rendered {
     /// Whether those who have fetched `seen` as their last rendering are to be
     /// shown the same as those for whom it was made, who have not seen more:
     /// nothing that it shows at its start was born before that.
-    fn suits(&self, seen: Option<Rendering>) -> bool {
-        self.oldest_birth.is_none_or(|oldest| seen.is_some_and(|seen| seen <= oldest))
+    fn suits(&self, seen: Option<ScrapeSeq>) -> bool {
+        self.starts_after.is_none_or(|after| seen.is_some_and(|seen| seen <= after))
     }
 }

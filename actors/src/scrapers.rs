@@ -1,59 +1,50 @@
 //! Scrapers: who fetches `/metrics` again and again, and what each has seen.
 //!
-//! A scraper is told by its address, its `User-Agent` and the query that it asks
-//! with. It is remembered from its first complete scrape on and *known* from its
-//! second on, and forgotten when none has come for ten minutes. A scrape is
-//! complete when all of its body was taken from us; whether Prometheus has stored
-//! it, it does not tell.
+//! A scraper is recognised by its address, its `User-Agent` and its query. It is
+//! remembered from its first complete scrape on and *known* from its second on,
+//! and forgotten ten minutes after its last one. A scrape is complete when all of
+//! its body was taken from us: this is all the acknowledgement there is, since
+//! Prometheus does not say whether it has stored what it fetched.
 //!
-//! A scraper that has fetched a whole body has seen what is in it, and this is
-//! all that the gateway knows of it. Renderings are numbered, and each scraper
-//! is known by the last one that it fetched.
+//! Scrapes are numbered. What all scrapers have acknowledged is an
+//! [`AckHorizon`], by which shards know what they still have to keep:
 //!
-//! *First increments.* A counter or histogram that is shown for the first time,
-//! or again after it expired, notes the last rendering that had begun in its
-//! shard, with the total that it goes on from (`engine/src/store/births.rs`). A
-//! scraper that fetched that one or an earlier one as its last is shown the
-//! start, any other the value. The notes stand in a table beside the series, of
-//! which each bears one bit: a series costs no byte more, and where the feature
-//! is off the table is empty. What is new while a rendering is under way is not
-//! in it, or it would depend on its place in the listing whether it is.
+//! - *New series.* A counter or histogram that is created, or comes back, is
+//!   shown once at its start to each scraper: see `first_seen.rs` in the engine.
+//!   Requests of one moment are answered in the order of what their scrapers have
+//!   seen; the next group shares the text unless a series was created between.
+//! - *Last values.* An expired series stays while a known scraper has not fetched
+//!   its last value, or has seen it at its start at most. One that a scrape left
+//!   out and that goes on after all counts as returned.
 //!
-//! *Sharing.* A rendering says the oldest note that it shows at its start.
-//! Requests of one moment are answered in the order of what their scrapers have
-//! seen; the next group shares the text unless something new came between.
-//!
-//! *Expiry waits.* A series whose time is over stays while a known scraper has
-//! not fetched its last value, or has seen it at its start at most. One that a
-//! rendering passed over and that goes on after all counts as returned.
-//!
-//! *What is applied again is not new.* After a reload scrapers may have seen
-//! what is replayed, so notes are made from the end of the replay on: an
-//! increment may be missed then, none is counted twice.
+//! After a reload scrapers may have seen what is replayed, so series are recorded
+//! as new from the end of the replay on: an increment may be missed then, none is
+//! counted twice.
 
 mod handover;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use psg_engine::store::{Awaited, Rendering};
+use parking_lot::{Mutex, MutexGuard};
+use psg_engine::store::{AckHorizon, ScrapeSeq};
 use psg_engine::timestamp::Moment;
 use tokio::sync::Notify;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Clock;
 
-pub use handover::{Handover, Left};
+pub use handover::{HandedOver, Handover};
 
-/// After so long without a complete scrape a scraper is forgotten.
-const FORGOTTEN_AFTER_MS: u64 = 10 * 60 * 1000;
+/// For how long a scraper is remembered after a complete scrape.
+const REMEMBERED_MS: u64 = 10 * 60 * 1000;
 /// Scrapers that are known at most; and as many again that have come once.
-const MOST: usize = 16;
+const MAX_KNOWN: usize = 16;
 /// Complete scrapes that make a scraper known.
 const KNOWN_FROM: u32 = 2;
 /// Bytes of a User-Agent and of a query that are kept; of longer ones a hash is
 /// kept instead, for their ends tell scrapers apart too.
-const MOST_BYTES: usize = 256;
+const MAX_ID_BYTES: usize = 256;
 
 /// Who scrapes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -78,62 +69,61 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     scrapers: Vec<Scraper>,
-    /// The last rendering that was begun.
-    begun: Rendering,
-    /// Renderings after that one show the final totals.
-    final_after: Option<Rendering>,
+    /// The last scrape that was started.
+    last_started: ScrapeSeq,
+    /// Scrapes after that one show the final totals.
+    final_after: Option<ScrapeSeq>,
 }
 
 #[derive(Debug)]
 struct Scraper {
     id: ScraperId,
-    complete: u32,
-    /// The newest rendering that it fetched.
-    seen: Rendering,
-    /// The one before; where there is none, the same.
-    seen_before: Rendering,
-    /// When that began.
-    seen_at: Moment,
+    /// How many complete scrapes it has made.
+    scrapes: u32,
+    /// The latest of them,
+    last: ScrapeStart,
+    /// and the one before; where there is none, the same.
+    before_last: ScrapeSeq,
     /// When it is forgotten, unless it comes before.
     until: Moment,
     /// Nothing will come that it has not seen.
     has_final_totals: bool,
 }
 
-/// A scraper that a process leaves to the next one.
+/// A scraper, as one process hands it to the next.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct LeftOver {
+struct ScraperRecord {
     id: ScraperId,
     /// For how long it is remembered still.
     remembered_ms: u64,
 }
 
-/// A rendering that was begun.
+/// The start of a scrape.
 #[derive(Debug, Clone, Copy)]
-pub struct Begun {
-    /// Its number.
-    pub number: Rendering,
-    /// When it began.
+pub struct ScrapeStart {
+    /// The number of the scrape.
+    pub seq: ScrapeSeq,
+    /// When it was started.
     pub at: Moment,
 }
 
-/// To be handed in when all of a scrape's body has been taken.
+/// An acknowledgement, to be handed in when all of a scrape's body has been taken.
 #[derive(Debug, Clone)]
 pub struct Receipt {
-    /// Where.
+    /// Where to hand it in.
     pub scrapers: Scrapers,
     /// Who scraped.
     pub scraper: ScraperId,
-    /// What it was sent.
-    pub rendering: Begun,
-    /// Whether that shows some series at their start.
-    pub shows_births: bool,
+    /// Which scrape.
+    pub start: ScrapeStart,
+    /// Whether it shows some series at their start.
+    pub has_starts: bool,
 }
 
 impl ScraperId {
     /// Who asks from that address, with that `User-Agent` and query.
     pub fn new(address: IpAddr, user_agent: &str, query: &str) -> Self {
-        let kept = |text: &str| match text.len() <= MOST_BYTES {
+        let kept = |text: &str| match text.len() <= MAX_ID_BYTES {
             true => text.to_owned(),
             false => format!("{} bytes {:016x}", text.len(), xxh3_64(text.as_bytes())),
         };
@@ -160,51 +150,48 @@ impl Scrapers {
         self.lock().fresh(now).any(|known| known.id == *scraper && known.is_known())
     }
 
-    /// A rendering begins, and has the next number.
-    pub fn begin(&self) -> Begun {
+    /// Starts a scrape, which has the next number.
+    pub fn start_scrape(&self) -> ScrapeStart {
         let at = self.0.clock.now();
         let mut table = self.lock();
-        table.begun.0 += 1;
-        Begun { number: table.begun, at }
+        table.last_started.0 += 1;
+        ScrapeStart { seq: table.last_started, at }
     }
 
-    /// The last rendering that was begun: as if it were made now.
-    pub fn last_begun(&self) -> Begun {
-        Begun { number: self.lock().begun, at: self.0.clock.now() }
+    /// The last scrape that was started, as if that were now.
+    pub fn last_start(&self) -> ScrapeStart {
+        ScrapeStart { seq: self.lock().last_started, at: self.0.clock.now() }
     }
 
-    /// The rendering that a scraper fetched last; `None` where it has not come
-    /// of late.
-    pub fn seen(&self, scraper: Option<&ScraperId>) -> Option<Rendering> {
+    /// The last complete scrape of a scraper; `None` where it has not come of late.
+    pub fn last_seen(&self, scraper: Option<&ScraperId>) -> Option<ScrapeSeq> {
         let (scraper, now) = (scraper?, self.0.clock.now());
         let table = self.lock();
-        table.fresh(now).find(|known| known.id == *scraper).map(|known| known.seen)
+        table.fresh(now).find(|known| known.id == *scraper).map(|known| known.last.seq)
     }
 
-    /// What has to be kept for scrapers from a rendering on.
-    pub fn awaited(&self, rendering: Begun) -> Awaited {
+    /// What scrapers have acknowledged by the start of a scrape.
+    pub fn ack_horizon(&self, start: ScrapeStart) -> AckHorizon {
         let table = self.lock();
-        let oldest = table.fresh(rendering.at).map(|scraper| scraper.seen_before).min();
-        let known = || table.fresh(rendering.at).filter(|scraper| scraper.is_known());
-        let values_from = known().map(|scraper| scraper.seen_at).min();
-        let values_until = known().map(|scraper| scraper.until).max();
-        let oldest_of_known = known().map(|scraper| scraper.seen_before).min();
-        let from =
-            |oldest: Option<Rendering>| oldest.unwrap_or(rendering.number).min(rendering.number);
-        Awaited {
-            births_from: from(oldest),
-            held_from: from(oldest_of_known),
-            // Whoever is sent this one may come again.
-            births_until: forgotten_at(rendering.at),
-            values_from: values_from.unwrap_or(rendering.at),
-            values_until: values_until.unwrap_or_default(),
+        let all = || table.fresh(start.at);
+        let known = || all().filter(|scraper| scraper.is_known());
+        // Of the last scrape but one: the last one may have shown the start alone.
+        let exposed_to_all = all().map(|scraper| scraper.before_last).min();
+        let exposed_to_known = known().map(|scraper| scraper.before_last).min();
+        AckHorizon {
+            exposed_to_all: exposed_to_all.unwrap_or(start.seq).min(start.seq),
+            exposed_to_known: exposed_to_known.unwrap_or(start.seq).min(start.seq),
+            // Whoever makes this scrape may come again.
+            record_until: forgotten_at(start.at),
+            fetched_before: known().map(|scraper| scraper.last.at).min().unwrap_or(start.at),
+            keep_until: known().map(|scraper| scraper.until).max().unwrap_or_default(),
         }
     }
 
     /// Nothing is added to any total any more.
     pub fn totals_are_final(&self) {
         let mut table = self.lock();
-        table.final_after = Some(table.begun);
+        table.final_after = Some(table.last_started);
     }
 
     /// Waits until each known scraper has fetched the final totals; for ever,
@@ -228,40 +215,38 @@ impl Scrapers {
     }
 
     /// Those that have fetched all that there will be, for the next process.
-    fn that_have_all(&self) -> Vec<LeftOver> {
+    fn that_have_all(&self) -> Vec<ScraperRecord> {
         let now = self.0.clock.now();
         let table = self.lock();
         let done = table.fresh(now).filter(|scraper| scraper.has_final_totals);
-        let left = |scraper: &Scraper| LeftOver {
+        let record = |scraper: &Scraper| ScraperRecord {
             id: scraper.id.clone(),
             remembered_ms: scraper.until.0 - now.0,
         };
-        done.map(left).collect()
+        done.map(record).collect()
     }
 
-    /// Takes over those that have seen all that there is so far, from the
-    /// process before; tells what they await.
-    fn take_over(&self, left: Vec<LeftOver>) -> Awaited {
-        let now = self.0.clock.now();
-        let begun = self.last_begun();
+    /// Takes over scrapers of the process before that have seen all that there is
+    /// so far; tells what they have acknowledged.
+    fn take_over(&self, records: Vec<ScraperRecord>) -> AckHorizon {
+        let start = self.last_start();
         let mut table = self.lock();
-        let scraper = |left: LeftOver| Scraper {
-            id: left.id,
-            complete: KNOWN_FROM,
-            seen: begun.number,
-            seen_before: begun.number,
-            seen_at: begun.at,
-            until: Moment(now.0 + left.remembered_ms.min(FORGOTTEN_AFTER_MS)),
+        let scraper = |record: ScraperRecord| Scraper {
+            id: record.id,
+            scrapes: KNOWN_FROM,
+            last: start,
+            before_last: start.seq,
+            until: Moment(start.at.0 + record.remembered_ms.min(REMEMBERED_MS)),
             has_final_totals: false,
         };
-        table.scrapers = left.into_iter().take(MOST).map(scraper).collect();
+        table.scrapers = records.into_iter().take(MAX_KNOWN).map(scraper).collect();
         let until = table.scrapers.iter().map(|scraper| scraper.until).max().unwrap_or_default();
-        Awaited {
-            births_from: begun.number,
-            held_from: begun.number,
-            births_until: until,
-            values_from: begun.at,
-            values_until: until,
+        AckHorizon {
+            exposed_to_all: start.seq,
+            exposed_to_known: start.seq,
+            record_until: until,
+            fetched_before: start.at,
+            keep_until: until,
         }
     }
 
@@ -272,7 +257,7 @@ impl Scrapers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.lock()
     }
 }
 
@@ -291,54 +276,53 @@ impl Table {
 
     fn complete(&mut self, receipt: &Receipt, now: Moment) {
         self.scrapers.retain(|scraper| now < scraper.until);
-        let Receipt { scraper: id, rendering, shows_births, .. } = receipt;
-        let is_final = self.final_after.is_some_and(|last| rendering.number > last);
-        let is_final = is_final && !shows_births;
+        let Receipt { scraper: id, start, has_starts, .. } = receipt;
+        let is_final = self.final_after.is_some_and(|last| start.seq > last) && !has_starts;
         let others = self.scrapers.iter().filter(|other| other.id != *id);
-        let may_be_known = others.filter(|other| other.is_known()).count() < MOST;
+        let may_be_known = others.filter(|other| other.is_known()).count() < MAX_KNOWN;
         let Some(scraper) = self.scrapers.iter_mut().find(|scraper| scraper.id == *id) else {
             self.make_room();
             return self.scrapers.push(Scraper {
                 id: id.clone(),
-                complete: 1,
-                seen: rendering.number,
-                seen_before: rendering.number,
-                seen_at: rendering.at,
+                scrapes: 1,
+                last: *start,
+                before_last: start.seq,
                 until: forgotten_at(now),
                 has_final_totals: is_final,
             });
         };
         if may_be_known {
-            scraper.complete = scraper.complete.saturating_add(1);
+            scraper.scrapes = scraper.scrapes.saturating_add(1);
         }
         scraper.until = forgotten_at(now);
         scraper.has_final_totals |= is_final;
-        if rendering.number > scraper.seen {
-            scraper.seen_before = scraper.seen;
-            (scraper.seen, scraper.seen_at) = (rendering.number, rendering.at);
+        // One that was started earlier may end later.
+        if start.seq > scraper.last.seq {
+            scraper.before_last = scraper.last.seq;
+            scraper.last = *start;
         }
     }
 
     /// Of those that have come once the oldest goes, where there are too many.
     fn make_room(&mut self) {
         let once = self.scrapers.iter().enumerate().filter(|(_, scraper)| !scraper.is_known());
-        if once.clone().count() < MOST {
-            return;
+        if once.clone().count() >= MAX_KNOWN
+            && let Some((oldest, _)) = once.min_by_key(|(_, scraper)| scraper.until)
+        {
+            self.scrapers.remove(oldest);
         }
-        let oldest = once.min_by_key(|(_, scraper)| scraper.until).map(|(place, _)| place);
-        oldest.map(|place| self.scrapers.remove(place));
     }
 }
 
 impl Scraper {
     fn is_known(&self) -> bool {
-        self.complete >= KNOWN_FROM
+        self.scrapes >= KNOWN_FROM
     }
 }
 
 /// When a scraper is forgotten that came last at that moment.
 fn forgotten_at(last: Moment) -> Moment {
-    Moment(last.0 + FORGOTTEN_AFTER_MS)
+    Moment(last.0 + REMEMBERED_MS)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    Audience, Awaited, ExposeJob, Filter, Found, Notice, Removed, Rendering, SearchJob,
+    AckHorizon, ExposeJob, Filter, Found, Notice, Removed, ScrapeContext, ScrapeSeq, SearchJob,
     SearchOrder, SnapshotOrder, Store, SurveyJob, TombstoneKey,
 };
 use psg_engine::timestamp::Moment;
@@ -67,8 +67,8 @@ pub enum ShardMessage {
         /// Where the fragments go; it has room for them.
         reply: Sender<Exposed>,
     },
-    /// Scrapers that have yet to come have seen what was stored.
-    Await(Awaited),
+    /// What scrapers have acknowledged, before one has come.
+    SetAckHorizon(AckHorizon),
     /// Count the values of labels.
     Survey {
         /// Where the answer goes; it has room for it.
@@ -159,8 +159,8 @@ pub struct ExposeOrder {
     pub format: Format,
     /// Which families live, whether or not they are shown.
     pub catalog: Catalog,
-    /// For whom, where that makes a difference.
-    pub audience: Option<Audience>,
+    /// Who asks, where that makes a difference.
+    pub context: Option<ScrapeContext>,
     /// What of it.
     pub filter: Filter,
     /// Set when nobody waits for it any more.
@@ -171,7 +171,7 @@ impl ExposeOrder {
     /// Everything as it is.
     pub fn plain(format: Format, catalog: Catalog) -> Self {
         let (filter, abandoned) = (Filter::default(), Arc::default());
-        Self { format, catalog, audience: None, filter, abandoned }
+        Self { format, catalog, context: None, filter, abandoned }
     }
 }
 
@@ -182,8 +182,8 @@ pub struct Exposed {
     pub shard: ShardIndex,
     /// Sorted by family name.
     pub fragments: Vec<Fragment>,
-    /// See [`ExposeJob::oldest_birth`].
-    pub oldest_birth: Option<Rendering>,
+    /// See [`ExposeJob::starts_after`].
+    pub starts_after: Option<ScrapeSeq>,
 }
 
 /// A scrape under way.
@@ -279,11 +279,11 @@ impl Shard {
             ShardMessage::Apply(updates) => self.apply(&updates),
             ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
             ShardMessage::Expose { order, reply } => {
-                let ExposeOrder { format, catalog, audience, filter, abandoned } = order;
-                let job = self.store.begin_exposure(format, &catalog, audience).filtered(filter);
+                let ExposeOrder { format, catalog, context, filter, abandoned } = order;
+                let job = self.store.begin_exposure(format, &catalog, context).filtered(filter);
                 self.scrapes.push_back(ScrapeUnderWay { job, abandoned, reply });
             }
-            ShardMessage::Await(awaited) => self.store.set_awaited(awaited),
+            ShardMessage::SetAckHorizon(horizon) => self.store.set_ack_horizon(horizon),
             ShardMessage::Survey { reply } => {
                 self.background.push_back(BackgroundJob::Survey(SurveyJob::default(), reply));
             }
@@ -300,7 +300,7 @@ impl Shard {
             ShardMessage::SnapshotCommitted(number) => self.store.snapshot_committed(number),
             ShardMessage::LetExpire => {
                 self.expiry_held = false;
-                self.store.resume_births();
+                self.store.end_replay();
             }
             ShardMessage::Clear { reply } => self.clear(&reply),
             ShardMessage::Restore { segments, at, key, reply } => {
@@ -386,10 +386,10 @@ impl Shard {
             self.scrapes.push_front(scrape);
             return true;
         }
-        let oldest_birth = scrape.job.oldest_birth();
+        let starts_after = scrape.job.starts_after();
         let fragments = scrape.job.finish();
         // A scraper that has gone needs no answer.
-        let _ = scrape.reply.send(Exposed { shard: self.index, fragments, oldest_birth });
+        let _ = scrape.reply.send(Exposed { shard: self.index, fragments, starts_after });
         true
     }
 }

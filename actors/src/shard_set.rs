@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use psg_engine::cardinality::LabelValues;
 use psg_engine::catalog::Family;
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::{Awaited, Found, Removed, SearchOrder, Store};
+use psg_engine::store::{AckHorizon, Found, Removed, SearchOrder, Store};
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
@@ -91,8 +91,10 @@ impl ShardSet {
     }
 
     /// Tells every shard what scrapers await that have yet to come.
-    pub fn set_awaited(&self, awaited: Awaited) -> Result<(), ShardsGone> {
-        self.count().all().try_for_each(|shard| self.send(shard, ShardMessage::Await(awaited)))
+    pub fn set_ack_horizon(&self, horizon: AckHorizon) -> Result<(), ShardsGone> {
+        self.count()
+            .all()
+            .try_for_each(|shard| self.send(shard, ShardMessage::SetAckHorizon(horizon)))
     }
 
     /// Asks every shard to count the values of labels.

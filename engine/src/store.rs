@@ -22,12 +22,12 @@ use crate::timestamp::Moment;
 use crate::timestamp::{Stamp, UnixTime};
 use crate::updates::{Details, UpdateRun, Updates};
 
-mod births;
 mod changes;
 mod created;
 mod expire;
 mod expose;
 mod filter;
+mod first_seen;
 mod holders;
 mod listing;
 mod pages;
@@ -41,10 +41,10 @@ mod survey;
 mod tombstones;
 mod wheel;
 
-pub use births::{Audience, Awaited, Rendering};
 pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
 pub use filter::{Filter, MAX_PARTS, Part};
+pub use first_seen::{AckHorizon, ScrapeContext, ScrapeSeq};
 pub use holders::Notice;
 pub use remove::{RemoveJob, Removed};
 pub use restore::Restored;
@@ -56,10 +56,10 @@ pub use tombstones::{
 };
 pub use wheel::Tick;
 
-use births::Births;
 use changes::Changes;
 use created::Created;
 use expire::OwnTtls;
+use first_seen::FirstSeen;
 use holders::Told;
 use listing::{Listings, Position};
 use slots::Indexed;
@@ -102,7 +102,7 @@ pub struct Store {
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
     /// Series that some scraper has not been shown yet.
-    births: Births,
+    first_seen: FirstSeen,
 }
 
 /// What stores are tuned by.
@@ -240,13 +240,13 @@ impl Store {
         let family = series.family.family();
         let tick = Tick::at(now);
         // Of what is applied again it is not known when it was applied first.
-        let begins = Some(taken_at).filter(|_| !self.births.are_paused());
+        let begins = Some(taken_at).filter(|_| !self.first_seen.is_replay());
         let (old, created) = match self.tombstones.take_total(series.identity(), tick) {
             Some(tombstone) => (Some(tombstone.total), tombstone.created.map(UnixTime::from)),
             None => (None, begins),
         };
         self.created.set(slot.0, created);
-        series.traits.set_new(self.births.note(slot, family, old.as_ref(), now));
+        series.traits.set_new(self.first_seen.record(slot, family, old.as_ref(), now));
         series.value = old.unwrap_or_else(|| Value::new(family.shape(), now));
         series.position = self.listings.insert(family, slot);
         self.shown[family.kind() as usize] += 1;
@@ -303,7 +303,7 @@ impl Traits {
         self.0 |= Self::OWN_TTL;
     }
 
-    /// Its birth is noted, see [`births`].
+    /// It is recorded as new, see [`first_seen`].
     #[inline]
     fn is_new(self) -> bool {
         self.0 & Self::NEW != 0

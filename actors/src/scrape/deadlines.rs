@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use psg_engine::store::Rendering;
+use psg_engine::store::ScrapeSeq;
 
 use super::Request;
 use crate::shard::Exposed;
@@ -23,7 +23,7 @@ pub(super) fn next_part(
 }
 
 /// Until when somebody waits; `None` is for ever.
-pub(super) fn latest_deadline(waiting: &[(Option<Rendering>, Request)]) -> Option<Instant> {
+pub(super) fn latest_deadline(waiting: &[(Option<ScrapeSeq>, Request)]) -> Option<Instant> {
     let deadlines: Option<Vec<Instant>> =
         waiting.iter().map(|(_, request)| request.ask.deadline).collect();
     deadlines?.into_iter().max()

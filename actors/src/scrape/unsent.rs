@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use psg_engine::exposition::Format;
 use psg_engine::merge::Exposition;
-use psg_engine::store::{Filter, Rendering};
+use psg_engine::store::{Filter, ScrapeSeq};
 
 use super::Rendered;
 use crate::scrapers::ScraperId;
@@ -71,7 +71,7 @@ struct Sent {
 #[derive(Debug)]
 struct Kept {
     what: (Format, Filter),
-    seen: Option<Rendering>,
+    seen: Option<ScrapeSeq>,
     rendered: Rendered,
     at: Instant,
 }
@@ -99,7 +99,7 @@ impl UnderWay {
     pub fn keep(
         &mut self,
         what: &(Format, Filter),
-        seen: Option<Rendering>,
+        seen: Option<ScrapeSeq>,
         rendered: &Rendered,
         at: Instant,
     ) {
@@ -120,12 +120,12 @@ impl UnderWay {
 
     /// The rendering that is kept, for who has seen so much: nothing may be
     /// missing in it that is to be shown at its start, and nobody goes back.
-    pub fn shared(&self, what: &(Format, Filter), seen: Option<Rendering>) -> Option<&Rendered> {
+    pub fn shared(&self, what: &(Format, Filter), seen: Option<ScrapeSeq>) -> Option<&Rendered> {
         let kept = self.kept.as_ref().filter(|kept| kept.what == *what)?;
         let is_for = match (kept.seen, seen) {
             (_, None) => true,
             (None, Some(_)) => false,
-            (Some(least), Some(seen)) => least <= seen && seen <= kept.rendered.begun.number,
+            (Some(least), Some(seen)) => least <= seen && seen <= kept.rendered.start.seq,
         };
         Some(&kept.rendered).filter(|rendered| is_for && rendered.suits(seen))
     }
@@ -137,20 +137,20 @@ mod tests {
     use psg_engine::timestamp::Moment;
 
     use super::*;
-    use crate::scrapers::Begun;
+    use crate::scrapers::ScrapeStart;
     use crate::serving_gate::Permit;
 
     fn what() -> (Format, Filter) {
         (Format::Text, Filter::new(Vec::new(), None))
     }
 
-    fn rendered(number: u64, oldest_birth: Option<u64>) -> Rendered {
+    fn rendered(number: u64, starts_after: Option<u64>) -> Rendered {
         Rendered {
             id: number,
             exposition: Arc::new(Exposition { pieces: Vec::new(), length: 0, is_whole: true }),
             permit: Permit::Everything(0),
-            begun: Begun { number: Rendering(number), at: Moment(0) },
-            oldest_birth: oldest_birth.map(Rendering),
+            start: ScrapeStart { seq: ScrapeSeq(number), at: Moment(0) },
+            starts_after: starts_after.map(ScrapeSeq),
         }
     }
 
@@ -195,9 +195,9 @@ mod tests {
         let mut under_way = UnderWay::default();
         let _slow = under_way.sends(1, None);
         let mut check = |made_for: Option<u64>, birth, seen: Option<u64>, expected: bool| {
-            let made_for = made_for.map(Rendering);
+            let made_for = made_for.map(ScrapeSeq);
             under_way.keep(&what(), made_for, &rendered(9, birth), Instant::now());
-            let shared = under_way.shared(&what(), seen.map(Rendering)).is_some();
+            let shared = under_way.shared(&what(), seen.map(ScrapeSeq)).is_some();
             assert_eq!(shared, expected, "{made_for:?} {birth:?} {seen:?}");
         };
         check(Some(5), None, Some(5), true);

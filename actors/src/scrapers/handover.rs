@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{LeftOver, Scrapers};
+use super::{ScraperRecord, Scrapers};
 use crate::private_file;
 use crate::shard_set::{ShardSet, ShardsGone};
 
@@ -29,17 +29,17 @@ pub struct Handover {
     of_scrapers: bool,
 }
 
-/// What a process that ended cleanly has left.
+/// What a process that ended cleanly has handed over.
 #[derive(Debug)]
-pub struct Left(pub(super) Vec<LeftOver>);
+pub struct HandedOver(pub(super) Vec<ScraperRecord>);
 
-/// What is in it.
+/// The content of the file.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct Letter {
+struct HandoverRecord {
     state: Fingerprint,
     /// In Unix milliseconds.
     written_at: u64,
-    scrapers: Vec<LeftOver>,
+    scrapers: Vec<ScraperRecord>,
 }
 
 /// Which state file it is of.
@@ -59,9 +59,9 @@ impl Handover {
         Self { state_file, path: path.into(), of_scrapers }
     }
 
-    /// What the process before has left, where it ended cleanly. To be called
-    /// once, before anything is taken.
-    pub fn open(&self) -> Option<Left> {
+    /// What the process before has handed over, where it ended cleanly. To be
+    /// called once, before anything is taken from the queue.
+    pub fn receive(&self) -> Option<HandedOver> {
         self.take().unwrap_or_else(|error| {
             let path = self.path.display();
             tracing::warn!(%path, %error, "what scrapers have seen is not known");
@@ -70,27 +70,27 @@ impl Handover {
     }
 
     /// Takes scrapers over and tells the shards, whose state is loaded and who
-    /// have been sent nothing else; of those that were not left, each one's next
-    /// scrape is its first one.
-    pub fn receive(
+    /// have been sent nothing else. To any other scraper, its next scrape is its
+    /// first one.
+    pub fn apply(
         &self,
-        Left(left): Left,
+        HandedOver(records): HandedOver,
         scrapers: &Scrapers,
         shards: &ShardSet,
     ) -> Result<(), ShardsGone> {
         if !self.of_scrapers {
             return Ok(());
         }
-        tracing::info!(scrapers = left.len(), "scrapers of the process before are known");
-        shards.set_awaited(scrapers.take_over(left))
+        tracing::info!(scrapers = records.len(), "scrapers of the process before are known");
+        shards.set_ack_horizon(scrapers.take_over(records))
     }
 
     /// Leaves those scrapers to the next process that have fetched everything.
     /// The state file was written for the last time.
     pub fn leave(&self, scrapers: &Scrapers) {
-        let left = if self.of_scrapers { scrapers.that_have_all() } else { Vec::new() };
-        let count = left.len();
-        match self.write(left) {
+        let records = if self.of_scrapers { scrapers.that_have_all() } else { Vec::new() };
+        let count = records.len();
+        match self.write(records) {
             Ok(()) if self.of_scrapers => {
                 tracing::info!(scrapers = count, "scrapers have fetched the last totals");
             }
@@ -102,7 +102,7 @@ impl Handover {
         }
     }
 
-    pub(super) fn take(&self) -> io::Result<Option<Left>> {
+    pub(super) fn take(&self) -> io::Result<Option<HandedOver>> {
         let bytes = match private_file::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -110,23 +110,23 @@ impl Handover {
         };
         // It holds for this process alone, and only if it is certain to go.
         fs::remove_file(&self.path)?;
-        let letter: Letter = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
-        if letter.state != Fingerprint::of(&self.state_file)? {
+        let record: HandoverRecord = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
+        if record.state != Fingerprint::of(&self.state_file)? {
             return Err(io::Error::other("it belongs to another state file"));
         }
-        let passed = unix_milliseconds().saturating_sub(letter.written_at);
-        let still = letter.scrapers.into_iter().filter_map(|mut left| {
-            left.remembered_ms = left.remembered_ms.checked_sub(passed)?;
-            Some(left)
+        let passed = unix_milliseconds().saturating_sub(record.written_at);
+        let still_remembered = record.scrapers.into_iter().filter_map(|mut scraper| {
+            scraper.remembered_ms = scraper.remembered_ms.checked_sub(passed)?;
+            Some(scraper)
         });
-        Ok(Some(Left(still.collect())))
+        Ok(Some(HandedOver(still_remembered.collect())))
     }
 
-    fn write(&self, scrapers: Vec<LeftOver>) -> io::Result<()> {
+    fn write(&self, scrapers: Vec<ScraperRecord>) -> io::Result<()> {
         let state = Fingerprint::of(&self.state_file)?;
-        let letter = Letter { state, written_at: unix_milliseconds(), scrapers };
+        let record = HandoverRecord { state, written_at: unix_milliseconds(), scrapers };
         // Half of it is no JSON, so it need not be renamed into its place.
-        let bytes = serde_json::to_vec(&letter).map_err(io::Error::other)?;
+        let bytes = serde_json::to_vec(&record).map_err(io::Error::other)?;
         private_file::create(&self.path)?.write_all(&bytes)
     }
 }

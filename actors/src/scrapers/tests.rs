@@ -13,14 +13,14 @@ fn scrapers() -> Scrapers {
     Scrapers::new(Clock::start())
 }
 
-fn receipt(scrapers: &Scrapers, scraper: ScraperId, shows_births: bool) -> Receipt {
-    Receipt { scrapers: scrapers.clone(), scraper, rendering: scrapers.begin(), shows_births }
+fn receipt(scrapers: &Scrapers, scraper: ScraperId, has_starts: bool) -> Receipt {
+    Receipt { scrapers: scrapers.clone(), scraper, start: scrapers.start_scrape(), has_starts }
 }
 
-fn scrape(scrapers: &Scrapers, number: u8) -> Rendering {
+fn scrape(scrapers: &Scrapers, number: u8) -> ScrapeSeq {
     let receipt = receipt(scrapers, id(number), false);
     receipt.hand_in();
-    receipt.rendering.number
+    receipt.start.seq
 }
 
 /// As if so much time had passed since all of them came.
@@ -47,23 +47,23 @@ fn address_user_agent_and_query_tell_them_apart() {
     assert_eq!(long("name[]=a"), long("name[]=a"));
     assert_ne!(long("name[]=a"), long("name[]=b"));
     let one = of("::1", &"é".repeat(1000), &"é".repeat(1000));
-    assert!(one.user_agent.len() <= MOST_BYTES && one.query.len() <= MOST_BYTES, "{one:?}");
+    assert!(one.user_agent.len() <= MAX_ID_BYTES && one.query.len() <= MAX_ID_BYTES, "{one:?}");
 }
 
 #[test]
 fn they_are_remembered_from_the_first_and_known_from_the_second_complete_scrape_on() {
     let scrapers = scrapers();
     let never_handed_in = receipt(&scrapers, id(1), false);
-    assert_eq!(scrapers.seen(Some(&id(1))), None);
+    assert_eq!(scrapers.last_seen(Some(&id(1))), None);
     let first = scrape(&scrapers, 1);
-    assert_eq!((scrapers.seen(Some(&id(1))), scrapers.known()), (Some(first), 0));
+    assert_eq!((scrapers.last_seen(Some(&id(1))), scrapers.known()), (Some(first), 0));
     let second = scrape(&scrapers, 1);
-    assert_eq!((scrapers.seen(Some(&id(1))), scrapers.known()), (Some(second), 1));
+    assert_eq!((scrapers.last_seen(Some(&id(1))), scrapers.known()), (Some(second), 1));
     // One that was begun before, and came late, takes nothing back.
     never_handed_in.hand_in();
-    assert_eq!(scrapers.seen(Some(&id(1))), Some(second));
-    assert_eq!(scrapers.seen(Some(&id(2))), None);
-    assert_eq!(scrapers.seen(None), None);
+    assert_eq!(scrapers.last_seen(Some(&id(1))), Some(second));
+    assert_eq!(scrapers.last_seen(Some(&id(2))), None);
+    assert_eq!(scrapers.last_seen(None), None);
 }
 
 #[test]
@@ -75,10 +75,10 @@ fn they_are_forgotten_after_ten_minutes() {
     assert_eq!(scrapers.known(), 1);
     let_pass(&scrapers, Duration::from_secs(10));
     assert_eq!(scrapers.known(), 0);
-    assert_eq!(scrapers.seen(Some(&id(1))), None);
-    let begun = scrapers.begin();
-    let awaited = scrapers.awaited(begun);
-    assert_eq!((awaited.births_from, awaited.values_until), (begun.number, Moment(0)));
+    assert_eq!(scrapers.last_seen(Some(&id(1))), None);
+    let start = scrapers.start_scrape();
+    let horizon = scrapers.ack_horizon(start);
+    assert_eq!((horizon.exposed_to_all, horizon.keep_until), (start.seq, Moment(0)));
     scrape(&scrapers, 1);
     assert_eq!(scrapers.known(), 0, "it begins anew");
 }
@@ -92,29 +92,33 @@ fn strangers_never_push_out_who_is_known() {
         scrape(&scrapers, stranger);
     }
     assert_eq!(scrapers.known(), 1);
-    assert_eq!(scrapers.lock().scrapers.len(), 1 + MOST);
-    assert!(scrapers.seen(Some(&id(2))).is_none() && scrapers.seen(Some(&id(200))).is_some());
+    assert_eq!(scrapers.lock().scrapers.len(), 1 + MAX_KNOWN);
+    assert!(
+        scrapers.last_seen(Some(&id(2))).is_none() && scrapers.last_seen(Some(&id(200))).is_some()
+    );
     for stranger in 2..=200 {
         scrape(&scrapers, stranger);
         scrape(&scrapers, stranger);
     }
-    assert_eq!(scrapers.known(), MOST, "no more than that, the first ones");
-    assert!(scrapers.seen(Some(&id(1))).is_some() && scrapers.seen(Some(&id(16))).is_some());
+    assert_eq!(scrapers.known(), MAX_KNOWN, "no more than that, the first ones");
+    assert!(
+        scrapers.last_seen(Some(&id(1))).is_some() && scrapers.last_seen(Some(&id(16))).is_some()
+    );
 }
 
 #[test]
 fn what_the_slowest_has_not_seen_is_kept() {
     let scrapers = scrapers();
-    let begun = scrapers.begin();
-    assert_eq!(scrapers.awaited(begun).births_from, begun.number, "nobody has come yet");
+    let start = scrapers.start_scrape();
+    assert_eq!(scrapers.ack_horizon(start).exposed_to_all, start.seq, "nobody has come yet");
     let slow = scrape(&scrapers, 1);
     scrape(&scrapers, 2);
     scrape(&scrapers, 2);
-    let awaited = scrapers.awaited(scrapers.begin());
-    assert_eq!(awaited.births_from, slow);
-    assert!(awaited.held_from > slow, "who came once is not waited for");
-    assert!(awaited.births_until >= Moment(FORGOTTEN_AFTER_MS));
-    assert!(awaited.values_until >= Moment(FORGOTTEN_AFTER_MS), "one is known");
+    let horizon = scrapers.ack_horizon(scrapers.start_scrape());
+    assert_eq!(horizon.exposed_to_all, slow);
+    assert!(horizon.exposed_to_known > slow, "who came once is not waited for");
+    assert!(horizon.record_until >= Moment(REMEMBERED_MS));
+    assert!(horizon.keep_until >= Moment(REMEMBERED_MS), "one is known");
 }
 
 #[tokio::test]
@@ -173,11 +177,11 @@ mod handing_over {
     fn those_who_have_everything_are_known_to_the_next_process_and_to_no_other() {
         let (_folder, handover, _) = left();
         let next = scrapers();
-        let awaited = next.take_over(handover.take().unwrap().unwrap().0);
+        let horizon = next.take_over(handover.take().unwrap().unwrap().0);
         assert_eq!(next.known(), 1);
-        assert_eq!(next.seen(Some(&id(1))), Some(Rendering(0)));
-        assert_eq!(awaited.births_from, Rendering(0));
-        assert!(awaited.births_until.0 > FORGOTTEN_AFTER_MS - 60_000);
+        assert_eq!(next.last_seen(Some(&id(1))), Some(ScrapeSeq(0)));
+        assert_eq!(horizon.exposed_to_all, ScrapeSeq(0));
+        assert!(horizon.record_until.0 > REMEMBERED_MS - 60_000);
         assert_eq!(taken(&handover), None, "it was removed");
     }
 

@@ -182,7 +182,7 @@ impl Store {
         let deadline = deadline(series, slot, &self.settings.expiry, &self.own_ttl);
         if deadline.is_none_or(|deadline| deadline > now) {
             self.watch(slot, now);
-        } else if self.births.is_awaited(slot, series, at) {
+        } else if self.first_seen.is_awaited(slot, series, at) {
             self.look_again(slot, now);
         } else {
             self.expired += 1;
@@ -212,7 +212,7 @@ impl Store {
         series.value = Value::NONE;
         if series.traits.is_new() {
             series.traits.set_new(false);
-            self.births.forget(slot);
+            self.first_seen.remove(slot);
         }
         let family = series.family.family();
         self.listings.remove(family, series.position);

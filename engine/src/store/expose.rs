@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::births::{Audience, Awaited, Births, Rendering, Standing};
 use super::created::Created;
 use super::expire::deadline;
 use super::filter::Filter;
+use super::first_seen::{AckHorizon, FirstSeen, ScrapeContext, ScrapeSeq, Visibility};
 use super::listing::FamilyKey;
 use super::wheel::Tick;
 use super::{DisplayLabels, Series, Store};
@@ -32,11 +32,11 @@ const FETCHED_TOGETHER: usize = 32;
 #[derive(Debug)]
 pub struct ExposeJob {
     encoder: Box<dyn Encoder>,
-    /// For whom it is, where some scrapers are shown other than others.
-    audience: Option<Audience>,
+    /// Who asks, where that makes a difference.
+    context: Option<ScrapeContext>,
     filter: Filter,
-    /// The earliest birth that is shown as one.
-    oldest_birth: Option<Rendering>,
+    /// See [`ExposeJob::starts_after`].
+    starts_after: Option<ScrapeSeq>,
     /// The family in hand and how many of its series are written.
     cursor: Option<(FamilyKey, usize)>,
     buffer: Vec<u8>,
@@ -70,9 +70,9 @@ impl ExposeJob {
     pub fn new(format: Format, living: &Catalog) -> Self {
         Self {
             encoder: format.encoder(living),
-            audience: None,
+            context: None,
             filter: Filter::default(),
-            oldest_birth: None,
+            starts_after: None,
             cursor: None,
             buffer: Vec::new(),
             parts: Vec::new(),
@@ -88,12 +88,12 @@ impl ExposeJob {
         self
     }
 
-    /// The rendering after which the first of the series was born that it shows
-    /// at their start; `None` where it shows everything as it is. For those who
-    /// have seen more than the ones for whom it is made, but not more than that
-    /// rendering, it is right too.
-    pub fn oldest_birth(&self) -> Option<Rendering> {
-        self.oldest_birth
+    /// The scrape after which the series were created that are exposed at their
+    /// start; `None` where every series is exposed as it is. What is exposed is
+    /// right for all scrapers whose last complete scrape is that one, or an
+    /// earlier one that is not before the [`ScrapeContext`]'s.
+    pub fn starts_after(&self) -> Option<ScrapeSeq> {
+        self.starts_after
     }
 
     /// The finished part: a fragment for each family with shown series, sorted
@@ -135,22 +135,22 @@ impl ExposeJob {
         self.flush_if_full();
     }
 
-    /// Writes a series at its start, or passes it over, where that is how these
-    /// scrapers are to be shown it; false where they are shown it as it is.
+    /// Writes a series at its start, or leaves it out, where that is how the
+    /// scrape shows it; false where it shows it as it is.
     #[cold]
-    fn settles_birth(
+    fn writes_start(
         &mut self,
-        births: &mut Births,
+        first_seen: &mut FirstSeen,
         slot: Slot,
         series: &mut Series,
         printed: &Printed<'_>,
     ) -> bool {
-        let Some(audience) = &self.audience else { return false };
-        match births.standing(slot, series, audience) {
-            Standing::Seen => false,
-            Standing::Unborn => true,
-            Standing::New(after, mut start) => {
-                self.oldest_birth = Some(self.oldest_birth.map_or(after, |old| old.min(after)));
+        let Some(context) = &self.context else { return false };
+        match first_seen.visibility(slot, series, context) {
+            Visibility::Existing => false,
+            Visibility::NotYet => true,
+            Visibility::StartingAt(after, mut start) => {
+                self.starts_after = Some(self.starts_after.map_or(after, |old| old.min(after)));
                 let (family, labels) = (series.family.family(), series.labels.pairs());
                 self.write(family, printed, slot, labels, &mut start, Moment::default());
                 true
@@ -202,27 +202,28 @@ impl ExposeJob {
 }
 
 impl Store {
-    /// A scrape for some scrapers; `None` shows everything as it is.
+    /// A scrape for some scrapers; without a context it shows everything as it is.
     pub fn begin_exposure(
         &mut self,
         format: Format,
         living: &Catalog,
-        audience: Option<Audience>,
+        context: Option<ScrapeContext>,
     ) -> ExposeJob {
-        if let Some(audience) = &audience {
-            self.births.begin(audience);
+        if let Some(context) = &context {
+            self.first_seen.begin_scrape(context);
         }
-        ExposeJob { audience, ..ExposeJob::new(format, living) }
+        ExposeJob { context, ..ExposeJob::new(format, living) }
     }
 
-    /// What scrapers await, where that is known before one has asked.
-    pub fn set_awaited(&mut self, awaited: Awaited) {
-        self.births.set_awaited(awaited);
+    /// Takes over what scrapers have acknowledged, where that is known before
+    /// one has come.
+    pub fn set_ack_horizon(&mut self, horizon: AckHorizon) {
+        self.first_seen.set_horizon(horizon);
     }
 
-    /// What is applied from now on no scraper has seen.
-    pub fn resume_births(&mut self) {
-        self.births.resume();
+    /// After [`Store::clear`]: what is applied from now on, scrapers have not seen.
+    pub fn end_replay(&mut self) {
+        self.first_seen.end_replay();
     }
 
     /// Writes about `budget` more series; true when nothing is left. Series
@@ -266,7 +267,7 @@ impl Store {
         budget: usize,
         now: Moment,
     ) -> usize {
-        let Self { listings, slots, display, settings, own_ttl, births, .. } = self;
+        let Self { listings, slots, display, settings, own_ttl, first_seen, .. } = self;
         let shows_created = job.encoder.shows_created() && self.created.is_kept();
         let created = shows_created.then_some(&self.created);
         let printed = Printed { display, empty_instance: settings.empty_instance, created };
@@ -282,12 +283,12 @@ impl Store {
                 }
                 let deadline = deadline(series, *slot, &settings.expiry, own_ttl);
                 if deadline.is_some_and(|deadline| deadline <= tick)
-                    && !births.is_awaited(*slot, series, now)
+                    && !first_seen.is_awaited(*slot, series, now)
                 {
-                    births.note_passed_over(*slot, series, now);
+                    first_seen.record_expired(*slot, series, now);
                     continue;
                 }
-                if series.traits.is_new() && job.settles_birth(births, *slot, series, &printed) {
+                if series.traits.is_new() && job.writes_start(first_seen, *slot, series, &printed) {
                     continue;
                 }
                 let Series { labels, value, .. } = series;

@@ -87,7 +87,7 @@ impl Store {
 
     /// Drops all series, and what is noted about changes; slots that readers
     /// hold mean nothing any more, and what is applied until
-    /// [`Store::resume_births`] is taken for what scrapers have seen.
+    /// [`Store::end_replay`] is taken for what scrapers have seen.
     pub fn clear(&mut self) {
         let empty = Self::new(self.settings.clone(), self.tombstones.shared(), self.shard);
         let before = std::mem::replace(self, empty);
@@ -99,8 +99,8 @@ impl Store {
         if before.changes.marks.is_some() {
             self.watch_changes();
         }
-        self.births = before.births;
-        self.births.pause();
+        self.first_seen = before.first_seen;
+        self.first_seen.begin_replay();
     }
 
     fn restore_series(

@@ -5,7 +5,7 @@
 mod world;
 
 use proptest::prelude::*;
-use psg_engine::store::{Awaited, Rendering};
+use psg_engine::store::{AckHorizon, ScrapeSeq};
 use psg_engine::timestamp::Moment;
 
 use world::*;
@@ -41,7 +41,7 @@ proptest! {
 }
 
 fn value(world: &mut World, seen: Option<u64>) -> Vec<(String, f64)> {
-    let (_, _, body, _) = world.render(seen.map(Rendering), &[]);
+    let (_, _, body, _) = world.render(seen.map(ScrapeSeq), &[]);
     lines(&body).into_iter().collect()
 }
 
@@ -82,11 +82,11 @@ fn a_rendering_tells_the_oldest_birth_in_it() {
     // Somebody else's: the scraper has seen the first one only.
     world.render(None, &[]);
     world.push(2, 1);
-    let (.., oldest) = world.render(Some(Rendering(1)), &[]);
-    assert_eq!(oldest, Some(Rendering(1)));
-    let (.., oldest) = world.render(Some(Rendering(2)), &[]);
-    assert_eq!(oldest, Some(Rendering(2)));
-    let (.., oldest) = world.render(Some(Rendering(3)), &[]);
+    let (.., oldest) = world.render(Some(ScrapeSeq(1)), &[]);
+    assert_eq!(oldest, Some(ScrapeSeq(1)));
+    let (.., oldest) = world.render(Some(ScrapeSeq(2)), &[]);
+    assert_eq!(oldest, Some(ScrapeSeq(2)));
+    let (.., oldest) = world.render(Some(ScrapeSeq(3)), &[]);
     assert_eq!(oldest, None);
 }
 
@@ -127,7 +127,7 @@ fn a_last_value_waits_for_who_has_not_fetched_it() {
     world.push(0, 3);
     world.wait(20);
     for store in &mut world.pipeline.stores {
-        store.set_awaited(Awaited { values_until: Moment(1000), ..Awaited::default() });
+        store.set_ack_horizon(AckHorizon { keep_until: Moment(1000), ..AckHorizon::default() });
     }
     world.pipeline.expire();
     assert_eq!(world.pipeline.stores.iter().map(|store| store.expired()).sum::<u64>(), 1);
@@ -148,7 +148,7 @@ fn what_is_applied_again_is_not_new() {
     let counter = |series: u32, value| (format!("counter_x s={series}"), value);
     assert_eq!(value(&mut again, Some(1)), [counter(0, 5.0)]);
     for store in &mut again.pipeline.stores {
-        store.resume_births();
+        store.end_replay();
     }
     again.push(2, 5);
     assert_eq!(value(&mut again, Some(2)), [counter(0, 5.0), counter(2, 0.0)]);

@@ -9,7 +9,7 @@ use psg_engine::labels::LabelPairs;
 use psg_engine::merge::merge;
 use psg_engine::metric::Shape;
 use psg_engine::sharding::{Segment, series_hash};
-use psg_engine::store::{Audience, Awaited, ExpirySettings, Filter, Part, Rendering};
+use psg_engine::store::{AckHorizon, ExpirySettings, Filter, Part, ScrapeContext, ScrapeSeq};
 use psg_engine::timestamp::Moment;
 
 use crate::support::exposition_parser::{Dialect, parse};
@@ -62,8 +62,8 @@ impl View {
 #[derive(Debug, Default)]
 pub struct Scraper {
     pub view: View,
-    pub seen: Option<Rendering>,
-    pub seen_before: Option<Rendering>,
+    pub seen: Option<ScrapeSeq>,
+    pub seen_before: Option<ScrapeSeq>,
     pub seen_at: Moment,
     pub last: Shown,
     /// Raw increase of each line since the first scrape.
@@ -117,25 +117,25 @@ impl World {
         add(format!("histogram_x_bucket {labels} le=+Inf"), 1.0);
     }
 
-    pub fn awaited(&self, number: Rendering) -> Awaited {
+    pub fn horizon(&self, number: ScrapeSeq) -> AckHorizon {
         let begun = || self.scrapers.iter().filter(|scraper| scraper.seen.is_some());
         let oldest = begun().filter_map(|scraper| scraper.seen_before).min();
-        let values_from = begun().map(|scraper| scraper.seen_at).min();
-        Awaited {
-            births_from: oldest.unwrap_or(number).min(number),
-            held_from: oldest.unwrap_or(number).min(number),
-            births_until: NEVER,
-            values_from: values_from.unwrap_or_default(),
-            values_until: values_from.map_or(Moment::default(), |_| NEVER),
+        let fetched_before = begun().map(|scraper| scraper.seen_at).min();
+        AckHorizon {
+            exposed_to_all: oldest.unwrap_or(number).min(number),
+            exposed_to_known: oldest.unwrap_or(number).min(number),
+            record_until: NEVER,
+            fetched_before: fetched_before.unwrap_or_default(),
+            keep_until: fetched_before.map_or(Moment::default(), |_| NEVER),
         }
     }
 
     /// One rendering of everything.
     pub fn render(
         &mut self,
-        seen: Option<Rendering>,
+        seen: Option<ScrapeSeq>,
         meanwhile: &[(usize, u32)],
-    ) -> (Rendering, Moment, String, Option<Rendering>) {
+    ) -> (ScrapeSeq, Moment, String, Option<ScrapeSeq>) {
         self.render_view(View::default(), seen, meanwhile)
     }
 
@@ -143,16 +143,16 @@ impl World {
     pub fn render_view(
         &mut self,
         view: View,
-        seen: Option<Rendering>,
+        seen: Option<ScrapeSeq>,
         meanwhile: &[(usize, u32)],
-    ) -> (Rendering, Moment, String, Option<Rendering>) {
+    ) -> (ScrapeSeq, Moment, String, Option<ScrapeSeq>) {
         self.number += 1;
-        let (number, now) = (Rendering(self.number), self.pipeline.now);
-        let audience = Audience { number, seen, awaited: self.awaited(number) };
+        let (seq, now) = (ScrapeSeq(self.number), self.pipeline.now);
+        let context = ScrapeContext { seq, last_seen: seen, horizon: self.horizon(seq) };
         let stores = self.pipeline.stores.iter_mut();
         let begin = |store: &mut psg_engine::store::Store| {
             store
-                .begin_exposure(Format::Text, &Catalog::default(), Some(audience))
+                .begin_exposure(Format::Text, &Catalog::default(), Some(context))
                 .filtered(view.filter())
         };
         let mut jobs: Vec<_> = stores.map(begin).collect();
@@ -167,10 +167,10 @@ impl World {
             }
         }
         meanwhile.for_each(|(series, value)| self.push(*series, *value));
-        let oldest = jobs.iter().filter_map(|job| job.oldest_birth()).min();
+        let oldest = jobs.iter().filter_map(|job| job.starts_after()).min();
         let parts = jobs.into_iter().map(|job| job.finish()).collect();
         let body = merge(Format::Text, parts, &Catalog::default()).pieces.concat();
-        (number, now, String::from_utf8(body).expect("UTF-8"), oldest)
+        (seq, now, String::from_utf8(body).expect("UTF-8"), oldest)
     }
 
     /// A scraper scrapes; where it hangs up before the end it has seen nothing.
@@ -188,7 +188,7 @@ impl World {
         }
     }
 
-    pub fn fetched(&mut self, scraper: usize, number: Rendering, at: Moment, body: &str) {
+    pub fn fetched(&mut self, scraper: usize, number: ScrapeSeq, at: Moment, body: &str) {
         let shown = lines(body);
         let scraper = &mut self.scrapers[scraper];
         for (line, value) in &shown {

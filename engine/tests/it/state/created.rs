@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use psg_engine::exposition::Format;
 use psg_engine::merge::merge;
-use psg_engine::store::{Audience, Awaited, ExpirySettings, Rendering};
+use psg_engine::store::{AckHorizon, ExpirySettings, ScrapeContext, ScrapeSeq};
 use psg_engine::timestamp::Moment;
 
 use super::{instants, pipeline, restored, snapshot};
@@ -206,16 +206,16 @@ fn the_start_of_a_series_was_created_when_it_was() {
     let mut rendered = |world: &mut World| {
         number += 1;
         let now = world.pipeline.now;
-        let awaited = Awaited {
-            births_until: Moment(u64::MAX),
-            births_from: Rendering(0),
-            ..Awaited::default()
+        let horizon = AckHorizon {
+            record_until: Moment(u64::MAX),
+            exposed_to_all: ScrapeSeq(0),
+            ..AckHorizon::default()
         };
-        let seen = Some(Rendering(number - 1)).filter(|seen| seen.0 > 0);
-        let audience = Audience { number: Rendering(number), seen, awaited };
+        let seen = Some(ScrapeSeq(number - 1)).filter(|seen| seen.0 > 0);
+        let context = ScrapeContext { seq: ScrapeSeq(number), last_seen: seen, horizon };
         let parts = world.pipeline.stores.iter_mut().map(|store| {
             let mut job =
-                store.begin_exposure(Format::OpenMetrics, &world.pipeline.catalog, Some(audience));
+                store.begin_exposure(Format::OpenMetrics, &world.pipeline.catalog, Some(context));
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });
@@ -278,7 +278,7 @@ fn what_is_applied_again_has_none() {
     }
     world.push(0, 7);
     for store in &mut world.pipeline.stores {
-        store.resume_births();
+        store.end_replay();
     }
     world.push(1, 8);
     let seen = told(&world.pipeline.exposition(Format::OpenMetrics));

@@ -197,7 +197,7 @@ fn outcome(settings: StoreSettings, is_cleared: bool) -> (String, usize, String)
         pipeline.batch(&[r#"{"name":"before","value":1}"#]);
         let mut store = pipeline.stores.remove(0);
         store.clear();
-        store.resume_births();
+        store.end_replay();
         pipeline = new();
         pipeline.stores[0] = store;
     }
