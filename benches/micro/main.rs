@@ -84,8 +84,8 @@ impl Engine {
         for payload in batch {
             self.intake.route(payload, |_, reject| panic!("the corpus is valid: {reject}"));
         }
-        for unknown in self.intake.unknown() {
-            let (keys, asked) = unknown.ask();
+        for request in self.intake.define_requests() {
+            let (keys, asked) = request.ask();
             let answers = keys
                 .into_iter()
                 .map(|key| self.store.define(key, ReaderIndex(0), Moment(0)))

@@ -1,44 +1,56 @@
-//! Intake: the left half of the way. It turns payloads into values for slots,
-//! a batch at a time:
+//! Intake: the left half of the way. It turns the payloads of a batch into
+//! updates for the shards:
 //!
-//! 1. [`Intake::route`] takes each payload: a recognised template, or else the
-//!    decoder, the catalog and the cache of known series, says which series it
-//!    is for.
-//! 2. [`Intake::unknown`] are the series whose shards have yet to be asked
-//!    (Define); [`Intake::answer`] takes what they said.
-//! 3. [`Intake::finish`] gives the updates of the shards, and the samples
-//!    that admission refused.
+//! 1. [`Intake::route`] takes each payload in. What reads its encoding
+//!    ([`json_payloads`], by a known template ([`template`]) or else by the
+//!    decoder) makes samples of it, and [`resolver`] says which series each is of.
+//!    Whoever has a sample from elsewhere hands it to [`Intake::take`].
+//! 2. [`Intake::define_requests`] are the series whose shards have yet to be
+//!    asked; [`Intake::answer`] takes what they said.
+//! 3. [`Intake::finish`] gives the updates of the shards, and the samples that
+//!    admission refused.
+//!
+//! What a reader has met is kept from batch to batch: its series
+//! ([`series_cache`], evicted by [`clock`]), their label sets ([`label_sets`]) and
+//! families ([`family_cache`]). Texts that templates or label sets share are kept
+//! once ([`interner`]), and either is passed by while it is of no use
+//! ([`bypass`]).
+//!
+//! A new field of a sample goes one way: read and checked in [`crate::wire`], a
+//! field of [`Sample`], carried or refused by [`template::CachedRoute::of`], put
+//! into [`crate::updates::Details`], applied by [`crate::store::Store::apply`].
+//! Each of these names every field, so that the compiler asks.
 
-mod route;
-mod template;
-mod parts;
-mod gate;
-mod label_sets;
+mod bypass;
+mod clock;
 mod entry_id;
 mod family_cache;
+mod interner;
+mod json_payloads;
+mod label_sets;
+mod pending;
+mod resolver;
 mod series_cache;
-mod clock;
-mod overflow;
-mod retired;
+mod template;
 
 use std::ops::Range;
 
 use crate::catalog::Catalog;
-use crate::labels::{DropLabels, LabelRenderer};
+use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::reject::{Reason, Reject};
-use crate::series::{Handle, ReaderIndex, SeriesKey, Slot};
+use crate::sample::Sample;
+use crate::series::{Handle, ReaderIndex, SeriesKey};
 use crate::sharding::{ShardCount, ShardIndex};
 use crate::timestamp::UnixTime;
-use crate::updates::{Details, Updates};
-use crate::wire::JsonDecoder;
+use crate::updates::Updates;
+use crate::wire::{JsonDecoder, PayloadForm};
 
 use entry_id::EntryId;
-use family_cache::FamilyCache;
-use label_sets::LabelSets;
-use overflow::Overflow;
-use series_cache::{SeriesCache, State};
-use template::TemplateCache;
+use json_payloads::JsonPayloads;
+use pending::PendingBatch;
+use resolver::{Resolver, SeriesLookup};
+use series_cache::SeriesState;
 
 /// What an intake is tuned by.
 #[derive(Debug, Clone)]
@@ -62,58 +74,14 @@ pub struct Intake {
     settings: IntakeSettings,
     shards: ShardCount,
     reader: ReaderIndex,
-    catalog: Catalog,
-    decoder: JsonDecoder,
-    renderer: LabelRenderer,
-    families: FamilyCache,
-    series: SeriesCache,
-    templates: TemplateCache,
-    label_sets: LabelSets,
-    batch: Vec<Routed>,
-    payloads: u32,
-    unknown: Vec<(EntryId, SeriesKey)>,
-    layout_mismatches: u64,
-    overflow: Overflow,
-    /// [`Catalog::retirements`] at the last look.
-    retirements: u64,
-    /// Slots of retired families, to be given back with the batch.
-    given_back: Vec<(ShardIndex, Slot)>,
-    /// When the batch in hand was taken.
-    taken_at: UnixTime,
-    /// The newest timestamp of the batch in hand.
-    newest: Option<UnixTime>,
-    /// What few samples of the batch say besides their value, with their index
-    /// in `batch`.
-    details: Vec<(usize, Details)>,
-    /// Which samples of the batch came in arrays.
-    parts: Vec<Part>,
-    /// The places of one array's elements.
-    elements: Vec<Range<usize>>,
-}
-
-/// Elements of arrays that are kept room for.
-const KEPT_ELEMENTS: usize = 4096;
-
-/// Where a sample of the batch stood in the array that it came in.
-#[derive(Debug)]
-struct Part {
-    /// Which sample of the batch.
-    routed: usize,
-    place: Range<usize>,
-}
-
-/// One accepted sample of the batch in hand.
-#[derive(Debug, Clone, Copy)]
-struct Routed {
-    entry: EntryId,
-    /// Which payload of the batch it came in.
-    payload: u32,
-    value: f64,
+    json: JsonPayloads,
+    resolver: Resolver,
+    batch: PendingBatch,
 }
 
 /// The series that one shard is to be asked for, and for whom.
 #[derive(Debug)]
-pub struct Unknown {
+pub struct DefineRequest {
     /// The shard that owns them.
     pub shard: ShardIndex,
     /// What to ask it.
@@ -121,28 +89,28 @@ pub struct Unknown {
     entries: Vec<EntryId>,
 }
 
-/// The entries of one [`Unknown`], kept until its shard has answered.
+/// What is kept of a [`DefineRequest`] until its shard has answered.
 #[derive(Debug)]
-pub struct Asked {
+pub struct PendingDefine {
     /// The shard that was asked.
     pub shard: ShardIndex,
     entries: Vec<EntryId>,
 }
 
-impl Unknown {
+impl DefineRequest {
     /// The question, and what to keep for the answer.
-    pub fn ask(self) -> (Vec<SeriesKey>, Asked) {
-        (self.keys, Asked { shard: self.shard, entries: self.entries })
+    pub fn ask(self) -> (Vec<SeriesKey>, PendingDefine) {
+        (self.keys, PendingDefine { shard: self.shard, entries: self.entries })
     }
 }
 
 /// A batch that is ready: what to send to the shards and what was refused.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct RoutedBatch {
     /// What each shard is to do, in shard order; empty ones included.
     pub updates: Vec<Updates>,
     /// Samples that admission refused.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedSample>,
     /// Samples that went to an overflow series.
     pub folded: u64,
     /// When the batch was taken.
@@ -156,7 +124,7 @@ pub struct Outcome {
 
 /// A sample that admission refused.
 #[derive(Debug)]
-pub struct Refused {
+pub struct RefusedSample {
     /// The number of its payload in the batch.
     pub payload: u32,
     /// Where it stands in its payload, if that is an array.
@@ -173,59 +141,76 @@ impl Intake {
         shards: ShardCount,
         reader: ReaderIndex,
     ) -> Self {
+        let IntakeSettings { payload, drop_labels, cache_series, sort_labels, .. } = &settings;
+        let decoder = JsonDecoder::new(payload.clone()).dropping(drop_labels.clone());
         Self {
             shards,
             reader,
-            decoder: JsonDecoder::new(settings.payload.clone())
-                .dropping(settings.drop_labels.clone()),
-            renderer: LabelRenderer::default(),
-            families: FamilyCache::default(),
-            series: SeriesCache::new(settings.cache_series),
-            templates: TemplateCache::new(settings.cache_series),
-            label_sets: LabelSets::default(),
-            batch: Vec::new(),
-            payloads: 0,
-            unknown: Vec::new(),
-            layout_mismatches: 0,
-            overflow: Overflow::default(),
-            retirements: catalog.retirements(),
-            given_back: Vec::new(),
-            taken_at: UnixTime::default(),
-            newest: None,
-            details: Vec::new(),
-            parts: Vec::new(),
-            elements: Vec::new(),
+            json: JsonPayloads::new(decoder, *cache_series),
+            resolver: Resolver::new(catalog, *cache_series, *sort_labels),
+            batch: PendingBatch::default(),
             settings,
-            catalog,
         }
     }
 
     /// Forgets every series and family, since the shards drop theirs; between
     /// two batches only.
     pub fn forget_all(&mut self) {
-        *self = Self::new(self.settings.clone(), self.catalog.clone(), self.shards, self.reader);
+        let catalog = self.resolver.catalog.clone();
+        *self = Self::new(self.settings.clone(), catalog, self.shards, self.reader);
     }
 
     /// Begins a batch that is taken from the queue at `now`.
     pub fn begin(&mut self, now: UnixTime) {
-        self.taken_at = now;
-        self.look_for_retired();
+        self.batch.taken_at = now;
+        self.resolver.look_for_retired(&mut self.json.templates);
     }
 
-    /// Counts a payload of the batch that was refused before it came here, so
-    /// that the numbers in [`Outcome::refused`] stay those of the batch.
-    pub fn skip(&mut self) {
-        self.payloads += 1;
+    /// Takes the next payload of the batch in, which may hold several samples.
+    /// `refuse` is told the bytes of each that is refused, and why.
+    pub fn route(&mut self, payload: &[u8], mut refuse: impl FnMut(&[u8], Reject)) {
+        let number = self.next_payload();
+        let located = self.json.templates.locate(payload);
+        if self.take_recognised(payload, located.as_ref(), number) {
+            return;
+        }
+        match PayloadForm::of(payload) {
+            PayloadForm::JsonSample => {
+                if let Err(reject) = self.take_decoded(payload, located, number) {
+                    refuse(payload, reject);
+                }
+            }
+            PayloadForm::JsonArray => self.take_array(payload, number, refuse),
+        }
+    }
+
+    /// Takes in a sample of a payload of the batch, whatever the payload is; see
+    /// [`Intake::next_payload`].
+    pub fn take(&mut self, sample: &Sample<'_>, payload: u32) -> Result<(), Reject> {
+        let resolved = self.resolver.resolve(sample)?;
+        self.batch.push(resolved.entry, payload, sample);
+        if resolved.lookup == SeriesLookup::ByLabels {
+            self.resolver.keep_label_set(sample, resolved.entry);
+        }
+        Ok(())
+    }
+
+    /// Counts a payload that [`Intake::route`] does not see, and returns the number
+    /// that it has in the batch: its samples come by [`Intake::take`], or it was
+    /// refused before.
+    #[inline]
+    pub fn next_payload(&mut self) -> u32 {
+        self.batch.next_payload()
     }
 
     /// The series of this batch that no shard has been asked for yet, by shard.
-    pub fn unknown(&mut self) -> Vec<Unknown> {
-        let mut by_shard: Vec<Unknown> = Vec::new();
-        for (entry, key) in self.unknown.drain(..) {
+    pub fn define_requests(&mut self) -> Vec<DefineRequest> {
+        let mut by_shard: Vec<DefineRequest> = Vec::new();
+        for (entry, key) in self.resolver.unknown.drain(..) {
             let shard = self.shards.owner_of(key.hash);
-            let position = by_shard.iter().position(|unknown| unknown.shard == shard);
+            let position = by_shard.iter().position(|request| request.shard == shard);
             let position = position.unwrap_or_else(|| {
-                by_shard.push(Unknown { shard, keys: Vec::new(), entries: Vec::new() });
+                by_shard.push(DefineRequest { shard, keys: Vec::new(), entries: Vec::new() });
                 by_shard.len() - 1
             });
             by_shard[position].keys.push(key);
@@ -235,73 +220,90 @@ impl Intake {
     }
 
     /// Takes a shard's answers, one for each key that it was asked for.
-    pub fn answer(&mut self, asked: Asked, answers: Vec<Result<Handle, Reason>>) {
+    pub fn answer(&mut self, asked: PendingDefine, answers: Vec<Result<Handle, Reason>>) {
         for (entry, answer) in asked.entries.into_iter().zip(answers) {
             if self.settings.overflow && answer.is_err() {
-                self.overflow.note(entry);
+                self.resolver.overflow.note(entry);
             }
-            self.series.resolve(entry, asked.shard, answer);
+            self.resolver.series.resolve(entry, asked.shard, answer);
         }
+    }
+
+    /// Finds the overflow series for what was refused; there may be some then
+    /// that no shard has been asked for yet, see [`Intake::define_requests`].
+    pub fn fold_refused(&mut self) {
+        self.resolver.fold_refused();
     }
 
     /// Takes a shard's word that these series have expired: they are forgotten
-    /// at the end of the batch, behind the values that are in hand for them.
+    /// at the end of the batch, after the values that are in hand for them.
     pub fn forget(&mut self, shard: ShardIndex, handles: &[Handle]) {
-        self.series.expire(shard, handles);
+        self.resolver.series.expire(shard, handles);
     }
 
     /// Ends the batch, after every shard has answered.
-    pub fn finish(&mut self) -> Outcome {
-        self.settle_folded();
-        let mut outcome = Outcome::default();
-        let expected = self.batch.len() / self.shards.get();
-        outcome.updates.resize_with(self.shards.get(), || {
-            Updates::new(self.reader, self.taken_at, expected + expected / 4)
+    pub fn finish(&mut self) -> RoutedBatch {
+        self.resolver.apply_folds();
+        let mut routed = RoutedBatch {
+            taken_at: self.batch.taken_at,
+            newest: self.batch.newest,
+            layout_mismatches: std::mem::take(&mut self.resolver.layout_mismatches),
+            ..RoutedBatch::default()
+        };
+        let expected = self.batch.samples.len() / self.shards.get();
+        routed.updates.resize_with(self.shards.get(), || {
+            Updates::new(self.reader, self.batch.taken_at, expected + expected / 4)
         });
-        let mut details = self.details.drain(..).peekable();
-        for (index, routed) in self.batch.drain(..).enumerate() {
+        self.distribute(&mut routed);
+        self.give_back(&mut routed);
+        self.batch.clear();
+        routed
+    }
+
+    /// Brings each sample to its shard, or among the refused ones.
+    fn distribute(&mut self, routed: &mut RoutedBatch) {
+        let samples = std::mem::take(&mut self.batch.samples);
+        let mut details = self.batch.details.iter().peekable();
+        for (index, sample) in samples.iter().enumerate() {
             let details = details.next_if(|(detailed, _)| *detailed == index);
-            match self.series.state(routed.entry) {
-                State::Known { shard, slot, .. } => {
-                    let updates = &mut outcome.updates[shard.get()];
+            match self.resolver.series.state(sample.entry) {
+                SeriesState::Known { shard, slot, .. } => {
+                    let updates = &mut routed.updates[shard.get()];
                     match details {
-                        None => updates.push(slot, routed.value),
-                        Some((_, details)) => updates.push_detailed(slot, routed.value, details),
+                        None => updates.push(slot, sample.value),
+                        Some((_, details)) => updates.push_detailed(slot, sample.value, *details),
                     }
                 }
-                State::Folded { shard, slot } => {
+                SeriesState::Folded { shard, slot } => {
                     // What it says of its own series is not for this one.
-                    outcome.updates[shard.get()].push(slot, routed.value);
-                    outcome.folded += 1;
+                    routed.updates[shard.get()].push(slot, sample.value);
+                    routed.folded += 1;
                 }
-                State::Refused(reason) => {
-                    let part = self.parts.binary_search_by_key(&index, |part| part.routed);
-                    outcome.refused.push(Refused {
-                        payload: routed.payload,
-                        part: part.ok().map(|part| self.parts[part].place.clone()),
-                        reject: Reject::of_limit(reason),
-                    });
-                }
-                State::Unknown => unreachable!("every shard has answered"),
+                SeriesState::Refused(reason) => routed.refused.push(RefusedSample {
+                    payload: sample.payload,
+                    part: self.batch.place_of(index),
+                    reject: Reject::of_limit(reason),
+                }),
+                SeriesState::Unknown => unreachable!("every shard has answered"),
             }
         }
-        self.payloads = 0;
-        self.parts.clear();
-        self.parts.shrink_to(KEPT_ELEMENTS);
-        outcome.taken_at = self.taken_at;
-        outcome.newest = self.newest.take();
-        outcome.layout_mismatches = std::mem::take(&mut self.layout_mismatches);
-        for (shard, slot) in self.given_back.drain(..) {
-            outcome.updates[shard.get()].forget.push(slot);
+        self.batch.samples = samples;
+    }
+
+    /// Gives back the slots of series that leave, after the values for them.
+    fn give_back(&mut self, routed: &mut RoutedBatch) {
+        let Self { resolver, json, .. } = self;
+        for (shard, slot) in resolver.given_back.drain(..) {
+            routed.updates[shard.get()].forget.push(slot);
         }
-        self.series.end_batch(|leaving| {
-            leaving.templates().for_each(|template| self.templates.forget(template));
-            leaving.label_set().into_iter().for_each(|labels| self.label_sets.forget(labels));
+        let Resolver { series, label_sets, .. } = resolver;
+        series.end_batch(|leaving| {
+            leaving.templates().for_each(|template| json.templates.forget(template));
+            leaving.label_set().into_iter().for_each(|labels| label_sets.forget(labels));
             if let Some((shard, slot)) = leaving.slot {
-                outcome.updates[shard.get()].forget.push(slot);
+                routed.updates[shard.get()].forget.push(slot);
             }
         });
-        outcome
     }
 }
 
@@ -316,17 +318,17 @@ mod tests {
     /// Routes one payload as a batch of its own; whether it was recognised.
     fn route(intake: &mut Intake, store: &mut Store, payload: &str) -> bool {
         let payload = payload.as_bytes();
-        let located = intake.templates.locate(payload);
-        let verdict = located.and_then(|located| intake.templates.recognise(payload, &located));
+        let located = intake.json.templates.locate(payload);
+        let route = located.and_then(|located| intake.json.templates.recognise(payload, &located));
         intake.route(payload, |_, reject| panic!("{reject}"));
-        for unknown in intake.unknown() {
-            let (keys, asked) = unknown.ask();
+        for request in intake.define_requests() {
+            let (keys, asked) = request.ask();
             let answers =
                 keys.into_iter().map(|key| store.define(key, ReaderIndex(0), Moment(0))).collect();
             intake.answer(asked, answers);
         }
         intake.finish().updates.iter().for_each(|updates| store.apply(updates, Moment(0)));
-        verdict.is_some()
+        route.is_some()
     }
 
     fn one_shard(cache_series: usize) -> (Intake, Store) {
@@ -362,8 +364,8 @@ mod tests {
         };
         let labels = [crate::sample::Label { name: "a", value: "/" }];
         let is_kept = |intake: &mut Intake| {
-            let family = intake.families.id_of("n");
-            intake.label_sets.find(Labels::from(&labels[..]), || family).is_some()
+            let family = intake.resolver.families.id_of("n");
+            intake.resolver.label_sets.find(Labels::from(&labels[..]), || family).is_some()
         };
         route(&mut intake, &mut store, &payload(1, r#""a":"/""#));
         assert!(!is_kept(&mut intake), "it may never come again");

@@ -5,6 +5,7 @@
 //! run; what a sample says besides lies in a second list, which costs nothing
 //! where it is empty.
 
+use crate::sample::Sample;
 use crate::series::{ReaderIndex, Slot};
 use crate::timestamp::{Ttl, UnixTime};
 
@@ -42,6 +43,38 @@ pub enum UpdateRun<'a> {
     Values(&'a [(Slot, f64)]),
     /// One value with details.
     Detailed(Slot, f64, Details),
+}
+
+impl Details {
+    /// What `sample` says besides its value.
+    #[inline]
+    pub fn of(sample: &Sample<'_>) -> Self {
+        // Each field is named, so that whoever adds one is asked whether its
+        // series has to know it.
+        let Sample {
+            kind,
+            timestamp,
+            ttl,
+            // They say which series it is.
+            name: _,
+            labels: _,
+            // They are the family's.
+            help: _,
+            buckets: _,
+            objectives: _,
+            // Each update has one.
+            value: _,
+        } = *sample;
+        let timestamp = if kind.is_ordered_by_time() { timestamp } else { None };
+        Self { timestamp, ttl }
+    }
+
+    /// Whether the sample says nothing but its value.
+    #[inline]
+    pub fn is_none(&self) -> bool {
+        let Self { timestamp, ttl } = self;
+        timestamp.is_none() && ttl.is_none()
+    }
 }
 
 impl Updates {

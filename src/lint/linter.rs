@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read, Write};
 
 use psg_engine::catalog::Catalog;
-use psg_engine::intake::{Intake, IntakeSettings, Refused};
+use psg_engine::intake::{Intake, IntakeSettings, RefusedSample};
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
@@ -125,8 +125,8 @@ impl<'a, W: Write> Linter<'a, W> {
     }
 
     fn ask_for_unknown(&mut self) {
-        for unknown in self.intake.unknown() {
-            let (keys, asked) = unknown.ask();
+        for request in self.intake.define_requests() {
+            let (keys, asked) = request.ask();
             let define = |key| self.store.define(key, READER, Moment(0));
             let answers = keys.into_iter().map(define).collect();
             self.intake.answer(asked, answers);
@@ -150,7 +150,7 @@ impl<'a, W: Write> Linter<'a, W> {
         self.intake.fold_refused();
         self.ask_for_unknown();
         let outcome = self.intake.finish();
-        let place = |refused: &Refused| refused.part.as_ref().map_or(0, |part| part.start);
+        let place = |refused: &RefusedSample| refused.part.as_ref().map_or(0, |part| part.start);
         refused.extend(outcome.refused.into_iter().map(|one| (place(&one), one.reject)));
         refused.sort_by_key(|(at, _)| *at);
         for updates in &outcome.updates {

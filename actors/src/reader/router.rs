@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use psg_engine::catalog::Catalog;
-use psg_engine::intake::{Asked, Intake, IntakeSettings, Refused};
+use psg_engine::intake::{Intake, IntakeSettings, PendingDefine, RefusedSample};
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardIndex;
@@ -125,7 +125,7 @@ impl Router {
                     self.intake.route(payload, refuse);
                 }
                 Slice::TooLarge { head, length } => {
-                    self.intake.skip();
+                    self.intake.next_payload();
                     let detail = format!("the element has {length} bytes");
                     let reject = Reject::new(Reason::PayloadTooLarge, detail);
                     self.account.refuse(reject, &batch.buffer[head.clone()], *length, taken_at);
@@ -145,9 +145,9 @@ impl Router {
     }
 
     async fn ask_for_unknown(&mut self) -> Result<(), ShardsGone> {
-        let mut asked: Vec<Asked> = Vec::new();
-        for unknown in self.intake.unknown() {
-            let (keys, kept) = unknown.ask();
+        let mut asked: Vec<PendingDefine> = Vec::new();
+        for request in self.intake.define_requests() {
+            let (keys, kept) = request.ask();
             let (reader, reply) = (self.reader, self.reply.clone());
             self.shards.send(kept.shard, ShardMessage::Define { reader, keys, reply })?;
             asked.push(kept);
@@ -220,7 +220,7 @@ impl Account {
 }
 
 /// The bytes of a refused sample: all of its element, or its part of an array.
-fn sample_of<'a>(batch: Batch<'a>, refused: &Refused) -> &'a [u8] {
+fn sample_of<'a>(batch: Batch<'a>, refused: &RefusedSample) -> &'a [u8] {
     let payload = &batch.buffer[batch.elements[refused.payload as usize].range()];
     refused.part.clone().map_or(payload, |part| &payload[part])
 }

@@ -76,8 +76,8 @@ impl Gateway {
                     format!(r#"{{"name":"c_total","value":1,"labels":{{"n":{number}}}}}"#);
                 self.intake.route(payload.as_bytes(), |_, reject| panic!("{reject:?}"));
             }
-            for unknown in self.intake.unknown() {
-                let (keys, asked) = unknown.ask();
+            for request in self.intake.define_requests() {
+                let (keys, asked) = request.ask();
                 #[expect(clippy::disallowed_methods, reason = "it holds one answer")]
                 let (reply, mut answer) = unbounded_channel();
                 let define = ShardMessage::Define { reader: ReaderIndex(0), keys, reply };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::catalog::{Catalog, Family, FamilyRef};
+use crate::metric::Kind;
 use crate::reject::Reject;
 use crate::sample::Sample;
 
@@ -32,6 +33,12 @@ impl FamilyCache {
         self.families[id.0 as usize].as_ref()
     }
 
+    /// The same, where that family is of a type.
+    #[inline]
+    pub fn of_kind(&self, id: FamilyId, kind: Kind) -> Option<&Arc<Family>> {
+        self.get(id).filter(|family| family.kind() == kind)
+    }
+
     /// The number of the family that was last known by a name.
     #[inline]
     pub fn id_of(&self, name: &str) -> Option<FamilyId> {
@@ -45,7 +52,7 @@ impl FamilyCache {
         sample: &Sample<'_>,
     ) -> Result<(FamilyId, FamilyRef), Reject> {
         if let Some(id) = self.ids.get(sample.name).copied()
-            && let Some(cached) = self.get(id).filter(|family| family.kind() == sample.kind)
+            && let Some(cached) = self.of_kind(id, sample.kind)
             && let Some(family) = FamilyRef::from_cached(cached)
         {
             return Ok((id, family));

@@ -20,32 +20,32 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::bypass::AdaptiveBypass;
 use super::entry_id::EntryId;
 use super::family_cache::FamilyId;
-use super::gate::Gate;
-use super::parts::{PartBytes, PartId, Parts};
+use super::interner::{InternKey, InternedId, Interner};
 use crate::sample::{Label, Labels};
 
 /// A series with more labels is found by its label text.
 const MOST_PAIRS: usize = 8;
 
 /// What stands where a set has no further pair.
-const NO_PAIR: PartId = PartId(u32::MAX);
+const NO_PAIR: InternedId = InternedId(u32::MAX);
 
 /// The label sets of one reader.
 #[derive(Debug, Default)]
 pub struct LabelSets {
-    pairs: Parts,
+    pairs: Interner,
     sets: HashTable<Set>,
     hasher: RandomState,
-    gate: Gate,
+    bypass: AdaptiveBypass,
 }
 
 /// A label set: its family, and its pairs, sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelSet {
     family: FamilyId,
-    pairs: [PartId; MOST_PAIRS],
+    pairs: [InternedId; MOST_PAIRS],
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl LabelSets {
         labels: Labels<'_>,
         family: impl FnOnce() -> Option<FamilyId>,
     ) -> Option<(EntryId, FamilyId)> {
-        if labels.len() > MOST_PAIRS || self.sets.is_empty() || !self.gate.is_open() {
+        if labels.len() > MOST_PAIRS || self.sets.is_empty() || !self.bypass.should_look() {
             return None;
         }
         let mut pairs = [NO_PAIR; MOST_PAIRS];
@@ -73,7 +73,7 @@ impl LabelSets {
         pairs[..labels.len()].sort_unstable();
         let labels = LabelSet { family: family()?, pairs };
         let set = self.sets.find(self.hash(&labels), |set| set.labels == labels)?;
-        self.gate.was_useful();
+        self.bypass.record_hit();
         Some((set.entry, labels.family))
     }
 
@@ -98,7 +98,7 @@ impl LabelSets {
         let hasher = &self.hasher;
         let hash_of = |set: &Set| hash(hasher, &set.labels);
         self.sets.insert_unique(hash(hasher, &labels), Set { labels, entry }, hash_of);
-        self.gate.was_useful();
+        self.bypass.record_hit();
         Some(labels)
     }
 
@@ -132,7 +132,7 @@ fn hash(hasher: &RandomState, labels: &LabelSet) -> u64 {
 /// What stands between the name and the value: no valid name has it.
 const BETWEEN: u8 = 0;
 
-impl PartBytes for Label<'_> {
+impl InternKey for Label<'_> {
     #[inline]
     fn hash(self, hasher: &mut impl Hasher) {
         hasher.write(self.name.as_bytes());
@@ -141,7 +141,7 @@ impl PartBytes for Label<'_> {
     }
 
     #[inline]
-    fn are(self, kept: &[u8]) -> bool {
+    fn equals(self, kept: &[u8]) -> bool {
         let (name, value) = (self.name.as_bytes(), self.value.as_bytes());
         kept.len() == name.len() + 1 + value.len()
             && kept[..name.len()] == *name
@@ -149,7 +149,7 @@ impl PartBytes for Label<'_> {
             && kept[name.len() + 1..] == *value
     }
 
-    fn kept(self) -> Box<[u8]> {
+    fn to_boxed(self) -> Box<[u8]> {
         [self.name.as_bytes(), &[BETWEEN], self.value.as_bytes()].concat().into()
     }
 }

@@ -9,8 +9,8 @@ use hashbrown::HashTable;
 use super::clock::ClockSlab;
 use super::entry_id::EntryId;
 use super::family_cache::FamilyId;
+use super::interner::InternedId;
 use super::label_sets::LabelSet;
-use super::template::TemplateId;
 use crate::labels::{LabelPairs, SeriesLabels};
 use crate::reject::Reason;
 use crate::series::{Generation, Handle, Slot};
@@ -22,10 +22,10 @@ const TEMPLATES_PER_SERIES: usize = 4;
 /// Series by family and canonical label text, at most `capacity` between batches.
 #[derive(Debug)]
 pub struct SeriesCache {
-    entries: ClockSlab<Entry>,
+    entries: ClockSlab<CachedSeries>,
     /// What is known of each entry's series, by its number. Apart from the
     /// entries: this alone is read for every sample.
-    states: Vec<State>,
+    states: Vec<SeriesState>,
     /// The short ways to the series that have some. Apart from the entries: of
     /// the series that come once, none is ever touched.
     shortcuts: Vec<Shortcuts>,
@@ -41,7 +41,7 @@ pub struct SeriesCache {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct CachedSeries {
     hash: u64,
     labels: SeriesLabels,
     family: FamilyId,
@@ -50,6 +50,15 @@ struct Entry {
 }
 
 const NO_SHORTCUTS: u32 = u32::MAX;
+
+/// A template of payloads: the two texts around the number, each interned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TemplateId {
+    /// The text before the number.
+    pub before: InternedId,
+    /// The text after it.
+    pub after: InternedId,
+}
 
 /// The short ways to one series: its templates, the last spellings that were
 /// seen of it, and its label set.
@@ -75,7 +84,7 @@ pub enum Spelling {
 
 /// What is known of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum SeriesState {
     /// Its shard has yet to answer.
     Unknown,
     /// Its shard keeps it, and this cache holds a reference to it there.
@@ -101,7 +110,7 @@ pub enum State {
 }
 
 // Read for every sample.
-const _: () = assert!(size_of::<State>() == 8);
+const _: () = assert!(size_of::<SeriesState>() == 8);
 
 /// What leaves the cache with a series.
 #[derive(Debug)]
@@ -164,11 +173,12 @@ impl SeriesCache {
 
     /// A new entry whose shard has yet to be asked.
     pub fn insert(&mut self, hash: u64, family: FamilyId, labels: SeriesLabels) -> EntryId {
-        let number = self.entries.insert(Entry { hash, labels, family, shortcuts: NO_SHORTCUTS });
+        let number =
+            self.entries.insert(CachedSeries { hash, labels, family, shortcuts: NO_SHORTCUTS });
         if number as usize == self.states.len() {
-            self.states.push(State::Unknown);
+            self.states.push(SeriesState::Unknown);
         } else {
-            self.states[number as usize] = State::Unknown;
+            self.states[number as usize] = SeriesState::Unknown;
         }
         let entries = &self.entries;
         let hash_of = |number: &u32| entries.get(*number).map_or(0, |entry| entry.hash);
@@ -239,14 +249,14 @@ impl SeriesCache {
             }
             Err(reason) => {
                 self.leaving.push(id);
-                State::Refused(reason)
+                SeriesState::Refused(reason)
             }
         };
     }
 
     /// Takes a refusal back: the shard is asked again, for another admission.
     pub fn ask_anew(&mut self, id: EntryId) {
-        self.states[id.0 as usize] = State::Unknown;
+        self.states[id.0 as usize] = SeriesState::Unknown;
         self.leaving.retain(|leaving| *leaving != id);
     }
 
@@ -265,17 +275,20 @@ impl SeriesCache {
 
     fn index_slots(&self) -> HashMap<(ShardIndex, Slot), EntryId, RandomState> {
         let known = self.states.iter().enumerate().filter_map(|(number, state)| match state {
-            State::Known { shard, slot, .. } if self.entries.get(number as u32).is_some() => {
+            SeriesState::Known { shard, slot, .. } if self.entries.get(number as u32).is_some() => {
                 Some(((*shard, *slot), EntryId(number as u32)))
             }
-            State::Known { .. } | State::Folded { .. } | State::Unknown | State::Refused(_) => None,
+            SeriesState::Known { .. }
+            | SeriesState::Folded { .. }
+            | SeriesState::Unknown
+            | SeriesState::Refused(_) => None,
         });
         known.collect()
     }
 
     /// Sends the samples of a refused series elsewhere.
     pub fn fold(&mut self, id: EntryId, shard: ShardIndex, slot: Slot) {
-        self.states[id.0 as usize] = State::Folded { shard, slot };
+        self.states[id.0 as usize] = SeriesState::Folded { shard, slot };
     }
 
     /// Forgets, between two batches, the series of families that are gone;
@@ -296,7 +309,7 @@ impl SeriesCache {
 
     /// What is known of the series of an entry of this batch.
     #[inline]
-    pub fn state(&self, id: EntryId) -> State {
+    pub fn state(&self, id: EntryId) -> SeriesState {
         self.states[id.0 as usize]
     }
 
@@ -314,18 +327,18 @@ impl SeriesCache {
         }
     }
 
-    fn unlink(&mut self, number: u32, entry: &Entry) -> Leaving {
+    fn unlink(&mut self, number: u32, entry: &CachedSeries) -> Leaving {
         if let Ok(found) = self.table.find_entry(entry.hash, |candidate| *candidate == number) {
             found.remove();
         }
         let slot = match self.states[number as usize] {
-            State::Known { shard, slot, .. } => {
+            SeriesState::Known { shard, slot, .. } => {
                 if let Some(by_slot) = &mut self.by_slot {
                     by_slot.remove(&(shard, slot));
                 }
                 Some((shard, slot))
             }
-            State::Folded { .. } | State::Unknown | State::Refused(_) => None,
+            SeriesState::Folded { .. } | SeriesState::Unknown | SeriesState::Refused(_) => None,
         };
         let mut leaving = Leaving { slot, shortcuts: Shortcuts::default() };
         if entry.shortcuts != NO_SHORTCUTS {
@@ -336,6 +349,6 @@ impl SeriesCache {
     }
 }
 
-fn known(shard: ShardIndex, handle: Handle) -> State {
-    State::Known { shard, slot: handle.slot, generation: handle.generation }
+fn known(shard: ShardIndex, handle: Handle) -> SeriesState {
+    SeriesState::Known { shard, slot: handle.slot, generation: handle.generation }
 }

@@ -27,11 +27,14 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use memchr::memmem::Finder;
 
+use super::bypass::AdaptiveBypass;
 use super::entry_id::EntryId;
-use super::gate::Gate;
-use super::parts::{PartId, Parts};
+use super::interner::Interner;
+use super::series_cache::{SeriesCache, Spelling, TemplateId};
 use crate::metric::Kind;
+use crate::sample::Sample;
 use crate::timestamp::Ttl;
+use crate::updates::Details;
 use crate::wire::json::number::parse_json_number;
 use crate::wire::json::skip_space;
 
@@ -42,38 +45,75 @@ const BYTES_PER_SERIES: usize = 320;
 /// leaves with it.
 #[derive(Debug)]
 pub struct TemplateCache {
-    parts: Parts,
+    texts: Interner,
     templates: HashTable<Template>,
     hasher: RandomState,
     value_field: Finder<'static>,
     byte_limit: usize,
-    gate: Gate,
-}
-
-/// A template: what stands before the number, and what stands after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TemplateId {
-    before: PartId,
-    after: PartId,
+    bypass: AdaptiveBypass,
 }
 
 #[derive(Debug)]
 struct Template {
     id: TemplateId,
-    verdict: Verdict,
+    route: CachedRoute,
 }
 
-/// What the decoder and the catalog said of a template's payloads.
+/// Where a template's payloads lead, and what all of them say.
 #[derive(Debug, Clone, Copy)]
-pub struct Verdict {
-    /// Its series.
+pub struct CachedRoute {
+    /// The series.
     pub entry: EntryId,
-    /// The sample's type.
-    pub kind: Kind,
-    /// Whether it has its family's layout or objectives.
+    /// Whether they have their family's layout or objectives.
     pub fits: bool,
-    /// What its payloads say of how long the series may stay idle.
-    pub ttl: Option<Ttl>,
+    kind: Kind,
+    ttl: Option<Ttl>,
+}
+
+impl CachedRoute {
+    /// Where payloads lead that differ from that of `sample`, which is of the series
+    /// `entry`, in the value alone. `None` where it says something that has to be judged each time.
+    pub fn of(sample: &Sample<'_>, entry: EntryId, fits: bool) -> Option<Self> {
+        // Each field is named, so that whoever adds one is asked whether a
+        // template carries it, refuses it, or has no need of it.
+        let Sample {
+            kind,
+            ttl,
+            timestamp,
+            // They say which series it is, as the entry does.
+            name: _,
+            labels: _,
+            // The family has been told of them.
+            help: _,
+            buckets: _,
+            objectives: _,
+            // It is read from each payload.
+            value: _,
+        } = *sample;
+        if timestamp.is_some() {
+            // It may be refused later, and is hardly ever sent again.
+            return None;
+        }
+        Some(Self { entry, fits, kind, ttl })
+    }
+
+    /// What each of them says besides its value.
+    #[inline]
+    pub fn details(&self) -> Details {
+        let Self { entry: _, fits: _, kind: _, ttl } = *self;
+        Details { timestamp: None, ttl }
+    }
+}
+
+/// Whether a series' payloads repeat, but for the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// This one did.
+    Yes,
+    /// They do not.
+    No,
+    /// It is too early to tell.
+    Unknown,
 }
 
 /// The number that would be the value's if the payload is of a known template.
@@ -96,12 +136,12 @@ impl TemplateCache {
     /// A cache for the templates of `capacity` series.
     pub fn new(capacity: usize) -> Self {
         Self {
-            parts: Parts::default(),
+            texts: Interner::default(),
             templates: HashTable::new(),
             hasher: RandomState::default(),
             value_field: Finder::new("\"value\"").into_owned(),
             byte_limit: capacity * BYTES_PER_SERIES,
-            gate: Gate::default(),
+            bypass: AdaptiveBypass::default(),
         }
     }
 
@@ -109,7 +149,7 @@ impl TemplateCache {
     /// than the top-level one: then no template is ever learnt of it.
     #[inline]
     pub fn locate(&mut self, payload: &[u8]) -> Option<Located> {
-        if !self.gate.is_open() {
+        if !self.bypass.should_look() {
             return None;
         }
         let after_name = self.value_field.find(payload)? + self.value_field.needle().len();
@@ -125,32 +165,56 @@ impl TemplateCache {
     /// What is known of a payload whose template is known, if its value is one
     /// that the decoder would accept.
     #[inline]
-    pub fn recognise(&mut self, payload: &[u8], located: &Located) -> Option<Verdict> {
-        let before = self.parts.find(&payload[..located.start])?;
-        let after = self.parts.find(&payload[located.end..])?;
-        let verdict = self.find(TemplateId { before, after })?.verdict;
-        if !is_valid(located.value, verdict.kind) {
+    pub fn recognise(&mut self, payload: &[u8], located: &Located) -> Option<CachedRoute> {
+        let before = self.texts.find(&payload[..located.start])?;
+        let after = self.texts.find(&payload[located.end..])?;
+        let route = self.find(TemplateId { before, after })?.route;
+        if !is_valid(located.value, route.kind) {
             return None;
         }
-        self.gate.was_useful();
-        Some(verdict)
+        self.bypass.record_hit();
+        Some(route)
+    }
+
+    /// Takes note of a payload that was decoded, of a known series: the next may be
+    /// recognised, if this one's spelling came back.
+    pub fn record_miss(
+        &mut self,
+        series: &mut SeriesCache,
+        payload: &[u8],
+        located: &Located,
+        route: CachedRoute,
+    ) -> Repeats {
+        let fingerprint = self.fingerprint(payload, located);
+        match series.spelling(route.entry, fingerprint) {
+            Spelling::First => Repeats::Unknown,
+            Spelling::Another => Repeats::No,
+            Spelling::SeenAgain => {
+                if let Some(template) = self.learn(payload, located, route)
+                    && let Some(oldest) = series.keep_template(route.entry, template)
+                {
+                    self.forget(oldest);
+                }
+                Repeats::Yes
+            }
+        }
     }
 
     /// Keeps the template of a payload that the decoder accepted; `None` where
     /// it is known, or there is no room for it. Whoever learns a template has
     /// to see to it that it is forgotten with its series.
-    pub fn learn(
+    fn learn(
         &mut self,
         payload: &[u8],
         located: &Located,
-        verdict: Verdict,
+        route: CachedRoute,
     ) -> Option<TemplateId> {
         let length = payload.len() - (located.end - located.start);
-        if self.parts.bytes() + length > self.byte_limit {
+        if self.texts.bytes() + length > self.byte_limit {
             return None;
         }
-        let before = self.parts.hold(&payload[..located.start]);
-        let after = self.parts.hold(&payload[located.end..]);
+        let before = self.texts.hold(&payload[..located.start]);
+        let after = self.texts.hold(&payload[located.end..]);
         let id = TemplateId { before, after };
         if self.find(id).is_some() {
             self.release(id);
@@ -158,15 +222,15 @@ impl TemplateCache {
         }
         let hasher = &self.hasher;
         let hash_of = |template: &Template| hash(hasher, template.id);
-        self.templates.insert_unique(hash(hasher, id), Template { id, verdict }, hash_of);
-        self.gate.was_useful();
+        self.templates.insert_unique(hash(hasher, id), Template { id, route }, hash_of);
+        self.bypass.record_hit();
         Some(id)
     }
 
     /// Tells apart the spellings of a series, nearly always.
-    pub fn fingerprint(&self, payload: &[u8], located: &Located) -> u32 {
-        let before = self.parts.hash(&payload[..located.start]);
-        let after = self.parts.hash(&payload[located.end..]);
+    fn fingerprint(&self, payload: &[u8], located: &Located) -> u32 {
+        let before = self.texts.hash(&payload[..located.start]);
+        let after = self.texts.hash(&payload[located.end..]);
         (before.rotate_left(32) ^ after) as u32
     }
 
@@ -184,8 +248,8 @@ impl TemplateCache {
     }
 
     fn release(&mut self, id: TemplateId) {
-        self.parts.release(id.before);
-        self.parts.release(id.after);
+        self.texts.release(id.before);
+        self.texts.release(id.after);
     }
 }
 

@@ -83,8 +83,8 @@ fn reader(
             intake.route(payload(&mut random).as_bytes(), |_, _| account.refused += 1);
         }
         let mut asked = Vec::new();
-        for unknown in intake.unknown() {
-            let (keys, kept) = unknown.ask();
+        for request in intake.define_requests() {
+            let (keys, kept) = request.ask();
             shards[kept.shard.get()].send(Message::Define(reader, keys, reply.clone())).unwrap();
             asked.push(kept);
         }

@@ -9,6 +9,7 @@
 mod support;
 
 // What comes in.
+mod samples;
 mod wire;
 
 // Who may exist, and for how long.

@@ -3,12 +3,13 @@
 
 use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::exposition::Format;
-use psg_engine::intake::{Intake, IntakeSettings, Refused};
+use psg_engine::intake::{Intake, IntakeSettings, RefusedSample};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::{Reason, Reject};
+use psg_engine::sample::Sample;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
@@ -154,11 +155,7 @@ impl Pipeline {
             };
             self.intake.route(payload.as_ref(), refuse);
         }
-        let now = self.now;
-        self.ask(now);
-        self.intake.fold_refused();
-        self.ask(now);
-        for Refused { payload, part, reject } in self.send() {
+        for RefusedSample { payload, part, reject } in self.admit_and_send() {
             let bytes = payloads[payload as usize].as_ref();
             let sample = part.map_or(bytes, |part| &bytes[part]);
             refused.push((payload as usize, sample.to_vec(), reject.reason));
@@ -166,9 +163,32 @@ impl Pipeline {
         refused
     }
 
+    /// Routes one batch of samples that were never bytes, as if each were a payload.
+    pub fn batch_of_samples(&mut self, samples: &[Sample<'_>]) -> Vec<Option<Reason>> {
+        self.intake.begin(UnixTime::from_sample(self.unix_now));
+        let mut verdicts: Vec<Option<Reason>> = Vec::new();
+        for sample in samples {
+            let number = self.intake.next_payload();
+            let taken = self.intake.take(sample, number);
+            verdicts.push(taken.err().map(|reject| reject.reason));
+        }
+        for RefusedSample { payload, reject, .. } in self.admit_and_send() {
+            verdicts[payload as usize] = Some(reject.reason);
+        }
+        verdicts
+    }
+
+    fn admit_and_send(&mut self) -> Vec<RefusedSample> {
+        let now = self.now;
+        self.ask(now);
+        self.intake.fold_refused();
+        self.ask(now);
+        self.send()
+    }
+
     fn ask(&mut self, now: Moment) {
-        for unknown in self.intake.unknown() {
-            let (keys, asked) = unknown.ask();
+        for request in self.intake.define_requests() {
+            let (keys, asked) = request.ask();
             let store = &mut self.stores[asked.shard.get()];
             let answers =
                 keys.into_iter().map(|key| store.define(key, ReaderIndex(0), now)).collect();
@@ -176,7 +196,7 @@ impl Pipeline {
         }
     }
 
-    fn send(&mut self) -> Vec<Refused> {
+    fn send(&mut self) -> Vec<RefusedSample> {
         let outcome = self.intake.finish();
         self.layout_mismatches += outcome.layout_mismatches;
         self.folded += outcome.folded;

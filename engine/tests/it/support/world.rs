@@ -143,8 +143,8 @@ impl World {
     /// Asks for the series that are not known; those that a limit refuses.
     fn ask(&mut self, reader: usize) -> HashSet<usize> {
         let mut refused = HashSet::new();
-        for unknown in self.intakes[reader].unknown() {
-            let (keys, asked) = unknown.ask();
+        for request in self.intakes[reader].define_requests() {
+            let (keys, asked) = request.ask();
             let numbers: Vec<usize> = keys
                 .iter()
                 .map(|key| number_of(key.family.name(), &key.labels.pairs().to_string()))

@@ -8,9 +8,9 @@
 //! refuses it where the family has no live series. The refused entry leads
 //! there until the end of the batch, before any value is sent.
 
-use super::Intake;
-use super::entry_id::EntryId;
-use super::series_cache::State;
+use super::super::entry_id::EntryId;
+use super::super::series_cache::SeriesState;
+use super::Resolver;
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::SeriesLabels;
 use crate::sample::{Label, Labels};
@@ -34,9 +34,9 @@ impl Overflow {
     }
 }
 
-impl Intake {
+impl Resolver {
     /// Finds the overflow series for what was refused; there may be some then
-    /// that no shard has been asked for yet, see [`Intake::unknown`].
+    /// that no shard has been asked for yet, see [`Resolver::unknown`].
     pub fn fold_refused(&mut self) {
         for entry in std::mem::take(&mut self.overflow.refused) {
             let overflow = self.overflow_entry(entry);
@@ -46,18 +46,18 @@ impl Intake {
         }
     }
 
-    /// Sends what was folded to where it goes, now that it is known.
-    pub(super) fn settle_folded(&mut self) {
+    /// Sends samples of folded series to where they go, now that it is known.
+    pub fn apply_folds(&mut self) {
         self.overflow.refused.clear();
         for (entry, overflow) in self.overflow.folded.drain(..) {
-            if let State::Known { shard, slot, .. } = self.series.state(overflow) {
+            if let SeriesState::Known { shard, slot, .. } = self.series.state(overflow) {
                 self.series.fold(entry, shard, slot);
             }
         }
     }
 
     /// The entry of the overflow series; one that was refused itself, because
-    /// a sample had its labels, is asked for anew, as the overflow series.
+    /// a sample had its labels, is asked for again, as the overflow series.
     fn overflow_entry(&mut self, refused: EntryId) -> Option<EntryId> {
         let id = self.series.family(refused)?;
         let family = self.families.get(id)?;
@@ -68,7 +68,7 @@ impl Intake {
         let hash = self.series.hash(family.name(), labels);
         let found = self.series.find(hash, labels, |found| found == id);
         if let Some((entry, _)) = found
-            && !matches!(self.series.state(entry), State::Refused(_))
+            && !matches!(self.series.state(entry), SeriesState::Refused(_))
         {
             self.series.touch(entry);
             return Some(entry);

@@ -1,23 +1,24 @@
 //! Families that were retired (see [`crate::catalog`]): once a batch a reader
 //! looks whether there are any new ones, and lets go of their series.
 
-use super::Intake;
+use super::super::template::TemplateCache;
+use super::Resolver;
 
-impl Intake {
+impl Resolver {
     /// Lets go of the series of retired families, if any was retired since the
     /// last look.
     #[inline]
-    pub(super) fn look_for_retired(&mut self) {
+    pub fn look_for_retired(&mut self, templates: &mut TemplateCache) {
         let retirements = self.catalog.retirements();
         if retirements != self.retirements {
             self.retirements = retirements;
-            self.drop_retired();
+            self.drop_retired(templates);
         }
     }
 
     #[cold]
-    fn drop_retired(&mut self) {
-        let Self { series, families, templates, label_sets, given_back, .. } = self;
+    fn drop_retired(&mut self, templates: &mut TemplateCache) {
+        let Self { series, families, label_sets, given_back, .. } = self;
         let is_retired = |id| families.get(id).is_none_or(|family| family.is_retired());
         series.drop_families(is_retired, |leaving| {
             leaving.templates().for_each(|template| templates.forget(template));

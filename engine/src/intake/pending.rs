@@ -1,0 +1,97 @@
+//! The batch in hand: its accepted samples, until all their shards have said
+//! where the series lie.
+
+use std::ops::Range;
+
+use super::entry_id::EntryId;
+use crate::sample::Sample;
+use crate::timestamp::UnixTime;
+use crate::updates::Details;
+
+/// Elements of arrays that are kept room for.
+pub const KEPT_ELEMENTS: usize = 4096;
+
+/// The batch in hand.
+#[derive(Debug, Default)]
+pub struct PendingBatch {
+    /// When it was taken.
+    pub taken_at: UnixTime,
+    /// The newest timestamp of its samples.
+    pub newest: Option<UnixTime>,
+    pub(super) samples: Vec<PendingSample>,
+    /// What few samples say besides their value, with their index.
+    pub(super) details: Vec<(usize, Details)>,
+    /// Which samples came in arrays.
+    array_elements: Vec<ArrayElement>,
+    payloads: u32,
+}
+
+/// One accepted sample.
+#[derive(Debug, Clone, Copy)]
+pub struct PendingSample {
+    /// Its series.
+    pub entry: EntryId,
+    /// Which payload of the batch it came in.
+    pub payload: u32,
+    /// Its value.
+    pub value: f64,
+}
+
+/// Where a sample stood in the array that it came in.
+#[derive(Debug)]
+struct ArrayElement {
+    /// Which sample of the batch.
+    sample: usize,
+    place: Range<usize>,
+}
+
+impl PendingBatch {
+    /// Counts the next payload; its number.
+    #[inline]
+    pub fn next_payload(&mut self) -> u32 {
+        self.payloads += 1;
+        self.payloads - 1
+    }
+
+    /// Takes a sample in whose series is known.
+    #[inline]
+    pub fn push(&mut self, entry: EntryId, payload: u32, sample: &Sample<'_>) {
+        self.newest = self.newest.max(sample.timestamp);
+        self.push_value(entry, payload, sample.value, Details::of(sample));
+    }
+
+    /// The same of what an update is made of.
+    #[inline]
+    pub fn push_value(&mut self, entry: EntryId, payload: u32, value: f64, details: Details) {
+        if !details.is_none() {
+            self.note_details(details);
+        }
+        self.samples.push(PendingSample { entry, payload, value });
+    }
+
+    #[cold]
+    fn note_details(&mut self, details: Details) {
+        self.details.push((self.samples.len(), details));
+    }
+
+    /// Notes where in its payload the sample stood that was taken in last.
+    pub fn note_place(&mut self, place: Range<usize>) {
+        self.array_elements.push(ArrayElement { sample: self.samples.len() - 1, place });
+    }
+
+    /// Where in its payload a sample stood, if that is an array.
+    pub fn place_of(&self, sample: usize) -> Option<Range<usize>> {
+        let found = self.array_elements.binary_search_by_key(&sample, |element| element.sample);
+        found.ok().map(|index| self.array_elements[index].place.clone())
+    }
+
+    /// Empties it for the next batch.
+    pub fn clear(&mut self) {
+        self.payloads = 0;
+        self.newest = None;
+        self.samples.clear();
+        self.details.clear();
+        self.array_elements.clear();
+        self.array_elements.shrink_to(KEPT_ELEMENTS);
+    }
+}

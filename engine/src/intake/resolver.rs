@@ -1,0 +1,182 @@
+//! Resolving: which series a sample is of, whatever it was read from.
+//!
+//! A series that the reader has met is found by its label set, or else by its
+//! labels in their canonical form. Another one is claimed in the catalog and
+//! noted, so that its shard is asked for it at the end of the batch. [`overflow`] is
+//! for series beyond a limit, [`retired`] for those of removed families.
+
+mod overflow;
+mod retired;
+
+use std::sync::Arc;
+
+use super::entry_id::EntryId;
+use super::family_cache::{FamilyCache, FamilyId};
+use super::label_sets::LabelSets;
+use super::series_cache::SeriesCache;
+use crate::catalog::{Admission, Catalog, Family, FamilyRef};
+use crate::labels::{LabelRenderer, SeriesLabels};
+use crate::reject::Reject;
+use crate::sample::Sample;
+use crate::series::{SeriesKey, Slot};
+use crate::sharding::ShardIndex;
+use overflow::Overflow;
+
+/// The series that one reader knows, and how each is found.
+#[derive(Debug)]
+pub struct Resolver {
+    pub(super) catalog: Catalog,
+    pub(super) renderer: LabelRenderer,
+    pub(super) families: FamilyCache,
+    pub(super) series: SeriesCache,
+    pub(super) label_sets: LabelSets,
+    /// Series that no shard has been asked for yet.
+    pub(super) unknown: Vec<(EntryId, SeriesKey)>,
+    pub(super) overflow: Overflow,
+    /// Samples of the batch with another layout than their family's.
+    pub(super) layout_mismatches: u64,
+    /// [`Catalog::retirements`] at the last look.
+    pub(super) retirements: u64,
+    /// Slots of retired families, to be given back with the batch.
+    pub(super) given_back: Vec<(ShardIndex, Slot)>,
+    /// Whether labels are shown sorted; else in first-seen order.
+    sort_labels: bool,
+}
+
+/// The series of a sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Resolved {
+    /// The series.
+    pub entry: EntryId,
+    /// Whether the sample has its family's layout or objectives.
+    pub fits: bool,
+    /// How it was found.
+    pub lookup: SeriesLookup,
+}
+
+/// How a series was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeriesLookup {
+    /// By its label set, the short way.
+    ByLabelSet,
+    /// By its labels in canonical form: a label set may be worth keeping.
+    ByLabels,
+    /// Nobody knew it.
+    New,
+}
+
+impl Resolver {
+    /// A resolver without any known series; it keeps `cache_series` from batch
+    /// to batch.
+    pub fn new(catalog: Catalog, cache_series: usize, sort_labels: bool) -> Self {
+        Self {
+            renderer: LabelRenderer::default(),
+            families: FamilyCache::default(),
+            series: SeriesCache::new(cache_series),
+            label_sets: LabelSets::default(),
+            unknown: Vec::new(),
+            overflow: Overflow::default(),
+            layout_mismatches: 0,
+            retirements: catalog.retirements(),
+            given_back: Vec::new(),
+            catalog,
+            sort_labels,
+        }
+    }
+
+    /// The series of `sample`, or why there can be none.
+    pub fn resolve(&mut self, sample: &Sample<'_>) -> Result<Resolved, Reject> {
+        if let Some(resolved) = self.find_by_label_set(sample) {
+            return Ok(resolved);
+        }
+        let labels = self.renderer.canonical(sample.labels);
+        let hash = self.series.hash(sample.name, labels);
+        let families = &self.families;
+        let has_name = |id| families.get(id).is_some_and(|family| family.name() == sample.name);
+        if let Some((entry, id)) = self.series.find(hash, labels, has_name)
+            && let Some(family) = families.of_kind(id, sample.kind)
+        {
+            let fits = note_family(family, sample, &mut self.layout_mismatches);
+            self.series.touch(entry);
+            return Ok(Resolved { entry, fits, lookup: SeriesLookup::ByLabels });
+        }
+        // Only now: a refused sample copies nothing.
+        let family = self.families.hold(&self.catalog, sample)?;
+        let labels = SeriesLabels::from(labels);
+        Ok(self.admit(sample, hash, labels, family))
+    }
+
+    fn find_by_label_set(&mut self, sample: &Sample<'_>) -> Option<Resolved> {
+        let families = &self.families;
+        let family_id = || {
+            let id = families.id_of(sample.name)?;
+            families.of_kind(id, sample.kind).map(|_| id)
+        };
+        let (entry, id) = self.label_sets.find(sample.labels, family_id)?;
+        let family = families.of_kind(id, sample.kind)?;
+        let fits = note_family(family, sample, &mut self.layout_mismatches);
+        self.series.touch(entry);
+        Some(Resolved { entry, fits, lookup: SeriesLookup::ByLabelSet })
+    }
+
+    /// Takes a series in that nobody knew; its shard has yet to be asked.
+    fn admit(
+        &mut self,
+        sample: &Sample<'_>,
+        hash: u64,
+        labels: SeriesLabels,
+        (id, family): (FamilyId, FamilyRef),
+    ) -> Resolved {
+        let fits = note_family(family.family(), sample, &mut self.layout_mismatches);
+        let mut display = None;
+        if !self.sort_labels {
+            let as_sent = self.renderer.as_sent(sample.labels);
+            display = (as_sent != labels.pairs()).then(|| as_sent.into());
+        }
+        let entry = self.series.insert(hash, id, labels.clone());
+        let key = SeriesKey::new(family, labels, display, Admission::Counted);
+        self.unknown.push((entry, key));
+        Resolved { entry, fits, lookup: SeriesLookup::New }
+    }
+
+    /// Keeps the label set of a series that was found by its labels, so that the
+    /// next sample goes the short way.
+    pub fn keep_label_set(&mut self, sample: &Sample<'_>, entry: EntryId) {
+        let Some(family) = self.series.family(entry) else { return };
+        let kept = self.series.label_set(entry);
+        if kept.is_none() {
+            *kept = self.label_sets.keep(sample.labels, family, entry);
+        }
+    }
+
+    /// Counts a sample that did not need to be resolved, of a known series, that
+    /// has another layout than its family.
+    #[cold]
+    pub fn count_misfit(&mut self, entry: EntryId) {
+        self.layout_mismatches += 1;
+        if let Some(family) = self.series.family(entry).and_then(|id| self.families.get(id)) {
+            family.count_layout_mismatch();
+        }
+    }
+}
+
+/// Whether a sample has the layout of its family; counted where not. Its help is
+/// kept where it is the first.
+fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
+    if !sample.help.is_empty() && family.help().is_empty() {
+        note_help(family, sample.help);
+    }
+    let fits = family.has_layout_of(sample);
+    if !fits {
+        *mismatches += 1;
+        family.note_layout_mismatch(sample);
+    }
+    fits
+}
+
+#[cold]
+fn note_help(family: &Arc<Family>, help: &str) {
+    if let Some(held) = FamilyRef::from_cached(family) {
+        held.note_help(help);
+    }
+}
