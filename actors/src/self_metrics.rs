@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod config_health;
 mod entry;
 pub mod histogram;
+mod fragments;
 mod lines;
 pub(crate) mod process;
 pub mod table;

@@ -1,6 +1,7 @@
 //! An entry of the table of self-metrics.
 
 use psg_engine::metric::Kind;
+use psg_engine::name::RESERVED_PREFIX;
 
 use super::lines::{Lines, Reading};
 
@@ -16,6 +17,13 @@ pub struct SelfMetric {
     /// What it means and what to do about it.
     pub help: &'static str,
     pub(super) read: Read,
+}
+
+impl SelfMetric {
+    /// The name as it is exposed.
+    pub fn full_name(&self) -> String {
+        format!("{RESERVED_PREFIX}{}", self.name)
+    }
 }
 
 /// Reads the figures, and adds lines for them.
