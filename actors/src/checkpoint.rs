@@ -29,7 +29,7 @@ use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::shard::{RestoredPart, ShardMessage, SnapshotPart};
 use crate::shard_set::{ShardSet, ShardsGone};
 
-/// Takes and restores the state of all shards. There is one in a process.
+/// Takes and restores the state of all shards of a pipeline, which has one.
 #[derive(Debug)]
 pub struct Checkpoints {
     shards: ShardSet,

@@ -1,4 +1,4 @@
-//! The clocks of the process: a monotonic one for ages, and Unix time for what
+//! The clocks of a pipeline: a monotonic one for ages, and Unix time for what
 //! producers say of theirs.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 
-/// Tells moments since the process started. Copies tell the same.
+/// Tells moments since the pipeline started. Copies tell the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Instant);
 

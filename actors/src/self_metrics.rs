@@ -35,7 +35,7 @@ const INBOX_WAIT_BOUNDS: &[f64] = &[0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 
 /// Bounds of `scrape_duration_seconds`, in seconds.
 const SCRAPE_BOUNDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// All counters of the process.
+/// All counters of a pipeline.
 #[derive(Debug)]
 pub struct SelfMetrics {
     /// One for each reader.

@@ -10,7 +10,7 @@ const DURATION_BOUNDS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 /// Bounds of `checkpoint_pause_seconds`, in seconds.
 const PAUSE_BOUNDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
 
-/// The checkpoints of the process.
+/// The checkpoints of a pipeline.
 #[derive(Debug)]
 pub struct CheckpointMetrics {
     /// From the snapshot to its being safe, of those that succeeded.

@@ -12,3 +12,4 @@ mod server;
 mod source_contract;
 mod redis_source;
 mod checkpoints;
+mod pipelines;

@@ -74,7 +74,7 @@ pub fn account_of(letters: &str) -> String {
     key_beside(letters, ACCOUNT)
 }
 
-/// Writes letters; one for the process.
+/// Writes dead letters; one for the pipeline.
 pub struct DeadLetterWriter {
     letters: DeadLetterQueue,
     settings: DeadLetterSettings,
