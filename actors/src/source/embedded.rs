@@ -7,7 +7,7 @@
 //!
 //! `listener` accepts clients on a thread of its own; `connection` moves the
 //! bytes of one; `request` finds commands in them, with their `arguments`;
-//! `session` answers them by the table in `command` and the `client_state`,
+//! `session` answers them by the table in its `command` and the `client_state`,
 //! with `staged` elements on their way to the `push_queue`
 //! and a `reply` to each in the `outbox`. A `transaction` is what waits for
 //! its EXEC. `clients` has the connections and bytes that there are for all of
@@ -53,7 +53,6 @@ pub mod request;
 mod arguments;
 mod session;
 mod client_state;
-mod command;
 mod transaction;
 mod staged;
 mod reply;

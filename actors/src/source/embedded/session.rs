@@ -4,6 +4,7 @@
 
 mod charging;
 mod pushing;
+pub(super) mod command;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,6 @@ use super::super::push_queue::Reservation;
 use super::arguments::Arguments;
 use super::client_state::{ClientAddress, ClientState, ReplyMode};
 use super::clients::{ClientSlot, Eviction};
-use super::command::{self, CommandOutcome};
 use super::outbox::Outbox;
 use super::reply::Reply;
 use super::request::{Piece, RequestDecoder, RequestError, RequestEvent};
@@ -20,6 +20,8 @@ use super::service::Service;
 use super::staged::Staged;
 use super::transaction::{NextQueued, Transaction};
 use crate::error_kind::ErrorKind;
+
+use command::CommandOutcome;
 
 /// Effort of one turn, in bytes of replies: then it is the others' turn.
 const TURN: u64 = 16 * 1024;

@@ -5,7 +5,13 @@
 use std::collections::VecDeque;
 
 use super::arguments::Arguments;
-use super::command::Push;
+
+/// Both ends are one here: elements are taken in the order in which they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Push {
+    /// Whether it takes nothing where the queue is empty.
+    pub only_if_exists: bool,
+}
 
 /// Queued commands.
 #[derive(Debug, Default)]

@@ -2,9 +2,9 @@
 //! for that.
 
 use super::super::clients::EvictionReason;
-use super::super::command;
 use super::super::reply::Reply;
 use super::super::transaction::Transaction;
+use super::command;
 use super::{ArgumentMode, Next, Session};
 use crate::error_kind::ErrorKind;
 

@@ -4,8 +4,8 @@
 use super::super::super::push_queue::{Reservation, ReserveError};
 use super::super::arguments::Arguments;
 use super::super::client_state::ReplyMode;
-use super::super::command::{self, RespCommand};
 use super::super::reply::Reply;
+use super::command::{self, RespCommand};
 use super::{ArgumentMode, Next, PendingCommit, Session};
 use crate::error_kind::ErrorKind;
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use super::super::super::push_queue::cost;
-use super::super::command::NO_ROOM;
 use super::super::session::Next;
+use super::super::session::command::NO_ROOM;
 use super::{Client, KEY, Rig, packed};
 use crate::error_kind::ErrorKind;
 

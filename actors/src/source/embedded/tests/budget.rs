@@ -1,8 +1,8 @@
 //! What clients make the queue hold: one budget for all of it, whoever asks and
 //! by whatever command, and nobody is shut out by one who fills it.
 
-use super::super::command::COMMANDS;
 use super::super::session::Next;
+use super::super::session::command::COMMANDS;
 use super::{Client, KEY, Rig, packed};
 
 const MIB: usize = 1 << 20;

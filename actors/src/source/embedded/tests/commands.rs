@@ -225,7 +225,7 @@ fn about_the_server() {
     assert!(config(&mut client, "*").contains("maxmemory-policy"));
     assert!(config(&mut client, "max*mem?ry").starts_with("*2\r\n$9\r\nmaxmemory\r\n"));
     assert!(client.call(&["CONFIG", "SET", "a", "b"]).starts_with("-ERR the embedded queue is"));
-    let count = super::super::command::COMMANDS.len();
+    let count = super::super::session::command::COMMANDS.len();
     assert_eq!(client.call(&["COMMAND", "COUNT"]), format!(":{count}\r\n"));
     assert!(
         client

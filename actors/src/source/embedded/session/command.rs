@@ -13,12 +13,12 @@ mod table;
 
 use bytes::Bytes;
 
-use super::arguments::Arguments;
-use super::client_state::ClientState;
-use super::reply::{Protocol, Reply};
-use super::service::{ServedQueue, Service};
-use super::session::Session;
-use super::transaction::Transaction;
+use super::super::arguments::Arguments;
+use super::super::client_state::ClientState;
+use super::super::reply::{Protocol, Reply};
+use super::super::service::{ServedQueue, Service};
+use super::super::transaction::{Push, Transaction};
+use super::Session;
 
 pub use table::{COMMANDS, CommandEntry, find};
 
@@ -67,13 +67,6 @@ pub enum RespCommand {
     Cluster,
     Quit,
     Reset,
-}
-
-/// Both ends are one here: elements are taken in the order in which they came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Push {
-    /// Whether it takes nothing where the queue is empty.
-    pub only_if_exists: bool,
 }
 
 /// How a command is answered.

@@ -1,9 +1,9 @@
 //! CLIENT: what clients say about themselves and ask about their connection.
 
-use super::super::arguments::Arguments;
-use super::super::client_state::ReplyMode;
-use super::super::reply::Reply;
-use super::super::session::Session;
+use super::super::super::arguments::Arguments;
+use super::super::super::client_state::ReplyMode;
+use super::super::super::reply::Reply;
+use super::super::Session;
 use super::{CommandOutcome, unknown_subcommand, wrong_number};
 
 /// The longest name that is kept.

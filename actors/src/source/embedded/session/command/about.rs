@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
 
-use super::super::arguments::Arguments;
-use super::super::reply::{Protocol, Reply};
-use super::super::service::{REDIS_VERSION, Service};
+use super::super::super::arguments::Arguments;
+use super::super::super::reply::{Protocol, Reply};
+use super::super::super::service::{REDIS_VERSION, Service};
 use super::{COMMANDS, CommandEntry, CommandOutcome, find_entry, unknown_subcommand};
 
 /// The whole table, which takes long to pack.

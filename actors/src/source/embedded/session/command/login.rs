@@ -1,9 +1,9 @@
 //! HELLO and AUTH: which version a client speaks, and who it is.
 
-use super::super::arguments::Arguments;
-use super::super::reply::{Protocol, Reply};
-use super::super::service::{REDIS_VERSION, Service};
-use super::super::session::Session;
+use super::super::super::arguments::Arguments;
+use super::super::super::reply::{Protocol, Reply};
+use super::super::super::service::{REDIS_VERSION, Service};
+use super::super::Session;
 use super::{client, integer, shown};
 use crate::error_kind::ErrorKind;
 

@@ -1,9 +1,9 @@
 //! Channels: subscriptions are confirmed and held; nothing is ever published.
 
-use super::super::arguments::Arguments;
-use super::super::client_state::{ClientState, Subscriptions};
-use super::super::reply::Reply;
-use super::super::session::Session;
+use super::super::super::arguments::Arguments;
+use super::super::super::client_state::{ClientState, Subscriptions};
+use super::super::super::reply::Reply;
+use super::super::Session;
 
 /// The most subscriptions of one client, and bytes of one name: some clients
 /// make one to hear of a failover, which never comes.

@@ -1,8 +1,8 @@
 //! What can be asked of keys: ours is a list, every other one is not there.
 
-use super::super::arguments::Arguments;
-use super::super::reply::Reply;
-use super::super::session::Session;
+use super::super::super::arguments::Arguments;
+use super::super::super::reply::Reply;
+use super::super::Session;
 
 pub fn llen(session: &Session, arguments: &Arguments) -> Reply {
     Reply::Integer(length(session, arguments.argument(1)))
