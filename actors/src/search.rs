@@ -5,10 +5,9 @@
 use std::sync::Arc;
 
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::exposition::number::{self, Notation};
+use psg_engine::exposition::ValueJson;
 use psg_engine::labels::SeriesLabels;
-use psg_engine::metric::Shape;
-use psg_engine::store::{Found, FoundSeries, FoundValue, SearchOrder};
+use psg_engine::store::{Found, FoundSeries, SearchOrder};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::shard_set::{ShardSet, ShardsGone};
@@ -28,7 +27,7 @@ const BYTES: usize = 4 << 20;
 /// What is looked for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Question {
+pub struct SearchQuestion {
     /// A part of metric names, in any letter case; or all of one, see `exact`.
     pub name: String,
     /// Whether `name` is all of the name.
@@ -41,21 +40,21 @@ pub struct Question {
 
 /// What was found.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub struct SearchAnswer {
     /// Metrics that are called so.
     pub metrics_found: usize,
     /// The best of them: the one of this very name, then those that begin so,
     /// then those with the most series.
-    pub metrics: Vec<FoundMetric>,
+    pub metrics: Vec<MetricJson>,
     /// Series of these, in their order.
-    pub series: Vec<ShownSeries>,
+    pub series: Vec<SeriesJson>,
     /// Whether that are all series of these metrics with such labels.
     pub complete: bool,
 }
 
 /// A metric that is called so.
 #[derive(Debug, Serialize)]
-pub struct FoundMetric {
+pub struct MetricJson {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -69,86 +68,42 @@ pub struct FoundMetric {
 
 /// A series, and what it holds.
 #[derive(Debug, Serialize)]
-pub struct ShownSeries {
+pub struct SeriesJson {
     /// The metric's name.
     pub metric: String,
     /// Names and values.
-    pub labels: Labels,
+    pub labels: LabelsJson,
     /// Seconds since its last sample.
     pub idle_seconds: f64,
     /// What it holds.
     #[serde(flatten)]
-    pub value: ShownValue,
-}
-
-/// What a series holds. Numbers that need not be finite are texts, as `/metrics`
-/// prints them.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum ShownValue {
-    /// Of a counter or a gauge.
-    Number {
-        /// The number.
-        value: Box<str>,
-    },
-    /// Of a histogram.
-    Histogram {
-        /// Observations.
-        count: u64,
-        /// Their sum.
-        sum: Box<str>,
-        /// How many are at or below each bound.
-        buckets: Vec<Bucket>,
-    },
-    /// Of a summary.
-    Summary {
-        /// Observations.
-        count: u64,
-        /// Their sum.
-        sum: Box<str>,
-        /// Over the sliding window.
-        quantiles: Vec<Quantile>,
-    },
-}
-
-/// A bucket of a histogram.
-#[derive(Debug, Serialize)]
-pub struct Bucket {
-    le: Box<str>,
-    count: u64,
-}
-
-/// A quantile of a summary.
-#[derive(Debug, Serialize)]
-pub struct Quantile {
-    quantile: Box<str>,
-    value: Box<str>,
+    pub value: ValueJson,
 }
 
 /// Labels, serialised as an object of names and values.
 #[derive(Debug)]
-pub struct Labels(SeriesLabels);
+pub struct LabelsJson(SeriesLabels);
 
-impl Default for Question {
+impl Default for SearchQuestion {
     fn default() -> Self {
         Self { name: String::new(), exact: false, labels: String::new(), limit: SERIES }
     }
 }
 
-impl Answer {
+impl SearchAnswer {
     /// Asks the catalog and all shards. Waits for these, so it is not for
     /// threads on which something else depends.
     pub fn to(
-        question: &Question,
+        question: &SearchQuestion,
         catalog: &Catalog,
         shards: &ShardSet,
     ) -> Result<Self, ShardsGone> {
         let (metrics_found, families) = families(question, catalog);
         let found = series(question, families.clone(), shards)?;
-        let shown = |found: FoundSeries| ShownSeries::new(&families[found.family], found);
+        let shown = |found: FoundSeries| SeriesJson::new(&families[found.family], found);
         Ok(Self {
             metrics_found,
-            metrics: families.iter().map(|family| FoundMetric::new(family)).collect(),
+            metrics: families.iter().map(|family| MetricJson::new(family)).collect(),
             series: found.series.into_iter().map(shown).collect(),
             complete: !found.is_cut && metrics_found == families.len(),
         })
@@ -156,7 +111,7 @@ impl Answer {
 }
 
 /// How many metrics there are, and the best of them.
-fn families(question: &Question, catalog: &Catalog) -> (usize, Arc<[Arc<Family>]>) {
+fn families(question: &SearchQuestion, catalog: &Catalog) -> (usize, Arc<[Arc<Family>]>) {
     if question.exact {
         let family: Arc<[_]> = catalog.get(&question.name).into_iter().collect();
         return (family.len(), family);
@@ -167,7 +122,7 @@ fn families(question: &Question, catalog: &Catalog) -> (usize, Arc<[Arc<Family>]
 
 /// Series of all shards, in the order of the families and of the labels.
 fn series(
-    question: &Question,
+    question: &SearchQuestion,
     families: Arc<[Arc<Family>]>,
     shards: &ShardSet,
 ) -> Result<Found, ShardsGone> {
@@ -191,7 +146,7 @@ fn series(
     Ok(all)
 }
 
-impl FoundMetric {
+impl MetricJson {
     fn new(family: &Family) -> Self {
         Self {
             name: family.name().to_owned(),
@@ -202,51 +157,19 @@ impl FoundMetric {
     }
 }
 
-impl ShownSeries {
+impl SeriesJson {
     fn new(family: &Family, found: FoundSeries) -> Self {
         Self {
             metric: family.name().to_owned(),
-            labels: Labels(found.labels),
+            labels: LabelsJson(found.labels),
             idle_seconds: found.idle_ms as f64 / 1000.0,
-            value: ShownValue::new(family, found.value),
+            value: found.value,
         }
     }
 }
 
-impl ShownValue {
-    fn new(family: &Family, value: FoundValue) -> Self {
-        match value {
-            FoundValue::Number(number) => Self::Number { value: text(number) },
-            FoundValue::Histogram { count, sum, cumulative } => {
-                let bounds = match family.shape() {
-                    Shape::Histogram(layout) => layout.bounds(),
-                    Shape::Counter | Shape::Gauge | Shape::Summary(_) => &[],
-                };
-                let bounds = bounds.iter().chain(&[f64::INFINITY]);
-                let buckets = bounds.zip(cumulative);
-                let buckets = buckets.map(|(bound, count)| Bucket { le: text(*bound), count });
-                Self::Histogram { count, sum: text(sum), buckets: buckets.collect() }
-            }
-            FoundValue::Summary { count, sum, quantiles } => {
-                let objectives = match family.shape() {
-                    Shape::Summary(plan) => plan.objectives(),
-                    Shape::Counter | Shape::Gauge | Shape::Histogram(_) => &[],
-                };
-                let quantiles = objectives.iter().zip(quantiles).map(|((rank, _), value)| {
-                    Quantile { quantile: text(*rank), value: text(value) }
-                });
-                Self::Summary { count, sum: text(sum), quantiles: quantiles.collect() }
-            }
-        }
-    }
-}
-
-impl Serialize for Labels {
+impl Serialize for LabelsJson {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.pairs().iter())
     }
-}
-
-fn text(value: f64) -> Box<str> {
-    number::text_of(value, Notation::Plain)
 }

@@ -31,12 +31,13 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
+use parking_lot::Mutex;
 
 use crate::limits::SeriesLimits;
 use crate::metric::Kind;
@@ -61,11 +62,11 @@ use names::{printed_names, release_names, reserve_names};
 /// All families of the process. Cheap to clone; clones are the same catalog.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    shared: Arc<Shared>,
+    inner: Arc<CatalogInner>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct CatalogInner {
     families: DashMap<Box<str>, Arc<Family>, RandomState>,
     /// Every name that a family prints, and the family's uid. Locked by claims
     /// and retirements only, both rare.
@@ -100,7 +101,7 @@ pub struct Family {
     /// That of the first sample which came with one.
     help: OnceLock<Box<str>>,
     shape: Shape,
-    home: Weak<Shared>,
+    home: Weak<CatalogInner>,
     /// Written for every new series by whichever thread, on a cache line of
     /// their own: what is above is read for every sample that is parsed.
     counts: CachePadded<Counts>,
@@ -132,7 +133,7 @@ impl Default for Catalog {
 impl Catalog {
     /// An empty catalog.
     pub fn new(settings: CatalogSettings) -> Self {
-        let shared = Shared {
+        let inner = CatalogInner {
             families: DashMap::default(),
             printed: Mutex::default(),
             next_uid: AtomicU64::new(1),
@@ -141,12 +142,12 @@ impl Catalog {
             series_bytes: CachePadded::default(),
             settings,
         };
-        Self { shared: Arc::new(shared) }
+        Self { inner: Arc::new(inner) }
     }
 
     /// How many series may live.
     pub fn limits(&self) -> SeriesLimits {
-        self.shared.settings.limits
+        self.inner.settings.limits
     }
 
     /// The family of `sample`'s name, made from the sample where there is none.
@@ -159,7 +160,7 @@ impl Catalog {
             Some(family) => family,
             None => {
                 let limit = self.limits().max_series_bytes;
-                self.claim_anew(sample.name, sample.kind, limit, || self.make_family(sample))?
+                self.claim_free(sample.name, sample.kind, limit, || self.make_family(sample))?
             }
         };
         // Checked, and where refused dropped, with no lock held: dropping the
@@ -169,37 +170,37 @@ impl Catalog {
 
     /// How many families there are.
     pub fn families(&self) -> usize {
-        self.shared.families.len()
+        self.inner.families.len()
     }
 
     /// How many series hold a place.
     pub fn live_series(&self) -> usize {
-        self.shared.live_series.load(Ordering::Relaxed)
+        self.inner.live_series.load(Ordering::Relaxed)
     }
 
     /// Bytes of what is kept of live series to tell them apart and to show them:
     /// their label texts, as printed; the counts of histograms; and the name, help
     /// and layout of each metric.
     pub fn series_bytes(&self) -> usize {
-        self.shared.series_bytes.load(Ordering::Relaxed)
+        self.inner.series_bytes.load(Ordering::Relaxed)
     }
 
     fn find(&self, name: &str) -> Option<FamilyRef> {
-        let family = self.shared.families.get(name)?;
+        let family = self.inner.families.get(name)?;
         FamilyRef::from_cached(&family)
     }
 
     /// Claims a name that no living family has; who was faster wins. `limit`
     /// bounds the bytes of all series.
-    fn claim_anew(
+    fn claim_free(
         &self,
         name: &str,
         kind: Kind,
         limit: usize,
         make: impl FnOnce() -> Family,
     ) -> Result<FamilyRef, Reject> {
-        let mut printed = self.shared.lock_printed();
-        let entry = match self.shared.families.entry(name.into()) {
+        let mut printed = self.inner.printed.lock();
+        let entry = match self.inner.families.entry(name.into()) {
             Entry::Occupied(entry) => {
                 if let Some(family) = FamilyRef::from_cached(entry.get()) {
                     return Ok(family);
@@ -209,10 +210,10 @@ impl Catalog {
             }
             Entry::Vacant(entry) => Entry::Vacant(entry),
         };
-        let allow_reserved = self.shared.settings.allow_reserved_names;
+        let allow_reserved = self.inner.settings.allow_reserved_names;
         let made = reserve_names(&printed, name, kind, allow_reserved).and_then(|()| {
             let family = make();
-            let has_room = add_within(&self.shared.series_bytes, family.bytes(), limit);
+            let has_room = add_within(&self.inner.series_bytes, family.bytes(), limit);
             if has_room { Ok(family) } else { Err(Reject::of_limit(Reason::SeriesBytesLimit)) }
         });
         let family = match made {
@@ -234,8 +235,8 @@ impl Catalog {
 
     fn make_family(&self, sample: &Sample<'_>) -> Family {
         let Sample { kind, buckets, objectives, .. } = *sample;
-        let shape = Shape::new(kind, buckets, objectives, self.shared.settings.summary);
-        let uid = self.shared.next_uid.fetch_add(1, Ordering::Relaxed);
+        let shape = Shape::new(kind, buckets, objectives, self.inner.settings.summary);
+        let uid = self.inner.next_uid.fetch_add(1, Ordering::Relaxed);
         self.held_family(uid, sample.name, sample.help, shape)
     }
 
@@ -243,24 +244,19 @@ impl Catalog {
     fn held_family(&self, uid: u64, name: &str, help: &str, shape: Shape) -> Family {
         Family {
             uid,
-            home: Arc::downgrade(&self.shared),
+            home: Arc::downgrade(&self.inner),
             counts: Counts { refs: AtomicU32::new(1), ..Counts::default() }.into(),
             ..Family::standalone(name, help, shape)
         }
     }
 }
 
-impl Shared {
-    fn lock_printed(&self) -> MutexGuard<'_, HashMap<Box<str>, u64>> {
-        // A panic of any actor ends the process; there is nothing to protect.
-        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl CatalogInner {
     /// Takes `family`, whose last reference has gone, out of the catalog,
     /// unless a claim has replaced it meanwhile.
     fn retire(&self, family: &Family) {
         self.series_bytes.fetch_sub(family.bytes(), Ordering::Relaxed);
-        let mut printed = self.lock_printed();
+        let mut printed = self.printed.lock();
         self.families.remove_if(&family.name, |_, found| found.uid == family.uid);
         release_names(&mut printed, family);
     }
@@ -305,7 +301,7 @@ impl Family {
         &self.shape
     }
 
-    /// Its type.
+    /// The type of its series.
     pub fn kind(&self) -> Kind {
         self.shape.kind()
     }
@@ -349,7 +345,7 @@ impl Family {
 impl FamilyRef {
     /// A counted reference to a family that was met before, unless its last
     /// reference has gone since, or it was retired: then the name has to be
-    /// claimed anew.
+    /// claimed again.
     pub fn from_cached(family: &Arc<Family>) -> Option<Self> {
         if family.is_retired() {
             return None;
@@ -382,9 +378,9 @@ impl Deref for FamilyRef {
 impl Drop for FamilyRef {
     fn drop(&mut self) {
         if self.0.counts.refs.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(shared) = self.0.home.upgrade()
+            && let Some(inner) = self.0.home.upgrade()
         {
-            shared.retire(&self.0);
+            inner.retire(&self.0);
         }
     }
 }

@@ -10,10 +10,12 @@ mod lines;
 pub mod number;
 mod openmetrics;
 mod text;
+mod value_json;
 
 pub use encoder::{Encoder, ShownSeries};
 pub use families::{Families, ShownFamily};
 pub use format::{Format, MediaType};
+pub use value_json::{BucketJson, QuantileJson, ValueJson};
 
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,7 @@ pub struct SegmentRecord<'a> {
     pub families: Vec<FamilyRecord<'a>>,
     /// How many series follow,
     pub series: u64,
-    /// and how many tombstones behind them.
+    /// and how many tombstones after them.
     pub tombstones: u64,
 }
 
@@ -165,7 +165,7 @@ pub struct WindowRecord<'a> {
     pub waiting: Cow<'a, [f64]>,
 }
 
-/// The observations since the begin of one slot.
+/// The observations since the beginning of one slot.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AgeRecord<'a> {
     pub slot: u64,
@@ -192,7 +192,7 @@ pub enum SketchRecord<'a> {
 
 /// Appends a record.
 pub fn append(blob: &mut Vec<u8>, record: &impl Serialize) {
-    postcard::serialize_with_flavor(record, Out(blob)).expect("memory takes what is written");
+    postcard::serialize_with_flavor(record, AppendTo(blob)).expect("memory takes what is written");
 }
 
 /// Appends what a series of a type that accumulates had come to.
@@ -233,7 +233,7 @@ pub fn take_total(rest: &mut &[u8]) -> Result<ValueRecord<'static>, StateError> 
     }
 }
 
-/// Refuses bytes behind the last record.
+/// Refuses bytes after the last record.
 pub fn expect_end(rest: &[u8]) -> Result<(), StateError> {
     match rest {
         [] => Ok(()),
@@ -242,9 +242,9 @@ pub fn expect_end(rest: &[u8]) -> Result<(), StateError> {
 }
 
 /// Where postcard writes to: the end of a buffer.
-struct Out<'a>(&'a mut Vec<u8>);
+struct AppendTo<'a>(&'a mut Vec<u8>);
 
-impl Flavor for Out<'_> {
+impl Flavor for AppendTo<'_> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {

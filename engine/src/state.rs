@@ -57,7 +57,7 @@
 //! Whatever bytes come, reading them ends with the state or with a
 //! [`StateError`]; it allocates no more than a small multiple of their length.
 //! What they say is held to what payloads are held to ([`check`]), so that
-//! nothing behind has to ask whether a text came from here.
+//! nothing after that has to ask whether a text came from here.
 //!
 //! # The way back
 //!
@@ -83,8 +83,8 @@ pub(crate) use segment::{SegmentWriter, StoredSeries, StoredTombstone};
 /// A segment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSegment {
-    /// Which one.
+    /// The number that it was asked for by.
     pub segment: Segment,
-    /// Its bytes.
+    /// The frame and its content.
     pub bytes: bytes::Bytes,
 }

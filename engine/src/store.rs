@@ -43,12 +43,12 @@ mod wheel;
 
 pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
-pub use filter::{Filter, MAX_PARTS, Part};
+pub use filter::{Filter, MAX_SHARES, SeriesShare};
 pub use first_seen::{AckHorizon, ScrapeContext, ScrapeSeq};
 pub use holders::Notice;
 pub use remove::{RemoveJob, Removed};
 pub use restore::Restored;
-pub use search::{Found, FoundSeries, FoundValue, SearchJob, SearchOrder};
+pub use search::{Found, FoundSeries, SearchJob, SearchOrder};
 pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
 pub use tombstones::{

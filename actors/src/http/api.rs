@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::HttpState;
-use crate::search::{MOST_SERIES, Question};
+use crate::search::{MOST_SERIES, SearchQuestion};
 
 /// How the gateway does.
 pub async fn status(state: Data<HttpState>) -> HttpResponse {
@@ -62,8 +62,8 @@ fn unavailable(why: impl Display) -> HttpResponse {
     HttpResponse::ServiceUnavailable().body(format!("{why}\n"))
 }
 
-fn question(query: &str) -> Result<Question, String> {
-    let question = Query::<Question>::from_query(query).map_err(|error| {
+fn question(query: &str) -> Result<SearchQuestion, String> {
+    let question = Query::<SearchQuestion>::from_query(query).map_err(|error| {
         format!("expected name, exact, labels and limit as in the documentation, got {error}")
     })?;
     if question.limit > MOST_SERIES {

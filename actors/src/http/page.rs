@@ -109,6 +109,8 @@ fn sha256(text: &str) -> impl AsRef<[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use psg_engine::metric::Kind;
+
     use super::*;
 
     #[test]
@@ -131,5 +133,16 @@ mod tests {
         // An example of the specification of Content-Security-Policy, level 2.
         let expected = "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='";
         assert_eq!(source("alert('Hello, world.');"), expected);
+    }
+
+    /// A new one needs a colour, and its place in the bars.
+    #[test]
+    fn the_page_knows_every_metric_type() {
+        let words = Kind::ALL.map(|kind| format!("\"{}\"", kind.as_str()));
+        let list = format!("const TYPES = [{}];", words.join(", "));
+        assert!(SCRIPT.concat().contains(&list), "{list}");
+        for word in words {
+            assert!(STYLE.contains(&format!("[data-type={word}]")), "{word} has no colour");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use actix_web::web::Query;
 use psg_engine::name::is_metric_name;
-use psg_engine::store::{Filter, MAX_PARTS, Part};
+use psg_engine::store::{Filter, MAX_SHARES, SeriesShare};
 
 /// The filter that a query asks for; or what is wrong with it.
 pub fn filter(query: &str) -> Result<Filter, String> {
@@ -23,8 +23,8 @@ pub fn filter(query: &str) -> Result<Filter, String> {
     }
     let part = match (shard, of) {
         (None, None) => None,
-        (Some(shard), Some(of)) => Some(Part::new(shard, of).ok_or_else(|| {
-            format!("expected shard below of, and of at most {MAX_PARTS}, got {shard} of {of}")
+        (Some(shard), Some(of)) => Some(SeriesShare::new(shard, of).ok_or_else(|| {
+            format!("expected shard below of, and of at most {MAX_SHARES}, got {shard} of {of}")
         })?),
         _ => return Err("expected shard and of, got one without the other".to_owned()),
     };
@@ -48,7 +48,7 @@ mod tests {
     #[track_caller]
     fn check(query: &str, names: &[&str], part: Option<(usize, usize)>) {
         let names = names.iter().map(ToString::to_string).collect();
-        let part = part.and_then(|(index, of)| Part::new(index, of));
+        let part = part.and_then(|(index, of)| SeriesShare::new(index, of));
         assert_eq!(filter(query), Ok(Filter::new(names, part)), "{query}");
     }
 

@@ -9,7 +9,7 @@ use super::removal_commits::RemovalCommits;
 use crate::cardinality::Cardinality;
 use crate::rejects::{RejectBoard, Report};
 use crate::scrape::{Ask, ScrapeError, ScrapeHandle, Scraped};
-use crate::search::{Answer, Question};
+use crate::search::{SearchAnswer, SearchQuestion};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::{Permit, ServingGate};
 use crate::shard_set::{ShardSet, ShardsGone};
@@ -98,12 +98,12 @@ impl PipelineHandle {
     ///
     /// # Errors
     /// No totals may be shown, or the shards have ended.
-    pub fn search(&self, question: &Question) -> Result<Answer, String> {
+    pub fn search(&self, question: &SearchQuestion) -> Result<SearchAnswer, String> {
         let permit = self.0.gate.permit().map_err(|closed| closed.to_string())?;
         if permit == Permit::OwnMetrics {
             return Err("standby: another gateway owns the queue and has the totals".to_owned());
         }
-        let found = Answer::to(question, &self.0.catalog, &self.0.shards);
+        let found = SearchAnswer::to(question, &self.0.catalog, &self.0.shards);
         let found = found.map_err(|error| error.to_string())?;
         self.0.gate.still(permit).map_err(|closed| closed.to_string())?;
         Ok(found)

@@ -27,24 +27,24 @@ pub enum Admission {
 }
 
 impl FamilyRef {
-    /// Reserves a place for one more series of so many bytes, or says which limit
+    /// Reserves a place for one more series of that many bytes, or says which limit
     /// is reached: `metric_series_limit`, `series_limit` or `series_bytes_limit`.
-    /// Whoever gets one gives it back with [`Family::give_back`].
+    /// It is given back with [`Family::give_back`].
     pub fn reserve_place(&self, bytes: usize) -> Result<(), Reason> {
-        let Some(shared) = self.home.upgrade() else {
+        let Some(inner) = self.home.upgrade() else {
             return Err(Reason::SeriesLimit);
         };
-        let limits = shared.settings.limits;
+        let limits = inner.settings.limits;
         if !add_within(&self.counts.live_series, 1, limits.max_series_per_metric) {
             return Err(Reason::MetricSeriesLimit);
         }
-        if !add_within(&shared.live_series, 1, limits.max_series) {
+        if !add_within(&inner.live_series, 1, limits.max_series) {
             self.counts.live_series.fetch_sub(1, Ordering::Relaxed);
             return Err(Reason::SeriesLimit);
         }
-        if !add_within(&shared.series_bytes, bytes, limits.max_series_bytes) {
+        if !add_within(&inner.series_bytes, bytes, limits.max_series_bytes) {
             self.counts.live_series.fetch_sub(1, Ordering::Relaxed);
-            shared.live_series.fetch_sub(1, Ordering::Relaxed);
+            inner.live_series.fetch_sub(1, Ordering::Relaxed);
             return Err(Reason::SeriesBytesLimit);
         }
         Ok(())
@@ -53,13 +53,12 @@ impl FamilyRef {
     /// Gives a family that has no help the one that came later, where there is
     /// room for it.
     pub(crate) fn note_help(&self, help: &str) {
-        let Some(shared) = self.home.upgrade() else { return };
-        let limit = shared.settings.limits.max_series_bytes;
-        if add_within(&shared.series_bytes, help.len(), limit)
-            && self.help.set(help.into()).is_err()
+        let Some(inner) = self.home.upgrade() else { return };
+        let limit = inner.settings.limits.max_series_bytes;
+        if add_within(&inner.series_bytes, help.len(), limit) && self.help.set(help.into()).is_err()
         {
             // Somebody else was faster.
-            shared.series_bytes.fetch_sub(help.len(), Ordering::Relaxed);
+            inner.series_bytes.fetch_sub(help.len(), Ordering::Relaxed);
         }
     }
 }
@@ -71,14 +70,14 @@ impl Family {
         labels.as_bytes().len() * (1 + usize::from(has_display)) + self.shape.bytes_of_counts()
     }
 
-    /// Takes back what a series of so many bytes was let in with.
+    /// Takes back what a series of that many bytes was let in with.
     pub(crate) fn give_back(&self, admission: Admission, bytes: usize) {
         match admission {
             Admission::Counted => {
                 self.counts.live_series.fetch_sub(1, Ordering::Relaxed);
-                if let Some(shared) = self.home.upgrade() {
-                    shared.live_series.fetch_sub(1, Ordering::Relaxed);
-                    shared.series_bytes.fetch_sub(bytes, Ordering::Relaxed);
+                if let Some(inner) = self.home.upgrade() {
+                    inner.live_series.fetch_sub(1, Ordering::Relaxed);
+                    inner.series_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 }
             }
             Admission::Overflow => {}

@@ -2,7 +2,6 @@
 //! and what others came with instead, so that who runs the producers can tell
 //! which of them disagree.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::Family;
@@ -25,13 +24,13 @@ impl Family {
     /// The shape that other samples would have given to the family: of several the
     /// one that was parsed last.
     pub fn other_layout(&self) -> Option<Shape> {
-        self.counts.other_layout.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counts.other_layout.lock().clone()
     }
 
     /// Keeps the layout of a sample that came with another one, and counts it.
     pub(crate) fn note_layout_mismatch(&self, sample: &Sample<'_>) {
         let Sample { kind, buckets, objectives, .. } = *sample;
-        let mut kept = self.counts.other_layout.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.counts.other_layout.lock();
         // Nearly always the same one again.
         if !kept.as_ref().is_some_and(|kept| kept.agrees(buckets, objectives)) {
             // No summary is made of it: only its objectives are shown.

@@ -42,13 +42,13 @@ impl Catalog {
 
     /// The type of the family that has this name now.
     pub(crate) fn kind_of(&self, name: &str) -> Option<Kind> {
-        let family = self.shared.families.get(name)?;
+        let family = self.inner.families.get(name)?;
         family.is_alive().then(|| family.kind())
     }
 
     /// The family that is called so.
     pub fn get(&self, name: &str) -> Option<Arc<Family>> {
-        self.shared.families.get(name).map(|family| family.clone())
+        self.inner.families.get(name).map(|family| family.clone())
     }
 
     /// The `count` families with the largest numbers, of equals by name.
@@ -58,7 +58,7 @@ impl Catalog {
         mut number: impl FnMut(&Family) -> Option<N>,
     ) -> Vec<(N, Arc<Family>)> {
         let mut first: Vec<(N, Arc<Family>)> = Vec::with_capacity(count + 1);
-        for family in self.shared.families.iter() {
+        for family in self.inner.families.iter() {
             let Some(number) = number(&family) else { continue };
             let precedes = |other: &(N, Arc<Family>)| {
                 (Reverse(other.0), other.1.name()) < (Reverse(number), family.name())

@@ -15,12 +15,12 @@ impl Catalog {
     /// way of.
     pub(crate) fn restore(&self, stored: &FamilyRecord<'_>) -> Result<FamilyRef, Reject> {
         let FamilyRecord { uid, name, help, .. } = stored;
-        let shape = Shape::from_record(&stored.shape, self.shared.settings.summary);
+        let shape = Shape::from_record(&stored.shape, self.inner.settings.summary);
         let family = match self.find(name) {
             Some(family) => family,
             None => {
-                self.shared.next_uid.fetch_max(uid.saturating_add(1), Ordering::Relaxed);
-                self.claim_anew(name, shape.kind(), usize::MAX, || {
+                self.inner.next_uid.fetch_max(uid.saturating_add(1), Ordering::Relaxed);
+                self.claim_free(name, shape.kind(), usize::MAX, || {
                     self.held_family(*uid, name, help, shape.clone())
                 })?
             }
@@ -38,16 +38,16 @@ impl Catalog {
 }
 
 impl FamilyRef {
-    /// Gives its place back to a series of so many bytes that had one before: live
+    /// Gives its place back to a series of that many bytes that had one before: live
     /// series are never turned out, so the limits are not asked, though the counts
     /// may then pass them.
     pub fn restore_place(&self, admission: Admission, bytes: usize) {
         match admission {
             Admission::Counted => {
                 self.counts.live_series.fetch_add(1, Ordering::Relaxed);
-                if let Some(shared) = self.home.upgrade() {
-                    shared.live_series.fetch_add(1, Ordering::Relaxed);
-                    shared.series_bytes.fetch_add(bytes, Ordering::Relaxed);
+                if let Some(inner) = self.home.upgrade() {
+                    inner.live_series.fetch_add(1, Ordering::Relaxed);
+                    inner.series_bytes.fetch_add(bytes, Ordering::Relaxed);
                 }
             }
             Admission::Overflow => {}

@@ -14,14 +14,14 @@ use super::{Catalog, Family, release_names};
 impl Catalog {
     /// Takes `name` from the family that has it, and returns that family.
     pub fn retire(&self, name: &str) -> Option<Arc<Family>> {
-        let mut printed = self.shared.lock_printed();
-        let (_, family) = self.shared.families.remove(name)?;
+        let mut printed = self.inner.printed.lock();
+        let (_, family) = self.inner.families.remove(name)?;
         release_names(&mut printed, &family);
         if family.counts.refs.load(Ordering::Acquire) == 0 {
             return None;
         }
         family.counts.retired.store(true, Ordering::Release);
-        self.shared.retirements.fetch_add(1, Ordering::Release);
+        self.inner.retirements.fetch_add(1, Ordering::Release);
         Some(family)
     }
 
@@ -29,7 +29,7 @@ impl Catalog {
     /// number than before has to look which of its series are concerned.
     #[inline]
     pub fn retirements(&self) -> u64 {
-        self.shared.retirements.load(Ordering::Acquire)
+        self.inner.retirements.load(Ordering::Acquire)
     }
 }
 

@@ -18,7 +18,7 @@ pub use window::Window;
 use super::summary::{Estimator, SummarySettings};
 use crate::record::{SketchRecord, StateError, WindowSettings};
 use biased::BiasedSketch;
-use targeted::{Target, TargetedSketch};
+use targeted::{GapRule, TargetedSketch};
 
 /// What the windows of one family have in common.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ pub struct QuantilePlan {
     /// needs one, since minimum and maximum suffice.
     biased_error: Option<f64>,
     /// What bounds the gaps of a targeted sketch.
-    targets: Box<[Target]>,
+    targets: Box<[GapRule]>,
 }
 
 impl QuantilePlan {

@@ -72,7 +72,7 @@ impl Summary {
         Self { sum: 0.0, count: 0, window }
     }
 
-    /// A summary as it was stored; without a window where it has to begin anew.
+    /// A summary as it was stored; without a window where that has to start empty.
     pub(crate) fn restore(
         sum: f64,
         count: u64,

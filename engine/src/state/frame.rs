@@ -21,8 +21,8 @@ pub struct Content {
     pub newest: u16,
 }
 
-/// Room for the frame of a blob of that version, behind which its content is to
-/// be written.
+/// Room for the frame of a blob of that version, after which its content is to be
+/// written.
 pub fn begin(content: Content, version: u16, capacity: usize) -> Vec<u8> {
     let mut blob = Vec::with_capacity(LENGTH + capacity);
     blob.extend_from_slice(&content.magic);

@@ -35,9 +35,9 @@ pub struct Claimed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("segment {number}: {error}", number = segment.get())]
 pub struct LoadError {
-    /// In which segment.
+    /// The segment that can't be read.
     pub segment: Segment,
-    /// Why.
+    /// What is wrong with it.
     #[source]
     pub error: StateError,
 }
@@ -65,8 +65,8 @@ impl Loading {
         Ok(Self { shards: by_shard, left_out })
     }
 
-    /// Totals may have fallen behind what was shown of them: when they began is
-    /// not told any more, since that would say that they never fell.
+    /// Totals may be lower than what was shown of them: it is no longer said when
+    /// they began, since that would say that they never fell.
     #[must_use]
     pub fn without_created(mut self) -> Self {
         for claimed in self.shards.iter_mut().flatten() {

@@ -7,30 +7,30 @@ use crate::sharding::{SEGMENTS, Segment};
 
 /// Parts that the series may be shared out in, at most: beyond that they are of
 /// too unequal size, since a part is made of whole segments.
-pub const MAX_PARTS: usize = 64;
+pub const MAX_SHARES: usize = 64;
 
-const _: () = assert!(MAX_PARTS as u64 * 16 <= SEGMENTS);
+const _: () = assert!(MAX_SHARES as u64 * 16 <= SEGMENTS);
 
 /// What a scrape shows of all there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Filter {
     /// Families that print one of these names; sorted. `None` is all.
     names: Option<Vec<String>>,
-    part: Option<Part>,
+    part: Option<SeriesShare>,
 }
 
 /// One of several parts of all series. By the fixed hash of a series, so it is
 /// the same part in each process, however many shards there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Part {
+pub struct SeriesShare {
     index: usize,
     of: usize,
 }
 
-impl Part {
-    /// Part `index`, from 0 on, of `of`; `None` where there is no such part.
+impl SeriesShare {
+    /// SeriesShare `index`, from 0 on, of `of`; `None` where there is no such part.
     pub fn new(index: usize, of: usize) -> Option<Self> {
-        (index < of && of <= MAX_PARTS).then_some(Self { index, of })
+        (index < of && of <= MAX_SHARES).then_some(Self { index, of })
     }
 
     fn has(self, segment: Segment) -> bool {
@@ -40,7 +40,7 @@ impl Part {
 
 impl Filter {
     /// What prints one of `names`, if there are any, of `part`.
-    pub fn new(mut names: Vec<String>, part: Option<Part>) -> Self {
+    pub fn new(mut names: Vec<String>, part: Option<SeriesShare>) -> Self {
         names.sort_unstable();
         names.dedup();
         Self { names: (!names.is_empty()).then_some(names), part }

@@ -9,9 +9,8 @@ use super::listing::{FamilyKey, Listing};
 use super::wheel::Tick;
 use super::{Series, Store};
 use crate::catalog::Family;
+use crate::exposition::ValueJson;
 use crate::labels::{EmptyInstance, SeriesLabels};
-use crate::metric::Shape;
-use crate::metric::Value;
 use crate::series::Slot;
 use crate::timestamp::Moment;
 
@@ -61,37 +60,12 @@ pub struct Found {
 pub struct FoundSeries {
     /// Which one of [`SearchOrder::families`] it is of.
     pub family: usize,
-    /// Its labels.
+    /// The labels that it shows.
     pub labels: SeriesLabels,
     /// Milliseconds since its last sample.
     pub idle_ms: u64,
-    /// What it holds.
-    pub value: FoundValue,
-}
-
-/// What a series holds.
-#[derive(Debug, PartialEq)]
-pub enum FoundValue {
-    /// Of a counter or a gauge.
-    Number(f64),
-    /// Of a histogram.
-    Histogram {
-        /// Observations.
-        count: u64,
-        /// Their sum.
-        sum: f64,
-        /// How many of them each bucket has, with those below it; `+Inf` last.
-        cumulative: Vec<u64>,
-    },
-    /// Of a summary.
-    Summary {
-        /// Observations.
-        count: u64,
-        /// Their sum.
-        sum: f64,
-        /// A value for each objective.
-        quantiles: Vec<f64>,
-    },
+    /// What it held then.
+    pub value: ValueJson,
 }
 
 impl SearchJob {
@@ -122,20 +96,11 @@ impl SearchJob {
             family: self.family,
             labels,
             idle_ms: Tick::at(now).moment().0.saturating_sub(series.touched.moment().0),
-            value: found_value(&mut series.value, family, now),
+            value: ValueJson::new(&mut series.value, family.shape(), now),
         };
-        self.bytes += BYTES_OF_FOUND + found.labels.pairs().as_bytes().len() + found.value.bytes();
+        let numbers = found.value.parts() * BYTES_OF_NUMBER;
+        self.bytes += BYTES_OF_FOUND + found.labels.pairs().as_bytes().len() + numbers;
         self.found.series.push(found);
-    }
-}
-
-impl FoundValue {
-    fn bytes(&self) -> usize {
-        match self {
-            FoundValue::Number(_) => 0,
-            FoundValue::Histogram { cumulative, .. } => cumulative.len() * BYTES_OF_NUMBER,
-            FoundValue::Summary { quantiles, .. } => quantiles.len() * BYTES_OF_NUMBER,
-        }
     }
 }
 
@@ -206,24 +171,5 @@ impl Store {
             }
         };
         Some((series, labels))
-    }
-}
-
-fn found_value(value: &mut Value, family: &Family, now: Moment) -> FoundValue {
-    match (value, family.shape()) {
-        (Value::Counter(number) | Value::Gauge(number, _), _) => FoundValue::Number(*number),
-        (Value::Histogram(histogram), _) => FoundValue::Histogram {
-            count: histogram.count(),
-            sum: histogram.sum(),
-            cumulative: histogram.cumulative().collect(),
-        },
-        (Value::Summary(summary), Shape::Summary(plan)) => {
-            let mut quantiles = Vec::with_capacity(plan.objectives().len());
-            summary.quantiles(plan, now, &mut quantiles);
-            FoundValue::Summary { count: summary.count(), sum: summary.sum(), quantiles }
-        }
-        (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
-            unreachable!("a series keeps the type of its family")
-        }
     }
 }

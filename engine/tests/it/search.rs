@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use psg_engine::catalog::Family;
-use psg_engine::store::{ExpirySettings, Found, FoundValue, SearchJob, SearchOrder};
+use psg_engine::store::{ExpirySettings, Found, SearchJob, SearchOrder};
 use psg_engine::timestamp::Moment;
+use serde_json::json;
 
 use crate::support::pipeline::{Pipeline, PipelineSettings};
 
@@ -97,10 +98,22 @@ fn values_are_what_each_type_holds() {
     ]);
     let order = order(&pipeline, &["c", "g", "h", "s"]);
     let found = search(&mut pipeline, &order, 100).remove(0);
-    let values: Vec<FoundValue> = found.series.into_iter().map(|series| series.value).collect();
-    let histogram = FoundValue::Histogram { count: 2, sum: 10.5, cumulative: vec![0, 1, 2] };
-    let summary = FoundValue::Summary { count: 1, sum: 7.0, quantiles: vec![7.0] };
-    assert_eq!(values, [FoundValue::Number(5.0), FoundValue::Number(-4.0), histogram, summary]);
+    let values: Vec<serde_json::Value> = found
+        .series
+        .iter()
+        .map(|series| serde_json::to_value(&series.value).expect("it is JSON"))
+        .collect();
+    let bucket = |le: &str, count: u64| json!({"le": le, "count": count});
+    let buckets = [bucket("1", 0), bucket("2", 1), bucket("+Inf", 2)];
+    assert_eq!(
+        values,
+        [
+            json!({"value": "5"}),
+            json!({"value": "-4"}),
+            json!({"count": 2, "sum": "10.5", "buckets": buckets}),
+            json!({"count": 1, "sum": "7", "quantiles": [{"quantile": "0.5", "value": "7"}]}),
+        ]
+    );
 }
 
 #[test]

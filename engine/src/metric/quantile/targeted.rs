@@ -71,7 +71,7 @@ const PARTS: u64 = 5;
 /// 2ε · max(n, λ·n + (1-λ)·(n - b) / (1 - φ), λ·n + (1-λ)·a / φ), λ = [`GROWTH`],
 /// which is never more than the bound.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Target {
+pub struct GapRule {
     /// A gap at φ·n may be as wide as this times n.
     at_quantile: f64,
     /// One above it: this times n, and this times a.
@@ -81,12 +81,12 @@ pub struct Target {
 }
 
 /// What objectives allow; none for a φ of 0 or 1, exact in any case.
-pub fn targets(objectives: &[(f64, f64)]) -> Box<[Target]> {
+pub fn targets(objectives: &[(f64, f64)]) -> Box<[GapRule]> {
     let inner = objectives.iter().filter(|(quantile, _)| *quantile > 0.0 && *quantile < 1.0);
-    inner.map(|(quantile, error)| Target::new(*quantile, *error)).collect()
+    inner.map(|(quantile, error)| GapRule::new(*quantile, *error)).collect()
 }
 
-impl Target {
+impl GapRule {
     fn new(quantile: f64, error: f64) -> Self {
         let at_quantile = 2.0 * error;
         let (growing, fixed) = (GROWTH * at_quantile, (1.0 - GROWTH) * at_quantile);
@@ -156,7 +156,7 @@ impl TargetedSketch {
     }
 
     /// Takes finite values in, which are in ascending order.
-    pub fn insert(&mut self, sorted: &[f64], targets: &[Target]) {
+    pub fn insert(&mut self, sorted: &[f64], targets: &[GapRule]) {
         let count = self.count + sorted.len() as u64;
         let mut compression = Compression::new(count, targets, self.tuples.len() + sorted.len());
         self.merge(sorted, |run| compression.push(run));
@@ -167,52 +167,52 @@ impl TargetedSketch {
     /// `sorted` values besides.
     pub fn push_quantiles(&self, sorted: &[f64], plan: &QuantilePlan, out: &mut Vec<f64>) {
         let count = self.count + sorted.len() as u64;
-        let wanted = |(quantile, _): &(f64, f64)| Answer {
+        let wanted = |(quantile, _): &(f64, f64)| RankAnswer {
             rank: rank_of(*quantile, count),
             error: u64::MAX,
             value: f64::NAN,
         };
-        let mut answers: Vec<Answer> = plan.objectives.iter().map(wanted).collect();
+        let mut answers: Vec<RankAnswer> = plan.objectives.iter().map(wanted).collect();
         self.merge(sorted, |run| answers.iter_mut().for_each(|answer| answer.consider(run)));
         out.extend(answers.iter().map(|answer| answer.value));
     }
 
     /// Visits what it holds and `sorted` values in ascending order, with the
     /// bounds of their ranks among all of them.
-    fn merge(&self, sorted: &[f64], mut visit: impl FnMut(&Run)) {
+    fn merge(&self, sorted: &[f64], mut visit: impl FnMut(&RankedRun)) {
         let mut rest = sorted;
         let mut below = 0;
         for tuple in &self.tuples {
             let (g, delta) = (u64::from(tuple.g), u64::from(tuple.delta));
             let smaller = rest.iter().take_while(|value| **value < tuple.value).count();
             let (values, others) = rest.split_at(smaller);
-            visit(&Run { values, below, unknown: g + delta - 1 });
+            visit(&RankedRun { values, below, unknown: g + delta - 1 });
             below += smaller as u64 + g;
-            visit(&Run { values: &[tuple.value], below: below - 1, unknown: delta });
+            visit(&RankedRun { values: &[tuple.value], below: below - 1, unknown: delta });
             rest = others;
         }
-        visit(&Run { values: rest, below, unknown: 0 });
+        visit(&RankedRun { values: rest, below, unknown: 0 });
     }
 }
 
 /// Ascending values with nothing known to lie between them: the first has at
 /// least rank `below` + 1, each other at least one more than that before it,
 /// and each at most `unknown` more than at least.
-struct Run<'a> {
+struct RankedRun<'a> {
     values: &'a [f64],
     below: u64,
     unknown: u64,
 }
 
 /// The best answer so far to what value has `rank`.
-struct Answer {
+struct RankAnswer {
     rank: u64,
     error: u64,
     value: f64,
 }
 
-impl Answer {
-    fn consider(&mut self, run: &Run) {
+impl RankAnswer {
+    fn consider(&mut self, run: &RankedRun) {
         for (value, lowest) in run.values.iter().zip(run.below + 1..) {
             let highest = lowest + run.unknown;
             let low = self.rank.saturating_sub(lowest);
@@ -234,7 +234,7 @@ struct Ranked {
 /// Keeps of the ranked values that pass through as few as is allowed.
 struct Compression<'a> {
     count: u64,
-    targets: &'a [Target],
+    targets: &'a [GapRule],
     tuples: Vec<Tuple>,
     /// The lowest rank of the last tuple kept: where the gap begins.
     gap_begin: u64,
@@ -246,13 +246,13 @@ struct Compression<'a> {
 }
 
 impl<'a> Compression<'a> {
-    fn new(count: u64, targets: &'a [Target], at_most: usize) -> Self {
+    fn new(count: u64, targets: &'a [GapRule], at_most: usize) -> Self {
         let tuples = Vec::with_capacity(at_most);
         // No value is within 0, so the first one is kept.
         Self { count, targets, tuples, gap_begin: 0, gap_limit: 0, pending: None }
     }
 
-    fn push(&mut self, run: &Run) {
+    fn push(&mut self, run: &RankedRun) {
         let (mut rest, mut below) = (run.values, run.below);
         while !rest.is_empty() {
             let extent = self.extent(below, run.unknown).min(rest.len() as u64) as usize;

@@ -9,7 +9,9 @@ use psg_engine::labels::LabelPairs;
 use psg_engine::merge::merge;
 use psg_engine::metric::Shape;
 use psg_engine::sharding::{Segment, series_hash};
-use psg_engine::store::{AckHorizon, ExpirySettings, Filter, Part, ScrapeContext, ScrapeSeq};
+use psg_engine::store::{
+    AckHorizon, ExpirySettings, Filter, ScrapeContext, ScrapeSeq, SeriesShare,
+};
 use psg_engine::timestamp::Moment;
 
 use crate::support::exposition_parser::{Dialect, parse};
@@ -46,7 +48,7 @@ pub struct View {
 impl View {
     pub fn filter(self) -> Filter {
         let names = self.kind.map(|kind| format!("{kind}_x")).into_iter().collect();
-        Filter::new(names, self.part.and_then(|(part, of)| Part::new(part, of)))
+        Filter::new(names, self.part.and_then(|(part, of)| SeriesShare::new(part, of)))
     }
 
     pub fn shows(self, series: usize) -> bool {
