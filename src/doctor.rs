@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use psg_actors::settings::{GatewaySettings, StateFileSettings};
-use psg_actors::source::redis::doctor::{Finding, Verdict, examine};
+use psg_actors::source::redis::doctor::{Diagnosis, Severity, examine};
 use psg_actors::state_file::missing_folder;
 
 use crate::config::Outcome;
@@ -46,27 +46,27 @@ pub fn run(options: &DoctorOptions, outcome: &Outcome) -> ExitCode {
     let text = if options.json { json(&findings) } else { lines(&findings, is_coloured) };
     // Nobody is left to be told where the reader of a pipe has gone.
     let _ = stdout.lock().write_all(text.as_bytes());
-    if count(&findings, Verdict::Fail) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if count(&findings, Severity::Fail) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn of_settings(warnings: &[String]) -> Vec<Finding> {
+fn of_settings(warnings: &[String]) -> Vec<Diagnosis> {
     if warnings.is_empty() {
-        return vec![Finding::ok("settings", "they are sound")];
+        return vec![Diagnosis::ok("settings", "they are sound")];
     }
     let advice = "prom-stream-gateway check-config tells where each setting comes from";
-    warnings.iter().map(|warning| Finding::warn("settings", warning, advice)).collect()
+    warnings.iter().map(|warning| Diagnosis::warn("settings", warning, advice)).collect()
 }
 
-fn of_state_file(settings: Option<&StateFileSettings>) -> Option<Finding> {
+fn of_state_file(settings: Option<&StateFileSettings>) -> Option<Diagnosis> {
     let folder = missing_folder(&settings?.path)?;
-    Some(Finding::fail(
+    Some(Diagnosis::fail(
         "state file",
         format!("Metrics.StateFile: there is no folder {}", folder.display()),
         "make it, or mount the volume there: the gateway does not start like this",
     ))
 }
 
-fn look(settings: &GatewaySettings) -> io::Result<Vec<Finding>> {
+fn look(settings: &GatewaySettings) -> io::Result<Vec<Diagnosis>> {
     if let Some(embedded) = &settings.pipeline.embedded {
         return Ok(embedded::look(settings, embedded));
     }
@@ -76,18 +76,18 @@ fn look(settings: &GatewaySettings) -> io::Result<Vec<Finding>> {
 }
 
 /// A line for each finding, one below it with what to do, and what it comes to.
-fn lines(findings: &[Finding], is_coloured: bool) -> String {
+fn lines(findings: &[Diagnosis], is_coloured: bool) -> String {
     let mut text = String::new();
     let width = findings.iter().map(|finding| finding.topic.len()).max().unwrap_or_default();
     for finding in findings {
-        let Finding { verdict, topic, text: found, advice } = finding;
-        let word = word(*verdict, is_coloured);
+        let Diagnosis { severity, topic, text: found, advice } = finding;
+        let word = word(*severity, is_coloured);
         writeln!(text, "{word}  {topic:width$}  {found}").expect("a string takes all");
         if let Some(advice) = advice {
             writeln!(text, "      {:width$}  -> {advice}", "").expect("a string takes all");
         }
     }
-    let (fails, warns) = (count(findings, Verdict::Fail), count(findings, Verdict::Warn));
+    let (fails, warns) = (count(findings, Severity::Fail), count(findings, Severity::Warn));
     let end = match (fails, warns) {
         (0, 0) => "all is well".to_owned(),
         (0, warns) => format!("no problem found, {warns} to look at"),
@@ -106,21 +106,21 @@ fn problems(count: usize) -> String {
 }
 
 /// Of four letters, whatever its colour.
-fn word(verdict: Verdict, is_coloured: bool) -> String {
-    let word = verdict.as_str();
-    let colour = match verdict {
-        Verdict::Ok => 32,
-        Verdict::Skipped => 90,
-        Verdict::Warn => 33,
-        Verdict::Fail => 31,
+fn word(severity: Severity, is_coloured: bool) -> String {
+    let word = severity.as_str();
+    let colour = match severity {
+        Severity::Ok => 32,
+        Severity::Skipped => 90,
+        Severity::Warn => 33,
+        Severity::Fail => 31,
     };
     if is_coloured { format!("\x1b[{colour}m{word:4}\x1b[0m") } else { format!("{word:4}") }
 }
 
-fn json(findings: &[Finding]) -> String {
-    let object = |finding: &Finding| {
+fn json(findings: &[Diagnosis]) -> String {
+    let object = |finding: &Diagnosis| {
         serde_json::json!({
-            "verdict": finding.verdict.as_str(),
+            "severity": finding.severity.as_str(),
             "topic": finding.topic,
             "text": finding.text,
             "advice": finding.advice,
@@ -130,19 +130,19 @@ fn json(findings: &[Finding]) -> String {
     format!("{:#}\n", serde_json::Value::from(all))
 }
 
-fn count(findings: &[Finding], verdict: Verdict) -> usize {
-    findings.iter().filter(|finding| finding.verdict == verdict).count()
+fn count(findings: &[Diagnosis], severity: Severity) -> usize {
+    findings.iter().filter(|finding| finding.severity == severity).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn findings() -> Vec<Finding> {
+    fn findings() -> Vec<Diagnosis> {
         vec![
-            Finding::ok("redis", "it is there"),
-            Finding::skipped("version", "not looked at"),
-            Finding::fail("rights", "no +rpop", "give it"),
+            Diagnosis::ok("redis", "it is there"),
+            Diagnosis::skipped("version", "not looked at"),
+            Diagnosis::fail("rights", "no +rpop", "give it"),
         ]
     }
 
@@ -160,12 +160,12 @@ mod tests {
 
     #[test]
     fn the_last_line_says_what_it_comes_to() {
-        let check = |findings: &[Finding], end: &str| {
+        let check = |findings: &[Diagnosis], end: &str| {
             let text = lines(findings, false);
             assert_eq!(text.lines().last(), Some(end));
         };
         check(&findings()[..2], "all is well; nothing was changed");
-        let warning = Finding::warn("a", "b", "c");
+        let warning = Diagnosis::warn("a", "b", "c");
         check(
             std::slice::from_ref(&warning),
             "no problem found, 1 to look at; nothing was changed",
@@ -178,7 +178,7 @@ mod tests {
     fn json_has_an_object_for_each() {
         let parsed: serde_json::Value = serde_json::from_str(&json(&findings())).expect("JSON");
         assert_eq!(parsed.as_array().map(Vec::len), Some(3));
-        assert_eq!(parsed[2]["verdict"], "fail");
+        assert_eq!(parsed[2]["severity"], "fail");
         assert_eq!(parsed[2]["advice"], "give it");
         assert_eq!(parsed[0]["advice"], serde_json::Value::Null);
     }

@@ -152,6 +152,8 @@ pub struct WorkerMetrics {
     pub empty_pops: AtomicU64,
     /// Samples that are in a shard's inbox.
     pub processed: AtomicU64,
+    /// Samples whose payload was not recognised, and had to be parsed.
+    pub parsed: AtomicU64,
     /// Samples with another layout or other objectives than their family's.
     pub layout_mismatches: AtomicU64,
     /// Samples that went to an overflow series.

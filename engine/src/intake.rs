@@ -113,6 +113,8 @@ pub struct RoutedBatch {
     pub refused: Vec<RefusedSample>,
     /// Samples that went to an overflow series.
     pub folded: u64,
+    /// Samples that were not recognised and had to be parsed, refused ones included.
+    pub parsed: u64,
     /// When the batch was taken.
     pub taken_at: UnixTime,
     /// The newest timestamp that an accepted payload of the batch had.
@@ -247,6 +249,7 @@ impl Intake {
         let mut routed = RoutedBatch {
             taken_at: self.batch.taken_at,
             newest: self.batch.newest,
+            parsed: std::mem::take(&mut self.json.parsed),
             layout_mismatches: std::mem::take(&mut self.resolver.layout_mismatches),
             ..RoutedBatch::default()
         };

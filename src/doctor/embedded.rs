@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress};
-use psg_actors::source::redis::doctor::Finding;
+use psg_actors::source::redis::doctor::Diagnosis;
 use psg_actors::status::model::{self, OtherKey, Status};
 
 use crate::gateway_client::GatewayClient;
@@ -16,7 +16,7 @@ use crate::own_gateway::{OwnGateway, reachable};
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All that there is to see.
-pub fn look(settings: &GatewaySettings, embedded: &EmbeddedSettings) -> Vec<Finding> {
+pub fn look(settings: &GatewaySettings, embedded: &EmbeddedSettings) -> Vec<Diagnosis> {
     let mut findings = vec![presence(embedded)];
     if let Some(status) = status(settings) {
         findings.extend(other_keys(&status));
@@ -24,7 +24,7 @@ pub fn look(settings: &GatewaySettings, embedded: &EmbeddedSettings) -> Vec<Find
     findings
 }
 
-fn presence(settings: &EmbeddedSettings) -> Finding {
+fn presence(settings: &EmbeddedSettings) -> Diagnosis {
     let place = &settings.listen;
     let reached = match place {
         ListenAddress::Tcp(address) => {
@@ -35,8 +35,8 @@ fn presence(settings: &EmbeddedSettings) -> Finding {
     };
     let text = format!("no Redis: the gateway itself is the queue, at {place}");
     match reached {
-        Ok(()) => Finding::ok("queue", format!("{text}, where somebody listens")),
-        Err(error) => Finding::fail(
+        Ok(()) => Diagnosis::ok("queue", format!("{text}, where somebody listens")),
+        Err(error) => Diagnosis::fail(
             "queue",
             format!("{text}, where nobody listens ({error})"),
             "start the gateway, or set Embedded.ListenAddress as it has it",
@@ -56,16 +56,16 @@ fn status(settings: &GatewaySettings) -> Option<Status> {
         .then_some(status)
 }
 
-fn other_keys(status: &Status) -> Vec<Finding> {
+fn other_keys(status: &Status) -> Vec<Diagnosis> {
     let finding = |other: &OtherKey| {
         let OtherKey { key, database, pushes, advice, .. } = other;
         let queue = &status.queue.key;
         let text =
             format!("refused: pushes to {key} in database {database} ({pushes}), not {queue}");
-        Finding::fail("other keys", text, advice)
+        Diagnosis::fail("other keys", text, advice)
     };
     match status.queue.other_keys.as_slice() {
-        [] => vec![Finding::ok("other keys", "no producer has pushed to another key")],
+        [] => vec![Diagnosis::ok("other keys", "no producer has pushed to another key")],
         others => others.iter().map(finding).collect(),
     }
 }

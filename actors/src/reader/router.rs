@@ -182,6 +182,7 @@ impl Router {
         let outcome = self.intake.finish();
         add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
         add(&self.account.metrics.folded, outcome.folded);
+        add(&self.account.metrics.parsed, outcome.parsed);
         for refused in outcome.refused {
             let sample = sample_of(batch, &refused);
             self.account.refuse(refused.reject, sample, sample.len() as u64, taken_at);

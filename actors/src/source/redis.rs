@@ -1,8 +1,8 @@
 //! The Redis list as a queue source. Read in this order: `decoder` finds
 //! elements in reply bytes, `replies` moves those bytes, `schedule` says how
-//! much to ask for, `pace` whether one worker is enough, `source` puts them
+//! much to ask for, `workload` whether one worker is enough, `source` puts them
 //! together; `connect` finds the server, by way of `progress`, `tls`, `stream`,
-//! `race`, `redirect`, `role`, `answer` and `login`; `wake` waits for elements,
+//! `race`, `redirect`, `role`, `login_session` and `login`; `wake` waits for elements,
 //! `monitor` watches and feels the `pulse`, `presence` says that it is there;
 //! `doctor` looks for what is wrong.
 //!
@@ -38,7 +38,7 @@
 pub mod decoder;
 mod replies;
 mod schedule;
-mod pace;
+mod workload;
 mod pop_connection;
 mod pop_source;
 mod bounded;
@@ -48,14 +48,15 @@ mod tls;
 mod stream;
 mod race;
 mod redirect;
+mod info;
 mod role;
-mod answer;
+mod login_session;
 mod login;
 mod connect;
 mod wake;
 mod health;
 mod pulse;
-mod link;
+mod command_connection;
 mod monitor;
 mod presence;
 mod letters;

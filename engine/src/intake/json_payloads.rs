@@ -15,6 +15,8 @@ use crate::wire::{JsonDecoder, JsonSample};
 pub struct JsonPayloads {
     decoder: JsonDecoder,
     pub(super) templates: TemplateCache,
+    /// Samples of the batch that were decoded.
+    pub(super) parsed: u64,
     /// The places of one array's elements.
     elements: Vec<Range<usize>>,
 }
@@ -23,7 +25,7 @@ impl JsonPayloads {
     /// Payloads are read by `decoder`, or by a template of one of `capacity`
     /// series.
     pub fn new(decoder: JsonDecoder, capacity: usize) -> Self {
-        Self { decoder, templates: TemplateCache::new(capacity), elements: Vec::new() }
+        Self { decoder, templates: TemplateCache::new(capacity), parsed: 0, elements: Vec::new() }
     }
 }
 
@@ -53,6 +55,7 @@ impl Intake {
         located: Option<Located>,
         number: u32,
     ) -> Result<(), Reject> {
+        self.json.parsed += 1;
         let Self { json: JsonPayloads { decoder, templates, .. }, resolver, batch, .. } = self;
         let JsonSample { sample, value_at } = decoder.decode(payload, batch.taken_at)?;
         let resolved = resolver.resolve(&sample)?;

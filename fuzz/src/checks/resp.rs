@@ -3,7 +3,7 @@
 
 use psg_actors::source::HEAD_BYTES;
 use psg_actors::source::Slice;
-use psg_actors::source::redis::decoder::{Decoder, ProtocolError, Reply};
+use psg_actors::source::redis::decoder::{ProtocolError, Reply, ReplyDecoder};
 use redis::Value;
 
 /// What no reply without a length may pass: an error's words, and a bit.
@@ -48,7 +48,7 @@ struct Fed {
 
 /// Feeds `bytes` in pieces of that size, as a read loop does.
 fn feed(bytes: &[u8], piece: usize, bound: usize) -> Fed {
-    let mut decoder = Decoder::new(bound);
+    let mut decoder = ReplyDecoder::new(bound);
     let (mut buffer, mut filled, mut fed) = (Vec::new(), 0, Fed::default());
     let (mut elements, mut arrived) = (Vec::new(), 0);
     for piece in bytes.chunks(piece) {

@@ -1,5 +1,5 @@
-//! Bounded replies: a server that goes on and on with an answer which has no
-//! more than a few bytes by its nature is no Redis, and is left.
+//! Bounded replies: a server that does not end an answer which has a few bytes by its nature
+//! is no Redis, and is left.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Bytes of a reply to anything that has no more by its nature.
 pub const SMALL_REPLY: usize = 64 * 1024;
 
-/// A stream that brings no more than so many bytes after each request.
+/// A stream that brings no more than a number of bytes after each request.
 #[derive(Debug)]
 pub struct Bounded<S> {
     stream: S,

@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::super::SourceError;
-use super::answer::Talk;
-use super::error::{error, keep_telling, kind_of_reply};
+use super::error::{error, keep_clearest, kind_of_reply};
 use super::login::{ask_role, ask_sentinel, log_in};
-use super::progress::{Progress, Stage};
+use super::login_session::LoginSession;
+use super::progress::{ConnectProgress, ConnectStage};
 use super::race::first_to_succeed;
-use super::redirect::{Goal, goal_of};
+use super::redirect::{Redirect, redirect_of};
 use super::role::Role;
-use super::stream::{Place, RedisStream, places};
+use super::stream::{RedisStream, ServerAddress, addresses};
 use crate::error_kind::ErrorKind;
 use crate::settings::{Endpoint, RedisTarget, Unsent};
 use redis::cmd;
@@ -42,15 +42,15 @@ pub struct Connector {
     /// The key of what is used there.
     key: String,
     follows_ask: bool,
-    known: Mutex<Known>,
+    known: Mutex<Learnt>,
     /// Rises when what was thought to be the primary turned out not to be.
     detours: AtomicU64,
 }
 
 /// What was learnt by connecting.
 #[derive(Debug, Default)]
-struct Known {
-    primary: Option<Goal>,
+struct Learnt {
+    primary: Option<Redirect>,
     /// The server is a proxy that hangs up at what it does not know.
     spared_until: Option<Instant>,
     /// Where a node of a cluster pointed last: a line for each attempt while the
@@ -114,7 +114,7 @@ impl Connector {
         }
     }
 
-    /// Whether the primary was last found at another place than `endpoint`.
+    /// Whether the primary was last found at another endpoint.
     pub fn leads_elsewhere(&self, endpoint: &Endpoint) -> bool {
         self.known().primary.as_ref().is_some_and(|primary| primary.endpoint != *endpoint)
     }
@@ -126,7 +126,7 @@ impl Connector {
             Some(service) => self.by_sentinels(service, &mut search).await,
             None => {
                 let primary = self.known().primary.clone();
-                let named = self.target.endpoints.iter().cloned().map(Goal::at);
+                let named = self.target.endpoints.iter().cloned().map(Redirect::at);
                 self.at_one_of(primary.into_iter().chain(named), &mut search).await
             }
         };
@@ -136,33 +136,35 @@ impl Connector {
 
     /// Connects to that server and logs in, whatever its role.
     pub async fn connect_to(&self, endpoint: &Endpoint) -> Result<Connected, SourceError> {
-        let (progress, unsent) = (&Progress::default(), &self.unsent());
-        let reached = self.reach(endpoint, progress, |mut talk: Talk| async move {
-            log_in(&mut talk, &self.target, progress, unsent).await?;
-            Ok((talk.stream, ()))
+        let (progress, unsent) = (&ConnectProgress::default(), &self.unsent());
+        let reached = self.reach(endpoint, progress, |mut session: LoginSession| async move {
+            log_in(&mut session, &self.target, progress, unsent).await?;
+            Ok((session.stream, ()))
         });
         let (stream, ()) = self.in_time(endpoint, progress, reached).await?;
         let primary = self.known().primary.clone();
-        let is_asking = primary.is_some_and(|goal| goal.is_asking && goal.endpoint == *endpoint);
+        let is_asking =
+            primary.is_some_and(|redirect| redirect.is_asking && redirect.endpoint == *endpoint);
         Ok(Connected { stream, endpoint: endpoint.clone(), is_asking })
     }
 
     /// Takes note of an error reply of the server at `from`: the next connection
-    /// goes where `MOVED` or `ASK` points, or looks for the primary anew. Whether
+    /// goes where `MOVED` or `ASK` points, or looks for the primary again. Whether
     /// it is about that.
     pub fn note_refusal(&self, from: &Endpoint, words: &str) -> bool {
-        let goal = goal_of(from, words).filter(|goal| self.follows_ask || !goal.is_asking);
-        if goal.is_none() && kind_of_reply(words) != ErrorKind::NotPrimary {
+        let redirect =
+            redirect_of(from, words).filter(|redirect| self.follows_ask || !redirect.is_asking);
+        if redirect.is_none() && kind_of_reply(words) != ErrorKind::NotPrimary {
             return false;
         }
-        if let Some(goal) = goal {
+        if let Some(redirect) = redirect {
             let mut known = self.known();
-            if known.moved.as_ref() != Some(&goal.endpoint) {
-                let owner = &goal.endpoint;
+            if known.moved.as_ref() != Some(&redirect.endpoint) {
+                let owner = &redirect.endpoint;
                 tracing::info!(endpoint = %owner, "redis says that this node has the queue: going there");
                 known.moved = Some(owner.clone());
             }
-            known.primary = Some(goal);
+            known.primary = Some(redirect);
         }
         self.detours.fetch_add(1, Ordering::AcqRel);
         true
@@ -174,14 +176,14 @@ impl Connector {
         for sentinel in &self.target.endpoints {
             match self.ask_sentinel(sentinel, service).await {
                 Ok(master) => {
-                    let connected = self.at_one_of([Goal::at(master)], search).await;
+                    let connected = self.at_one_of([Redirect::at(master)], search).await;
                     if connected.is_some() {
                         return connected;
                     }
                 }
                 Err(SourceError { kind, message }) => {
                     let cause = error(kind, format!("Sentinel {message}"));
-                    keep_telling(&mut search.failure, cause);
+                    keep_clearest(&mut search.failure, cause);
                 }
             }
         }
@@ -193,11 +195,11 @@ impl Connector {
         sentinel: &Endpoint,
         service: &str,
     ) -> Result<Endpoint, SourceError> {
-        let progress = &Progress::default();
-        let asked = self.reach(sentinel, progress, |mut talk: Talk| async move {
-            progress.reach(Stage::LoggingIn);
-            let master = ask_sentinel(&mut talk, &self.target, service).await?;
-            Ok((talk.stream, master))
+        let progress = &ConnectProgress::default();
+        let asked = self.reach(sentinel, progress, |mut session: LoginSession| async move {
+            progress.reach(ConnectStage::LoggingIn);
+            let master = ask_sentinel(&mut session, &self.target, service).await?;
+            Ok((session.stream, master))
         });
         self.in_time(sentinel, progress, asked).await.map(|(_, master)| master)
     }
@@ -205,13 +207,13 @@ impl Connector {
     /// At the first of these that is a primary, or at one that replicas name.
     async fn at_one_of(
         &self,
-        goals: impl IntoIterator<Item = Goal>,
+        candidates: impl IntoIterator<Item = Redirect>,
         search: &mut Search,
     ) -> Option<Connected> {
-        let mut goals: VecDeque<Goal> = goals.into_iter().collect();
+        let mut candidates: VecDeque<Redirect> = candidates.into_iter().collect();
         let mut masters = VecDeque::new();
-        while let Some(Goal { endpoint, is_asking }) =
-            goals.pop_front().or_else(|| masters.pop_front())
+        while let Some(Redirect { endpoint, is_asking }) =
+            candidates.pop_front().or_else(|| masters.pop_front())
         {
             if search.tried.contains(&endpoint) || search.tried.len() == MAX_TRIES {
                 continue;
@@ -224,7 +226,7 @@ impl Connector {
                     return Some(connected);
                 }
                 Ok((_, Role::Replica(master))) => {
-                    masters.extend(master.map(Goal::at));
+                    masters.extend(master.map(Redirect::at));
                     error(ErrorKind::NotPrimary, format!("{endpoint} is a replica"))
                 }
                 Ok((_, Role::Sentinel)) => {
@@ -233,7 +235,7 @@ impl Connector {
                 }
                 Err(cause) => cause,
             };
-            keep_telling(&mut search.failure, cause);
+            keep_clearest(&mut search.failure, cause);
         }
         None
     }
@@ -244,33 +246,33 @@ impl Connector {
         if known.primary.as_ref().is_none_or(|primary| primary.endpoint != *endpoint) {
             tracing::debug!(%endpoint, "redis is reached");
         }
-        known.primary = Some(Goal { endpoint: endpoint.clone(), is_asking: *is_asking });
+        known.primary = Some(Redirect { endpoint: endpoint.clone(), is_asking: *is_asking });
     }
 
     /// A server's role. A proxy may hang up at the question, or at a name for
     /// the connection: who does so twice is asked the one thing that matters.
     async fn with_role(&self, endpoint: &Endpoint) -> Result<(RedisStream, Role), SourceError> {
         let is_spared = self.unsent() == Unsent::All;
-        let progress = Progress::default();
+        let progress = ConnectProgress::default();
         let first = self.log_in_and_ask(endpoint, &progress).await;
-        let hung_up = |outcome: &Result<_, SourceError>, progress: &Progress| {
+        let hung_up = |outcome: &Result<_, SourceError>, progress: &ConnectProgress| {
             let is_lost = outcome.as_ref().is_err_and(|cause| cause.kind == ErrorKind::Connection);
-            is_lost && progress.stage() == Stage::Introducing
+            is_lost && progress.stage() == ConnectStage::Introducing
         };
         if is_spared || !hung_up(&first, &progress) {
             return first;
         }
-        let progress = Progress::default();
+        let progress = ConnectProgress::default();
         let second = self.log_in_and_ask(endpoint, &progress).await;
         if !hung_up(&second, &progress) {
             return second;
         }
-        let progress = &Progress::default();
-        let plain = self.reach(endpoint, progress, |mut talk: Talk| async move {
-            log_in(&mut talk, &self.target, progress, &Unsent::All).await?;
+        let progress = &ConnectProgress::default();
+        let plain = self.reach(endpoint, progress, |mut session: LoginSession| async move {
+            log_in(&mut session, &self.target, progress, &Unsent::All).await?;
             // Whatever it says about the length of the queue, it goes on talking.
-            let _ = talk.exchange(cmd("LLEN").arg(&self.key)).await?;
-            Ok((talk.stream, ()))
+            let _ = session.exchange(cmd("LLEN").arg(&self.key)).await?;
+            Ok((session.stream, ()))
         });
         let Ok((stream, ())) = self.in_time(endpoint, progress, plain).await else {
             return second;
@@ -287,35 +289,35 @@ impl Connector {
     async fn log_in_and_ask(
         &self,
         endpoint: &Endpoint,
-        progress: &Progress,
+        progress: &ConnectProgress,
     ) -> Result<(RedisStream, Role), SourceError> {
         let unsent = &self.unsent();
-        let reached = self.reach(endpoint, progress, |mut talk: Talk| async move {
-            log_in(&mut talk, &self.target, progress, unsent).await?;
-            let role = ask_role(&mut talk, unsent).await?;
-            Ok((talk.stream, role))
+        let reached = self.reach(endpoint, progress, |mut session: LoginSession| async move {
+            log_in(&mut session, &self.target, progress, unsent).await?;
+            let role = ask_role(&mut session, unsent).await?;
+            Ok((session.stream, role))
         });
         self.in_time(endpoint, progress, reached).await
     }
 
-    /// Opens a connection to the address of `endpoint` at which `talk` comes to
-    /// an end first.
+    /// Opens a connection to the address of `endpoint` at which `login` is done
+    /// first.
     async fn reach<T, F>(
         &self,
         endpoint: &Endpoint,
-        progress: &Progress,
-        talk: impl Fn(Talk) -> F,
+        progress: &ConnectProgress,
+        login: impl Fn(LoginSession) -> F,
     ) -> Result<(RedisStream, T), SourceError>
     where
         F: Future<Output = Result<(RedisStream, T), SourceError>>,
     {
-        let places = places(endpoint).await?;
+        let addresses = addresses(endpoint).await?;
         // Each has its share of the time, and the last one as much again.
-        let share = self.target.connect_timeout / u32::try_from(places.len() + 1).unwrap_or(1);
-        let talk = &talk;
-        first_to_succeed(places, share.min(HEAD_START), |place: Place| async move {
-            let stream = RedisStream::open(&place, endpoint, &self.target, progress).await?;
-            talk(Talk::on(stream)).await
+        let share = self.target.connect_timeout / u32::try_from(addresses.len() + 1).unwrap_or(1);
+        let login = &login;
+        first_to_succeed(addresses, share.min(HEAD_START), |address: ServerAddress| async move {
+            let stream = RedisStream::open(&address, endpoint, &self.target, progress).await?;
+            login(LoginSession::on(stream)).await
         })
         .await
     }
@@ -324,7 +326,7 @@ impl Connector {
     async fn in_time<T>(
         &self,
         endpoint: &Endpoint,
-        progress: &Progress,
+        progress: &ConnectProgress,
         work: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, SourceError> {
         match timeout(self.target.connect_timeout, work).await {
@@ -339,7 +341,7 @@ impl Connector {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Learnt> {
         self.known.lock()
     }
 }

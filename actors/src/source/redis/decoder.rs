@@ -4,7 +4,7 @@
 //! It knows the reply shapes of `RPOP key [count]` and `BLMOVE` in RESP2 and
 //! RESP3 and nothing else: an array of bulk strings, one bulk string, nil, an
 //! error. Elements are given as ranges in the caller's buffer, so that payloads
-//! are parsed where they lie. State is kept between calls: no byte of a payload
+//! are parsed where they lie. ReplyState is kept between calls: no byte of a payload
 //! is looked at, and no element is waited for because a later one is missing.
 //! Nothing is ever allocated by a length that the peer announces. `room` moves what
 //! is kept to the front of the buffer.
@@ -24,7 +24,7 @@ const MAX_LENGTH_LINE: usize = 23;
 /// The end of one reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// An array or a single bulk string ended; so many elements were in it.
+    /// An array or a single bulk string ended, with this many elements.
     Elements(usize),
     /// There was nothing: a null, or an empty array.
     Nil,
@@ -46,38 +46,38 @@ pub enum ProtocolError {
     MissingLineEnd,
 }
 
-/// Finds elements and reply ends; see the module's words.
+/// Finds elements and the ends of replies; see the module's documentation.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct ReplyDecoder {
     max_element_bytes: u64,
     /// Where the next byte to look at lies in the caller's buffer.
     position: usize,
     /// How far beyond `position` a line end was already looked for.
     searched: usize,
-    state: State,
-    /// Elements that the array in hand still owes.
+    state: ReplyState,
+    /// Elements that the current array still owes.
     owed: u64,
-    /// Elements found in the reply in hand.
+    /// Elements found in the current reply.
     found: usize,
-    /// Where the reply in hand begins.
+    /// Where the current reply begins.
     reply_start: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
+enum ReplyState {
     /// Before the first byte of a reply.
     Reply,
     /// Before the length of an array's next element.
     Element,
-    /// Before an element's first byte; so many bytes, then CRLF.
+    /// Before an element's first byte; this many bytes, then CRLF.
     Body(usize),
     /// Before the first byte of an element over the bound.
     Head(u64),
-    /// Inside an element over the bound; so many bytes are left of it.
+    /// Inside an element over the bound; this many bytes are left of it.
     Skip { head: Range<usize>, length: u64, left: u64 },
 }
 
-impl Decoder {
+impl ReplyDecoder {
     /// A decoder that skips elements of more than `max_element_bytes`.
     pub fn new(max_element_bytes: usize) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Decoder {
             max_element_bytes: max_element_bytes.min(usize::MAX / 4) as u64,
             position: 0,
             searched: 0,
-            state: State::Reply,
+            state: ReplyState::Reply,
             owed: 0,
             found: 0,
             reply_start: 0,
@@ -107,19 +107,19 @@ impl Decoder {
     ) -> Result<Option<Reply>, ProtocolError> {
         loop {
             let step = match self.state.clone() {
-                State::Reply => self.reply(buffer)?,
-                State::Element => self.element(buffer)?,
-                State::Body(length) => self.body(buffer, length, elements)?,
-                State::Head(length) => self.head(buffer, length),
-                State::Skip { head, length, left } => {
+                ReplyState::Reply => self.reply(buffer)?,
+                ReplyState::Element => self.element(buffer)?,
+                ReplyState::Body(length) => self.body(buffer, length, elements)?,
+                ReplyState::Head(length) => self.head(buffer, length),
+                ReplyState::Skip { head, length, left } => {
                     self.skip(buffer, head, length, left, elements)?
                 }
             };
             match step {
-                Step::Go => {}
-                Step::More => return Ok(None),
-                Step::End(reply) => {
-                    self.state = State::Reply;
+                DecodeStep::Go => {}
+                DecodeStep::More => return Ok(None),
+                DecodeStep::End(reply) => {
+                    self.state = ReplyState::Reply;
                     self.found = 0;
                     self.reply_start = self.position;
                     return Ok(Some(reply));
@@ -143,59 +143,61 @@ impl Decoder {
         Ok(is_over)
     }
 
-    fn reply(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
-        let Some(&kind) = buffer.get(self.position) else { return Ok(Step::More) };
+    fn reply(&mut self, buffer: &[u8]) -> Result<DecodeStep, ProtocolError> {
+        let Some(&kind) = buffer.get(self.position) else { return Ok(DecodeStep::More) };
         match kind {
             b'*' => match self.length_line(buffer)? {
-                None => Ok(Step::More),
-                Some(None | Some(0)) => Ok(Step::End(Reply::Nil)),
-                Some(Some(count)) => {
+                LengthLine::Incomplete => Ok(DecodeStep::More),
+                LengthLine::Null | LengthLine::Length(0) => Ok(DecodeStep::End(Reply::Nil)),
+                LengthLine::Length(count) => {
                     self.owed = count;
-                    self.state = State::Element;
-                    Ok(Step::Go)
+                    self.state = ReplyState::Element;
+                    Ok(DecodeStep::Go)
                 }
             },
             b'$' => match self.length_line(buffer)? {
-                None => Ok(Step::More),
-                Some(None) => Ok(Step::End(Reply::Nil)),
-                Some(Some(length)) => {
+                LengthLine::Incomplete => Ok(DecodeStep::More),
+                LengthLine::Null => Ok(DecodeStep::End(Reply::Nil)),
+                LengthLine::Length(length) => {
                     self.owed = 1;
                     self.expect_body(length);
-                    Ok(Step::Go)
+                    Ok(DecodeStep::Go)
                 }
             },
-            b'_' => Ok(self.null(buffer)?.map_or(Step::More, |()| Step::End(Reply::Nil))),
+            b'_' if self.null(buffer)? => Ok(DecodeStep::End(Reply::Nil)),
+            b'_' => Ok(DecodeStep::More),
             b'-' => Ok(match self.line(buffer, MAX_ERROR_BYTES)? {
-                None => Step::More,
-                Some(line) => {
-                    Step::End(Reply::Error(String::from_utf8_lossy(&buffer[line]).into_owned()))
-                }
+                None => DecodeStep::More,
+                Some(line) => DecodeStep::End(Reply::Error(
+                    String::from_utf8_lossy(&buffer[line]).into_owned(),
+                )),
             }),
             other => Err(ProtocolError::UnexpectedType(char::from(other))),
         }
     }
 
-    fn element(&mut self, buffer: &[u8]) -> Result<Step, ProtocolError> {
-        let Some(&kind) = buffer.get(self.position) else { return Ok(Step::More) };
+    fn element(&mut self, buffer: &[u8]) -> Result<DecodeStep, ProtocolError> {
+        let Some(&kind) = buffer.get(self.position) else { return Ok(DecodeStep::More) };
         match kind {
             b'$' => match self.length_line(buffer)? {
-                None => Ok(Step::More),
-                Some(None) => Ok(self.element_done()),
-                Some(Some(length)) => {
+                LengthLine::Incomplete => Ok(DecodeStep::More),
+                LengthLine::Null => Ok(self.element_done()),
+                LengthLine::Length(length) => {
                     self.expect_body(length);
-                    Ok(Step::Go)
+                    Ok(DecodeStep::Go)
                 }
             },
-            b'_' => Ok(self.null(buffer)?.map_or(Step::More, |()| self.element_done())),
+            b'_' if self.null(buffer)? => Ok(self.element_done()),
+            b'_' => Ok(DecodeStep::More),
             other => Err(ProtocolError::UnexpectedType(char::from(other))),
         }
     }
 
     fn expect_body(&mut self, length: u64) {
         self.state = if length > self.max_element_bytes {
-            State::Head(length)
+            ReplyState::Head(length)
         } else {
-            State::Body(length as usize)
+            ReplyState::Body(length as usize)
         };
     }
 
@@ -204,10 +206,10 @@ impl Decoder {
         buffer: &[u8],
         length: usize,
         elements: &mut Vec<Slice>,
-    ) -> Result<Step, ProtocolError> {
+    ) -> Result<DecodeStep, ProtocolError> {
         let end = self.position + length;
         if buffer.len() < end + 2 {
-            return Ok(Step::More);
+            return Ok(DecodeStep::More);
         }
         check_line_end(&buffer[end..end + 2])?;
         elements.push(Slice::Whole(self.position..end));
@@ -216,15 +218,16 @@ impl Decoder {
         Ok(self.element_done())
     }
 
-    fn head(&mut self, buffer: &[u8], length: u64) -> Step {
+    fn head(&mut self, buffer: &[u8], length: u64) -> DecodeStep {
         let kept = length.min(HEAD_BYTES as u64) as usize;
         let end = self.position + kept;
         if buffer.len() < end {
-            return Step::More;
+            return DecodeStep::More;
         }
-        self.state = State::Skip { head: self.position..end, length, left: length - kept as u64 };
+        self.state =
+            ReplyState::Skip { head: self.position..end, length, left: length - kept as u64 };
         self.position = end;
-        Step::Go
+        DecodeStep::Go
     }
 
     fn skip(
@@ -234,15 +237,15 @@ impl Decoder {
         length: u64,
         left: u64,
         elements: &mut Vec<Slice>,
-    ) -> Result<Step, ProtocolError> {
+    ) -> Result<DecodeStep, ProtocolError> {
         let arrived = (buffer.len() - self.position) as u64;
         let skipped = arrived.min(left);
         self.position += skipped as usize;
         let left = left - skipped;
-        self.state = State::Skip { head: head.clone(), length, left };
+        self.state = ReplyState::Skip { head: head.clone(), length, left };
         let Some(line_end) = buffer.get(self.position..self.position + 2).filter(|_| left == 0)
         else {
-            return Ok(Step::More);
+            return Ok(DecodeStep::More);
         };
         check_line_end(line_end)?;
         elements.push(Slice::TooLarge { head, length });
@@ -251,21 +254,20 @@ impl Decoder {
         Ok(self.element_done())
     }
 
-    fn element_done(&mut self) -> Step {
+    fn element_done(&mut self) -> DecodeStep {
         self.owed -= 1;
         if self.owed == 0 {
-            return Step::End(match self.found {
+            return DecodeStep::End(match self.found {
                 0 => Reply::Nil,
                 found => Reply::Elements(found),
             });
         }
-        self.state = State::Element;
-        Step::Go
+        self.state = ReplyState::Element;
+        DecodeStep::Go
     }
 
-    /// The length on the line at `position`: outer `None` where the line has
-    /// not ended, inner `None` for -1, which announces a null.
-    fn length_line(&mut self, buffer: &[u8]) -> Result<Option<Option<u64>>, ProtocolError> {
+    /// The length on the line at `position`.
+    fn length_line(&mut self, buffer: &[u8]) -> Result<LengthLine, ProtocolError> {
         let mut length: u64 = 0;
         let first = self.position + 1;
         for (index, &byte) in buffer[first..].iter().enumerate() {
@@ -278,10 +280,12 @@ impl Decoder {
                 }
                 b'\r' if index > 0 => {
                     let end = first + index;
-                    let Some(&newline) = buffer.get(end + 1) else { return Ok(None) };
+                    let Some(&newline) = buffer.get(end + 1) else {
+                        return Ok(LengthLine::Incomplete);
+                    };
                     check_line_end(&[byte, newline])?;
                     self.position = end + 2;
-                    return Ok(Some(Some(length)));
+                    return Ok(LengthLine::Length(length));
                 }
                 b'-' if index == 0 => return self.minus_one(buffer),
                 _ => return Err(ProtocolError::BadLength),
@@ -290,22 +294,22 @@ impl Decoder {
                 return Err(ProtocolError::BadLength);
             }
         }
-        Ok(None)
+        Ok(LengthLine::Incomplete)
     }
 
-    /// The null of RESP3.
-    fn null(&mut self, buffer: &[u8]) -> Result<Option<()>, ProtocolError> {
+    /// Passes over the null of RESP3; false asks for more bytes.
+    fn null(&mut self, buffer: &[u8]) -> Result<bool, ProtocolError> {
         match self.line(buffer, MAX_LENGTH_LINE)? {
-            None => Ok(None),
-            Some(line) if line.is_empty() => Ok(Some(())),
+            None => Ok(false),
+            Some(line) if line.is_empty() => Ok(true),
             Some(_) => Err(ProtocolError::MissingLineEnd),
         }
     }
 
-    fn minus_one(&mut self, buffer: &[u8]) -> Result<Option<Option<u64>>, ProtocolError> {
+    fn minus_one(&mut self, buffer: &[u8]) -> Result<LengthLine, ProtocolError> {
         match self.line(buffer, MAX_LENGTH_LINE)? {
-            None => Ok(None),
-            Some(line) if &buffer[line.clone()] == b"-1" => Ok(Some(None)),
+            None => Ok(LengthLine::Incomplete),
+            Some(line) if &buffer[line.clone()] == b"-1" => Ok(LengthLine::Null),
             Some(_) => Err(ProtocolError::BadLength),
         }
     }
@@ -335,10 +339,22 @@ impl Decoder {
     }
 }
 
-enum Step {
+/// What a look at the buffer came to.
+enum DecodeStep {
+    /// Look again.
     Go,
+    /// More bytes are needed.
     More,
     End(Reply),
+}
+
+/// What stands on a line that announces a length.
+enum LengthLine {
+    /// The line has not ended.
+    Incomplete,
+    /// -1 announces a null.
+    Null,
+    Length(u64),
 }
 
 fn check_line_end(bytes: &[u8]) -> Result<(), ProtocolError> {

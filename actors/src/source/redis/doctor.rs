@@ -1,11 +1,11 @@
 //! The doctor: looks for what goes wrong most between a gateway and its Redis.
 //!
 //! It reads. Whether a right is there it finds out by calls that can't change
-//! anything. Read in this order: `finding` is what is told, `visit` the
+//! anything. Read in this order: `diagnosis` is what is found, `visit` the
 //! connection; `server`, `rights`, `queue`, `strays` and `company` each look at
 //! one thing.
 
-mod finding;
+mod diagnosis;
 mod visit;
 mod server;
 pub mod rights;
@@ -17,16 +17,16 @@ use super::super::SourceError;
 use super::once::Keys;
 use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
-pub use finding::{Finding, Verdict};
+pub use diagnosis::{Diagnosis, Severity};
 
 use visit::Visit;
 
-/// Looks at the Redis of `settings`. `judge` tells why an element would be
+/// Looks at the Redis of `settings`. `judge` says why an element would be
 /// refused: nothing where it would not be.
 pub async fn examine(
     settings: &QueueSettings,
     judge: impl Fn(&[u8]) -> Vec<String>,
-) -> Vec<Finding> {
+) -> Vec<Diagnosis> {
     let mut visit = match Visit::open(settings).await {
         Ok(visit) => visit,
         Err(cause) => return vec![unreachable(&cause)],
@@ -39,7 +39,7 @@ pub async fn examine(
     findings
 }
 
-fn unreachable(cause: &SourceError) -> Finding {
+fn unreachable(cause: &SourceError) -> Diagnosis {
     let says = |words: &str| cause.message.contains(words);
     let advice = match cause.kind {
         ErrorKind::Permission if says("DENIED") => {
@@ -76,7 +76,7 @@ fn unreachable(cause: &SourceError) -> Finding {
         }
         ErrorKind::WrongType | ErrorKind::WrongKey | ErrorKind::Other => "see what the server says",
     };
-    Finding::fail("redis", cause.to_string(), advice)
+    Diagnosis::fail("redis", cause.to_string(), advice)
 }
 
 /// The key's name as a template in the table of rights may use it.

@@ -73,7 +73,7 @@ pub fn error(kind: ErrorKind, message: impl AsRef<str>) -> SourceError {
 
 /// Keeps the failure that says most: that a server answered and refused says
 /// more than that another did not answer, or that one is a replica.
-pub fn keep_telling(kept: &mut Option<SourceError>, new: SourceError) {
+pub fn keep_clearest(kept: &mut Option<SourceError>, new: SourceError) {
     let says = |failure: &SourceError| match failure.kind {
         ErrorKind::Connection | ErrorKind::Timeout => 0,
         ErrorKind::NotPrimary => 1,

@@ -1,18 +1,18 @@
 //! The writer of dead letters: from the queue of letters to the list in Redis,
 //! of which it keeps the newest within a length and a number of bytes.
 //!
-//! Redis does not tell how many bytes a list holds, so a hash beside it keeps
+//! Redis does not say how many bytes a list holds, so a hash beside it keeps
 //! its length and its bytes, for all gateways that write to it and over their
 //! restarts. One script pushes, pops what is too much, and keeps the account.
 //! Where the list's length is not the noted one, somebody else has changed it:
-//! then it is measured anew, in slices.
+//! then it is measured again, in slices.
 
 use std::time::Duration;
 
 use super::super::SourceError;
+use super::command_connection::CommandConnection;
 use super::connect::Connector;
 use super::error::{crate_failed, reply_words};
-use super::link::Link;
 use crate::backoff::Backoff;
 use crate::cluster_key::key_beside;
 use crate::dead_letters::{ACCOUNT, DeadLetterQueue, Fate};
@@ -65,7 +65,7 @@ return {#letters, bytes}
 const SLICE: i64 = 64;
 /// Measurements that are tried while others keep changing the list.
 const MEASUREMENTS: usize = 3;
-/// After each batch the writer stays away for so many times what it took, so
+/// After each batch the writer stays away for this many times what it took, so
 /// that Redis has most of its time for others.
 const PAUSES: u32 = 3;
 
@@ -80,7 +80,7 @@ pub struct DeadLetterWriter {
     settings: DeadLetterSettings,
     account: String,
     connector: Connector,
-    link: Option<Link>,
+    link: Option<CommandConnection>,
     /// Whether the last batch was not taken.
     in_trouble: bool,
 }
@@ -189,10 +189,10 @@ impl DeadLetterWriter {
         }
     }
 
-    async fn link(&mut self) -> Result<&mut Link, SourceError> {
+    async fn link(&mut self) -> Result<&mut CommandConnection, SourceError> {
         let link = match self.link.take() {
             Some(link) => link,
-            None => Link::open(&self.connector).await?,
+            None => CommandConnection::open(&self.connector).await?,
         };
         Ok(self.link.insert(link))
     }

@@ -1,9 +1,9 @@
 //! Logging in: what is said on a new connection before it may be used.
 
 use super::super::SourceError;
-use super::answer::Talk;
 use super::error::{crate_failed, error, kind_of_reply, refused};
-use super::progress::{Progress, Stage};
+use super::login_session::{LoginReply, LoginSession};
+use super::progress::{ConnectProgress, ConnectStage};
 use super::redirect::named;
 use super::role::{Role, role_of_info, role_of_reply};
 use crate::error_kind::ErrorKind;
@@ -15,38 +15,39 @@ use redis::cmd;
 /// Says what `target` has to say; of what a server may do without, what is not
 /// in `unsent`.
 pub async fn log_in(
-    talk: &mut Talk,
+    session: &mut LoginSession,
     target: &RedisTarget,
-    progress: &Progress,
+    progress: &ConnectProgress,
     unsent: &Unsent,
 ) -> Result<(), SourceError> {
-    progress.reach(Stage::LoggingIn);
+    progress.reach(ConnectStage::LoggingIn);
     let password = password(target).await?;
-    authenticate(talk, target.username.as_deref(), password.as_ref()).await?;
+    authenticate(session, target.username.as_deref(), password.as_ref()).await?;
     if target.database != 0 {
         let select = cmd("SELECT").arg(target.database).take();
-        talk.call("SELECT", &select).await?;
+        session.call("SELECT", &select).await?;
     }
-    progress.reach(Stage::Introducing);
+    progress.reach(ConnectStage::Introducing);
     if !target.client_name.is_empty() && unsent.lets("CLIENT") {
         let name = cmd("CLIENT").arg("SETNAME").arg(&target.client_name).take();
         // A server that has no names for its clients is fine too.
-        let _ = talk.exchange(&name).await?;
+        let _ = session.exchange(&name).await?;
     }
     Ok(())
 }
 
 /// Asks for the role by ROLE, or by INFO where the user may not; who may
-/// neither is believed to be at a primary, and READONLY would tell.
-pub async fn ask_role(talk: &mut Talk, unsent: &Unsent) -> Result<Role, SourceError> {
+/// neither is believed to be at a primary, and READONLY would show it.
+pub async fn ask_role(session: &mut LoginSession, unsent: &Unsent) -> Result<Role, SourceError> {
     if unsent.lets("ROLE") {
-        match talk.exchange(&cmd("ROLE")).await? {
-            Ok(reply) => return Ok(role_of_reply(&reply)),
-            Err(words) => fail_if_locked_out("ROLE", &words)?,
+        match session.exchange(&cmd("ROLE")).await? {
+            LoginReply::Value(reply) => return Ok(role_of_reply(&reply)),
+            LoginReply::Refused(words) => fail_if_locked_out("ROLE", &words)?,
         }
     }
     if unsent.lets("INFO")
-        && let Ok(reply) = talk.exchange(&cmd("INFO").arg("replication").take()).await?
+        && let LoginReply::Value(reply) =
+            session.exchange(&cmd("INFO").arg("replication").take()).await?
     {
         return Ok(role_of_info(&reply));
     }
@@ -55,36 +56,41 @@ pub async fn ask_role(talk: &mut Talk, unsent: &Unsent) -> Result<Role, SourceEr
 
 /// Where the master of that name is, by what this Sentinel says.
 pub async fn ask_sentinel(
-    talk: &mut Talk,
+    session: &mut LoginSession,
     target: &RedisTarget,
     service: &str,
 ) -> Result<Endpoint, SourceError> {
     if let Some(login) = &target.sentinel_login {
-        authenticate(talk, login.user.as_deref(), Some(&login.password)).await?;
+        authenticate(session, login.user.as_deref(), Some(&login.password)).await?;
     }
     let ask = cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service).take();
-    let mut answer = talk.exchange(&ask).await?;
-    // Sentinels often have no password where the servers behind them do; those
+    let mut answer = session.exchange(&ask).await?;
+    // Sentinels often have no password where their servers do; those
     // that ask for one mostly have the same.
-    if target.sentinel_login.is_none() && answer.as_ref().is_err_and(|words| wants_login(words)) {
+    if target.sentinel_login.is_none()
+        && let LoginReply::Refused(words) = &answer
+        && wants_login(words)
+    {
         let password = password(target).await?;
         if password.is_some() {
-            authenticate(talk, target.username.as_deref(), password.as_ref()).await?;
-            answer = talk.exchange(&ask).await?;
+            authenticate(session, target.username.as_deref(), password.as_ref()).await?;
+            answer = session.exchange(&ask).await?;
         }
     }
-    let reply = answer.map_err(|words| refused("SENTINEL", &words))?;
+    let reply = match answer {
+        LoginReply::Value(reply) => reply,
+        LoginReply::Refused(words) => return Err(refused("SENTINEL", &words)),
+    };
     let address: Option<(String, u16)> =
         redis::from_redis_value(reply).map_err(|cause| crate_failed("SENTINEL", &cause.into()))?;
     let Some((host, port)) = address else {
         let message = format!("it knows no master named {service:?}");
         return Err(error(ErrorKind::Other, message));
     };
-    let unlike = || {
+    named(&host, port).ok_or_else(|| {
         let message = format!("it names a master for {service:?} whose address can be none");
         error(ErrorKind::Protocol, message)
-    };
-    named(&host, port).ok_or_else(unlike)
+    })
 }
 
 /// The password that is in force now.
@@ -98,7 +104,7 @@ async fn password(target: &RedisTarget) -> Result<Option<Secret>, SourceError> {
 /// AUTH, where there is a user or a password. A server that has none is fine
 /// too, as it is with the clients that the connection string was written for.
 async fn authenticate(
-    talk: &mut Talk,
+    session: &mut LoginSession,
     user: Option<&str>,
     password: Option<&Secret>,
 ) -> Result<(), SourceError> {
@@ -108,10 +114,10 @@ async fn authenticate(
         (None, Some(password)) => auth.arg(password.expose()),
         (Some(user), password) => auth.arg(user).arg(password.map_or("", Secret::expose)),
     };
-    match talk.exchange(&auth).await? {
-        Ok(_) => Ok(()),
-        Err(words) if is_without_password(&words) => Ok(()),
-        Err(words) => Err(auth_refused(&words)),
+    match session.exchange(&auth).await? {
+        LoginReply::Value(_) => Ok(()),
+        LoginReply::Refused(words) if is_without_password(&words) => Ok(()),
+        LoginReply::Refused(words) => Err(auth_refused(&words)),
     }
 }
 

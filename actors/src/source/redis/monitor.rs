@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use super::super::SourceError;
 use super::SharedQueue;
+use super::command_connection::CommandConnection;
 use super::error::crate_failed;
 use super::health::HealthReporter;
-use super::link::Link;
-use super::once::Server;
+use super::info::ServerInfo;
+use super::once::warning_of_pops;
 use super::presence::{Presence, Shown};
 use crate::backoff::Backoff;
 use crate::error_kind::ErrorKind;
 use crate::self_metrics::UNKNOWN;
 use crate::stop::StopSignal;
-use redis::cmd;
+use redis::{RedisResult, cmd};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -26,7 +27,7 @@ const LEAVING: Duration = Duration::from_millis(500);
 
 /// Asks until the stop signal comes.
 pub async fn run(shared: Arc<SharedQueue>, mut stop: StopSignal) {
-    let mut monitor = Monitor::new(shared);
+    let mut monitor = QueueMonitor::new(shared);
     tokio::select! {
         () = stop.stopped() => {}
         () = monitor.run() => {}
@@ -34,9 +35,9 @@ pub async fn run(shared: Arc<SharedQueue>, mut stop: StopSignal) {
     monitor.leave().await;
 }
 
-struct Monitor {
+struct QueueMonitor {
     shared: Arc<SharedQueue>,
-    link: Option<MonitorLink>,
+    link: Option<MonitorConnection>,
     connected_before: bool,
     length_denied: bool,
     server_seen: bool,
@@ -44,12 +45,12 @@ struct Monitor {
 }
 
 /// A link, and how many detours there had been when it was opened.
-struct MonitorLink {
-    link: Link,
+struct MonitorConnection {
+    link: CommandConnection,
     detours: u64,
 }
 
-impl Monitor {
+impl QueueMonitor {
     fn new(shared: Arc<SharedQueue>) -> Self {
         let presence = Presence::new(&shared.key, shared.delivery);
         Self {
@@ -87,9 +88,11 @@ impl Monitor {
             return;
         }
         // Who may not ask needs not know.
-        let info = cmd("INFO").arg("memory").query_async(&mut link.link.connection).await;
-        let server = info.ok().map(|info: String| Server::from_info(&info));
-        if let Some(warning) = server.and_then(|server| server.warning_of_pops()) {
+        let info: RedisResult<String> =
+            cmd("INFO").arg("memory").query_async(&mut link.link.connection).await;
+        if let Ok(info) = info
+            && let Some(warning) = warning_of_pops(&ServerInfo::new(info))
+        {
             tracing::warn!("{warning}");
         }
     }
@@ -111,7 +114,7 @@ impl Monitor {
     async fn leave(&mut self) {
         let Some(link) = &mut self.link else { return };
         let left = self.presence.leave(&mut link.link.connection);
-        // Who is not told in time will see it grow old.
+        // Where that fails, the sign grows old.
         let _ = tokio::time::timeout(LEAVING, left).await;
     }
 
@@ -186,7 +189,7 @@ impl Monitor {
         }
     }
 
-    async fn link(&mut self) -> Result<&mut MonitorLink, SourceError> {
+    async fn link(&mut self) -> Result<&mut MonitorConnection, SourceError> {
         let detours = self.shared.connector.detours();
         if self.link.as_ref().is_some_and(|link| link.detours != detours) {
             self.link = None;
@@ -198,13 +201,13 @@ impl Monitor {
         Ok(self.link.insert(link))
     }
 
-    async fn connect(&mut self, detours: u64) -> Result<MonitorLink, SourceError> {
-        let link = Link::open(&self.shared.connector).await?;
+    async fn connect(&mut self, detours: u64) -> Result<MonitorConnection, SourceError> {
+        let link = CommandConnection::open(&self.shared.connector).await?;
         if self.connected_before {
             self.shared.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         self.connected_before = true;
-        Ok(MonitorLink { link, detours })
+        Ok(MonitorConnection { link, detours })
     }
 
     fn forget_link_after(&mut self, kind: ErrorKind) {

@@ -2,7 +2,7 @@
 //!
 //! Nothing is popped: the backlog is set aside, read, and unlinked when its effect is
 //! safe. At any time Redis holds a consistent prefix, which is a checkpoint and the
-//! lists that it does not cover; whoever loads it counts each element once.
+//! lists that it does not cover; who loads it counts each element once.
 //!
 //! # What Redis holds
 //!
@@ -19,7 +19,7 @@
 //!   segments; the *tip*, the list that was claimed last; and who owns the queue: an
 //!   *epoch*, which only rises, the owner's random *token*, and the deadline of its
 //!   lease. Version and tip bear a nonce beside their number, so that two who took
-//!   the same number can be told apart.
+//!   the same number can be distinguished.
 //!
 //! # Rules
 //!
@@ -163,7 +163,7 @@ pub use keys::Keys;
 pub use lease::Holding;
 pub(super) use lease::LeaseKeeper;
 pub use once_source::OnceSource;
-pub use preflight::Server;
+pub(super) use preflight::{check_server, warning_of_pops};
 pub use stored::{FIELDS, Stored};
 
 /// What exactly-once delivery needs besides the queue.
@@ -184,7 +184,7 @@ pub struct OnceSettings {
     pub dead_letters: Option<DeadLetterQueue>,
     /// Who asks for a checkpoint out of turn.
     pub checkpoint_requests: CheckpointRequests,
-    /// Told when the process must end.
+    /// Raised when the process must end.
     pub fatal: FatalSignal,
     /// When the queue is given back at the end.
     pub handshake: ShutdownHandshake,
@@ -198,11 +198,11 @@ pub(super) struct QueueIdentity {
 }
 
 /// The end of an owner: it writes a last checkpoint and says so, and keeps the
-/// queue until it is told to give it back. So as long as its totals are shown,
+/// queue until that is wanted. So as long as its totals are shown,
 /// nobody else's are.
 #[derive(Debug, Clone)]
 pub struct ShutdownHandshake {
-    /// Told once the last checkpoint is written.
+    /// Set once the last checkpoint is written.
     pub saved: Stopper,
     /// When the queue is to be given back.
     pub release: StopSignal,

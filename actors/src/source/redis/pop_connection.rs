@@ -12,7 +12,7 @@ use super::replies::ReplyStream;
 use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
 
-/// Pops that were not answered for so long, though the server answers others,
+/// Pops that were not answered for this long, though the server answers others,
 /// are given up: something on their way has lost them.
 const LOST_REPLY: Duration = Duration::from_secs(10);
 
@@ -25,8 +25,8 @@ const OTHERS_ANSWERED: Duration = Duration::from_secs(3);
 pub(super) struct PopConnection {
     pub(super) replies: ReplyStream,
     pub(super) endpoint: Endpoint,
-    /// That elements are taken from there is told.
-    pub(super) told: bool,
+    /// It was logged that elements are taken from there.
+    pub(super) is_announced: bool,
     pub(super) in_flight: VecDeque<Pop>,
     /// The packed request, and the count it was packed for.
     request: Vec<u8>,
@@ -51,7 +51,7 @@ impl PopConnection {
         Self {
             replies,
             endpoint,
-            told: false,
+            is_announced: false,
             in_flight: VecDeque::new(),
             request: Vec::new(),
             request_count: 0,
@@ -84,7 +84,7 @@ impl PopConnection {
         Some(error(ErrorKind::Timeout, message))
     }
 
-    /// Asks for so many elements, once requests are sent.
+    /// Asks for `count` elements, once requests are sent.
     pub(super) fn pop(&mut self, key: &str, count: usize) {
         if self.request_count != count {
             self.request = pack(key, count, self.one_by_one);

@@ -12,11 +12,11 @@ use super::decoder::Reply;
 use super::error::{error, io_failed, protocol_broken, refused};
 use super::health::HealthReporter;
 use super::once::refuse_uncovered;
-use super::pace::{Crew, Pace};
 use super::pop_connection::{Pop, PopConnection, is_count_refused};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::wake::Waiter;
+use super::workload::{Scale, Workload};
 use crate::error_kind::ErrorKind;
 use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
@@ -45,15 +45,15 @@ pub struct RedisSource {
     metrics: Arc<WorkerMetrics>,
     stop: StopSignal,
     schedule: Schedule,
-    pace: Pace,
+    workload: Workload,
     waiter: Waiter,
     link: Option<PopConnection>,
-    /// Elements of the batch in hand.
+    /// Elements of the batch that is handed out.
     elements: Vec<Slice>,
     /// The last reply was not full, or other workers are enough for what is
     /// there: no more is asked for before a wait.
     drained: bool,
-    /// An error to be told once everything that is in flight has come in.
+    /// An error to be reported once everything that is in flight has come in.
     failure: Option<SourceError>,
     in_trouble: bool,
     connected_before: bool,
@@ -63,12 +63,11 @@ pub struct RedisSource {
 
 impl QueueSource for RedisSource {
     async fn take(&mut self) -> Result<Taken<'_>, SourceError> {
-        self.pace.came();
+        self.workload.routed(self.elements.len(), &self.metrics);
         self.elements.clear();
         if !self.fill().await? {
             return Ok(Taken::Ended);
         }
-        self.pace.went_with(self.elements.len());
         let buffer = self.link.as_ref().map_or(&[][..], |link| link.replies.bytes());
         Ok(Taken::Batch(Batch { buffer, elements: &self.elements }))
     }
@@ -88,7 +87,7 @@ impl RedisSource {
             metrics,
             stop,
             schedule,
-            pace: Pace::new(available_parallelism().map_or(1, usize::from)),
+            workload: Workload::new(available_parallelism().map_or(1, usize::from)),
             waiter: Waiter::default(),
             link: None,
             elements: Vec::new(),
@@ -224,7 +223,7 @@ impl RedisSource {
             received = link.replies.receive() => Some(received),
             () = self.stop.stopped() => timeout(LAST_REPLIES, link.replies.receive()).await.ok(),
             () = sleep(LATE_REPLY) => {
-                self.waiter.give_up_place();
+                self.waiter.give_up_turn();
                 if let Some(lost) = link.lost(&self.shared) {
                     self.break_link(lost);
                 }
@@ -289,8 +288,8 @@ impl RedisSource {
 
     /// A pop is over: what it found says whether there is a backlog.
     fn finish(&mut self, asked: usize, found: usize) {
-        if let Some(link) = self.link.as_mut().filter(|link| !link.told) {
-            link.told = true;
+        if let Some(link) = self.link.as_mut().filter(|link| !link.is_announced) {
+            link.is_announced = true;
             self.shared.taking_from(&link.endpoint);
         }
         if self.in_trouble {
@@ -314,11 +313,11 @@ impl RedisSource {
     /// There is more: others are let in where that is worth it, and where they
     /// are enough, this one goes.
     fn share_backlog(&mut self) {
-        match self.pace.crew() {
-            Crew::WantsHelp => self.waiter.give_up_place(),
-            Crew::AsItIs => {}
-            Crew::IsEnough => {
-                if !self.waiter.keep_place(&self.shared.waker) {
+        match self.workload.scale() {
+            Scale::Up => self.waiter.give_up_turn(),
+            Scale::Keep => {}
+            Scale::Down => {
+                if !self.waiter.keep_turn(&self.shared.waker) {
                     self.drained = true;
                     self.schedule.decrease();
                 }
@@ -326,7 +325,7 @@ impl RedisSource {
         }
     }
 
-    /// An error reply: told once the other replies have come in.
+    /// An error reply: reported once the other replies have come in.
     fn refuse(&mut self, words: &str) {
         let Some(link) = &mut self.link else { return };
         let Some(pop) = link.in_flight.pop_front() else { return };
@@ -343,7 +342,7 @@ impl RedisSource {
     }
 
     /// Nothing more can come from this connection; elements that have come are
-    /// still in its buffer, so it is dropped when the failure is told.
+    /// still in its buffer, so it is dropped when the failure is reported.
     fn break_link(&mut self, failure: SourceError) {
         if let Some(link) = &mut self.link {
             link.in_flight.clear();
@@ -352,7 +351,7 @@ impl RedisSource {
         self.failure = Some(failure);
     }
 
-    /// Counts and tells a failure, and decides what becomes of the connection.
+    /// Counts and reports a failure, and decides what becomes of the connection.
     fn fail(&mut self, failure: SourceError) -> SourceError {
         self.drained = false;
         self.in_trouble = true;
@@ -360,7 +359,7 @@ impl RedisSource {
         self.shared.failed(self.reporter, &failure);
         match failure.kind {
             ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Permission => {
-                self.waiter.give_up_place();
+                self.waiter.give_up_turn();
             }
             ErrorKind::Connection
             | ErrorKind::Timeout

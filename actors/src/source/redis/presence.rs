@@ -1,6 +1,6 @@
 //! Presence: which gateways are on a queue. Each leaves a sign of life in a
 //! sorted set beside it, by Redis' own clock, so that two which share a queue
-//! by mistake can be seen. Whoever has no right to it goes without.
+//! by mistake can be seen. Who has no right to it goes without.
 
 use std::process;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::cluster_key::key_beside;
 
 /// Between two signs of life.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Who has given none for so long is gone.
+/// Who has given none for this long is gone.
 const GONE_AFTER_MS: i64 = 15_000;
-/// After so many seconds without any sign Redis forgets the set.
+/// After this many seconds without any sign Redis forgets the set.
 const EXPIRY_SECONDS: i64 = 60;
 /// When it is tried again where that failed: a proxy may cut the connection for
 /// a command that it does not know.
@@ -61,7 +61,7 @@ impl Presence {
         }
     }
 
-    /// Gives a sign where one is due, and tells how many gateways are there.
+    /// Gives a sign where one is due, and returns how many gateways are there.
     pub async fn show(&mut self, connection: &mut MultiplexedConnection) -> Shown {
         if Instant::now() < self.due {
             return Shown::NotDue;
@@ -113,7 +113,7 @@ impl Presence {
 pub enum Shown {
     /// The last one is young enough.
     NotDue,
-    /// It was given, and so many gateways are there.
+    /// It was given; how many gateways are there.
     Among(i64),
     /// It could not be given.
     Unknown,

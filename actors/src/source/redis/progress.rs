@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Where an attempt is, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum ConnectStage {
     /// Looking the name up.
     Resolving,
     /// Waiting for the connection to be accepted.
@@ -18,43 +18,43 @@ pub enum Stage {
     Introducing,
 }
 
-const STAGES: [Stage; 5] = [
-    Stage::Resolving,
-    Stage::Connecting,
-    Stage::ShakingHands,
-    Stage::LoggingIn,
-    Stage::Introducing,
+const STAGES: [ConnectStage; 5] = [
+    ConnectStage::Resolving,
+    ConnectStage::Connecting,
+    ConnectStage::ShakingHands,
+    ConnectStage::LoggingIn,
+    ConnectStage::Introducing,
 ];
 
 /// The furthest stage of several attempts.
 #[derive(Debug, Default)]
-pub struct Progress(AtomicU8);
+pub struct ConnectProgress(AtomicU8);
 
-impl Progress {
+impl ConnectProgress {
     /// An attempt has come so far.
-    pub fn reach(&self, stage: Stage) {
+    pub fn reach(&self, stage: ConnectStage) {
         self.0.fetch_max(stage as u8, Ordering::Relaxed);
     }
 
     /// How far the furthest has come.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> ConnectStage {
         STAGES[usize::from(self.0.load(Ordering::Relaxed))]
     }
 
     /// What a silence at this point means to the operator.
     pub fn silence(&self, is_tls: bool) -> &'static str {
         match self.stage() {
-            Stage::Resolving => "from DNS about its name",
-            Stage::Connecting => {
+            ConnectStage::Resolving => "from DNS about its name",
+            ConnectStage::Connecting => {
                 "to the attempt to connect: something drops it, such as a firewall"
             }
-            Stage::ShakingHands => {
+            ConnectStage::ShakingHands => {
                 "to the TLS handshake: a server that does not speak TLS, or one that hangs"
             }
-            Stage::LoggingIn | Stage::Introducing if is_tls => {
+            ConnectStage::LoggingIn | ConnectStage::Introducing if is_tls => {
                 "to the first commands: a server that hangs"
             }
-            Stage::LoggingIn | Stage::Introducing => {
+            ConnectStage::LoggingIn | ConnectStage::Introducing => {
                 "to the first commands: a server that hangs, or one that expects TLS (ssl=true)"
             }
         }

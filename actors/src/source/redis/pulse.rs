@@ -1,5 +1,4 @@
-//! The pulse: from when to when the server has answered the monitor without a
-//! break. A pop that stays without an answer while others get theirs will never
+//! The pulse: since when the server has answered the monitor without a break. A pop that stays without an answer while others get theirs will never
 //! get one: something on its way has lost it.
 
 use parking_lot::Mutex;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use crate::error_kind::ErrorKind;
 use tokio::time::Instant;
 
-/// One for the process; the monitor feels it.
+/// One for each queue; the monitor keeps it.
 #[derive(Debug, Default)]
 pub struct Pulse(Mutex<Option<Beats>>);
 
@@ -43,7 +42,7 @@ impl Pulse {
         }
     }
 
-    /// Whether others were answered for so long after `heard`.
+    /// Whether others were answered for that `time` after `heard`.
     pub fn went_on_after(&self, heard: Instant, time: Duration) -> bool {
         self.lock().is_some_and(|beats| beats.last >= heard.max(beats.first) + time)
     }

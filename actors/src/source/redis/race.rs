@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::super::SourceError;
-use super::error::{error, keep_telling};
+use super::error::{error, keep_clearest};
 use crate::error_kind::ErrorKind;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -13,14 +13,14 @@ use tokio::time::timeout;
 
 /// What the first attempt that succeeds brings; else the failure that says most.
 pub async fn first_to_succeed<P, T, F>(
-    places: Vec<P>,
+    candidates: Vec<P>,
     head_start: Duration,
     attempt: impl Fn(P) -> F,
 ) -> Result<T, SourceError>
 where
     F: Future<Output = Result<T, SourceError>>,
 {
-    let mut waiting = places.into_iter();
+    let mut waiting = candidates.into_iter();
     let mut under_way = FuturesUnordered::new();
     let mut failure = None;
     loop {
@@ -34,7 +34,7 @@ where
         };
         match ended {
             Some(Ok(done)) => return Ok(done),
-            Some(Err(cause)) => keep_telling(&mut failure, cause),
+            Some(Err(cause)) => keep_clearest(&mut failure, cause),
             None => {
                 let nowhere = || error(ErrorKind::Connection, "there is no address to try");
                 return Err(failure.unwrap_or_else(nowhere));
@@ -59,7 +59,7 @@ mod tests {
     }
     use Address::{Answers, Refuses, Swallows};
 
-    async fn run(places: &[Address]) -> (Result<u8, SourceError>, usize) {
+    async fn run(candidates: &[Address]) -> (Result<u8, SourceError>, usize) {
         let begun = AtomicUsize::new(0);
         let attempt = |address: Address| {
             begun.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +71,7 @@ mod tests {
                 }
             }
         };
-        let race = first_to_succeed(places.to_vec(), Duration::from_millis(5), attempt);
+        let race = first_to_succeed(candidates.to_vec(), Duration::from_millis(5), attempt);
         let outcome = timeout(Duration::from_millis(500), race).await;
         let late = || Err(error(ErrorKind::Timeout, "swallowed"));
         (outcome.unwrap_or_else(|_| late()), begun.load(Ordering::Relaxed))
@@ -79,8 +79,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_swallows_does_not_keep_the_next_one_waiting() {
-        let check = async |places: &[Address], expected: Option<u8>, begun: usize| {
-            let (outcome, tried) = run(places).await;
+        let check = async |candidates: &[Address], expected: Option<u8>, begun: usize| {
+            let (outcome, tried) = run(candidates).await;
             assert_eq!((outcome.ok(), tried), (expected, begun));
         };
         check(&[Answers(1), Answers(2)], Some(1), 1).await;

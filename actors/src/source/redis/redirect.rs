@@ -10,7 +10,7 @@ const LONGEST_NAME: usize = 253;
 
 /// Where a connection is to lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Goal {
+pub struct Redirect {
     /// The server.
     pub endpoint: Endpoint,
     /// Whether each command has to say `ASKING` first: a cluster is moving the
@@ -18,7 +18,7 @@ pub struct Goal {
     pub is_asking: bool,
 }
 
-impl Goal {
+impl Redirect {
     /// The server as it is.
     pub fn at(endpoint: Endpoint) -> Self {
         Self { endpoint, is_asking: false }
@@ -27,17 +27,15 @@ impl Goal {
 
 /// The server that another one names; `None` where that can be no server.
 pub fn named(host: &str, port: u16) -> Option<Endpoint> {
-    let is_name = |host: &str| {
-        host.len() <= LONGEST_NAME
-            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-    };
-    let is_host = !host.is_empty() && (is_name(host) || host.parse::<IpAddr>().is_ok());
+    let is_name = host.len() <= LONGEST_NAME
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_host = !host.is_empty() && (is_name || host.parse::<IpAddr>().is_ok());
     (is_host && port != 0).then(|| Endpoint::Tcp(host.to_owned(), port))
 }
 
 /// Where `MOVED <slot> <host>:<port>` or `ASK <slot> <host>:<port>` points;
 /// without a host it is `from`'s.
-pub fn goal_of(from: &Endpoint, words: &str) -> Option<Goal> {
+pub fn redirect_of(from: &Endpoint, words: &str) -> Option<Redirect> {
     let mut parts = words.split_ascii_whitespace();
     let is_asking = match parts.next()? {
         "MOVED" => false,
@@ -51,7 +49,7 @@ pub fn goal_of(from: &Endpoint, words: &str) -> Option<Goal> {
         ("", Endpoint::Unix(_)) => return None,
         (host, _) => named(host, port)?,
     };
-    Some(Goal { endpoint, is_asking })
+    Some(Redirect { endpoint, is_asking })
 }
 
 #[cfg(test)]
@@ -62,11 +60,11 @@ mod tests {
     fn moved_and_ask_name_the_next_node() {
         let from = Endpoint::Tcp("here".into(), 1);
         let check = |words: &str, expected: Option<(&str, u16)>| {
-            let expected = expected.map(|(host, port)| Goal {
+            let expected = expected.map(|(host, port)| Redirect {
                 endpoint: Endpoint::Tcp(host.into(), port),
                 is_asking: words.starts_with("ASK"),
             });
-            assert_eq!(goal_of(&from, words), expected, "{words}");
+            assert_eq!(redirect_of(&from, words), expected, "{words}");
         };
         check("MOVED 3999 127.0.0.1:6381", Some(("127.0.0.1", 6381)));
         check("ASK 3999 127.0.0.1:6381", Some(("127.0.0.1", 6381)));
@@ -84,7 +82,10 @@ mod tests {
         let long = "a".repeat(5_000);
         for host in ["a\x1b[2Jb", "a\r\nb", "a\nb", "a b", "\u{9b}31m", "a\u{202e}b", "", &long] {
             assert_eq!(named(host, 6379), None, "{host:?}");
-            assert_eq!(goal_of(&Endpoint::Unix("/s".into()), &format!("MOVED 1 {host}:1")), None);
+            assert_eq!(
+                redirect_of(&Endpoint::Unix("/s".into()), &format!("MOVED 1 {host}:1")),
+                None
+            );
         }
         assert_eq!(named("redis", 0), None);
         assert!(named("fe80::1", 6379).is_some() && named("redis_1.a-b", 6379).is_some());

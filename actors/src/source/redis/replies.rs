@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::Slice;
 use super::bounded;
-use super::decoder::{Decoder, ProtocolError, Reply};
+use super::decoder::{ProtocolError, Reply, ReplyDecoder};
 use super::stream::RedisStream;
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 #[derive(Debug)]
 pub struct ReplyStream {
     stream: RedisStream,
-    decoder: Decoder,
+    decoder: ReplyDecoder,
     /// Initialised throughout; the first `filled` bytes are what came in.
     buffer: Vec<u8>,
     filled: usize,
@@ -37,7 +37,7 @@ pub struct ReplyStream {
     /// When bytes came in last, or began to be waited for.
     heard: Instant,
     /// Whether each request says `ASKING` first, and whether what it came to has
-    /// been passed over in the reply in hand.
+    /// been passed over in the current reply.
     is_asking: bool,
     is_asked: bool,
 }
@@ -49,7 +49,7 @@ impl ReplyStream {
     pub fn new(stream: RedisStream, usual_bytes: usize, max_element_bytes: usize) -> Self {
         Self {
             stream,
-            decoder: Decoder::new(max_element_bytes),
+            decoder: ReplyDecoder::new(max_element_bytes),
             buffer: vec![0; usual_bytes],
             filled: 0,
             usual_bytes,
@@ -124,7 +124,7 @@ impl ReplyStream {
     }
 
     /// As [`receive`](Self::receive), but `elements`, which are those of the
-    /// reply in hand, stay in the buffer, and their ranges hold. More than
+    /// current reply, stay in the buffer, and their ranges hold. More than
     /// `most_bytes` of it are an error.
     pub async fn receive_whole(
         &mut self,
@@ -143,7 +143,7 @@ impl ReplyStream {
         self.transfer().await
     }
 
-    /// Lets go of what the reply in hand has brought before that place, or of all
+    /// Lets go of what the current reply has brought before that place, or of all
     /// of it; see [`receive_whole`](Self::receive_whole).
     pub fn let_go(&mut self, from: Option<usize>) {
         self.decoder.let_go(from);

@@ -2,6 +2,7 @@
 
 use redis::Value;
 
+use super::info::ServerInfo;
 use super::redirect::named;
 use crate::settings::Endpoint;
 
@@ -29,17 +30,13 @@ pub fn role_of_reply(reply: &Value) -> Role {
 
 /// The role in the reply to `INFO replication`.
 pub fn role_of_info(reply: &Value) -> Role {
-    let Some(info) = text(reply) else { return Role::Primary };
-    let field = |name: &str| {
-        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-    };
-    match field("role") {
-        Some("slave" | "replica") => {
-            let port = field("master_port").and_then(|port| port.parse().ok());
-            let host = field("master_host").filter(|host| !host.is_empty());
-            Role::Replica(host.zip(port).and_then(|(host, port)| named(host, port)))
+    let info = ServerInfo::new(text(reply).unwrap_or_default());
+    match info.field("role") {
+        "slave" | "replica" => {
+            let port = info.field("master_port").parse().unwrap_or_default();
+            Role::Replica(named(info.field("master_host"), port))
         }
-        Some(_) | None => Role::Primary,
+        _ => Role::Primary,
     }
 }
 

@@ -118,7 +118,7 @@ impl Schedule {
         self.depth = 1;
     }
 
-    /// A reply came whose largest element had so many bytes.
+    /// A reply came, with the size of its largest element in bytes.
     pub fn observe(&mut self, largest_element: usize) {
         let faded = self.largest - self.largest.div_ceil(16);
         self.largest = largest_element.max(faded);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::SourceError;
 use super::error::io_failed;
-use super::progress::{Progress, Stage};
+use super::progress::{ConnectProgress, ConnectStage};
 use super::tls::shake_hands;
 use crate::byte_stream::ByteStream;
 use crate::settings::{Endpoint, RedisTarget};
@@ -29,7 +29,7 @@ pub type RedisStream = ByteStream<TlsStream<TcpStream>>;
 
 /// One way to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ServerAddress {
     /// One of the addresses of its name.
     Tcp(SocketAddr),
     /// Its socket.
@@ -37,40 +37,42 @@ pub enum Place {
 }
 
 /// All ways to a server: a name may have several addresses.
-pub async fn places(endpoint: &Endpoint) -> Result<Vec<Place>, SourceError> {
+pub async fn addresses(endpoint: &Endpoint) -> Result<Vec<ServerAddress>, SourceError> {
     let (host, port) = match endpoint {
-        Endpoint::Unix(path) => return Ok(vec![Place::Unix(path.clone())]),
+        Endpoint::Unix(path) => return Ok(vec![ServerAddress::Unix(path.clone())]),
         Endpoint::Tcp(host, port) => (host.as_str(), *port),
     };
     let found = lookup_host((host, port)).await.map_err(|cause| io_failed("connecting", &cause))?;
-    let mut places: Vec<Place> = Vec::new();
-    for place in found.map(Place::Tcp) {
-        if places.len() < MAX_ADDRESSES && !places.contains(&place) {
-            places.push(place);
+    let mut addresses: Vec<ServerAddress> = Vec::new();
+    for address in found.map(ServerAddress::Tcp) {
+        if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
+            addresses.push(address);
         }
     }
-    Ok(places)
+    Ok(addresses)
 }
 
 impl RedisStream {
-    /// Connects to one place of `endpoint`. Has no time-out of its own.
+    /// Connects to one address of `endpoint`. Has no time-out of its own.
     pub async fn open(
-        place: &Place,
+        address: &ServerAddress,
         endpoint: &Endpoint,
         target: &RedisTarget,
-        progress: &Progress,
+        progress: &ConnectProgress,
     ) -> Result<Self, SourceError> {
         let failed = |cause: io::Error| io_failed("connecting", &cause);
-        progress.reach(Stage::Connecting);
-        let tcp = match place {
-            Place::Unix(path) => {
+        progress.reach(ConnectStage::Connecting);
+        let tcp = match address {
+            ServerAddress::Unix(path) => {
                 return UnixStream::connect(path).await.map(RedisStream::Unix).map_err(failed);
             }
-            Place::Tcp(address) => open_tcp(*address, target.keep_alive).await.map_err(failed)?,
+            ServerAddress::Tcp(address) => {
+                open_tcp(*address, target.keep_alive).await.map_err(failed)?
+            }
         };
         match (&target.tls, endpoint) {
             (Some(settings), Endpoint::Tcp(host, _)) => {
-                progress.reach(Stage::ShakingHands);
+                progress.reach(ConnectStage::ShakingHands);
                 let stream = shake_hands(tcp, host, target, settings).await?;
                 Ok(RedisStream::Tls(Box::new(stream)))
             }

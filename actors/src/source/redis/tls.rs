@@ -1,5 +1,5 @@
 //! TLS to a server: which certificate is believed, for which name, and which one
-//! is shown to it. The files are read anew for each connection, so that what is
+//! is shown to it. The files are read again for each connection, so that what is
 //! rotated needs no restart.
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub async fn shake_hands(
     target: &RedisTarget,
     settings: &TlsSettings,
 ) -> Result<TlsStream<TcpStream>, SourceError> {
-    let names = Names::of(host, target, settings)?;
+    let names = CertificateNames::of(host, target, settings)?;
     let (asked, settings) = (names.asked.clone(), settings.clone());
     let is_redirected = names.is_redirected;
     let config = tokio::task::spawn_blocking(move || config(&settings, names.accepted))
@@ -42,15 +42,15 @@ pub async fn shake_hands(
 }
 
 /// Which names a certificate may bear.
-struct Names {
-    /// What the server is told that it is wanted by.
+struct CertificateNames {
+    /// The name that the server is asked for by.
     asked: ServerName<'static>,
     accepted: Vec<ServerName<'static>>,
     /// Whether the server's own name is not enough.
     is_redirected: bool,
 }
 
-impl Names {
+impl CertificateNames {
     /// The server that an operator names has to be that one. What a server names
     /// is believed to be part of the same deployment where its certificate fits a
     /// name of the operator's, or is of the operator's own authority.
@@ -101,7 +101,7 @@ mod tests {
         let check = |host: &str, change: fn(&mut TlsSettings), expected: &[&str]| {
             let mut settings = TlsSettings::default();
             change(&mut settings);
-            let names = Names::of(host, &target, &settings).expect("a name");
+            let names = CertificateNames::of(host, &target, &settings).expect("a name");
             let accepted: Vec<_> = names.accepted.iter().map(ServerName::to_str).collect();
             assert_eq!(accepted, expected, "{host}");
         };

@@ -1,14 +1,14 @@
 //! Waking up: how an idle reader learns of new elements without taking any.
 //!
-//! One reader of the process holds the *waiting place* and blocks in `BLMOVE
+//! One reader of the process holds the *turn to wait* and blocks in `BLMOVE
 //! queue queue RIGHT RIGHT`, which leaves the list as it is; the others wait for
-//! the place. Who finds a backlog that is too much for it gives the place up, so
+//! the turn. Who finds a backlog that is too much for it gives the turn up, so
 //! that the next one looks too: readers wake one after the other as long as there
-//! is enough for them. Who is enough alone keeps the place, or where another has
+//! is enough for them. Who is enough alone keeps the turn, or where another has
 //! it, waits for it.
 //!
 //! Where BLMOVE is refused (an ACL, an old server, a full memory, a proxy), the
-//! holder of the place polls instead, and tries BLMOVE again each minute.
+//! holder of the turn polls instead, and tries BLMOVE again each minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,27 +45,27 @@ const FAST_POLLS: u32 = 250;
 /// that counts as a refusal.
 const HANG_UPS: u32 = 3;
 
-/// So often in a row BLMOVE may tell of elements that a pop does not find, until it
-/// is asked more slowly: others were faster, or the server tells stories.
+/// So often in a row BLMOVE may report elements that a pop does not find, before it
+/// is asked more slowly: others were faster, or the server is wrong.
 const WAKES_IN_VAIN: u32 = 3;
 
 /// Read buffer of the waiting connection, which keeps nothing of elements.
 const BUFFER_BYTES: usize = 4096;
 
-/// The waiting place; one for the process.
+/// The turn to wait; one for each queue.
 #[derive(Debug)]
 pub struct Waker {
-    place: Arc<Mutex<Place>>,
+    turn: Arc<Mutex<WaitTurn>>,
     blmove: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
-struct Place {
-    refusal: Option<Refusal>,
+struct WaitTurn {
+    refusal: Option<BlmoveRefusal>,
 }
 
 #[derive(Debug)]
-struct Refusal {
+struct BlmoveRefusal {
     kind: ErrorKind,
     retry_at: Instant,
 }
@@ -73,7 +73,7 @@ struct Refusal {
 /// One reader's side.
 #[derive(Debug, Default)]
 pub struct Waiter {
-    place: Option<OwnedMutexGuard<Place>>,
+    turn: Option<OwnedMutexGuard<WaitTurn>>,
     connection: Option<ReplyStream>,
     polls: u32,
     hang_ups: u32,
@@ -82,7 +82,7 @@ pub struct Waiter {
 
 /// How a BLMOVE ended.
 enum Blocked {
-    /// The list has elements, or the next pop will tell what is wrong.
+    /// The list has elements, or the next pop will show what is wrong.
     Pop,
     /// The server does not let us wait this way.
     Refused(ErrorKind, String),
@@ -93,7 +93,7 @@ impl Waker {
     pub fn new(key: &str) -> Self {
         let mut blmove = cmd("BLMOVE");
         blmove.arg(key).arg(key).arg("RIGHT").arg("RIGHT").arg(BLOCK.as_secs());
-        Self { place: Arc::default(), blmove: blmove.get_packed_command() }
+        Self { turn: Arc::default(), blmove: blmove.get_packed_command() }
     }
 }
 
@@ -110,8 +110,8 @@ impl Waiter {
         connector: &Connector,
         endpoint: &Endpoint,
     ) -> Result<(), SourceError> {
-        if self.place.is_none() {
-            self.place = Some(Arc::clone(&waker.place).lock_owned().await);
+        if self.turn.is_none() {
+            self.turn = Some(Arc::clone(&waker.turn).lock_owned().await);
             self.polls = 0;
         }
         if self.must_poll() || !connector.may_send("BLMOVE") {
@@ -155,27 +155,27 @@ impl Waiter {
     }
 
     /// Lets the next reader look, since there is enough for two.
-    pub fn give_up_place(&mut self) {
-        self.place = None;
+    pub fn give_up_turn(&mut self) {
+        self.turn = None;
     }
 
-    /// Takes the place, or keeps it; false where another reader has it.
-    pub fn keep_place(&mut self, waker: &Waker) -> bool {
-        if self.place.is_none() {
-            self.place = Arc::clone(&waker.place).try_lock_owned().ok();
+    /// Takes the turn, or keeps it; false where another reader has it.
+    pub fn keep_turn(&mut self, waker: &Waker) -> bool {
+        if self.turn.is_none() {
+            self.turn = Arc::clone(&waker.turn).try_lock_owned().ok();
         }
-        self.place.is_some()
+        self.turn.is_some()
     }
 
     /// Forgets the connection too.
     pub fn reset(&mut self) {
-        self.place = None;
+        self.turn = None;
         self.connection = None;
         self.hang_ups = 0;
     }
 
     fn must_poll(&self) -> bool {
-        let refusal = self.place.as_ref().and_then(|place| place.refusal.as_ref());
+        let refusal = self.turn.as_ref().and_then(|turn| turn.refusal.as_ref());
         refusal.is_some_and(|refusal| Instant::now() < refusal.retry_at)
     }
 
@@ -185,18 +185,18 @@ impl Waiter {
     }
 
     fn accepted(&mut self) {
-        let refusal = self.place.as_mut().and_then(|place| place.refusal.take());
+        let refusal = self.turn.as_mut().and_then(|turn| turn.refusal.take());
         if refusal.is_some() {
             tracing::info!("redis accepts BLMOVE now: no more polling");
         }
     }
 
     fn refused(&mut self, kind: ErrorKind, words: &str) {
-        let Some(place) = self.place.as_mut() else { return };
-        if place.refusal.as_ref().is_none_or(|refusal| refusal.kind != kind) {
+        let Some(turn) = self.turn.as_mut() else { return };
+        if turn.refusal.as_ref().is_none_or(|refusal| refusal.kind != kind) {
             tracing::warn!("polling for elements, since redis refuses BLMOVE: {words}");
         }
-        place.refusal = Some(Refusal { kind, retry_at: Instant::now() + RETRY_BLMOVE });
+        turn.refusal = Some(BlmoveRefusal { kind, retry_at: Instant::now() + RETRY_BLMOVE });
     }
 
     /// Blocks until the list has elements. The connection is put back only when
@@ -236,7 +236,7 @@ impl Waiter {
 }
 
 /// Whether an error reply means that BLMOVE can't be used, or that the next pop
-/// will meet the same error and tell.
+/// will meet and report the same error.
 fn verdict(words: &str) -> Blocked {
     let kind = kind_of_reply(words);
     match kind {

@@ -1,6 +1,6 @@
 //! The doctor at a server that lacks commands.
 
-use psg_actors::source::redis::doctor::{Verdict, examine};
+use psg_actors::source::redis::doctor::{Severity, examine};
 
 use super::harness::settings;
 use crate::server::RedisServer;
@@ -12,11 +12,11 @@ async fn a_command_that_the_server_does_not_know_is_no_right_to_be_granted() {
     let unknown = ["LLEN", "INFO", "BLMOVE"].map(|name| format!("rename-command {name} \"\""));
     let server = RedisServer::start(&unknown.each_ref().map(String::as_str));
     let findings = examine(&settings(vec![server.endpoint()]), |_| Vec::new()).await;
-    assert!(findings.iter().all(|finding| finding.verdict < Verdict::Fail), "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.severity < Severity::Fail), "{findings:?}");
     let (queue, rights): (Vec<_>, Vec<_>) = findings
         .iter()
-        .filter(|finding| finding.verdict > Verdict::Ok)
-        .partition(|finding| finding.verdict == Verdict::Skipped);
+        .filter(|finding| finding.severity > Severity::Ok)
+        .partition(|finding| finding.severity == Severity::Skipped);
     assert!(queue.iter().any(|finding| finding.text.contains("does not know llen")), "{queue:?}");
     assert_eq!(rights.len(), 2, "{rights:?}");
     for finding in rights {

@@ -1,5 +1,6 @@
 //! Waiting for elements: soon seen, nothing taken, nothing spent.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -64,13 +65,15 @@ async fn a_single_element_wakes_one_worker_and_much_work_wakes_others() {
     let server = RedisServer::start(&[]);
     let harness = Harness::new(server.endpoint());
     let work = |worker: usize| {
-        let mut source =
-            harness.queue.source(worker, harness.worker_metrics.clone(), harness.stop.clone());
+        let metrics = harness.worker_metrics.clone();
+        let mut source = harness.queue.source(worker, metrics.clone(), harness.stop.clone());
         async move {
             let mut taken = Vec::new();
             while let Some(elements) = take(&mut source).await.unwrap() {
                 taken.push(elements.len());
-                // Work that one worker does not get through alone.
+                // Work that one worker does not get through alone, as of arrays of a
+                // hundred samples.
+                metrics.processed.fetch_add(100 * elements.len() as u64, Ordering::Relaxed);
                 let work = Duration::from_micros(5) * elements.len() as u32;
                 let since = Instant::now();
                 while since.elapsed() < work {}

@@ -20,7 +20,7 @@ enum Seen {
 /// Feeds `bytes` in pieces of those sizes (the last one again and again), as a
 /// read loop does, and says how large the buffer became.
 fn feed(bytes: &[u8], pieces: &[usize], bound: usize) -> (Result<Vec<Seen>, ProtocolError>, usize) {
-    let mut decoder = Decoder::new(bound);
+    let mut decoder = ReplyDecoder::new(bound);
     let (mut buffer, mut filled, mut largest) = (vec![0; 64], 0, 0);
     let (mut seen, mut elements, mut rest) = (Vec::new(), Vec::new(), bytes);
     let mut pieces = pieces.iter().chain(std::iter::repeat(pieces.last().unwrap_or(&1)));
@@ -58,7 +58,7 @@ fn feed(bytes: &[u8], pieces: &[usize], bound: usize) -> (Result<Vec<Seen>, Prot
 /// As [`feed`], but elements are looked at when their reply has ended, and the
 /// buffer is compacted around them before reads that `compact` says.
 fn feed_whole(bytes: &[u8], pieces: &[(usize, bool)], bound: usize) -> (Vec<Seen>, usize) {
-    let mut decoder = Decoder::new(bound);
+    let mut decoder = ReplyDecoder::new(bound);
     let (mut buffer, mut filled, mut largest) = (Vec::new(), 0, 0);
     let (mut seen, mut elements, mut rest) = (Vec::new(), Vec::new(), bytes);
     let mut pieces = pieces.iter().cycle();

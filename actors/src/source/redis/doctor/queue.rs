@@ -5,7 +5,7 @@ use redis::cmd;
 
 use super::super::error::{kind_of_reply, reply_words};
 use super::super::once::{Keys, uncovered};
-use super::finding::Finding;
+use super::diagnosis::Diagnosis;
 use super::visit::{Visit, unanswered};
 use crate::error_kind::ErrorKind;
 
@@ -22,7 +22,7 @@ const WRAPPINGS: &[(&[u8], &str)] = &[
 
 /// Looks at the list, at what exactly-once delivery has left, and at the
 /// element that is next.
-pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Finding> {
+pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Diagnosis> {
     let key = &visit.settings.key;
     let length = visit.ask::<u64>(&cmd("LLEN").arg(key).take()).await;
     let length = match length {
@@ -42,25 +42,25 @@ fn is_wrong_type(cause: &redis::RedisError) -> bool {
     reply_words(cause).is_some_and(|words| kind_of_reply(&words) == ErrorKind::WrongType)
 }
 
-fn no_list(key: &str) -> Finding {
-    Finding::fail(
+fn no_list(key: &str) -> Diagnosis {
+    Diagnosis::fail(
         "queue",
         format!("the key {key} holds something, but no list"),
         format!("redis-cli TYPE '{key}' tells what; rename it, or set Redis.MetricQueueKey"),
     )
 }
 
-fn waiting(key: &str, length: u64) -> Finding {
+fn waiting(key: &str, length: u64) -> Diagnosis {
     let text = match length {
         0 => format!("the list {key} is empty: all is taken, or nobody pushes there"),
         1 => format!("1 element waits in the list {key}"),
         _ => format!("{length} elements wait in the list {key}"),
     };
-    Finding::ok("queue", text)
+    Diagnosis::ok("queue", text)
 }
 
 /// Lists that only an exactly-once gateway knows how to count.
-async fn left(visit: &mut Visit<'_>) -> Option<Finding> {
+async fn left(visit: &mut Visit<'_>) -> Option<Diagnosis> {
     if visit.settings.once.is_some() {
         return None;
     }
@@ -68,11 +68,11 @@ async fn left(visit: &mut Visit<'_>) -> Option<Finding> {
     let ask = cmd("HMGET").arg(&keys.owner).arg("tip").arg("base").take();
     let (tip, base): (Option<String>, Option<String>) = visit.ask(&ask).await.ok()?;
     let refusal = uncovered(&keys, &tip?, &base?)?;
-    Some(Finding::fail("queue", refusal, "the gateway does not start like this"))
+    Some(Diagnosis::fail("queue", refusal, "the gateway does not start like this"))
 }
 
 /// The element that would be popped next.
-async fn next(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Option<Finding> {
+async fn next(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Option<Diagnosis> {
     let ask = cmd("LINDEX").arg(&visit.settings.key).arg(-1).take();
     let element = match visit.ask::<Option<Vec<u8>>>(&ask).await {
         // It has been taken since.
@@ -82,14 +82,14 @@ async fn next(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> O
     };
     let refusals = judge(&element);
     let Some(first) = refusals.first() else {
-        return Some(Finding::ok("payload", "the element that is next would be accepted"));
+        return Some(Diagnosis::ok("payload", "the element that is next would be accepted"));
     };
     let more = match refusals.len() {
         1 => String::new(),
         count => format!(" (and {} more of its samples)", count - 1),
     };
     let text = format!("the element that is next would be refused: {first}{more}");
-    Some(Finding::fail("payload", text, what_to_do(&element)))
+    Some(Diagnosis::fail("payload", text, what_to_do(&element)))
 }
 
 fn what_to_do(element: &[u8]) -> String {

@@ -8,15 +8,15 @@
 use redis::{Cmd, RedisError, cmd};
 
 use super::super::error::reply_words;
+use super::diagnosis::Diagnosis;
 use super::filled;
-use super::finding::Finding;
 use super::visit::{Visit, is_denied, is_unknown, unanswered};
 use crate::settings::QueueSettings;
 
 /// A command that a gateway sends.
 #[derive(Debug)]
 pub struct Right {
-    /// As an ACL rule has it behind the `+`.
+    /// As an ACL rule has it after the `+`.
     pub rule: &'static str,
     /// The harmless call, with keys in braces.
     call: &'static str,
@@ -114,7 +114,7 @@ pub fn is_sent(command: &str) -> bool {
 
 /// Whether a right is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Given {
+enum Permission {
     Yes,
     No,
     /// The server has no such command.
@@ -122,7 +122,7 @@ enum Given {
 }
 
 /// Tries all that the settings in force need.
-pub async fn look(visit: &mut Visit<'_>) -> Vec<Finding> {
+pub async fn look(visit: &mut Visit<'_>) -> Vec<Diagnosis> {
     let mut findings = Vec::new();
     let settings = visit.settings;
     let delivery = if settings.once.is_some() { EXACTLY_ONCE } else { AT_MOST_ONCE };
@@ -140,7 +140,7 @@ async fn look_at(
     visit: &mut Visit<'_>,
     topic: &'static str,
     rights: &'static [Right],
-) -> Vec<Finding> {
+) -> Vec<Diagnosis> {
     let missing = match missing(visit, rights).await {
         Ok(missing) => missing,
         Err(cause) => return vec![unanswered(topic, "trying the rights", &cause)],
@@ -150,21 +150,21 @@ async fn look_at(
         missing.into_iter().partition(|(right, _)| right.without.is_none());
     for (given, rights) in by_cause(needed) {
         let text = format!("the gateway can't do without {}", rules(&rights));
-        findings.push(Finding::fail(topic, text, advice(visit.settings, given, &rights)));
+        findings.push(Diagnosis::fail(topic, text, advice(visit.settings, given, &rights)));
     }
     for (right, given) in wanted {
         let text = format!("without {} {}", rules(&[right]), right.without.unwrap_or_default());
-        findings.push(Finding::warn(topic, text, advice(visit.settings, given, &[right])));
+        findings.push(Diagnosis::warn(topic, text, advice(visit.settings, given, &[right])));
     }
     if findings.is_empty() {
         let all: Vec<&Right> = rights.iter().collect();
-        findings.push(Finding::ok(topic, format!("all that is used is given: {}", rules(&all))));
+        findings.push(Diagnosis::ok(topic, format!("all that is used is given: {}", rules(&all))));
     }
     findings
 }
 
 /// What nobody needs is no fault where it is missing.
-async fn beside(visit: &mut Visit<'_>) -> Option<Finding> {
+async fn beside(visit: &mut Visit<'_>) -> Option<Diagnosis> {
     let missing = missing(visit, BESIDE).await.ok()?;
     let missing: Vec<&Right> = missing.into_iter().map(|(right, _)| right).collect();
     if missing.is_empty() {
@@ -175,57 +175,59 @@ async fn beside(visit: &mut Visit<'_>) -> Option<Finding> {
          delivery has left, nor whether a full Redis throws the queue away",
         rules(&missing)
     );
-    Some(Finding::skipped("rights", text))
+    Some(Diagnosis::skipped("rights", text))
 }
 
 async fn missing(
     visit: &mut Visit<'_>,
     rights: &'static [Right],
-) -> Result<Vec<(&'static Right, Given)>, RedisError> {
+) -> Result<Vec<(&'static Right, Permission)>, RedisError> {
     let mut missing = Vec::new();
     for right in rights {
         match given(visit, right).await? {
-            Given::Yes => {}
-            given @ (Given::No | Given::Unknown) => missing.push((right, given)),
+            Permission::Yes => {}
+            given @ (Permission::No | Permission::Unknown) => missing.push((right, given)),
         }
     }
     Ok(missing)
 }
 
 /// Those that the user lacks, and those that the server does not know.
-fn by_cause(missing: Vec<(&Right, Given)>) -> Vec<(Given, Vec<&Right>)> {
-    let of = |cause: Given| {
+fn by_cause(missing: Vec<(&Right, Permission)>) -> Vec<(Permission, Vec<&Right>)> {
+    let of = |cause: Permission| {
         let of_cause = missing.iter().filter(|(_, given)| *given == cause);
         (cause, of_cause.map(|(right, _)| *right).collect())
     };
-    let all: [(Given, Vec<&Right>); 2] = [of(Given::No), of(Given::Unknown)];
+    let all: [(Permission, Vec<&Right>); 2] = [of(Permission::No), of(Permission::Unknown)];
     all.into_iter().filter(|(_, rights)| !rights.is_empty()).collect()
 }
 
 /// What to do for these.
-fn advice(settings: &QueueSettings, given: Given, rights: &[&Right]) -> String {
+fn advice(settings: &QueueSettings, given: Permission, rights: &[&Right]) -> String {
     match given {
-        Given::Yes | Given::No => grant(settings, rights),
-        Given::Unknown => "this server does not know it: see rename-command in its settings, or \
+        Permission::Yes | Permission::No => grant(settings, rights),
+        Permission::Unknown => {
+            "this server does not know it: see rename-command in its settings, or \
                            whether it is a proxy"
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 
-async fn given(visit: &mut Visit<'_>, right: &Right) -> Result<Given, RedisError> {
+async fn given(visit: &mut Visit<'_>, right: &Right) -> Result<Permission, RedisError> {
     if right.call.is_empty() {
         let ask = cmd("EVAL").arg(MAY_PUSH).arg(1).arg(&visit.settings.dead_letters.key).take();
-        // An older server, or no right to EVAL, which is told by itself.
+        // An older server, or no right to EVAL, which has a line of its own.
         let may = visit.ask::<i64>(&ask).await.unwrap_or(1);
-        return Ok(if may == 1 { Given::Yes } else { Given::No });
+        return Ok(if may == 1 { Permission::Yes } else { Permission::No });
     }
     let call = call(right, visit.settings);
     match visit.ask::<redis::Value>(&call).await {
-        Ok(_) => Ok(Given::Yes),
-        Err(cause) if is_unknown(&cause) => Ok(Given::Unknown),
-        Err(cause) if is_denied(&cause) => Ok(Given::No),
+        Ok(_) => Ok(Permission::Yes),
+        Err(cause) if is_unknown(&cause) => Ok(Permission::Unknown),
+        Err(cause) if is_denied(&cause) => Ok(Permission::No),
         // The server has refused the call itself: it had got past the rights.
-        Err(cause) if reply_words(&cause).is_some() => Ok(Given::Yes),
+        Err(cause) if reply_words(&cause).is_some() => Ok(Permission::Yes),
         Err(cause) => Err(cause),
     }
 }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use psg_engine::printable::{LONG, printable};
 use redis::{RedisError, cmd};
 
+use super::super::info::ServerInfo;
 use super::super::once::Keys;
 use super::super::presence;
-use super::finding::Finding;
-use super::server::{self, Info};
+use super::diagnosis::Diagnosis;
+use super::server;
 use super::visit::{Visit, unanswered};
 use crate::likeness::{Likeness, advice, likeness};
 
@@ -18,21 +19,21 @@ use crate::likeness::{Likeness, advice, likeness};
 const KEYS_AT_ONCE: usize = 1000;
 /// How long the search may take in all.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Strays that are told of.
-const TOLD: usize = 5;
+/// Strays that are reported.
+const REPORTED: usize = 5;
 /// Databases that are looked into.
 const DATABASES: usize = 16;
 
-/// Looks for both. `judge` tells why an element would be refused.
-pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Finding> {
+/// Looks for both. `judge` says why an element would be refused.
+pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Diagnosis> {
     // Most users may not ask, and need not.
     let info = server::info(visit).await.ok();
-    let is_part = info.as_ref().is_some_and(Info::is_of_cluster);
+    let is_part = info.as_ref().is_some_and(ServerInfo::is_cluster);
     let mut findings = match alike(visit, is_part, judge).await {
         Ok(findings) => findings,
         Err(cause) => vec![unanswered("other lists", "SCAN", &cause)],
     };
-    let databases = info.map(|info| info.databases()).unwrap_or_default();
+    let databases = info.map(|info| info.databases().collect()).unwrap_or_default();
     findings.extend(elsewhere(visit, databases).await.unwrap_or_default());
     findings
 }
@@ -42,12 +43,12 @@ async fn alike(
     visit: &mut Visit<'_>,
     is_part: bool,
     judge: &impl Fn(&[u8]) -> Vec<String>,
-) -> Result<Vec<Finding>, RedisError> {
+) -> Result<Vec<Diagnosis>, RedisError> {
     let settings = visit.settings;
     let claimed = Keys::beside(&settings.key).work;
     let until = Instant::now() + PATIENCE;
     let mut findings = Vec::new();
-    // SCAN may tell a key twice.
+    // SCAN may give a key twice.
     let mut seen = BTreeSet::from([settings.dead_letters.key.clone().into_bytes()]);
     let mut cursor: u64 = 0;
     loop {
@@ -58,7 +59,7 @@ async fn alike(
             let name = String::from_utf8_lossy(&key);
             let like = likeness(&name, &settings.key).filter(|_| !name.starts_with(&claimed));
             if let Some(like) = like
-                && findings.len() < TOLD
+                && findings.len() < REPORTED
                 && !seen.contains(&key)
             {
                 findings.extend(stray(visit, &key, like, judge).await);
@@ -79,7 +80,7 @@ async fn alike(
                  look at all"
             }
         };
-        findings.push(Finding::ok("other lists", looked));
+        findings.push(Diagnosis::ok("other lists", looked));
     }
     Ok(findings)
 }
@@ -91,8 +92,7 @@ async fn stray(
     key: &[u8],
     like: Likeness,
     judge: &impl Fn(&[u8]) -> Vec<String>,
-) -> Option<Finding> {
-    // What this user may not look at can't be told of.
+) -> Option<Diagnosis> {
     let length: u64 = visit.ask(&cmd("LLEN").arg(key).take()).await.ok()?;
     let name = String::from_utf8_lossy(key);
     let gateways = presence::on_queue(&mut visit.link.connection, &name).await.unwrap_or_default();
@@ -104,21 +104,24 @@ async fn stray(
         let element: Option<Vec<u8>> = visit.ask(&ask).await.ok()?;
         element.filter(|element| judge(element).is_empty())?;
     }
-    Some(told(&name, &visit.settings.key, like, length))
+    Some(stray_list(&name, &visit.settings.key, like, length))
 }
 
-fn told(name: &str, queue: &str, like: Likeness, length: u64) -> Finding {
+fn stray_list(name: &str, queue: &str, like: Likeness, length: u64) -> Diagnosis {
     let text = format!(
         "{} in the list {}, which is not the queue {queue}: {}",
-        lie(length),
+        count_lying(length),
         printable(name, LONG),
         like.why(),
     );
-    Finding::fail("other lists", text, advice(name, queue, Some(like)))
+    Diagnosis::fail("other lists", text, advice(name, queue, Some(like)))
 }
 
 /// Lists of the queue's name in other databases.
-async fn elsewhere(visit: &mut Visit<'_>, databases: Vec<i64>) -> Result<Vec<Finding>, RedisError> {
+async fn elsewhere(
+    visit: &mut Visit<'_>,
+    databases: Vec<i64>,
+) -> Result<Vec<Diagnosis>, RedisError> {
     let own = visit.settings.redis.database;
     let mut findings = Vec::new();
     for database in databases.into_iter().filter(|other| *other != own).take(DATABASES) {
@@ -126,11 +129,11 @@ async fn elsewhere(visit: &mut Visit<'_>, databases: Vec<i64>) -> Result<Vec<Fin
         visit.ask::<()>(&cmd("SELECT").arg(own).take()).await?;
         if let Ok(length @ 1..) = found {
             let key = &visit.settings.key;
-            findings.push(Finding::fail(
+            findings.push(Diagnosis::fail(
                 "database",
                 format!(
                     "{} in {key} of database {database}, the gateway takes from database {own}",
-                    lie(length)
+                    count_lying(length)
                 ),
                 format!("set Redis.MetricQueueDatabase={database}, or have producers SELECT {own}"),
             ));
@@ -144,7 +147,7 @@ async fn length_in(visit: &mut Visit<'_>, database: i64) -> Result<u64, RedisErr
     visit.ask(&cmd("LLEN").arg(&visit.settings.key).take()).await
 }
 
-fn lie(length: u64) -> String {
+fn count_lying(length: u64) -> String {
     match length {
         1 => "1 element lies".to_owned(),
         _ => format!("{length} elements lie"),

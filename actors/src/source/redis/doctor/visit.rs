@@ -2,10 +2,10 @@
 //! gateway's own way.
 
 use super::super::super::SourceError;
+use super::super::command_connection::CommandConnection;
 use super::super::connect::Connector;
 use super::super::error::{crate_failed, is_unknown_command, kind_of_reply, reply_words};
-use super::super::link::Link;
-use super::finding::Finding;
+use super::diagnosis::Diagnosis;
 use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
 use redis::{Cmd, FromRedisValue, RedisError, cmd};
@@ -21,7 +21,7 @@ pub struct Visit<'a> {
     /// What is in force.
     pub settings: &'a QueueSettings,
     /// To the server that has the queue.
-    pub link: Link,
+    pub link: CommandConnection,
 }
 
 impl<'a> Visit<'a> {
@@ -31,7 +31,7 @@ impl<'a> Visit<'a> {
             .following_ask(settings.once.is_none());
         let mut moved = None;
         for _ in 0..MOVES {
-            let link = Link::open_for(&connector, LARGEST_ANSWER).await?;
+            let link = CommandConnection::open_for(&connector, LARGEST_ANSWER).await?;
             let mut visit = Self { settings, link };
             let length = visit.ask::<i64>(cmd("LLEN").arg(&settings.key)).await;
             let Some(cause) = length.err() else { return Ok(visit) };
@@ -52,7 +52,7 @@ impl<'a> Visit<'a> {
 
 /// What a question comes to that was not answered: without the right to ask it
 /// stays open, anything else is trouble.
-pub fn unanswered(topic: &'static str, question: &str, cause: &RedisError) -> Finding {
+pub fn unanswered(topic: &'static str, question: &str, cause: &RedisError) -> Diagnosis {
     if is_denied(cause) {
         let command = question.to_ascii_lowercase();
         let text = if is_unknown(cause) {
@@ -60,10 +60,10 @@ pub fn unanswered(topic: &'static str, question: &str, cause: &RedisError) -> Fi
         } else {
             format!("not looked at: this user has no right to {command}")
         };
-        return Finding::skipped(topic, text);
+        return Diagnosis::skipped(topic, text);
     }
     let cause = crate_failed(question, cause);
-    Finding::fail(topic, cause.to_string(), "see what the server says")
+    Diagnosis::fail(topic, cause.to_string(), "see what the server says")
 }
 
 /// Whether the server does not know the command.

@@ -235,12 +235,12 @@ pub fn number_of(stored: &StoredSegment) -> SegmentNumber {
 const ELEMENTS: u64 = 1_000_000;
 /// Claimed lists that call for one: its commit unlinks them all.
 const LISTS: usize = 1000;
-/// Checkpoints take at most one part in so many of the time, and of the bytes
+/// Checkpoints take at most one part in this many of the time, and of the bytes
 /// written.
 const SHARE: u32 = 10;
 /// A checkpoint that writes no more than this may come each interval.
 const FEW_BYTES: u64 = 64 * 1024;
-/// The interval is stretched at most so many times for their bytes.
+/// The interval is stretched at most this many times for their bytes.
 const MOST_STRETCH: u32 = 12;
 
 /// When the next checkpoint is due.

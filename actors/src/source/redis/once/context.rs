@@ -11,7 +11,7 @@ use super::holder;
 use super::interruption::Interruption;
 use super::keys::Keys;
 use super::link::{Link, ScriptReply};
-use super::preflight::Server;
+use super::preflight::check_server;
 use super::record::{Record, new_nonce};
 use super::scripts::{self, Fence};
 use super::stored::{FIELDS, Stored};
@@ -25,6 +25,7 @@ use crate::source::SourceError;
 use crate::source::redis::SharedQueue;
 use crate::source::redis::error::error;
 use crate::source::redis::health::HealthReporter;
+use crate::source::redis::info::ServerInfo;
 use crate::source::redis::schedule::Schedule;
 use crate::stop::StopSignal;
 
@@ -37,7 +38,7 @@ pub(super) struct Context {
     pub metrics: Arc<WorkerMetrics>,
     pub stop: StopSignal,
     reporter: HealthReporter,
-    /// Random: tells the writes of this owner from those of others.
+    /// Random: distinguishes the writes of this owner from those of others.
     pub token: String,
     /// The highest epoch that was ever held here.
     pub epoch: u64,
@@ -112,8 +113,8 @@ impl Context {
         self.connected_before = true;
         let info = link.values("INFO", &cmd("INFO").get_packed_command()).await?;
         let info = info.into_iter().next().unwrap_or_default();
-        let server = Server::from_info(&String::from_utf8_lossy(&info));
-        let warning = server.check(&self.keys).map_err(FatalError::BadConfiguration)?;
+        let info = ServerInfo::new(String::from_utf8_lossy(&info));
+        let warning = check_server(&info, &self.keys).map_err(FatalError::BadConfiguration)?;
         if let Some(warning) = warning
             && !std::mem::replace(&mut self.has_warned, true)
         {

@@ -14,7 +14,7 @@ pub(super) enum Transition {
     Reconnect,
     /// The link holds a page, which is to be handed out.
     Page,
-    /// Nothing is known of the queue: whoever owns it is looked for.
+    /// Nothing is known of the queue: its owner is looked for.
     StandBy,
     /// The queue was taken over; its last checkpoint has to be loaded.
     Load,
@@ -31,7 +31,7 @@ pub(super) enum Interruption {
     Failed(SourceError),
     /// The memory is not what Redis says, and why: it is loaded again.
     Reload(String),
-    /// The record has gone, or is damaged in the way that is told, and this process
+    /// The record has gone, or is damaged in that way, and this process
     /// was the last that held it.
     RecordLost(Option<String>),
     /// The process must end, before anything else is done.

@@ -87,8 +87,8 @@ impl Ledger {
         self.asked = self.routed;
     }
 
-    /// Of the page behind what is routed only the first `used` elements are on
-    /// their way: what lies behind them has to be asked for again.
+    /// Of the page after what is routed only the first `used` elements are on
+    /// their way: what comes after them has to be asked for again.
     pub fn came_short(&mut self, used: u64) {
         self.asked = self.after(self.routed, used);
     }
@@ -157,7 +157,7 @@ impl Ledger {
         self.lengths.get((list - self.covered.list) as usize).copied()
     }
 
-    /// The place `count` elements behind `place`, inside one list; its end is
+    /// The place `count` elements after `place`, inside one list; its end is
     /// the beginning of the next.
     fn after(&self, place: ListPosition, count: u64) -> ListPosition {
         let offset = place.offset + count;

@@ -53,7 +53,7 @@ pub(super) struct Owned {
     /// Every segment has to be written, since Redis has none. Until that is done
     /// nothing is read.
     pub write_all: bool,
-    /// The version of a record that is begun out of the memory, while it is not
+    /// The version of a record that is being written from memory, while it is not
     /// known whether that was done.
     pub founding: Option<Stamp>,
     /// The last checkpoint was begun after the stop signal.
@@ -232,7 +232,7 @@ impl Owned {
         self.outstanding.iter().filter(is_page).count()
     }
 
-    /// Whether pages may be asked for. Not under a record that was begun anew
+    /// Whether pages may be asked for. Not under a record that was written from memory
     /// and has no checkpoint yet: a reload would find nothing of what was read.
     pub fn may_read(&self) -> bool {
         !self.write_all

@@ -178,7 +178,7 @@ impl Owned {
         match link.script_reply(name, reply)? {
             ScriptReply::Ok(words) => self.done(context, request, &words),
             ScriptReply::Lost { token, .. } if token == context.token || token.is_empty() => {
-                // The record has gone, or went back: a new connection tells.
+                // The record has gone, or went back: a new connection shows which.
                 let message = format!("{name} was refused: the record has changed");
                 Err(error(ErrorKind::Other, message).into())
             }

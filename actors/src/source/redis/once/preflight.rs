@@ -1,78 +1,53 @@
-//! What only the server can tell: whether exactly-once delivery can be had
+//! What only the server can say: whether exactly-once delivery can be had
 //! there at all. Pure; the reply to INFO is an argument.
 
 use super::keys::Keys;
+use crate::source::redis::info::ServerInfo;
 
 /// The oldest major version whose scripts can run at `maxmemory`.
 const OLDEST_MAJOR: u32 = 7;
 
-/// What INFO says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    version: String,
-    eviction: String,
-    has_bound: bool,
-    is_cluster: bool,
+/// What the operator should know where the queue is popped from.
+pub fn warning_of_pops(info: &ServerInfo) -> Option<String> {
+    let eviction = info.field("maxmemory_policy");
+    let evicts = info.number("maxmemory") > 0 && eviction.starts_with("allkeys-");
+    evicts.then(|| {
+        format!(
+            "maxmemory-policy is {eviction}: redis throws the whole queue away when its \
+                 memory is full; set noeviction, or give the queue a redis of its own"
+        )
+    })
 }
 
-impl Server {
-    /// Reads the reply to INFO.
-    pub fn from_info(info: &str) -> Self {
-        let field = |name: &str| {
-            let value =
-                |line: &'_ str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
-            info.lines().find_map(|line| value(line.trim_end())).unwrap_or_default()
-        };
-        Self {
-            version: field("redis_version"),
-            eviction: field("maxmemory_policy"),
-            has_bound: !matches!(field("maxmemory").as_str(), "" | "0"),
-            is_cluster: field("redis_mode") == "cluster" || field("cluster_enabled") == "1",
-        }
+/// What the operator should know, where exactly-once delivery can be had.
+///
+/// # Errors
+/// Why it can't be had.
+pub fn check_server(info: &ServerInfo, keys: &Keys) -> Result<Option<String>, String> {
+    let version = info.field("redis_version");
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major < OLDEST_MAJOR) {
+        return Err(format!(
+            "Redis.Delivery=exactly-once needs Redis {OLDEST_MAJOR}.0 or Valkey, got {version}"
+        ));
     }
-
-    /// What the operator should know where the queue is popped from.
-    pub fn warning_of_pops(&self) -> Option<String> {
-        let eviction = &self.eviction;
-        let evicts = self.has_bound && eviction.starts_with("allkeys-");
-        evicts.then(|| {
-            format!(
-                "maxmemory-policy is {eviction}: redis throws the whole queue away when its \
-                 memory is full; set noeviction, or give the queue a redis of its own"
-            )
-        })
+    if info.is_cluster() {
+        keys.check_for_cluster().map_err(|cause| format!("Redis.MetricQueueKey: {cause}"))?;
     }
-
-    /// What the operator should know, where it can be had.
-    ///
-    /// # Errors
-    /// Why exactly-once delivery can't be had.
-    pub fn check(&self, keys: &Keys) -> Result<Option<String>, String> {
-        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        if major.is_some_and(|major| major < OLDEST_MAJOR) {
-            return Err(format!(
-                "Redis.Delivery=exactly-once needs Redis {OLDEST_MAJOR}.0 or Valkey, got {}",
-                self.version
-            ));
-        }
-        if self.is_cluster {
-            keys.check_for_cluster().map_err(|cause| format!("Redis.MetricQueueKey: {cause}"))?;
-        }
-        let eviction = &self.eviction;
-        if eviction.starts_with("allkeys-") {
-            return Err(format!(
-                "Redis.Delivery=exactly-once needs maxmemory-policy noeviction, got {eviction}: \
+    let eviction = info.field("maxmemory_policy");
+    if eviction.starts_with("allkeys-") {
+        return Err(format!(
+            "Redis.Delivery=exactly-once needs maxmemory-policy noeviction, got {eviction}: \
                  it may throw the queue and its state away"
-            ));
-        }
-        let warning = eviction.starts_with("volatile-").then(|| {
-            format!(
-                "maxmemory-policy is {eviction}, noeviction is recommended: a queue whose key \
-                 bears an expiry may be thrown away before it is claimed"
-            )
-        });
-        Ok(warning)
+        ));
     }
+    let warning = eviction.starts_with("volatile-").then(|| {
+        format!(
+            "maxmemory-policy is {eviction}, noeviction is recommended: a queue whose key \
+                 bears an expiry may be thrown away before it is claimed"
+        )
+    });
+    Ok(warning)
 }
 
 #[cfg(test)]
@@ -81,7 +56,7 @@ mod tests {
 
     /// Refused, or warned of, by a word of the message; or neither.
     fn check(info: &str, queue: &str, refused: Option<&str>, warned: Option<&str>) {
-        let outcome = Server::from_info(info).check(&Keys::beside(queue));
+        let outcome = check_server(&ServerInfo::new(info), &Keys::beside(queue));
         let (refusal, warning) = match outcome {
             Ok(warning) => (None, warning),
             Err(refusal) => (Some(refusal), None),
@@ -98,7 +73,7 @@ mod tests {
     #[test]
     fn a_server_that_may_throw_the_queue_away_is_worth_a_word() {
         let check = |info: &str, warned: bool| {
-            assert_eq!(Server::from_info(info).warning_of_pops().is_some(), warned, "{info}");
+            assert_eq!(warning_of_pops(&ServerInfo::new(info)).is_some(), warned, "{info}");
         };
         check("maxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", true);
         check("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", false);

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The number of a segment of the state.
 pub type SegmentNumber = u16;
 
-/// A number that only rises, with a nonce that tells whose step it was. The
+/// A number that only rises, with a nonce that says whose step it was. The
 /// version of the state and the tip of the claims are such stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {

@@ -65,7 +65,7 @@ pub(super) async fn recover(
     }
     match damage {
         Some(damage) => Err(context.unreadable(damage)),
-        None => begin_anew(context, link, stage).await,
+        None => write_from_memory(context, link, stage).await,
     }
 }
 
@@ -78,8 +78,8 @@ fn put_back(context: &Context, KnownRecord { record, head, lengths }: &KnownReco
     call.args(record.index.fields())
 }
 
-/// Begins a record out of the memory.
-async fn begin_anew(context: &mut Context, link: &mut Link, stage: &mut Stage) -> Outcome {
+/// Writes a new record out of the memory.
+async fn write_from_memory(context: &mut Context, link: &mut Link, stage: &mut Stage) -> Outcome {
     // Before the script is sent: whether or not its answer comes, the memory must
     // not be replaced by the empty record that it writes.
     stage.keep_memory();
@@ -101,9 +101,14 @@ async fn begin_anew(context: &mut Context, link: &mut Link, stage: &mut Stage) -
 }
 
 impl Owned {
-    /// Goes on under a record that was begun out of the memory, with the lists
+    /// Goes on under a record that was written from memory, with the lists
     /// that were claimed again.
-    pub(super) fn own_anew(&mut self, context: &Context, record: &Record, lengths: Vec<u64>) {
+    pub(super) fn own_from_memory(
+        &mut self,
+        context: &Context,
+        record: &Record,
+        lengths: Vec<u64>,
+    ) {
         let was_whole = self.replay.is_none();
         let pace = CheckpointPace::new(Duration::ZERO, Instant::now());
         let ledger = Ledger::new(record.base, lengths);

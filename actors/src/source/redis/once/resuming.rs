@@ -20,7 +20,7 @@ impl Owned {
     ) -> Outcome {
         if self.founding == Some(record.version) {
             let lengths = claimed_lengths(context, link, record).await?;
-            self.own_anew(context, record, lengths);
+            self.own_from_memory(context, record, lengths);
             begin_to_own(context, link);
             return Ok(Transition::Stay);
         }

@@ -17,7 +17,7 @@ use super::record::{ListPosition, Record, SegmentIndex, Stamp};
 
 /// The latest format of the record that this version can read.
 const FORMAT: u64 = 1;
-/// Numbers are below this: half of what doubles can tell apart, so that there is
+/// Numbers are below this: half of what doubles can distinguish, so that there is
 /// room to go on counting.
 const LARGEST: u64 = 1 << 52;
 /// Lists that may be claimed and not covered: an owner claims no more long
@@ -165,16 +165,16 @@ fn check_numbers(record: &Record) -> Result<(), Damage> {
             return Err(too_large(name, number));
         }
     }
-    let behind_the_tip = tip.number + 1;
+    let after_the_tip = tip.number + 1;
     let fits = match base.list {
         0 => false,
-        list if list == behind_the_tip => base.offset == 0,
-        list => list < behind_the_tip,
+        list if list == after_the_tip => base.offset == 0,
+        list => list < after_the_tip,
     };
     if !fits {
         return Err(Damage(format!("its base is {base} and its tip {tip}, which do not fit")));
     }
-    let lists = behind_the_tip - base.list;
+    let lists = after_the_tip - base.list;
     if lists > MOST_LISTS {
         let message = format!("its base is {base} and its tip {tip}: {lists} lists between them");
         return Err(Damage(message));

@@ -99,7 +99,7 @@ pub struct Absence {
 }
 
 impl Absence {
-    /// Whether a holder may write the record anew that is not there, where its
+    /// Whether a holder may write a record that is not there again, where its
     /// last renewal was granted then. Who may have been displaced meanwhile
     /// leaves it to the holder of today for half a lease: that one misses it
     /// within a third.

@@ -2,7 +2,7 @@
 -- Compares epoch, token and version, and that the new fields are there.
 -- Writes version, index, base and head; unlinks the lists that are covered whole and
 -- trims the one that is covered in part. The record is written first: a list
--- that stays behind is only room lost. Rights that are missing are to be told
+-- that stays behind is only room lost. Rights that are missing have to show
 -- before that, since scripts do not roll back: they are tried on the list 0,
 -- which there never is.
 -- KEYS owner, state. ARGV epoch, token, version, new version, index, base,

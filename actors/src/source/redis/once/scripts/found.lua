@@ -1,9 +1,9 @@
--- Begins the record anew out of the holder's memory, after Redis has lost it.
+-- Writes a new record out of the holder's memory, after Redis has lost it.
 -- Compares that there is no owner hash.
 -- Writes the whole record, with nothing covered by state yet; unlinks lists that
--- the memory has, and gives those that it has not the numbers behind the last.
+-- the memory has, and gives those that it has not the numbers after the last.
 -- KEYS owner. ARGV epoch, token, version, lease in ms, prefix of the lists, first
--- list, how many from there on the memory has whole, how many behind these it has
+-- list, how many from there on the memory has whole, how many after these it has
 -- not, last index that it has not of the first of those or -1 for all of it, nonce
 -- of the tip.
 if redis.call('EXISTS', KEYS[1]) == 1 then

@@ -1,4 +1,4 @@
--- Renews the lease, and tells whether index and head are there.
+-- Renews the lease, and answers whether index and head are there.
 -- Compares epoch and token. Writes the deadline.
 -- KEYS owner. ARGV epoch, token, lease in ms.
 redis.call('HSET', KEYS[1], 'deadline', deadline(ARGV[3]))

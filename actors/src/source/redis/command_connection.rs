@@ -1,4 +1,4 @@
-//! A link: the crate's connection on a stream that is logged in, for those who
+//! A command connection: the crate's connection on a stream that is logged in, for those who
 //! ask little and need no speed.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::settings::Endpoint;
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// A connection and its driver task, which ends with it.
-pub struct Link {
+pub struct CommandConnection {
     /// The connection.
     pub connection: MultiplexedConnection,
     /// Where it leads.
@@ -26,19 +26,19 @@ pub struct Link {
     driver: AbortHandle,
 }
 
-impl Drop for Link {
+impl Drop for CommandConnection {
     fn drop(&mut self) {
         self.driver.abort();
     }
 }
 
-impl Link {
+impl CommandConnection {
     /// Connects to the primary, to ask what has small answers.
     pub async fn open(connector: &Connector) -> Result<Self, SourceError> {
         Self::open_for(connector, SMALL_REPLY).await
     }
 
-    /// Connects to the primary, to ask what has answers of at most so many bytes.
+    /// Connects to the primary, to ask what has answers of at most `most` bytes.
     pub async fn open_for(connector: &Connector, most: usize) -> Result<Self, SourceError> {
         let Connected { stream, endpoint, is_asking } = connector.connect().await?;
         let stream = Bounded::new(stream, most);

@@ -1,5 +1,5 @@
-//! Answers at login: bounded, since nobody is trusted yet, and put into words
-//! where they are none of Redis.
+//! The exchange at login: answers are bounded, since nobody is trusted yet, and one
+//! that is not Redis' is told by what else it may be.
 
 use std::io;
 use std::pin::Pin;
@@ -22,26 +22,34 @@ const LOCKED_OUT: [&str; 2] = ["DENIED", "ERR max number of clients"];
 
 const LOGGING_IN: &str = "logging in";
 
-/// The talk on a new connection.
-pub struct Talk {
+/// A connection on which commands are exchanged for the login.
+pub struct LoginSession {
     /// No reply is outstanding.
     pub stream: RedisStream,
     has_answered: bool,
 }
 
-impl Talk {
+/// What a server answers.
+#[derive(Debug)]
+pub enum LoginReply {
+    Value(Value),
+    /// The words of an error reply.
+    Refused(String),
+}
+
+impl LoginSession {
     /// Nothing was said yet.
     pub fn on(stream: RedisStream) -> Self {
         Self { stream, has_answered: false }
     }
 
-    /// Sends a command and takes its reply; the inner error holds the words of
-    /// an error reply.
-    pub async fn exchange(&mut self, command: &Cmd) -> Result<Result<Value, String>, SourceError> {
+    /// Sends a command and takes its reply.
+    pub async fn exchange(&mut self, command: &Cmd) -> Result<LoginReply, SourceError> {
         let sent = self.send(command).await;
         let is_first = !std::mem::replace(&mut self.has_answered, true);
         let stream = &mut self.stream;
-        let mut answer = Answer { stream, is_first, bytes: 0, head: [0; HEAD], failure: None };
+        let mut answer =
+            BoundedAnswer { stream, is_first, bytes: 0, head: [0; HEAD], failure: None };
         let parsed = redis::parse_redis_value_async(&mut Default::default(), &mut answer).await;
         match (parsed.map(Value::extract_error), sent) {
             // What it said before it hung up is all that it will say.
@@ -50,12 +58,12 @@ impl Talk {
                 Err(turned_away(&words))
             }
             (Ok(Ok(_)), Err(cause)) => Err(io_failed(LOGGING_IN, &cause)),
-            (Ok(Ok(value)), Ok(())) => Ok(Ok(value)),
+            (Ok(Ok(value)), Ok(())) => Ok(LoginReply::Value(value)),
             (Ok(Err(cause)), Ok(())) => {
                 let words = reply_words(&cause).ok_or_else(|| crate_failed(LOGGING_IN, &cause))?;
                 match LOCKED_OUT.iter().any(|locked_out| words.starts_with(locked_out)) {
                     true => Err(turned_away(&words)),
-                    false => Ok(Err(words)),
+                    false => Ok(LoginReply::Refused(words)),
                 }
             }
             (Err(cause), _) => Err(answer.why(&cause)),
@@ -64,7 +72,10 @@ impl Talk {
 
     /// The same, where an error reply is a failure.
     pub async fn call(&mut self, name: &str, command: &Cmd) -> Result<Value, SourceError> {
-        self.exchange(command).await?.map_err(|words| refused(name, &words))
+        match self.exchange(command).await? {
+            LoginReply::Value(value) => Ok(value),
+            LoginReply::Refused(words) => Err(refused(name, &words)),
+        }
     }
 
     async fn send(&mut self, command: &Cmd) -> io::Result<()> {
@@ -78,7 +89,7 @@ fn turned_away(words: &str) -> SourceError {
 }
 
 /// One answer on its way.
-struct Answer<'a> {
+struct BoundedAnswer<'a> {
     stream: &'a mut RedisStream,
     is_first: bool,
     bytes: usize,
@@ -86,7 +97,7 @@ struct Answer<'a> {
     failure: Option<SourceError>,
 }
 
-impl Answer<'_> {
+impl BoundedAnswer<'_> {
     /// Why there is no answer, in the operator's terms.
     fn why(self, cause: &redis::RedisError) -> SourceError {
         let head = &self.head[..self.bytes.min(HEAD)];
@@ -118,7 +129,7 @@ impl Answer<'_> {
     }
 }
 
-impl AsyncRead for Answer<'_> {
+impl AsyncRead for BoundedAnswer<'_> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -133,7 +144,7 @@ impl AsyncRead for Answer<'_> {
         let before = buffer.filled().len();
         if let Err(cause) = ready!(Pin::new(&mut *answer.stream).poll_read(context, buffer)) {
             let failure = io_failed(LOGGING_IN, &cause);
-            // Being cut off is told with what it may mean.
+            // Being cut off is reported with what it may mean.
             if failure.kind != ErrorKind::Connection {
                 answer.failure = Some(failure);
             }

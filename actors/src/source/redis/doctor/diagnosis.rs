@@ -1,5 +1,5 @@
-//! What the doctor tells: one finding is one line, and what to do about it.
-//! Neither can be forged, whatever the names that it met are.
+//! What the doctor reports: each diagnosis is one line, and what to do about it.
+//! Neither can be forged, whatever the names in Redis are.
 
 use psg_engine::printable::printable;
 
@@ -8,9 +8,9 @@ const LINE: usize = 2000;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What it comes to.
-    pub verdict: Verdict,
+pub struct Diagnosis {
+    /// How bad it is.
+    pub severity: Severity,
     /// What was looked at, in a word.
     pub topic: &'static str,
     /// What was found; without secrets.
@@ -19,9 +19,9 @@ pub struct Finding {
     pub advice: Option<String>,
 }
 
-/// What a finding comes to, from good to bad.
+/// From good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum Severity {
     /// As it should be.
     Ok,
     /// It could not be looked at.
@@ -32,39 +32,39 @@ pub enum Verdict {
     Fail,
 }
 
-impl Verdict {
+impl Severity {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Verdict::Ok => "ok",
-            Verdict::Skipped => "skip",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "fail",
+            Severity::Ok => "ok",
+            Severity::Skipped => "skip",
+            Severity::Warn => "warn",
+            Severity::Fail => "fail",
         }
     }
 }
 
-impl Finding {
-    /// As it should be.
+impl Diagnosis {
+    /// All is as it should be.
     pub fn ok(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, topic, text: shown(text), advice: None }
+        Self { severity: Severity::Ok, topic, text: shown(text), advice: None }
     }
 
     /// It could not be looked at, for want of a right.
     pub fn skipped(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Skipped, topic, text: shown(text), advice: None }
+        Self { severity: Severity::Skipped, topic, text: shown(text), advice: None }
     }
 
     /// It works, but is probably not meant so.
     pub fn warn(topic: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = Some(shown(advice));
-        Self { verdict: Verdict::Warn, topic, text: shown(text), advice }
+        Self { severity: Severity::Warn, topic, text: shown(text), advice }
     }
 
     /// It must be mended.
     pub fn fail(topic: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
         let advice = Some(shown(advice));
-        Self { verdict: Verdict::Fail, topic, text: shown(text), advice }
+        Self { severity: Severity::Fail, topic, text: shown(text), advice }
     }
 }
 

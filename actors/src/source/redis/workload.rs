@@ -1,0 +1,172 @@
+//! The workload of a worker, and so whether one worker is enough for a backlog.
+//!
+//! A sample whose payload is recognised costs a worker less than Redis takes to hand
+//! its element out: one worker keeps up with Redis alone, and a second one would only
+//! take processor time from Redis, from the shards and from the fleet, and learn all
+//! series once more. A payload that has to be parsed costs about four times as much,
+//! and an array has many samples in one element: then the worker is the bottleneck,
+//! and is given help.
+//!
+//! This is counted, not timed, so it does not depend on how fast a machine is and on
+//! what else it does. Where Redis and the worker leave no CPU to spare, help is worth
+//! it for more work only.
+
+use std::sync::atomic::Ordering;
+
+use crate::self_metrics::WorkerMetrics;
+
+/// What parsing a payload costs, in recognised samples.
+const PARSING: u64 = 4;
+
+/// Work for one element, in recognised samples.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Below it a worker is enough alone.
+    down: f64,
+    /// Above it a worker wants help. In between all stays as it is.
+    up: f64,
+}
+
+const WITH_CPUS_TO_SPARE: Bounds = Bounds { down: 1.5, up: 2.0 };
+const WITHOUT_CPUS_TO_SPARE: Bounds = Bounds { down: 2.0, up: 3.0 };
+/// CPUs of which none is to spare.
+const FEW_CPUS: usize = 2;
+
+/// Elements over which the work is averaged: so many that the first moments, in
+/// which every series is new, do not call for help.
+const AVERAGED_OVER: f64 = 100_000.0;
+
+/// What elements have cost one worker of late.
+#[derive(Debug)]
+pub struct Workload {
+    bounds: Bounds,
+    last: Counts,
+    /// For each element; 0 before anything is known.
+    work: f64,
+}
+
+/// What a worker has counted so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    samples: u64,
+    parsed: u64,
+}
+
+/// How many workers a backlog needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// There is work for another one.
+    Up,
+    /// As many as there are.
+    Keep,
+    /// One is enough.
+    Down,
+}
+
+impl Workload {
+    /// Of a worker that has had no elements yet, in a process that may run on so
+    /// many CPUs.
+    pub fn new(cpus: usize) -> Self {
+        let bounds = if cpus > FEW_CPUS { WITH_CPUS_TO_SPARE } else { WITHOUT_CPUS_TO_SPARE };
+        Self { bounds, last: Counts::default(), work: 0.0 }
+    }
+
+    /// Takes note that the elements which were handed out last have been routed.
+    pub fn routed(&mut self, elements: usize, metrics: &WorkerMetrics) {
+        self.observe(
+            elements,
+            Counts {
+                samples: metrics.processed.load(Ordering::Relaxed),
+                parsed: metrics.parsed.load(Ordering::Relaxed),
+            },
+        );
+    }
+
+    /// How many workers a backlog needs.
+    pub fn scale(&self) -> Scale {
+        if self.work > self.bounds.up {
+            Scale::Up
+        } else if self.work < self.bounds.down {
+            Scale::Down
+        } else {
+            Scale::Keep
+        }
+    }
+
+    fn observe(&mut self, elements: usize, now: Counts) {
+        let last = std::mem::replace(&mut self.last, now);
+        if elements == 0 {
+            return;
+        }
+        let (samples, parsed) = (now.samples - last.samples, now.parsed - last.parsed);
+        let recognised = samples.saturating_sub(parsed);
+        let elements = elements as f64;
+        let work = (recognised + PARSING * parsed) as f64 / elements;
+        let weight = (elements / AVERAGED_OVER).min(1.0);
+        self.work += (work - self.work) * weight;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FEW: usize = 2;
+    const MANY: usize = 4;
+
+    /// After batches of a thousand elements: how many, the samples of each, and how
+    /// many of these are parsed.
+    fn after(cpus: usize, batches: &[(u64, u64, u64)]) -> Scale {
+        let mut workload = Workload::new(cpus);
+        let mut counts = Counts::default();
+        for (times, samples, parsed) in batches {
+            for _ in 0..*times {
+                counts.samples += samples;
+                counts.parsed += parsed;
+                workload.observe(1000, counts);
+            }
+        }
+        workload.scale()
+    }
+
+    #[test]
+    fn recognised_payloads_need_one_worker() {
+        for cpus in [FEW, MANY] {
+            assert_eq!(after(cpus, &[]), Scale::Down);
+            assert_eq!(after(cpus, &[(1000, 1000, 0)]), Scale::Down);
+            assert_eq!(after(cpus, &[(1000, 1000, 100)]), Scale::Down);
+        }
+    }
+
+    #[test]
+    fn payloads_that_are_parsed_and_arrays_need_more() {
+        for cpus in [FEW, MANY] {
+            assert_eq!(after(cpus, &[(1000, 1000, 1000)]), Scale::Up);
+            assert_eq!(after(cpus, &[(1000, 100_000, 0)]), Scale::Up);
+            assert_eq!(after(cpus, &[(1000, 0, 1000)]), Scale::Up, "all of them are refused");
+        }
+    }
+
+    #[test]
+    fn with_cpus_to_spare_help_is_worth_it_for_less() {
+        assert_eq!(after(MANY, &[(1000, 1000, 500)]), Scale::Up);
+        assert_eq!(after(FEW, &[(1000, 1000, 500)]), Scale::Keep);
+        assert_eq!(after(MANY, &[(1000, 1000, 250)]), Scale::Keep);
+        assert_eq!(after(FEW, &[(1000, 1000, 250)]), Scale::Down);
+    }
+
+    #[test]
+    fn a_short_time_at_the_start_says_little() {
+        for cpus in [FEW, MANY] {
+            assert_eq!(after(cpus, &[(30, 1000, 1000)]), Scale::Down);
+            assert_eq!(after(cpus, &[(1000, 1000, 1000), (1000, 1000, 0)]), Scale::Down);
+        }
+    }
+
+    #[test]
+    fn batches_without_elements_say_nothing() {
+        let mut workload = Workload::new(MANY);
+        workload.observe(0, Counts { samples: 7, parsed: 7 });
+        assert_eq!(workload.scale(), Scale::Down);
+    }
+}
