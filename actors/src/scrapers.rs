@@ -56,19 +56,19 @@ pub struct ScraperId {
 
 /// The scrapers of late; clones are the same.
 #[derive(Debug, Clone)]
-pub struct Scrapers(Arc<Shared>);
+pub struct Scrapers(Arc<SharedScrapers>);
 
 #[derive(Debug)]
-struct Shared {
-    table: Mutex<Table>,
+struct SharedScrapers {
+    table: Mutex<ScraperTable>,
     clock: Clock,
     /// Told whenever a scrape is complete.
     completed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    scrapers: Vec<Scraper>,
+struct ScraperTable {
+    scrapers: Vec<ScraperState>,
     /// The last scrape that was started.
     last_started: ScrapeSeq,
     /// Scrapes after that one show the final totals.
@@ -76,7 +76,7 @@ struct Table {
 }
 
 #[derive(Debug)]
-struct Scraper {
+struct ScraperState {
     id: ScraperId,
     /// How many complete scrapes it has made.
     scrapes: u32,
@@ -135,7 +135,7 @@ impl Scrapers {
     /// Nobody has come yet.
     pub fn new(clock: Clock) -> Self {
         let (table, completed) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { table, clock, completed }))
+        Self(Arc::new(SharedScrapers { table, clock, completed }))
     }
 
     /// How many are known.
@@ -210,7 +210,7 @@ impl Scrapers {
     pub fn missing(&self) -> usize {
         let now = self.0.clock.now();
         let table = self.lock();
-        let misses = |scraper: &&Scraper| scraper.is_known() && !scraper.has_final_totals;
+        let misses = |scraper: &&ScraperState| scraper.is_known() && !scraper.has_final_totals;
         table.fresh(now).filter(misses).count()
     }
 
@@ -219,7 +219,7 @@ impl Scrapers {
         let now = self.0.clock.now();
         let table = self.lock();
         let done = table.fresh(now).filter(|scraper| scraper.has_final_totals);
-        let record = |scraper: &Scraper| ScraperRecord {
+        let record = |scraper: &ScraperState| ScraperRecord {
             id: scraper.id.clone(),
             remembered_ms: scraper.until.0 - now.0,
         };
@@ -231,7 +231,7 @@ impl Scrapers {
     fn take_over(&self, records: Vec<ScraperRecord>) -> AckHorizon {
         let start = self.last_start();
         let mut table = self.lock();
-        let scraper = |record: ScraperRecord| Scraper {
+        let scraper = |record: ScraperRecord| ScraperState {
             id: record.id,
             scrapes: KNOWN_FROM,
             last: start,
@@ -256,7 +256,7 @@ impl Scrapers {
         self.0.completed.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, ScraperTable> {
         self.0.table.lock()
     }
 }
@@ -268,9 +268,9 @@ impl Receipt {
     }
 }
 
-impl Table {
+impl ScraperTable {
     /// Those that have come of late.
-    fn fresh(&self, now: Moment) -> impl Iterator<Item = &Scraper> {
+    fn fresh(&self, now: Moment) -> impl Iterator<Item = &ScraperState> {
         self.scrapers.iter().filter(move |scraper| now < scraper.until)
     }
 
@@ -282,7 +282,7 @@ impl Table {
         let may_be_known = others.filter(|other| other.is_known()).count() < MAX_KNOWN;
         let Some(scraper) = self.scrapers.iter_mut().find(|scraper| scraper.id == *id) else {
             self.make_room();
-            return self.scrapers.push(Scraper {
+            return self.scrapers.push(ScraperState {
                 id: id.clone(),
                 scrapes: 1,
                 last: *start,
@@ -314,7 +314,7 @@ impl Table {
     }
 }
 
-impl Scraper {
+impl ScraperState {
     fn is_known(&self) -> bool {
         self.scrapes >= KNOWN_FROM
     }

@@ -20,8 +20,8 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    AckHorizon, ExposeJob, Filter, Found, Notice, Removed, ScrapeContext, ScrapeSeq, SearchJob,
-    SearchOrder, SnapshotOrder, Store, SurveyJob, TombstoneKey,
+    AckHorizon, EvictionNotice, ExposeJob, Filter, Found, Removed, ScrapeContext, ScrapeSeq,
+    SearchJob, SearchOrder, SnapshotOrder, Store, SurveyJob, TombstoneKey,
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::updates::Updates;
@@ -320,8 +320,8 @@ impl Shard {
     }
 
     fn tell_shown(&self) {
-        for (gauge, shown) in self.metrics.series.iter().zip(self.store.shown()) {
-            gauge.store(shown as u64, Ordering::Relaxed);
+        for (gauge, live) in self.metrics.series.iter().zip(self.store.live()) {
+            gauge.store(live as u64, Ordering::Relaxed);
         }
         for (counter, ignored) in self.metrics.ignored.iter().zip(self.store.ignored()) {
             counter.store(ignored, Ordering::Relaxed);
@@ -366,7 +366,8 @@ impl Shard {
         let notices = self.store.take_notices();
         for (number, reply) in self.readers.iter().enumerate() {
             let Some(reply) = reply else { continue };
-            let is_for = |notice: &&Notice| notice.readers.contains(ReaderIndex(number as u8));
+            let is_for =
+                |notice: &&EvictionNotice| notice.readers.contains(ReaderIndex(number as u8));
             let handles: Vec<Handle> =
                 notices.iter().filter(is_for).map(|notice| notice.handle).collect();
             if !handles.is_empty() {

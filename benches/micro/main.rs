@@ -157,7 +157,7 @@ fn expose(criterion: &mut Criterion) {
         let payloads = payloads(&format!("{kind}=1"));
         let mut engine = Engine::new(100_000);
         payloads.chunks(BATCH).for_each(|batch| engine.take(batch));
-        let series: usize = engine.store.shown().iter().sum();
+        let series: usize = engine.store.live().iter().sum();
         group.throughput(Throughput::Elements(series as u64));
         for format in Format::ALL {
             let id = BenchmarkId::new(kind, format!("{format:?}"));

@@ -375,7 +375,7 @@ mod tests {
         route(&mut intake, &mut store, &payload(2, r#" "a" : "\/" "#));
         assert!(is_kept(&mut intake));
         route(&mut intake, &mut store, &payload(3, r#""b":"","a":"\u002f""#));
-        assert_eq!(store.shown()[Kind::Counter as usize], 1);
+        assert_eq!(store.live()[Kind::Counter as usize], 1);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! A series lives in a *slot*. Readers learn the slot once (`define`) and then
 //! send `(slot, value)` pairs, so that applying a sample is an array look-up.
 //! A slot is held by a reference of each reader that knows it; a series is
-//! *shown* from its first value on, until it expires. Then it is *hidden*: its
-//! total goes to the tombstones, its holders are told, and with the last
-//! reference the slot is free.
+//! *live* from its first value on, until it expires. Then its total goes to the
+//! tombstones, its holders are notified, and with the last reference the slot is
+//! free.
 
 use std::collections::HashMap;
 
@@ -24,11 +24,12 @@ use crate::updates::{Details, UpdateRun, Updates};
 
 mod changes;
 mod created;
+mod eviction_notices;
 mod expire;
+mod expiry_queue;
 mod expose;
 mod filter;
 mod first_seen;
-mod holders;
 mod listing;
 mod pages;
 mod remove;
@@ -38,32 +39,32 @@ mod sets;
 mod slots;
 mod snapshot;
 mod survey;
+mod tick;
 mod tombstones;
-mod wheel;
 
+pub use eviction_notices::EvictionNotice;
 pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
 pub use filter::{Filter, MAX_SHARES, SeriesShare};
 pub use first_seen::{AckHorizon, ScrapeContext, ScrapeSeq};
-pub use holders::Notice;
 pub use remove::{RemoveJob, Removed};
 pub use restore::Restored;
 pub use search::{Found, FoundSeries, SearchJob, SearchOrder};
 pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
+pub use tick::Tick;
 pub use tombstones::{
     Identity, SharedTombstones, Sweep, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
 };
-pub use wheel::Tick;
 
 use changes::Changes;
 use created::Created;
+use eviction_notices::EvictionNotices;
 use expire::OwnTtls;
+use expiry_queue::{BucketTag, ExpiryQueue};
 use first_seen::FirstSeen;
-use holders::Told;
-use listing::{Listings, Position};
+use listing::{ListingPosition, Listings};
 use slots::Indexed;
-use wheel::{Mark, Wheel};
 
 /// Labels that are shown in the order in which they were sent.
 type DisplayLabels = HashMap<Slot, LabelsAsSent, RandomState>;
@@ -80,24 +81,24 @@ pub struct Store {
     /// own, since a stranger can make series that collide under a fixed one.
     index: HashTable<Indexed>,
     hasher: RandomState,
-    /// The shown series of each family.
+    /// The live series of each family.
     listings: Listings,
     /// Of the series that are not shown in canonical order.
     display: DisplayLabels,
-    shown: [usize; Kind::ALL.len()],
+    /// Live series by type.
+    live: [usize; Kind::ALL.len()],
     generation: Generation,
     /// When to look at series that may be idle for too long.
-    wheel: Wheel,
+    expiry_queue: ExpiryQueue,
     /// Series with a time to live of their own.
     own_ttl: OwnTtls,
-    told: Told,
+    eviction_notices: EvictionNotices,
     tombstones: Tombstones,
-    /// When tombstones were last looked at.
-    looked: Tick,
+    tombstones_checked: Tick,
     expired: u64,
     /// Samples that changed nothing, by [`Ignored`].
     ignored: [u64; Ignored::ALL.len()],
-    /// When the totals of shown series began, by slot.
+    /// When the totals of live series began, by slot.
     created: Created,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
@@ -119,30 +120,30 @@ pub struct StoreSettings {
 }
 
 /// One series. A cache line, since applying a sample touches nothing else: what
-/// few series have stands in tables beside.
+/// few series have stands in tables of its own.
 #[derive(Debug)]
 struct Series {
     family: FamilyRef,
     labels: SeriesLabels,
     value: Value,
-    /// Readers that hold the slot and have not been told to forget it.
+    /// Readers that hold the slot and have not been notified to forget it.
     holders: Readers,
     /// Its low bits are the number of the segment: see [`Store::index_hash`].
     index_hash: u32,
     /// When its last value came.
     touched: Tick,
-    /// Where it stands among the shown series of its family.
-    position: Position,
+    /// Where it stands among the live series of its family.
+    position: ListingPosition,
     generation: Generation,
     admission: Admission,
-    /// Which entry of the wheel is the one that counts.
-    mark: Mark,
-    traits: Traits,
+    /// The bucket of the expiry queue whose entry counts.
+    bucket: BucketTag,
+    flags: SeriesFlags,
 }
 
-/// What few series are.
+/// What holds for few series.
 #[derive(Debug, Clone, Copy, Default)]
-struct Traits(u8);
+struct SeriesFlags(u8);
 
 const _: () = assert!(size_of::<Option<Series>>() == 64);
 
@@ -200,8 +201,8 @@ impl Store {
     fn apply_one(&mut self, slot: Slot, value: f64, stamp: Stamp, now: Moment) {
         let mut series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
-        if series.is_hidden() {
-            if !self.show(slot, stamp.taken_at, now) {
+        if !series.is_live() {
+            if !self.activate(slot, stamp.taken_at, now) {
                 return;
             }
             series = held(&mut self.slots, slot);
@@ -212,9 +213,9 @@ impl Store {
         }
     }
 
-    /// Shown series of each type, indexed by `kind as usize`.
-    pub fn shown(&self) -> [usize; Kind::ALL.len()] {
-        self.shown
+    /// Live series of each type, indexed by `kind as usize`.
+    pub fn live(&self) -> [usize; Kind::ALL.len()] {
+        self.live
     }
 
     /// Samples that changed nothing, indexed by `ignored as usize`.
@@ -222,36 +223,36 @@ impl Store {
         self.ignored
     }
 
-    /// Slots in use: shown series, those that readers have asked for and sent
+    /// Slots in use: live series, those that readers have asked for and sent
     /// no value to yet, and those that expired and that readers still hold.
     pub fn defined(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Shows a hidden series, at its first value or at the first one after it
+    /// Makes a series live, at its first value or at the first one after it
     /// expired: then it goes on from its old total, where that is kept. False
     /// where its family was retired: its values are thrown away.
-    fn show(&mut self, slot: Slot, taken_at: UnixTime, now: Moment) -> bool {
+    fn activate(&mut self, slot: Slot, taken_at: UnixTime, now: Moment) -> bool {
         let series = held(&mut self.slots, slot);
         if series.family.is_retired() {
-            self.tell_holders(slot);
+            self.notify_holders(slot);
             return false;
         }
         let family = series.family.family();
         let tick = Tick::at(now);
-        // Of what is applied again it is not known when it was applied first.
-        let begins = Some(taken_at).filter(|_| !self.first_seen.is_replay());
-        let (old, created) = match self.tombstones.take_total(series.identity(), tick) {
+        let (total, created) = match self.tombstones.take_total(series.identity(), tick) {
             Some(tombstone) => (Some(tombstone.total), tombstone.created.map(UnixTime::from)),
-            None => (None, begins),
+            // Of what is applied again it is not known when it was applied first.
+            None if self.first_seen.is_replay() => (None, None),
+            None => (None, Some(taken_at)),
         };
         self.created.set(slot.0, created);
-        series.traits.set_new(self.first_seen.record(slot, family, old.as_ref(), now));
-        series.value = old.unwrap_or_else(|| Value::new(family.shape(), now));
+        series.flags.set_new(self.first_seen.record(slot, family, total.as_ref(), now));
+        series.value = total.unwrap_or_else(|| Value::new(family.shape(), now));
         series.position = self.listings.insert(family, slot);
-        self.shown[family.kind() as usize] += 1;
+        self.live[family.kind() as usize] += 1;
         series.touched = tick;
-        self.watch(slot, tick);
+        self.schedule_expiry(slot, tick);
         true
     }
 
@@ -271,19 +272,19 @@ impl Series {
         Segment::of(u64::from(self.index_hash))
     }
 
-    /// Whether it has no value: none has come yet, or it expired.
+    /// Whether it has a value: one has come, and it has not expired since.
     #[inline]
-    fn is_hidden(&self) -> bool {
-        self.position == Position::HIDDEN
+    fn is_live(&self) -> bool {
+        self.position != ListingPosition::NONE
     }
 }
 
-impl Traits {
+impl SeriesFlags {
     const OWN_TTL: u8 = 1;
     const NEW: u8 = 2;
     const DISPLAY: u8 = 4;
 
-    /// Those of a series that is not shown yet.
+    /// Those of a series that is not live yet.
     fn of(has_display: bool) -> Self {
         Self(if has_display { Self::DISPLAY } else { 0 })
     }
@@ -316,7 +317,7 @@ impl Traits {
 
 impl Drop for Series {
     fn drop(&mut self) {
-        let bytes = self.family.bytes_of_series(self.labels.pairs(), self.traits.has_display());
+        let bytes = self.family.bytes_of_series(self.labels.pairs(), self.flags.has_display());
         self.family.give_back(self.admission, bytes);
     }
 }

@@ -198,7 +198,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "tombstones_evicted_total",
         &[],
-        "Totals of expired counters and histograms that were dropped early, because there were more than Metrics.MaxTombstones. If such a series returns, it begins at 0, which Prometheus takes for a reset. If it grows, raise Metrics.MaxTombstones (about 50 bytes each), or lower Metrics.TombstoneTtlSeconds.",
+        "Totals of expired counters and histograms that were dropped early, because there were more than Metrics.MaxTombstones. If such a series returns, it begins at 0, which Prometheus takes for a reset. If it grows, raise Metrics.MaxTombstones (about 80 bytes each), or lower Metrics.TombstoneTtlSeconds.",
         |reading, lines| {
             lines.sum(reading.metrics.shards.iter().map(|shard| &shard.tombstones_evicted));
         },

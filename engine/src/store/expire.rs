@@ -1,38 +1,33 @@
 //! Expiry: series that no value has come for leave.
 //!
-//! What it costs depends on what expires, not on how many series there are
-//! (see [`super::wheel`]); and since a scrape works out for itself which series
-//! are past their time, it shows none of them, whether or not their turn here
-//! has come.
-//!
 //! A sample only notes the moment in its series. Each series with a time to
-//! live stands in one bucket of a queue, some time before its deadline. When
-//! the bucket's turn comes the series goes, or is put back if it has time left.
-//! So expiry costs what expires, and a sample costs nothing more. A scrape
-//! works out for itself what is past its time, so it never shows such a series,
-//! and nothing expires while a scrape is under way.
+//! live stands in one bucket of the [`ExpiryQueue`], some time before its
+//! deadline. When the bucket's turn comes the series goes, or is put back if it
+//! has time left. So expiry costs what expires, and a sample costs nothing more.
+//! A scrape works out for itself what is past its time, so it never shows such a
+//! series, and nothing expires while a scrape is under way.
 //!
-//! A series that expires is hidden at once. Its shard notifies each reader that
-//! holds it, once, in the channel of answers; the reader gives it back after
-//! the values that it has not sent yet. Then place, slot and reference to the
-//! family are free. A value that arrives before that shows the series again,
-//! without admission.
+//! A series that expires leaves its total to the tombstones and is no longer
+//! live. Its shard notifies each reader that holds it, once, in the channel of
+//! answers; the reader gives it back after the values that it has not sent yet.
+//! Then place, slot and reference to the family are free. A value that arrives
+//! before that makes the series live again, without admission.
 
 use std::collections::HashMap;
 
 use foldhash::quality::RandomState;
 
-use super::listing::Position;
-use super::wheel::{Mark, Tick, Wheel, milliseconds_of, ticks_of};
+use super::expiry_queue::{BucketTag, ExpiryQueue};
+use super::listing::ListingPosition;
+use super::tick::{Tick, milliseconds_of, ticks_of};
 use super::{Series, Store, Tombstones, held};
-use crate::metric::Kind;
-use crate::metric::Value;
+use crate::metric::{Kind, Value};
 use crate::series::Slot;
 use crate::timestamp::Moment;
 
 /// Ticks between two looks at whether tombstones have to make room, or at whether
 /// a last value was fetched.
-const TICKS_BETWEEN_LOOKS: u32 = 10;
+const RECHECK_TICKS: u32 = 10;
 
 /// After how much idle time series leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,14 +43,14 @@ pub(super) type OwnTtls = HashMap<Slot, OwnTtl, RandomState>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OwnTtl {
     ticks: u32,
-    /// Where the entry of the wheel is that counts.
+    /// The bucket of the entry that counts.
     bucket: Tick,
 }
 
-/// Entries that the wheel may have for each shown series, on average, and
-/// besides: producers that change their mind about a time to live leave old
-/// ones behind.
-const WHEEL_ENTRIES: (usize, usize) = (4, 1024);
+/// Entries that the queue may have for each live series, on average, and
+/// besides: producers that change a time to live leave stale ones behind.
+const ENTRIES_PER_SERIES: usize = 4;
+const ENTRIES_BESIDES: usize = 1024;
 
 impl ExpirySettings {
     /// Times to live in milliseconds; 0 is never, for gauges as the other.
@@ -77,25 +72,21 @@ impl Store {
     pub fn expire_some(&mut self, budget: usize, now: Moment) -> bool {
         let tick = Tick::at(now);
         for _ in 0..budget {
-            let Some((slot, mark)) = self.wheel.pop(tick) else {
-                self.looked = tick;
+            let Some((slot, bucket)) = self.expiry_queue.pop(tick) else {
+                self.tombstones_checked = tick;
                 return self.tombstones.expire_some(budget, tick);
             };
-            self.look_at(slot, mark, now);
+            self.check_expiry(slot, bucket, now);
         }
         false
     }
 
     /// When [`Store::expire_some`] has something to do next.
     pub fn next_expiry(&self) -> Option<Moment> {
-        // One of this shard's may have to make room for another shard's.
-        let look = || self.looked.after(TICKS_BETWEEN_LOOKS);
-        let tombstones = self.tombstones.next_expiry().map(|next| next.min(look()));
-        let next = match (self.wheel.next(), tombstones) {
-            (Some(series), Some(tombstones)) => Some(series.min(tombstones)),
-            (one, other) => one.or(other),
-        };
-        next.map(Tick::moment)
+        // One of this shard's tombstones may have to make room for another shard's.
+        let recheck = self.tombstones_checked.after(RECHECK_TICKS);
+        let tombstones = self.tombstones.next_expiry().map(|next| next.min(recheck));
+        [self.expiry_queue.next(), tombstones].into_iter().flatten().min().map(Tick::moment)
     }
 
     /// The totals of expired series.
@@ -105,7 +96,7 @@ impl Store {
 
     /// Deadlines that are noted: one or a few for each series that has one.
     pub fn deadlines(&self) -> usize {
-        self.wheel.len()
+        self.expiry_queue.len()
     }
 
     /// How many series have expired.
@@ -118,38 +109,39 @@ impl Store {
     pub fn set_ttl(&mut self, slot: Slot, milliseconds: u64, now: Moment) {
         let ticks = ticks_of(milliseconds);
         let series = held(&mut self.slots, slot);
-        let known = series.traits.has_own_ttl().then(|| self.own_ttl.get_mut(&slot)).flatten();
+        let known = series.flags.has_own_ttl().then(|| self.own_ttl.get_mut(&slot)).flatten();
         let bucket = known.map_or(Tick::MAX, |own| {
             own.ticks = ticks;
             own.bucket
         });
         if bucket == Tick::MAX {
-            series.traits.set_own_ttl();
+            series.flags.set_own_ttl();
             self.own_ttl.insert(slot, OwnTtl { ticks, bucket });
         }
         // What is looked at before its time is put back then.
-        if !series.is_hidden() && series.touched.after(ticks) < bucket {
-            self.watch(slot, Tick::at(now));
+        if series.is_live() && series.touched.after(ticks) < bucket {
+            self.schedule_expiry(slot, Tick::at(now));
         }
-        let (each, besides) = WHEEL_ENTRIES;
-        if self.wheel.len() > each * self.shown.iter().sum::<usize>() + besides {
-            self.rebuild_wheel(Tick::at(now));
+        let live: usize = self.live.iter().sum();
+        if self.expiry_queue.len() > ENTRIES_PER_SERIES * live + ENTRIES_BESIDES {
+            self.rebuild_expiry_queue(Tick::at(now));
         }
     }
 
-    /// Puts a shown series into the wheel, if it has a time to live.
-    pub(super) fn watch(&mut self, slot: Slot, now: Tick) {
+    /// Puts a live series into the queue, if it has a time to live.
+    pub(super) fn schedule_expiry(&mut self, slot: Slot, now: Tick) {
         let series = held(&mut self.slots, slot);
         let deadline = deadline(series, slot, &self.settings.expiry, &self.own_ttl);
-        let bucket = deadline.map_or(Tick::MAX, |deadline| self.wheel.insert(slot, deadline, now));
-        self.entry_is_in(slot, bucket);
+        let bucket =
+            deadline.map_or(Tick::MAX, |deadline| self.expiry_queue.insert(slot, deadline, now));
+        self.set_expiry_bucket(slot, bucket);
     }
 
-    /// Notes which entry of the wheel is the one that counts.
-    fn entry_is_in(&mut self, slot: Slot, bucket: Tick) {
+    /// Notes which of its entries in the queue counts.
+    fn set_expiry_bucket(&mut self, slot: Slot, bucket: Tick) {
         let series = held(&mut self.slots, slot);
-        series.mark = Mark::of(bucket);
-        if series.traits.has_own_ttl()
+        series.bucket = BucketTag::of(bucket);
+        if series.flags.has_own_ttl()
             && let Some(own) = self.own_ttl.get_mut(&slot)
         {
             own.bucket = bucket;
@@ -159,31 +151,31 @@ impl Store {
     /// The time to live that came with a sample of this series, if one did, in
     /// milliseconds; 0 is never.
     pub(super) fn own_ttl_ms(series: &Series, slot: Slot, own_ttl: &OwnTtls) -> Option<u64> {
-        let own = series.traits.has_own_ttl().then(|| own_ttl.get(&slot)).flatten()?;
+        let own = series.flags.has_own_ttl().then(|| own_ttl.get(&slot)).flatten()?;
         Some(milliseconds_of(own.ticks))
     }
 
-    fn rebuild_wheel(&mut self, now: Tick) {
-        self.wheel = Wheel::default();
+    fn rebuild_expiry_queue(&mut self, now: Tick) {
+        self.expiry_queue = ExpiryQueue::default();
         for number in 0..self.slots.len() {
-            let is_shown = self.slots[number].as_ref().is_some_and(|series| !series.is_hidden());
-            if is_shown {
-                self.watch(Slot(number as u32), now);
+            if self.slots[number].as_ref().is_some_and(Series::is_live) {
+                self.schedule_expiry(Slot(number as u32), now);
             }
         }
     }
 
-    fn look_at(&mut self, slot: Slot, mark: Mark, at: Moment) {
+    /// Lets a series expire whose turn has come, or puts it back.
+    fn check_expiry(&mut self, slot: Slot, bucket: BucketTag, at: Moment) {
         let now = Tick::at(at);
         let Some(series) = &self.slots[slot.0 as usize] else { return };
-        if series.mark != mark || series.is_hidden() {
+        if series.bucket != bucket || !series.is_live() {
             return;
         }
         let deadline = deadline(series, slot, &self.settings.expiry, &self.own_ttl);
         if deadline.is_none_or(|deadline| deadline > now) {
-            self.watch(slot, now);
+            self.schedule_expiry(slot, now);
         } else if self.first_seen.is_awaited(slot, series, at) {
-            self.look_again(slot, now);
+            self.postpone_expiry(slot, now);
         } else {
             self.expired += 1;
             // A snapshot under way has to have the value before it moves.
@@ -194,31 +186,31 @@ impl Store {
                 let created = self.created.get(slot.0);
                 self.tombstones.store_total(series.identity(), total, created, now);
             }
-            self.hide(slot);
+            self.deactivate(slot);
         }
     }
 
-    /// Puts a series whose time is over into the wheel once more.
-    fn look_again(&mut self, slot: Slot, now: Tick) {
-        let bucket = self.wheel.insert(slot, now.after(TICKS_BETWEEN_LOOKS), now);
-        self.entry_is_in(slot, bucket);
+    /// Puts a series whose time is over into the queue once more.
+    fn postpone_expiry(&mut self, slot: Slot, now: Tick) {
+        let bucket = self.expiry_queue.insert(slot, now.after(RECHECK_TICKS), now);
+        self.set_expiry_bucket(slot, bucket);
     }
 
-    /// Takes a series out of what is shown, tells its holders, and frees the
-    /// slot if there are none.
-    pub(super) fn hide(&mut self, slot: Slot) {
+    /// Ends the life of a series that expired or is removed: notifies its holders,
+    /// and frees the slot if there are none.
+    pub(super) fn deactivate(&mut self, slot: Slot) {
         self.before_change(slot);
         let series = held(&mut self.slots, slot);
         series.value = Value::NONE;
-        if series.traits.is_new() {
-            series.traits.set_new(false);
+        if series.flags.is_new() {
+            series.flags.set_new(false);
             self.first_seen.remove(slot);
         }
         let family = series.family.family();
         self.listings.remove(family, series.position);
-        self.shown[family.kind() as usize] -= 1;
-        series.position = Position::HIDDEN;
-        self.tell_holders(slot);
+        self.live[family.kind() as usize] -= 1;
+        series.position = ListingPosition::NONE;
+        self.notify_holders(slot);
         self.free_if_unused(slot);
     }
 }
@@ -231,7 +223,7 @@ pub(super) fn deadline(
     expiry: &ExpirySettings,
     own_ttl: &OwnTtls,
 ) -> Option<Tick> {
-    let ticks = match series.traits.has_own_ttl() {
+    let ticks = match series.flags.has_own_ttl() {
         false => expiry.ticks[series.family.kind() as usize],
         true => own_ttl.get(&slot).map_or(0, |own| own.ticks),
     };

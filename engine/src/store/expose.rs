@@ -10,7 +10,7 @@ use super::expire::deadline;
 use super::filter::Filter;
 use super::first_seen::{AckHorizon, FirstSeen, ScrapeContext, ScrapeSeq, Visibility};
 use super::listing::FamilyKey;
-use super::wheel::Tick;
+use super::tick::Tick;
 use super::{DisplayLabels, Series, Store};
 use crate::catalog::{Catalog, Family};
 use crate::exposition::{Encoder, Format, ShownSeries};
@@ -96,7 +96,7 @@ impl ExposeJob {
         self.starts_after
     }
 
-    /// The finished part: a fragment for each family with shown series, sorted
+    /// The finished part: a fragment for each family with live series, sorted
     /// by name.
     pub fn finish(mut self) -> Vec<Fragment> {
         self.flush();
@@ -288,7 +288,7 @@ impl Store {
                     first_seen.record_expired(*slot, series, now);
                     continue;
                 }
-                if series.traits.is_new() && job.writes_start(first_seen, *slot, series, &printed) {
+                if series.flags.is_new() && job.writes_start(first_seen, *slot, series, &printed) {
                     continue;
                 }
                 let Series { labels, value, .. } = series;

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 
 use super::Series;
-use super::wheel::Tick;
+use super::tick::Tick;
 use crate::catalog::Family;
 use crate::metric::Value;
 use crate::series::Slot;
@@ -141,9 +141,9 @@ impl FirstSeen {
     /// on before it is let go, that is as if it came back.
     #[cold]
     pub fn record_expired(&mut self, slot: Slot, series: &mut Series, now: Moment) {
-        let Series { family, value, traits, .. } = series;
+        let Series { family, value, flags, .. } = series;
         if self.record(slot, family, Some(value), now) {
-            traits.set_new(true);
+            flags.set_new(true);
             self.new.entry(slot).and_modify(|new| new.is_provisional = true);
         }
     }
@@ -162,7 +162,7 @@ impl FirstSeen {
         context: &ScrapeContext,
     ) -> Visibility {
         let Some(new) = self.new.get_mut(&slot) else {
-            series.traits.set_new(false);
+            series.flags.set_new(false);
             return Visibility::Existing;
         };
         // Where it is in the scrape would else depend on its place in the order.
@@ -170,7 +170,7 @@ impl FirstSeen {
             return Visibility::NotYet;
         }
         if new.after < self.horizon.exposed_to_all {
-            series.traits.set_new(false);
+            series.flags.set_new(false);
             self.new.remove(&slot);
             return Visibility::Existing;
         }
@@ -190,7 +190,7 @@ impl FirstSeen {
         now < self.horizon.keep_until
             && series.family.kind().accumulates()
             && (series.touched >= Tick::at(self.horizon.fetched_before)
-                || series.traits.is_new() && self.is_start_awaited(slot))
+                || series.flags.is_new() && self.is_start_awaited(slot))
     }
 
     /// Whether some known scraper has seen the series at its start at most.

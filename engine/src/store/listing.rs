@@ -1,4 +1,4 @@
-//! Listings: the shown series of each family, in the order in which they are
+//! Listings: the live series of each family, in the order in which they are
 //! printed. That order is stable: a series that goes leaves a hole, and the
 //! next one that comes fills it.
 
@@ -13,7 +13,7 @@ use crate::series::Slot;
 /// What stands in a hole: more slots than that there can't be.
 const HOLE: Slot = Slot(u32::MAX);
 
-/// The shown series of a shard, by family.
+/// The live series of a shard, by family.
 #[derive(Debug, Default)]
 pub struct Listings(BTreeMap<FamilyKey, Listing>);
 
@@ -21,7 +21,7 @@ pub struct Listings(BTreeMap<FamilyKey, Listing>);
 #[derive(Debug, Clone)]
 pub struct FamilyKey(pub Arc<Family>);
 
-/// The shown series of one family.
+/// The live series of one family.
 #[derive(Debug, Default)]
 pub struct Listing {
     slots: Vec<Slot>,
@@ -30,27 +30,27 @@ pub struct Listing {
 
 /// Where a series stands in its family's listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position(u32);
+pub struct ListingPosition(u32);
 
-impl Position {
-    /// Nowhere: the series is not shown.
-    pub const HIDDEN: Position = Position(u32::MAX);
+impl ListingPosition {
+    /// Nowhere: the series is not live.
+    pub const NONE: ListingPosition = ListingPosition(u32::MAX);
 }
 
 impl Listings {
     /// Takes a series in.
-    pub fn insert(&mut self, family: &Arc<Family>, slot: Slot) -> Position {
+    pub fn insert(&mut self, family: &Arc<Family>, slot: Slot) -> ListingPosition {
         let Listing { slots, holes } = self.0.entry(FamilyKey(family.clone())).or_default();
         let position = holes.pop().unwrap_or_else(|| {
             slots.push(HOLE);
             (slots.len() - 1) as u32
         });
         slots[position as usize] = slot;
-        Position(position)
+        ListingPosition(position)
     }
 
     /// Takes a series out, and its family with the last one.
-    pub fn remove(&mut self, family: &Arc<Family>, position: Position) {
+    pub fn remove(&mut self, family: &Arc<Family>, position: ListingPosition) {
         let key = FamilyKey(family.clone());
         let Some(listing) = self.0.get_mut(&key) else { return };
         listing.slots[position.0 as usize] = HOLE;
@@ -74,7 +74,7 @@ impl Listings {
         next.map(|(key, _)| key)
     }
 
-    /// The listing of a family with shown series.
+    /// The listing of a family with live series.
     pub fn get(&self, key: &FamilyKey) -> Option<&Listing> {
         self.0.get(key)
     }

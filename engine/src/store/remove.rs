@@ -1,7 +1,7 @@
 //! Removal of a family that was retired (see [`crate::catalog`]): its series
-//! and tombstones go, in slices, and readers are told to give back what they
+//! and tombstones go, in slices, and readers are notified to give back what they
 //! hold. Values that are still on their way for it are thrown away where a
-//! series would be shown.
+//! series would become live.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct RemoveJob {
 /// What was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Removed {
-    /// Series that were shown.
+    /// Live series.
     pub series: usize,
     /// Tombstones.
     pub tombstones: usize,
@@ -53,11 +53,11 @@ impl Store {
         for slot in job.left.split_off(job.left.len().saturating_sub(budget)) {
             // It may have expired meanwhile, and have gone to another series.
             let is_of = |series: &super::Series| {
-                series.family.uid() == job.family.uid() && !series.is_hidden()
+                series.family.uid() == job.family.uid() && series.is_live()
             };
             let cell = self.slots.get(slot.0 as usize).and_then(Option::as_ref);
             if cell.is_some_and(is_of) {
-                self.hide(slot);
+                self.deactivate(slot);
                 job.series += 1;
             }
         }

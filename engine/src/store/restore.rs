@@ -1,9 +1,10 @@
 //! The way back: series of a stored segment into an empty store.
 
-use super::listing::Position;
+use super::expiry_queue::BucketTag;
+use super::listing::ListingPosition;
+use super::tick::Tick;
 use super::tombstones::{Tombstone, TombstoneId, TombstoneKey};
-use super::wheel::{Mark, Tick};
-use super::{Series, Store, Traits, held};
+use super::{Series, SeriesFlags, Store, held};
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::Value;
@@ -93,7 +94,7 @@ impl Store {
         let before = std::mem::replace(self, empty);
         // Else a notice of before would be taken for one of a series of now.
         self.generation = before.generation;
-        // Counters that are shown must not fall.
+        // Counters of the self-metrics must not fall.
         (self.expired, self.ignored) = (before.expired, before.ignored);
         self.tombstones.go_on_counting(&before.tombstones);
         if before.changes.marks.is_some() {
@@ -123,8 +124,8 @@ impl Store {
             return Err(StateError::malformed("a series that is there twice"));
         }
         let admission = if record.overflow { Admission::Overflow } else { Admission::Counted };
-        let traits = Traits::of(display.is_some());
-        let bytes = family.bytes_of_series(labels, traits.has_display());
+        let flags = SeriesFlags::of(display.is_some());
+        let bytes = family.bytes_of_series(labels, flags.has_display());
         family.restore_place(admission, bytes);
         let idle = i64::try_from(record.idle).unwrap_or(i64::MAX);
         let (kind, counted) = (family.kind(), family.family().clone());
@@ -136,17 +137,17 @@ impl Store {
             holders: Readers::default(),
             index_hash,
             touched: Tick::of_milliseconds(since.milliseconds(-idle)),
-            position: Position::HIDDEN,
+            position: ListingPosition::NONE,
             generation: self.generation,
             admission,
-            mark: Mark::default(),
-            traits,
+            bucket: BucketTag::default(),
+            flags,
         });
         held(&mut self.slots, slot).position = self.listings.insert(&counted, slot);
-        self.shown[kind as usize] += 1;
+        self.live[kind as usize] += 1;
         self.created.set(slot.0, created);
         self.display.extend(display.map(|as_sent| (slot, as_sent.into())));
-        self.watch(slot, Tick::at(since.now));
+        self.schedule_expiry(slot, Tick::at(since.now));
         record.ttl.into_iter().for_each(|ttl| self.set_ttl(slot, ttl, since.now));
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::expire::deadline;
 use super::listing::{FamilyKey, Listing};
-use super::wheel::Tick;
+use super::tick::Tick;
 use super::{Series, Store};
 use crate::catalog::Family;
 use crate::exposition::ValueJson;
@@ -147,7 +147,7 @@ impl Store {
         })
     }
 
-    /// The series in a slot where it is shown and its labels contain what is
+    /// The series in a slot where it is live and its labels contain what is
     /// wanted, and these labels.
     fn wanted(
         &mut self,

@@ -3,9 +3,10 @@
 
 use std::hash::BuildHasher;
 
-use super::listing::Position;
-use super::wheel::{Mark, Tick};
-use super::{Series, Store, Traits};
+use super::expiry_queue::BucketTag;
+use super::listing::ListingPosition;
+use super::tick::Tick;
+use super::{Series, SeriesFlags, Store};
 use crate::catalog::{Admission, Family};
 use crate::labels::LabelPairs;
 use crate::metric::Value;
@@ -38,10 +39,10 @@ impl Store {
             return Ok(Handle { slot, generation: series.generation });
         }
         let SeriesKey { family, labels, display, hash: _, admission } = key;
-        let traits = Traits::of(display.is_some());
+        let flags = SeriesFlags::of(display.is_some());
         match admission {
             Admission::Counted => {
-                let bytes = family.bytes_of_series(labels.pairs(), traits.has_display());
+                let bytes = family.bytes_of_series(labels.pairs(), flags.has_display());
                 family.reserve_place(bytes)?;
             }
             Admission::Overflow if family.live_series() > 0 => {}
@@ -56,16 +57,16 @@ impl Store {
             holders: Readers::one(reader),
             index_hash,
             touched: Tick::at(now),
-            position: Position::HIDDEN,
+            position: ListingPosition::NONE,
             generation,
             admission,
-            mark: Mark::default(),
-            traits,
+            bucket: BucketTag::default(),
+            flags,
         });
         self.display.extend(display.map(|text| (slot, text)));
         if self.series_mut(slot).family.is_retired() {
             // The question was on its way when the family went.
-            self.tell_holders(slot);
+            self.notify_holders(slot);
         }
         Ok(Handle { slot, generation })
     }
@@ -116,16 +117,16 @@ impl Store {
     }
 
     pub(super) fn forget(&mut self, slot: Slot, reader: ReaderIndex) {
-        self.told.forget(slot, reader);
+        self.eviction_notices.forget(slot, reader);
         self.series_mut(slot).holders.remove(reader);
         self.free_if_unused(slot);
     }
 
-    /// Frees the slot of a series that is not shown and that nobody holds; its
+    /// Frees the slot of a series that is not live and that nobody holds; its
     /// place and its reference to the family go with it.
     pub(super) fn free_if_unused(&mut self, slot: Slot) {
         let series = self.series_mut(slot);
-        if !series.is_hidden() || !series.holders.is_empty() || self.told.is_held(slot) {
+        if series.is_live() || !series.holders.is_empty() || self.eviction_notices.is_held(slot) {
             return;
         }
         let Some(series) = self.slots[slot.0 as usize].take() else { return };
@@ -133,7 +134,7 @@ impl Store {
         if let Ok(entry) = self.index.find_entry(spread(series.index_hash), is_it) {
             entry.remove();
         }
-        if series.traits.has_own_ttl() {
+        if series.flags.has_own_ttl() {
             self.own_ttl.remove(&slot);
         }
         self.display.remove(&slot);

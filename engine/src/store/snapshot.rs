@@ -79,7 +79,7 @@ pub(super) struct SnapshotJob {
 
 /// What few series have, beside them.
 #[derive(Debug, Clone, Copy)]
-struct Beside<'a> {
+struct SeriesExtras<'a> {
     display: &'a DisplayLabels,
     own_ttl: &'a OwnTtls,
     created: &'a Created,
@@ -98,17 +98,17 @@ impl SnapshotJob {
     }
 
     /// Writes a series as it is, before it changes, unless that is done.
-    fn write_early(&mut self, slot: Slot, series: &Series, beside: Beside<'_>) {
+    fn write_early(&mut self, slot: Slot, series: &Series, extras: SeriesExtras<'_>) {
         if self.has_to_visit(slot) && !self.skipped.contains(slot.0) {
             self.skipped.insert(slot.0);
-            self.write(slot, series, beside);
+            self.write(slot, series, extras);
         }
     }
 
-    /// Writes what is shown of a living family; returns how many bytes.
-    fn write(&mut self, slot: Slot, series: &Series, beside: Beside<'_>) -> usize {
+    /// Writes a live series of a living family; returns how many bytes.
+    fn write(&mut self, slot: Slot, series: &Series, extras: SeriesExtras<'_>) -> usize {
         let segment = series.segment();
-        if series.is_hidden() || !self.wanted.contains(segment) || series.family.is_retired() {
+        if !series.is_live() || !self.wanted.contains(segment) || series.family.is_retired() {
             return 0;
         }
         let now = self.taken.now;
@@ -116,16 +116,16 @@ impl SnapshotJob {
         let record = SeriesRecord {
             family: writer.family(series.family.family()),
             labels: series.labels.pairs().as_text(),
-            display: beside.display.get(&slot).map(|labels| labels.pairs().as_text()),
+            display: extras.display.get(&slot).map(|labels| labels.pairs().as_text()),
             idle: series.touched.age_ms(now),
-            ttl: Store::own_ttl_ms(series, slot, beside.own_ttl),
+            ttl: Store::own_ttl_ms(series, slot, extras.own_ttl),
             overflow: match series.admission {
                 Admission::Counted => false,
                 Admission::Overflow => true,
             },
             value: series.value.record(now),
         };
-        writer.append(&StoredSeries { record, created: beside.created.get(slot.0) })
+        writer.append(&StoredSeries { record, created: extras.created.get(slot.0) })
     }
 
     /// Writes a tombstone of a living family; returns how many bytes.
@@ -227,27 +227,27 @@ impl Store {
         }
     }
 
-    /// To be called before the series in a slot changes, is shown or removed.
+    /// To be called before the series in a slot changes, becomes live or is removed.
     pub(super) fn before_change(&mut self, slot: Slot) {
         let series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
         if let Some(job) = &mut self.changes.snapshot {
             let (display, own_ttl, created) = (&self.display, &self.own_ttl, &self.created);
-            let beside = Beside { display, own_ttl, created };
-            job.write_early(slot, series, beside);
+            let extras = SeriesExtras { display, own_ttl, created };
+            job.write_early(slot, series, extras);
         }
     }
 
     fn visit_some(&self, job: &mut SnapshotJob, budget: usize) {
         let Self { display, own_ttl, created, .. } = self;
-        let beside = Beside { display, own_ttl, created };
+        let extras = SeriesExtras { display, own_ttl, created };
         let mut spent = 0;
         while spent < budget && job.next < job.end {
             let slot = Slot(job.next as u32);
             if let Some(series) = &self.slots[job.next]
                 && !job.skipped.contains(slot.0)
             {
-                spent += job.write(slot, series, beside) / BYTES_PER_UNIT;
+                spent += job.write(slot, series, extras) / BYTES_PER_UNIT;
             }
             job.next += 1;
             spent += 1;

@@ -1,4 +1,4 @@
-//! A survey: which label names have how many distinct values, over the shown
+//! A survey: which label names have how many distinct values, over the live
 //! series of one shard, in slices. Nothing is kept between two surveys, so
 //! samples pay nothing for it.
 
@@ -24,7 +24,7 @@ impl Store {
     pub fn survey_some(&mut self, job: &mut SurveyJob, budget: usize) -> bool {
         let end = self.slots.len().min(job.next + budget);
         let slots = self.slots.get(job.next..end).unwrap_or_default();
-        for series in slots.iter().flatten().filter(|series| !series.is_hidden()) {
+        for series in slots.iter().flatten().filter(|series| series.is_live()) {
             job.labels.add(series.labels.pairs());
         }
         job.next = end;

@@ -7,7 +7,7 @@
 //! are given up to say which segment the series belongs to ([`Segment`]), since
 //! the tombstone has to find its shard again where it was stored.
 //!
-//! One takes some 75 bytes, its part of the index included, and that of a
+//! One takes some 80 bytes, its part of the index included, and that of a
 //! histogram what the histogram had taken: its value moves here and back.
 
 use std::hash::Hasher;
@@ -24,13 +24,13 @@ pub use budget::TombstoneBudget;
 pub use sweep::Sweep;
 
 use super::sets::SegmentSet;
-use super::wheel::{Tick, ticks_of};
+use super::tick::{Tick, ticks_of};
 use crate::catalog::{Family, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::Value;
 use crate::sharding::{SEGMENTS, Segment, ShardIndex};
 use crate::timestamp::{PackedTime, UnixTime};
-use table::{NodeKey, Table};
+use table::{NodeKey, TombstoneTable};
 use walk::Walk;
 
 /// The random key of the hashes: 16 bytes that are stored with the state.
@@ -130,7 +130,7 @@ pub struct Tombstones {
     settings: TombstoneSettings,
     shared: SharedTombstones,
     shard: ShardIndex,
-    table: Table,
+    table: TombstoneTable,
     evicted: u64,
     /// The segments of those that came and went since they were asked for.
     changed: SegmentSet,

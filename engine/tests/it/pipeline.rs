@@ -193,7 +193,7 @@ proptest! {
         for batch in bytes(payloads).chunks(11) {
             pipeline.batch(batch);
             let defined: usize = pipeline.stores.iter().map(|store| store.defined()).sum();
-            let shown: usize = pipeline.stores.iter().flat_map(|store| store.shown()).sum();
+            let shown: usize = pipeline.stores.iter().flat_map(|store| store.live()).sum();
             prop_assert!(defined <= max_series);
             prop_assert_eq!(pipeline.catalog.live_series(), defined);
             prop_assert_eq!(shown, defined, "every series that was admitted got its value");

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::sharding::ShardIndex;
-use crate::store::wheel::Tick;
+use crate::store::tick::Tick;
 
 /// By how many the budget may be passed until the shard with the oldest has
 /// looked.
@@ -19,7 +19,7 @@ pub struct TombstoneBudget {
 }
 
 impl TombstoneBudget {
-    /// A budget of `most` tombstones for all of so many shards.
+    /// A budget of `most` tombstones for that number of shards.
     pub fn new(most: usize, shards: usize) -> Self {
         let oldest = (0..shards).map(|_| AtomicU32::new(Tick::MAX.0)).collect();
         Self { most, count: AtomicUsize::new(0), oldest }

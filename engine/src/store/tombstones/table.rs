@@ -20,7 +20,7 @@ pub type NodeKey = u32;
 
 /// Tombstones, linked from the oldest to the newest.
 #[derive(Debug)]
-pub struct Table {
+pub struct TombstoneTable {
     nodes: Pages<Node>,
     /// Nodes without a tombstone.
     free: Vec<NodeKey>,
@@ -42,7 +42,7 @@ struct Node {
 // There may be millions.
 const _: () = assert!(size_of::<Node>() == 64);
 
-impl Default for Table {
+impl Default for TombstoneTable {
     fn default() -> Self {
         let index = (0..1 << PART_BITS).map(|_| HashTable::new()).collect();
         let (nodes, free) = (Pages::default(), Vec::new());
@@ -50,7 +50,7 @@ impl Default for Table {
     }
 }
 
-impl Table {
+impl TombstoneTable {
     /// How many tombstones there are.
     pub fn len(&self) -> usize {
         self.nodes.len() as usize - self.free.len()

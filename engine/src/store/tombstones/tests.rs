@@ -134,12 +134,12 @@ fn happen(tombstones: &mut Tombstones, families: &[FamilyRef], event: &Event, at
     }
 }
 
-/// All that can be told of them.
-fn told(tombstones: &mut Tombstones) -> Vec<String> {
-    let tell = |one: &Tombstone| {
+/// All that can be said of them.
+fn described(tombstones: &mut Tombstones) -> Vec<String> {
+    let describe = |one: &Tombstone| {
         format!("{} {:?} {:?} {:?}", one.family.name(), one.id, one.died, one.total)
     };
-    all(tombstones).iter().map(tell).collect()
+    all(tombstones).iter().map(describe).collect()
 }
 
 proptest! {
@@ -178,7 +178,7 @@ proptest! {
             prop_assert!(left > 0, "it has no end");
         }
         prop_assert_eq!(sweep.removed(), doomed);
-        prop_assert_eq!(told(&mut sliced), told(&mut whole));
+        prop_assert_eq!(described(&mut sliced), described(&mut whole));
         prop_assert_eq!(sliced.shared.budget.count(), whole.shared.budget.count());
     }
 }
