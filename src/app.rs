@@ -14,7 +14,7 @@ use psg_actors::settings::GatewaySettings;
 use psg_actors::status::{StaticInfo, model};
 use tokio::sync::oneshot;
 
-use crate::config::{Config, Entry};
+use crate::config::{Config, EffectiveSetting};
 use crate::exit;
 use crate::signals::Signals;
 
@@ -32,7 +32,7 @@ const END_OF_HOST: &str = "the end of its host";
 
 /// Runs the gateway until a signal ends it; 0 after a clean stop. Where it waits
 /// for scrapers at its end, a second signal ends that.
-pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
+pub fn run(config: Config, entries: &[EffectiveSetting]) -> ExitCode {
     end_on_panic();
     let info = static_info(entries);
     let served = actix::System::new().block_on(async {
@@ -55,7 +55,7 @@ pub fn run(config: Config, entries: &[Entry]) -> ExitCode {
 /// that minds signals and panics itself; calls `listening` once it listens.
 pub fn host(
     config: Config,
-    entries: &[Entry],
+    entries: &[EffectiveSetting],
     listening: impl FnOnce(Listening),
     end: oneshot::Receiver<()>,
 ) -> io::Result<()> {
@@ -76,8 +76,8 @@ fn end_on_panic() {
 }
 
 /// What the status says of the process.
-fn static_info(entries: &[Entry]) -> StaticInfo {
-    let setting = |entry: &Entry| model::Setting {
+fn static_info(entries: &[EffectiveSetting]) -> StaticInfo {
+    let setting = |entry: &EffectiveSetting| model::Setting {
         name: entry.name.to_owned(),
         value: entry.value.clone(),
         origin: entry.origin.as_str().to_owned(),

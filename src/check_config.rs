@@ -7,18 +7,18 @@ use std::process::ExitCode;
 use psg_actors::state_file;
 use psg_engine::printable::{LONG, printable};
 
-use crate::config::{Config, Entry, Origin, Outcome, Problem};
+use crate::config::{Config, ConfigOutcome, EffectiveSetting, Origin, Problem};
 use crate::exit;
 
 /// Prints the outcome to standard output; 0 where it is sound, else 78.
-pub fn run(outcome: &Outcome) -> ExitCode {
+pub fn run(outcome: &ConfigOutcome) -> ExitCode {
     // Nobody is left to be told where the reader of a pipe has gone.
     let text = render(outcome) + &of_this_machine(outcome);
     let _ = std::io::stdout().write_all(text.as_bytes());
     status(outcome)
 }
 
-fn status(outcome: &Outcome) -> ExitCode {
+fn status(outcome: &ConfigOutcome) -> ExitCode {
     match outcome.config {
         Ok(_) => ExitCode::SUCCESS,
         Err(_) => exit::bad_configuration(),
@@ -26,10 +26,10 @@ fn status(outcome: &Outcome) -> ExitCode {
 }
 
 /// The report: a line for each setting, warning and problem.
-pub fn render(outcome: &Outcome) -> String {
+pub fn render(outcome: &ConfigOutcome) -> String {
     let mut text = String::new();
     for entry in &outcome.entries {
-        let Entry { name, value, .. } = entry;
+        let EffectiveSetting { name, value, .. } = entry;
         writeln!(text, "{name} = {value} ({})", source(entry)).expect("a string takes all");
     }
     for warning in &outcome.warnings {
@@ -46,7 +46,7 @@ pub fn render(outcome: &Outcome) -> String {
 }
 
 /// What is sound, but not here: the gateway may be meant to run elsewhere.
-fn of_this_machine(outcome: &Outcome) -> String {
+fn of_this_machine(outcome: &ConfigOutcome) -> String {
     let state_file = |config: &Config| config.gateway.pipeline.state_file.clone();
     let file = outcome.config.as_ref().ok().and_then(state_file);
     match file.and_then(|file| state_file::missing_folder(&file.path)) {
@@ -58,7 +58,7 @@ fn of_this_machine(outcome: &Outcome) -> String {
     }
 }
 
-fn source(entry: &Entry) -> String {
+fn source(entry: &EffectiveSetting) -> String {
     let origin = entry.origin.as_str();
     match entry.origin {
         Origin::Default => origin.to_owned(),
@@ -70,13 +70,13 @@ fn source(entry: &Entry) -> String {
 mod tests {
     use super::*;
 
-    fn entry(origin: Origin, set_as: &str) -> Entry {
-        Entry { name: "Shards.Count", value: "2".into(), origin, set_as: set_as.into() }
+    fn entry(origin: Origin, set_as: &str) -> EffectiveSetting {
+        EffectiveSetting { name: "Shards.Count", value: "2".into(), origin, set_as: set_as.into() }
     }
 
     #[test]
     fn the_report_has_a_line_for_everything() {
-        let outcome = Outcome {
+        let outcome = ConfigOutcome {
             config: Err(vec![Problem {
                 name: "Shards__Count".into(),
                 message: "expected a, got b".into(),

@@ -12,7 +12,7 @@ use psg_actors::settings::{GatewaySettings, StateFileSettings};
 use psg_actors::source::redis::doctor::{Diagnosis, Severity, examine};
 use psg_actors::state_file::missing_folder;
 
-use crate::config::Outcome;
+use crate::config::ConfigOutcome;
 use crate::{exit, lint};
 
 /// How to tell.
@@ -24,7 +24,7 @@ pub struct DoctorOptions {
 }
 
 /// Prints the findings; 0, or 1 where something must be mended.
-pub fn run(options: &DoctorOptions, outcome: &Outcome) -> ExitCode {
+pub fn run(options: &DoctorOptions, outcome: &ConfigOutcome) -> ExitCode {
     let config = match &outcome.config {
         Ok(config) => config,
         Err(problems) => {

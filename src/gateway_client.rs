@@ -20,13 +20,11 @@ use ureq::{Agent, Body, Error};
 
 use self::tls::TlsConnector;
 
-/// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes of what a server says that is no gateway.
 const SAID: u64 = 1000;
 
-/// Asks a gateway.
 #[derive(Debug)]
 pub struct GatewayClient {
     agent: Agent,
@@ -34,12 +32,10 @@ pub struct GatewayClient {
     authorization: Option<Secret>,
 }
 
-/// What a [`GatewayClient`] is made of.
 #[derive(Debug, Default)]
 pub struct ClientOptions<'a> {
     /// Whether the gateway is on this machine, where no proxy leads to.
     pub is_local: bool,
-    /// User and password.
     pub login: Option<(&'a str, Secret)>,
     /// The authorities to believe; `None` are the system's.
     pub ca_file: Option<&'a Path>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use psg_engine::printable::{LONG, printable};
 
-use crate::config::{Outcome, Problem};
+use crate::config::{ConfigOutcome, Problem};
 use crate::gateway_client::{GatewayClient, wants_certificate};
 use crate::own_gateway::OwnGateway;
 
@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the first listen address; 0 where it answers 200, else 1 and the
 /// reason on standard error.
-pub fn run(outcome: &Outcome) -> ExitCode {
+pub fn run(outcome: &ConfigOutcome) -> ExitCode {
     match check(outcome) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -25,7 +25,7 @@ pub fn run(outcome: &Outcome) -> ExitCode {
     }
 }
 
-fn check(outcome: &Outcome) -> Result<(), String> {
+fn check(outcome: &ConfigOutcome) -> Result<(), String> {
     let config = outcome.config.as_ref().map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
         format!("the configuration has problems: {}", problems.join("; "))

@@ -24,7 +24,7 @@ use psg_actors::settings::PipelineSettings;
 use psg_engine::catalog::Catalog;
 use psg_engine::timestamp::UnixTime;
 
-use crate::config::Outcome;
+use crate::config::ConfigOutcome;
 use crate::exit;
 use finding::Form;
 use linter::{Linter, Payload, Tally};
@@ -49,7 +49,7 @@ pub struct LintOptions {
 
 /// Prints the verdicts; 0 where all samples are accepted, 1 where one is
 /// refused, or odd where that is asked for, or the input can't be read.
-pub fn run(options: &LintOptions, outcome: &Outcome) -> ExitCode {
+pub fn run(options: &LintOptions, outcome: &ConfigOutcome) -> ExitCode {
     let settings = match &outcome.config {
         Ok(config) => &config.gateway.pipeline,
         Err(problems) => {

@@ -31,7 +31,7 @@ mod view;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use config::Outcome;
+use config::ConfigOutcome;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -59,7 +59,7 @@ fn dispatch(cli: Cli) -> ExitCode {
 
 /// Runs the gateway; or says what is wrong with the configuration, on standard
 /// error, since how to log is a part of it.
-fn run(outcome: Outcome) -> ExitCode {
+fn run(outcome: ConfigOutcome) -> ExitCode {
     match outcome.config {
         Ok(config) => {
             logging::init(config.log);

@@ -9,11 +9,11 @@ use clap::Args;
 use psg_actors::settings::{CertificateFiles, Secret};
 use psg_engine::printable::{LONG, printable};
 
-use crate::config::Outcome;
+use crate::config::ConfigOutcome;
 use crate::gateway_client::{ClientOptions, GatewayClient, password_in};
 use crate::own_gateway::OwnGateway;
 use crate::stop::Stop;
-use crate::view::{Manner, Scene, show};
+use crate::view::{ViewModel, ViewOptions, show};
 
 /// Where the password is, if no file has it.
 const PASSWORD: &str = "PROM_STREAM_GATEWAY_PASSWORD";
@@ -62,7 +62,7 @@ pub struct TopOptions {
 
 /// Shows the gateway until somebody ends it; 1 where it has never answered.
 /// `settings` are asked where it is not said which one.
-pub fn run(options: &TopOptions, settings: impl FnOnce() -> Outcome) -> ExitCode {
+pub fn run(options: &TopOptions, settings: impl FnOnce() -> ConfigOutcome) -> ExitCode {
     match try_run(options, settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,23 +72,23 @@ pub fn run(options: &TopOptions, settings: impl FnOnce() -> Outcome) -> ExitCode
     }
 }
 
-fn try_run(options: &TopOptions, settings: impl FnOnce() -> Outcome) -> Result<(), String> {
+fn try_run(options: &TopOptions, settings: impl FnOnce() -> ConfigOutcome) -> Result<(), String> {
     let url = options.url.clone().map_or_else(|| own_url(&settings()), Ok)?;
     let client = client(options, &url)?;
     let stop = Stop::default();
-    let scene = Scene { name: url.clone(), url, ..Scene::default() };
+    let model = ViewModel { name: url.clone(), url, ..ViewModel::default() };
     let end = options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let manner = Manner { plain: options.plain, with_excerpt: false, end };
-    let last = stop.set_on_signal().and_then(|()| show(scene, client, manner, &stop));
+    let view = ViewOptions { plain: options.plain, with_excerpt: false, end };
+    let last = stop.set_on_signal().and_then(|()| show(model, client, view, &stop));
     match last.map_err(|error| error.to_string())? {
-        Scene { status: Some(_), .. } => Ok(()),
-        Scene { trouble: Some(trouble), .. } => Err(printable(&trouble, 2 * LONG)),
-        Scene { url, .. } => Err(format!("{url}: no answer yet")),
+        ViewModel { status: Some(_), .. } => Ok(()),
+        ViewModel { trouble: Some(trouble), .. } => Err(printable(&trouble, 2 * LONG)),
+        ViewModel { url, .. } => Err(format!("{url}: no answer yet")),
     }
 }
 
 /// Where the gateway with these settings is found on this machine.
-fn own_url(outcome: &Outcome) -> Result<String, String> {
+fn own_url(outcome: &ConfigOutcome) -> Result<String, String> {
     let config = outcome.config.as_ref().map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         format!("bad configuration: {}; or name the gateway's URL", problems.join("; "))

@@ -33,7 +33,6 @@ pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("expected a file, got links that lead to each other"))
 }
 
-/// All that is in a file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(OpenOptions::new().read(true), path)?.read_to_end(&mut bytes)?;

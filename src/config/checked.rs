@@ -24,15 +24,17 @@ use psg_engine::printable::printable;
 use psg_engine::store::{ExpirySettings, StoreSettings, TombstoneSettings};
 use tracing::level_filters::LevelFilter;
 
-use super::connection::embedded::Embedded;
-use super::connection::{self, Connection, Place};
+use super::connection::embedded::EmbeddedLogin;
+use super::connection::{self, ConnectionString, RedisConnection};
 use super::error::{self, Problem};
-use super::kind::{self, Kind};
-use super::raw::{Given, Sources};
+use super::raw::{GivenValue, Origin, Sources};
 use super::settings::*;
-use super::{Config, Entry, LogFormat, LogSettings, Outcome, listen, memory};
+use super::value_kind::{self, ValueKind};
+use super::{Config, ConfigOutcome, EffectiveSetting, LogFormat, LogSettings, listen, memory};
 
 const MOST_DEFAULT_SHARDS: usize = 4;
+
+const EXACTLY_ONCE: &str = "exactly-once";
 
 /// Longest value that is shown, in characters.
 const LONGEST_SHOWN: usize = 2000;
@@ -41,8 +43,7 @@ const LONGEST_SHOWN: usize = 2000;
 /// they are scraped they may take it twice.
 const SHARE_OF_SERIES: usize = 3;
 
-/// Makes settings of what the sources say.
-pub fn check(mut sources: Sources) -> Outcome {
+pub fn check(mut sources: Sources) -> ConfigOutcome {
     let problems = std::mem::take(&mut sources.problems);
     let warnings = std::mem::take(&mut sources.warnings);
     let mut checker = Checker { sources: &sources, problems, warnings };
@@ -51,7 +52,7 @@ pub fn check(mut sources: Sources) -> Outcome {
     let entries =
         SETTINGS.iter().map(|setting| entry(setting, sources.given(setting), &config)).collect();
     let config = if problems.is_empty() { Ok(config) } else { Err(problems) };
-    Outcome { config, warnings, entries }
+    ConfigOutcome { config, warnings, entries }
 }
 
 struct Checker<'a> {
@@ -65,8 +66,8 @@ impl<'a> Checker<'a> {
     /// the rest is checked too; the problems say that it may not be used.
     fn config(&mut self) -> Config {
         let (connection, embedded) = match self.place() {
-            Place::Redis(connection) => (*connection, None),
-            Place::Embedded(embedded) => (default_connection(), Some(embedded)),
+            ConnectionString::Redis(connection) => (*connection, None),
+            ConnectionString::Embedded(embedded) => (default_connection(), Some(embedded)),
         };
         let pipeline = self.pipeline(connection, embedded);
         if pipeline.queue.once.is_some() && pipeline.state_file.is_some() {
@@ -77,7 +78,11 @@ impl<'a> Checker<'a> {
         Config { gateway: GatewaySettings { pipeline, http: self.http() }, log: self.log() }
     }
 
-    fn pipeline(&mut self, connection: Connection, embedded: Option<Embedded>) -> PipelineSettings {
+    fn pipeline(
+        &mut self,
+        connection: RedisConnection,
+        embedded: Option<EmbeddedLogin>,
+    ) -> PipelineSettings {
         PipelineSettings {
             queue: self.queue(connection, embedded.is_some()),
             embedded: self.embedded(embedded),
@@ -91,7 +96,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn queue(&mut self, connection: Connection, is_embedded: bool) -> QueueSettings {
+    fn queue(&mut self, connection: RedisConnection, is_embedded: bool) -> QueueSettings {
         let redis = self.redis(connection, is_embedded);
         let key = self.text(&REDIS_METRIC_QUEUE_KEY);
         let dead_letters = self.dead_letters(&key);
@@ -127,10 +132,7 @@ impl<'a> Checker<'a> {
             checkpoint_interval: self.seconds(&REDIS_CHECKPOINT_INTERVAL_SECONDS),
             lease: self.seconds(&REDIS_LEASE_SECONDS),
         };
-        let is_asked_for = self.read(&REDIS_DELIVERY, |kind, text| {
-            let choice = kind.choice(text).ok_or_else(|| unlike(kind, text))?;
-            Ok(choice == "exactly-once")
-        });
+        let is_asked_for = self.choice(&REDIS_DELIVERY) == EXACTLY_ONCE;
         is_asked_for.then_some(tuning)
     }
 
@@ -146,11 +148,7 @@ impl<'a> Checker<'a> {
             }),
             cache_series: self.count(&METRICS_READER_CACHE_SERIES),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
-            overflow: self.read(&METRICS_ON_SERIES_LIMIT, |kind, text| match kind.choice(text) {
-                Some("drop") => Ok(false),
-                Some("overflow") => Ok(true),
-                Some(_) | None => Err(unlike(kind, text)),
-            }),
+            overflow: self.choice(&METRICS_ON_SERIES_LIMIT) == "overflow",
         }
     }
 
@@ -168,10 +166,7 @@ impl<'a> Checker<'a> {
 
     fn scrape(&mut self) -> ScrapeSettings {
         ScrapeSettings {
-            exact_first_increment: self.read(&METRICS_FIRST_INCREMENT, |kind, text| {
-                let choice = kind.choice(text).ok_or_else(|| unlike(kind, text))?;
-                Ok(choice == "exact")
-            }),
+            exact_first_increment: self.choice(&METRICS_FIRST_INCREMENT) == "exact",
             disable_meta_metrics: self.flag(&METRICS_DISABLE_META_METRICS),
             max_unsent_bytes: self.count(&HTTP_MAX_UNSENT_BYTES),
             linger: self.seconds(&HTTP_SHUTDOWN_LINGER_SECONDS),
@@ -189,7 +184,9 @@ impl<'a> Checker<'a> {
                 max_age_ms: self.count::<u64>(&METRICS_SUMMARY_MAX_AGE_SECONDS) * 1000,
                 age_buckets: self.count(&METRICS_SUMMARY_AGE_BUCKETS),
                 estimator: self.read(&METRICS_SUMMARY_ESTIMATOR, |kind, text| {
-                    kind.choice(text).and_then(kind::estimator).ok_or_else(|| unlike(kind, text))
+                    kind.choice(text)
+                        .and_then(value_kind::estimator)
+                        .ok_or_else(|| unlike(kind, text))
                 }),
             },
             allow_reserved_names: self.flag(&METRICS_ALLOW_RESERVED_NAMES),
@@ -247,6 +244,26 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// One of the words of a choice, as the table has it.
+    fn choice(&mut self, setting: &'static Setting) -> &'static str {
+        self.read(setting, |kind, text| kind.choice(text).ok_or_else(|| unlike(kind, text)))
+    }
+
+    /// Whether it is set and in vain, for that reason; a warning says so.
+    fn warn_if_set(&mut self, setting: &Setting, why: &str) {
+        let given = self.sources.given(setting);
+        let is_blank = given.text.is_none_or(|text| text.trim().is_empty());
+        if given.origin != Origin::Default && !is_blank {
+            self.warnings.push(format!("{} has no effect{why}", given.name));
+        }
+    }
+
+    /// Whether exactly-once delivery is asked for.
+    fn wants_exactly_once(&self) -> bool {
+        let delivery = self.sources.given(&REDIS_DELIVERY).text.unwrap_or_default();
+        delivery.trim().eq_ignore_ascii_case(EXACTLY_ONCE)
+    }
+
     fn text(&mut self, setting: &'static Setting) -> String {
         self.read(setting, |kind, text| {
             if kind.accepts(text) { Ok(text.to_owned()) } else { Err(unlike(kind, text)) }
@@ -294,27 +311,27 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn default_connection() -> Connection {
+fn default_connection() -> RedisConnection {
     let default = REDIS_CONNECTION_STRING.default.value().expect("it has a default");
     connection::parse(default).expect("the default can be parsed")
 }
 
 /// Makes a value of a kind's text, or says what was expected and what came.
-trait Parse<T>: Fn(Kind, &str) -> Result<T, String> {}
+trait Parse<T>: Fn(ValueKind, &str) -> Result<T, String> {}
 
-impl<T, F: Fn(Kind, &str) -> Result<T, String>> Parse<T> for F {}
+impl<T, F: Fn(ValueKind, &str) -> Result<T, String>> Parse<T> for F {}
 
-fn whole<N: TryFrom<i64>>(kind: Kind, text: &str) -> Result<N, String> {
+fn whole<N: TryFrom<i64>>(kind: ValueKind, text: &str) -> Result<N, String> {
     let number = kind.whole(text).and_then(|number| N::try_from(number).ok());
     number.ok_or_else(|| unlike(kind, text))
 }
 
-fn level(kind: Kind, text: &str) -> Result<LevelFilter, String> {
+fn level(kind: ValueKind, text: &str) -> Result<LevelFilter, String> {
     kind.level(text).ok_or_else(|| unlike(kind, text))
 }
 
-fn listen_addresses(kind: Kind, text: &str) -> Result<Vec<SocketAddr>, String> {
-    let Kind::Listen(form) = kind else { unreachable!("the kind of a listen address") };
+fn listen_addresses(kind: ValueKind, text: &str) -> Result<Vec<SocketAddr>, String> {
+    let ValueKind::Listen(form) = kind else { unreachable!("the kind of a listen address") };
     listen::parse(form, text)
 }
 
@@ -333,12 +350,12 @@ fn bad_dead_letter_key(key: &str, queue: &str) -> Option<String> {
     Some(error::expected(&expected, key))
 }
 
-fn unlike(kind: Kind, text: &str) -> String {
+fn unlike(kind: ValueKind, text: &str) -> String {
     error::expected(&kind.expected(), text)
 }
 
-fn entry(setting: &Setting, given: Given<'_>, config: &Config) -> Entry {
-    Entry {
+fn entry(setting: &Setting, given: GivenValue<'_>, config: &Config) -> EffectiveSetting {
+    EffectiveSetting {
         name: setting.name,
         value: in_force(setting, &given, config).unwrap_or_else(|| shown(setting, &given)),
         origin: given.origin,
@@ -347,7 +364,7 @@ fn entry(setting: &Setting, given: Given<'_>, config: &Config) -> Entry {
 }
 
 /// The values that do not follow from their own setting alone.
-fn in_force(setting: &Setting, given: &Given<'_>, config: &Config) -> Option<String> {
+fn in_force(setting: &Setting, given: &GivenValue<'_>, config: &Config) -> Option<String> {
     if setting.name == REDIS_METRIC_QUEUE_DATABASE.name {
         let number = config.gateway.pipeline.queue.redis.database;
         let is_left = given.text.is_some_and(|text| text.trim() == "-1");
@@ -363,13 +380,13 @@ fn in_force(setting: &Setting, given: &Given<'_>, config: &Config) -> Option<Str
 
 /// A value for the eye; a connection string masked, or not at all where it
 /// can't be parsed.
-fn shown(setting: &Setting, given: &Given<'_>) -> String {
+fn shown(setting: &Setting, given: &GivenValue<'_>) -> String {
     let Some(text) = given.text else { return setting.default.plain() };
-    if given.kind == Kind::Connection {
-        let connection = connection::parse_place(text);
+    if given.kind == ValueKind::Connection {
+        let connection = connection::parse_string(text);
         return connection.map_or_else(|_| "(not shown)".to_owned(), |found| found.to_string());
     }
-    if let Kind::Listen(form) = given.kind
+    if let ValueKind::Listen(form) = given.kind
         && let Ok(addresses) = listen::parse(form, text)
     {
         let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();

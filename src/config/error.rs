@@ -7,7 +7,6 @@ use psg_engine::printable::printable;
 /// Longest value that a message repeats, in characters.
 const LONGEST_SHOWN: usize = 80;
 
-/// Longest problem, in characters.
 const LONGEST: usize = 1000;
 
 /// One thing that is wrong. Holds no secret.
@@ -35,7 +34,6 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// The usual message.
 pub fn expected(expected: &str, got: &str) -> String {
     format!("expected {expected}, got {}", shown(got))
 }

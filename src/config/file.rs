@@ -82,15 +82,11 @@ impl FileContent {
 
 /// Parses the text of the file; `path` is for messages.
 pub fn parse(path: &Path, text: &str) -> FileContent {
-    let mut content = FileContent::default();
     match json5::from_str(text) {
-        Ok(Node::Object(members)) => flatten("", members, &mut content),
-        Ok(node @ (Node::Null | Node::Scalar(_) | Node::Array(_))) => {
-            return refused(path, format!("expected a JSON object, got {}", node.kind()));
-        }
-        Err(error) => return refused(path, format!("expected JSON, got: {error}")),
+        Ok(Document { content, kind: OBJECT }) => content,
+        Ok(Document { kind, .. }) => refused(path, format!("expected a JSON object, got {kind}")),
+        Err(error) => refused(path, format!("expected JSON, got: {error}")),
     }
-    content
 }
 
 fn refused(path: &Path, message: String) -> FileContent {
@@ -98,128 +94,122 @@ fn refused(path: &Path, message: String) -> FileContent {
     FileContent { problems: vec![problem], ..FileContent::default() }
 }
 
-/// JSON with scalars as text, as settings are.
-enum Node {
-    Null,
-    Scalar(String),
-    Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
+/// What the file holds, and what that is as JSON.
+struct Document {
+    content: FileContent,
+    kind: &'static str,
 }
 
-impl Node {
-    fn kind(&self) -> &'static str {
-        match self {
-            Node::Null => "null",
-            Node::Scalar(_) => "a single value",
-            Node::Array(_) => "an array",
-            Node::Object(_) => "an object",
-        }
+const OBJECT: &str = "an object";
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let mut content = FileContent::default();
+        let root = Flattener { name: String::new(), depth: 0, content: &mut content };
+        let kind = root.deserialize(json)?;
+        Ok(Self { content, kind })
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Node, D::Error> {
-        Nesting(0).deserialize(json)
+/// Reads one value into pairs, scalars as text, and tells what it is. Arrays
+/// become numbered keys, as in .NET; null is unset.
+struct Flattener<'a> {
+    /// Empty for the whole file.
+    name: String,
+    depth: usize,
+    content: &'a mut FileContent,
+}
+
+impl Flattener<'_> {
+    fn scalar<E>(self, value: impl ToString) -> Result<&'static str, E> {
+        self.content.pairs.push((self.name, value.to_string()));
+        Ok("a single value")
+    }
+
+    fn below(&mut self, key: &str) -> Flattener<'_> {
+        let name = if self.name.is_empty() { key.into() } else { format!("{}.{key}", self.name) };
+        Flattener { name, depth: self.depth + 1, content: self.content }
+    }
+
+    /// What is deeper than any configuration is refused before the stack ends.
+    fn check_depth<E: Error>(&self) -> Result<(), E> {
+        match self.depth {
+            ..DEEPEST => Ok(()),
+            _ => Err(E::custom(format_args!("nesting over {DEEPEST} deep"))),
+        }
+    }
+
+    /// Ends an array or object, before which there were so many pairs.
+    fn nested<E>(self, kind: &'static str, before: usize) -> Result<&'static str, E> {
+        if is_known(&normalised(&self.name)) {
+            self.content.pairs.truncate(before);
+            let message = format!("expected a text, number or boolean, got {kind}");
+            self.content.problems.push(Problem::new(self.name, message));
+        }
+        Ok(kind)
     }
 }
 
-/// Arrays become numbered keys, as in .NET; null is unset.
-fn flatten(prefix: &str, members: Vec<(String, Node)>, content: &mut FileContent) {
-    for (key, node) in members {
-        let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
-        let is_nested = matches!(node, Node::Array(_) | Node::Object(_));
-        if is_nested && is_known(&normalised(&name)) {
-            let message = format!("expected a text, number or boolean, got {}", node.kind());
-            content.problems.push(Problem::new(name, message));
-            continue;
-        }
-        match node {
-            Node::Null => {}
-            Node::Scalar(text) => content.pairs.push((name, text)),
-            Node::Object(members) => flatten(&name, members, content),
-            Node::Array(nodes) => {
-                let numbered = nodes.into_iter().enumerate();
-                let members = numbered.map(|(index, node)| (index.to_string(), node)).collect();
-                flatten(&name, members, content);
-            }
-        }
-    }
-}
+impl<'de> DeserializeSeed<'de> for Flattener<'_> {
+    type Value = &'static str;
 
-/// Deserialises a node at this depth; deeper than any configuration is
-/// refused before the stack ends.
-#[derive(Clone, Copy)]
-struct Nesting(usize);
-
-impl Nesting {
-    fn deeper<E: Error>(self) -> Result<Nesting, E> {
-        let deeper = self.0 + 1;
-        if deeper > DEEPEST {
-            return Err(E::custom(format_args!("nesting over {DEEPEST} deep")));
-        }
-        Ok(Nesting(deeper))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Nesting {
-    type Value = Node;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Node, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<&'static str, D::Error> {
         json.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Nesting {
-    type Value = Node;
+impl<'de> Visitor<'de> for Flattener<'_> {
+    type Value = &'static str;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
+    fn visit_bool<E>(self, value: bool) -> Result<&'static str, E> {
+        self.scalar(value)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
+    fn visit_i64<E>(self, value: i64) -> Result<&'static str, E> {
+        self.scalar(value)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
+    fn visit_u64<E>(self, value: u64) -> Result<&'static str, E> {
+        self.scalar(value)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
+    fn visit_f64<E>(self, value: f64) -> Result<&'static str, E> {
+        self.scalar(value)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<&'static str, E> {
+        self.scalar(value)
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+    fn visit_unit<E>(self) -> Result<&'static str, E> {
+        Ok("null")
     }
 
-    fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+    fn visit_none<E>(self) -> Result<&'static str, E> {
+        Ok("null")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut json: A) -> Result<Node, A::Error> {
-        let seed = self.deeper()?;
-        let mut nodes = Vec::new();
-        while let Some(node) = json.next_element_seed(seed)? {
-            nodes.push(node);
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut json: A) -> Result<&'static str, A::Error> {
+        self.check_depth()?;
+        let before = self.content.pairs.len();
+        let mut index = 0;
+        while json.next_element_seed(self.below(&index.to_string()))?.is_some() {
+            index += 1;
         }
-        Ok(Node::Array(nodes))
+        self.nested("an array", before)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut json: A) -> Result<Node, A::Error> {
-        let seed = self.deeper()?;
-        let mut members = Vec::new();
-        while let Some(key) = json.next_key()? {
-            members.push((key, json.next_value_seed(seed)?));
+    fn visit_map<A: MapAccess<'de>>(mut self, mut json: A) -> Result<&'static str, A::Error> {
+        self.check_depth()?;
+        let before = self.content.pairs.len();
+        while let Some(key) = json.next_key::<String>()? {
+            json.next_value_seed(self.below(&key))?;
         }
-        Ok(Node::Object(members))
+        self.nested(OBJECT, before)
     }
 }
 

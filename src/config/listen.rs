@@ -9,10 +9,8 @@ use psg_actors::settings::ListenAddress;
 
 use super::error;
 
-/// How listen addresses are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// One `address:port`.
+pub enum ListenSyntax {
     Address,
     /// URLs separated by `;`, as ASP.NET Core takes them.
     Urls,
@@ -20,20 +18,20 @@ pub enum Form {
     Ports,
 }
 
-impl Form {
+impl ListenSyntax {
     /// What it looks like, for an error message.
     pub fn expected(self) -> &'static str {
         match self {
-            Form::Address => "address:port, the address an IP address, localhost or empty",
-            Form::Urls => "http://address:port parts separated by ; (https is not served)",
-            Form::Ports => "ports from 1 to 65535 separated by ;",
+            ListenSyntax::Address => "address:port, the address an IP address, localhost or empty",
+            ListenSyntax::Urls => "http://address:port parts separated by ; (https is not served)",
+            ListenSyntax::Ports => "ports from 1 to 65535 separated by ;",
         }
     }
 
     fn parts(self, text: &str) -> Vec<&str> {
         match self {
-            Form::Address => vec![text.trim()],
-            Form::Urls | Form::Ports => {
+            ListenSyntax::Address => vec![text.trim()],
+            ListenSyntax::Urls | ListenSyntax::Ports => {
                 text.split(';').map(str::trim).filter(|part| !part.is_empty()).collect()
             }
         }
@@ -41,16 +39,16 @@ impl Form {
 
     fn parse_part(self, part: &str) -> Option<SocketAddr> {
         match self {
-            Form::Address => parse_address(part),
-            Form::Urls => parse_url(part),
-            Form::Ports => parse_port(part),
+            ListenSyntax::Address => parse_address(part),
+            ListenSyntax::Urls => parse_url(part),
+            ListenSyntax::Ports => parse_port(part),
         }
     }
 }
 
 /// The addresses that `text` names, at least one, none twice; or the message
 /// that says what was expected and what came.
-pub fn parse(form: Form, text: &str) -> Result<Vec<SocketAddr>, String> {
+pub fn parse(form: ListenSyntax, text: &str) -> Result<Vec<SocketAddr>, String> {
     let mut addresses = Vec::new();
     for part in form.parts(text) {
         let address =
@@ -140,7 +138,7 @@ mod tests {
 
     /// `expected` is the addresses joined by spaces, or empty for a refusal.
     #[track_caller]
-    fn check(form: Form, text: &str, expected: &str) {
+    fn check(form: ListenSyntax, text: &str, expected: &str) {
         let addresses = parse(form, text).unwrap_or_default();
         let joined: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
         assert_eq!(joined.join(" "), expected, "{text:?}");
@@ -148,7 +146,7 @@ mod tests {
 
     #[test]
     fn our_own_addresses() {
-        let check = |text, expected| check(Form::Address, text, expected);
+        let check = |text, expected| check(ListenSyntax::Address, text, expected);
         check("0.0.0.0:9091", "0.0.0.0:9091");
         check(" 127.0.0.1:80 ", "127.0.0.1:80");
         check("[::]:9091", "[::]:9091");
@@ -173,7 +171,7 @@ mod tests {
 
     #[test]
     fn urls_of_asp_net_core() {
-        let check = |text, expected| check(Form::Urls, text, expected);
+        let check = |text, expected| check(ListenSyntax::Urls, text, expected);
         check("http://+:8080;http://*:5000", "[::]:8080 [::]:5000");
         check("http://0.0.0.0:8080", "0.0.0.0:8080");
         check("http://localhost:5000", "127.0.0.1:5000");
@@ -197,7 +195,7 @@ mod tests {
 
     #[test]
     fn ports_of_asp_net_core() {
-        let check = |text, expected| check(Form::Ports, text, expected);
+        let check = |text, expected| check(ListenSyntax::Ports, text, expected);
         check("8080", "[::]:8080");
         check("8080;9090", "[::]:8080 [::]:9090");
         check("8080; 8080", "[::]:8080");

@@ -13,7 +13,7 @@ mod connection;
 pub mod document;
 mod error;
 pub mod file;
-mod kind;
+mod value_kind;
 mod listen;
 mod memory;
 mod raw;
@@ -33,13 +33,10 @@ use file::FileContent;
 /// Everything that a run of the gateway is configured by.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// For the actors.
     pub gateway: GatewaySettings,
-    /// For the log.
     pub log: LogSettings,
 }
 
-/// What is logged, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogSettings {
     /// `None` is text on a terminal, else JSON.
@@ -48,7 +45,6 @@ pub struct LogSettings {
     pub level: LevelFilter,
 }
 
-/// How a log record is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object a line.
@@ -60,23 +56,20 @@ pub enum LogFormat {
 /// What configuring came to. Holds no secret outside of `config`, and prints
 /// none there either.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct ConfigOutcome {
     /// The settings; or all that is wrong, at least one problem.
     pub config: Result<Config, Vec<Problem>>,
-    /// What is allowed, but probably not meant.
     pub warnings: Vec<String>,
     /// Every setting in force, in the order of the table.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<EffectiveSetting>,
 }
 
-/// One setting in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct EffectiveSetting {
     /// `Section.Key`.
     pub name: &'static str,
     /// The value for the eye, secrets masked.
     pub value: String,
-    /// Where it comes from.
     pub origin: Origin,
     /// The name as it was set: the setting's, or that of a fallback.
     pub set_as: String,
@@ -88,14 +81,14 @@ const DOTNET_ENVIRONMENT: [&str; 2] = ["DOTNET_ENVIRONMENT", "ASPNETCORE_ENVIRON
 /// Configures from the process' environment and from `file`, or from
 /// `appsettings.json` and `appsettings.Production.json` (or that of another
 /// environment of .NET) in the working directory where they are there.
-pub fn load(file: Option<&Path>) -> Outcome {
+pub fn load(file: Option<&Path>) -> ConfigOutcome {
     let mut environment = DOTNET_ENVIRONMENT.iter().filter_map(|name| std::env::var(name).ok());
     let environment = environment.next().unwrap_or_else(|| "Production".to_owned());
     configure(std::env::vars_os(), file::read(file, &environment))
 }
 
 /// Configures from these settings alone, by their environment names.
-pub fn from_settings(settings: &[(&str, &str)]) -> Outcome {
+pub fn from_settings(settings: &[(&str, &str)]) -> ConfigOutcome {
     let pairs = settings.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     configure(pairs, file::FileContent::default())
 }
@@ -104,7 +97,7 @@ pub fn from_settings(settings: &[(&str, &str)]) -> Outcome {
 pub fn configure(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     file: FileContent,
-) -> Outcome {
+) -> ConfigOutcome {
     let mut sources = raw::Sources::new(environment, file.pairs);
     sources.problems.splice(0..0, file.problems);
     sources.warnings.splice(0..0, file.warnings);

@@ -9,8 +9,8 @@ use psg_engine::printable::{LONG, printable};
 use serde::Deserialize;
 
 use super::error::Problem;
-use super::kind::Kind;
 use super::settings::{FALLBACKS, SETTINGS, Setting, environment_name};
+use super::value_kind::ValueKind;
 
 /// What one source says, by lower-case environment name. Not printable: it
 /// holds the connection string.
@@ -29,27 +29,21 @@ pub struct Sources {
     pub problems: Vec<Problem>,
 }
 
-/// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// An environment variable.
     Environment,
-    /// The configuration file.
     File,
-    /// The table of settings.
     Default,
 }
 
 /// The value in force of a setting, before it is judged.
-pub struct Given<'a> {
+pub struct GivenValue<'a> {
     /// The text; `None` where neither source has it and the default is not a
     /// plain value.
     pub text: Option<&'a str>,
-    /// The name as it was set.
     pub name: String,
     /// Of the setting, or of the fallback that stands in for it.
-    pub kind: Kind,
-    /// Where it comes from.
+    pub kind: ValueKind,
     pub origin: Origin,
 }
 
@@ -68,9 +62,9 @@ impl Sources {
     }
 
     /// The value in force: environment over file over fallback over default.
-    pub fn given(&self, setting: &Setting) -> Given<'_> {
+    pub fn given(&self, setting: &Setting) -> GivenValue<'_> {
         let own = self.lookup(setting.name, setting.kind);
-        own.or_else(|| self.fallback(setting)).unwrap_or_else(|| Given {
+        own.or_else(|| self.fallback(setting)).unwrap_or_else(|| GivenValue {
             text: setting.default.value(),
             name: setting.name.to_owned(),
             kind: setting.kind,
@@ -79,7 +73,7 @@ impl Sources {
     }
 
     /// A fallback that is blank counts as unset, as it does for .NET.
-    fn fallback(&self, setting: &Setting) -> Option<Given<'_>> {
+    fn fallback(&self, setting: &Setting) -> Option<GivenValue<'_>> {
         let mut stand_ins =
             FALLBACKS.iter().filter(|fallback| fallback.stands_in_for.name == setting.name);
         stand_ins.find_map(|fallback| {
@@ -88,14 +82,14 @@ impl Sources {
         })
     }
 
-    fn lookup(&self, name: &str, kind: Kind) -> Option<Given<'_>> {
+    fn lookup(&self, name: &str, kind: ValueKind) -> Option<GivenValue<'_>> {
         let key = normalised(name);
         let in_environment = self.environment.0.get(&key);
         let (text, name, origin) = match in_environment {
             Some(text) => (text, environment_name(name), Origin::Environment),
             None => (self.file.0.get(&key)?, name.to_owned(), Origin::File),
         };
-        Some(Given { text: Some(text), name, kind, origin })
+        Some(GivenValue { text: Some(text), name, kind, origin })
     }
 
     /// Drops variables that are not Unicode; one that is ours is a problem.

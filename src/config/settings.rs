@@ -3,8 +3,8 @@
 
 use psg_engine::metric::summary::SummarySettings;
 
-use super::kind::{Kind, estimator_name};
-use super::listen::Form;
+use super::listen::ListenSyntax;
+use super::value_kind::{ValueKind, estimator_name};
 
 /// One setting that an operator can make.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Setting {
     /// What holds where it is not set.
     pub default: DefaultValue,
     /// What its values may be.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What it is for, in a sentence or two.
     pub help: &'static str,
 }
@@ -39,7 +39,7 @@ pub struct Fallback {
     /// The setting that it stands in for.
     pub stands_in_for: &'static Setting,
     /// What its values may be.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What is honoured.
     pub help: &'static str,
 }
@@ -105,12 +105,12 @@ macro_rules! settings {
 
 use DefaultValue::{Computed, From, Value};
 
-const fn whole(least: i64, most: i64) -> Kind {
-    Kind::Whole { least, most }
+const fn whole(least: i64, most: i64) -> ValueKind {
+    ValueKind::Whole { least, most }
 }
 
-const fn size(least: i64, most: i64) -> Kind {
-    Kind::Size { least, most }
+const fn size(least: i64, most: i64) -> ValueKind {
+    ValueKind::Size { least, most }
 }
 
 const MIB: i64 = 1 << 20;
@@ -119,50 +119,50 @@ const SECONDS_OF_A_YEAR: i64 = 31_536_000;
 
 settings! {
     /// Where Redis is: StackExchange.Redis syntax, or a `redis://`, `rediss://` or `unix://` URL. With `embedded`, or `embedded,user=U,password=P`, there is no Redis: the gateway itself takes LPUSH.
-    REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), Kind::Connection;
+    REDIS_CONNECTION_STRING = "Redis.ConnectionString", Value("localhost:6379"), ValueKind::Connection;
     /// PEM file of the certificate authorities to trust for TLS; empty trusts the system's, or those of `SSL_CERT_FILE`.
-    REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), Kind::CaFile;
+    REDIS_TLS_CA_FILE = "Redis.TlsCaFile", Value(""), ValueKind::CaFile;
     /// PEM file of a certificate, its chain behind it, for a Redis that asks for one by TLS; empty shows none.
-    REDIS_TLS_CERTIFICATE_FILE = "Redis.TlsCertificateFile", Value(""), Kind::Text;
+    REDIS_TLS_CERTIFICATE_FILE = "Redis.TlsCertificateFile", Value(""), ValueKind::Text;
     /// PEM file of that certificate's key.
-    REDIS_TLS_KEY_FILE = "Redis.TlsKeyFile", Value(""), Kind::Text;
+    REDIS_TLS_KEY_FILE = "Redis.TlsKeyFile", Value(""), ValueKind::Text;
     /// TLS only: whether a server that a Sentinel, a replica or a cluster names may show a certificate of the system's authorities for its own name. `false`: it has to fit a name in `Redis.ConnectionString`, or be of an authority in `Redis.TlsCaFile`.
-    REDIS_TRUST_REDIRECTS = "Redis.TrustRedirects", Value("false"), Kind::Flag;
+    REDIS_TRUST_REDIRECTS = "Redis.TrustRedirects", Value("false"), ValueKind::Flag;
     /// File that holds the password, read for each login; instead of one in the connection string.
-    REDIS_PASSWORD_FILE = "Redis.PasswordFile", Value(""), Kind::Text;
+    REDIS_PASSWORD_FILE = "Redis.PasswordFile", Value(""), ValueKind::Text;
     /// Readers that take samples from the queue at the same time.
     REDIS_METRIC_QUEUE_WORKERS = "Redis.MetricQueueWorkers", Value("2"), whole(1, 64);
     /// Database of the queue; -1 takes the one that the connection string names. Not set: the one of a URL, else 0.
     REDIS_METRIC_QUEUE_DATABASE = "Redis.MetricQueueDatabase", Value("0"), whole(-1, i32::MAX as i64);
     /// Key of the Redis list that producers push to.
-    REDIS_METRIC_QUEUE_KEY = "Redis.MetricQueueKey", Value("prom-stream-gateway:metric-queue"), Kind::Key;
+    REDIS_METRIC_QUEUE_KEY = "Redis.MetricQueueKey", Value("prom-stream-gateway:metric-queue"), ValueKind::Key;
     /// Samples per RPOP. Not set: 25 at first, raised up to 1000 while there is a backlog. Set: exactly that.
     REDIS_METRIC_QUEUE_POP_COUNT = "Redis.MetricQueuePopCount", Computed("25, rising"), whole(1, 100_000);
     /// Most bytes that the pops in flight of one worker may bring, estimated from the largest recent element.
     REDIS_MAX_BYTES_IN_FLIGHT = "Redis.MaxBytesInFlight", Value("2 MiB"), size(1024, GIB);
     /// `at-most-once`, or `exactly-once`: each element counts once, whatever is killed.
-    REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), Kind::Choice(&["at-most-once", "exactly-once"]);
+    REDIS_DELIVERY = "Redis.Delivery", Value("at-most-once"), ValueKind::Choice(&["at-most-once", "exactly-once"]);
     /// Exactly-once only: seconds between two checkpoints.
     REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600);
     /// Exactly-once only: seconds without a sign of life from the owner, after which a standby takes over the queue.
     REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600);
     /// Key of the Redis list that keeps rejected payloads, the newest first; empty keeps none.
-    REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), Kind::Text;
+    REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), ValueKind::Text;
     /// Most rejected payloads to keep; the newest stay.
     REDIS_DEAD_LETTER_MAX_LENGTH = "Redis.DeadLetterMaxLength", Value("10000"), whole(1, 1_000_000_000);
     /// Most bytes of rejected payloads to keep; the newest stay.
     REDIS_DEAD_LETTER_MAX_BYTES = "Redis.DeadLetterMaxBytes", Value("64 MiB"), size(1024, 1024 * GIB);
 
     /// Whether labels are printed sorted by name. Label order never matters for identity; `false` keeps the order first seen.
-    METRICS_SORT_INCOMING_LABELS = "Metrics.SortIncomingLabels", Value("true"), Kind::Flag;
+    METRICS_SORT_INCOMING_LABELS = "Metrics.SortIncomingLabels", Value("true"), ValueKind::Flag;
     /// Whether to leave out the gateway's own metrics, except `prom_stream_gateway_info`.
-    METRICS_DISABLE_META_METRICS = "Metrics.DisableMetaMetrics", Value("false"), Kind::Flag;
+    METRICS_DISABLE_META_METRICS = "Metrics.DisableMetaMetrics", Value("false"), ValueKind::Flag;
     /// Length of the sliding window that the quantiles of a summary cover.
     METRICS_SUMMARY_MAX_AGE_SECONDS = "Metrics.SummaryMaxAgeSeconds", Value("600"), whole(1, SECONDS_OF_A_YEAR);
     /// Age buckets that the window is cut into: it slides in steps of its length divided by this.
     METRICS_SUMMARY_AGE_BUCKETS = "Metrics.SummaryAgeBuckets", Value("5"), whole(1, 1000);
     /// How quantiles are estimated: `ckms-targeted` is bounded in memory, `ckms-biased` is the `quantiles` crate's.
-    METRICS_SUMMARY_ESTIMATOR = "Metrics.SummaryEstimator", From(default_estimator), Kind::Choice(&["ckms-biased", "ckms-targeted"]);
+    METRICS_SUMMARY_ESTIMATOR = "Metrics.SummaryEstimator", From(default_estimator), ValueKind::Choice(&["ckms-biased", "ckms-targeted"]);
     /// Seconds after which an idle series leaves `/metrics`; 0 is never.
     METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
     /// The same for gauges; 0 uses `Metrics.SeriesTtlSeconds`.
@@ -174,7 +174,7 @@ settings! {
     /// Series that each reader caches, so that it need not ask their shard again.
     METRICS_READER_CACHE_SERIES = "Metrics.ReaderCacheSeries", Value("100000"), whole(1, 100_000_000);
     /// File that keeps the totals over a restart; empty: totals are not kept.
-    METRICS_STATE_FILE = "Metrics.StateFile", Value(""), Kind::Text;
+    METRICS_STATE_FILE = "Metrics.StateFile", Value(""), ValueKind::Text;
     /// Seconds between two writes of the state file: the most that a kill loses. Each write is the whole file.
     METRICS_STATE_FILE_INTERVAL_SECONDS = "Metrics.StateFileIntervalSeconds", Value("60"), whole(1, 3600);
     /// Most live series in the process; a histogram or a summary counts as one.
@@ -184,17 +184,17 @@ settings! {
     /// Bytes that live series may take by their labels, the counts of histograms, and name, help and layout of each metric; 0 is no bound.
     METRICS_MAX_SERIES_BYTES = "Metrics.MaxSeriesBytes", Computed("a third of the container's memory limit, where it has one"), size(0, 1024 * GIB);
     /// What to do with a sample whose new series would exceed a limit: `drop` it, or `overflow` into one series per name.
-    METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), Kind::Choice(&["drop", "overflow"]);
+    METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), ValueKind::Choice(&["drop", "overflow"]);
     /// Whether producers may use the names of what Prometheus says itself of targets and alerts: `up`, `scrape_*`, `ALERTS`, `ALERTS_FOR_STATE`.
-    METRICS_ALLOW_RESERVED_NAMES = "Metrics.AllowReservedNames", Value("false"), Kind::Flag;
+    METRICS_ALLOW_RESERVED_NAMES = "Metrics.AllowReservedNames", Value("false"), ValueKind::Flag;
     /// Label names, comma-separated, to remove from every sample: series that differ in nothing else become one.
-    METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), Kind::LabelNames;
+    METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), ValueKind::LabelNames;
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
-    METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), Kind::Flag;
+    METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), ValueKind::Flag;
     /// Whether OpenMetrics has a `_created` line for each counter, histogram and summary: when its total began.
-    METRICS_CREATED_TIMESTAMPS = "Metrics.CreatedTimestamps", Value("false"), Kind::Flag;
+    METRICS_CREATED_TIMESTAMPS = "Metrics.CreatedTimestamps", Value("false"), ValueKind::Flag;
     /// `plain`, or `exact`: a counter or histogram that a scraper has not seen is shown to it once at its start, 0 or its old total, so that `increase` counts its first samples.
-    METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), Kind::Choice(&["plain", "exact"]);
+    METRICS_FIRST_INCREMENT = "Metrics.FirstIncrement", Value("plain"), ValueKind::Choice(&["plain", "exact"]);
     /// Most labels of one sample.
     METRICS_MAX_LABELS = "Metrics.MaxLabels", Value("64"), whole(1, 10_000);
     /// Most bytes of one label value.
@@ -216,26 +216,26 @@ settings! {
     SHARDS_INBOX_CAPACITY = "Shards.InboxCapacity", Value("128"), whole(1, 1_000_000);
 
     /// `address:port` to listen on, the address an IP address, `localhost`, or nothing for all of IPv6 and IPv4.
-    HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value(":9091"), Kind::Listen(Form::Address);
+    HTTP_LISTEN_ADDRESS = "Http.ListenAddress", Value(":9091"), ValueKind::Listen(ListenSyntax::Address);
     /// Most seconds to wait after SIGTERM until each known scraper has fetched the last totals; 0 does not wait.
     HTTP_SHUTDOWN_LINGER_SECONDS = "Http.ShutdownLingerSeconds", Value("0"), whole(0, 3600);
     /// Whether `DELETE /api/v1/metrics/{name}` is allowed.
-    HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), Kind::Flag;
+    HTTP_ENABLE_ADMIN = "Http.EnableAdmin", Value("false"), ValueKind::Flag;
     /// Whether `/api/v1/rejects` shows payloads, which may contain private data.
-    HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), Kind::Flag;
+    HTTP_EXPOSE_PAYLOADS = "Http.ExposePayloads", Value("false"), ValueKind::Flag;
     /// File with TLS, client certificates and passwords for the HTTP side, in the web-config format of Prometheus' exporters; empty is plain HTTP for everyone.
-    HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), Kind::Text;
+    HTTP_CONFIG_FILE = "Http.ConfigFile", Value(""), ValueKind::Text;
     /// Whether `/-/healthy` and `/-/ready` are answered without password and client certificate.
-    HTTP_EXEMPT_HEALTH_ENDPOINTS = "Http.ExemptHealthEndpoints", Value("false"), Kind::Flag;
+    HTTP_EXEMPT_HEALTH_ENDPOINTS = "Http.ExemptHealthEndpoints", Value("false"), ValueKind::Flag;
     /// Most HTTP connections at a time, each a file descriptor; for more, those that keep the gateway waiting have to go.
     HTTP_MAX_CONNECTIONS = "Http.MaxConnections", Value("1024"), whole(2, 1_000_000);
     /// Bytes of `/metrics` that clients may have asked for and not taken yet, over all of them; two whole pages always may. Beyond it, those that take least are cut, and who asks is answered with 503.
     HTTP_MAX_UNSENT_BYTES = "Http.MaxUnsentBytes", Value("64 MiB"), size(MIB, 1024 * GIB);
     /// Names, comma-separated, by which browsers may reach the status page and the API, beside addresses, `localhost` and names without a dot; `*.example.com` is all below one, `*` all names.
-    HTTP_ALLOWED_HOSTS = "Http.AllowedHosts", Value(""), Kind::HostNames;
+    HTTP_ALLOWED_HOSTS = "Http.AllowedHosts", Value(""), ValueKind::HostNames;
 
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
-    EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), Kind::ListenOrSocket;
+    EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), ValueKind::ListenOrSocket;
     /// Most bytes that the embedded queue holds. While it is full, pushes wait.
     EMBEDDED_MAX_QUEUE_BYTES = "Embedded.MaxQueueBytes", Value("64 MiB"), size(1024, 1024 * GIB);
     /// Most bytes that all clients of the embedded queue may make it hold beside what is queued: incomplete requests, unread replies, transactions, subscriptions. Beyond that, the client that holds most is cut off.
@@ -243,20 +243,20 @@ settings! {
     /// Milliseconds that a push waits for room in the embedded queue; then it gets an error, and nothing of it is queued.
     EMBEDDED_PUSH_TIMEOUT_MS = "Embedded.PushTimeoutMs", Value("1000"), whole(0, 3_600_000);
     /// Whether the embedded queue may be open to other machines without a password.
-    EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), Kind::Flag;
+    EMBEDDED_ALLOW_UNAUTHENTICATED = "Embedded.AllowUnauthenticated", Value("false"), ValueKind::Flag;
     /// Most producers connected to the embedded queue at a time, each a file descriptor; further ones are turned away.
     EMBEDDED_MAX_CONNECTIONS = "Embedded.MaxConnections", Value("16384"), whole(1, 1_000_000);
     /// Seconds of silence after which the embedded queue disconnects a producer; 0 is never.
     EMBEDDED_IDLE_TIMEOUT_SECONDS = "Embedded.IdleTimeoutSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
     /// PEM file of the embedded queue's certificate and its chain; empty is no TLS.
-    EMBEDDED_TLS_CERTIFICATE_FILE = "Embedded.TlsCertificateFile", Value(""), Kind::Text;
+    EMBEDDED_TLS_CERTIFICATE_FILE = "Embedded.TlsCertificateFile", Value(""), ValueKind::Text;
     /// PEM file of its private key.
-    EMBEDDED_TLS_KEY_FILE = "Embedded.TlsKeyFile", Value(""), Kind::Text;
+    EMBEDDED_TLS_KEY_FILE = "Embedded.TlsKeyFile", Value(""), ValueKind::Text;
 
     /// How log records are written, to standard output: `json`, one object a line, or `text`.
-    LOG_FORMAT = "Log.Format", Computed("`text` on a terminal, else `json`"), Kind::Choice(&["json", "text"]);
+    LOG_FORMAT = "Log.Format", Computed("`text` on a terminal, else `json`"), ValueKind::Choice(&["json", "text"]);
     /// The least severe records to log.
-    LOG_LEVEL = "Log.Level", Value("info"), Kind::Choice(&["trace", "debug", "info", "warn", "error", "off"]);
+    LOG_LEVEL = "Log.Level", Value("info"), ValueKind::Choice(&["trace", "debug", "info", "warn", "error", "off"]);
 }
 
 /// Every fallback; of two for one setting the first that is set holds.
@@ -264,19 +264,19 @@ pub static FALLBACKS: &[Fallback] = &[
     Fallback {
         name: "ASPNETCORE_URLS",
         stands_in_for: &HTTP_LISTEN_ADDRESS,
-        kind: Kind::Listen(Form::Urls),
+        kind: ValueKind::Listen(ListenSyntax::Urls),
         help: "URLs to listen on, separated by `;`, such as `http://+:8080`.",
     },
     Fallback {
         name: "ASPNETCORE_HTTP_PORTS",
         stands_in_for: &HTTP_LISTEN_ADDRESS,
-        kind: Kind::Listen(Form::Ports),
+        kind: ValueKind::Listen(ListenSyntax::Ports),
         help: "Ports to listen on, separated by `;`, such as `8080`.",
     },
     Fallback {
         name: "Logging.LogLevel.Default",
         stands_in_for: &LOG_LEVEL,
-        kind: Kind::DotnetLevel,
+        kind: ValueKind::DotnetLevel,
         help: "The level by its .NET name, such as `Information`.",
     },
 ];

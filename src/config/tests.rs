@@ -16,7 +16,7 @@ use super::settings::{REDIS_TLS_CA_FILE, SETTINGS};
 use super::*;
 
 /// Configures from `NAME=value` lines and the text of a file.
-fn outcome(environment: &[&str], json: &str) -> Outcome {
+fn outcome(environment: &[&str], json: &str) -> ConfigOutcome {
     let variables = environment.iter().map(|line| {
         let (name, value) = line.split_once('=').expect("NAME=value");
         (OsString::from(name), OsString::from(value))

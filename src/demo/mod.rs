@@ -18,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 use crate::gateway_client::GatewayClient;
 use crate::logging;
 use crate::stop::Stop;
-use crate::view::{Manner, Scene, can_draw, show};
+use crate::view::{ViewModel, ViewOptions, can_draw, show};
 use journal::Journal;
 use stage::Stage;
 
@@ -77,16 +77,16 @@ fn try_run(options: &DemoOptions, is_plain: bool) -> Result<(), String> {
     stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
     let client = GatewayClient::local()?;
     let stage = Stage::open(options.rate, &stop)?;
-    let scene = scene(stage.http, stage.queue);
+    let model = model(stage.http, stage.queue);
     let end = options.seconds.map(|seconds| started + Duration::from_secs(seconds));
-    let manner = Manner { plain: is_plain, with_excerpt: true, end };
-    let shown = show(scene, client, manner, &stop).map_err(|error| format!("the view: {error}"));
+    let view = ViewOptions { plain: is_plain, with_excerpt: true, end };
+    let shown = show(model, client, view, &stop).map_err(|error| format!("the view: {error}"));
     // For those who still look at the gateway.
     stop.set();
     stage.close().and(shown.map(drop))
 }
 
-fn scene(http: SocketAddr, queue: SocketAddr) -> Scene {
+fn model(http: SocketAddr, queue: SocketAddr) -> ViewModel {
     let url = format!("http://{http}");
     let port = match queue.port() {
         REDIS_PORT => String::new(),
@@ -99,7 +99,7 @@ fn scene(http: SocketAddr, queue: SocketAddr) -> Scene {
              '{{\"name\":\"hello_total\",\"value\":1}}'"
         ),
     ];
-    Scene { name: "demo".into(), url, hints, ..Scene::default() }
+    ViewModel { name: "demo".into(), url, hints, ..ViewModel::default() }
 }
 
 #[cfg(test)]
@@ -108,13 +108,13 @@ mod tests {
 
     #[test]
     fn the_hints_name_the_ports() {
-        let scene = |queue: &str| {
+        let model = |queue: &str| {
             let address = |text: &str| text.parse().expect("an address");
-            scene(address("127.0.0.1:9091"), address(queue)).hints.join("\n")
+            model(address("127.0.0.1:9091"), address(queue)).hints.join("\n")
         };
-        assert!(scene("127.0.0.1:6379").starts_with(
+        assert!(model("127.0.0.1:6379").starts_with(
             "metrics  http://127.0.0.1:9091/metrics\npush     redis-cli LPUSH prom-stream-gateway:"
         ));
-        assert!(scene("127.0.0.1:6380").contains("redis-cli -p 6380 LPUSH "));
+        assert!(model("127.0.0.1:6380").contains("redis-cli -p 6380 LPUSH "));
     }
 }

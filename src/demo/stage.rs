@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::REDIS_PORT;
 use crate::app::{self, Listening};
-use crate::config::{self, Config, Entry};
+use crate::config::{self, Config, EffectiveSetting};
 use crate::load;
 use crate::stop::Stop;
 
@@ -112,7 +112,7 @@ fn start_load(
 
 /// The settings of the demo alone: those of a real gateway are none of its
 /// business.
-fn configure([queue, http]: [u16; 2]) -> Result<(Config, Vec<Entry>), String> {
+fn configure([queue, http]: [u16; 2]) -> Result<(Config, Vec<EffectiveSetting>), String> {
     let listen = |port| format!("127.0.0.1:{port}");
     let outcome = config::from_settings(&[
         ("Redis__ConnectionString", "embedded"),

@@ -1,4 +1,4 @@
-//! The frame: the scene in, cells of a terminal out. Pure.
+//! The frame: the view model in, cells of a terminal out. Pure.
 //!
 //! From top to bottom: headline, charts, tables, an excerpt of `/metrics`, how
 //! to use it. Where there is too little room the excerpt goes first, then the
@@ -15,13 +15,11 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
 use super::number::{age, bytes, share, span};
-use super::scene::{Scene, shown};
+use super::view_model::{ViewModel, shown};
 
 /// What describes the figures, less bright than these.
 const LABEL: Style = Style::new().add_modifier(Modifier::DIM);
-/// What asks for attention.
 const ALARM: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
-/// What is well.
 const WELL: Style = Style::new().fg(Color::Green);
 
 const CHARTS_HEIGHT: u16 = 6;
@@ -29,28 +27,28 @@ const TABLES_HEIGHT: u16 = 9;
 /// Less than this is no use for an excerpt.
 const EXCERPT_HEIGHT: u16 = 4;
 
-/// Draws the scene over the whole frame.
-pub fn draw(frame: &mut Frame<'_>, scene: &Scene) {
+/// Draws the view model over the whole frame.
+pub fn draw(frame: &mut Frame<'_>, model: &ViewModel) {
     let [headline, body, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(0),
-        Constraint::Length(footer_height(scene, frame.area())),
+        Constraint::Length(footer_height(model, frame.area())),
     ])
     .areas(frame.area());
-    frame.render_widget(title(scene), headline);
-    match &scene.status {
-        Some(status) => draw_body(frame, body, scene, status),
-        None => frame.render_widget(Paragraph::new(waiting(scene)).wrap(Wrap { trim: true }), body),
+    frame.render_widget(title(model), headline);
+    match &model.status {
+        Some(status) => draw_body(frame, body, model, status),
+        None => frame.render_widget(Paragraph::new(waiting(model)).wrap(Wrap { trim: true }), body),
     }
-    frame.render_widget(hints(scene), footer);
+    frame.render_widget(hints(model), footer);
 }
 
 /// The hints, and the line of keys, of which the latter alone stays on a small
 /// terminal.
-fn footer_height(scene: &Scene, area: Rect) -> u16 {
+fn footer_height(model: &ViewModel, area: Rect) -> u16 {
     let rest = 1 + CHARTS_HEIGHT + TABLES_HEIGHT;
     let lines = |hint: &String| lines_of(hint, area.width.into());
-    let wanted = scene.hints.iter().map(lines).sum::<u16>() + lines(&keys(scene).to_string());
+    let wanted = model.hints.iter().map(lines).sum::<u16>() + lines(&keys(model).to_string());
     wanted.min(area.height.saturating_sub(rest)).max(1)
 }
 
@@ -70,10 +68,10 @@ fn lines_of(hint: &str, width: usize) -> u16 {
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-fn draw_body(frame: &mut Frame<'_>, area: Rect, scene: &Scene, status: &Status) {
+fn draw_body(frame: &mut Frame<'_>, area: Rect, model: &ViewModel, status: &Status) {
     let charts = if area.height < 28 { CHARTS_HEIGHT - 1 } else { CHARTS_HEIGHT };
     let rest = area.height.saturating_sub(charts + TABLES_HEIGHT);
-    let excerpt = scene.excerpt.as_deref().filter(|_| rest >= EXCERPT_HEIGHT);
+    let excerpt = model.excerpt.as_deref().filter(|_| rest >= EXCERPT_HEIGHT);
     let tables = match excerpt {
         Some(_) => TABLES_HEIGHT + rest.saturating_sub(6) / 2,
         None => u16::MAX,
@@ -91,24 +89,24 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, scene: &Scene, status: &Status) 
     }
 }
 
-fn title(scene: &Scene) -> Line<'_> {
-    let mut spans = vec![Span::from(" prom-stream-gateway ").bold(), Span::from(&scene.name)];
-    if let Some(status) = &scene.status {
+fn title(model: &ViewModel) -> Line<'_> {
+    let mut spans = vec![Span::from(" prom-stream-gateway ").bold(), Span::from(&model.name)];
+    if let Some(status) = &model.status {
         let version = format!("  {}  up {}", shown(&status.version), age(status.uptime_seconds));
         spans.push(Span::styled(version, LABEL));
     }
     spans.push(Span::from("  "));
-    match scene.wrong() {
+    match model.wrong() {
         Some(wrong) => spans.push(Span::styled(shown(wrong), ALARM)),
-        None if scene.status.is_some() => spans.push(Span::styled("ready", WELL)),
+        None if model.status.is_some() => spans.push(Span::styled("ready", WELL)),
         None => {}
     }
     Line::from(spans)
 }
 
-fn waiting(scene: &Scene) -> Line<'_> {
-    let text = format!(" waiting for {}", scene.url);
-    match &scene.trouble {
+fn waiting(model: &ViewModel) -> Line<'_> {
+    let text = format!(" waiting for {}", model.url);
+    match &model.trouble {
         Some(trouble) => Line::from(vec![text.into(), format!(": {}", shown(trouble)).red()]),
         None => Line::from(text),
     }
@@ -128,18 +126,18 @@ fn machine(status: &Status) -> String {
     format!("{scrape}   CPU {cpus}   memory {memory}")
 }
 
-fn keys(scene: &Scene) -> Line<'_> {
+fn keys(model: &ViewModel) -> Line<'_> {
     let mut keys = vec![Span::from(" q").bold(), Span::styled(" quits", LABEL)];
-    if let Some(status) = &scene.status {
+    if let Some(status) = &model.status {
         keys.push(Span::styled(format!("   {}", machine(status)), LABEL));
     }
     Line::from(keys)
 }
 
-fn hints(scene: &Scene) -> Paragraph<'_> {
+fn hints(model: &ViewModel) -> Paragraph<'_> {
     // The line of keys first: it is what stays where there is little room.
-    let hints = scene.hints.iter().map(|hint| Line::from(format!(" {hint}")));
-    let lines: Vec<Line<'_>> = std::iter::once(keys(scene)).chain(hints).collect();
+    let hints = model.hints.iter().map(|hint| Line::from(format!(" {hint}")));
+    let lines: Vec<Line<'_>> = std::iter::once(keys(model)).chain(hints).collect();
     Paragraph::new(lines).wrap(Wrap { trim: false })
 }
 

@@ -1,22 +1,21 @@
-//! Showing: looks come in, the view is made new, until somebody ends it.
+//! Showing: polls come in, the view is redrawn, until somebody ends it.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::scene::Scene;
-use super::terminal::{Screen, Wish};
-use super::watch::{Look, watch};
-use super::{lines, terminal};
+use super::poll::{Poll, watch};
+use super::terminal::{Input, Screen};
+use super::view_model::ViewModel;
+use super::{plain, terminal};
 use crate::gateway_client::GatewayClient;
 use crate::stop::Stop;
 
 /// How soon a key or a stop is noticed.
 const NOTICE: Duration = Duration::from_millis(100);
 
-/// How a view is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct ViewOptions {
     /// Lines also where there is a terminal.
     pub plain: bool,
     /// Whether lines of `/metrics` are shown.
@@ -25,59 +24,67 @@ pub struct Manner {
     pub end: Option<Instant>,
 }
 
-/// Shows the gateway of `scene`, asked that way, until `stop` is set, the time is over or, on a
+/// Shows the gateway of `model`, asked by `client`, until `stop` is set, the time is over or, on a
 /// terminal, somebody quits; what was known at the end.
 pub fn show(
-    mut scene: Scene,
+    mut model: ViewModel,
     client: GatewayClient,
-    manner: Manner,
+    view: ViewOptions,
     stop: &Stop,
-) -> io::Result<Scene> {
-    let looks = watch(&scene.url, client, manner.with_excerpt, stop)?;
-    let is_over = || stop.is_set() || manner.end.is_some_and(|end| Instant::now() >= end);
-    if manner.plain || !terminal::can_draw() {
-        return match print(&mut scene, &looks, is_over) {
+) -> io::Result<ViewModel> {
+    let polls = watch(&model.url, client, view.with_excerpt, stop)?;
+    let is_over = || stop.is_set() || view.end.is_some_and(|end| Instant::now() >= end);
+    if view.plain || !terminal::can_draw() {
+        return match print(&mut model, &polls, is_over) {
             // Whoever read the lines has enough of them.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(scene),
-            printed => printed.map(|()| scene),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(model),
+            printed => printed.map(|()| model),
         };
     }
-    draw(&mut scene, &looks, is_over)?;
-    Ok(scene)
+    draw(&mut model, &polls, is_over)?;
+    Ok(model)
 }
 
-fn draw(scene: &mut Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) -> io::Result<()> {
+fn draw(
+    model: &mut ViewModel,
+    polls: &Receiver<Poll>,
+    is_over: impl Fn() -> bool,
+) -> io::Result<()> {
     let mut screen = Screen::open()?;
-    screen.draw(scene)?;
+    screen.draw(model)?;
     while !is_over() {
         let mut changed = false;
-        for look in looks.try_iter() {
-            scene.see(look);
+        for poll in polls.try_iter() {
+            model.update(poll);
             changed = true;
         }
-        match screen.wish_within(NOTICE)? {
-            Wish::Quit => return Ok(()),
-            Wish::Redraw => changed = true,
-            Wish::Nothing => {}
+        match screen.input_within(NOTICE)? {
+            Input::Quit => return Ok(()),
+            Input::Redraw => changed = true,
+            Input::Nothing => {}
         }
         if changed {
-            screen.draw(scene)?;
+            screen.draw(model)?;
         }
     }
     Ok(())
 }
 
-fn print(scene: &mut Scene, looks: &Receiver<Look>, is_over: impl Fn() -> bool) -> io::Result<()> {
-    say(&lines::opening(scene))?;
+fn print(
+    model: &mut ViewModel,
+    polls: &Receiver<Poll>,
+    is_over: impl Fn() -> bool,
+) -> io::Result<()> {
+    say(&plain::opening(model))?;
     let mut is_excerpt_due = true;
     while !is_over() {
-        match looks.recv_timeout(NOTICE) {
-            Ok(look) => {
-                scene.see(look);
-                say(&format!("{}\n", lines::line(scene)))?;
-                let excerpt = scene.excerpt.as_deref().filter(|lines| !lines.is_empty());
+        match polls.recv_timeout(NOTICE) {
+            Ok(poll) => {
+                model.update(poll);
+                say(&format!("{}\n", plain::line(model)))?;
+                let excerpt = model.excerpt.as_deref().filter(|lines| !lines.is_empty());
                 if let Some(excerpt) = excerpt.filter(|_| is_excerpt_due) {
-                    say(&lines::excerpt(excerpt))?;
+                    say(&plain::excerpt(excerpt))?;
                     is_excerpt_due = false;
                 }
             }

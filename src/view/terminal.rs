@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::frame;
-use super::scene::Scene;
+use super::view_model::ViewModel;
 
 /// Whether there is a terminal that can be drawn on.
 pub fn can_draw() -> bool {
@@ -21,12 +21,9 @@ pub fn can_draw() -> bool {
 
 /// What somebody at the terminal wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Nothing has happened.
+pub enum Input {
     Nothing,
-    /// The terminal has changed.
     Redraw,
-    /// The end.
     Quit,
 }
 
@@ -34,7 +31,6 @@ pub enum Wish {
 pub struct Screen(DefaultTerminal);
 
 impl Screen {
-    /// Takes the terminal over.
     pub fn open() -> io::Result<Self> {
         let screen = Self(ratatui::try_init()?);
         // Not every terminal has another, empty screen to change to.
@@ -42,28 +38,27 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Draws the scene.
-    pub fn draw(&mut self, scene: &Scene) -> io::Result<()> {
-        self.0.draw(|frame| frame::draw(frame, scene)).map(|_| ())
+    pub fn draw(&mut self, model: &ViewModel) -> io::Result<()> {
+        self.0.draw(|frame| frame::draw(frame, model)).map(|_| ())
     }
 
     /// Waits for a wish, at most so long.
-    pub fn wish_within(&mut self, time: Duration) -> io::Result<Wish> {
+    pub fn input_within(&mut self, time: Duration) -> io::Result<Input> {
         // Of a terminal that has gone crossterm would read for ever.
         if has_gone_within(time)? {
-            return Ok(Wish::Quit);
+            return Ok(Input::Quit);
         }
         if !event::poll(Duration::ZERO)? {
-            return Ok(Wish::Nothing);
+            return Ok(Input::Nothing);
         }
         Ok(match event::read()? {
-            Event::Key(key) if is_quit(key) => Wish::Quit,
-            Event::Resize(_, _) => Wish::Redraw,
+            Event::Key(key) if is_quit(key) => Input::Quit,
+            Event::Resize(_, _) => Input::Redraw,
             Event::Key(_)
             | Event::Mouse(_)
             | Event::Paste(_)
             | Event::FocusGained
-            | Event::FocusLost => Wish::Nothing,
+            | Event::FocusLost => Input::Nothing,
         })
     }
 }

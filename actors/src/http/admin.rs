@@ -17,7 +17,6 @@ pub const PATH: &str = "/api/v1/metrics/{name}";
 /// a script of another page has to ask first whether it may send one.
 const MEANT: &str = "X-Requested-By";
 
-/// What was removed.
 #[derive(Debug, Serialize)]
 struct RemovedMetric {
     name: String,

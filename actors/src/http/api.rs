@@ -12,7 +12,6 @@ use serde::Serialize;
 use super::HttpState;
 use crate::search::{MOST_SERIES, SearchQuestion};
 
-/// How the gateway does.
 pub async fn status(state: Data<HttpState>) -> HttpResponse {
     found(move || Ok::<_, Infallible>(state.pipeline.status())).await
 }

@@ -29,7 +29,6 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// How many are looked at for one that has to go.
 const LOOKED_AT: usize = 1024;
 
-/// The slots that connections take.
 #[derive(Debug)]
 pub struct ConnSlots {
     table: Mutex<SlotTable>,
@@ -256,7 +255,6 @@ impl ConnSlot {
             || self.slots.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Whether it is kept for probes.
     pub fn is_reserved(&self) -> bool {
         self.record.is_reserved
     }

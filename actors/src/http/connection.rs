@@ -18,14 +18,12 @@ use tokio_rustls::server::TlsStream;
 use super::conn_slots::{Awaits, ConnSlot};
 use crate::byte_stream::ByteStream;
 
-/// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
     /// To send a request, from its first byte on or from the connection's begin.
     pub request: Duration,
     /// Between an answer and the next request.
     pub idle: Duration,
-    /// To take an answer.
     pub answer: Duration,
 }
 
@@ -43,7 +41,6 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of one request, head and body.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
-/// An accepted connection.
 pub struct HttpConnection {
     stream: ByteStream<TlsStream<TcpStream>>,
     exchange: Rc<Exchange>,
@@ -69,7 +66,6 @@ enum ExchangePhase {
     Waiting,
     /// A part of one has.
     Asking,
-    /// One is being answered.
     Answering,
     /// The last part of an answer is on its way into the socket.
     Ending,
@@ -133,12 +129,10 @@ impl Exchange {
         }
     }
 
-    /// The slot that the connection has.
     pub fn slot(&self) -> &ConnSlot {
         &self.slot
     }
 
-    /// Whether the client has shown a certificate.
     pub fn has_certificate(&self) -> bool {
         self.has_certificate
     }
@@ -175,7 +169,6 @@ impl Exchange {
     }
 }
 
-/// An answer under way.
 #[derive(Debug)]
 pub struct AnswerGuard(Rc<Exchange>);
 

@@ -7,9 +7,7 @@ use psg_engine::printable::{LONG, printable};
 
 use super::HttpState;
 
-/// Whether the process works.
 pub const HEALTHY: &str = "/-/healthy";
-/// Whether it is ready.
 pub const READY: &str = "/-/ready";
 
 /// Whether that is the path of a probe.

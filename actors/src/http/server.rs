@@ -29,9 +29,7 @@ use crate::listen;
 
 /// Threads that serve HTTP. Each scrape is rendered elsewhere; these copy.
 const WORKERS: usize = 2;
-/// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long answers under way may take after a stop.
 const SHUTDOWN: Duration = Duration::from_secs(3);
@@ -41,7 +39,7 @@ const LEAST_SLOTS: usize = 2;
 /// File descriptors beside those of the connections that are asked for.
 pub const MORE_CONNECTIONS: usize = RESERVED + LEAVING;
 
-/// Ends the server.
+/// Ends the server, so that what is asked is still answered.
 #[derive(Debug)]
 pub struct HttpStop {
     server: ServerHandle,

@@ -46,10 +46,8 @@ pub struct Chunk {
 #[derive(Debug, Default)]
 pub struct Reservation(Option<OwnedSemaphorePermit>);
 
-/// Why there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReserveError {
-    /// Not now.
     Full,
     /// The queue is smaller than that.
     Never,
@@ -117,7 +115,6 @@ impl Chunk {
 }
 
 impl Reservation {
-    /// Takes over the other's room.
     pub fn merge(&mut self, other: Reservation) {
         match (&mut self.0, other.0) {
             (Some(mine), Some(others)) => mine.merge(others),

@@ -5,7 +5,7 @@ use psg_actors::settings::{Endpoint, RedisTarget};
 
 use super::secret;
 use crate::config::file::FileContent;
-use crate::config::{Outcome, configure};
+use crate::config::{ConfigOutcome, configure};
 
 const SETTING: &str = "Redis__ConnectionString";
 
@@ -34,7 +34,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn of(text: &str) -> Outcome {
+fn of(text: &str) -> ConfigOutcome {
     // At -1 the string names the database, whichever its syntax; with a count of
     // shards nobody is asked for that of processors.
     let set = [(SETTING, text), ("Redis__MetricQueueDatabase", "-1"), ("Shards__Count", "1")];
@@ -55,7 +55,7 @@ fn is_secret_only_in_the_password(target: &RedisTarget) -> bool {
 
 /// What an operator is shown is a connection string again, and means the same;
 /// where no text has a character that is of the syntax or had to be escaped.
-fn check_that_what_is_shown_says_the_same(outcome: &Outcome, target: &RedisTarget) {
+fn check_that_what_is_shown_says_the_same(outcome: &ConfigOutcome, target: &RedisTarget) {
     let RedisTarget { username, password, service_name, tls, endpoints, .. } = target;
     let server_name = tls.as_ref().and_then(|tls| tls.server_name.as_ref());
     let is_plain = |text: &String| text.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::config::Outcome;
+use crate::config::ConfigOutcome;
 
 /// Nothing that the program prints by itself.
 pub const MARK: &str = "Zq7hunter2";
@@ -30,7 +30,7 @@ pub fn may_be_a_password_in(connection: &str) -> bool {
 }
 
 /// All that an operator may be shown.
-pub fn everything_printed(outcome: &Outcome) -> String {
+pub fn everything_printed(outcome: &ConfigOutcome) -> String {
     let mut printed = outcome.warnings.join("\n");
     for entry in &outcome.entries {
         write!(printed, "\n{}={} {}", entry.name, entry.value, entry.set_as)

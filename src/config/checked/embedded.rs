@@ -6,10 +6,9 @@ use psg_actors::pem;
 use psg_actors::settings::{CertificateFiles, EmbeddedSettings, ListenAddress, Login};
 
 use super::{Checker, unlike};
-use crate::config::connection::embedded::Embedded;
+use crate::config::connection::embedded::EmbeddedLogin;
 use crate::config::error::Problem;
 use crate::config::listen;
-use crate::config::raw::Origin;
 use crate::config::settings::*;
 
 /// Settings that mean nothing to the embedded queue.
@@ -25,7 +24,7 @@ const OF_REDIS: [&Setting; 6] = [
 impl Checker<'_> {
     /// The settings of the embedded queue; checked too where Redis is the
     /// queue, since a mistake is one also before it matters.
-    pub(super) fn embedded(&mut self, embedded: Option<Embedded>) -> Option<EmbeddedSettings> {
+    pub(super) fn embedded(&mut self, embedded: Option<EmbeddedLogin>) -> Option<EmbeddedSettings> {
         let login = embedded.as_ref().and_then(|embedded| self.login(embedded));
         let seconds: u64 = self.count(&EMBEDDED_IDLE_TIMEOUT_SECONDS);
         let settings = EmbeddedSettings {
@@ -42,7 +41,9 @@ impl Checker<'_> {
         };
         let allow_unauthenticated = self.flag(&EMBEDDED_ALLOW_UNAUTHENTICATED);
         if embedded.is_none() {
-            self.warn_of_settings("the queue is not embedded", "Embedded");
+            for setting in SETTINGS.iter().filter(|setting| setting.section() == "Embedded") {
+                self.warn_if_set(setting, ", since the queue is not embedded");
+            }
             return None;
         }
         self.check_access(&settings.listen, settings.login.as_ref(), allow_unauthenticated);
@@ -51,7 +52,7 @@ impl Checker<'_> {
     }
 
     /// The login in the connection string, or by the password in a file.
-    fn login(&mut self, embedded: &Embedded) -> Option<Login> {
+    fn login(&mut self, embedded: &EmbeddedLogin) -> Option<Login> {
         let of_file = self.password_file(embedded.login.is_some());
         let of_file = of_file.map(|(_, password)| Login { user: None, password });
         of_file.or_else(|| embedded.login.clone())
@@ -77,11 +78,11 @@ impl Checker<'_> {
 
     /// What needs a Redis is refused.
     fn check_company(&mut self) {
-        let delivery = self.sources.given(&REDIS_DELIVERY);
-        if delivery.text.is_some_and(|text| text.trim().eq_ignore_ascii_case("exactly-once")) {
+        if self.wants_exactly_once() {
+            let name = self.sources.given(&REDIS_DELIVERY).name;
             let message = "exactly-once needs a Redis that keeps the queue, \
                            expected at-most-once with the embedded queue";
-            self.problems.push(Problem::new(delivery.name, message));
+            self.problems.push(Problem::new(name, message));
         }
         let dead_letters = self.sources.given(&REDIS_DEAD_LETTER_KEY);
         if dead_letters.text.is_some_and(|text| !text.is_empty()) {
@@ -90,20 +91,7 @@ impl Checker<'_> {
             self.problems.push(Problem::new(dead_letters.name, message));
         }
         for setting in OF_REDIS {
-            let given = self.sources.given(setting);
-            if given.origin != Origin::Default {
-                let name = given.name;
-                self.warnings.push(format!("{name} has no effect on the embedded queue"));
-            }
-        }
-    }
-
-    fn warn_of_settings(&mut self, why: &str, section: &str) {
-        for setting in SETTINGS.iter().filter(|setting| setting.section() == section) {
-            let given = self.sources.given(setting);
-            if given.origin != Origin::Default {
-                self.warnings.push(format!("{} has no effect, since {why}", given.name));
-            }
+            self.warn_if_set(setting, " on the embedded queue");
         }
     }
 

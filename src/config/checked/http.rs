@@ -9,7 +9,6 @@ use crate::config::raw::Origin;
 use crate::config::settings::*;
 
 impl Checker<'_> {
-    /// The settings of the HTTP side.
     pub(super) fn http(&mut self) -> HttpSettings {
         HttpSettings {
             listen: self.read(&HTTP_LISTEN_ADDRESS, listen_addresses),

@@ -6,7 +6,7 @@ use psg_actors::settings::{CertificateFiles, RedisTarget, Secret, TlsSettings, U
 use psg_actors::{pem, secret_file};
 
 use super::{Checker, default_connection, whole};
-use crate::config::connection::{self, Connection, NamedDatabase, Place};
+use crate::config::connection::{self, ConnectionString, NamedDatabase, RedisConnection};
 use crate::config::error::{self, Problem};
 use crate::config::raw::Origin;
 use crate::config::settings::*;
@@ -16,7 +16,7 @@ const OF_TLS: [&Setting; 4] =
     [&REDIS_TLS_CA_FILE, &REDIS_TLS_CERTIFICATE_FILE, &REDIS_TLS_KEY_FILE, &REDIS_TRUST_REDIRECTS];
 
 impl Checker<'_> {
-    pub(super) fn redis(&mut self, connection: Connection, is_embedded: bool) -> RedisTarget {
+    pub(super) fn redis(&mut self, connection: RedisConnection, is_embedded: bool) -> RedisTarget {
         let database = self.database(connection.database);
         let (ca_file, identity) = (self.ca_file(), self.identity());
         let trust_redirects = self.flag(&REDIS_TRUST_REDIRECTS);
@@ -35,24 +35,15 @@ impl Checker<'_> {
         }
         match &mut target.tls {
             Some(tls) => *tls = TlsSettings { ca_file, identity, trust_redirects, ..tls.clone() },
-            None if !is_embedded => self.warn_of_tls(),
+            // What is set for TLS is in vain then.
+            None if !is_embedded => {
+                for setting in OF_TLS {
+                    self.warn_if_set(setting, ", since the connection is not encrypted");
+                }
+            }
             None => {}
         }
         target
-    }
-
-    /// Where the connection is not encrypted, what is set for TLS is in vain.
-    fn warn_of_tls(&mut self) {
-        for setting in OF_TLS {
-            let given = self.sources.given(setting);
-            let is_set = given.text.is_some_and(|text| !text.trim().is_empty());
-            if is_set && given.origin != Origin::Default {
-                let name = &given.name;
-                let warning =
-                    format!("{name} has no effect, since the connection is not encrypted");
-                self.warnings.push(warning);
-            }
-        }
     }
 
     /// A proxy knows one database, and none of what exactly-once delivery asks.
@@ -65,8 +56,7 @@ impl Checker<'_> {
             let message = "expected database 0 with a proxy, which knows no other";
             self.problems.push(Problem::new(name.clone(), message));
         }
-        let delivery = self.sources.given(&REDIS_DELIVERY).text.unwrap_or_default();
-        if delivery.trim().eq_ignore_ascii_case("exactly-once") {
+        if self.wants_exactly_once() {
             let message = "expected no proxy with exactly-once delivery, which needs the server";
             self.problems.push(Problem::new(name, message));
         }
@@ -91,12 +81,12 @@ impl Checker<'_> {
         self.certificate_files(&REDIS_TLS_CERTIFICATE_FILE, &REDIS_TLS_KEY_FILE)
     }
 
-    pub(super) fn place(&mut self) -> Place {
+    pub(super) fn place(&mut self) -> ConnectionString {
         let given = self.sources.given(&REDIS_CONNECTION_STRING);
-        connection::parse_place(given.text.unwrap_or_default()).unwrap_or_else(|messages| {
+        connection::parse_string(given.text.unwrap_or_default()).unwrap_or_else(|messages| {
             let problems = messages.into_iter().map(|message| Problem::new(&given.name, message));
             self.problems.extend(problems);
-            Place::Redis(Box::new(default_connection()))
+            ConnectionString::Redis(Box::new(default_connection()))
         })
     }
 

@@ -8,7 +8,7 @@ use psg_engine::printable::{LONG, printable};
 
 /// The login of the embedded queue, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Embedded {
+pub struct EmbeddedLogin {
     /// `None` lets everyone in.
     pub login: Option<Login>,
 }
@@ -20,7 +20,7 @@ pub(super) fn options(text: &str) -> Option<&str> {
 }
 
 /// Parses what stands behind `embedded`; or says all that is wrong with it.
-pub(super) fn parse(options: &str) -> Result<Embedded, Vec<String>> {
+pub(super) fn parse(options: &str) -> Result<EmbeddedLogin, Vec<String>> {
     let (mut user, mut password) = (None, None);
     let mut problems = Vec::new();
     for (index, part) in options.split(',').map(str::trim).enumerate() {
@@ -45,11 +45,11 @@ pub(super) fn parse(options: &str) -> Result<Embedded, Vec<String>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Embedded { login: password.map(|password| Login { user, password }) })
+    Ok(EmbeddedLogin { login: password.map(|password| Login { user, password }) })
 }
 
 /// As an operator may see it.
-impl fmt::Display for Embedded {
+impl fmt::Display for EmbeddedLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("embedded")?;
         let Some(login) = &self.login else { return Ok(()) };

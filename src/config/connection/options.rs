@@ -8,7 +8,7 @@ use std::time::Duration;
 use psg_actors::settings::{Endpoint, Login, RedisTarget, Secret, Unsent};
 use psg_actors::source::redis::doctor::rights;
 
-use super::{Connection, NamedDatabase};
+use super::{NamedDatabase, RedisConnection};
 use crate::config::error::shown;
 
 const DEFAULT_PORT: u16 = 6379;
@@ -44,8 +44,8 @@ const IGNORED: [&str; 21] = [
 const DISPENSABLE: [&str; 4] = ["CLIENT", "ROLE", "INFO", "BLMOVE"];
 
 /// Parses the whole string; or says all that is wrong with it.
-pub(super) fn parse(text: &str) -> Result<Connection, Vec<String>> {
-    let mut parts = Parts::default();
+pub(super) fn parse(text: &str) -> Result<RedisConnection, Vec<String>> {
+    let mut parts = OptionParser::default();
     for (index, part) in text.split(',').map(str::trim).enumerate() {
         parts.add(index + 1, part);
     }
@@ -60,7 +60,7 @@ enum OpenEndpoint {
 }
 
 #[derive(Default)]
-struct Parts {
+struct OptionParser {
     endpoints: Vec<OpenEndpoint>,
     bad_endpoints: usize,
     user: Option<String>,
@@ -84,7 +84,7 @@ struct Parts {
     problems: Vec<String>,
 }
 
-impl Parts {
+impl OptionParser {
     fn add(&mut self, number: usize, part: &str) {
         match part.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => {
@@ -233,7 +233,7 @@ impl Parts {
             .push(format!("expected part {number} to be {expected}, got something else{hint}"));
     }
 
-    fn finish(mut self) -> Result<Connection, Vec<String>> {
+    fn finish(mut self) -> Result<RedisConnection, Vec<String>> {
         if self.endpoints.is_empty() && self.bad_endpoints == 0 {
             self.problems.push("expected at least one host:port, got none".into());
         }
@@ -253,7 +253,7 @@ impl Parts {
         if self.problems.is_empty() { Ok(self.connection()) } else { Err(self.problems) }
     }
 
-    fn connection(self) -> Connection {
+    fn connection(self) -> RedisConnection {
         let default_port = match (&self.service_name, self.ssl) {
             (Some(_), _) => DEFAULT_SENTINEL_PORT,
             (None, true) => DEFAULT_TLS_PORT,
@@ -276,7 +276,7 @@ impl Parts {
             ..defaults
         };
         let database = self.database.map_or(NamedDatabase::None, NamedDatabase::ByOption);
-        Connection { target, database }
+        RedisConnection { target, database }
     }
 }
 

@@ -8,7 +8,7 @@ use ::url::{Host, Url};
 use percent_encoding::percent_decode_str;
 use psg_actors::settings::{Endpoint, RedisTarget};
 
-use super::{Connection, NamedDatabase};
+use super::{NamedDatabase, RedisConnection};
 
 /// The port of `redis://` and of `rediss://` URLs: other clients take the
 /// same for both, unlike StackExchange.Redis with `ssl`.
@@ -18,7 +18,7 @@ const EXPECTED: &str = "expected redis://[user[:password]@]host[:port][/db] with
                         characters of user and password percent-encoded";
 
 /// Parses a URL; or says what is wrong with it.
-pub(super) fn parse(text: &str) -> Result<Connection, String> {
+pub(super) fn parse(text: &str) -> Result<RedisConnection, String> {
     let url = Url::parse(text).map_err(|error| format!("{EXPECTED}, got a URL with {error}"))?;
     if url.fragment().is_some() {
         return Err(format!("{EXPECTED}, got a URL with a #"));
@@ -31,7 +31,7 @@ pub(super) fn parse(text: &str) -> Result<Connection, String> {
     }
 }
 
-fn tcp(url: &Url, is_tls: bool) -> Result<Connection, String> {
+fn tcp(url: &Url, is_tls: bool) -> Result<RedisConnection, String> {
     if url.query().is_some() {
         return Err(format!("{EXPECTED}, got a URL with a ?"));
     }
@@ -59,7 +59,7 @@ fn tcp(url: &Url, is_tls: bool) -> Result<Connection, String> {
     Ok(connection(target, database))
 }
 
-fn unix(url: &Url) -> Result<Connection, String> {
+fn unix(url: &Url) -> Result<RedisConnection, String> {
     let has_authority = url.has_host() && url.host_str().is_some_and(|host| !host.is_empty());
     let path = decode(url.path())?;
     if has_authority || !path.starts_with('/') || path == "/" {
@@ -83,9 +83,9 @@ fn unix(url: &Url) -> Result<Connection, String> {
     Ok(connection(target, database))
 }
 
-fn connection(target: RedisTarget, database: Option<i64>) -> Connection {
+fn connection(target: RedisTarget, database: Option<i64>) -> RedisConnection {
     let named = database.map_or(NamedDatabase::None, NamedDatabase::ByUrl);
-    Connection {
+    RedisConnection {
         target: RedisTarget { database: database.unwrap_or(0), ..target },
         database: named,
     }

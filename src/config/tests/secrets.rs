@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Outcome, outcome};
+use super::{ConfigOutcome, outcome};
 
 /// Connection strings around a password: sound ones, and those with the
 /// mistakes that people make.
@@ -33,7 +33,7 @@ fn around(password: &str) -> Vec<String> {
 
 /// Debug and Display of all that comes out. A user without a password is left
 /// out of Debug: that type does not know that it may be a stray password.
-fn everything_printed(found: &Outcome) -> String {
+fn everything_printed(found: &ConfigOutcome) -> String {
     let mut printed = format!("{}\n{:?}", crate::check_config::render(found), found.entries);
     printed.push_str(&found.warnings.join("\n"));
     match &found.config {

@@ -19,7 +19,6 @@ struct Chart {
     color: Color,
 }
 
-/// Draws the three charts side by side.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, status: &Status) {
     let charts = [received(status), taken(status), backlog(status)];
     let areas: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3]).areas(area);

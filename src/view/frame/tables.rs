@@ -10,12 +10,11 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::{ALARM, LABEL, WELL, boxed};
 use crate::view::number::{grouped, share};
-use crate::view::scene::shown;
+use crate::view::view_model::shown;
 
 /// Cells of the bar that compares shards.
 const BAR: usize = 8;
 
-/// Draws the tables.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, status: &Status) {
     let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
     // The rejects take what they need, at most half.

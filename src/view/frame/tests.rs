@@ -61,8 +61,8 @@ fn status() -> Status {
     }
 }
 
-fn scene() -> Scene {
-    Scene {
+fn model() -> ViewModel {
+    ViewModel {
         name: "demo".into(),
         url: "http://127.0.0.1:9091".into(),
         hints: vec!["metrics  http://127.0.0.1:9091/metrics".into(), "push     redis-cli".into()],
@@ -73,9 +73,9 @@ fn scene() -> Scene {
 }
 
 /// The frame as lines, without the blanks at their ends.
-fn drawn(scene: &Scene, width: u16, height: u16) -> String {
+fn drawn(model: &ViewModel, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("it is in memory");
-    terminal.draw(|frame| draw(frame, scene)).expect("it is in memory");
+    terminal.draw(|frame| draw(frame, model)).expect("it is in memory");
     let buffer = terminal.backend().buffer();
     let cells: Vec<&str> = buffer.content().iter().map(|cell| cell.symbol()).collect();
     let lines = cells.chunks(width.into()).map(|line| line.concat().trim_end().to_owned());
@@ -91,7 +91,7 @@ fn assert_shows(frame: &str, all: &[&str]) {
 
 #[test]
 fn a_large_terminal_shows_everything() {
-    let frame = drawn(&scene(), 110, 40);
+    let frame = drawn(&model(), 110, 40);
     assert_shows(
         &frame,
         &[
@@ -119,7 +119,7 @@ fn a_large_terminal_shows_everything() {
 
 #[test]
 fn a_usual_terminal_shows_what_matters() {
-    let frame = drawn(&scene(), 80, 24);
+    let frame = drawn(&model(), 80, 24);
     assert_shows(
         &frame,
         &[
@@ -141,7 +141,7 @@ fn a_usual_terminal_shows_what_matters() {
 
 #[test]
 fn charts_have_the_newest_at_the_right() {
-    let frame = drawn(&scene(), 110, 40);
+    let frame = drawn(&model(), 110, 40);
     let lowest = frame.lines().nth(1 + 4).expect("the last line of the charts");
     let inner: Vec<&str> = lowest.split('│').filter(|part| !part.is_empty()).collect();
     assert_eq!(inner.len(), 3, "{lowest}");
@@ -150,48 +150,48 @@ fn charts_have_the_newest_at_the_right() {
 
 #[test]
 fn without_rejects_that_is_said() {
-    let mut scene = scene();
-    scene.status = Some(Status { rejects: vec![], samples: Samples::default(), ..status() });
-    let frame = drawn(&scene, 110, 40);
+    let mut model = model();
+    model.status = Some(Status { rejects: vec![], samples: Samples::default(), ..status() });
+    let frame = drawn(&model, 110, 40);
     assert_shows(&frame, &[" rejected 0 ", "│none"]);
     assert!(!frame.contains("rejected 2.5/s"), "{frame}");
 }
 
 #[test]
 fn what_is_wrong_is_said() {
-    let mut scene = scene();
-    scene.trouble = Some("connection refused".into());
-    assert_shows(&drawn(&scene, 110, 40), &["connection refused", "series 14,256"]);
-    scene.trouble = None;
-    scene.status = Some(Status { unready: Some("no redis".into()), ..status() });
-    assert_shows(&drawn(&scene, 110, 40), &["no redis"]);
-    scene.status = None;
-    scene.trouble = Some("connection refused".into());
+    let mut model = model();
+    model.trouble = Some("connection refused".into());
+    assert_shows(&drawn(&model, 110, 40), &["connection refused", "series 14,256"]);
+    model.trouble = None;
+    model.status = Some(Status { unready: Some("no redis".into()), ..status() });
+    assert_shows(&drawn(&model, 110, 40), &["no redis"]);
+    model.status = None;
+    model.trouble = Some("connection refused".into());
     let expected = ["waiting for http://127.0.0.1:9091: connection refused", "q quits"];
-    assert_shows(&drawn(&scene, 110, 40), &expected);
+    assert_shows(&drawn(&model, 110, 40), &expected);
 }
 
 #[test]
 fn an_unknown_backlog_is_not_zero() {
-    let mut scene = scene();
-    scene.status = Some(Status { queue: Queue::default(), ..status() });
-    assert_shows(&drawn(&scene, 110, 40), &["backlog unknown"]);
+    let mut model = model();
+    model.status = Some(Status { queue: Queue::default(), ..status() });
+    assert_shows(&drawn(&model, 110, 40), &["backlog unknown"]);
 }
 
 #[test]
 fn what_producers_and_gateways_send_can_not_paint() {
     let hostile = "x\u{1b}[2J\u{1b}]0;owned\u{7}\u{202e}";
-    let mut scene = scene();
-    scene.trouble = Some(hostile.into());
-    scene.excerpt = Some(vec![hostile.into()]);
+    let mut model = model();
+    model.trouble = Some(hostile.into());
+    model.excerpt = Some(vec![hostile.into()]);
     let mut status = status();
     status.version = hostile.into();
     status.top_metrics[0].name = hostile.into();
     status.top_metrics[0].kind = hostile.into();
     status.rejects[0].reason = hostile.into();
     status.series.by_type = [(hostile.to_owned(), 1)].into();
-    scene.status = Some(status);
-    let frame = drawn(&scene, 110, 40);
+    model.status = Some(status);
+    let frame = drawn(&model, 110, 40);
     assert!(!frame.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{frame:?}");
     assert_shows(&frame, &["x\\u{1b}[2J"]);
 }
@@ -202,10 +202,10 @@ fn a_hint_loses_nothing_on_a_narrow_terminal() {
     let payload = r#"'{"name":"hello_total","value":1}'"#;
     let push =
         format!("push     redis-cli -p 6380 LPUSH prom-stream-gateway:metric-queue {payload}");
-    let scene =
-        Scene { hints: vec!["metrics  http://127.0.0.1:9091/metrics".into(), push], ..scene() };
+    let model =
+        ViewModel { hints: vec!["metrics  http://127.0.0.1:9091/metrics".into(), push], ..model() };
     for width in [40, 60, 80, 200] {
-        assert_shows(&drawn(&scene, width, 30), &["prom-stream-gateway:metric-queue", payload]);
+        assert_shows(&drawn(&model, width, 30), &["prom-stream-gateway:metric-queue", payload]);
     }
 }
 
@@ -220,14 +220,14 @@ proptest! {
         shards in prop::collection::vec(any::<u32>(), 0..60),
         series in any::<u64>(),
     ) {
-        let mut scene = scene();
+        let mut model = model();
         let mut status = status();
         status.history.received = points.clone();
         status.history.pending = points.iter().map(|point| Some(*point as u64)).collect();
         status.series.total = series;
         let shard = |series: u32| Shard { series: series.into(), ..Shard::default() };
         status.shards = shards.into_iter().map(shard).collect();
-        scene.status = Some(status);
-        drawn(&scene, width, height);
+        model.status = Some(status);
+        drawn(&model, width, height);
     }
 }

@@ -16,7 +16,6 @@ use crate::trust::{Purpose, Trusted, verify_signatures};
 /// What is asked of clients, by Go's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// Nothing.
     No,
     /// A certificate may be shown; whichever it is will do.
     Request,

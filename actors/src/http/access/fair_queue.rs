@@ -13,7 +13,6 @@ const WAITING: usize = 256;
 /// How many bad names are remembered, the last.
 const BAD_NAMES: usize = 256;
 
-/// Jobs by who has brought them.
 #[derive(Debug)]
 pub struct FairQueue<T> {
     state: Mutex<QueueState<T>>,
@@ -29,7 +28,6 @@ struct QueueState<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// Nobody waits yet.
     pub fn new() -> Self {
         Self {
             state: Mutex::new(QueueState {

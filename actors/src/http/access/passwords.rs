@@ -25,7 +25,6 @@ const REMEMBERED: usize = 256;
 /// How much the thread stands back behind all others.
 const NICENESS: i32 = 10;
 
-/// Users and the hashes of their passwords.
 pub struct Users {
     hashes: BTreeMap<String, String>,
     /// The costliest of these, to be checked for a user who is not there, so
@@ -47,7 +46,6 @@ impl Users {
         Ok(Self { hashes, decoy })
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.hashes.is_empty()
     }
@@ -59,10 +57,8 @@ impl std::fmt::Debug for Users {
     }
 }
 
-/// What is thought of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordVerdict {
-    /// It is the user's.
     Right,
     /// It is not, or there is no such user.
     Wrong,
@@ -70,7 +66,6 @@ pub enum PasswordVerdict {
     Busy,
 }
 
-/// Checks passwords.
 pub struct Passwords {
     jobs: Arc<FairQueue<Job>>,
     key: hmac::Key,

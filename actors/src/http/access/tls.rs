@@ -35,11 +35,8 @@ pub struct TlsSection {
     prefer_server_cipher_suites: Option<Flag>,
 }
 
-/// How TLS is spoken.
 pub struct ServerTls {
-    /// For each connection.
     pub config: Arc<ServerConfig>,
-    /// The certificate that is shown.
     pub certificate: Certificate,
     /// Whether a client has to show a certificate.
     pub wants_certificate: bool,
@@ -101,7 +98,6 @@ const CURVES: [(&str, &dyn SupportedKxGroup); 3] = [
 const VERSIONS: [(&str, &SupportedProtocolVersion); 2] = [("TLS12", &TLS12), ("TLS13", &TLS13)];
 
 impl TlsSection {
-    /// Whether it asks for TLS at all.
     pub fn says_anything(&self) -> bool {
         let texts = [&self.cert, &self.key, &self.cert_file, &self.key_file];
         let of_clients = [&self.client_auth_type, &self.client_ca, &self.client_ca_file];

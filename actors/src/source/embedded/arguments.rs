@@ -29,7 +29,6 @@ impl Arguments {
         self.ends.len()
     }
 
-    /// The command's name.
     pub fn name(&self) -> &[u8] {
         self.argument(0)
     }
@@ -47,7 +46,6 @@ impl Arguments {
         (number..self.len()).map(|number| self.argument(number))
     }
 
-    /// Whether there was more than is kept.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -57,7 +55,6 @@ impl Arguments {
         self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 
-    /// Adds a whole word.
     pub fn push(&mut self, word: &[u8]) {
         self.bytes.extend_from_slice(word);
         self.ends.push(self.bytes.len());

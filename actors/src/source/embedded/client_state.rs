@@ -19,7 +19,6 @@ pub struct ClientState {
     pub is_known: bool,
     /// May be empty.
     pub name: Vec<u8>,
-    /// The database that it has selected.
     pub database: i64,
     pub channels: Subscriptions,
     pub patterns: Subscriptions,
@@ -31,7 +30,6 @@ pub struct ClientState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClientAddress(pub Option<SocketAddr>);
 
-/// Names that a client has subscribed to.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     names: BTreeSet<Vec<u8>>,
@@ -77,14 +75,12 @@ impl Subscriptions {
         self.names.iter().map(Vec::as_slice)
     }
 
-    /// Adds one that may be there already.
     pub fn insert(&mut self, name: &[u8]) {
         if self.names.insert(name.to_vec()) {
             self.bytes += name.len() + SUBSCRIPTION_BYTES;
         }
     }
 
-    /// Removes one that may not be there.
     pub fn remove(&mut self, name: &[u8]) {
         if self.names.remove(name) {
             self.bytes -= name.len() + SUBSCRIPTION_BYTES;

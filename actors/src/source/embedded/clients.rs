@@ -32,7 +32,6 @@ const LITTLE_BYTES: usize = 1024;
 /// second.
 const LONG_HELD_MS: u64 = 10_000;
 
-/// What a client has to leave for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EvictionReason {
     /// It holds most of the bytes that there are for all.
@@ -44,7 +43,6 @@ pub enum EvictionReason {
 /// Tells a client that it has to leave.
 pub type Eviction = Arc<SetOnce<EvictionReason>>;
 
-/// Who is connected.
 #[derive(Debug)]
 pub struct Clients {
     max_connections: usize,
@@ -126,7 +124,6 @@ impl Clients {
         }
     }
 
-    /// How many are connected.
     pub fn count(&self) -> usize {
         self.table.lock().records.len()
     }
@@ -223,7 +220,6 @@ impl ClientSlot {
         self.id
     }
 
-    /// Bytes that it makes us hold.
     pub fn held(&self) -> usize {
         self.clients.table.lock().records.get(&self.id).map_or(0, |record| record.held)
     }
@@ -266,7 +262,6 @@ impl ClientSlot {
         let _ = self.eviction.set(EvictionReason::Bytes);
     }
 
-    /// Tells when it has to leave.
     pub fn eviction(&self) -> Eviction {
         Arc::clone(&self.eviction)
     }

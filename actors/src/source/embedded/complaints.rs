@@ -7,7 +7,6 @@ use super::request::RequestError;
 use crate::clock::Clock;
 use crate::log_throttle::LogThrottle;
 
-/// When each kind was last logged.
 #[derive(Debug)]
 pub struct Complaints {
     clock: Clock,
@@ -33,7 +32,6 @@ impl Complaints {
         }
     }
 
-    /// A client broke the protocol.
     pub fn broke_protocol(&self, address: ClientAddress, cause: RequestError) {
         if cause != RequestError::Http {
             return tracing::debug!(peer = %address, %cause, "a client broke the protocol");
@@ -45,7 +43,6 @@ impl Complaints {
         }
     }
 
-    /// A login was refused.
     pub fn wrong_password(&self, address: ClientAddress) {
         if let Some(unlogged) = self.wrong_password.is_due(self.clock.now()) {
             tracing::warn!(peer = %address, unlogged, "a login to the embedded queue was refused");

@@ -55,7 +55,6 @@ thread_local! {
 /// How far replies went out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendProgress {
-    /// All of them.
     All,
     /// As many as fit a turn.
     Some,
@@ -63,7 +62,6 @@ enum SendProgress {
     Blocked,
 }
 
-/// One client.
 #[derive(Debug)]
 pub struct RespConnection {
     stream: ClientStream,

@@ -28,7 +28,6 @@ use crate::private_file::describe;
 use crate::settings::ListenAddress;
 use crate::stop::StopSignal;
 
-/// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How long clients may take to end after the stop signal.
@@ -44,7 +43,6 @@ const EVICTION: Duration = Duration::from_secs(1);
 /// What TLS may keep of replies that a client does not read.
 const TLS_BYTES: usize = 16 * 1024;
 
-/// A socket that listens.
 #[derive(Debug)]
 pub enum Listener {
     Tcp(TcpListener),
@@ -59,7 +57,6 @@ pub struct SocketPath {
     inode: u64,
 }
 
-/// How clients are served.
 #[derive(Clone)]
 pub struct ListenerOptions {
     /// Present where they have to speak TLS.
@@ -68,7 +65,6 @@ pub struct ListenerOptions {
     pub idle_timeout: Option<Duration>,
 }
 
-/// What every client's task needs.
 #[derive(Clone)]
 struct ServeContext {
     options: ListenerOptions,

@@ -21,7 +21,6 @@ const MOST_RUN_BYTES: usize = 64 * 1024;
 /// What a run costs besides its reply.
 const RUN_BYTES: usize = 128;
 
-/// Replies in their order.
 #[derive(Debug, Default)]
 pub struct Outbox {
     packed: BytesMut,
@@ -43,7 +42,6 @@ struct RepeatedReply {
 }
 
 impl Outbox {
-    /// Adds a reply.
     pub fn add(&mut self, reply: Reply, protocol: Protocol) {
         if self.is_plain() {
             let before = self.packed.len();
@@ -56,7 +54,6 @@ impl Outbox {
         self.add_run(Bytes::copy_from_slice(&packed), false);
     }
 
-    /// Adds a reply that is packed already.
     pub fn add_packed(&mut self, packed: Bytes) {
         if self.is_plain() {
             let before = self.packed.len();
@@ -114,7 +111,6 @@ impl Outbox {
         }
     }
 
-    /// Whether everything has gone out.
     pub fn is_empty(&self) -> bool {
         self.packed.is_empty() && self.runs.is_empty()
     }

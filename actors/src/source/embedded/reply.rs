@@ -7,7 +7,6 @@ use redis_protocol::resp2::types::BytesFrame as Frame2;
 use redis_protocol::resp3::types::{BytesFrame as Frame3, VerbatimStringFormat};
 use redis_protocol::{resp2, resp3};
 
-/// The version that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
     /// What each client speaks at first.
@@ -24,22 +23,17 @@ pub enum Reply {
     Simple(&'static str),
     /// A refusal, its code first.
     Error(String),
-    /// A number.
     Integer(i64),
-    /// Any bytes.
     Bulk(Vec<u8>),
     /// A text for the eye.
     Text(String),
-    /// Nothing there.
     Nil,
-    /// Several values.
     Array(Vec<Reply>),
     /// Values by name.
     Map(Vec<(Reply, Reply)>),
     /// What comes without being asked for, such as the confirmation of a
     /// subscription.
     Push(Vec<Reply>),
-    /// One reply after the other.
     Several(Vec<Reply>),
 }
 
@@ -47,7 +41,6 @@ impl Reply {
     /// `OK`.
     pub const OK: Reply = Reply::Simple("OK");
 
-    /// A string of any bytes.
     pub fn bulk(bytes: impl AsRef<[u8]>) -> Self {
         Reply::Bulk(bytes.as_ref().to_vec())
     }
@@ -57,7 +50,6 @@ impl Reply {
         Reply::Error(printable(words.as_ref(), LONG))
     }
 
-    /// Appends its bytes.
     pub fn pack(self, protocol: Protocol, into: &mut BytesMut) {
         if let Reply::Several(replies) = self {
             replies.into_iter().for_each(|reply| reply.pack(protocol, into));

@@ -21,7 +21,6 @@ pub const REDIS_VERSION: &str = "7.0.15";
 /// Databases that a client may select; the queue is in one of them.
 const DATABASES: i64 = 16;
 
-/// What all clients share.
 #[derive(Debug)]
 pub struct Service {
     /// Where pushes go; closed with the service.
@@ -50,7 +49,6 @@ pub struct ServedQueue {
 }
 
 impl Service {
-    /// A service without clients.
     pub fn new(
         settings: &EmbeddedSettings,
         served: ServedQueue,
@@ -73,7 +71,6 @@ impl Service {
         }
     }
 
-    /// Databases that may be selected.
     pub fn databases(&self) -> i64 {
         DATABASES.max(self.served.database + 1)
     }

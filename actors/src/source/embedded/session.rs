@@ -59,7 +59,6 @@ pub struct Session {
 /// How the caller has to go on, and how many bytes were used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Read more.
     Read,
     /// Send replies first, and let others have their turn.
     Send,
@@ -67,11 +66,9 @@ pub enum Next {
     Pause(Duration),
     /// Wait for room of that cost, then call [`Session::settle`].
     Wait(usize),
-    /// Send the replies and close the connection.
     Close,
 }
 
-/// The command that is being read.
 #[derive(Debug, Default)]
 struct PartialRequest {
     arguments: Arguments,
@@ -81,7 +78,6 @@ struct PartialRequest {
 
 #[derive(Debug, Default)]
 enum ArgumentMode {
-    /// Arguments are kept.
     #[default]
     Keep,
     /// A push: arguments are elements.

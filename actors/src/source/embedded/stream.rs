@@ -25,7 +25,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(300);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(100);
 const KEEP_ALIVE_RETRIES: u32 = 3;
 
-/// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(200);
 
 #[cfg(target_os = "linux")]
@@ -33,7 +32,6 @@ const CLOSED: PollFlags = PollFlags::RDHUP.union(PollFlags::HUP).union(PollFlags
 #[cfg(not(target_os = "linux"))]
 const CLOSED: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
 
-/// An accepted stream.
 pub type ClientStream = ByteStream<TlsStream<TcpStream>>;
 
 impl ClientStream {
@@ -47,7 +45,6 @@ impl ClientStream {
             && descriptors[0].revents().intersects(CLOSED)
     }
 
-    /// Says goodbye.
     pub async fn close(&mut self) {
         // The peer may have gone already.
         let _ = timeout(GOODBYE, self.shutdown()).await;
@@ -62,7 +59,6 @@ impl ClientStream {
     }
 }
 
-/// Sets what a TCP connection needs.
 pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keep_alive = TcpKeepalive::new()

@@ -13,7 +13,6 @@ pub struct Push {
     pub only_if_exists: bool,
 }
 
-/// Queued commands.
 #[derive(Debug, Default)]
 pub struct Transaction {
     /// A command was refused: EXEC will be too.
@@ -24,7 +23,6 @@ pub struct Transaction {
     arguments: VecDeque<u8>,
 }
 
-/// One queued command.
 #[derive(Debug, Clone, Copy)]
 enum Queued {
     /// A push to the queue, of so many elements; none where it turned out to
@@ -41,23 +39,19 @@ enum Queued {
 pub enum NextQueued {
     /// A push that has been carried out, after which the queue had that length.
     Pushed(i64),
-    /// Any other.
     Other(Arguments),
 }
 
 impl Transaction {
-    /// How many commands are queued.
     pub fn len(&self) -> usize {
         self.queued.len()
     }
 
-    /// Queues a push whose elements are staged.
     pub fn queue_push(&mut self, push: Push, elements: usize) {
         let only_if_exists = push.only_if_exists;
         self.queued.push_back(Queued::Push { elements, only_if_exists });
     }
 
-    /// Queues any other command.
     pub fn queue(&mut self, arguments: &Arguments) {
         for word in arguments.from(0) {
             self.arguments.extend((word.len() as u32).to_le_bytes());
@@ -104,7 +98,6 @@ impl Transaction {
         }
     }
 
-    /// Takes the next command out.
     pub fn next(&mut self) -> Option<NextQueued> {
         Some(match self.queued.pop_front()? {
             Queued::Pushed { length } => NextQueued::Pushed(length),

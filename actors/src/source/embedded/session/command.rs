@@ -36,10 +36,8 @@ pub const NO_ROOM: &str =
 pub const TOO_MUCH_UNFINISHED: &str = "OOM command not allowed: requests and replies of all clients take up too much memory \
      (Embedded.MaxClientBytes), try again later";
 
-/// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RespCommand {
-    /// Pushes elements.
     Push(Push),
     Llen,
     Del,
@@ -69,16 +67,12 @@ pub enum RespCommand {
     Reset,
 }
 
-/// How a command is answered.
 #[derive(Debug, PartialEq)]
 pub enum CommandOutcome {
-    /// With that.
     Reply(Reply),
-    /// With these bytes.
     Packed(Bytes),
     /// With that; the command can't be, which spoils a transaction.
     Refusal(Reply),
-    /// Not at all.
     Nothing,
     /// With that, and then the connection is closed.
     Close(Reply),
@@ -306,7 +300,6 @@ fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A refusal by the number of arguments.
 pub fn wrong_number(name: &[u8]) -> Reply {
     let name = shown(name).to_ascii_lowercase();
     Reply::error(format!("ERR wrong number of arguments for '{name}' command"))

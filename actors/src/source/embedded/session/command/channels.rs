@@ -10,10 +10,8 @@ use super::super::Session;
 const MAX_SUBSCRIPTIONS: usize = 1024;
 const MAX_NAME_BYTES: usize = 1024;
 
-/// What is subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionKind {
-    /// A channel by its name.
     Channel,
     /// All channels whose names match.
     Pattern,

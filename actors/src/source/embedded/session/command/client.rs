@@ -6,7 +6,6 @@ use super::super::super::reply::Reply;
 use super::super::Session;
 use super::{CommandOutcome, unknown_subcommand, wrong_number};
 
-/// The longest name that is kept.
 const MAX_NAME_BYTES: usize = 1024;
 
 pub fn answer(session: &mut Session, arguments: &Arguments) -> CommandOutcome {

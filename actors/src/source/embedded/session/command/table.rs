@@ -2,7 +2,6 @@
 
 use super::{Push, RespCommand};
 
-/// A command by its name.
 #[derive(Debug)]
 pub struct CommandEntry {
     /// In lower case.

@@ -1,13 +1,12 @@
-//! The scene: all that a view shows, and nothing of how.
+//! The view model: all that a view shows, and nothing of how.
 
 use psg_actors::status::model::Status;
 use psg_engine::printable::{LONG, printable};
 
-use super::watch::Look;
+use super::poll::Poll;
 
-/// What is known of a gateway.
 #[derive(Debug, Clone, Default)]
-pub struct Scene {
+pub struct ViewModel {
     /// What the view is of, in a word.
     pub name: String,
     /// Where the gateway's HTTP side is, without a slash at the end.
@@ -22,18 +21,18 @@ pub struct Scene {
     pub excerpt: Option<Vec<String>>,
 }
 
-impl Scene {
-    /// Takes over what a look has found. What it has not found stays as it was.
-    pub fn see(&mut self, look: Look) {
-        match look.status {
+impl ViewModel {
+    /// Takes over what a poll has found. What it has not found stays as it was.
+    pub fn update(&mut self, poll: Poll) {
+        match poll.status {
             Ok(status) => {
                 self.status = Some(*status);
                 self.trouble = None;
             }
             Err(error) => self.trouble = Some(error),
         }
-        if look.excerpt.is_some() {
-            self.excerpt = look.excerpt;
+        if poll.excerpt.is_some() {
+            self.excerpt = poll.excerpt;
         }
     }
 
@@ -55,26 +54,26 @@ pub fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn ok(unready: Option<&str>) -> Look {
+    fn ok(unready: Option<&str>) -> Poll {
         let status = Status { unready: unready.map(str::to_owned), ..Status::default() };
-        Look { status: Ok(Box::new(status)), excerpt: Some(vec!["a 1".into()]) }
+        Poll { status: Ok(Box::new(status)), excerpt: Some(vec!["a 1".into()]) }
     }
 
-    fn failed() -> Look {
-        Look { status: Err("refused".into()), excerpt: None }
+    fn failed() -> Poll {
+        Poll { status: Err("refused".into()), excerpt: None }
     }
 
     #[test]
     fn what_was_seen_stays_when_the_gateway_goes() {
-        let mut scene = Scene::default();
-        assert_eq!(scene.wrong(), None);
-        scene.see(ok(Some("no redis")));
-        assert_eq!(scene.wrong(), Some("no redis"));
-        scene.see(failed());
-        assert_eq!(scene.wrong(), Some("refused"));
-        assert!(scene.status.is_some());
-        assert_eq!(scene.excerpt.as_deref(), Some(&["a 1".to_owned()][..]));
-        scene.see(ok(None));
-        assert_eq!(scene.wrong(), None);
+        let mut model = ViewModel::default();
+        assert_eq!(model.wrong(), None);
+        model.update(ok(Some("no redis")));
+        assert_eq!(model.wrong(), Some("no redis"));
+        model.update(failed());
+        assert_eq!(model.wrong(), Some("refused"));
+        assert!(model.status.is_some());
+        assert_eq!(model.excerpt.as_deref(), Some(&["a 1".to_owned()][..]));
+        model.update(ok(None));
+        assert_eq!(model.wrong(), None);
     }
 }

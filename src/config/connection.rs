@@ -11,7 +11,7 @@ mod url;
 
 use std::fmt;
 
-use self::embedded::Embedded;
+use self::embedded::EmbeddedLogin;
 use psg_actors::settings::{Endpoint, RedisTarget, Secret, TlsSettings, Unsent};
 use psg_engine::printable::{LONG, printable};
 
@@ -19,28 +19,22 @@ use psg_engine::printable::{LONG, printable};
 pub const EXPECTED: &str =
     "host:port,option=value,… or a redis://, rediss:// or unix:// URL, or embedded";
 
-/// Where the queue is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// In a Redis.
-    Redis(Box<Connection>),
-    /// In the gateway.
-    Embedded(Embedded),
+pub enum ConnectionString {
+    Redis(Box<RedisConnection>),
+    Embedded(EmbeddedLogin),
 }
 
-/// A parsed connection string to Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
+pub struct RedisConnection {
     /// The deployment; `database` is the one that the string names, or 0.
     pub target: RedisTarget,
     /// The database that the string names, and by which syntax.
     pub database: NamedDatabase,
 }
 
-/// The database that a connection string names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NamedDatabase {
-    /// None.
     None,
     /// By `defaultDatabase`, which counts only where the setting says -1.
     ByOption(i64),
@@ -49,7 +43,6 @@ pub enum NamedDatabase {
 }
 
 impl NamedDatabase {
-    /// Its number.
     pub fn number(self) -> Option<i64> {
         match self {
             NamedDatabase::None => None,
@@ -59,16 +52,16 @@ impl NamedDatabase {
 }
 
 /// Parses a connection string; or says all that is wrong with it.
-pub fn parse_place(text: &str) -> Result<Place, Vec<String>> {
+pub fn parse_string(text: &str) -> Result<ConnectionString, Vec<String>> {
     match embedded::options(text.trim()) {
-        Some(options) => embedded::parse(options).map(Place::Embedded),
-        None => parse(text).map(|found| Place::Redis(Box::new(found))),
+        Some(options) => embedded::parse(options).map(ConnectionString::Embedded),
+        None => parse(text).map(|found| ConnectionString::Redis(Box::new(found))),
     }
 }
 
 /// Parses a connection string to Redis of either syntax; or says all that is
 /// wrong with it.
-pub fn parse(text: &str) -> Result<Connection, Vec<String>> {
+pub fn parse(text: &str) -> Result<RedisConnection, Vec<String>> {
     let text = text.trim();
     match text.split_once("://") {
         Some((scheme, _)) if is_scheme(scheme) => url::parse(text).map_err(|problem| vec![problem]),
@@ -76,18 +69,18 @@ pub fn parse(text: &str) -> Result<Connection, Vec<String>> {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Redis(connection) => connection.fmt(f),
-            Place::Embedded(embedded) => embedded.fmt(f),
+            ConnectionString::Redis(connection) => connection.fmt(f),
+            ConnectionString::Embedded(embedded) => embedded.fmt(f),
         }
     }
 }
 
 /// The connection as an operator may see it: the password masked, the user
 /// too where there is no password, since it may have been meant as one.
-impl fmt::Display for Connection {
+impl fmt::Display for RedisConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = &self.target;
         let endpoints: Vec<String> = target.endpoints.iter().map(shown_endpoint).collect();

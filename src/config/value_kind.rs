@@ -9,10 +9,9 @@ use tracing::level_filters::LevelFilter;
 use super::{connection, listen};
 
 /// What the values of a setting may be. Outer spaces never matter but in
-/// [`Kind::Text`] and [`Kind::Key`].
+/// [`ValueKind::Text`] and [`ValueKind::Key`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Any text.
+pub enum ValueKind {
     Text,
     /// Any text but the empty one.
     Key,
@@ -24,24 +23,19 @@ pub enum Kind {
     Connection,
     /// Path of a PEM file of certificates; empty is none.
     CaFile,
-    /// Where to listen.
-    Listen(listen::Form),
+    Listen(listen::ListenSyntax),
     /// Where to listen, or the path of a Unix socket.
     ListenOrSocket,
     /// `true` or `false` in any letter case.
     Flag,
     /// A whole number within bounds, both included.
     Whole {
-        /// The smallest value.
         least: i64,
-        /// The largest value.
         most: i64,
     },
     /// Bytes, as a number or with the suffix KiB, MiB or GiB; bounds included.
     Size {
-        /// The smallest value.
         least: i64,
-        /// The largest value.
         most: i64,
     },
     /// One of these words in any letter case.
@@ -62,62 +56,62 @@ const DOTNET_LEVELS: [(&str, LevelFilter); 7] = [
 
 const ESTIMATORS: [Estimator; 2] = [Estimator::CkmsBiased, Estimator::CkmsTargeted];
 
-impl Kind {
+impl ValueKind {
     /// Whether `text` is a value of this kind. Files are not looked at.
     pub fn accepts(self, text: &str) -> bool {
         match self {
-            Kind::Text | Kind::CaFile => true,
-            Kind::Key => !text.is_empty(),
-            Kind::LabelNames => self.label_names(text).is_some(),
-            Kind::HostNames => self.host_names(text).is_some(),
-            Kind::Connection => connection::parse_place(text).is_ok(),
-            Kind::Listen(form) => listen::parse(form, text).is_ok(),
-            Kind::ListenOrSocket => listen::parse_with_socket(text).is_some(),
-            Kind::Flag => self.flag(text).is_some(),
-            Kind::Whole { .. } | Kind::Size { .. } => self.whole(text).is_some(),
-            Kind::Choice(_) => self.choice(text).is_some(),
-            Kind::DotnetLevel => self.level(text).is_some(),
+            ValueKind::Text | ValueKind::CaFile => true,
+            ValueKind::Key => !text.is_empty(),
+            ValueKind::LabelNames => self.label_names(text).is_some(),
+            ValueKind::HostNames => self.host_names(text).is_some(),
+            ValueKind::Connection => connection::parse_string(text).is_ok(),
+            ValueKind::Listen(form) => listen::parse(form, text).is_ok(),
+            ValueKind::ListenOrSocket => listen::parse_with_socket(text).is_some(),
+            ValueKind::Flag => self.flag(text).is_some(),
+            ValueKind::Whole { .. } | ValueKind::Size { .. } => self.whole(text).is_some(),
+            ValueKind::Choice(_) => self.choice(text).is_some(),
+            ValueKind::DotnetLevel => self.level(text).is_some(),
         }
     }
 
     /// What a value should have been, for an error message.
     pub fn expected(self) -> String {
         match self {
-            Kind::Text => "a text".into(),
-            Kind::Key => "a text that is not empty".into(),
-            Kind::LabelNames => {
+            ValueKind::Text => "a text".into(),
+            ValueKind::Key => "a text that is not empty".into(),
+            ValueKind::LabelNames => {
                 "label names like [a-zA-Z_][a-zA-Z0-9_]*, separated by commas".into()
             }
-            Kind::HostNames => {
+            ValueKind::HostNames => {
                 "host names without a port, such as gateway.example.com or *.example.com, separated \
                  by commas"
                     .into()
             }
-            Kind::Connection => connection::EXPECTED.into(),
-            Kind::CaFile => "a readable PEM file with at least one certificate".into(),
-            Kind::Listen(form) => form.expected().into(),
-            Kind::ListenOrSocket => listen::EXPECTED_WITH_SOCKET.into(),
-            Kind::Flag => "true or false".into(),
-            Kind::Whole { least, most } => format!("a whole number from {least} to {most}"),
-            Kind::Size { least, most } => {
+            ValueKind::Connection => connection::EXPECTED.into(),
+            ValueKind::CaFile => "a readable PEM file with at least one certificate".into(),
+            ValueKind::Listen(form) => form.expected().into(),
+            ValueKind::ListenOrSocket => listen::EXPECTED_WITH_SOCKET.into(),
+            ValueKind::Flag => "true or false".into(),
+            ValueKind::Whole { least, most } => format!("a whole number from {least} to {most}"),
+            ValueKind::Size { least, most } => {
                 format!("a size from {least} to {most} bytes, such as 65536, 64 KiB or 2 MiB")
             }
-            Kind::Choice(words) => one_of(words),
-            Kind::DotnetLevel => one_of(&DOTNET_LEVELS.map(|(name, _)| name)),
+            ValueKind::Choice(words) => one_of(words),
+            ValueKind::DotnetLevel => one_of(&DOTNET_LEVELS.map(|(name, _)| name)),
         }
     }
 
-    /// The names of a [`Kind::LabelNames`].
+    /// The names of a [`ValueKind::LabelNames`].
     pub fn label_names(self, text: &str) -> Option<Vec<&str>> {
         listed(text, is_label_name)
     }
 
-    /// The names of a [`Kind::HostNames`].
+    /// The names of a [`ValueKind::HostNames`].
     pub fn host_names(self, text: &str) -> Option<Vec<&str>> {
         listed(text, is_pattern)
     }
 
-    /// The truth value of a [`Kind::Flag`].
+    /// The truth value of a [`ValueKind::Flag`].
     pub fn flag(self, text: &str) -> Option<bool> {
         let is = |word: &str| text.trim().eq_ignore_ascii_case(word);
         if is("true") {
@@ -129,27 +123,27 @@ impl Kind {
         }
     }
 
-    /// The number of a [`Kind::Whole`] or [`Kind::Size`], within its bounds.
+    /// The number of a [`ValueKind::Whole`] or [`ValueKind::Size`], within its bounds.
     pub fn whole(self, text: &str) -> Option<i64> {
         let text = text.trim();
-        if let Kind::Whole { least, most } = self {
+        if let ValueKind::Whole { least, most } = self {
             return text.parse().ok().filter(|number| (least..=most).contains(number));
         }
-        if let Kind::Size { least, most } = self {
+        if let ValueKind::Size { least, most } = self {
             return parse_size(text).filter(|bytes| (least..=most).contains(bytes));
         }
         None
     }
 
-    /// The word of a [`Kind::Choice`], in the table's letter case.
+    /// The word of a [`ValueKind::Choice`], in the table's letter case.
     pub fn choice(self, text: &str) -> Option<&'static str> {
-        let Kind::Choice(words) = self else { return None };
+        let ValueKind::Choice(words) = self else { return None };
         words.iter().copied().find(|word| word.eq_ignore_ascii_case(text.trim()))
     }
 
     /// The log level that a word of this kind stands for.
     pub fn level(self, text: &str) -> Option<LevelFilter> {
-        if self == Kind::DotnetLevel {
+        if self == ValueKind::DotnetLevel {
             let mut levels = DOTNET_LEVELS.into_iter();
             return levels
                 .find(|(name, _)| name.eq_ignore_ascii_case(text.trim()))
@@ -167,7 +161,6 @@ pub fn estimator_name(estimator: Estimator) -> &'static str {
     }
 }
 
-/// The estimator of that name.
 pub fn estimator(name: &str) -> Option<Estimator> {
     ESTIMATORS.into_iter().find(|estimator| estimator_name(*estimator) == name)
 }
@@ -203,7 +196,7 @@ fn parse_size(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    const ANY_SIZE: Kind = Kind::Size { least: 0, most: i64::MAX };
+    const ANY_SIZE: ValueKind = ValueKind::Size { least: 0, most: i64::MAX };
 
     #[test]
     fn sizes() {
@@ -228,7 +221,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_keep_their_bounds() {
-        let kind = Kind::Whole { least: -1, most: 64 };
+        let kind = ValueKind::Whole { least: -1, most: 64 };
         let check = |text, expected| assert_eq!(kind.whole(text), expected, "{text:?}");
         check("-1", Some(-1));
         check("-2", None);
@@ -243,11 +236,11 @@ mod tests {
 
     #[test]
     fn flags_and_choices_ignore_letter_case_and_outer_spaces() {
-        assert_eq!(Kind::Flag.flag(" True "), Some(true));
-        assert_eq!(Kind::Flag.flag("FALSE"), Some(false));
-        assert_eq!(Kind::Flag.flag("1"), None);
-        assert_eq!(Kind::Flag.flag(""), None);
-        let kind = Kind::Choice(&["json", "text"]);
+        assert_eq!(ValueKind::Flag.flag(" True "), Some(true));
+        assert_eq!(ValueKind::Flag.flag("FALSE"), Some(false));
+        assert_eq!(ValueKind::Flag.flag("1"), None);
+        assert_eq!(ValueKind::Flag.flag(""), None);
+        let kind = ValueKind::Choice(&["json", "text"]);
         assert_eq!(kind.choice("JSON "), Some("json"));
         assert_eq!(kind.choice("xml"), None);
     }
@@ -259,16 +252,16 @@ mod tests {
         assert_eq!(ours.level("off"), Some(LevelFilter::OFF));
         assert_eq!(ours.level("Information"), None);
         assert_eq!(ours.level("3"), None, "a word, not tracing's own numbers");
-        assert_eq!(Kind::DotnetLevel.level("information"), Some(LevelFilter::INFO));
-        assert_eq!(Kind::DotnetLevel.level("CRITICAL"), Some(LevelFilter::ERROR));
-        assert_eq!(Kind::DotnetLevel.level("None"), Some(LevelFilter::OFF));
-        assert_eq!(Kind::DotnetLevel.level("info"), None);
+        assert_eq!(ValueKind::DotnetLevel.level("information"), Some(LevelFilter::INFO));
+        assert_eq!(ValueKind::DotnetLevel.level("CRITICAL"), Some(LevelFilter::ERROR));
+        assert_eq!(ValueKind::DotnetLevel.level("None"), Some(LevelFilter::OFF));
+        assert_eq!(ValueKind::DotnetLevel.level("info"), None);
     }
 
     #[test]
     fn label_names_are_separated_by_commas() {
         let check = |text, expected: Option<&[&str]>| {
-            assert_eq!(Kind::LabelNames.label_names(text).as_deref(), expected, "{text:?}");
+            assert_eq!(ValueKind::LabelNames.label_names(text).as_deref(), expected, "{text:?}");
         };
         check("", Some(&[]));
         check(" ", Some(&[]));

@@ -16,10 +16,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// The largest status that is read: far more than there is.
 const LARGEST_STATUS: u64 = 16 << 20;
 
-/// What one look has found.
 #[derive(Debug)]
-pub struct Look {
-    /// The status, or why there is none.
+pub struct Poll {
     pub status: Result<Box<Status>, String>,
     /// Lines of `/metrics`, where these were asked for and came.
     pub excerpt: Option<Vec<String>>,
@@ -32,35 +30,35 @@ pub fn watch(
     client: GatewayClient,
     with_excerpt: bool,
     stop: &Stop,
-) -> io::Result<Receiver<Look>> {
-    // Nobody is served by looks that wait.
-    let (sender, looks) = sync_channel(1);
-    let mut watcher =
-        Watcher { client, url: url.to_owned(), excerpt: with_excerpt.then(Excerpt::default) };
+) -> io::Result<Receiver<Poll>> {
+    // Nobody is served by polls that wait.
+    let (sender, polls) = sync_channel(1);
+    let mut poller =
+        Poller { client, url: url.to_owned(), excerpt: with_excerpt.then(Excerpt::default) };
     let stop = stop.clone();
     thread::Builder::new().name("watch".into()).spawn(move || {
         let mut next = Instant::now();
-        while sender.send(watcher.look()).is_ok() {
+        while sender.send(poller.poll()).is_ok() {
             next = (next + PERIOD).max(Instant::now());
             if stop.wait(next - Instant::now()) {
                 return;
             }
         }
     })?;
-    Ok(looks)
+    Ok(polls)
 }
 
-struct Watcher {
+struct Poller {
     client: GatewayClient,
     url: String,
     excerpt: Option<Excerpt>,
 }
 
-impl Watcher {
-    fn look(&mut self) -> Look {
+impl Poller {
+    fn poll(&mut self) -> Poll {
         let status = self.status();
         let excerpt = status.is_ok().then(|| self.pick()).flatten();
-        Look { status: status.map(Box::new), excerpt }
+        Poll { status: status.map(Box::new), excerpt }
     }
 
     fn status(&self) -> Result<Status, String> {

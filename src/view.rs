@@ -2,7 +2,7 @@
 //! lines. In flow order:
 //!
 //! ```text
-//! watch ─► scene ─► frame (drawn by terminal) or lines
+//! poll ─► view_model ─► frame (drawn by terminal) or plain lines
 //! ```
 //!
 //! It knows a gateway only by what that answers over HTTP, so it can show one
@@ -10,13 +10,13 @@
 
 mod excerpt;
 mod frame;
-mod lines;
+mod plain;
 mod number;
-mod scene;
+mod view_model;
 mod show;
 mod terminal;
-mod watch;
+mod poll;
 
-pub use scene::Scene;
-pub use show::{Manner, show};
+pub use show::{ViewOptions, show};
 pub use terminal::can_draw;
+pub use view_model::ViewModel;

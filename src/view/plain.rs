@@ -1,19 +1,19 @@
-//! The view where there is no terminal: a line for each look.
+//! The view where there is no terminal: a line for each poll.
 
 use psg_actors::status::model::Status;
 
 use super::number::{age, bytes, grouped, rate};
-use super::scene::{Scene, shown};
+use super::view_model::{ViewModel, shown};
 
 /// What comes before the first line: where everything is and how to use it.
-pub fn opening(scene: &Scene) -> String {
-    scene.hints.iter().map(|hint| format!("{hint}\n")).collect()
+pub fn opening(model: &ViewModel) -> String {
+    model.hints.iter().map(|hint| format!("{hint}\n")).collect()
 }
 
 /// A line of how it stands.
-pub fn line(scene: &Scene) -> String {
-    let figures = scene.status.as_ref().map_or_else(|| "no answer yet".to_owned(), figures);
-    match scene.wrong() {
+pub fn line(model: &ViewModel) -> String {
+    let figures = model.status.as_ref().map_or_else(|| "no answer yet".to_owned(), figures);
+    match model.wrong() {
         Some(wrong) => format!("{figures}; {}", shown(wrong)),
         None => figures,
     }
@@ -62,14 +62,14 @@ mod tests {
 
     #[test]
     fn a_line_says_how_it_stands() {
-        let mut scene = Scene::default();
-        assert_eq!(line(&scene), "no answer yet");
-        scene.trouble = Some("refused\u{1b}[2J".into());
-        assert_eq!(line(&scene), "no answer yet; refused\\u{1b}[2J");
+        let mut model = ViewModel::default();
+        assert_eq!(line(&model), "no answer yet");
+        model.trouble = Some("refused\u{1b}[2J".into());
+        assert_eq!(line(&model), "no answer yet; refused\\u{1b}[2J");
         let reject =
             |reason: &str, total| Rejects { reason: reason.into(), total, ..Rejects::default() };
-        scene.trouble = None;
-        scene.status = Some(Status {
+        model.trouble = None;
+        model.status = Some(Status {
             uptime_seconds: 75.2,
             samples: Samples {
                 rejected: 12,
@@ -82,7 +82,7 @@ mod tests {
             ..Status::default()
         });
         assert_eq!(
-            line(&scene),
+            line(&model),
             "up 1 min 15 s: in 1,000/s, out 1,000/s, backlog 1,234, series 14,256 of 396 metrics, \
              rejected 12 (invalid_json 10, bad_buckets 2), 0 B"
         );
