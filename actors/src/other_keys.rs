@@ -15,11 +15,11 @@ const KEY_BYTES: usize = 256;
 
 /// The keys that were pushed to.
 #[derive(Debug, Default)]
-pub struct OtherKeys(Mutex<Vec<OtherKey>>);
+pub struct OtherKeys(Mutex<Vec<PushesElsewhere>>);
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherKey {
+pub struct PushesElsewhere {
     /// The key, with what can't be shown as escapes.
     pub key: String,
     /// The database.
@@ -40,12 +40,12 @@ impl OtherKeys {
         key: &[u8],
         database: i64,
         advise: impl FnOnce(&str) -> String,
-    ) -> Option<OtherKey> {
+    ) -> Option<PushesElsewhere> {
         let key = String::from_utf8_lossy(&key[..key.len().min(KEY_BYTES)]);
         let shown = printable(&key, LONG);
         let last = Instant::now();
         let mut keys = self.lock();
-        let is_it = |one: &&mut OtherKey| one.key == shown && one.database == database;
+        let is_it = |one: &&mut PushesElsewhere| one.key == shown && one.database == database;
         if let Some(known) = keys.iter_mut().find(is_it) {
             known.pushes += 1;
             known.last = last;
@@ -54,19 +54,19 @@ impl OtherKeys {
         if keys.len() == MOST_KEYS {
             return None;
         }
-        let found = OtherKey { key: shown, database, pushes: 1, last, advice: advise(&key) };
+        let found = PushesElsewhere { key: shown, database, pushes: 1, last, advice: advise(&key) };
         keys.push(found.clone());
         Some(found)
     }
 
     /// All of them, the last one that was pushed to first.
-    pub fn all(&self) -> Vec<OtherKey> {
+    pub fn all(&self) -> Vec<PushesElsewhere> {
         let mut keys = self.lock().clone();
         keys.sort_by_key(|one| std::cmp::Reverse(one.last));
         keys
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<OtherKey>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<PushesElsewhere>> {
         self.0.lock()
     }
 }

@@ -83,8 +83,10 @@ impl FileContent {
 /// Parses the text of the file; `path` is for messages.
 pub fn parse(path: &Path, text: &str) -> FileContent {
     match json5::from_str(text) {
-        Ok(Document { content, kind: OBJECT }) => content,
-        Ok(Document { kind, .. }) => refused(path, format!("expected a JSON object, got {kind}")),
+        Ok(SettingsFile { content, kind: OBJECT }) => content,
+        Ok(SettingsFile { kind, .. }) => {
+            refused(path, format!("expected a JSON object, got {kind}"))
+        }
         Err(error) => refused(path, format!("expected JSON, got: {error}")),
     }
 }
@@ -95,14 +97,14 @@ fn refused(path: &Path, message: String) -> FileContent {
 }
 
 /// What the file holds, and what that is as JSON.
-struct Document {
+struct SettingsFile {
     content: FileContent,
     kind: &'static str,
 }
 
 const OBJECT: &str = "an object";
 
-impl<'de> Deserialize<'de> for Document {
+impl<'de> Deserialize<'de> for SettingsFile {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         let mut content = FileContent::default();
         let root = Flattener { name: String::new(), depth: 0, content: &mut content };

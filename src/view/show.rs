@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::poll::{Poll, watch};
-use super::terminal::{Input, Screen};
+use super::terminal::{Screen, UserInput};
 use super::view_model::ViewModel;
 use super::{plain, terminal};
 use crate::gateway_client::GatewayClient;
@@ -59,9 +59,9 @@ fn draw(
             changed = true;
         }
         match screen.input_within(NOTICE)? {
-            Input::Quit => return Ok(()),
-            Input::Redraw => changed = true,
-            Input::Nothing => {}
+            UserInput::Quit => return Ok(()),
+            UserInput::Redraw => changed = true,
+            UserInput::Nothing => {}
         }
         if changed {
             screen.draw(model)?;

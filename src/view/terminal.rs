@@ -21,7 +21,7 @@ pub fn can_draw() -> bool {
 
 /// What somebody at the terminal wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
+pub enum UserInput {
     Nothing,
     Redraw,
     Quit,
@@ -43,22 +43,22 @@ impl Screen {
     }
 
     /// Waits for a wish, at most so long.
-    pub fn input_within(&mut self, time: Duration) -> io::Result<Input> {
+    pub fn input_within(&mut self, time: Duration) -> io::Result<UserInput> {
         // Of a terminal that has gone crossterm would read for ever.
         if has_gone_within(time)? {
-            return Ok(Input::Quit);
+            return Ok(UserInput::Quit);
         }
         if !event::poll(Duration::ZERO)? {
-            return Ok(Input::Nothing);
+            return Ok(UserInput::Nothing);
         }
         Ok(match event::read()? {
-            Event::Key(key) if is_quit(key) => Input::Quit,
-            Event::Resize(_, _) => Input::Redraw,
+            Event::Key(key) if is_quit(key) => UserInput::Quit,
+            Event::Resize(_, _) => UserInput::Redraw,
             Event::Key(_)
             | Event::Mouse(_)
             | Event::Paste(_)
             | Event::FocusGained
-            | Event::FocusLost => Input::Nothing,
+            | Event::FocusLost => UserInput::Nothing,
         })
     }
 }

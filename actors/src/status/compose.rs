@@ -166,8 +166,8 @@ impl StatusSources<'_> {
     }
 }
 
-fn other_key(other: other_keys::OtherKey) -> OtherKey {
-    let other_keys::OtherKey { key, database, pushes, last, advice } = other;
+fn other_key(other: other_keys::PushesElsewhere) -> OtherKey {
+    let other_keys::PushesElsewhere { key, database, pushes, last, advice } = other;
     OtherKey { key, database, pushes, last_seconds_ago: last.elapsed().as_secs_f64(), advice }
 }
 

@@ -47,22 +47,22 @@ pub type Eviction = Arc<SetOnce<EvictionReason>>;
 pub struct Clients {
     max_connections: usize,
     max_bytes: usize,
-    table: Mutex<Table>,
+    table: Mutex<ClientTable>,
     /// Somebody has left.
     left: Notify,
     clock: Clock,
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct ClientTable {
     /// Bytes that all of them make us hold.
     held: usize,
     last_id: u64,
-    records: BTreeMap<u64, Record>,
+    records: BTreeMap<u64, ClientRecord>,
 }
 
 #[derive(Debug)]
-struct Record {
+struct ClientRecord {
     came_at: u64,
     heard_at: u64,
     /// Whether it has logged in, where it has to, and has said something.
@@ -97,7 +97,7 @@ impl Clients {
         }
         table.last_id += 1;
         let (id, now, eviction) = (table.last_id, self.now(), Eviction::default());
-        let record = Record {
+        let record = ClientRecord {
             came_at: now,
             heard_at: now,
             has_spoken: false,
@@ -152,7 +152,7 @@ impl Clients {
     }
 }
 
-impl Table {
+impl ClientTable {
     /// Sees to it that the client that weighs most leaves; false where that is
     /// the one that asks.
     fn evict_for_bytes(&self, asking: u64, enough: usize, now: u64) -> bool {
@@ -175,7 +175,7 @@ impl Table {
 
     /// Sees to it that one leaves for its connection, if there is one who has to.
     fn evict_for_connection(&self, now: u64) -> bool {
-        if self.records.values().any(Record::is_leaving) {
+        if self.records.values().any(ClientRecord::is_leaving) {
             return true;
         }
         let silent = self.records.values().filter(|record| !record.has_spoken);
@@ -190,7 +190,7 @@ impl Table {
     }
 }
 
-impl Record {
+impl ClientRecord {
     fn is_leaving(&self) -> bool {
         self.eviction.initialized()
     }
@@ -358,7 +358,7 @@ mod tests {
             let eviction = Eviction::default();
             let (came_at, heard_at, has_spoken) = (since, since, true);
             let record =
-                Record { came_at, heard_at, has_spoken, held, holds_since: since, eviction };
+                ClientRecord { came_at, heard_at, has_spoken, held, holds_since: since, eviction };
             record.weight(now)
         };
         assert!(weight(20_000, 0, 10_000) > weight(80_000, 9_990, 10_000));

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::reply::{Protocol, Reply};
+use super::reply::{Protocol, RespReply};
 
 /// Packed replies up to which each is kept by itself.
 const PLAIN_BYTES: usize = 64 * 1024;
@@ -42,7 +42,7 @@ struct RepeatedReply {
 }
 
 impl Outbox {
-    pub fn add(&mut self, reply: Reply, protocol: Protocol) {
+    pub fn add(&mut self, reply: RespReply, protocol: Protocol) {
         if self.is_plain() {
             let before = self.packed.len();
             reply.pack(protocol, &mut self.packed);
@@ -66,7 +66,7 @@ impl Outbox {
     /// Adds the reply to a push, after which the queue has that length.
     pub fn add_pushed(&mut self, length: i64, protocol: Protocol) {
         if self.is_plain() {
-            return self.add(Reply::Integer(length), protocol);
+            return self.add(RespReply::Integer(length), protocol);
         }
         if let Some(last) = self.runs.back_mut().filter(|last| last.is_push) {
             last.count += 1;
@@ -74,7 +74,7 @@ impl Outbox {
             return;
         }
         let mut packed = BytesMut::new();
-        Reply::Integer(length).pack(protocol, &mut packed);
+        RespReply::Integer(length).pack(protocol, &mut packed);
         self.add_run(Bytes::copy_from_slice(&packed), true);
     }
 

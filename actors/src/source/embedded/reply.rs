@@ -18,7 +18,7 @@ pub enum Protocol {
 
 /// One reply, or several that belong together.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
+pub enum RespReply {
     /// A word such as `OK`.
     Simple(&'static str),
     /// A refusal, its code first.
@@ -28,30 +28,30 @@ pub enum Reply {
     /// A text for the eye.
     Text(String),
     Nil,
-    Array(Vec<Reply>),
+    Array(Vec<RespReply>),
     /// Values by name.
-    Map(Vec<(Reply, Reply)>),
+    Map(Vec<(RespReply, RespReply)>),
     /// What comes without being asked for, such as the confirmation of a
     /// subscription.
-    Push(Vec<Reply>),
-    Several(Vec<Reply>),
+    Push(Vec<RespReply>),
+    Several(Vec<RespReply>),
 }
 
-impl Reply {
+impl RespReply {
     /// `OK`.
-    pub const OK: Reply = Reply::Simple("OK");
+    pub const OK: RespReply = RespReply::Simple("OK");
 
     pub fn bulk(bytes: impl AsRef<[u8]>) -> Self {
-        Reply::Bulk(bytes.as_ref().to_vec())
+        RespReply::Bulk(bytes.as_ref().to_vec())
     }
 
     /// A refusal in these words; what a peer sent is put on one line.
     pub fn error(words: impl AsRef<str>) -> Self {
-        Reply::Error(printable(words.as_ref(), LONG))
+        RespReply::Error(printable(words.as_ref(), LONG))
     }
 
     pub fn pack(self, protocol: Protocol, into: &mut BytesMut) {
-        if let Reply::Several(replies) = self {
+        if let RespReply::Several(replies) = self {
             replies.into_iter().for_each(|reply| reply.pack(protocol, into));
             return;
         }
@@ -64,18 +64,18 @@ impl Reply {
 
     fn resp2(self) -> Frame2 {
         match self {
-            Reply::Simple(word) => Frame2::SimpleString(word.into()),
-            Reply::Error(words) => Frame2::Error(words.into()),
-            Reply::Integer(number) => Frame2::Integer(number),
-            Reply::Bulk(bytes) => Frame2::BulkString(bytes.into()),
-            Reply::Text(text) => Frame2::BulkString(text.into()),
-            Reply::Nil => Frame2::Null,
-            Reply::Array(replies) | Reply::Push(replies) | Reply::Several(replies) => {
-                Frame2::Array(replies.into_iter().map(Reply::resp2).collect())
+            RespReply::Simple(word) => Frame2::SimpleString(word.into()),
+            RespReply::Error(words) => Frame2::Error(words.into()),
+            RespReply::Integer(number) => Frame2::Integer(number),
+            RespReply::Bulk(bytes) => Frame2::BulkString(bytes.into()),
+            RespReply::Text(text) => Frame2::BulkString(text.into()),
+            RespReply::Nil => Frame2::Null,
+            RespReply::Array(replies) | RespReply::Push(replies) | RespReply::Several(replies) => {
+                Frame2::Array(replies.into_iter().map(RespReply::resp2).collect())
             }
-            Reply::Map(pairs) => {
+            RespReply::Map(pairs) => {
                 let flat = pairs.into_iter().flat_map(|(name, value)| [name, value]);
-                Frame2::Array(flat.map(Reply::resp2).collect())
+                Frame2::Array(flat.map(RespReply::resp2).collect())
             }
         }
     }
@@ -83,29 +83,31 @@ impl Reply {
     fn resp3(self) -> Frame3 {
         let attributes = None;
         match self {
-            Reply::Simple(word) => Frame3::SimpleString { data: word.into(), attributes },
-            Reply::Error(data) => Frame3::SimpleError { data: data.into(), attributes },
-            Reply::Integer(data) => Frame3::Number { data, attributes },
-            Reply::Bulk(data) => Frame3::BlobString { data: data.into(), attributes },
-            Reply::Text(text) => Frame3::VerbatimString {
+            RespReply::Simple(word) => Frame3::SimpleString { data: word.into(), attributes },
+            RespReply::Error(data) => Frame3::SimpleError { data: data.into(), attributes },
+            RespReply::Integer(data) => Frame3::Number { data, attributes },
+            RespReply::Bulk(data) => Frame3::BlobString { data: data.into(), attributes },
+            RespReply::Text(text) => Frame3::VerbatimString {
                 data: text.into(),
                 format: VerbatimStringFormat::Text,
                 attributes,
             },
-            Reply::Nil => Frame3::Null,
-            Reply::Array(replies) | Reply::Several(replies) => {
-                Frame3::Array { data: replies.into_iter().map(Reply::resp3).collect(), attributes }
-            }
-            Reply::Map(pairs) => Frame3::Map {
+            RespReply::Nil => Frame3::Null,
+            RespReply::Array(replies) | RespReply::Several(replies) => Frame3::Array {
+                data: replies.into_iter().map(RespReply::resp3).collect(),
+                attributes,
+            },
+            RespReply::Map(pairs) => Frame3::Map {
                 data: pairs
                     .into_iter()
                     .map(|(name, value)| (name.resp3(), value.resp3()))
                     .collect(),
                 attributes,
             },
-            Reply::Push(replies) => {
-                Frame3::Push { data: replies.into_iter().map(Reply::resp3).collect(), attributes }
-            }
+            RespReply::Push(replies) => Frame3::Push {
+                data: replies.into_iter().map(RespReply::resp3).collect(),
+                attributes,
+            },
         }
     }
 }

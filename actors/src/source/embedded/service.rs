@@ -11,7 +11,7 @@ use super::complaints::Complaints;
 use crate::clock::Clock;
 use crate::error_kind::ErrorKind;
 use crate::likeness::{advice, likeness};
-use crate::other_keys::OtherKey;
+use crate::other_keys::PushesElsewhere;
 use crate::self_metrics::QueueMetrics;
 use crate::settings::{EmbeddedSettings, Login};
 
@@ -99,7 +99,7 @@ impl Service {
             advice(other, queue, likeness(other, queue))
         };
         if let Some(first) = self.metrics.other_keys.note(key, database, advise) {
-            let OtherKey { key, advice, .. } = first;
+            let PushesElsewhere { key, advice, .. } = first;
             tracing::warn!(key, database, peer = %address, %queue, advice,
                 "a push to another key than the queue's was refused; this key is not logged again");
         }

@@ -14,7 +14,7 @@ use super::arguments::Arguments;
 use super::client_state::{ClientAddress, ClientState, ReplyMode};
 use super::clients::{ClientSlot, Eviction};
 use super::outbox::Outbox;
-use super::reply::Reply;
+use super::reply::RespReply;
 use super::request::{Piece, RequestDecoder, RequestError, RequestEvent};
 use super::service::Service;
 use super::staged::Staged;
@@ -83,7 +83,7 @@ enum ArgumentMode {
     /// A push: arguments are elements.
     Stage,
     /// Arguments are skipped; the reply is this.
-    Skip(Reply),
+    Skip(RespReply),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl Session {
     }
 
     /// Adds a reply, unless the client wants none.
-    pub(super) fn reply(&mut self, reply: Reply) {
+    pub(super) fn reply(&mut self, reply: RespReply) {
         match self.client.replies {
             ReplyMode::On => self.outbox.add(reply, self.client.protocol),
             ReplyMode::Off | ReplyMode::Skip | ReplyMode::SkipNext => {}
@@ -221,11 +221,11 @@ impl Session {
             }
             ArgumentMode::Stage => {
                 if !self.may_grow(self.staged.growth(piece.bytes.len())) {
-                    return self.skip_push(Reply::error(command::TOO_MUCH_UNFINISHED));
+                    return self.skip_push(RespReply::error(command::TOO_MUCH_UNFINISHED));
                 }
                 self.staged.add(piece, self.service.max_element_bytes);
                 if self.service.queue.never_fits(self.staged.cost()) {
-                    self.skip_push(Reply::error(command::NEVER_FITS));
+                    self.skip_push(RespReply::error(command::NEVER_FITS));
                 }
             }
             ArgumentMode::Skip(_) => {}
@@ -253,7 +253,7 @@ impl Session {
     }
 
     /// A reply that says that a command can't be; it spoils a transaction.
-    fn refuse(&mut self, refusal: Reply) {
+    fn refuse(&mut self, refusal: RespReply) {
         if let Some(transaction) = &mut self.transaction {
             transaction.is_spoilt = true;
         }
@@ -328,7 +328,7 @@ impl Session {
     fn break_off(&mut self, cause: RequestError) {
         self.service.count(ErrorKind::Protocol);
         self.service.complaints.broke_protocol(self.client.address, cause);
-        self.reply(Reply::error(format!("ERR Protocol error: {cause}")));
+        self.reply(RespReply::error(format!("ERR Protocol error: {cause}")));
     }
 
     /// What is committed goes into the queue.

@@ -2,7 +2,7 @@
 //! for that.
 
 use super::super::clients::EvictionReason;
-use super::super::reply::Reply;
+use super::super::reply::RespReply;
 use super::super::transaction::Transaction;
 use super::command;
 use super::{ArgumentMode, Next, Session};
@@ -61,7 +61,7 @@ impl Session {
 
     /// What is not complete is given up, since there is no room for it.
     fn refuse_unfinished(&mut self) {
-        let refusal = Reply::error(command::TOO_MUCH_UNFINISHED);
+        let refusal = RespReply::error(command::TOO_MUCH_UNFINISHED);
         self.settle_in_turn(Err(command::TOO_MUCH_UNFINISHED));
         if let Some(transaction) = &mut self.transaction {
             transaction.spoil();

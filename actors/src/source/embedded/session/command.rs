@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::super::arguments::Arguments;
 use super::super::client_state::ClientState;
-use super::super::reply::{Protocol, Reply};
+use super::super::reply::{Protocol, RespReply};
 use super::super::service::{ServedQueue, Service};
 use super::super::transaction::{Push, Transaction};
 use super::Session;
@@ -69,13 +69,13 @@ pub enum RespCommand {
 
 #[derive(Debug, PartialEq)]
 pub enum CommandOutcome {
-    Reply(Reply),
+    Reply(RespReply),
     Packed(Bytes),
     /// With that; the command can't be, which spoils a transaction.
-    Refusal(Reply),
+    Refusal(RespReply),
     Nothing,
     /// With that, and then the connection is closed.
-    Close(Reply),
+    Close(RespReply),
     /// By executing the transaction.
     Execute,
 }
@@ -93,7 +93,7 @@ pub fn answer(session: &mut Session, arguments: Arguments) -> CommandOutcome {
         match in_transaction(entry.command) {
             InTransaction::Queued => return queue(session, &arguments),
             InTransaction::Refused => {
-                return CommandOutcome::Refusal(Reply::error(
+                return CommandOutcome::Refusal(RespReply::error(
                     "ERR Command not allowed inside a transaction",
                 ));
             }
@@ -110,11 +110,11 @@ fn queue(session: &mut Session, arguments: &Arguments) -> CommandOutcome {
     if !transaction.is_spoilt {
         let growth = transaction.growth(arguments);
         if !session.may_grow(growth) {
-            return CommandOutcome::Refusal(Reply::error(TOO_MUCH_UNFINISHED));
+            return CommandOutcome::Refusal(RespReply::error(TOO_MUCH_UNFINISHED));
         }
         session.transaction.iter_mut().for_each(|transaction| transaction.queue(arguments));
     }
-    CommandOutcome::Reply(Reply::Simple("QUEUED"))
+    CommandOutcome::Reply(RespReply::Simple("QUEUED"))
 }
 
 /// Answers a command of a transaction that is being executed.
@@ -123,7 +123,7 @@ pub fn answer_in_transaction(session: &mut Session, arguments: &Arguments) -> Co
         return CommandOutcome::Reply(unknown(arguments));
     };
     match run(command, session, arguments) {
-        CommandOutcome::Nothing | CommandOutcome::Execute => CommandOutcome::Reply(Reply::OK),
+        CommandOutcome::Nothing | CommandOutcome::Execute => CommandOutcome::Reply(RespReply::OK),
         answer @ (CommandOutcome::Reply(_)
         | CommandOutcome::Packed(_)
         | CommandOutcome::Refusal(_)
@@ -132,12 +132,12 @@ pub fn answer_in_transaction(session: &mut Session, arguments: &Arguments) -> Co
 }
 
 /// Why a command can't be answered at all, if so.
-fn refusal(entry: &CommandEntry, session: &Session, arguments: &Arguments) -> Option<Reply> {
+fn refusal(entry: &CommandEntry, session: &Session, arguments: &Arguments) -> Option<RespReply> {
     if !session.client.is_known && !entry.flags.contains(&"no_auth") {
         return Some(no_auth());
     }
     if arguments.is_cut() {
-        return Some(Reply::error(format!(
+        return Some(RespReply::error(format!(
             "ERR too many bytes of arguments for '{}' command",
             entry.name
         )));
@@ -212,7 +212,7 @@ fn run(command: RespCommand, session: &mut Session, arguments: &Arguments) -> Co
         RespCommand::Type => keys::type_of(session, arguments),
         RespCommand::Get => keys::get(session, arguments),
         RespCommand::Ping => ping(&session.client, arguments),
-        RespCommand::Echo => Reply::bulk(arguments.argument(1)),
+        RespCommand::Echo => RespReply::bulk(arguments.argument(1)),
         RespCommand::Hello => login::hello(session, arguments),
         RespCommand::Auth => login::auth(session, arguments),
         RespCommand::Select => select(session, arguments),
@@ -223,9 +223,9 @@ fn run(command: RespCommand, session: &mut Session, arguments: &Arguments) -> Co
         RespCommand::Role => about::role(),
         RespCommand::Multi => multi(session),
         RespCommand::Exec if session.transaction.is_some() => return CommandOutcome::Execute,
-        RespCommand::Exec => Reply::error("ERR EXEC without MULTI"),
+        RespCommand::Exec => RespReply::error("ERR EXEC without MULTI"),
         RespCommand::Discard => discard(session),
-        RespCommand::Unwatch => Reply::OK,
+        RespCommand::Unwatch => RespReply::OK,
         RespCommand::Subscribe => {
             channels::subscribe(session, arguments, channels::SubscriptionKind::Channel)
         }
@@ -238,51 +238,51 @@ fn run(command: RespCommand, session: &mut Session, arguments: &Arguments) -> Co
         RespCommand::Punsubscribe => {
             channels::unsubscribe(session, arguments, channels::SubscriptionKind::Pattern)
         }
-        RespCommand::Cluster => Reply::error("ERR This instance has cluster support disabled"),
-        RespCommand::Quit => return CommandOutcome::Close(Reply::OK),
+        RespCommand::Cluster => RespReply::error("ERR This instance has cluster support disabled"),
+        RespCommand::Quit => return CommandOutcome::Close(RespReply::OK),
         RespCommand::Reset => reset(session),
     })
 }
 
-fn ping(client: &ClientState, arguments: &Arguments) -> Reply {
+fn ping(client: &ClientState, arguments: &Arguments) -> RespReply {
     match arguments.len() {
         1 | 2 if client.is_subscriber_only() => {
-            Reply::Array(vec![Reply::bulk("pong"), Reply::bulk(arguments.argument(1))])
+            RespReply::Array(vec![RespReply::bulk("pong"), RespReply::bulk(arguments.argument(1))])
         }
-        1 => Reply::Simple("PONG"),
-        2 => Reply::bulk(arguments.argument(1)),
+        1 => RespReply::Simple("PONG"),
+        2 => RespReply::bulk(arguments.argument(1)),
         _ => wrong_number(arguments.name()),
     }
 }
 
-fn select(session: &mut Session, arguments: &Arguments) -> Reply {
+fn select(session: &mut Session, arguments: &Arguments) -> RespReply {
     let Some(number) = integer(arguments.argument(1)) else {
-        return Reply::error("ERR value is not an integer or out of range");
+        return RespReply::error("ERR value is not an integer or out of range");
     };
     if !(0..session.service.databases()).contains(&number) {
-        return Reply::error("ERR DB index is out of range");
+        return RespReply::error("ERR DB index is out of range");
     }
     session.client.database = number;
-    Reply::OK
+    RespReply::OK
 }
 
-fn multi(session: &mut Session) -> Reply {
+fn multi(session: &mut Session) -> RespReply {
     if session.transaction.is_some() {
-        return Reply::error("ERR MULTI calls can not be nested");
+        return RespReply::error("ERR MULTI calls can not be nested");
     }
     session.transaction = Some(Transaction::default());
-    Reply::OK
+    RespReply::OK
 }
 
-fn discard(session: &mut Session) -> Reply {
+fn discard(session: &mut Session) -> RespReply {
     if session.transaction.take().is_none() {
-        return Reply::error("ERR DISCARD without MULTI");
+        return RespReply::error("ERR DISCARD without MULTI");
     }
     session.staged.undo_all();
-    Reply::OK
+    RespReply::OK
 }
 
-fn reset(session: &mut Session) -> Reply {
+fn reset(session: &mut Session) -> RespReply {
     session.transaction = None;
     session.staged.undo_all();
     session.client = ClientState {
@@ -292,7 +292,7 @@ fn reset(session: &mut Session) -> Reply {
         is_known: session.service.login.is_none(),
         ..ClientState::default()
     };
-    Reply::Simple("RESET")
+    RespReply::Simple("RESET")
 }
 
 /// A whole number in decimal.
@@ -300,36 +300,36 @@ fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-pub fn wrong_number(name: &[u8]) -> Reply {
+pub fn wrong_number(name: &[u8]) -> RespReply {
     let name = shown(name).to_ascii_lowercase();
-    Reply::error(format!("ERR wrong number of arguments for '{name}' command"))
+    RespReply::error(format!("ERR wrong number of arguments for '{name}' command"))
 }
 
 /// A refusal since the client has not logged in.
-pub fn no_auth() -> Reply {
-    Reply::error("NOAUTH Authentication required.")
+pub fn no_auth() -> RespReply {
+    RespReply::error("NOAUTH Authentication required.")
 }
 
 /// A refusal since only our queue is here.
-pub fn other_key(service: &Service, key: &[u8], database: i64) -> Reply {
+pub fn other_key(service: &Service, key: &[u8], database: i64) -> RespReply {
     let ServedQueue { key: queue, database: its_database, .. } = &service.served;
     let (queue, key) = (shown(queue.as_bytes()), shown(key));
-    Reply::error(format!(
+    RespReply::error(format!(
         "ERR the gateway's embedded queue takes elements under the key '{queue}' of database \
          {its_database} only, not under '{key}' of database {database}"
     ))
 }
 
 /// A refusal since a subscriber may not say that in RESP2.
-pub fn not_while_subscribed(name: &[u8]) -> Reply {
+pub fn not_while_subscribed(name: &[u8]) -> RespReply {
     let name = shown(name).to_ascii_lowercase();
-    Reply::error(format!(
+    RespReply::error(format!(
         "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
          are allowed in this context"
     ))
 }
 
-fn unknown(arguments: &Arguments) -> Reply {
+fn unknown(arguments: &Arguments) -> RespReply {
     let mut beginning = String::new();
     for argument in arguments.from(1) {
         if beginning.len() > 128 {
@@ -338,12 +338,12 @@ fn unknown(arguments: &Arguments) -> Reply {
         beginning.push_str(&format!("'{}' ", shown(argument)));
     }
     let name = shown(arguments.name());
-    Reply::error(format!("ERR unknown command '{name}', with args beginning with: {beginning}"))
+    RespReply::error(format!("ERR unknown command '{name}', with args beginning with: {beginning}"))
 }
 
-fn unknown_subcommand(arguments: &Arguments) -> Reply {
+fn unknown_subcommand(arguments: &Arguments) -> RespReply {
     let (name, sub) = (shown(arguments.name()).to_ascii_uppercase(), shown(arguments.argument(1)));
-    Reply::error(format!("ERR unknown subcommand '{sub}'. Try {name} HELP."))
+    RespReply::error(format!("ERR unknown subcommand '{sub}'. Try {name} HELP."))
 }
 
 /// What a peer sent, cut to a readable length.

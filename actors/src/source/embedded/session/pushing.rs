@@ -4,7 +4,7 @@
 use super::super::super::push_queue::{Reservation, ReserveError};
 use super::super::arguments::Arguments;
 use super::super::client_state::ReplyMode;
-use super::super::reply::Reply;
+use super::super::reply::RespReply;
 use super::command::{self, RespCommand};
 use super::{ArgumentMode, Next, PendingCommit, Session};
 use crate::error_kind::ErrorKind;
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Gives the elements of the push in hand up; its rest is skipped.
-    pub(super) fn skip_push(&mut self, reply: Reply) {
+    pub(super) fn skip_push(&mut self, reply: RespReply) {
         self.service.count(ErrorKind::Busy);
         self.staged.undo_command();
         self.request.mode = ArgumentMode::Skip(reply);
@@ -54,12 +54,12 @@ impl Session {
                 transaction.queue_push(push, elements);
                 self.staged.keep();
             }
-            self.reply(Reply::Simple("QUEUED"));
+            self.reply(RespReply::Simple("QUEUED"));
             return Next::Read;
         }
         if push.only_if_exists && self.service.queue.length() <= 0 {
             self.staged.undo_command();
-            self.reply(Reply::Integer(0));
+            self.reply(RespReply::Integer(0));
             return Next::Read;
         }
         self.reserve(self.staged.cost(), PendingCommit::Push)
@@ -97,7 +97,7 @@ impl Session {
     pub(super) fn refuse_push(&mut self, words: &str) {
         self.service.count(ErrorKind::Busy);
         self.staged.undo_all();
-        self.reply(Reply::error(words));
+        self.reply(RespReply::error(words));
     }
 
     pub(super) fn execute_transaction(&mut self) -> Next {
@@ -120,7 +120,9 @@ impl Session {
         self.transaction = None;
         self.staged.undo_all();
         let because = if why.starts_with("OOM") { "of: " } else { "of " };
-        self.reply(Reply::error(format!("EXECABORT Transaction discarded because {because}{why}")));
+        self.reply(RespReply::error(format!(
+            "EXECABORT Transaction discarded because {because}{why}"
+        )));
     }
 
     /// Its pushes are in the queue together; what else it has is answered next.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use bytes::{Bytes, BytesMut};
 
 use super::super::super::arguments::Arguments;
-use super::super::super::reply::{Protocol, Reply};
+use super::super::super::reply::{Protocol, RespReply};
 use super::super::super::service::{REDIS_VERSION, Service};
 use super::{COMMANDS, CommandEntry, CommandOutcome, find_entry, unknown_subcommand};
 
@@ -17,8 +17,12 @@ static ALL: [LazyLock<Bytes>; 2] = [
 ];
 
 /// A standalone primary without replicas.
-pub fn role() -> Reply {
-    Reply::Array(vec![Reply::bulk("master"), Reply::Integer(0), Reply::Array(Vec::new())])
+pub fn role() -> RespReply {
+    RespReply::Array(vec![
+        RespReply::bulk("master"),
+        RespReply::Integer(0),
+        RespReply::Array(Vec::new()),
+    ])
 }
 
 /// COMMAND and its subcommands. There is no documentation.
@@ -32,17 +36,17 @@ pub fn command(protocol: Protocol, arguments: &Arguments) -> CommandOutcome {
             };
             return CommandOutcome::Packed(Bytes::clone(all));
         }
-        (b"COUNT", 2) => Reply::Integer(COMMANDS.len() as i64),
+        (b"COUNT", 2) => RespReply::Integer(COMMANDS.len() as i64),
         (b"LIST", 2) => {
-            Reply::Array(COMMANDS.iter().map(|entry| Reply::bulk(entry.name)).collect())
+            RespReply::Array(COMMANDS.iter().map(|entry| RespReply::bulk(entry.name)).collect())
         }
-        (b"DOCS", _) => Reply::Map(Vec::new()),
+        (b"DOCS", _) => RespReply::Map(Vec::new()),
         (b"INFO", _) if arguments.len() > 2 + COMMANDS.len() => {
-            Reply::error("ERR too many names of commands")
+            RespReply::error("ERR too many names of commands")
         }
         (b"INFO", _) => {
-            let one = |name: &[u8]| find_entry(name).map_or(Reply::Nil, described);
-            Reply::Array(arguments.from(2).map(one).collect())
+            let one = |name: &[u8]| find_entry(name).map_or(RespReply::Nil, described);
+            RespReply::Array(arguments.from(2).map(one).collect())
         }
         _ => unknown_subcommand(arguments),
     })
@@ -50,20 +54,20 @@ pub fn command(protocol: Protocol, arguments: &Arguments) -> CommandOutcome {
 
 fn packed_table(protocol: Protocol) -> Bytes {
     let mut packed = BytesMut::new();
-    Reply::Array(COMMANDS.iter().map(described).collect()).pack(protocol, &mut packed);
+    RespReply::Array(COMMANDS.iter().map(described).collect()).pack(protocol, &mut packed);
     packed.freeze()
 }
 
-fn described(entry: &CommandEntry) -> Reply {
+fn described(entry: &CommandEntry) -> RespReply {
     let (first, last, step) = entry.keys;
-    let none = || Reply::Array(Vec::new());
-    Reply::Array(vec![
-        Reply::bulk(entry.name),
-        Reply::Integer(entry.arity),
-        Reply::Array(entry.flags.iter().map(|flag| Reply::Simple(flag)).collect()),
-        Reply::Integer(first),
-        Reply::Integer(last),
-        Reply::Integer(step),
+    let none = || RespReply::Array(Vec::new());
+    RespReply::Array(vec![
+        RespReply::bulk(entry.name),
+        RespReply::Integer(entry.arity),
+        RespReply::Array(entry.flags.iter().map(|flag| RespReply::Simple(flag)).collect()),
+        RespReply::Integer(first),
+        RespReply::Integer(last),
+        RespReply::Integer(step),
         none(),
         none(),
         none(),
@@ -72,16 +76,20 @@ fn described(entry: &CommandEntry) -> Reply {
 }
 
 /// `CONFIG GET pattern…`; nothing can be set this way.
-pub fn config(service: &Service, arguments: &Arguments) -> Reply {
+pub fn config(service: &Service, arguments: &Arguments) -> RespReply {
     if !arguments.argument(1).eq_ignore_ascii_case(b"GET") {
-        return Reply::error("ERR the embedded queue is configured by the settings of the gateway");
+        return RespReply::error(
+            "ERR the embedded queue is configured by the settings of the gateway",
+        );
     }
     if arguments.len() == 2 {
         return super::wrong_number(b"config|get");
     }
     let is_asked = |name: &str| arguments.from(2).any(|pattern| matches(pattern, name.as_bytes()));
     let known = parameters(service).into_iter().filter(|(name, _)| is_asked(name));
-    Reply::Map(known.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+    RespReply::Map(
+        known.map(|(name, value)| (RespReply::bulk(name), RespReply::bulk(value))).collect(),
+    )
 }
 
 /// The parameters of a Redis that is like us.
@@ -129,7 +137,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// `INFO [section…]`
-pub fn info(service: &Service, arguments: &Arguments) -> Reply {
+pub fn info(service: &Service, arguments: &Arguments) -> RespReply {
     let all: [&[u8]; 3] = [b"ALL", b"DEFAULT", b"EVERYTHING"];
     let asked: Vec<Vec<u8>> = arguments.from(1).map(<[u8]>::to_ascii_uppercase).collect();
     let is_asked = |section: &str| {
@@ -141,7 +149,7 @@ pub fn info(service: &Service, arguments: &Arguments) -> Reply {
     let sections = sections(service);
     let shown = sections.iter().filter(|(name, _)| is_asked(name));
     let texts: Vec<String> = shown.map(|(name, lines)| format!("# {name}\r\n{lines}")).collect();
-    Reply::Text(texts.join("\r\n"))
+    RespReply::Text(texts.join("\r\n"))
 }
 
 fn sections(service: &Service) -> [(&'static str, String); 7] {

@@ -2,7 +2,7 @@
 
 use super::super::super::arguments::Arguments;
 use super::super::super::client_state::{ClientState, Subscriptions};
-use super::super::super::reply::Reply;
+use super::super::super::reply::RespReply;
 use super::super::Session;
 
 /// The most subscriptions of one client, and bytes of one name: some clients
@@ -17,7 +17,11 @@ pub enum SubscriptionKind {
     Pattern,
 }
 
-pub fn subscribe(session: &mut Session, arguments: &Arguments, sort: SubscriptionKind) -> Reply {
+pub fn subscribe(
+    session: &mut Session,
+    arguments: &Arguments,
+    sort: SubscriptionKind,
+) -> RespReply {
     let verb = match sort {
         SubscriptionKind::Channel => "subscribe",
         SubscriptionKind::Pattern => "psubscribe",
@@ -26,17 +30,21 @@ pub fn subscribe(session: &mut Session, arguments: &Arguments, sort: Subscriptio
     for name in arguments.from(1) {
         let client = &mut session.client;
         if client.subscriptions() >= MAX_SUBSCRIPTIONS || name.len() > MAX_NAME_BYTES {
-            replies.push(Reply::error("ERR too many subscriptions, or too long a name"));
+            replies.push(RespReply::error("ERR too many subscriptions, or too long a name"));
             break;
         }
         names(client, sort).insert(name);
-        replies.push(confirmation(client, verb, Reply::bulk(name)));
+        replies.push(confirmation(client, verb, RespReply::bulk(name)));
     }
-    Reply::Several(replies)
+    RespReply::Several(replies)
 }
 
 /// Without names: from all.
-pub fn unsubscribe(session: &mut Session, arguments: &Arguments, sort: SubscriptionKind) -> Reply {
+pub fn unsubscribe(
+    session: &mut Session,
+    arguments: &Arguments,
+    sort: SubscriptionKind,
+) -> RespReply {
     let verb = match sort {
         SubscriptionKind::Channel => "unsubscribe",
         SubscriptionKind::Pattern => "punsubscribe",
@@ -47,13 +55,13 @@ pub fn unsubscribe(session: &mut Session, arguments: &Arguments, sort: Subscript
         _ => arguments.from(1).map(<[u8]>::to_vec).collect(),
     };
     if given.is_empty() {
-        return confirmation(client, verb, Reply::Nil);
+        return confirmation(client, verb, RespReply::Nil);
     }
     let mut confirm = |name: Vec<u8>| {
         names(client, sort).remove(&name);
-        confirmation(client, verb, Reply::Bulk(name))
+        confirmation(client, verb, RespReply::Bulk(name))
     };
-    Reply::Several(given.into_iter().map(&mut confirm).collect())
+    RespReply::Several(given.into_iter().map(&mut confirm).collect())
 }
 
 fn names(client: &mut ClientState, sort: SubscriptionKind) -> &mut Subscriptions {
@@ -63,7 +71,7 @@ fn names(client: &mut ClientState, sort: SubscriptionKind) -> &mut Subscriptions
     }
 }
 
-fn confirmation(client: &ClientState, verb: &str, name: Reply) -> Reply {
-    let left = Reply::Integer(client.subscriptions() as i64);
-    Reply::Push(vec![Reply::bulk(verb), name, left])
+fn confirmation(client: &ClientState, verb: &str, name: RespReply) -> RespReply {
+    let left = RespReply::Integer(client.subscriptions() as i64);
+    RespReply::Push(vec![RespReply::bulk(verb), name, left])
 }

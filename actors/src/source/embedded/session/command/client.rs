@@ -2,7 +2,7 @@
 
 use super::super::super::arguments::Arguments;
 use super::super::super::client_state::ReplyMode;
-use super::super::super::reply::Reply;
+use super::super::super::reply::RespReply;
 use super::super::Session;
 use super::{CommandOutcome, unknown_subcommand, wrong_number};
 
@@ -12,13 +12,13 @@ pub fn answer(session: &mut Session, arguments: &Arguments) -> CommandOutcome {
     let client = &session.client;
     let sub = arguments.argument(1).to_ascii_uppercase();
     CommandOutcome::Reply(match (sub.as_slice(), arguments.len()) {
-        (b"ID", 2) => Reply::Integer(client.id as i64),
-        (b"SETNAME", 3) => set_name(session, arguments.argument(2)).err().unwrap_or(Reply::OK),
-        (b"GETNAME", 2) if client.name.is_empty() => Reply::Nil,
-        (b"GETNAME", 2) => Reply::bulk(&client.name),
-        (b"SETINFO", 4) => Reply::OK,
+        (b"ID", 2) => RespReply::Integer(client.id as i64),
+        (b"SETNAME", 3) => set_name(session, arguments.argument(2)).err().unwrap_or(RespReply::OK),
+        (b"GETNAME", 2) if client.name.is_empty() => RespReply::Nil,
+        (b"GETNAME", 2) => RespReply::bulk(&client.name),
+        (b"SETINFO", 4) => RespReply::OK,
         (b"NO-EVICT" | b"NO-TOUCH", 3) => switch(arguments.argument(2)),
-        (b"INFO", 2) | (b"LIST", 2..) => Reply::Text(line(session)),
+        (b"INFO", 2) | (b"LIST", 2..) => RespReply::Text(line(session)),
         (b"REPLY", 3) => return reply(session, arguments.argument(2)),
         (
             b"ID" | b"SETNAME" | b"GETNAME" | b"SETINFO" | b"NO-EVICT" | b"NO-TOUCH" | b"INFO"
@@ -33,9 +33,9 @@ pub fn answer(session: &mut Session, arguments: &Arguments) -> CommandOutcome {
 }
 
 /// Takes note of a client's name.
-pub fn set_name(session: &mut Session, name: &[u8]) -> Result<(), Reply> {
+pub fn set_name(session: &mut Session, name: &[u8]) -> Result<(), RespReply> {
     if name.len() > MAX_NAME_BYTES || !name.iter().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Reply::error(
+        return Err(RespReply::error(
             "ERR Client names cannot contain spaces, newlines or special characters.",
         ));
     }
@@ -43,16 +43,16 @@ pub fn set_name(session: &mut Session, name: &[u8]) -> Result<(), Reply> {
     Ok(())
 }
 
-fn switch(word: &[u8]) -> Reply {
+fn switch(word: &[u8]) -> RespReply {
     let is_known = word.eq_ignore_ascii_case(b"ON") || word.eq_ignore_ascii_case(b"OFF");
-    if is_known { Reply::OK } else { Reply::error("ERR syntax error") }
+    if is_known { RespReply::OK } else { RespReply::error("ERR syntax error") }
 }
 
 fn reply(session: &mut Session, word: &[u8]) -> CommandOutcome {
     match word.to_ascii_uppercase().as_slice() {
         b"ON" => {
             session.client.replies = ReplyMode::On;
-            CommandOutcome::Reply(Reply::OK)
+            CommandOutcome::Reply(RespReply::OK)
         }
         b"OFF" => {
             session.client.replies = ReplyMode::Off;
@@ -65,7 +65,7 @@ fn reply(session: &mut Session, word: &[u8]) -> CommandOutcome {
             }
             CommandOutcome::Nothing
         }
-        _ => CommandOutcome::Reply(Reply::error("ERR syntax error")),
+        _ => CommandOutcome::Reply(RespReply::error("ERR syntax error")),
     }
 }
 

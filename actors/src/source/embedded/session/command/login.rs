@@ -1,7 +1,7 @@
 //! HELLO and AUTH: which version a client speaks, and who it is.
 
 use super::super::super::arguments::Arguments;
-use super::super::super::reply::{Protocol, Reply};
+use super::super::super::reply::{Protocol, RespReply};
 use super::super::super::service::{REDIS_VERSION, Service};
 use super::super::Session;
 use super::{client, integer, shown};
@@ -10,24 +10,24 @@ use crate::error_kind::ErrorKind;
 /// The user that a password alone is for.
 const DEFAULT_USER: &[u8] = b"default";
 
-pub fn auth(session: &mut Session, arguments: &Arguments) -> Reply {
+pub fn auth(session: &mut Session, arguments: &Arguments) -> RespReply {
     let outcome = match arguments.len() {
         2 => log_in(session, None, arguments.argument(1)),
         3 => log_in(session, Some(arguments.argument(1)), arguments.argument(2)),
-        _ => Err(Reply::error("ERR syntax error")),
+        _ => Err(RespReply::error("ERR syntax error")),
     };
-    outcome.err().unwrap_or(Reply::OK)
+    outcome.err().unwrap_or(RespReply::OK)
 }
 
 /// `HELLO [version [AUTH user password] [SETNAME name]]`
-pub fn hello(session: &mut Session, arguments: &Arguments) -> Reply {
+pub fn hello(session: &mut Session, arguments: &Arguments) -> RespReply {
     let protocol = match (arguments.len(), integer(arguments.argument(1))) {
         (1, _) => session.client.protocol,
         (_, Some(2)) => Protocol::Resp2,
         (_, Some(3)) => Protocol::Resp3,
-        (_, Some(_)) => return Reply::error("NOPROTO unsupported protocol version"),
+        (_, Some(_)) => return RespReply::error("NOPROTO unsupported protocol version"),
         (_, None) => {
-            return Reply::error("ERR Protocol version is not an integer or out of range");
+            return RespReply::error("ERR Protocol version is not an integer or out of range");
         }
     };
     let mut name = None;
@@ -44,11 +44,14 @@ pub fn hello(session: &mut Session, arguments: &Arguments) -> Reply {
             name = Some(arguments.argument(next + 1).to_vec());
             next += 2;
         } else {
-            return Reply::error(format!("ERR Syntax error in HELLO option '{}'", shown(option)));
+            return RespReply::error(format!(
+                "ERR Syntax error in HELLO option '{}'",
+                shown(option)
+            ));
         }
     }
     if !session.client.is_known {
-        return Reply::error(
+        return RespReply::error(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
              HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
              select the RESP protocol version at the same time",
@@ -63,24 +66,24 @@ pub fn hello(session: &mut Session, arguments: &Arguments) -> Reply {
     greeting(session)
 }
 
-fn greeting(session: &Session) -> Reply {
+fn greeting(session: &Session) -> RespReply {
     let version = match session.client.protocol {
         Protocol::Resp2 => 2,
         Protocol::Resp3 => 3,
     };
-    let pair = |name: &str, value| (Reply::bulk(name), value);
-    Reply::Map(vec![
-        pair("server", Reply::bulk("redis")),
-        pair("version", Reply::bulk(REDIS_VERSION)),
-        pair("proto", Reply::Integer(version)),
-        pair("id", Reply::Integer(session.client.id as i64)),
-        pair("mode", Reply::bulk("standalone")),
-        pair("role", Reply::bulk("master")),
-        pair("modules", Reply::Array(Vec::new())),
+    let pair = |name: &str, value| (RespReply::bulk(name), value);
+    RespReply::Map(vec![
+        pair("server", RespReply::bulk("redis")),
+        pair("version", RespReply::bulk(REDIS_VERSION)),
+        pair("proto", RespReply::Integer(version)),
+        pair("id", RespReply::Integer(session.client.id as i64)),
+        pair("mode", RespReply::bulk("standalone")),
+        pair("role", RespReply::bulk("master")),
+        pair("modules", RespReply::Array(Vec::new())),
     ])
 }
 
-fn log_in(session: &mut Session, user: Option<&[u8]>, password: &[u8]) -> Result<(), Reply> {
+fn log_in(session: &mut Session, user: Option<&[u8]>, password: &[u8]) -> Result<(), RespReply> {
     let outcome = check(&session.service, user, password);
     match outcome {
         Ok(()) => session.client.is_known = true,
@@ -94,10 +97,10 @@ fn log_in(session: &mut Session, user: Option<&[u8]>, password: &[u8]) -> Result
     outcome
 }
 
-fn check(service: &Service, user: Option<&[u8]>, password: &[u8]) -> Result<(), Reply> {
+fn check(service: &Service, user: Option<&[u8]>, password: &[u8]) -> Result<(), RespReply> {
     let Some(login) = &service.login else {
         return match user {
-            None => Err(Reply::error(
+            None => Err(RespReply::error(
                 "ERR AUTH <password> called without any password configured for the default \
                  user. Are you sure your configuration is correct?",
             )),
@@ -112,8 +115,8 @@ fn check(service: &Service, user: Option<&[u8]>, password: &[u8]) -> Result<(), 
     if is_user & is_password { Ok(()) } else { Err(wrong_password()) }
 }
 
-fn wrong_password() -> Reply {
-    Reply::error("WRONGPASS invalid username-password pair or user is disabled.")
+fn wrong_password() -> RespReply {
+    RespReply::error("WRONGPASS invalid username-password pair or user is disabled.")
 }
 
 /// Compares without telling by its time how much is right.
