@@ -26,8 +26,8 @@ use psg_engine::timestamp::UnixTime;
 
 use crate::config::ConfigOutcome;
 use crate::exit;
-use finding::Form;
-use linter::{Linter, Payload, Tally};
+use finding::FindingFormat;
+use linter::{LintPayload, LintTally, Linter};
 
 /// What to lint.
 #[derive(Debug, Args)]
@@ -73,8 +73,8 @@ pub fn run(options: &LintOptions, outcome: &ConfigOutcome) -> ExitCode {
 }
 
 /// What it comes to.
-fn sum_up(tally: &Tally, is_strict: bool) -> impl Iterator<Item = String> {
-    let Tally { accepted, refused, mismatches, oddities } = tally;
+fn sum_up(tally: &LintTally, is_strict: bool) -> impl Iterator<Item = String> {
+    let LintTally { accepted, refused, mismatches, oddities } = tally;
     let samples = |count: u64| format!("{count} {}", if count == 1 { "sample" } else { "samples" });
     let odd = if is_strict { format!(", {oddities} odd") } else { String::new() };
     let all = if tally.is_empty() {
@@ -96,7 +96,7 @@ pub fn refusals(settings: &PipelineSettings, element: &[u8]) -> Vec<String> {
     let mut printed = Vec::new();
     let mut linter = linter(settings, "payload", &mut printed);
     let kept = &element[..element.len().min(settings.intake.payload.max_payload_bytes)];
-    let payload = Payload { bytes: kept, line: 1, length: element.len() };
+    let payload = LintPayload { bytes: kept, line: 1, length: element.len() };
     linter.payload(payload).expect("memory takes all");
     String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect()
 }
@@ -106,12 +106,12 @@ fn lint(
     options: &LintOptions,
     settings: &PipelineSettings,
     name: &str,
-) -> io::Result<Tally> {
+) -> io::Result<LintTally> {
     let input: Box<dyn Read> = match file {
         Some(file) => Box::new(File::open(file)?),
         None => Box::new(io::stdin()),
     };
-    let form = if options.json { Form::Json } else { Form::Text };
+    let form = if options.json { FindingFormat::Json } else { FindingFormat::Text };
     let linter = linter(settings, name, io::stdout().lock()).with(form, options.strict);
     linter.lint(BufReader::new(input))
 }
@@ -177,23 +177,23 @@ mod tests {
 
     #[test]
     fn what_it_comes_to_is_told_in_numbers_that_agree() {
-        let check = |tally: Tally, is_strict: bool, expected: &[&str]| {
+        let check = |tally: LintTally, is_strict: bool, expected: &[&str]| {
             assert_eq!(sum_up(&tally, is_strict).collect::<Vec<_>>(), expected);
         };
-        let nothing = Tally::default();
+        let nothing = LintTally::default();
         check(nothing, false, &["there is no payload in it"]);
-        let one = Tally { accepted: 1, mismatches: 1, ..Tally::default() };
+        let one = LintTally { accepted: 1, mismatches: 1, ..LintTally::default() };
         let layout =
             "1 sample with another layout than the first one of the name: aggregated into that";
         check(one, false, &["1 sample accepted, 0 refused", layout]);
-        let more = Tally { accepted: 2, refused: 1, oddities: 3, ..Tally::default() };
+        let more = LintTally { accepted: 2, refused: 1, oddities: 3, ..LintTally::default() };
         check(more, true, &["2 samples accepted, 1 refused, 3 odd"]);
     }
 
     #[test]
     fn strict_and_json_are_a_line_each() {
         let mut out = Vec::new();
-        let linter = linter(&settings(), "f", &mut out).with(Form::Json, true);
+        let linter = linter(&settings(), "f", &mut out).with(FindingFormat::Json, true);
         let input =
             "{\"name\":\"a\",\"value\":-1}\n{\"tpye\":1,\"name\":\"b_total\",\"help\":\"h\"}";
         let tally = linter.lint(input.as_bytes()).expect("memory can be read");

@@ -37,7 +37,7 @@ impl<S: QueueSource> Reader<S> {
         let Self { source, router, stop } = self;
         let mut backoff = Backoff::default();
         loop {
-            match obeying(router, source.take()).await? {
+            match handling_expiry(router, source.take()).await? {
                 Ok(Taken::Batch(batch)) => {
                     backoff.reset();
                     router.route(batch).await?;
@@ -49,7 +49,7 @@ impl<S: QueueSource> Reader<S> {
                 Ok(Taken::Ended) => return Ok(()),
                 Err(error) => {
                     tracing::debug!(kind = error.kind.as_str(), %error, "nothing could be taken");
-                    obeying(router, wait(stop, backoff.delay())).await?;
+                    handling_expiry(router, wait(stop, backoff.delay())).await?;
                 }
             }
         }
@@ -65,13 +65,16 @@ async fn wait(stop: &mut StopSignal, delay: std::time::Duration) {
 
 /// Waits for `future`, and meanwhile gives back at once what shards let
 /// expire. The future is never dropped before it is done.
-async fn obeying<F: Future>(router: &mut Router, future: F) -> Result<F::Output, ShardsGone> {
+async fn handling_expiry<F: Future>(
+    router: &mut Router,
+    future: F,
+) -> Result<F::Output, ShardsGone> {
     let mut future = pin!(future);
     loop {
         tokio::select! {
             biased;
             output = &mut future => return Ok(output),
-            obeyed = router.obey() => obeyed?,
+            handled = router.handle_expiry() => handled?,
         }
     }
 }

@@ -10,7 +10,7 @@ use psg_engine::labels::LabelPairs;
 use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
 use psg_engine::metric::histogram::Histogram;
-use psg_engine::sample::{Labels, Sample};
+use psg_engine::sample::Sample;
 use psg_engine::sharding::{Segment, ShardIndex, series_hash};
 use psg_engine::store::{
     Identity, SharedTombstones, Sweep, Tick, TombstoneKey, TombstoneSettings, Tombstones,
@@ -142,17 +142,8 @@ fn value(buckets: usize) -> Value {
 
 fn claim(catalog: &Catalog, name: &str, buckets: usize) -> Result<FamilyRef, Failure> {
     let bounds: Vec<f64> = (1..buckets).map(|bound| bound as f64).collect();
-    let sample = Sample {
-        kind: if buckets == 0 { Kind::Counter } else { Kind::Histogram },
-        name,
-        help: "",
-        value: 0.0,
-        labels: Labels::NONE,
-        buckets: &bounds,
-        timestamp: None,
-        ttl: None,
-        objectives: &[],
-    };
+    let kind = if buckets == 0 { Kind::Counter } else { Kind::Histogram };
+    let sample = Sample { buckets: &bounds, ..Sample::of(kind, name) };
     catalog.claim(&sample).map_err(|reject| Failure::from(reject.to_string()))
 }
 

@@ -4,7 +4,7 @@
 //! 1. [`Intake::route`] takes each payload in. What reads its encoding
 //!    ([`json_payloads`], by a known template ([`template`]) or else by the
 //!    decoder) makes samples of it, and [`resolver`] says which series each is of.
-//!    Whoever has a sample from elsewhere hands it to [`Intake::take`].
+//!    A sample from elsewhere is handed to [`Intake::take`].
 //! 2. [`Intake::define_requests`] are the series whose shards have yet to be
 //!    asked; [`Intake::answer`] takes what they said.
 //! 3. [`Intake::finish`] gives the updates of the shards, and the samples that
@@ -238,7 +238,7 @@ impl Intake {
     }
 
     /// Takes a shard's word that these series have expired: they are forgotten
-    /// at the end of the batch, after the values that are in hand for them.
+    /// at the end of the batch, after their values of this batch.
     pub fn forget(&mut self, shard: ShardIndex, handles: &[Handle]) {
         self.resolver.series.expire(shard, handles);
     }
@@ -360,7 +360,7 @@ mod tests {
 
     /// The same for label sets.
     #[test]
-    fn a_series_that_is_spelt_anew_each_time_is_found_by_its_labels() {
+    fn a_series_that_is_spelt_differently_each_time_is_found_by_its_labels() {
         let (mut intake, mut store) = one_shard(10);
         let payload = |value: u32, labels: &str| {
             format!(r#"{{"value":{value},"timestamp":{value},"name":"n","labels":{{{labels}}}}}"#)

@@ -45,7 +45,7 @@ pub struct SeriesLimits {
     pub max_series: usize,
     /// Live series of one metric name.
     pub max_series_per_metric: usize,
-    /// Bytes of what series are told apart by, over all of them: see
+    /// Bytes of what identifies series, over all of them: see
     /// [`crate::catalog::Catalog::series_bytes`]. `usize::MAX` is no bound.
     pub max_series_bytes: usize,
 }

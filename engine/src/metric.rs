@@ -8,7 +8,7 @@ mod shape;
 mod stored;
 pub mod summary;
 
-use crate::timestamp::{Moment, PackedTime, Stamp, UnixTime};
+use crate::timestamp::{Moment, PackedTime, SampleTime, UnixTime};
 use histogram::Histogram;
 pub use kind::Kind;
 pub(crate) use kind::reserving;
@@ -110,13 +110,13 @@ impl Value {
     pub fn apply(
         &mut self,
         sample: f64,
-        stamp: Stamp,
+        time: SampleTime,
         shape: &Shape,
         now: Moment,
     ) -> Result<(), Ignored> {
         match (self, shape) {
             (Value::Counter(total), _) => add(total, sample),
-            (Value::Gauge(last, at), _) => gauge::observe(last, at, sample, stamp),
+            (Value::Gauge(last, at), _) => gauge::observe(last, at, sample, time),
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
                 histogram.observe(sample, layout)
             }
@@ -146,7 +146,8 @@ mod tests {
             (Shape::Summary(plan), f64::MIN),
         ] {
             let mut value = Value::new(&shape, NOW);
-            let mut apply = |sample| value.apply(sample, Stamp::untold(UnixTime::MIN), &shape, NOW);
+            let mut apply =
+                |sample| value.apply(sample, SampleTime::taken(UnixTime::MIN), &shape, NOW);
             assert_eq!(apply(f64::MAX), Ok(()), "{shape:?}");
             assert_eq!(apply(f64::MAX), Err(Ignored::InfiniteTotal), "{shape:?}");
             assert_eq!(apply(1.0), Ok(()), "{shape:?}");

@@ -103,10 +103,13 @@ impl Reject {
 
     /// A refusal of a new series for a limit on series.
     pub(crate) fn of_limit(reason: Reason) -> Self {
-        let of = |wanted: Reason, words: &'static str| (reason == wanted).then_some(words);
-        let of_metric = of(Reason::MetricSeriesLimit, "as many series of the metric");
-        let of_bytes = of(Reason::SeriesBytesLimit, "as many bytes of series");
-        let many = of_metric.or(of_bytes).unwrap_or("as many series");
+        let many = if reason == Reason::MetricSeriesLimit {
+            "as many series of the metric"
+        } else if reason == Reason::SeriesBytesLimit {
+            "as many bytes of series"
+        } else {
+            "as many series"
+        };
         Self::new(reason, format!("a new series, where there are {many} as the limit allows"))
     }
 }

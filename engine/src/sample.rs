@@ -52,6 +52,24 @@ pub struct Sample<'a> {
     pub objectives: &'a [(f64, f64)],
 }
 
+impl<'a> Sample<'a> {
+    /// A sample of value 0 that says nothing but its type and its name; the start of
+    /// one that is made by hand, with the fields that it does say.
+    pub const fn of(kind: Kind, name: &'a str) -> Self {
+        Self {
+            kind,
+            name,
+            help: "",
+            value: 0.0,
+            labels: Labels::NONE,
+            buckets: &[],
+            timestamp: None,
+            ttl: None,
+            objectives: &[],
+        }
+    }
+}
+
 impl<'a> Labels<'a> {
     /// No labels.
     pub const NONE: Labels<'static> = Labels(LabelSource::Listed(&[]));

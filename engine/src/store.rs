@@ -19,7 +19,7 @@ use crate::metric::{Ignored, Value};
 use crate::series::{Generation, Readers, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;
-use crate::timestamp::{Stamp, UnixTime};
+use crate::timestamp::{SampleTime, UnixTime};
 use crate::updates::{Details, UpdateRun, Updates};
 
 mod changes;
@@ -168,7 +168,7 @@ impl Store {
             match run {
                 UpdateRun::Values(values) => {
                     for (slot, value) in values {
-                        self.apply_one(*slot, *value, Stamp::untold(updates.taken_at), now);
+                        self.apply_one(*slot, *value, SampleTime::taken(updates.taken_at), now);
                     }
                 }
                 UpdateRun::Detailed(slot, value, details) => {
@@ -190,7 +190,7 @@ impl Store {
         now: Moment,
     ) {
         let Details { timestamp, ttl } = details;
-        self.apply_one(slot, value, Stamp { taken_at, timestamp }, now);
+        self.apply_one(slot, value, SampleTime { taken_at, timestamp }, now);
         if let Some(ttl) = ttl {
             let seconds = ttl.seconds().unwrap_or(0);
             self.set_ttl(slot, u64::from(seconds) * 1000, now);
@@ -198,17 +198,17 @@ impl Store {
     }
 
     #[inline(always)]
-    fn apply_one(&mut self, slot: Slot, value: f64, stamp: Stamp, now: Moment) {
+    fn apply_one(&mut self, slot: Slot, value: f64, time: SampleTime, now: Moment) {
         let mut series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
         if !series.is_live() {
-            if !self.activate(slot, stamp.taken_at, now) {
+            if !self.activate(slot, time.taken_at, now) {
                 return;
             }
             series = held(&mut self.slots, slot);
         }
         series.touched = Tick::at(now);
-        if let Err(ignored) = series.value.apply(value, stamp, series.family.shape(), now) {
+        if let Err(ignored) = series.value.apply(value, time, series.family.shape(), now) {
             self.ignored[ignored as usize] += 1;
         }
     }

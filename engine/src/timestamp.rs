@@ -26,7 +26,7 @@ pub struct PackedTime([u8; 7]);
 
 /// When a sample was taken from the queue, and when it says it was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct SampleTime {
     /// By the gateway's clock.
     pub taken_at: UnixTime,
     /// By the producer's, where it says so.
@@ -43,7 +43,7 @@ impl UnixTime {
     pub const MIN: UnixTime = UnixTime(-(1 << 55));
     const MAX: UnixTime = UnixTime((1 << 55) - 1);
 
-    /// So many microseconds after the beginning of 1970.
+    /// This many microseconds after the beginning of 1970.
     #[inline]
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(Self::MIN.0, Self::MAX.0))
@@ -103,9 +103,9 @@ impl From<PackedTime> for UnixTime {
     }
 }
 
-impl Stamp {
-    /// Of a sample that says nothing of when it was measured.
-    pub const fn untold(taken_at: UnixTime) -> Self {
+impl SampleTime {
+    /// That of a sample that was taken then, and does not say when it was measured.
+    pub const fn taken(taken_at: UnixTime) -> Self {
         Self { taken_at, timestamp: None }
     }
 }

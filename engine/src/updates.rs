@@ -4,6 +4,11 @@
 //! but a number, so the numbers lie in one plain list, which is applied run by
 //! run; what a sample says besides lies in a second list, which costs nothing
 //! where it is empty.
+//!
+//! To add what an update can say (an operation, bucket counts, several values, an
+//! exemplar): a field of [`Details`], where it is long a range into an arena beside
+//! the lists. [`Details::of`] takes it from the sample, and the compiler asks
+//! [`crate::store::Store::apply`] what to do with it.
 
 use crate::sample::Sample;
 use crate::series::{ReaderIndex, Slot};
@@ -13,7 +18,7 @@ use crate::timestamp::{Ttl, UnixTime};
 /// which they were taken, then the slots that it holds no longer.
 #[derive(Debug, Default)]
 pub struct Updates {
-    /// Who sends them.
+    /// The reader that sends them, and that holds the slots.
     pub reader: ReaderIndex,
     /// When they were taken from the queue.
     pub taken_at: UnixTime,
@@ -49,8 +54,8 @@ impl Details {
     /// What `sample` says besides its value.
     #[inline]
     pub fn of(sample: &Sample<'_>) -> Self {
-        // Each field is named, so that whoever adds one is asked whether its
-        // series has to know it.
+        // Each field is named, so that the compiler asks of a new one whether
+        // the shard has to know it.
         let Sample {
             kind,
             timestamp,

@@ -28,9 +28,13 @@
 //! besides its own.
 //!
 //! To add an encoding: a module beside [`json`] that makes a [`RawSample`] of its
-//! bytes, a form of payload ([`PayloadForm`]) that tells it from the others, and
-//! the arm that the compiler then asks for in [`crate::intake`], which hands each
-//! sample on to [`crate::intake::Intake::take`].
+//! bytes, a form of payload ([`PayloadForm`]) that its first bytes give away, and
+//! the arm that the compiler then asks for in [`crate::intake::Intake::route`],
+//! which hands each sample on to [`crate::intake::Intake::take`].
+//!
+//! To add a field to samples: a field of [`RawSample`] and of
+//! [`Sample`](crate::sample::Sample), its check in [`validate`], and in [`json`] a
+//! member of `Fields`; from there see [`crate::intake`].
 
 pub mod json;
 mod validate;
@@ -42,7 +46,7 @@ use validate::RawSample;
 /// How a payload is to be read, as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadForm {
-    /// One sample in JSON; what is in no form is refused as such.
+    /// One sample in JSON; what has no form at all is refused as that.
     JsonSample,
     /// A JSON array of samples.
     JsonArray,

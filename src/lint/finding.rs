@@ -1,4 +1,4 @@
-//! What is told of one sample: a line for editors and CI, or an object a line
+//! What is reported of one sample: a line for editors and CI, or an object a line
 //! for programs.
 
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// How findings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Form {
+pub enum FindingFormat {
     /// `file:line:column: reason: detail`
     #[default]
     Text,
@@ -17,7 +17,7 @@ pub enum Form {
 
 /// Why a sample is refused, or what is odd about one that is not.
 #[derive(Debug)]
-pub struct Finding<'a> {
+pub struct LintFinding<'a> {
     /// The line of the input, from 1.
     pub line: usize,
     /// The byte of the line, from 1.
@@ -30,13 +30,13 @@ pub struct Finding<'a> {
     pub is_refused: bool,
 }
 
-impl Finding<'_> {
+impl LintFinding<'_> {
     /// Writes it as one line about the file of that name.
-    pub fn write(&self, file: &str, form: Form, out: &mut impl Write) -> io::Result<()> {
+    pub fn write(&self, file: &str, form: FindingFormat, out: &mut impl Write) -> io::Result<()> {
         let Self { line, column, reason, detail, is_refused } = self;
         match form {
-            Form::Text => writeln!(out, "{file}:{line}:{column}: {reason}: {detail}"),
-            Form::Json => {
+            FindingFormat::Text => writeln!(out, "{file}:{line}:{column}: {reason}: {detail}"),
+            FindingFormat::Json => {
                 let object = json!({
                     "file": file,
                     "line": line,

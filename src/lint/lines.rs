@@ -1,14 +1,14 @@
-//! Lines of an input that may have one of any length.
+//! LimitedLines of an input that may have one of any length.
 
 use std::io::{self, BufRead};
 
-/// Lines, of which no more is kept than a payload may have bytes.
-pub struct Lines<R> {
+/// LimitedLines, of which no more is kept than a payload may have bytes.
+pub struct LimitedLines<R> {
     input: R,
     largest: usize,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> LimitedLines<R> {
     /// The lines of `input`, whose payloads may have `largest` bytes.
     pub fn new(input: R, largest: usize) -> Self {
         Self { input, largest }

@@ -15,13 +15,13 @@ use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::JsonDecoder;
 
-use super::finding::{Finding, Form};
-use super::lines::Lines;
+use super::finding::{FindingFormat, LintFinding};
+use super::lines::LimitedLines;
 use super::strict::Strict;
 
 /// What came of the samples.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct LintTally {
     /// Samples that would be taken.
     pub accepted: u64,
     /// Samples that would not.
@@ -33,7 +33,7 @@ pub struct Tally {
     pub oddities: u64,
 }
 
-impl Tally {
+impl LintTally {
     /// Whether there was no sample.
     pub fn is_empty(&self) -> bool {
         self.accepted + self.refused == 0
@@ -56,14 +56,14 @@ pub struct Linter<'a, W> {
     clock: fn() -> UnixTime,
     name: &'a str,
     out: W,
-    form: Form,
+    form: FindingFormat,
     strict: Option<Strict>,
-    tally: Tally,
+    tally: LintTally,
 }
 
 /// A payload, and where in the input it begins.
 #[derive(Debug, Clone, Copy)]
-pub struct Payload<'a> {
+pub struct LintPayload<'a> {
     /// The bytes that are here.
     pub bytes: &'a [u8],
     /// The number of its first line.
@@ -89,36 +89,36 @@ impl<'a, W: Write> Linter<'a, W> {
             clock,
             name,
             out,
-            form: Form::default(),
+            form: FindingFormat::default(),
             strict: None,
-            tally: Tally::default(),
+            tally: LintTally::default(),
         }
     }
 
-    /// The same that writes in this form, and minds what is odd where it is
+    /// The same that writes in this format, and looks for what is odd where it is
     /// strict.
-    pub fn with(mut self, form: Form, is_strict: bool) -> Self {
+    pub fn with(mut self, form: FindingFormat, is_strict: bool) -> Self {
         (self.form, self.strict) = (form, is_strict.then(Strict::default));
         self
     }
 
     /// Gives the verdicts on all payloads of the input, of which it holds no
     /// more than the largest payload at a time.
-    pub fn lint(mut self, mut input: impl BufRead) -> io::Result<Tally> {
+    pub fn lint(mut self, mut input: impl BufRead) -> io::Result<LintTally> {
         let mut beginning = Vec::new();
         (&mut input).take(self.largest as u64 + 1).read_to_end(&mut beginning)?;
         if beginning.len() <= self.largest && is_document(&beginning, (self.clock)()) {
             let length = beginning.len();
-            self.payload(Payload { bytes: &beginning, line: 1, length })?;
+            self.payload(LintPayload { bytes: &beginning, line: 1, length })?;
             return Ok(self.tally);
         }
-        let mut lines = Lines::new(beginning.as_slice().chain(input), self.largest);
+        let mut lines = LimitedLines::new(beginning.as_slice().chain(input), self.largest);
         let mut line = 0;
         let mut bytes = Vec::new();
         while let Some(length) = lines.next(&mut bytes)? {
             line += 1;
             if length > self.largest || !is_blank(&bytes) {
-                self.payload(Payload { bytes: &bytes, line, length })?;
+                self.payload(LintPayload { bytes: &bytes, line, length })?;
             }
         }
         Ok(self.tally)
@@ -134,12 +134,12 @@ impl<'a, W: Write> Linter<'a, W> {
     }
 
     /// Gives the verdict on one payload, as a batch of its own.
-    pub fn payload(&mut self, payload: Payload<'_>) -> io::Result<()> {
+    pub fn payload(&mut self, payload: LintPayload<'_>) -> io::Result<()> {
         if payload.length > payload.bytes.len() {
             let (most, got) = (self.largest, payload.length);
             let detail = format!("expected at most {most} bytes, got {got}");
             let reject = Reject::new(Reason::PayloadTooLarge, detail);
-            return self.tell(payload, 0, reject.reason.as_str(), &reject.detail, true);
+            return self.report(payload, 0, reject.reason.as_str(), &reject.detail, true);
         }
         self.intake.begin((self.clock)());
         let mut refused: Vec<(usize, Reject)> = Vec::new();
@@ -159,18 +159,18 @@ impl<'a, W: Write> Linter<'a, W> {
         }
         self.tally.mismatches += outcome.layout_mismatches;
         for (at, reject) in &refused {
-            self.tell(payload, *at, reject.reason.as_str(), &reject.detail, true)?;
+            self.report(payload, *at, reject.reason.as_str(), &reject.detail, true)?;
         }
         let Some(strict) = &mut self.strict else { return Ok(()) };
         let places: Vec<usize> = refused.iter().map(|(at, _)| *at).collect();
         let odd = strict.look(payload.bytes, &places);
-        odd.iter().try_for_each(|odd| self.tell(payload, odd.at, odd.reason, &odd.detail, false))
+        odd.iter().try_for_each(|odd| self.report(payload, odd.at, odd.reason, &odd.detail, false))
     }
 
-    /// Tells of a sample that begins at a byte of its payload.
-    fn tell(
+    /// Reports a sample that begins at a byte of its payload.
+    fn report(
         &mut self,
-        payload: Payload<'_>,
+        payload: LintPayload<'_>,
         at: usize,
         reason: &str,
         detail: &str,
@@ -181,7 +181,7 @@ impl<'a, W: Write> Linter<'a, W> {
         let before = &payload.bytes[..at];
         let line = payload.line + before.iter().filter(|byte| **byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
-        let finding = Finding { line, column, reason, detail, is_refused };
+        let finding = LintFinding { line, column, reason, detail, is_refused };
         finding.write(self.name, self.form, &mut self.out)
     }
 }

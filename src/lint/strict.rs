@@ -1,5 +1,5 @@
-//! What `lint --strict` minds though the gateway takes it: fields that nobody
-//! reads, and metrics without what whoever reads them later will miss.
+//! What `lint --strict` reports though the gateway takes it: fields that nobody
+//! reads, and metrics without what their later readers will miss.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use psg_engine::wire::FIELDS;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// A name is meant to be that of a field up to so many slips.
+/// A name with up to this many slips is meant to be that of a field.
 const MAX_SLIPS: usize = 2;
 
-/// Looks at samples; each metric's name is told of once.
+/// Looks at samples; each metric's name is reported once.
 #[derive(Debug, Default)]
 pub struct Strict {
     unnamed: HashSet<String>,
@@ -37,18 +37,22 @@ impl Strict {
         let Ok(payload) = str::from_utf8(payload) else { return odd };
         for (at, sample) in samples(payload) {
             let Ok(fields) = serde_json::from_str::<Map<String, Value>>(sample) else { continue };
-            let mut tell = |reason, detail| odd.push(Oddity { at, reason, detail });
+            let mut report = |reason, detail| odd.push(Oddity { at, reason, detail });
             for name in fields.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-                tell("unknown_field", unknown(name));
+                report("unknown_field", unknown(name));
             }
             if !refused.contains(&at) {
-                self.sample(&fields, tell);
+                self.sample(&fields, report);
             }
         }
         odd
     }
 
-    fn sample(&mut self, fields: &Map<String, Value>, mut tell: impl FnMut(&'static str, String)) {
+    fn sample(
+        &mut self,
+        fields: &Map<String, Value>,
+        mut report: impl FnMut(&'static str, String),
+    ) {
         let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let name = text("name").trim();
         if is_counter(fields.get("type"))
@@ -56,10 +60,10 @@ impl Strict {
             && self.unnamed.insert(name.to_owned())
         {
             let detail = format!("expected a counter's name to end in _total, got {name}");
-            tell("counter_without_total", detail);
+            report("counter_without_total", detail);
         }
         if text("help").is_empty() && self.unhelped.insert(name.to_owned()) {
-            tell("no_help", format!("expected a help text for {name}, got none"));
+            report("no_help", format!("expected a help text for {name}, got none"));
         }
     }
 }

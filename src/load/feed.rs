@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::corpus::Corpus;
-use super::pacer::{Pacer, Turn};
+use super::pacer::{Pacer, PacerTurn};
 
 /// What one round trip pushes.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Batches {
 
 /// What a connection does next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum FeedStep {
     /// Push the batches that were filled in.
     Push,
     /// Wait until then, counted from the start.
@@ -45,18 +45,18 @@ impl Feed {
     }
 
     /// What is to be done at `now`; where that is a push, `batches` holds it.
-    pub fn next(&self, now: Duration, batches: &mut Batches) -> Step {
+    pub fn next(&self, now: Duration, batches: &mut Batches) -> FeedStep {
         let mut source = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if source.left == Some(0) {
-            return Step::Over;
+            return FeedStep::Over;
         }
         match source.pacer.turn(now) {
-            Turn::Push(count) => {
+            PacerTurn::Push(count) => {
                 source.fill(count, batches);
-                Step::Push
+                FeedStep::Push
             }
-            Turn::WaitUntil(then) => Step::WaitUntil(then),
-            Turn::Over => Step::Over,
+            PacerTurn::WaitUntil(then) => FeedStep::WaitUntil(then),
+            PacerTurn::Over => FeedStep::Over,
         }
     }
 }
@@ -104,7 +104,7 @@ mod tests {
     fn every_payload_is_handed_out_once_and_in_order() {
         let feed = Feed::new(corpus(), Pacer::new(0, 20, None), Some(1007));
         let (mut handed_out, mut batches) = (Vec::new(), Batches::default());
-        while feed.next(Duration::ZERO, &mut batches) == Step::Push {
+        while feed.next(Duration::ZERO, &mut batches) == FeedStep::Push {
             let sizes: Vec<usize> = batches.iter().map(|batch| batch.len()).collect();
             assert_eq!(sizes.iter().sum::<usize>(), batches.samples());
             assert!(sizes[..sizes.len() - 1].iter().all(|size| *size == 20), "{sizes:?}");
@@ -125,15 +125,15 @@ mod tests {
     fn a_feed_is_over_with_its_time_or_its_count() {
         let mut batches = Batches::default();
         let feed = Feed::new(corpus(), Pacer::new(1000, 20, None), Some(30));
-        assert_eq!(feed.next(Duration::ZERO, &mut batches), Step::Push);
+        assert_eq!(feed.next(Duration::ZERO, &mut batches), FeedStep::Push);
         let due = Duration::from_millis(20);
-        assert_eq!(feed.next(Duration::ZERO, &mut batches), Step::WaitUntil(due));
-        assert_eq!(feed.next(due, &mut batches), Step::Push);
+        assert_eq!(feed.next(Duration::ZERO, &mut batches), FeedStep::WaitUntil(due));
+        assert_eq!(feed.next(due, &mut batches), FeedStep::Push);
         assert_eq!(batches.samples(), 10);
-        assert_eq!(feed.next(due, &mut batches), Step::Over);
+        assert_eq!(feed.next(due, &mut batches), FeedStep::Over);
 
         let feed = Feed::new(corpus(), Pacer::new(1000, 20, Some(due)), None);
-        assert_eq!(feed.next(Duration::ZERO, &mut batches), Step::Push);
-        assert_eq!(feed.next(due, &mut batches), Step::Over);
+        assert_eq!(feed.next(Duration::ZERO, &mut batches), FeedStep::Push);
+        assert_eq!(feed.next(due, &mut batches), FeedStep::Over);
     }
 }

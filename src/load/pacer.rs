@@ -16,8 +16,8 @@ const MAX_BATCHES: u32 = 16;
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// Push so many batches.
+pub enum PacerTurn {
+    /// Push this many batches.
     Push(u32),
     /// Wait until then.
     WaitUntil(Duration),
@@ -31,7 +31,7 @@ pub struct Pacer {
     /// Samples per second; 0 where there is no rate to keep.
     rate: u64,
     batch: u32,
-    /// When the schedule began, or began anew after a stall.
+    /// When the schedule began, or began again after a stall.
     origin: Duration,
     /// Batches since then.
     batches: u64,
@@ -55,18 +55,18 @@ impl Pacer {
     }
 
     /// What is due at `now`. What it says to push counts as pushed.
-    pub fn turn(&mut self, now: Duration) -> Turn {
+    pub fn turn(&mut self, now: Duration) -> PacerTurn {
         let earliest = if self.rate == 0 { now } else { now.saturating_sub(MAX_LAG) };
         if self.next_due() < earliest {
             (self.origin, self.batches) = (earliest, 0);
         }
         if !self.is_before_end(self.next_due()) {
-            return Turn::Over;
+            return PacerTurn::Over;
         }
         if self.next_due() > now {
-            return Turn::WaitUntil(self.next_due());
+            return PacerTurn::WaitUntil(self.next_due());
         }
-        Turn::Push(self.take_due(now))
+        PacerTurn::Push(self.take_due(now))
     }
 
     fn take_due(&mut self, now: Duration) -> u32 {
@@ -108,15 +108,15 @@ mod tests {
         let (mut now, mut pushed) = (Duration::ZERO, Vec::new());
         loop {
             match pacer.turn(now) {
-                Turn::Push(batches) => {
+                PacerTurn::Push(batches) => {
                     pushed.push((now, u64::from(batches) * u64::from(pacer.batch())));
                     now += push;
                 }
-                Turn::WaitUntil(then) => {
+                PacerTurn::WaitUntil(then) => {
                     assert!(then > now);
                     now = then;
                 }
-                Turn::Over => return pushed,
+                PacerTurn::Over => return pushed,
             }
         }
     }
@@ -140,23 +140,23 @@ mod tests {
     #[test]
     fn a_stall_is_caught_up_for_a_tenth_of_a_second_only() {
         let mut pacer = Pacer::new(1000, 20, None);
-        assert_eq!(pacer.turn(Duration::ZERO), Turn::Push(1));
-        assert_eq!(pacer.turn(seconds(60.0)), Turn::Push(6));
-        assert_eq!(pacer.turn(seconds(60.0)), Turn::WaitUntil(seconds(60.02)));
+        assert_eq!(pacer.turn(Duration::ZERO), PacerTurn::Push(1));
+        assert_eq!(pacer.turn(seconds(60.0)), PacerTurn::Push(6));
+        assert_eq!(pacer.turn(seconds(60.0)), PacerTurn::WaitUntil(seconds(60.02)));
     }
 
     #[test]
     fn without_a_rate_every_turn_is_full_until_the_end() {
         let mut pacer = Pacer::new(0, 20, Some(seconds(1.0)));
-        assert_eq!(pacer.turn(Duration::ZERO), Turn::Push(MAX_BATCHES));
-        assert_eq!(pacer.turn(seconds(0.9)), Turn::Push(MAX_BATCHES));
-        assert_eq!(pacer.turn(seconds(1.0)), Turn::Over);
+        assert_eq!(pacer.turn(Duration::ZERO), PacerTurn::Push(MAX_BATCHES));
+        assert_eq!(pacer.turn(seconds(0.9)), PacerTurn::Push(MAX_BATCHES));
+        assert_eq!(pacer.turn(seconds(1.0)), PacerTurn::Over);
     }
 
     #[test]
     fn a_run_that_stalls_past_its_end_is_over() {
         let mut pacer = Pacer::new(1000, 20, Some(seconds(1.0)));
-        assert_eq!(pacer.turn(seconds(1.2)), Turn::Over);
+        assert_eq!(pacer.turn(seconds(1.2)), PacerTurn::Over);
     }
 
     proptest! {

@@ -14,10 +14,10 @@ const RATE_WINDOW: Duration = Duration::from_secs(2);
 
 /// Where a run is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    /// After so many samples.
+pub enum RunGoal {
+    /// After this many samples.
     Count(u64),
-    /// After so long.
+    /// After this time.
     Time(Duration),
     /// With Ctrl-C.
     Never,
@@ -30,39 +30,41 @@ pub struct Glance {
     pub elapsed: Duration,
     /// Samples that Redis confirmed.
     pub pushed: u64,
-    /// Elements in the queue; `None` where Redis doesn't tell.
+    /// Elements in the queue; `None` where Redis doesn't say.
     pub queue: Option<u64>,
 }
 
 /// Shows a run on stderr.
 #[derive(Debug)]
-pub struct Progress {
+pub struct RunProgress {
     bar: ProgressBar,
-    goal: Goal,
+    goal: RunGoal,
     /// Whether messages go to the log, and all else nowhere.
     is_quiet: bool,
 }
 
-impl Progress {
+impl RunProgress {
     /// A bar if stderr is a terminal, else lines.
-    pub fn new(goal: Goal) -> Self {
+    pub fn new(goal: RunGoal) -> Self {
         let bar = match goal {
-            Goal::Count(count) => ProgressBar::new(count),
-            Goal::Time(time) => ProgressBar::new(millis(time)),
-            Goal::Never => ProgressBar::new_spinner(),
+            RunGoal::Count(count) => ProgressBar::new(count),
+            RunGoal::Time(time) => ProgressBar::new(millis(time)),
+            RunGoal::Never => ProgressBar::new_spinner(),
         };
         let template = match goal {
-            Goal::Count(_) | Goal::Time(_) => "{elapsed_precise} {wide_bar} {percent:>3}%  {msg}",
-            Goal::Never => "{elapsed_precise} {spinner}  {msg}",
+            RunGoal::Count(_) | RunGoal::Time(_) => {
+                "{elapsed_precise} {wide_bar} {percent:>3}%  {msg}"
+            }
+            RunGoal::Never => "{elapsed_precise} {spinner}  {msg}",
         };
         let style = ProgressStyle::with_template(template).expect("the template is well-formed");
         bar.set_style(style);
-        Progress { bar, goal, is_quiet: false }
+        RunProgress { bar, goal, is_quiet: false }
     }
 
     /// Shows nothing: for a process that has a view of its own.
     pub fn quiet() -> Self {
-        Progress { bar: ProgressBar::hidden(), goal: Goal::Never, is_quiet: true }
+        RunProgress { bar: ProgressBar::hidden(), goal: RunGoal::Never, is_quiet: true }
     }
 
     /// How often it wants to look at the run.
@@ -81,9 +83,9 @@ impl Progress {
             return;
         }
         match self.goal {
-            Goal::Count(_) => self.bar.set_position(glance.pushed),
-            Goal::Time(_) => self.bar.set_position(millis(glance.elapsed)),
-            Goal::Never => self.bar.tick(),
+            RunGoal::Count(_) => self.bar.set_position(glance.pushed),
+            RunGoal::Time(_) => self.bar.set_position(millis(glance.elapsed)),
+            RunGoal::Never => self.bar.tick(),
         }
         self.bar.set_message(line);
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use psg_actors::backoff::Backoff;
 use redis::{Client, Connection, RedisError, RetryMethod};
 
-use super::feed::{Batches, Feed, Step};
-use super::progress::Progress;
+use super::feed::{Batches, Feed, FeedStep};
+use super::progress::RunProgress;
 use crate::stop::Stop;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -16,7 +16,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What all connections of a run share.
 #[derive(Debug)]
-pub struct Run {
+pub struct PushRun {
     /// Where Redis is.
     pub client: Client,
     /// The list that is pushed to.
@@ -28,19 +28,19 @@ pub struct Run {
     /// Ends the run.
     pub stop: Stop,
     /// What is shown of it.
-    pub progress: Progress,
+    pub progress: RunProgress,
     /// What came of it so far.
-    pub tally: Tally,
+    pub tally: PushTally,
 }
 
 /// Counts over all connections.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct PushTally {
     pushed: AtomicU64,
     pushed_again: AtomicU64,
 }
 
-impl Tally {
+impl PushTally {
     /// Samples that Redis confirmed.
     pub fn pushed(&self) -> u64 {
         self.pushed.load(Ordering::Relaxed)
@@ -62,7 +62,7 @@ pub fn connect(client: &Client) -> Result<Connection, RedisError> {
     Ok(connection)
 }
 
-impl Run {
+impl PushRun {
     /// Pushes until the feed is over or the run is stopped. Ends with an error
     /// only where Redis refuses the push itself, so that trying again is in
     /// vain.
@@ -70,11 +70,11 @@ impl Run {
         let mut batches = Batches::default();
         while !self.stop.is_set() {
             match self.feed.next(self.started.elapsed(), &mut batches) {
-                Step::Push => self.push_until_confirmed(&mut connection, &batches)?,
-                Step::WaitUntil(then) => {
+                FeedStep::Push => self.push_until_confirmed(&mut connection, &batches)?,
+                FeedStep::WaitUntil(then) => {
                     self.stop.wait(then.saturating_sub(self.started.elapsed()));
                 }
-                Step::Over => break,
+                FeedStep::Over => break,
             }
         }
         Ok(())

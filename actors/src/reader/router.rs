@@ -71,7 +71,7 @@ pub struct RouterSettings {
     pub dead_letters: Option<DeadLetterQueue>,
     /// The process' clock.
     pub clock: Clock,
-    /// Unix time as all readers tell it.
+    /// The Unix time that all readers go by.
     pub unix: UnixClock,
 }
 
@@ -110,7 +110,7 @@ impl Router {
     }
 
     /// Routes all elements of a batch. The future must not be dropped before it
-    /// is done: what it had in hand would be lost.
+    /// is done: what it has taken would be lost.
     pub async fn route(&mut self, batch: Batch<'_>) -> Result<(), ShardsGone> {
         let taken_at = BatchTime { now: self.clock.now(), unix: self.unix.now() };
         self.intake.begin(taken_at.unix);
@@ -165,9 +165,9 @@ impl Router {
         Ok(())
     }
 
-    /// Waits for word of series that have expired and gives them back at once.
+    /// Waits for notices of expired series and gives those back at once.
     /// For the time between two batches; the future may be dropped at any time.
-    pub async fn obey(&mut self) -> Result<(), ShardsGone> {
+    pub async fn handle_expiry(&mut self) -> Result<(), ShardsGone> {
         match self.words.recv().await.ok_or(ShardsGone)? {
             ShardReply::Expired(expired) => {
                 self.intake.forget(expired.shard, &expired.handles);
@@ -209,7 +209,7 @@ impl Router {
 }
 
 impl Account {
-    /// Counts the refusal of one sample, and tells those who show it.
+    /// Counts the refusal of one sample, and hands it to those who show it.
     fn refuse(&self, reject: Reject, sample: &[u8], length: u64, taken_at: BatchTime) {
         add(&self.metrics.rejected[reject.reason as usize], 1);
         self.log.note(&reject, sample, taken_at.now);

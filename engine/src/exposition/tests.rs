@@ -8,11 +8,11 @@ use crate::labels::LabelPairs;
 use crate::metric::histogram::BucketLayout;
 use crate::metric::summary::{SummaryPlan, SummarySettings};
 use crate::metric::{Kind, Shape, Value};
-use crate::sample::{Labels, Sample};
-use crate::timestamp::{Moment, Stamp, UnixTime};
+use crate::sample::Sample;
+use crate::timestamp::{Moment, SampleTime, UnixTime};
 
 const NOW: Moment = Moment(1);
-const UNTOLD: Stamp = Stamp::untold(UnixTime::MIN);
+const TAKEN: SampleTime = SampleTime::taken(UnixTime::MIN);
 
 /// Compares the lines of one series after `samples` with what is expected in
 /// either format, given as lines that are written with a `|` in between.
@@ -20,7 +20,7 @@ fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &
     let family = Family::standalone("x", "", shape);
     let mut value = Value::new(family.shape(), NOW);
     for sample in samples {
-        value.apply(*sample, UNTOLD, family.shape(), NOW).expect("a finite total");
+        value.apply(*sample, TAKEN, family.shape(), NOW).expect("a finite total");
     }
     for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
         let mut out = b"before\n".to_vec();
@@ -175,17 +175,7 @@ fn help_is_one_line() {
 }
 
 fn claim(catalog: &Catalog, name: &str, kind: Kind) -> FamilyRef {
-    let sample = Sample {
-        kind,
-        name,
-        help: "",
-        value: 1.0,
-        labels: Labels::NONE,
-        buckets: &[1.0],
-        timestamp: None,
-        ttl: None,
-        objectives: &[],
-    };
+    let sample = Sample { buckets: &[1.0], ..Sample::of(kind, name) };
     catalog.claim(&sample).expect("a valid family")
 }
 

@@ -78,8 +78,8 @@ impl LabelSets {
     }
 
     /// Keeps the label set of a series that was found by its label text; `None`
-    /// where it has too many labels. Whoever keeps a set has to see to it that
-    /// it is forgotten with its series.
+    /// where it has too many labels. The caller must forget it
+    /// with its series.
     pub fn keep(
         &mut self,
         labels: Labels<'_>,

@@ -1,4 +1,4 @@
-//! The batch in hand: its accepted samples, until all their shards have said
+//! The pending batch: its accepted samples, until all their shards have said
 //! where the series lie.
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::updates::Details;
 /// Elements of arrays that are kept room for.
 pub const KEPT_ELEMENTS: usize = 4096;
 
-/// The batch in hand.
+/// The accepted samples of a batch.
 #[derive(Debug, Default)]
 pub struct PendingBatch {
     /// When it was taken.
@@ -29,11 +29,11 @@ pub struct PendingBatch {
 /// One accepted sample.
 #[derive(Debug, Clone, Copy)]
 pub struct PendingSample {
-    /// Its series.
+    /// The series that it is of.
     pub entry: EntryId,
     /// Which payload of the batch it came in.
     pub payload: u32,
-    /// Its value.
+    /// As it was sent, or normalized.
     pub value: f64,
 }
 

@@ -255,7 +255,7 @@ impl SeriesCache {
     }
 
     /// Takes a refusal back: the shard is asked again, for another admission.
-    pub fn ask_anew(&mut self, id: EntryId) {
+    pub fn ask_again(&mut self, id: EntryId) {
         self.states[id.0 as usize] = SeriesState::Unknown;
         self.leaving.retain(|leaving| *leaving != id);
     }

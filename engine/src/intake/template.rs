@@ -15,10 +15,10 @@
 //! as its series, at the end of a batch, so the next one never takes it for
 //! another.
 //!
-//! A template is a pair of *parts*, the bytes before the number and those after
-//! it, each kept once for all templates: thousands of series are combinations
-//! of a few hundred parts, whose bytes stay in the processor's cache. The cache
-//! is bounded in bytes, a series has at most four templates, and where none is
+//! A template is a pair of texts, the bytes before the number and those after it,
+//! each kept once for all templates: thousands of series are combinations of a few
+//! hundred texts, which stay in the processor's cache. The cache of templates is
+//! bounded in bytes, a series has at most four templates, and where none is
 //! of use (a new label value in each sample) the search stays away for a while.
 
 use std::hash::BuildHasher;
@@ -74,7 +74,7 @@ impl CachedRoute {
     /// Where payloads lead that differ from that of `sample`, which is of the series
     /// `entry`, in the value alone. `None` where it says something that has to be judged each time.
     pub fn of(sample: &Sample<'_>, entry: EntryId, fits: bool) -> Option<Self> {
-        // Each field is named, so that whoever adds one is asked whether a
+        // Each field is named, so that the compiler asks of a new one whether a
         // template carries it, refuses it, or has no need of it.
         let Sample {
             kind,
@@ -83,7 +83,7 @@ impl CachedRoute {
             // They say which series it is, as the entry does.
             name: _,
             labels: _,
-            // The family has been told of them.
+            // They are compared with the family's, which `fits` sums up.
             help: _,
             buckets: _,
             objectives: _,
@@ -201,8 +201,8 @@ impl TemplateCache {
     }
 
     /// Keeps the template of a payload that the decoder accepted; `None` where
-    /// it is known, or there is no room for it. Whoever learns a template has
-    /// to see to it that it is forgotten with its series.
+    /// it is known, or there is no room for it. The caller must
+    /// forget it with its series.
     fn learn(
         &mut self,
         payload: &[u8],

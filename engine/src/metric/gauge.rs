@@ -1,7 +1,7 @@
 //! A gauge: the sample that was measured last, and when that was.
 
 use super::Ignored;
-use crate::timestamp::{PackedTime, Stamp, UnixTime};
+use crate::timestamp::{PackedTime, SampleTime, UnixTime};
 
 /// Puts `sample` in the place of `last`, measured at `at`, unless it was
 /// measured before; of two at the same time the one taken later stays.
@@ -13,10 +13,10 @@ pub fn observe(
     last: &mut f64,
     at: &mut PackedTime,
     sample: f64,
-    stamp: Stamp,
+    time: SampleTime,
 ) -> Result<(), Ignored> {
-    let (known, new) = (UnixTime::from(*at), stamp.timestamp.unwrap_or(stamp.taken_at));
-    if new < known && !known.is_too_far_ahead_of(stamp.taken_at) {
+    let (known, new) = (UnixTime::from(*at), time.timestamp.unwrap_or(time.taken_at));
+    if new < known && !known.is_too_far_ahead_of(time.taken_at) {
         return Err(Ignored::Older);
     }
     (*last, *at) = (sample, new.into());
@@ -33,12 +33,12 @@ mod tests {
     fn check(samples: &[(f64, i64, Option<i64>)], expected: f64) {
         let (mut last, mut at) = (0.0, UnixTime::MIN.into());
         for (sample, taken_at, timestamp) in samples {
-            let stamp = Stamp {
+            let time = SampleTime {
                 taken_at: UnixTime::from_micros(*taken_at),
                 timestamp: timestamp.map(UnixTime::from_micros),
             };
             let known = last;
-            let taken = observe(&mut last, &mut at, *sample, stamp);
+            let taken = observe(&mut last, &mut at, *sample, time);
             assert_eq!(last, if taken.is_ok() { *sample } else { known });
         }
         assert_eq!(last, expected, "{samples:?}");

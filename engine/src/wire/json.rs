@@ -124,23 +124,24 @@ fn raw_sample<'a>(
     texts: Texts<'a>,
     lists: &'a mut SampleLists,
 ) -> Result<(RawSample<'a>, Option<(usize, usize)>), Reject> {
-    let kind = fields.kind.map_err(|unknown| unknown_type(unknown, texts))?;
-    let value = fields.value.given();
+    let Fields { kind, name, help, value, labels, buckets, quantiles, epsilons, timestamp, ttl } =
+        *fields;
     let text = |field: Field<_>| field.given().map_or("", |text| texts.get(text));
     let sent = |field: Field<List>| field.given().map_or(0, |list| list.sent as usize);
+    let value = value.given();
     let raw = RawSample {
-        kind,
-        name: text(fields.name),
-        help: text(fields.help),
+        kind: kind.map_err(|unknown| unknown_type(unknown, texts))?,
+        name: text(name),
+        help: text(help),
         value: value.map_or(0.0, |number| number.value),
-        labels_sent: fields.labels.given().unwrap_or(0),
-        buckets_sent: sent(fields.buckets),
-        quantiles_sent: sent(fields.quantiles),
-        epsilons_sent: sent(fields.epsilons),
+        labels_sent: labels.given().unwrap_or(0),
+        buckets_sent: sent(buckets),
+        quantiles_sent: sent(quantiles),
+        epsilons_sent: sent(epsilons),
         lists,
         texts,
-        timestamp: fields.timestamp.given(),
-        ttl: fields.ttl.given(),
+        timestamp: timestamp.given(),
+        ttl: ttl.given(),
     };
     Ok((raw, value.map(|Number { place, .. }| place)))
 }

@@ -11,7 +11,7 @@ use crate::sample::{Labels, Sample};
 use crate::text::{LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
-/// Up to so many labels each is compared with each.
+/// Up to this many labels, each is compared with each other.
 const FEW_LABELS: usize = 64;
 
 /// What samples are held to.
@@ -41,9 +41,9 @@ pub(super) struct RawSample<'a> {
     pub(super) lists: &'a mut SampleLists,
     /// Where the labels point to.
     pub(super) texts: Texts<'a>,
-    /// In seconds or milliseconds since 1970.
+    /// Since 1970, in seconds or milliseconds.
     pub(super) timestamp: Option<f64>,
-    /// In seconds.
+    /// In seconds, maybe below 0.
     pub(super) ttl: Option<f64>,
 }
 
@@ -65,19 +65,32 @@ pub(super) fn sample<'a>(
     rules: &Rules,
     now: UnixTime,
 ) -> Result<Sample<'a>, Reject> {
-    let RawSample { kind, name, help, value, lists, texts, timestamp, ttl, .. } = raw;
+    let RawSample {
+        kind,
+        name,
+        help,
+        value,
+        labels_sent,
+        buckets_sent,
+        quantiles_sent,
+        epsilons_sent,
+        lists,
+        texts,
+        timestamp,
+        ttl,
+    } = raw;
     let limits = &rules.limits;
     check_metric_name(name, limits)?;
     let value = normalize_value(value, kind)?;
     check_help(help, limits)?;
-    normalize_labels(&mut lists.labels, raw.labels_sent, texts, kind, rules)?;
+    normalize_labels(&mut lists.labels, labels_sent, texts, kind, rules)?;
     lists.objectives.clear();
     match kind {
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
-        Kind::Histogram => normalize_buckets(&mut lists.buckets, raw.buckets_sent, limits)?,
+        Kind::Histogram => normalize_buckets(&mut lists.buckets, buckets_sent, limits)?,
         Kind::Summary => {
             lists.buckets.clear();
-            normalize_objectives(lists, raw.quantiles_sent, raw.epsilons_sent, limits)?;
+            normalize_objectives(lists, quantiles_sent, epsilons_sent, limits)?;
         }
     }
     let timestamp = check_timestamp(timestamp, now)?;

@@ -18,10 +18,10 @@ use psg_engine::metric::Value;
 use psg_engine::reject::Reject;
 use psg_engine::sample::{Label, Labels, Sample};
 use psg_engine::timestamp::Moment;
-use psg_engine::timestamp::{Stamp, UnixTime};
+use psg_engine::timestamp::{SampleTime, UnixTime};
 
 const NOW: Moment = Moment(1000);
-const UNTOLD: Stamp = Stamp::untold(UnixTime::MIN);
+const TAKEN: SampleTime = SampleTime::taken(UnixTime::MIN);
 const DERIVED: [&str; 4] = ["_count", "_sum", "_bucket", "_created"];
 
 /// A family as generated: all that is known of it before it is written.
@@ -100,15 +100,10 @@ fn make_living(catalog: &Catalog, drafts: &[Draft]) -> (Vec<FamilyRef>, Vec<Made
 
 fn claim(catalog: &Catalog, draft: &Draft) -> Result<FamilyRef, Reject> {
     let sample = Sample {
-        kind: draft.kind,
-        name: &draft.name,
         help: &draft.help,
-        value: 0.0,
-        labels: Labels::NONE,
         buckets: if draft.help.len().is_multiple_of(2) { &[-0.5, 2.5e17] } else { &[0.5, 1e6] },
-        timestamp: None,
-        ttl: None,
         objectives: &[(0.0, 0.01), (0.5, 0.05)],
+        ..Sample::of(draft.kind, &draft.name)
     };
     catalog.claim(&sample)
 }
@@ -118,7 +113,7 @@ fn make_one(family: Arc<Family>, draft: &Draft) -> Made {
         let mut value = Value::new(family.shape(), NOW);
         for sample in &series.values {
             let sample = if draft.kind == Kind::Counter { sample.abs() } else { *sample };
-            value.apply(sample, UNTOLD, family.shape(), NOW).expect("a finite total");
+            value.apply(sample, TAKEN, family.shape(), NOW).expect("a finite total");
         }
         value
     };

@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use super::pipeline::{Pipeline, PipelineSettings};
 use super::show::{now, small_limits};
 use super::{begins_as_array, oracle};
-use crate::lint::lines::Lines;
-use crate::lint::linter::{Linter, Tally};
+use crate::lint::lines::LimitedLines;
+use crate::lint::linter::{LintTally, Linter};
 
 /// What only the payloads before and the catalog know.
 const OF_THE_CATALOG: [Reason; 5] = [
@@ -64,10 +64,10 @@ type Verdict = (usize, String);
 
 struct Expected {
     refused: Vec<Verdict>,
-    tally: Tally,
+    tally: LintTally,
 }
 
-fn lint(input: &[u8], settings: &PipelineSettings, piece: usize) -> (String, Tally) {
+fn lint(input: &[u8], settings: &PipelineSettings, piece: usize) -> (String, LintTally) {
     let intake = IntakeSettings {
         payload: settings.payload.clone(),
         drop_labels: DropLabels::default(),
@@ -102,7 +102,7 @@ fn verdict(line: &str, input: &[u8]) -> Verdict {
 fn expect(input: &[u8], settings: &PipelineSettings) -> Expected {
     let limits = &settings.payload;
     let mut pipeline = Pipeline::new(settings);
-    let mut expected = Expected { refused: Vec::new(), tally: Tally::default() };
+    let mut expected = Expected { refused: Vec::new(), tally: LintTally::default() };
     for (start, payload) in payloads(input, limits) {
         let samples = samples(payload, limits);
         let refused = refusals(&mut pipeline, payload, &samples);
@@ -181,7 +181,7 @@ fn refused_by_the_oracle(
 
 /// Of each line its beginning is kept, and how long it was; no more.
 fn check_lines(input: &[u8], largest: usize, piece: usize) {
-    let mut lines = Lines::new(BufReader::with_capacity(piece, input), largest);
+    let mut lines = LimitedLines::new(BufReader::with_capacity(piece, input), largest);
     let mut kept = Vec::new();
     for line in input.split_inclusive(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\n").unwrap_or(line);

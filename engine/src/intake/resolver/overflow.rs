@@ -79,7 +79,7 @@ impl Resolver {
             Some((entry, _)) => entry,
             None => self.series.insert(hash, id, labels.clone()),
         };
-        self.series.ask_anew(entry);
+        self.series.ask_again(entry);
         let key = SeriesKey::new(family, labels, None, Admission::Overflow);
         self.unknown.push((entry, key));
         Some(entry)

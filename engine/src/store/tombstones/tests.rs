@@ -6,7 +6,7 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::metric::Kind;
 use crate::metric::histogram::Histogram;
-use crate::sample::{Labels, Sample};
+use crate::sample::Sample;
 use crate::sharding::series_hash;
 
 fn histogram(catalog: &Catalog) -> FamilyRef {
@@ -14,17 +14,7 @@ fn histogram(catalog: &Catalog) -> FamilyRef {
 }
 
 fn claim(catalog: &Catalog, kind: Kind, name: &str) -> FamilyRef {
-    let sample = Sample {
-        kind,
-        name,
-        help: "",
-        value: 0.0,
-        labels: Labels::NONE,
-        buckets: &[1.0, 2.0],
-        timestamp: None,
-        ttl: None,
-        objectives: &[],
-    };
+    let sample = Sample { buckets: &[1.0, 2.0], ..Sample::of(kind, name) };
     catalog.claim(&sample).unwrap()
 }
 

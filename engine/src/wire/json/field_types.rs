@@ -13,15 +13,19 @@ const NUMBER: &str = "a number";
 /// Refuses fields of other types, in the order that [`crate::wire`] documents.
 #[inline(always)]
 pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
+    // Each field is named, so that the compiler asks of a new one what it may be.
+    let Fields { kind: _, name, help, value, labels, buckets, quantiles, epsilons, timestamp, ttl } =
+        fields;
     // One branch for nearly all payloads.
-    let lists = [&fields.buckets, &fields.quantiles, &fields.epsilons].map(is_wrong_list);
-    let is_wrong = is_wrong(&fields.name)
-        | is_wrong(&fields.value)
-        | is_wrong(&fields.help)
-        | is_wrong(&fields.labels)
-        | lists.into_iter().fold(false, |any, wrong| any | wrong)
-        | is_wrong(&fields.timestamp)
-        | is_wrong(&fields.ttl);
+    let is_wrong = is_wrong(name)
+        | is_wrong(value)
+        | is_wrong(help)
+        | is_wrong(labels)
+        | is_wrong_list(buckets)
+        | is_wrong_list(quantiles)
+        | is_wrong_list(epsilons)
+        | is_wrong(timestamp)
+        | is_wrong(ttl);
     if is_wrong { refuse_first(fields, texts) } else { Ok(()) }
 }
 

@@ -14,7 +14,7 @@
 /// follows the number is not looked at.
 #[inline]
 pub fn parse_json_number(bytes: &[u8]) -> Option<(f64, usize)> {
-    let number = Decimal::scan(bytes)?;
+    let number = ScannedNumber::scan(bytes)?;
     let value = match number.exact() {
         Some(value) => value,
         None => rounded(&bytes[..number.length])?,
@@ -25,7 +25,7 @@ pub fn parse_json_number(bytes: &[u8]) -> Option<(f64, usize)> {
 /// The length of the JSON number at the start of `bytes`, as
 /// [`parse_json_number`] finds it.
 pub(super) fn number_length(bytes: &[u8]) -> Option<usize> {
-    Decimal::scan(bytes).map(|number| number.length)
+    ScannedNumber::scan(bytes).map(|number| number.length)
 }
 
 /// The powers of ten that `f64` holds exactly.
@@ -34,17 +34,17 @@ static POWERS_OF_TEN: [f64; 23] = [
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// So many decimal digits always fit in a `u64`.
+/// This many decimal digits always fit in a `u64`.
 const DIGITS_OF_U64: usize = 19;
 
 /// Up to here every integer is an `f64`.
 const EXACT_INTEGERS: u64 = 1 << 53;
 
-/// Far beyond what an `f64` can reach; larger exponents are not told apart.
+/// Far beyond what an `f64` can reach; larger exponents count as this one.
 const LARGE_EXPONENT: i32 = 1_000_000;
 
 /// ±`mantissa` × 10^`exponent`, the mantissa wrapped where `digits` are many.
-struct Decimal {
+struct ScannedNumber {
     negative: bool,
     mantissa: u64,
     digits: usize,
@@ -52,7 +52,7 @@ struct Decimal {
     length: usize,
 }
 
-impl Decimal {
+impl ScannedNumber {
     #[inline(always)]
     fn scan(bytes: &[u8]) -> Option<Self> {
         let negative = bytes.first() == Some(&b'-');

@@ -296,14 +296,14 @@ impl<const HALVES: bool> Scanner<'_, '_, HALVES> {
         if !(0xd800..0xdc00).contains(&first) {
             return char::from_u32(first).map_or(lone, Ok);
         }
-        let behind = self.at;
-        if !self.bytes()[behind..].starts_with(b"\\u") {
+        let after_first = self.at;
+        if !self.bytes()[after_first..].starts_with(b"\\u") {
             return lone;
         }
         self.at += 1;
         let second = self.hex_digits()?;
         if !(0xdc00..0xe000).contains(&second) {
-            self.at = behind;
+            self.at = after_first;
             return lone;
         }
         let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);

@@ -24,8 +24,8 @@ use clap::{Args, Parser, value_parser};
 use corpus::{Corpus, Mix, REFERENCE_MIX};
 use feed::Feed;
 use pacer::Pacer;
-use progress::{Glance, Goal, Progress, RecentRate, summarize};
-use pusher::{Run, Tally, connect};
+use progress::{Glance, RecentRate, RunGoal, RunProgress, summarize};
+use pusher::{PushRun, PushTally, connect};
 use redis::{Client, Connection};
 
 /// Where Redis is, if no argument says so.
@@ -111,7 +111,7 @@ pub fn push_quietly(address: &str, rate: u64, stop: Stop) -> Result<(), String> 
     let rate = rate.to_string();
     let defaults = Defaults::try_parse_from(["load", "--redis", address, "--rate", &rate]);
     let options = defaults.map_err(|error| error.to_string())?.options;
-    push(&options, stop, Progress::quiet())?.outcome
+    push(&options, stop, RunProgress::quiet())?.outcome
 }
 
 #[derive(Debug, Parser)]
@@ -123,7 +123,7 @@ struct Defaults {
 fn try_run(options: &LoadOptions) -> Result<(), String> {
     let stop = Stop::default();
     stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
-    let done = push(options, stop, Progress::new(options.goal()))?;
+    let done = push(options, stop, RunProgress::new(options.goal()))?;
     println!("{}", done.summary);
     done.outcome
 }
@@ -134,7 +134,7 @@ struct Done {
     outcome: Result<(), String>,
 }
 
-fn push(options: &LoadOptions, stop: Stop, progress: Progress) -> Result<Done, String> {
+fn push(options: &LoadOptions, stop: Stop, progress: RunProgress) -> Result<Done, String> {
     let mix = match options.series {
         Some(series) => options.mix.clone().with_series(series).map_err(|e| e.to_string())?,
         None => options.mix.clone(),
@@ -145,18 +145,18 @@ fn push(options: &LoadOptions, stop: Stop, progress: Progress) -> Result<Done, S
     let client = Client::open(info).map_err(unreachable)?;
     let connections = (0..options.connections).map(|_| connect(&client));
     let connections = connections.collect::<Result<Vec<_>, _>>().map_err(unreachable)?;
-    let mut monitor = Monitor::open(&client, &options.key).map_err(unreachable)?;
+    let mut monitor = QueueMonitor::open(&client, &options.key).map_err(unreachable)?;
 
     let seed = options.seed.unwrap_or_else(rand::random);
     progress.say(&format!("pushing to {address}, list {}, seed {seed}", options.key));
-    let run = Run {
+    let run = PushRun {
         client,
         key: options.key.clone(),
         feed: Feed::new(options.corpus(seed, mix), options.pacer(), options.count),
         started: Instant::now(),
         stop,
         progress,
-        tally: Tally::default(),
+        tally: PushTally::default(),
     };
     Ok(push_over_all(&run, connections, &mut monitor))
 }
@@ -168,11 +168,11 @@ impl LoadOptions {
         given.unwrap_or_else(|| RedisAddress::new(DEFAULT_ADDRESS.to_owned()))
     }
 
-    fn goal(&self) -> Goal {
+    fn goal(&self) -> RunGoal {
         match (self.count, self.duration) {
-            (Some(count), _) => Goal::Count(count),
-            (None, Some(duration)) => Goal::Time(duration),
-            (None, None) => Goal::Never,
+            (Some(count), _) => RunGoal::Count(count),
+            (None, Some(duration)) => RunGoal::Time(duration),
+            (None, None) => RunGoal::Never,
         }
     }
 
@@ -197,7 +197,7 @@ fn seconds_now() -> i64 {
     i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn push_over_all(run: &Run, connections: Vec<Connection>, monitor: &mut Monitor) -> Done {
+fn push_over_all(run: &PushRun, connections: Vec<Connection>, monitor: &mut QueueMonitor) -> Done {
     let (alive, all_done) = mpsc::channel::<()>();
     let outcomes: Vec<_> = thread::scope(|scope| {
         let push = |connection| {
@@ -225,23 +225,23 @@ fn push_over_all(run: &Run, connections: Vec<Connection>, monitor: &mut Monitor)
 }
 
 /// Looks at the queue over a connection of its own.
-struct Monitor {
+struct QueueMonitor {
     client: Client,
     key: String,
     connection: Option<Connection>,
 }
 
-impl Monitor {
+impl QueueMonitor {
     /// Connects and makes sure that the key is a list or absent.
     fn open(client: &Client, key: &str) -> redis::RedisResult<Self> {
         let mut connection = connect(client)?;
         queue_length(&mut connection, key)?;
         let (client, key) = (client.clone(), key.to_owned());
-        Ok(Monitor { client, key, connection: Some(connection) })
+        Ok(QueueMonitor { client, key, connection: Some(connection) })
     }
 
     /// Shows how the run stands until every pusher is done.
-    fn watch(&mut self, run: &Run, all_done: &Receiver<()>) {
+    fn watch(&mut self, run: &PushRun, all_done: &Receiver<()>) {
         let mut rate = RecentRate::default();
         while all_done.recv_timeout(run.progress.period()) == Err(RecvTimeoutError::Timeout) {
             let glance = self.glance(run, run.started.elapsed());
@@ -249,7 +249,7 @@ impl Monitor {
         }
     }
 
-    fn glance(&mut self, run: &Run, elapsed: Duration) -> Glance {
+    fn glance(&mut self, run: &PushRun, elapsed: Duration) -> Glance {
         Glance { elapsed, pushed: run.tally.pushed(), queue: self.queue_length() }
     }
 
