@@ -16,7 +16,7 @@ use super::HttpState;
 use super::connection::Exchange;
 use super::negotiate::format_for;
 use super::query;
-use crate::scrape::{Ask, ScrapeError, Scraped};
+use crate::scrape::{ScrapeError, ScrapeRequest, Scraped, Selection};
 use crate::scrapers::ScraperId;
 use crate::serving_gate::ServingGate;
 
@@ -40,8 +40,9 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
     let granted = granted(&request);
     let now = Instant::now();
     let deadline = granted.map(|granted| now + time_to_render(granted));
-    let ask = Ask { format, filter, scraper: scraper(&request), deadline };
-    match scrape(&request, &state, ask).await {
+    let selection = Selection { format, filter };
+    let asked = ScrapeRequest { selection, scraper: scraper(&request), deadline };
+    match scrape(&request, &state, asked).await {
         Ok(scraped) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, format.media_type().content_type))
             .insert_header((VARY, "Accept, Accept-Encoding"))
@@ -60,10 +61,10 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
 async fn scrape(
     request: &HttpRequest,
     state: &HttpState,
-    ask: Ask,
+    asked: ScrapeRequest,
 ) -> Result<Scraped, ScrapeError> {
     loop {
-        let scraped = state.pipeline.scrape(ask.clone()).await;
+        let scraped = state.pipeline.scrape(asked.clone()).await;
         let Err(ScrapeError::Unsent) = scraped else { return scraped };
         let exchange = request.conn_data::<Rc<Exchange>>();
         if !exchange.is_some_and(|exchange| exchange.slot().cut_slowest_reader()) {
@@ -105,7 +106,7 @@ fn body(
     given_up: Option<Instant>,
     gate: ServingGate,
 ) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, io::Error>>> {
-    let Scraped { exposition, permit, mut receipt, sending } = scraped;
+    let Scraped { exposition, permit, mut receipt, delivery } = scraped;
     let length = exposition.length as u64;
     // What was sent is let go of piece by piece.
     let mut pieces: VecDeque<Bytes> = exposition.pieces.iter().cloned().collect();
@@ -121,7 +122,7 @@ fn body(
         fetched();
     }
     let pieces = std::iter::from_fn(move || {
-        let _until_the_end = &sending;
+        let _until_the_end = &delivery;
         let Some(piece) = pieces.pop_front() else {
             fetched();
             return None;

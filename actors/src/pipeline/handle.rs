@@ -8,7 +8,7 @@ use super::queue::Queue;
 use super::removal_commits::RemovalCommits;
 use crate::cardinality::Cardinality;
 use crate::rejects::{RejectBoard, Report};
-use crate::scrape::{Ask, ScrapeError, ScrapeHandle, Scraped};
+use crate::scrape::{ScrapeError, ScrapeHandle, ScrapeRequest, Scraped};
 use crate::search::{SearchAnswer, SearchQuestion};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::{Permit, ServingGate};
@@ -61,8 +61,8 @@ impl PipelineHandle {
     ///
     /// # Errors
     /// There is none.
-    pub async fn scrape(&self, ask: Ask) -> Result<Scraped, ScrapeError> {
-        self.0.scrapes.scrape(ask).await
+    pub async fn scrape(&self, request: ScrapeRequest) -> Result<Scraped, ScrapeError> {
+        self.0.scrapes.scrape(request).await
     }
 
     /// Why the gateway is not ready, without secrets; `None` where it is.

@@ -1,6 +1,7 @@
 //! Why there is no scrape.
 
 use crate::serving_gate::Closed;
+use crate::shard_set::ShardsGone;
 
 /// No complete scrape can be had.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,4 +21,10 @@ pub enum ScrapeError {
     /// It would come too late.
     #[error("the scrape can't be done in the time that X-Prometheus-Scrape-Timeout-Seconds leaves")]
     Late,
+}
+
+impl From<ShardsGone> for ScrapeError {
+    fn from(_: ShardsGone) -> Self {
+        Self::Stopping
+    }
 }

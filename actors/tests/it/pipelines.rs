@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream;
 use psg_actors::pipeline::{Pipeline, PipelineHandle, RunningPipeline, Totals};
-use psg_actors::scrape::{Ask, ScrapeError};
+use psg_actors::scrape::{ScrapeError, ScrapeRequest, Selection};
 use psg_actors::settings::{
     DeadLetterSettings, EmbeddedSettings, ListenAddress, OnceTuning, PipelineSettings,
     QueueSettings, RedisTarget, ScrapeSettings, ShardSettings, StateFileSettings,
@@ -143,9 +143,9 @@ impl Running {
 }
 
 async fn scrape(handle: &PipelineHandle) -> Result<String, ScrapeError> {
-    let ask =
-        Ask { format: Format::Text, filter: Filter::default(), scraper: None, deadline: None };
-    let scraped = handle.scrape(ask).await?;
+    let selection = Selection { format: Format::Text, filter: Filter::default() };
+    let request = ScrapeRequest { selection, scraper: None, deadline: None };
+    let scraped = handle.scrape(request).await?;
     Ok(String::from_utf8(scraped.exposition.pieces.concat()).unwrap())
 }
 

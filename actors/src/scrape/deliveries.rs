@@ -6,17 +6,17 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use psg_engine::exposition::Format;
 use psg_engine::merge::Exposition;
-use psg_engine::store::{Filter, ScrapeSeq};
+use psg_engine::store::ScrapeSeq;
 
-use super::Rendered;
+use super::rendered::{DeliveryGuard, Rendered};
+use super::request::Selection;
 use crate::scrapers::ScraperId;
 use crate::self_metrics::unsent::UnsentBytes;
 
 /// How old a rendering may be that is shared by those who come later.
 const SHARED_FOR: Duration = Duration::from_secs(5);
-/// So many renderings have to be under way before one is shared by those who
+/// How many renderings have to be under way before one is shared by those who
 /// come later.
 const UNDER_WAY: usize = 2;
 
@@ -25,43 +25,39 @@ pub(super) fn counted(exposition: Exposition, all: &Arc<UnsentBytes>) -> Exposit
     let Exposition { pieces, length, is_whole } = exposition;
     let counted = |piece: Bytes| {
         all.add(piece.len());
-        Bytes::from_owner(Counted { piece, all: Arc::clone(all) })
+        Bytes::from_owner(CountedPiece { piece, all: Arc::clone(all) })
     };
     Exposition { pieces: pieces.into_iter().map(counted).collect(), length, is_whole }
 }
 
 /// A piece that tells when nobody holds it any more.
-struct Counted {
+struct CountedPiece {
     piece: Bytes,
     all: Arc<UnsentBytes>,
 }
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for CountedPiece {
     fn as_ref(&self) -> &[u8] {
         &self.piece
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedPiece {
     fn drop(&mut self) {
         self.all.take_off(self.piece.len());
     }
 }
 
-/// Says that a rendering is being sent, as long as it is there.
-#[derive(Debug, Clone)]
-pub struct Sending(#[expect(dead_code, reason = "it is there to be dropped")] Arc<()>);
-
 /// The renderings that are being sent, and the one that may be shared.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay {
-    sent: Vec<Sent>,
-    kept: Option<Kept>,
+pub(super) struct Deliveries {
+    under_way: Vec<Delivery>,
+    kept: Option<KeptRendering>,
 }
 
 /// A rendering on its way to somebody.
 #[derive(Debug)]
-struct Sent {
+struct Delivery {
     rendering: u64,
     to: Option<ScraperId>,
     alive: Weak<()>,
@@ -69,24 +65,24 @@ struct Sent {
 
 /// The last rendering, whole.
 #[derive(Debug)]
-struct Kept {
-    what: (Format, Filter),
+struct KeptRendering {
+    selection: Selection,
     seen: Option<ScrapeSeq>,
     rendered: Rendered,
     at: Instant,
 }
 
-impl UnderWay {
+impl Deliveries {
     /// A rendering goes to somebody.
-    pub fn sends(&mut self, rendering: u64, to: Option<ScraperId>) -> Sending {
+    pub fn begin(&mut self, rendering: u64, to: Option<ScraperId>) -> DeliveryGuard {
         let alive = Arc::new(());
-        self.sent.push(Sent { rendering, to, alive: Arc::downgrade(&alive) });
-        Sending(alive)
+        self.under_way.push(Delivery { rendering, to, alive: Arc::downgrade(&alive) });
+        DeliveryGuard::new(alive)
     }
 
     /// Forgets those that have been sent.
     pub fn prune(&mut self) {
-        self.sent.retain(|sent| sent.alive.strong_count() > 0);
+        self.under_way.retain(|delivery| delivery.alive.strong_count() > 0);
         self.kept.take_if(|kept| kept.at.elapsed() >= SHARED_FOR);
     }
 
@@ -98,41 +94,44 @@ impl UnderWay {
     /// Keeps a rendering that was begun then, where others are under way.
     pub fn keep(
         &mut self,
-        what: &(Format, Filter),
+        selection: &Selection,
         seen: Option<ScrapeSeq>,
         rendered: &Rendered,
         at: Instant,
     ) {
-        let is_crowded = !self.sent.is_empty();
-        let kept = || Kept { what: what.clone(), seen, rendered: rendered.clone(), at };
-        self.kept = is_crowded.then(kept);
+        self.kept = None;
+        if !self.under_way.is_empty() {
+            let (selection, rendered) = (selection.clone(), rendered.clone());
+            self.kept = Some(KeptRendering { selection, seen, rendered, at });
+        }
     }
 
     /// Whether somebody who comes now has to do with a rendering that was begun
     /// before: slow clients hold several, and may be of the same name.
     pub fn has_to_share(&self, scraper: Option<&ScraperId>, is_known: bool) -> bool {
-        let mut renderings: Vec<u64> = self.sent.iter().map(|sent| sent.rendering).collect();
+        let mut renderings: Vec<u64> = self.under_way.iter().map(|it| it.rendering).collect();
         renderings.sort_unstable();
         renderings.dedup();
-        let is_at_it = self.sent.iter().any(|sent| sent.to.as_ref() == scraper);
+        let is_at_it = self.under_way.iter().any(|it| it.to.as_ref() == scraper);
         renderings.len() >= UNDER_WAY && (!is_known || is_at_it)
     }
 
     /// The rendering that is kept, for who has seen so much: nothing may be
     /// missing in it that is to be shown at its start, and nobody goes back.
-    pub fn shared(&self, what: &(Format, Filter), seen: Option<ScrapeSeq>) -> Option<&Rendered> {
-        let kept = self.kept.as_ref().filter(|kept| kept.what == *what)?;
+    pub fn shared(&self, selection: &Selection, seen: Option<ScrapeSeq>) -> Option<&Rendered> {
+        let kept = self.kept.as_ref().filter(|kept| kept.selection == *selection)?;
         let is_for = match (kept.seen, seen) {
             (_, None) => true,
             (None, Some(_)) => false,
             (Some(least), Some(seen)) => least <= seen && seen <= kept.rendered.start.seq,
         };
-        Some(&kept.rendered).filter(|rendered| is_for && rendered.suits(seen))
+        (is_for && kept.rendered.suits(seen)).then_some(&kept.rendered)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use psg_engine::exposition::Format;
     use psg_engine::store::Filter;
     use psg_engine::timestamp::Moment;
 
@@ -140,8 +139,12 @@ mod tests {
     use crate::scrapers::ScrapeStart;
     use crate::serving_gate::Permit;
 
-    fn what() -> (Format, Filter) {
-        (Format::Text, Filter::new(Vec::new(), None))
+    fn selection(format: Format) -> Selection {
+        Selection { format, filter: Filter::default() }
+    }
+
+    fn text() -> Selection {
+        selection(Format::Text)
     }
 
     fn rendered(number: u64, starts_after: Option<u64>) -> Rendered {
@@ -160,44 +163,44 @@ mod tests {
 
     #[test]
     fn only_while_two_renderings_are_held_strangers_share() {
-        let mut under_way = UnderWay::default();
+        let mut deliveries = Deliveries::default();
         let (known, stranger) = (scraper(1), scraper(2));
-        let first = under_way.sends(1, Some(stranger.clone()));
-        assert!(!under_way.has_to_share(Some(&stranger), false), "one is held");
-        let second = under_way.sends(2, None);
-        assert!(under_way.has_to_share(Some(&stranger), false));
-        assert!(!under_way.has_to_share(Some(&known), true));
-        let _third = under_way.sends(2, Some(known.clone()));
-        assert!(under_way.has_to_share(Some(&known), true), "it is at it already");
+        let first = deliveries.begin(1, Some(stranger.clone()));
+        assert!(!deliveries.has_to_share(Some(&stranger), false), "one is held");
+        let second = deliveries.begin(2, None);
+        assert!(deliveries.has_to_share(Some(&stranger), false));
+        assert!(!deliveries.has_to_share(Some(&known), true));
+        let _third = deliveries.begin(2, Some(known.clone()));
+        assert!(deliveries.has_to_share(Some(&known), true), "it is at it already");
         drop((first, second));
-        under_way.prune();
-        assert!(!under_way.has_to_share(Some(&stranger), false), "what was sent counts no more");
+        deliveries.prune();
+        assert!(!deliveries.has_to_share(Some(&stranger), false), "what was sent counts no more");
     }
 
     #[test]
     fn nothing_is_kept_while_nobody_is_slow_nor_for_long() {
-        let mut under_way = UnderWay::default();
-        under_way.keep(&what(), None, &rendered(1, None), Instant::now());
-        assert!(under_way.kept_until().is_none(), "nobody is at another one");
-        let _slow = under_way.sends(1, None);
-        under_way.keep(&what(), None, &rendered(2, None), Instant::now());
-        assert!(under_way.shared(&what(), None).is_some());
-        let other = (Format::OpenMetrics, what().1);
-        assert!(under_way.shared(&other, None).is_none());
+        let mut deliveries = Deliveries::default();
+        deliveries.keep(&text(), None, &rendered(1, None), Instant::now());
+        assert!(deliveries.kept_until().is_none(), "nobody is at another one");
+        let _slow = deliveries.begin(1, None);
+        deliveries.keep(&text(), None, &rendered(2, None), Instant::now());
+        assert!(deliveries.shared(&text(), None).is_some());
+        let other = selection(Format::OpenMetrics);
+        assert!(deliveries.shared(&other, None).is_none());
         let long_ago = Instant::now().checked_sub(SHARED_FOR).expect("the clock began before");
-        under_way.keep(&what(), None, &rendered(3, None), long_ago);
-        under_way.prune();
-        assert!(under_way.shared(&what(), None).is_none());
+        deliveries.keep(&text(), None, &rendered(3, None), long_ago);
+        deliveries.prune();
+        assert!(deliveries.shared(&text(), None).is_none());
     }
 
     #[test]
     fn nobody_goes_back_or_misses_a_start() {
-        let mut under_way = UnderWay::default();
-        let _slow = under_way.sends(1, None);
+        let mut deliveries = Deliveries::default();
+        let _slow = deliveries.begin(1, None);
         let mut check = |made_for: Option<u64>, birth, seen: Option<u64>, expected: bool| {
             let made_for = made_for.map(ScrapeSeq);
-            under_way.keep(&what(), made_for, &rendered(9, birth), Instant::now());
-            let shared = under_way.shared(&what(), seen.map(ScrapeSeq)).is_some();
+            deliveries.keep(&text(), made_for, &rendered(9, birth), Instant::now());
+            let shared = deliveries.shared(&text(), seen.map(ScrapeSeq)).is_some();
             assert_eq!(shared, expected, "{made_for:?} {birth:?} {seen:?}");
         };
         check(Some(5), None, Some(5), true);

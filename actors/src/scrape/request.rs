@@ -1,0 +1,55 @@
+//! What is asked of the thread that scrapes.
+
+use std::time::Instant;
+
+use psg_engine::exposition::Format;
+use psg_engine::store::{Filter, ScrapeSeq};
+use tokio::sync::oneshot;
+
+use super::error::ScrapeError;
+use super::rendered::Scraped;
+use crate::scrapers::ScraperId;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct ScrapeRequest {
+    /// What is to be shown.
+    pub selection: Selection,
+    /// By whom, where that can be told.
+    pub scraper: Option<ScraperId>,
+    /// When it must be done.
+    pub deadline: Option<Instant>,
+}
+
+/// What is to be shown, and how. Those who ask for the same share a rendering.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// In which format.
+    pub format: Format,
+    /// Which families and series.
+    pub filter: Filter,
+}
+
+#[derive(Debug)]
+pub(super) enum Message {
+    Scrape(Pending),
+    /// End, once everything that was asked before is answered.
+    Stop,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub request: ScrapeRequest,
+    /// The rendering that its scraper fetched last; `None` where everything is
+    /// shown as it is.
+    pub seen: Option<ScrapeSeq>,
+    pub reply: oneshot::Sender<Result<Scraped, ScrapeError>>,
+}
+
+/// Until when somebody waits; `None` is for ever.
+pub(super) fn latest_deadline(pending: &[Pending]) -> Option<Instant> {
+    let deadlines: Option<Vec<Instant>> =
+        pending.iter().map(|pending| pending.request.deadline).collect();
+    deadlines?.into_iter().max()
+}
