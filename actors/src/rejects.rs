@@ -95,17 +95,17 @@ pub struct LayoutMismatch {
 }
 
 /// Buckets or quantiles, by the names that they have in a payload.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct ShownLayout {
     /// The finite upper bounds of a histogram.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub buckets: Option<Box<[f64]>>,
+    pub buckets: Option<Vec<f64>>,
     /// The quantiles of a summary.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub quantiles: Option<Box<[f64]>>,
+    pub quantiles: Option<Vec<f64>>,
     /// The error that each of them may have.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub epsilons: Option<Box<[f64]>>,
+    pub epsilons: Option<Vec<f64>>,
 }
 
 /// The last refused samples of one reader.
@@ -177,18 +177,10 @@ impl LayoutMismatch {
 
 impl From<&Shape> for ShownLayout {
     fn from(shape: &Shape) -> Self {
-        match shape {
-            Shape::Counter | Shape::Gauge => Self::default(),
-            Shape::Histogram(layout) => {
-                Self { buckets: Some(layout.bounds().into()), ..Self::default() }
-            }
-            Shape::Summary(plan) => {
-                let (quantiles, epsilons): (Vec<f64>, Vec<f64>) =
-                    plan.objectives().iter().copied().unzip();
-                let (quantiles, epsilons) = (Some(quantiles.into()), Some(epsilons.into()));
-                Self { quantiles, epsilons, ..Self::default() }
-            }
-        }
+        let objectives = shape.objectives().map(|objectives| objectives.iter().copied());
+        let (quantiles, epsilons): (Option<Vec<f64>>, Option<Vec<f64>>) =
+            objectives.map(Iterator::unzip).unzip();
+        Self { buckets: shape.bounds().map(<[f64]>::to_vec), quantiles, epsilons }
     }
 }
 

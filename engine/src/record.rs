@@ -1,5 +1,7 @@
 //! What is stored, as postcard writes it: the order of fields and variants is
-//! the format. New variants come last, with a version in [`versions`]; any other
+//! the format. A new variant comes last, and says in `since` with which version of
+//! segments it came: a segment is of the greatest version that its records ask for,
+//! so that a gateway which does not know one of them refuses it as newer. Any other
 //! change is a new version of the blob that holds the record.
 
 use std::borrow::Cow;
@@ -9,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod instants;
-pub(crate) mod versions;
 
 pub use error::StateError;
 pub(crate) use instants::Since;
@@ -188,6 +189,54 @@ pub enum SketchRecord<'a> {
         /// Value, g and Δ, ascending.
         tuples: Vec<(f64, u32, u32)>,
     },
+}
+
+/// The first version of segments.
+pub const FIRST: u16 = 1;
+/// That of segments which tell after each series and each tombstone when its
+/// total began.
+pub const WITH_CREATED: u16 = 2;
+/// The newest one, which has to have all that [`WITH_CREATED`] has.
+pub const NEWEST: u16 = WITH_CREATED;
+
+impl ShapeRecord<'_> {
+    /// The version that it came with.
+    pub fn since(&self) -> u16 {
+        match self {
+            ShapeRecord::Counter
+            | ShapeRecord::Gauge
+            | ShapeRecord::Histogram(_)
+            | ShapeRecord::Summary { .. } => FIRST,
+        }
+    }
+}
+
+impl ValueRecord<'_> {
+    /// The version that it came with, or what is in it.
+    pub fn since(&self) -> u16 {
+        match self {
+            ValueRecord::Counter(_) | ValueRecord::Gauge { .. } | ValueRecord::Histogram { .. } => {
+                FIRST
+            }
+            ValueRecord::Summary { window, .. } => {
+                window.as_ref().map_or(FIRST, WindowRecord::since)
+            }
+        }
+    }
+}
+
+impl WindowRecord<'_> {
+    fn since(&self) -> u16 {
+        self.ages.iter().map(|age| age.sketch.since()).max().unwrap_or(FIRST)
+    }
+}
+
+impl SketchRecord<'_> {
+    fn since(&self) -> u16 {
+        match self {
+            SketchRecord::Biased { .. } | SketchRecord::Targeted { .. } => FIRST,
+        }
+    }
 }
 
 /// Appends a record.

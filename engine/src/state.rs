@@ -34,8 +34,8 @@
 //! In a segment of version 2 each series and each tombstone is followed by an
 //! `Option<i64>`: when its total began, in microseconds of Unix time, where that
 //! is known. Such segments are written where `Metrics.CreatedTimestamps` asks for
-//! these times, and read everywhere. [`crate::record::versions`] says with which
-//! version each variant of a record came; a segment is of the greatest that it
+//! these times, and read everywhere. [`crate::record`] says with which version
+//! each variant of a record came; a segment is of the greatest that it
 //! needs. Bytes of a later version, or with a variant that is not known, are called
 //! newer, never malformed.
 //!

@@ -70,7 +70,7 @@ impl Details {
             // Each update has one.
             value: _,
         } = *sample;
-        let timestamp = if kind.is_ordered_by_time() { timestamp } else { None };
+        let timestamp = if kind.is_momentary() { timestamp } else { None };
         Self { timestamp, ttl }
     }
 

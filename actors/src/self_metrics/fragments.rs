@@ -6,7 +6,8 @@ use bytes::Bytes;
 use psg_engine::catalog::Family;
 use psg_engine::exposition::{Encoder, ShownSeries};
 use psg_engine::merge::Fragment;
-use psg_engine::metric::{Kind, Shape};
+use psg_engine::metric::Shape;
+use psg_engine::metric::summary::SummarySettings;
 use psg_engine::timestamp::{Moment, UnixTime};
 
 use super::SelfMetrics;
@@ -44,10 +45,8 @@ impl SelfMetric {
     ) -> Option<Fragment> {
         let mut lines = Lines::default();
         (self.read)(reading, &mut lines);
-        let shape = lines.shape.unwrap_or(match self.kind {
-            Kind::Counter => Shape::Counter,
-            Kind::Gauge | Kind::Histogram | Kind::Summary => Shape::Gauge,
-        });
+        let plain = || Shape::new(self.kind, &[], &[], SummarySettings::default());
+        let shape = lines.shape.unwrap_or_else(plain);
         let family = Family::standalone(&self.full_name(), self.help, shape);
         if lines.series.is_empty() {
             return None;

@@ -46,11 +46,10 @@ impl OpenMetricsEncoder {
     }
 
     fn decide_created(&self, family: &Family) -> CreatedLines {
-        let name = match family.kind() {
-            Kind::Counter => stem(family)
-                .filter(|stem| claimants(stem, |name| self.living.kind_of(name)).is_empty()),
-            Kind::Gauge => None,
-            Kind::Histogram | Kind::Summary => Some(family.name()),
+        let name = if family.kind().drops_total() {
+            stem(family).filter(|stem| claimants(stem, |name| self.living.kind_of(name)).is_empty())
+        } else {
+            family.kind().suffixes().contains(&"_created").then_some(family.name())
         };
         name.map_or(CreatedLines::Without, |name| CreatedLines::Named(name.to_owned()))
     }
@@ -62,19 +61,14 @@ impl OpenMetricsEncoder {
         among: &Families<'_>,
     ) -> (&'a str, &'static str) {
         let own = (shown.family.name(), shown.family.kind().as_str());
-        match shown.family.kind() {
-            Kind::Gauge | Kind::Histogram | Kind::Summary => own,
-            Kind::Counter => {
-                // Families that are in another part of the exposition count too.
-                let kind_of =
-                    |name: &str| among.kind_of(name).or_else(|| self.living.kind_of(name));
-                match stem(shown.family) {
-                    Some(stem) if shown.has_created || claimants(stem, kind_of).is_empty() => {
-                        (stem, own.1)
-                    }
-                    Some(_) | None => (own.0, "unknown"),
-                }
-            }
+        if !shown.family.kind().drops_total() {
+            return own;
+        }
+        // Families that are in another part of the exposition count too.
+        let kind_of = |name: &str| among.kind_of(name).or_else(|| self.living.kind_of(name));
+        match stem(shown.family) {
+            Some(stem) if shown.has_created || claimants(stem, kind_of).is_empty() => (stem, own.1),
+            Some(_) | None => (own.0, "unknown"),
         }
     }
 }
@@ -117,8 +111,7 @@ impl Encoder for OpenMetricsEncoder {
     }
 
     fn displaced_newcomers(&self, shown: &Families<'_>) -> Vec<String> {
-        let counters =
-            shown.iter().filter(|it| it.has_created && it.family.kind() == Kind::Counter);
+        let counters = shown.iter().filter(|it| it.has_created && it.family.kind().drops_total());
         let stems = counters.filter_map(|it| stem(it.family));
         stems.flat_map(|stem| claimants(stem, |name| shown.kind_of(name))).collect()
     }
@@ -147,7 +140,7 @@ fn claimants(stem: &str, kind_of: impl Fn(&str) -> Option<Kind>) -> Vec<String> 
     if kind_of(&created).is_some() {
         found.push(created);
     }
-    if kind_of(&created_total) == Some(Kind::Counter) {
+    if kind_of(&created_total).is_some_and(Kind::drops_total) {
         found.push(created_total);
     }
     found

@@ -70,12 +70,22 @@ impl Kind {
         }
     }
 
-    /// Whether it makes a difference when a sample was measured.
+    /// Whether its value holds for a moment: the sample that was measured last
+    /// decides, and an old value misleads.
     #[inline]
-    pub const fn is_ordered_by_time(self) -> bool {
+    pub const fn is_momentary(self) -> bool {
         match self {
             Kind::Gauge => true,
             Kind::Counter | Kind::Histogram | Kind::Summary => false,
+        }
+    }
+
+    /// Whether OpenMetrics announces a family of it without the `_total` at the end
+    /// of its name.
+    pub const fn drops_total(self) -> bool {
+        match self {
+            Kind::Counter => true,
+            Kind::Gauge | Kind::Histogram | Kind::Summary => false,
         }
     }
 

@@ -52,34 +52,34 @@ impl Shape {
     /// Whether a sample of its type with these buckets and objectives agrees with
     /// it.
     pub fn agrees(&self, buckets: &[f64], objectives: &[(f64, f64)]) -> bool {
-        match self {
-            Shape::Counter | Shape::Gauge => true,
-            Shape::Histogram(layout) => layout.bounds() == buckets,
-            Shape::Summary(plan) => plan.objectives() == objectives,
-        }
+        self.bounds().is_none_or(|own| own == buckets)
+            && self.objectives().is_none_or(|own| own == objectives)
     }
 
     /// About how many bytes a family keeps for it.
     pub(crate) fn bytes(&self) -> usize {
-        let bounds = match self {
-            Shape::Counter | Shape::Gauge => 0,
-            Shape::Histogram(layout) => layout.bounds().len(),
-            Shape::Summary(plan) => plan.objectives().len(),
-        };
-        bounds * BYTES_PER_BOUND
+        let numbers = self.bounds().map_or(0, <[_]>::len) + self.objectives().map_or(0, <[_]>::len);
+        numbers * BYTES_PER_BOUND
     }
 
     /// How many bytes the counts of a series take beside its labels.
     pub(crate) fn bytes_of_counts(&self) -> usize {
-        self.buckets().unwrap_or(0) * size_of::<u64>()
+        self.bounds().map_or(0, |bounds| (bounds.len() + 1) * size_of::<u64>())
     }
 
-    /// How many buckets a histogram has, `+Inf` included; `None` for other
-    /// types.
-    pub fn buckets(&self) -> Option<usize> {
+    /// The finite upper bounds of buckets, where it has some.
+    pub fn bounds(&self) -> Option<&[f64]> {
         match self {
-            Shape::Histogram(layout) => Some(layout.bounds().len() + 1),
+            Shape::Histogram(layout) => Some(layout.bounds()),
             Shape::Counter | Shape::Gauge | Shape::Summary(_) => None,
+        }
+    }
+
+    /// The (φ, ε) pairs, where it has some.
+    pub fn objectives(&self) -> Option<&[(f64, f64)]> {
+        match self {
+            Shape::Summary(plan) => Some(plan.objectives()),
+            Shape::Counter | Shape::Gauge | Shape::Histogram(_) => None,
         }
     }
 }

@@ -1,12 +1,18 @@
-//! Shapes and values as they are stored, and back.
+//! Shapes and values as they are stored, and back. What no samples can make is
+//! refused: whoever can write the state could otherwise write totals that nothing
+//! came to.
 
 use std::borrow::Cow;
 
 use super::histogram::{BucketLayout, Histogram};
 use super::summary::{Summary, SummaryPlan, SummarySettings};
 use super::{Kind, Shape, Value};
+use crate::limits::SMALLEST_EPSILON;
 use crate::record::{ShapeRecord, Since, StateError, ValueRecord};
 use crate::timestamp::{Moment, UnixTime};
+
+/// No process counts that far, and there is room for what comes.
+const GREATEST_COUNT: u64 = u64::MAX >> 8;
 
 impl Shape {
     /// What is stored of it.
@@ -45,6 +51,62 @@ impl ShapeRecord<'_> {
             ShapeRecord::Summary { .. } => Kind::Summary,
         }
     }
+
+    /// Says what was expected of a shape that no sample has.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        match self {
+            ShapeRecord::Counter | ShapeRecord::Gauge => Ok(()),
+            ShapeRecord::Histogram(bounds) => {
+                let rise = bounds.is_sorted_by(|lower, upper| lower < upper);
+                if !rise || !bounds.iter().copied().all(is_number) {
+                    return Err("bounds of buckets that rise");
+                }
+                Ok(())
+            }
+            ShapeRecord::Summary { objectives, window: _ } => {
+                let valid = |(quantile, error): &(f64, f64)| {
+                    is_number(*quantile)
+                        && (0.0..=1.0).contains(quantile)
+                        && (SMALLEST_EPSILON..=1.0).contains(error)
+                };
+                let rise = objectives.is_sorted_by(|(lower, _), (upper, _)| lower < upper);
+                if !rise || !objectives.iter().all(valid) {
+                    return Err("objectives of a summary");
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ValueRecord<'_> {
+    /// Says what was expected of a value that no samples come to.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        match self {
+            ValueRecord::Counter(total) if is_number(*total) && *total >= 0.0 => Ok(()),
+            ValueRecord::Counter(_) => Err("a number of at least 0 as a counter's total"),
+            ValueRecord::Gauge { value, at: _ } if value.is_finite() => Ok(()),
+            ValueRecord::Gauge { .. } => Err("a number as a gauge's value"),
+            ValueRecord::Histogram { counts, sum } => check_observations(counts, *sum),
+            ValueRecord::Summary { sum, count, window: _ } => check_observations(&[*count], *sum),
+        }
+    }
+}
+
+fn check_observations(counts: &[u64], sum: f64) -> Result<(), &'static str> {
+    if !sum.is_finite() {
+        return Err("a number as a sum");
+    }
+    match counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count)) {
+        Some(0..=GREATEST_COUNT) => Ok(()),
+        Some(_) | None => Err("fewer observations"),
+    }
+}
+
+/// Whether it is one that is printed like the same number from a payload: minus
+/// zero is zero there.
+fn is_number(number: f64) -> bool {
+    number.is_finite() && (number != 0.0 || number.is_sign_positive())
 }
 
 impl Value {

@@ -10,10 +10,10 @@ use super::check;
 use super::frame::{self, Content};
 use super::{RunTime, StateError, StoredSegment};
 use crate::catalog::Family;
-use crate::record::versions::{FIRST, NEWEST, WITH_CREATED};
 use crate::record::{
     self, FamilyRecord, SegmentRecord, SeriesRecord, TombstoneRecord, ValueRecord,
 };
+use crate::record::{FIRST, NEWEST, WITH_CREATED};
 use crate::sharding::Segment;
 use crate::timestamp::UnixTime;
 

@@ -57,11 +57,7 @@ impl ExpirySettings {
     pub fn new(series_ttl_ms: u64, gauge_ttl_ms: u64) -> Self {
         let series = ticks_of(series_ttl_ms);
         let gauge = if gauge_ttl_ms == 0 { series } else { ticks_of(gauge_ttl_ms) };
-        let of_kind = |kind| match kind {
-            Kind::Gauge => gauge,
-            Kind::Counter | Kind::Histogram | Kind::Summary => series,
-        };
-        Self { ticks: Kind::ALL.map(of_kind) }
+        Self { ticks: Kind::ALL.map(|kind| if kind.is_momentary() { gauge } else { series }) }
     }
 }
 

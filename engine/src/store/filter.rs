@@ -2,7 +2,6 @@
 //! that several scrapers can share a large gateway.
 
 use crate::catalog::Family;
-use crate::metric::Kind;
 use crate::sharding::{SEGMENTS, Segment};
 
 /// Parts that the series may be shared out in, at most: beyond that they are of
@@ -60,8 +59,7 @@ impl Filter {
             || kind.suffixes().iter().any(|suffix| listed(&format!("{name}{suffix}")))
             // OpenMetrics calls the family of a counter without its ending.
             || name.strip_suffix("_total").is_some_and(|base| {
-                kind == Kind::Counter
-                    && (listed(base) || listed(&format!("{base}_created")))
+                kind.drops_total() && (listed(base) || listed(&format!("{base}_created")))
             })
     }
 

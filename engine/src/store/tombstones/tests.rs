@@ -111,10 +111,10 @@ fn happen(tombstones: &mut Tombstones, families: &[FamilyRef], event: &Event, at
     let (family, labels) = (&families[*family], format!("i=\"{series}\""));
     match event {
         Event::Store { .. } => {
-            let total = match family.shape().buckets() {
+            let total = match family.shape().bounds() {
                 None => Value::Counter(f64::from(at.0)),
-                Some(buckets) => {
-                    let counts = vec![u64::from(at.0); buckets].into();
+                Some(bounds) => {
+                    let counts = vec![u64::from(at.0); bounds.len() + 1].into();
                     Value::Histogram(Box::new(Histogram::from_parts(counts, 0.5)))
                 }
             };
