@@ -33,7 +33,7 @@ const END_OF_HOST: &str = "the end of its host";
 /// Runs the gateway until a signal ends it; 0 after a clean stop. Where it waits
 /// for scrapers at its end, a second signal ends that.
 pub fn run(config: Config, entries: &[EffectiveSetting]) -> ExitCode {
-    end_on_panic();
+    exit::on_panic(|panic| tracing::error!(%panic, "shutting down: an actor has panicked"));
     let info = static_info(entries);
     let served = actix::System::new().block_on(async {
         let signals = Signals::listen()?.all();
@@ -42,7 +42,7 @@ pub fn run(config: Config, entries: &[EffectiveSetting]) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the gateway ends");
+            tracing::error!(%error, "shutting down on an error");
             match error {
                 ServeError::Fatal(FatalError::BadConfiguration(_)) => exit::bad_configuration(),
                 ServeError::Fatal(FatalError::Failed(_)) | ServeError::Io(_) => ExitCode::FAILURE,
@@ -51,38 +51,28 @@ pub fn run(config: Config, entries: &[EffectiveSetting]) -> ExitCode {
     }
 }
 
-/// Runs the gateway on this thread until `end` is told or dropped, in a process
-/// that minds signals and panics itself; calls `listening` once it listens.
+/// Runs the gateway on this thread until `end` is sent or dropped, in a process
+/// that handles signals and panics itself; calls `listening` once it listens.
 pub fn host(
     config: Config,
     entries: &[EffectiveSetting],
     listening: impl FnOnce(Listening),
     end: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    // Whoever has dropped the other side wants the end as well.
+    // A sender that was dropped wants the end as well.
     let ended = stream::once(end).map(|_| END_OF_HOST).chain(stream::pending());
     let served = serve(config.gateway, static_info(entries), listening, ended);
     actix::System::new().block_on(served).map_err(io::Error::other)
 }
 
-/// A shard that is missing would look like counter resets, a reader that is
-/// missing like silence: a panic of any actor ends the process.
-fn end_on_panic() {
-    std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(%panic, "an actor has panicked, the gateway ends");
-        #[expect(clippy::exit, reason = "what a panic left half done can't be put in order")]
-        std::process::exit(1);
-    }));
-}
-
 /// What the status says of the process.
 fn static_info(entries: &[EffectiveSetting]) -> StaticInfo {
-    let setting = |entry: &EffectiveSetting| model::Setting {
+    let setting = |entry: &EffectiveSetting| model::SettingInfo {
         name: entry.name.to_owned(),
         value: entry.value.clone(),
         origin: entry.origin.as_str().to_owned(),
     };
-    let endpoint = |route: &Route| model::Endpoint {
+    let endpoint = |route: &Route| model::EndpointInfo {
         path: route.path.to_owned(),
         meaning: route.meaning.to_owned(),
     };
@@ -120,7 +110,7 @@ async fn serve(
         error = pipeline.failed() => return Err(error.into()),
         signal = ends.next() => signal.unwrap_or(END_OF_HOST),
     };
-    tracing::info!(signal, "stopping: nothing more is taken");
+    tracing::info!(signal, "shutting down: nothing more is taken");
     let drained = pipeline.drain(ends).await?;
     // Whatever was asked is answered before there is nobody to answer it.
     http.stop().await;

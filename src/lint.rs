@@ -17,12 +17,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use clap::Args;
+use psg_actors::clock::system_time;
 use psg_actors::settings::PipelineSettings;
 use psg_engine::catalog::Catalog;
-use psg_engine::timestamp::UnixTime;
 
 use crate::config::ConfigOutcome;
 use crate::exit;
@@ -117,12 +116,7 @@ fn lint(
 }
 
 fn linter<'a, W: Write>(settings: &PipelineSettings, name: &'a str, out: W) -> Linter<'a, W> {
-    Linter::new(settings.intake.clone(), Catalog::new(settings.catalog), now, name, out)
-}
-
-fn now() -> UnixTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixTime::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Linter::new(settings.intake.clone(), Catalog::new(settings.catalog), system_time, name, out)
 }
 
 #[cfg(test)]

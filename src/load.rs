@@ -18,7 +18,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::stop::Stop;
+use crate::stop_flag::StopFlag;
 use args::{RedisAddress, parse_duration};
 use clap::{Args, Parser, value_parser};
 use corpus::{Corpus, Mix, REFERENCE_MIX};
@@ -107,7 +107,7 @@ pub fn run(options: &LoadOptions) -> ExitCode {
 
 /// Pushes as the load tool does by default, at `rate` samples per second, to
 /// the Redis at `address` until `stop` is set. Shows nothing.
-pub fn push_quietly(address: &str, rate: u64, stop: Stop) -> Result<(), String> {
+pub fn push_quietly(address: &str, rate: u64, stop: StopFlag) -> Result<(), String> {
     let rate = rate.to_string();
     let defaults = Defaults::try_parse_from(["load", "--redis", address, "--rate", &rate]);
     let options = defaults.map_err(|error| error.to_string())?.options;
@@ -121,7 +121,7 @@ struct Defaults {
 }
 
 fn try_run(options: &LoadOptions) -> Result<(), String> {
-    let stop = Stop::default();
+    let stop = StopFlag::default();
     stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
     let done = push(options, stop, RunProgress::new(options.goal()))?;
     println!("{}", done.summary);
@@ -134,7 +134,7 @@ struct Done {
     outcome: Result<(), String>,
 }
 
-fn push(options: &LoadOptions, stop: Stop, progress: RunProgress) -> Result<Done, String> {
+fn push(options: &LoadOptions, stop: StopFlag, progress: RunProgress) -> Result<Done, String> {
     let mix = match options.series {
         Some(series) => options.mix.clone().with_series(series).map_err(|e| e.to_string())?,
         None => options.mix.clone(),

@@ -24,7 +24,7 @@ mod load;
 mod logging;
 mod own_gateway;
 mod signals;
-mod stop;
+mod stop_flag;
 mod top;
 mod view;
 

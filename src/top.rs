@@ -12,7 +12,7 @@ use psg_engine::printable::{LONG, printable};
 use crate::config::ConfigOutcome;
 use crate::gateway_client::{ClientOptions, GatewayClient, password_in};
 use crate::own_gateway::OwnGateway;
-use crate::stop::Stop;
+use crate::stop_flag::StopFlag;
 use crate::view::{ViewModel, ViewOptions, show};
 
 /// Where the password is, if no file has it.
@@ -75,7 +75,7 @@ pub fn run(options: &TopOptions, settings: impl FnOnce() -> ConfigOutcome) -> Ex
 fn try_run(options: &TopOptions, settings: impl FnOnce() -> ConfigOutcome) -> Result<(), String> {
     let url = options.url.clone().map_or_else(|| own_url(&settings()), Ok)?;
     let client = client(options, &url)?;
-    let stop = Stop::default();
+    let stop = StopFlag::default();
     let model = ViewModel { name: url.clone(), url, ..ViewModel::default() };
     let end = options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let view = ViewOptions { plain: options.plain, with_excerpt: false, end };

@@ -2,17 +2,20 @@
 //! series, and which label names the most distinct values. Asked of the shards
 //! when somebody wants to know; nothing is kept for it.
 
-use psg_engine::cardinality::LabelValues;
-use psg_engine::catalog::Catalog;
+use std::sync::Arc;
+
+use psg_engine::cardinality::{LabelName, LabelValues};
+use psg_engine::catalog::{Catalog, Family};
 use serde::Serialize;
 
+use crate::shard::ShardMessage;
 use crate::shard_set::{ShardSet, ShardsGone};
 
 /// The path under which it is served.
 pub const PATH: &str = "/api/v1/cardinality";
 
-/// Metrics, and label names, that are told.
-const TOLD: usize = 20;
+/// Metrics, and label names, in an answer.
+const LISTED: usize = 20;
 
 /// Who has how much.
 #[derive(Debug, Serialize)]
@@ -28,19 +31,17 @@ pub struct Cardinality {
     /// Metric names in use.
     pub families: usize,
     /// The metrics with the most series, most first.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<MetricCardinality>,
     /// The label names with the most distinct values, most first.
-    pub labels: Vec<Label>,
+    pub labels: Vec<LabelCardinality>,
     /// Labels that were not counted, since there are too many names.
     pub labels_not_counted: u64,
 }
 
 /// A metric and its series.
 #[derive(Debug, Serialize)]
-pub struct Metric {
-    /// Its name.
+pub struct MetricCardinality {
     pub name: String,
-    /// Its type.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Its series; a histogram or a summary counts as one.
@@ -49,8 +50,7 @@ pub struct Metric {
 
 /// A label name and its values.
 #[derive(Debug, Serialize)]
-pub struct Label {
-    /// The name.
+pub struct LabelCardinality {
     pub name: String,
     /// Its distinct values, over all metrics.
     pub values: u64,
@@ -65,27 +65,29 @@ impl Cardinality {
     /// threads on which something else depends.
     pub fn ask(catalog: &Catalog, shards: &ShardSet) -> Result<Self, ShardsGone> {
         let mut found = LabelValues::default();
-        let parts = shards.survey()?;
-        for _ in 0..shards.count().get() {
-            found.merge(parts.recv().map_err(|_| ShardsGone)?);
+        for part in shards.ask(|reply| ShardMessage::Survey { reply })? {
+            found.merge(part?);
         }
-        let metric = |(series, family): (usize, std::sync::Arc<psg_engine::catalog::Family>)| {
-            Metric { name: family.name().to_owned(), kind: family.kind().as_str(), series }
-        };
-        let label = |label: psg_engine::cardinality::LabelName| Label {
-            name: label.name.into(),
-            values: label.values,
-            exact: label.is_exact,
-            series: label.series,
-        };
         Ok(Self {
             series: catalog.live_series(),
             series_bytes: catalog.series_bytes(),
             max_series_bytes: catalog.limits().bounded_bytes(),
             families: catalog.families(),
-            metrics: catalog.largest(TOLD).into_iter().map(metric).collect(),
-            labels: found.most(TOLD).into_iter().map(label).collect(),
+            metrics: catalog.largest(LISTED).into_iter().map(MetricCardinality::from).collect(),
+            labels: found.most(LISTED).into_iter().map(LabelCardinality::from).collect(),
             labels_not_counted: found.left_out(),
         })
+    }
+}
+
+impl From<(usize, Arc<Family>)> for MetricCardinality {
+    fn from((series, family): (usize, Arc<Family>)) -> Self {
+        Self { name: family.name().to_owned(), kind: family.kind().as_str(), series }
+    }
+}
+
+impl From<LabelName> for LabelCardinality {
+    fn from(LabelName { name, values, is_exact, series }: LabelName) -> Self {
+        Self { name: name.into(), values, exact: is_exact, series }
     }
 }

@@ -4,7 +4,7 @@
 //! that was put into them before, and nothing that came after. Shards go on
 //! applying meanwhile (see [`psg_engine::store::SnapshotOrder`]).
 //!
-//! Whoever takes snapshots
+//! Who takes snapshots
 //!
 //! 1. calls [`Checkpoints::begin`], on the thread that puts samples into the
 //!    inboxes where the point must be exact, and [`PendingSnapshot::collect`];
@@ -118,10 +118,7 @@ impl Checkpoints {
         let order = SnapshotOrder { number, all, taken };
         let shards = self.shards.count();
         let (reply, parts) = channel(shards.get());
-        for shard in shards.all() {
-            let reply = reply.clone();
-            self.shards.send(shard, ShardMessage::Snapshot { order, shards, reply })?;
-        }
+        self.shards.tell(|| ShardMessage::Snapshot { order, shards, reply: reply.clone() })?;
         let Self { tombstone_key, ref unix, .. } = *self;
         let head = Head { run_time: taken.run_time, tombstone_key, time: Some(unix.now()) };
         Ok(PendingSnapshot { number, head, parts, missing: shards.get() })
@@ -129,23 +126,19 @@ impl Checkpoints {
 
     /// The snapshot with this number is safe.
     pub fn committed(&self, number: u64) -> Result<(), ShardsGone> {
-        let to = |shard| self.shards.send(shard, ShardMessage::SnapshotCommitted(number));
-        self.shards.count().all().try_for_each(to)
+        self.shards.tell(|| ShardMessage::SnapshotCommitted(number))
     }
 
     /// Lets series expire again after [`Checkpoints::clear`], once what came
     /// after the state that was loaded is applied.
     pub fn let_expire(&self) -> Result<(), ShardsGone> {
-        let to = |shard| self.shards.send(shard, ShardMessage::LetExpire);
-        self.shards.count().all().try_for_each(to)
+        self.shards.tell(|| ShardMessage::LetExpire)
     }
 
     /// Drops the series of all shards. What readers know of slots is void then.
     pub async fn clear(&self) -> Result<(), ShardsGone> {
         let (reply, mut answers) = channel(self.shards.count().get());
-        for shard in self.shards.count().all() {
-            self.shards.send(shard, ShardMessage::Clear { reply: reply.clone() })?;
-        }
+        self.shards.tell(|| ShardMessage::Clear { reply: reply.clone() })?;
         for _ in self.shards.count().all() {
             answers.recv().await.ok_or(ShardsGone)?;
         }
@@ -182,8 +175,8 @@ impl Checkpoints {
             restored.series += part.series;
             restored.left_out += part.left_out;
         }
-        let told = left_out.iter().map(|(name, why)| format!("{name}: {}", why.detail));
-        Ok(Loaded { restored, left_out: told.collect() })
+        let left_out = left_out.iter().map(|(name, why)| format!("{name}: {}", why.detail));
+        Ok(Loaded { restored, left_out: left_out.collect() })
     }
 }
 

@@ -73,7 +73,8 @@ impl UnixClock {
     }
 }
 
-fn system_time() -> UnixTime {
+/// Unix time by the system's clock.
+pub fn system_time() -> UnixTime {
     let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |us| -us),

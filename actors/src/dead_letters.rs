@@ -5,9 +5,10 @@
 //! batches (`actors/src/source/redis/letters.rs`).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 /// Letters, and bytes of them, that wait for the writer at most.
@@ -25,12 +26,12 @@ const HEAD_BYTES: usize = 512;
 /// The letters that wait, for readers and for the writer; clones are the same.
 #[derive(Debug, Clone)]
 pub struct DeadLetterQueue {
-    shared: Arc<Shared>,
+    shared: Arc<Letters>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct Letters {
+    waiting: Mutex<WaitingLetters>,
     arrived: Notify,
     /// How many of the letters ever offered are written or dropped, with all
     /// that were offered before them.
@@ -40,13 +41,13 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingLetters {
     letters: VecDeque<Vec<u8>>,
     bytes: usize,
     /// Letters ever offered.
     offered: u64,
-    /// Letters that the writer has in hand, older than all that wait.
-    in_hand: u64,
+    /// Letters that the writer has taken, older than all that wait.
+    taken: u64,
 }
 
 /// What became of letters.
@@ -58,21 +59,12 @@ pub struct DeadLetterMetrics {
     pub dropped: AtomicU64,
 }
 
-/// What became of the letters that the writer had in hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// They are in the list.
-    Written,
-    /// They are lost.
-    Dropped,
-}
-
 impl DeadLetterQueue {
     /// No letters yet. What is larger than a whole list may be is cut.
     pub fn new(max_list_bytes: u64, metrics: Arc<DeadLetterMetrics>) -> Self {
         let largest_whole =
             usize::try_from(max_list_bytes).map_or(LARGEST_WHOLE, |most| most.min(LARGEST_WHOLE));
-        let shared = Shared {
+        let shared = Letters {
             waiting: Mutex::default(),
             arrived: Notify::new(),
             settled: watch::Sender::new(0),
@@ -86,7 +78,7 @@ impl DeadLetterQueue {
     /// ones.
     pub fn offer(&self, sample: &[u8], length: u64) {
         let letter = letter(sample, length, self.shared.largest_whole);
-        let mut waiting = self.shared.lock();
+        let mut waiting = self.shared.waiting.lock();
         waiting.offered += 1;
         waiting.bytes += letter.len();
         waiting.letters.push_back(letter);
@@ -107,7 +99,7 @@ impl DeadLetterQueue {
     /// Waits until all that was offered before is written or dropped. While
     /// Redis can't be reached that takes as long as it can't.
     pub fn flush(&self) -> impl Future<Output = ()> + Send + use<> {
-        let offered = self.shared.lock().offered;
+        let offered = self.shared.waiting.lock().offered;
         let shared = Arc::clone(&self.shared);
         async move {
             // The sender is not dropped meanwhile.
@@ -115,10 +107,10 @@ impl DeadLetterQueue {
         }
     }
 
-    /// Waits for letters and takes some into the writer's hand, oldest first.
+    /// Waits for letters and takes some for the writer, oldest first.
     pub async fn take(&self) -> Vec<Vec<u8>> {
         loop {
-            let taken = self.shared.lock().take();
+            let taken = self.shared.waiting.lock().take();
             if !taken.is_empty() {
                 return taken;
             }
@@ -126,36 +118,35 @@ impl DeadLetterQueue {
         }
     }
 
-    /// Notes what became of all that the writer had in hand.
-    pub fn settle(&self, fate: Fate) {
-        let mut waiting = self.shared.lock();
-        let metrics = &self.shared.metrics;
-        let count = match fate {
-            Fate::Written => &metrics.written,
-            Fate::Dropped => &metrics.dropped,
-        };
-        count.fetch_add(std::mem::take(&mut waiting.in_hand), Ordering::Relaxed);
+    /// All that the writer has taken is in the list.
+    pub fn taken_were_written(&self) {
+        self.settle(&self.shared.metrics.written);
+    }
+
+    /// All that the writer has taken is lost.
+    pub fn taken_were_dropped(&self) {
+        self.settle(&self.shared.metrics.dropped);
+    }
+
+    fn settle(&self, count: &AtomicU64) {
+        let mut waiting = self.shared.waiting.lock();
+        count.fetch_add(std::mem::take(&mut waiting.taken), Ordering::Relaxed);
         self.shared.publish(&waiting);
     }
 }
 
-impl Shared {
-    /// Another thread's panic ends the process; what it left is still sound.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn publish(&self, waiting: &Waiting) {
+impl Letters {
+    fn publish(&self, waiting: &WaitingLetters) {
         let open = waiting.letters.len() as u64;
-        // Those in hand are older than all that wait: while there are some,
-        // what was dropped behind them is not settled yet.
-        if waiting.in_hand == 0 {
+        // Those taken are older than all that wait: while there are some, what was
+        // dropped after them is not settled yet.
+        if waiting.taken == 0 {
             self.settled.send_replace(waiting.offered - open);
         }
     }
 }
 
-impl Waiting {
+impl WaitingLetters {
     fn take(&mut self) -> Vec<Vec<u8>> {
         let mut taken: Vec<Vec<u8>> = Vec::new();
         let mut bytes = 0;
@@ -168,7 +159,7 @@ impl Waiting {
             taken.extend(self.letters.pop_front());
         }
         self.bytes -= taken.iter().map(Vec::len).sum::<usize>();
-        self.in_hand = taken.len() as u64;
+        self.taken = taken.len() as u64;
         taken
     }
 }
@@ -214,11 +205,11 @@ mod tests {
         assert_eq!(letters.take().now_or_never(), Some(vec![b"a".to_vec()]));
         offer(&letters, "b");
         assert!(flush.as_mut().now_or_never().is_none());
-        letters.settle(Fate::Written);
+        letters.taken_were_written();
         assert!(flush.as_mut().now_or_never().is_some());
         assert!(!is_flushed(&letters), "the other one waits");
         assert_eq!(letters.take().now_or_never().map(|taken| taken.len()), Some(1));
-        letters.settle(Fate::Dropped);
+        letters.taken_were_dropped();
         assert!(is_flushed(&letters));
         let metrics = &letters.shared.metrics;
         assert_eq!(metrics.written.load(Ordering::Relaxed), 1);
@@ -226,15 +217,15 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_make_room_and_what_is_in_hand_is_still_waited_for() {
+    fn the_oldest_make_room_and_what_is_taken_is_still_waited_for() {
         let letters = letters();
-        offer(&letters, "in hand");
+        offer(&letters, "taken");
         assert!(letters.take().now_or_never().is_some());
         let flush = letters.flush();
         let mut flush = std::pin::pin!(flush);
         (0..3 * MOST_WAITING).for_each(|number| offer(&letters, &number.to_string()));
         assert!(flush.as_mut().now_or_never().is_none());
-        letters.settle(Fate::Written);
+        letters.taken_were_written();
         assert!(flush.as_mut().now_or_never().is_some());
         let dropped = letters.shared.metrics.dropped.load(Ordering::Relaxed);
         assert_eq!(dropped, 2 * MOST_WAITING as u64);
@@ -247,7 +238,7 @@ mod tests {
         let letters = letters();
         let large = "x".repeat(LARGEST_WHOLE);
         (0..40).for_each(|_| offer(&letters, &large));
-        let waiting = letters.shared.lock().bytes;
+        let waiting = letters.shared.waiting.lock().bytes;
         assert!(waiting <= MOST_WAITING_BYTES, "{waiting}");
         assert_eq!(letters.take().now_or_never().map(|taken| taken.len()), Some(1));
     }

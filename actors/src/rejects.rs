@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use psg_engine::catalog::{Catalog, Family};
 use psg_engine::metric::Shape;
 use psg_engine::reject::{Reason, Reject};
@@ -32,17 +32,16 @@ const SHOWN_MISMATCHES: usize = 256;
 /// The last refused samples of all readers.
 #[derive(Debug)]
 pub struct RejectBoard {
-    rings: Vec<Mutex<Ring>>,
+    rings: Vec<Mutex<RejectRing>>,
     catalog: Catalog,
     expose_payloads: bool,
 }
 
 /// A sample that is refused.
 #[derive(Debug)]
-pub struct Refusal<'a> {
+pub struct RejectedSample<'a> {
     /// When it was taken.
     pub at: UnixTime,
-    /// Why.
     pub reject: Reject,
     /// Its bytes, or as many of them as are known.
     pub sample: &'a [u8],
@@ -52,7 +51,7 @@ pub struct Refusal<'a> {
 
 /// What [`PATH`] answers.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct RejectReport {
     /// The last refused samples, the newest first.
     pub rejects: Vec<ShownReject>,
     /// Metrics whose samples came with another layout than the first one had,
@@ -60,7 +59,6 @@ pub struct Report {
     pub layout_mismatches: Vec<LayoutMismatch>,
 }
 
-/// One refused sample.
 #[derive(Debug, Serialize)]
 pub struct ShownReject {
     /// When it was taken, in seconds since 1970.
@@ -81,9 +79,7 @@ pub struct ShownReject {
 /// One metric whose samples disagree.
 #[derive(Debug, Serialize)]
 pub struct LayoutMismatch {
-    /// Its name.
     pub name: String,
-    /// Its type.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// How many of its samples came with another layout.
@@ -110,14 +106,14 @@ pub struct ShownLayout {
 
 /// The last refused samples of one reader.
 #[derive(Debug, Default)]
-struct Ring {
-    kept: Vec<Kept>,
+struct RejectRing {
+    kept: Vec<KeptReject>,
     /// Which one is the oldest, once all places are taken.
     oldest: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct KeptReject {
     at: UnixTime,
     reason: Reason,
     detail: Cow<'static, str>,
@@ -133,16 +129,16 @@ impl RejectBoard {
     }
 
     /// Notes a refusal of a worker.
-    pub fn note(&self, worker: usize, refusal: Refusal<'_>) {
-        lock(&self.rings[worker]).note(refusal);
+    pub fn note(&self, worker: usize, refusal: RejectedSample<'_>) {
+        self.rings[worker].lock().note(refusal);
     }
 
     /// What is to be shown. Looks at every family, so it is for no thread that
     /// others wait for.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> RejectReport {
         let newest = self.newest();
         let mismatches = self.catalog.most_layout_mismatches(SHOWN_MISMATCHES);
-        Report {
+        RejectReport {
             rejects: newest.into_iter().map(|kept| kept.show(self.expose_payloads)).collect(),
             layout_mismatches: mismatches
                 .into_iter()
@@ -152,9 +148,9 @@ impl RejectBoard {
     }
 
     /// The newest of all rings, the newest first.
-    fn newest(&self) -> Vec<Kept> {
-        let mut newest: Vec<Kept> =
-            self.rings.iter().flat_map(|ring| lock(ring).newest_first()).collect();
+    fn newest(&self) -> Vec<KeptReject> {
+        let mut newest: Vec<KeptReject> =
+            self.rings.iter().flat_map(|ring| ring.lock().newest_first()).collect();
         // Stable, so those of one batch stay in their order.
         newest.sort_by_key(|kept| Reverse(kept.at));
         newest.truncate(SHOWN);
@@ -184,17 +180,12 @@ impl From<&Shape> for ShownLayout {
     }
 }
 
-/// Another thread's panic ends the process; what it left is still sound.
-fn lock(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
-    ring.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Ring {
-    fn note(&mut self, Refusal { at, reject, sample, length }: Refusal<'_>) {
+impl RejectRing {
+    fn note(&mut self, RejectedSample { at, reject, sample, length }: RejectedSample<'_>) {
         let head = &sample[..sample.len().min(KEPT_BYTES)];
         let Reject { reason, detail } = reject;
         if self.kept.len() < SHOWN {
-            self.kept.push(Kept { at, reason, detail, head: head.to_vec(), length });
+            self.kept.push(KeptReject { at, reason, detail, head: head.to_vec(), length });
             return;
         }
         let kept = &mut self.kept[self.oldest];
@@ -204,13 +195,13 @@ impl Ring {
         self.oldest = (self.oldest + 1) % SHOWN;
     }
 
-    fn newest_first(&self) -> Vec<Kept> {
+    fn newest_first(&self) -> Vec<KeptReject> {
         let (newer, older) = self.kept.split_at(self.oldest);
         older.iter().chain(newer).rev().cloned().collect()
     }
 }
 
-impl Kept {
+impl KeptReject {
     fn show(self, with_payload: bool) -> ShownReject {
         ShownReject {
             time: self.at.micros() as f64 / 1e6,
@@ -234,7 +225,6 @@ fn shown_head(head: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     fn board(workers: usize, expose_payloads: bool) -> RejectBoard {
@@ -245,7 +235,7 @@ mod tests {
     fn refuse(board: &RejectBoard, worker: usize, at: i64, sample: &[u8]) {
         let reject = Reject::new(Reason::NegativeCounter, "for a test");
         let (at, length) = (UnixTime::from_micros(at), sample.len() as u64);
-        board.note(worker, Refusal { at, reject, sample, length });
+        board.note(worker, RejectedSample { at, reject, sample, length });
     }
 
     #[test]

@@ -34,7 +34,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Clock;
 
-pub use handover::{HandedOver, Handover};
+pub use handover::Handover;
 
 /// For how long a scraper is remembered after a complete scrape.
 const REMEMBERED_MS: u64 = 10 * 60 * 1000;

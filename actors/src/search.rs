@@ -10,14 +10,15 @@ use psg_engine::labels::SeriesLabels;
 use psg_engine::store::{Found, FoundSeries, SearchOrder};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::shard::ShardMessage;
 use crate::shard_set::{ShardSet, ShardsGone};
 
 /// The path under which it is served.
 pub const PATH: &str = "/api/v1/series";
 
-/// Metrics that are told.
+/// Metrics in an answer.
 const METRICS: usize = 50;
-/// Series that are told where nothing else is asked for.
+/// Series in an answer, where nothing else is asked for.
 const SERIES: usize = 100;
 /// Series that may be asked for.
 pub const MOST_SERIES: usize = 1000;
@@ -38,7 +39,6 @@ pub struct SearchQuestion {
     pub limit: usize,
 }
 
-/// What was found.
 #[derive(Debug, Serialize)]
 pub struct SearchAnswer {
     /// Metrics that are called so.
@@ -52,12 +52,10 @@ pub struct SearchAnswer {
     pub complete: bool,
 }
 
-/// A metric that is called so.
 #[derive(Debug, Serialize)]
 pub struct MetricJson {
     /// Its name.
     pub name: String,
-    /// Its type.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Its help text; may be empty.
@@ -75,12 +73,11 @@ pub struct SeriesJson {
     pub labels: LabelsJson,
     /// Seconds since its last sample.
     pub idle_seconds: f64,
-    /// What it holds.
     #[serde(flatten)]
     pub value: ValueJson,
 }
 
-/// Labels, serialised as an object of names and values.
+/// FoundLabels, serialised as an object of names and values.
 #[derive(Debug)]
 pub struct LabelsJson(SeriesLabels);
 
@@ -133,10 +130,9 @@ fn series(
     let count = shards.count().get();
     let labels = question.labels.as_str().into();
     let order = SearchOrder { families, labels, series: limit, bytes: BYTES / count };
-    let parts = shards.search(&order)?;
     let mut all = Found::default();
-    for _ in 0..count {
-        let part = parts.recv().map_err(|_| ShardsGone)?;
+    for part in shards.ask(|reply| ShardMessage::Search { order: order.clone(), reply })? {
+        let part = part?;
         all.series.extend(part.series);
         all.is_cut |= part.is_cut;
     }

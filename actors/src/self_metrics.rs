@@ -11,10 +11,10 @@ pub(crate) mod process;
 pub mod table;
 pub mod unsent;
 
-use std::sync::{Arc, Mutex};
-
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
 use psg_engine::metric::Ignored;
 use psg_engine::metric::Kind;
@@ -48,8 +48,7 @@ pub struct SelfMetrics {
     pub inbox_wait: AtomicHistogram,
     /// How long scrapes took, from the request to the merged exposition.
     pub scrape_duration: AtomicHistogram,
-    /// How far behind its taking the newest sample with a timestamp was
-    /// measured, of the last batch that had one.
+    /// How old the newest sample with a timestamp was when it was taken, of the last batch that had one.
     pub queue_lag: Arc<QueueLag>,
     /// Checkpoints, where state is kept.
     pub checkpoints: Arc<CheckpointMetrics>,

@@ -1,16 +1,18 @@
 //! The gate: whether this process may show totals. Under exactly-once delivery
 //! it may only while it owns the queue beyond doubt and its memory is whole.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::boot_clock::BootInstant;
 
 /// Asked before a scrape and again when it is done; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct ServingGate(Arc<Mutex<State>>);
+pub struct ServingGate(Arc<Mutex<GateState>>);
 
 #[derive(Debug)]
-struct State {
+struct GateState {
     memory: Memory,
     /// Rises whenever the memory is dropped.
     generation: u64,
@@ -52,7 +54,7 @@ impl ServingGate {
     }
 
     fn new(memory: Memory, lease: Option<BootInstant>) -> Self {
-        Self(Arc::new(Mutex::new(State { memory, generation: 0, lease })))
+        Self(Arc::new(Mutex::new(GateState { memory, generation: 0, lease })))
     }
 
     /// What may be shown now.
@@ -60,7 +62,7 @@ impl ServingGate {
     /// # Errors
     /// Nothing may.
     pub fn permit(&self) -> Result<Permit, Closed> {
-        let state = self.lock();
+        let state = self.0.lock();
         match state.memory {
             Memory::Standby => return Ok(Permit::OwnMetrics),
             Memory::Loading(why) => return Err(Closed(why)),
@@ -82,7 +84,7 @@ impl ServingGate {
         if self.permit()? == permit {
             Ok(())
         } else {
-            Err(Closed("the memory was loaded anew while it was read"))
+            Err(Closed("the memory was reloaded while it was read"))
         }
     }
 
@@ -97,29 +99,25 @@ impl ServingGate {
 
     /// A lease was granted until that moment, or until a later one before.
     pub fn lease_until(&self, until: BootInstant) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.lease = state.lease.max(Some(until));
     }
 
-    /// The memory is dropped, or is not what Redis says; `why` is told.
+    /// The memory is dropped, or is not what Redis says; `why` is shown.
     pub fn close(&self, why: &'static str) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.memory = Memory::Loading(why);
         state.generation += 1;
     }
 
     /// Another process owns the queue.
     pub fn stand_by(&self) {
-        self.lock().memory = Memory::Standby;
+        self.0.lock().memory = Memory::Standby;
     }
 
     /// The memory is whole.
     pub fn memory_is_whole(&self) {
-        self.lock().memory = Memory::Whole;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().memory = Memory::Whole;
     }
 }
 

@@ -20,8 +20,8 @@ use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::state::{Claimed, Instants};
 use psg_engine::store::{
-    AckHorizon, EvictionNotice, ExposeJob, Filter, Found, Removed, ScrapeContext, ScrapeSeq,
-    SearchJob, SearchOrder, SnapshotOrder, Store, SurveyJob, TombstoneKey,
+    AckHorizon, ExposeJob, Filter, Found, Removed, ScrapeContext, ScrapeSeq, SearchJob,
+    SearchOrder, SnapshotOrder, Store, SurveyJob, TombstoneKey,
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::updates::Updates;
@@ -51,9 +51,9 @@ pub enum ShardMessage {
     /// on which a shard never waits: a reader has one question at each shard
     /// at most.
     Define {
-        /// Who asks.
+        /// Whose channel `reply` is.
         reader: ReaderIndex,
-        /// Which series.
+        /// The series, in the order of the answers.
         keys: Vec<SeriesKey>,
         /// Where the answer goes, and later word of series that expire.
         reply: UnboundedSender<ShardReply>,
@@ -76,23 +76,23 @@ pub enum ShardMessage {
     },
     /// Look for series.
     Search {
-        /// Which.
+        /// What to look for.
         order: SearchOrder,
         /// Where the answer goes; it has room for it.
         reply: Sender<Found>,
     },
     /// Drop a family that was retired.
     Remove {
-        /// Which.
+        /// The catalog does not have it any more.
         family: Arc<Family>,
         /// Where the answer goes; it has room for it.
         reply: Sender<Removed>,
     },
     /// Write the state as it is now, while what comes is applied.
     Snapshot {
-        /// What of it.
+        /// All of the state, or what has changed of it.
         order: SnapshotOrder,
-        /// K, which says what belongs to the shard.
+        /// How many there are, which says what belongs to the shard.
         shards: ShardCount,
         /// Where the answer goes; it has room for it.
         reply: mpsc::Sender<SnapshotPart>,
@@ -139,7 +139,7 @@ pub enum ShardReply {
 pub struct Expired {
     /// Whose series they are.
     pub shard: ShardIndex,
-    /// Which.
+    /// What it has to give back.
     pub handles: Vec<Handle>,
 }
 
@@ -155,13 +155,13 @@ pub struct Defined {
 /// What a scrape is to be.
 #[derive(Debug, Clone)]
 pub struct ExposeOrder {
-    /// In which format.
+    /// The format of all fragments.
     pub format: Format,
     /// Which families live, whether or not they are shown.
     pub catalog: Catalog,
     /// Who asks, where that makes a difference.
     pub context: Option<ScrapeContext>,
-    /// What of it.
+    /// Which families and segments are written.
     pub filter: Filter,
     /// Set when nobody waits for it any more.
     pub abandoned: Arc<AtomicBool>,
@@ -271,7 +271,7 @@ impl Shard {
     }
 
     fn next_expiry(&self) -> Option<Moment> {
-        self.store.next_expiry().filter(|_| !self.expiry_held)
+        if self.expiry_held { None } else { self.store.next_expiry() }
     }
 
     fn handle(&mut self, message: ShardMessage) {
@@ -315,11 +315,11 @@ impl Shard {
         self.store.apply(updates, self.clock.now());
         let spent = before.elapsed().as_nanos() as u64;
         self.metrics.apply_nanoseconds.fetch_add(spent, Ordering::Relaxed);
-        self.tell_shown();
-        self.tell_readers();
+        self.publish_live();
+        self.notify_readers();
     }
 
-    fn tell_shown(&self) {
+    fn publish_live(&self) {
         for (gauge, live) in self.metrics.series.iter().zip(self.store.live()) {
             gauge.store(live as u64, Ordering::Relaxed);
         }
@@ -339,7 +339,7 @@ impl Shard {
         // A reader that has gone needs no answer: the process is ending.
         let _ = reply.send(ShardReply::Defined(Defined { shard: self.index, answers }));
         self.readers[usize::from(reader.0)] = Some(reply);
-        self.tell_readers();
+        self.notify_readers();
     }
 
     /// Lets some series expire; false where none is due. What a scrape shows
@@ -354,24 +354,26 @@ impl Shard {
         self.metrics.expired.store(self.store.expired(), Ordering::Relaxed);
         let tombstones = self.store.tombstones();
         self.metrics.tombstones_evicted.store(tombstones.evicted(), Ordering::Relaxed);
-        self.tell_shown();
-        self.tell_readers();
+        self.publish_live();
+        self.notify_readers();
         true
     }
 
-    fn tell_readers(&mut self) {
+    fn notify_readers(&mut self) {
         if !self.store.has_notices() {
             return;
         }
         let notices = self.store.take_notices();
         for (number, reply) in self.readers.iter().enumerate() {
             let Some(reply) = reply else { continue };
-            let is_for =
-                |notice: &&EvictionNotice| notice.readers.contains(ReaderIndex(number as u8));
-            let handles: Vec<Handle> =
-                notices.iter().filter(is_for).map(|notice| notice.handle).collect();
+            let reader = ReaderIndex(number as u8);
+            let handles: Vec<Handle> = notices
+                .iter()
+                .filter(|notice| notice.readers.contains(reader))
+                .map(|notice| notice.handle)
+                .collect();
             if !handles.is_empty() {
-                // A reader that has gone needs no word.
+                // A reader that has gone needs no notice.
                 let _ = reply.send(ShardReply::Expired(Expired { shard: self.index, handles }));
             }
         }

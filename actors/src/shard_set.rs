@@ -6,10 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use psg_engine::cardinality::LabelValues;
-use psg_engine::catalog::Family;
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::store::{AckHorizon, Found, Removed, SearchOrder, Store};
+use psg_engine::store::Store;
 
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
@@ -82,57 +80,39 @@ impl ShardSet {
 
     /// Asks every shard to write its series; their parts come in any order.
     pub fn expose(&self, order: &ExposeOrder) -> Result<Receiver<Exposed>, ShardsGone> {
-        let (reply, parts) = bounded(self.inboxes.len());
-        for shard in self.count().all() {
-            let (order, reply) = (order.clone(), reply.clone());
-            self.send(shard, ShardMessage::Expose { order, reply })?;
-        }
-        Ok(parts)
+        self.request(|reply| ShardMessage::Expose { order: order.clone(), reply })
     }
 
-    /// Tells every shard what scrapers await that have yet to come.
-    pub fn set_ack_horizon(&self, horizon: AckHorizon) -> Result<(), ShardsGone> {
-        self.count()
-            .all()
-            .try_for_each(|shard| self.send(shard, ShardMessage::SetAckHorizon(horizon)))
+    /// Asks every shard; their answers come in any order.
+    pub fn ask<T, Q: Fn(Sender<T>) -> ShardMessage>(
+        &self,
+        question: Q,
+    ) -> Result<impl Iterator<Item = Result<T, ShardsGone>> + use<T, Q>, ShardsGone> {
+        let shards = self.inboxes.len();
+        let answers = self.request(question)?;
+        Ok((0..shards).map(move |_| answers.recv().map_err(|_| ShardsGone)))
     }
 
-    /// Asks every shard to count the values of labels.
-    pub fn survey(&self) -> Result<Receiver<LabelValues>, ShardsGone> {
-        let (reply, parts) = bounded(self.inboxes.len());
-        for shard in self.count().all() {
-            self.send(shard, ShardMessage::Survey { reply: reply.clone() })?;
-        }
-        Ok(parts)
+    fn request<T>(
+        &self,
+        question: impl Fn(Sender<T>) -> ShardMessage,
+    ) -> Result<Receiver<T>, ShardsGone> {
+        // It has room for all answers, so no shard ever waits.
+        let (reply, answers) = bounded(self.inboxes.len());
+        self.tell(|| question(reply.clone()))?;
+        Ok(answers)
     }
 
-    /// Asks every shard to look for series.
-    pub fn search(&self, order: &SearchOrder) -> Result<Receiver<Found>, ShardsGone> {
-        let (reply, parts) = bounded(self.inboxes.len());
-        for shard in self.count().all() {
-            let (order, reply) = (order.clone(), reply.clone());
-            self.send(shard, ShardMessage::Search { order, reply })?;
-        }
-        Ok(parts)
-    }
-
-    /// Asks every shard to drop a family that was retired.
-    pub fn remove(&self, family: &Arc<Family>) -> Result<Receiver<Removed>, ShardsGone> {
-        let (reply, parts) = bounded(self.inboxes.len());
-        for shard in self.count().all() {
-            let (family, reply) = (family.clone(), reply.clone());
-            self.send(shard, ShardMessage::Remove { family, reply })?;
-        }
-        Ok(parts)
+    /// Puts a message into every inbox.
+    pub fn tell(&self, message: impl Fn() -> ShardMessage) -> Result<(), ShardsGone> {
+        self.count().all().try_for_each(|shard| self.send(shard, message()))
     }
 
     /// Tells every shard to end after what was asked before. Later questions get
     /// no answer.
     pub fn stop(&self) {
-        for shard in self.count().all() {
-            // A shard that has gone needs no word.
-            let _ = self.send(shard, ShardMessage::Stop);
-        }
+        // Shards that have gone need no message.
+        let _ = self.tell(|| ShardMessage::Stop);
     }
 
     /// Messages that wait in each inbox.

@@ -11,20 +11,21 @@ pub mod model;
 mod snapshot;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
 use psg_engine::timestamp::Moment;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, system_time};
 use crate::self_metrics::SelfMetrics;
 use crate::settings::PipelineSettings;
 use crate::stop::StopSignal;
 
 use history::History;
-use model::{Endpoint, Setting, Status, TopMetric};
+use model::{EndpointInfo, SettingInfo, Status, TopMetric};
 use snapshot::CounterSnapshot;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -47,9 +48,9 @@ pub struct StaticInfo {
     /// Whether checkpoints are written.
     pub keeps_totals: bool,
     /// Every setting in force, secrets masked.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<SettingInfo>,
     /// Every path that is answered.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<EndpointInfo>,
 }
 
 impl StaticInfo {
@@ -99,13 +100,12 @@ impl StatusBoard {
         info: StaticInfo,
     ) -> Self {
         let first = CounterSnapshot::take(&metrics, clock.now());
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             metrics,
             catalog,
             clock,
             info,
-            started_at: since_1970.as_secs_f64() - clock.now().0 as f64 / 1000.0,
+            started_at: system_time().seconds() - clock.now().0 as f64 / 1000.0,
             history: Mutex::new(History::new(first)),
             top_metrics: Mutex::default(),
         }
@@ -130,7 +130,7 @@ impl StatusBoard {
     pub fn status(&self, live: LiveInfo) -> Status {
         let top_metrics = self.top_metrics(self.clock.now());
         // Locked first, so that nothing in the history is later than now.
-        let history = lock(&self.history);
+        let history = self.history.lock();
         let now = CounterSnapshot::take(&self.metrics, self.clock.now());
         let sources = compose::StatusSources {
             metrics: &self.metrics,
@@ -149,11 +149,11 @@ impl StatusBoard {
 
     fn tick(&self) {
         let snapshot = CounterSnapshot::take(&self.metrics, self.clock.now());
-        lock(&self.history).push(snapshot);
+        self.history.lock().push(snapshot);
     }
 
     fn top_metrics(&self, now: Moment) -> Vec<TopMetric> {
-        let mut kept = lock(&self.top_metrics);
+        let mut kept = self.top_metrics.lock();
         match &*kept {
             Some((then, top)) if now.0 < then.0 + TOP_METRICS_MS => top.clone(),
             Some(_) | None => {
@@ -163,11 +163,6 @@ impl StatusBoard {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic of any actor ends the process; there is nothing to protect.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

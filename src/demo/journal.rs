@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Records that are kept.
@@ -15,16 +16,10 @@ const RECORDS: usize = 20;
 #[derive(Debug, Clone, Default)]
 pub struct Journal(Arc<Mutex<VecDeque<String>>>);
 
-impl Journal {
-    fn records(&self) -> MutexGuard<'_, VecDeque<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Each write is one record.
 impl io::Write for Journal {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        let mut records = self.records();
+        let mut records = self.0.lock();
         if records.len() == RECORDS {
             records.pop_front();
         }
@@ -47,7 +42,7 @@ impl MakeWriter<'_> for Journal {
 
 impl fmt::Display for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.records().iter().try_for_each(|record| f.write_str(record))
+        self.0.lock().iter().try_for_each(|record| f.write_str(record))
     }
 }
 

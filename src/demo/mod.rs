@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tracing::level_filters::LevelFilter;
 
+use crate::exit;
 use crate::gateway_client::GatewayClient;
 use crate::logging;
-use crate::stop::Stop;
+use crate::stop_flag::StopFlag;
 use crate::view::{ViewModel, ViewOptions, can_draw, show};
 use journal::Journal;
 use stage::Stage;
@@ -43,7 +44,8 @@ pub struct DemoOptions {
 
 /// Runs the demo until somebody ends it.
 pub fn run(options: &DemoOptions) -> ExitCode {
-    end_on_panic();
+    // The view puts a hook before this one that gives the terminal back.
+    exit::on_panic(|panic| eprintln!("error: {panic}"));
     let is_plain = options.plain || !can_draw();
     let journal = Journal::default();
     if is_plain {
@@ -61,19 +63,9 @@ pub fn run(options: &DemoOptions) -> ExitCode {
     }
 }
 
-/// A part that is missing would look like a gateway that does nothing. The
-/// view puts a hook before this one that gives the terminal back.
-fn end_on_panic() {
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("error: {panic}");
-        #[expect(clippy::exit, reason = "what a panic left half done can't be put in order")]
-        std::process::exit(1);
-    }));
-}
-
 fn try_run(options: &DemoOptions, is_plain: bool) -> Result<(), String> {
     let started = Instant::now();
-    let stop = Stop::default();
+    let stop = StopFlag::default();
     stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
     let client = GatewayClient::local()?;
     let stage = Stage::open(options.rate, &stop)?;

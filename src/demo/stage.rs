@@ -12,7 +12,7 @@ use super::REDIS_PORT;
 use crate::app::{self, Listening};
 use crate::config::{self, Config, EffectiveSetting};
 use crate::load;
-use crate::stop::Stop;
+use crate::stop_flag::StopFlag;
 
 /// The port where the gateway listens by default.
 const HTTP_PORT: u16 = 9091;
@@ -25,7 +25,7 @@ pub struct Stage {
     pub queue: SocketAddr,
     gateway: Gateway,
     load: JoinHandle<Result<(), String>>,
-    end_load: Stop,
+    end_load: StopFlag,
 }
 
 struct Gateway {
@@ -35,11 +35,11 @@ struct Gateway {
 
 impl Stage {
     /// Starts both; `stop` is set where one of them ends by itself.
-    pub fn open(rate: u64, stop: &Stop) -> Result<Self, String> {
+    pub fn open(rate: u64, stop: &StopFlag) -> Result<Self, String> {
         // Somebody may take a port between the look at it and the listening.
         let usual = Gateway::start([REDIS_PORT, HTTP_PORT].map(port_or_any), stop);
         let (gateway, listening) = usual.or_else(|_| Gateway::start([0, 0], stop))?;
-        let end_load = Stop::default();
+        let end_load = StopFlag::default();
         let load = start_load(listening.queue, rate, end_load.clone(), stop.clone())?;
         Ok(Self { http: listening.http, queue: listening.queue, gateway, load, end_load })
     }
@@ -62,7 +62,7 @@ struct Addresses {
 impl Gateway {
     /// Starts it on these ports, that of the queue first. Sets `stop` where it
     /// listens and then ends.
-    fn start(ports: [u16; 2], stop: &Stop) -> Result<(Self, Addresses), String> {
+    fn start(ports: [u16; 2], stop: &StopFlag) -> Result<(Self, Addresses), String> {
         let (config, entries) = configure(ports)?;
         let (end, ended) = oneshot::channel();
         let (tell, told) = mpsc::channel::<Listening>();
@@ -100,8 +100,8 @@ impl Gateway {
 fn start_load(
     queue: SocketAddr,
     rate: u64,
-    end: Stop,
-    stop: Stop,
+    end: StopFlag,
+    stop: StopFlag,
 ) -> Result<JoinHandle<Result<(), String>>, String> {
     spawn("load", move || {
         let outcome = load::push_quietly(&queue.to_string(), rate, end);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use psg_actors::settings::{EmbeddedSettings, GatewaySettings, ListenAddress};
 use psg_actors::source::redis::doctor::Diagnosis;
-use psg_actors::status::model::{self, OtherKey, Status};
+use psg_actors::status::model::{self, OtherKeyStatus, Status};
 
 use crate::gateway_client::GatewayClient;
 use crate::own_gateway::{OwnGateway, reachable};
@@ -57,8 +57,8 @@ fn status(settings: &GatewaySettings) -> Option<Status> {
 }
 
 fn other_keys(status: &Status) -> Vec<Diagnosis> {
-    let finding = |other: &OtherKey| {
-        let OtherKey { key, database, pushes, advice, .. } = other;
+    let finding = |other: &OtherKeyStatus| {
+        let OtherKeyStatus { key, database, pushes, advice, .. } = other;
         let queue = &status.queue.key;
         let text =
             format!("refused: pushes to {key} in database {database} ({pushes}), not {queue}");

@@ -9,7 +9,7 @@ use redis::{Client, Connection, RedisError, RetryMethod};
 
 use super::feed::{Batches, Feed, FeedStep};
 use super::progress::RunProgress;
-use crate::stop::Stop;
+use crate::stop_flag::StopFlag;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ pub struct PushRun {
     /// When the run began.
     pub started: Instant,
     /// Ends the run.
-    pub stop: Stop,
+    pub stop: StopFlag,
     /// What is shown of it.
     pub progress: RunProgress,
     /// What came of it so far.

@@ -56,7 +56,7 @@ pub fn excerpt(lines: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use psg_actors::status::model::{Queue, Rates, Rejects, Samples, Series};
+    use psg_actors::status::model::{QueueStatus, Rates, Rejects, Samples, SeriesStatus};
 
     use super::*;
 
@@ -76,8 +76,8 @@ mod tests {
                 last_10_seconds: Rates { received: 1000.2, processed: 998.0, rejected: 1.5 },
                 ..Samples::default()
             },
-            queue: Queue { pending: Some(1234), ..Queue::default() },
-            series: Series { total: 14_256, metrics: 396, ..Series::default() },
+            queue: QueueStatus { pending: Some(1234), ..QueueStatus::default() },
+            series: SeriesStatus { total: 14_256, metrics: 396, ..SeriesStatus::default() },
             rejects: vec![reject("invalid_json", 10), reject("bad_buckets", 2)],
             ..Status::default()
         });

@@ -9,7 +9,7 @@ use psg_actors::status::model::{self, Status};
 
 use super::excerpt::Excerpt;
 use crate::gateway_client::GatewayClient;
-use crate::stop::Stop;
+use crate::stop_flag::StopFlag;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -29,7 +29,7 @@ pub fn watch(
     url: &str,
     client: GatewayClient,
     with_excerpt: bool,
-    stop: &Stop,
+    stop: &StopFlag,
 ) -> io::Result<Receiver<Poll>> {
     // Nobody is served by polls that wait.
     let (sender, polls) = sync_channel(1);

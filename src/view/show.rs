@@ -9,7 +9,7 @@ use super::terminal::{Screen, UserInput};
 use super::view_model::ViewModel;
 use super::{plain, terminal};
 use crate::gateway_client::GatewayClient;
-use crate::stop::Stop;
+use crate::stop_flag::StopFlag;
 
 /// How soon a key or a stop is noticed.
 const NOTICE: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ pub fn show(
     mut model: ViewModel,
     client: GatewayClient,
     view: ViewOptions,
-    stop: &Stop,
+    stop: &StopFlag,
 ) -> io::Result<ViewModel> {
     let polls = watch(&model.url, client, view.with_excerpt, stop)?;
     let is_over = || stop.is_set() || view.end.is_some_and(|end| Instant::now() >= end);

@@ -115,7 +115,7 @@ fn replies_under_way_at_the_end_are_taken() {
     rig.redis.pause();
     rig.gateway.signal("TERM");
     wait_until("the stop in the log", || {
-        rig.gateway.log().iter().any(|line| line.contains("stopping"))
+        rig.gateway.log().iter().any(|line| line.contains("shutting down"))
     });
     rig.redis.resume();
     assert_eq!(rig.gateway.wait_at_most(STOP).code(), Some(0));

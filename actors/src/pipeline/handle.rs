@@ -7,7 +7,7 @@ use psg_engine::catalog::Catalog;
 use super::queue::Queue;
 use super::removal_commits::RemovalCommits;
 use crate::cardinality::Cardinality;
-use crate::rejects::{RejectBoard, Report};
+use crate::rejects::{RejectBoard, RejectReport};
 use crate::scrape::{ScrapeError, ScrapeHandle, ScrapeRequest, Scraped};
 use crate::search::{SearchAnswer, SearchQuestion};
 use crate::self_metrics::SelfMetrics;
@@ -18,7 +18,7 @@ use crate::status::{LiveInfo, StatusBoard};
 use crate::stop::StopSignal;
 
 /// Asks a pipeline; cheap to clone. Once that is closed, the answer is that it is
-/// stopping.
+/// shutting down.
 #[derive(Debug, Clone)]
 pub struct PipelineHandle(Arc<Services>);
 
@@ -68,7 +68,7 @@ impl PipelineHandle {
     /// Why the gateway is not ready, without secrets; `None` where it is.
     pub fn unready(&self) -> Option<String> {
         if self.0.stop.is_stopped() {
-            return Some("the gateway is stopping".to_owned());
+            return Some("the gateway is shutting down".to_owned());
         }
         let trouble = self.0.queue.trouble(&self.0.metrics.queue);
         trouble.or_else(|| self.0.gate.unready().map(str::to_owned))
@@ -82,7 +82,7 @@ impl PipelineHandle {
     }
 
     /// The last refused samples. Looks at every family, as [`Self::status`] does.
-    pub fn rejects(&self) -> Report {
+    pub fn rejects(&self) -> RejectReport {
         self.0.rejects.report()
     }
 

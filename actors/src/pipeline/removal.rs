@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::handle::{PipelineHandle, Services};
 use super::removal_commits::RemovalCommits;
 use crate::serving_gate::Permit;
+use crate::shard::ShardMessage;
 use crate::shard_set::ShardsGone;
 
 /// Why a removal is not done.
@@ -57,7 +58,7 @@ impl PipelineHandle {
             return Ok(());
         }
         match timeout(*patience, requester.request()).await {
-            // A memory that was loaded anew meanwhile has the family again.
+            // A memory that was reloaded meanwhile has the family again.
             Ok(Ok(())) => self.gate().still(permit).map_err(unavailable),
             Ok(Err(gone)) => Err(unavailable(gone)),
             Err(_) => Err(RemoveError::Uncommitted(*patience)),
@@ -70,10 +71,11 @@ impl Services {
     /// then each shard drops what it has of it.
     fn remove(&self, name: &str) -> Result<Option<Removed>, ShardsGone> {
         let Some(family) = self.catalog.retire(name) else { return Ok(None) };
-        let parts = self.shards.remove(&family)?;
         let mut all = Removed::default();
-        for _ in self.shards.count().all() {
-            let removed = parts.recv().map_err(|_| ShardsGone)?;
+        for removed in
+            self.shards.ask(|reply| ShardMessage::Remove { family: family.clone(), reply })?
+        {
+            let removed = removed?;
             all.series += removed.series;
             all.tombstones += removed.tombstones;
         }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::clock::{Clock, UnixClock};
 use crate::dead_letters::DeadLetterQueue;
 use crate::reject_log::RejectLog;
-use crate::rejects::{Refusal, RejectBoard};
+use crate::rejects::{RejectBoard, RejectedSample};
 use crate::self_metrics::{QueueLag, SelfMetrics, WorkerMetrics};
 use crate::shard::{ShardMessage, ShardReply};
 use crate::shard_set::{ShardSet, ShardsGone};
@@ -216,7 +216,7 @@ impl Account {
         if let Some(letters) = &self.letters {
             letters.offer(sample, length);
         }
-        self.board.note(self.worker, Refusal { at: taken_at.unix, reject, sample, length });
+        self.board.note(self.worker, RejectedSample { at: taken_at.unix, reject, sample, length });
     }
 }
 

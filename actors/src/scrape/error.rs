@@ -9,8 +9,8 @@ pub enum ScrapeError {
     /// Too many wait.
     #[error("too many scrapes are waiting")]
     Busy,
-    /// The gateway is stopping.
-    #[error("the gateway is stopping")]
+    /// The pipeline is closed.
+    #[error("the gateway is shutting down")]
     Stopping,
     /// Totals may not be shown.
     #[error(transparent)]

@@ -17,7 +17,7 @@ use crate::scrapers::{Receipt, ScraperId, Scrapers};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::{Permit, ServingGate};
 use crate::settings::ScrapeSettings;
-use crate::shard::{ExposeOrder, Exposed};
+use crate::shard::{ExposeOrder, Exposed, ShardMessage};
 use crate::shard_set::ShardSet;
 
 /// What a scrape works with.
@@ -226,7 +226,8 @@ impl ScrapeWorker {
         let ScrapeParts { shards, scrapers, settings, catalog, metrics, .. } = &self.parts;
         let start = scrapers.last_start();
         if settings.exact_first_increment {
-            shards.set_ack_horizon(scrapers.ack_horizon(start))?;
+            let horizon = scrapers.ack_horizon(start);
+            shards.tell(|| ShardMessage::SetAckHorizon(horizon))?;
         }
         let exposition = merge(selection.format, vec![self.own_fragments(selection)], catalog);
         let exposition = Arc::new(counted(exposition, &metrics.unsent));

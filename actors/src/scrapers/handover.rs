@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{ScraperRecord, Scrapers};
 use crate::private_file;
+use crate::shard::ShardMessage;
 use crate::shard_set::{ShardSet, ShardsGone};
 
 /// What follows the state file's name.
@@ -82,7 +83,8 @@ impl Handover {
             return Ok(());
         }
         tracing::info!(scrapers = records.len(), "scrapers of the process before are known");
-        shards.set_ack_horizon(scrapers.take_over(records))
+        let horizon = scrapers.take_over(records);
+        shards.tell(|| ShardMessage::SetAckHorizon(horizon))
     }
 
     /// Leaves those scrapers to the next process that have fetched everything.

@@ -1,9 +1,12 @@
 //! What is counted of checkpoints, whatever they are written to.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use psg_engine::timestamp::UnixTime;
 
 use super::histogram::AtomicHistogram;
+use crate::clock::system_time;
 
 /// Bounds of `checkpoint_duration_seconds`, in seconds.
 const DURATION_BOUNDS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -21,7 +24,7 @@ pub struct CheckpointMetrics {
     pub failures: AtomicU64,
     /// Bytes written for those that succeeded.
     bytes: AtomicU64,
-    /// When the last one succeeded, in milliseconds of Unix time; 0 is never.
+    /// When the last one succeeded, in microseconds of Unix time; 0 is never.
     last_success: AtomicI64,
 }
 
@@ -42,8 +45,7 @@ impl CheckpointMetrics {
     pub fn succeeded(&self, took: Duration, bytes: u64) {
         self.duration.observe(took);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_success.store(now.as_millis() as i64, Ordering::Relaxed);
+        self.last_success.store(system_time().micros(), Ordering::Relaxed);
     }
 
     /// Counts a checkpoint that failed.
@@ -58,7 +60,7 @@ impl CheckpointMetrics {
 
     /// When the last one succeeded, in seconds of Unix time, if any has.
     pub fn last_success(&self) -> Option<f64> {
-        let milliseconds = self.last_success.load(Ordering::Relaxed);
-        (milliseconds > 0).then_some(milliseconds as f64 / 1000.0)
+        let success = UnixTime::from_micros(self.last_success.load(Ordering::Relaxed));
+        (success.micros() > 0).then(|| success.seconds())
     }
 }

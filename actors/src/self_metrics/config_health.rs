@@ -1,14 +1,14 @@
-//! How the file does that says who may use the HTTP side: told in the log where
-//! it changes, here for whoever looks later.
+//! Whether the file that says who may use the HTTP side is in force: logged where
+//! it changes, here for later looks.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 /// Whether the file is in force as it stands, if there is one.
 #[derive(Debug, Default)]
-pub struct ConfigHealth(Mutex<State>);
+pub struct ConfigHealth(Mutex<FileState>);
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum State {
+enum FileState {
     /// There is no such file.
     #[default]
     None,
@@ -20,12 +20,12 @@ enum State {
 impl ConfigHealth {
     /// Notes whether what the file says is in force, or why not.
     pub fn set(&self, problem: Option<String>) {
-        *self.lock() = problem.map_or(State::Good, State::Bad);
+        *self.0.lock() = problem.map_or(FileState::Good, FileState::Bad);
     }
 
     /// Whether that is what was wrong before.
     pub fn is_known(&self, problem: &str) -> bool {
-        matches!(&*self.lock(), State::Bad(known) if known == problem)
+        matches!(&*self.0.lock(), FileState::Bad(known) if known == problem)
     }
 
     /// Whether anything is wrong.
@@ -35,22 +35,18 @@ impl ConfigHealth {
 
     /// What is wrong.
     pub fn problem(&self) -> Option<String> {
-        match &*self.lock() {
-            State::None | State::Good => None,
-            State::Bad(problem) => Some(problem.clone()),
+        match &*self.0.lock() {
+            FileState::None | FileState::Good => None,
+            FileState::Bad(problem) => Some(problem.clone()),
         }
     }
 
     /// Whether the file is in force as it stands; `None` where there is none.
     pub fn is_good(&self) -> Option<bool> {
-        match &*self.lock() {
-            State::None => None,
-            State::Good => Some(true),
-            State::Bad(_) => Some(false),
+        match &*self.0.lock() {
+            FileState::None => None,
+            FileState::Good => Some(true),
+            FileState::Bad(_) => Some(false),
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

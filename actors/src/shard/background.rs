@@ -13,7 +13,7 @@ use super::Shard;
 /// Series that are looked at before messages have their turn.
 const SLICE_SERIES: usize = 1024;
 
-/// One of these.
+/// Something that was asked for.
 #[derive(Debug)]
 pub enum BackgroundJob {
     /// Count label values; the answer has room in its channel.
@@ -50,8 +50,8 @@ impl Shard {
             }
             BackgroundJob::Remove(mut job, reply) => {
                 let is_done = self.store.remove_some(&mut job, SLICE_SERIES);
-                self.tell_readers();
-                self.tell_shown();
+                self.notify_readers();
+                self.publish_live();
                 if is_done {
                     let _ = reply.send(job.removed());
                 } else {

@@ -19,7 +19,7 @@ const SLICE_VISITS: usize = 1024;
 pub struct SnapshotPart {
     /// Whose part it is.
     pub shard: ShardIndex,
-    /// Which snapshot.
+    /// The number of the snapshot.
     pub number: u64,
     /// Its segments that were asked for.
     pub segments: Vec<StoredSegment>,
@@ -82,7 +82,7 @@ impl Shard {
         self.snapshot = None;
         self.expiry_held = true;
         self.store.clear();
-        self.tell_shown();
+        self.publish_live();
         let _ = reply.try_send(self.index);
     }
 
@@ -95,7 +95,7 @@ impl Shard {
         reply: &Sender<RestoredPart>,
     ) {
         let outcome = self.store.restore(segments, at, key);
-        self.tell_shown();
+        self.publish_live();
         let _ = reply.try_send(RestoredPart { shard: self.index, outcome });
     }
 }

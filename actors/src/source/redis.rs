@@ -210,6 +210,6 @@ impl SharedQueue {
     fn publish_health(&self) {
         let headline = self.health.headline();
         self.metrics.up.store(headline.is_none(), Ordering::Relaxed);
-        *self.metrics.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = headline;
+        *self.metrics.trouble.lock() = headline;
     }
 }

@@ -2,9 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use psg_engine::catalog::Catalog;
 use psg_engine::metric::Kind;
@@ -12,11 +10,12 @@ use psg_engine::reject::Reason;
 
 use super::history::History;
 use super::model::{
-    Checkpoints, OtherKey, Process, Queue, Rejects, Samples, Scrapes, Series, Shard, Status,
-    TopMetric,
+    CheckpointStatus, OtherKeyStatus, ProcessStatus, QueueStatus, Rejects, Samples, Scrapes,
+    SeriesStatus, ShardStatus, Status, TopMetric,
 };
 use super::snapshot::CounterSnapshot;
 use super::{LiveInfo, StaticInfo};
+use crate::clock::system_time;
 use crate::error_kind::ErrorKind;
 use crate::other_keys;
 use crate::self_metrics::table::revision;
@@ -24,13 +23,9 @@ use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
 
 /// Everything that a status is made from.
 pub struct StatusSources<'a> {
-    /// The counters.
     pub metrics: &'a SelfMetrics,
-    /// The families.
     pub catalog: &'a Catalog,
-    /// What does not change.
     pub info: &'a StaticInfo,
-    /// The last minutes.
     pub history: &'a History,
     /// The counters at present.
     pub now: &'a CounterSnapshot,
@@ -59,8 +54,8 @@ impl StatusSources<'_> {
         }
     }
 
-    fn process(&self) -> Process {
-        Process {
+    fn process(&self) -> ProcessStatus {
+        ProcessStatus {
             cpus: self.history.last_seconds(10, self.now).cpus(),
             resident_bytes: process::usage().map_or(0, |usage| usage.resident_bytes),
         }
@@ -75,52 +70,53 @@ impl StatusSources<'_> {
         }
     }
 
-    fn queue(&self) -> Queue {
-        let redis = &self.metrics.queue;
+    fn queue(&self) -> QueueStatus {
+        let queue = &self.metrics.queue;
         let errors = ErrorKind::ALL.iter().map(|kind| {
-            let errors = redis.errors[*kind as usize].load(Ordering::Relaxed);
+            let errors = queue.errors[*kind as usize].load(Ordering::Relaxed);
             (kind.as_str().to_owned(), errors)
         });
-        let trouble = *redis.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        Queue {
+        let trouble = *queue.trouble.lock();
+        QueueStatus {
             source: self.info.source.to_owned(),
             address: self.info.address.clone(),
             key: self.info.key.clone(),
-            up: redis.up.load(Ordering::Relaxed),
+            up: queue.up.load(Ordering::Relaxed),
             trouble: trouble.map(str::to_owned),
-            consumers: u64::try_from(redis.consumers.load(Ordering::Relaxed)).ok(),
+            consumers: u64::try_from(queue.consumers.load(Ordering::Relaxed)).ok(),
             pending: self.now.pending,
-            lag_seconds: self.metrics.queue_lag.seconds(redis.pending.load(Ordering::Relaxed)),
-            reconnects: redis.reconnects.load(Ordering::Relaxed),
+            lag_seconds: self.metrics.queue_lag.seconds(queue.pending.load(Ordering::Relaxed)),
+            reconnects: queue.reconnects.load(Ordering::Relaxed),
             errors: errors.filter(|(_, errors)| *errors > 0).collect(),
-            other_keys: redis.other_keys.all().into_iter().map(other_key).collect(),
+            other_keys: queue.other_keys.all().into_iter().map(other_key).collect(),
         }
     }
 
     fn rejects(&self) -> Vec<Rejects> {
         let before = self.history.last_seconds(60, self.now).before;
-        let of = |reason: &Reason| {
-            let total = self.now.rejected[*reason as usize];
-            Rejects {
-                reason: reason.as_str().to_owned(),
-                meaning: reason.meaning().to_owned(),
-                total,
-                last_minute: total.saturating_sub(before.rejected[*reason as usize]),
+        let mut rejects = Vec::new();
+        for reason in Reason::ALL.iter().copied() {
+            let total = self.now.rejected[reason as usize];
+            if total > 0 {
+                rejects.push(Rejects {
+                    reason: reason.as_str().to_owned(),
+                    meaning: reason.meaning().to_owned(),
+                    total,
+                    last_minute: total.saturating_sub(before.rejected[reason as usize]),
+                });
             }
-        };
-        let mut rejects: Vec<Rejects> =
-            Reason::ALL.iter().map(of).filter(|rejects| rejects.total > 0).collect();
+        }
         rejects.sort_by_key(|rejects| Reverse(rejects.total));
         rejects
     }
 
-    fn series(&self) -> Series {
+    fn series(&self) -> SeriesStatus {
         let shards = &self.metrics.shards;
         let mut by_type = BTreeMap::new();
         for (kind, series) in shards.iter().flat_map(|shard| by_kind(shard)) {
             *by_type.entry(kind).or_default() += series;
         }
-        Series {
+        SeriesStatus {
             total: by_type.values().sum(),
             limit: self.catalog.limits().max_series as u64,
             bytes: self.catalog.series_bytes() as u64,
@@ -131,17 +127,16 @@ impl StatusSources<'_> {
         }
     }
 
-    fn shards(&self, inboxes: &[usize]) -> Vec<Shard> {
-        let busy = self.history.last_seconds(10, self.now);
-        let figures = busy.busy().zip(inboxes);
-        let shard =
-            |(shard, (busy, inbox)): (&std::sync::Arc<ShardMetrics>, (f64, &usize))| Shard {
-                series: shard.series_total(),
-                by_type: by_kind(shard).collect(),
-                inbox: *inbox as u64,
-                busy,
-            };
-        self.metrics.shards.iter().zip(figures).map(shard).collect()
+    fn shards(&self, inboxes: &[usize]) -> Vec<ShardStatus> {
+        let last = self.history.last_seconds(10, self.now);
+        let shards = self.metrics.shards.iter().zip(last.busy()).zip(inboxes);
+        let shards = shards.map(|((shard, busy), inbox)| ShardStatus {
+            series: shard.series_total(),
+            by_type: by_kind(shard).collect(),
+            inbox: *inbox as u64,
+            busy,
+        });
+        shards.collect()
     }
 
     fn scrapes(&self) -> Scrapes {
@@ -155,31 +150,29 @@ impl StatusSources<'_> {
         }
     }
 
-    fn checkpoints(&self) -> Checkpoints {
-        let counted = &self.metrics.checkpoints;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ago = |then: f64| (since_1970.as_secs_f64() - then).max(0.0);
-        Checkpoints {
-            last_seconds_ago: counted.last_success().map(ago),
-            failures: counted.failures.load(Ordering::Relaxed),
+    fn checkpoints(&self) -> CheckpointStatus {
+        let (metrics, now) = (&self.metrics.checkpoints, system_time().seconds());
+        CheckpointStatus {
+            last_seconds_ago: metrics.last_success().map(|then| (now - then).max(0.0)),
+            failures: metrics.failures.load(Ordering::Relaxed),
         }
     }
 }
 
-fn other_key(other: other_keys::PushesElsewhere) -> OtherKey {
+fn other_key(other: other_keys::PushesElsewhere) -> OtherKeyStatus {
     let other_keys::PushesElsewhere { key, database, pushes, last, advice } = other;
-    OtherKey { key, database, pushes, last_seconds_ago: last.elapsed().as_secs_f64(), advice }
+    OtherKeyStatus { key, database, pushes, last_seconds_ago: last.elapsed().as_secs_f64(), advice }
 }
 
 /// The metrics with the most series, most first.
 pub fn top_metrics(catalog: &Catalog, count: usize) -> Vec<TopMetric> {
-    let figures =
-        |(series, family): (usize, std::sync::Arc<psg_engine::catalog::Family>)| TopMetric {
-            name: family.name().to_owned(),
-            kind: family.kind().as_str().to_owned(),
-            series: series as u64,
-        };
-    catalog.largest(count).into_iter().map(figures).collect()
+    let largest = catalog.largest(count).into_iter();
+    let top = largest.map(|(series, family)| TopMetric {
+        name: family.name().to_owned(),
+        kind: family.kind().as_str().to_owned(),
+        series: series as u64,
+    });
+    top.collect()
 }
 
 fn by_kind(shard: &ShardMetrics) -> impl Iterator<Item = (String, u64)> + '_ {

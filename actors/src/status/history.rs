@@ -56,8 +56,8 @@ impl History {
     }
 
     /// A point for each second, as the model has them.
-    pub(super) fn points(&self) -> model::History {
-        let mut points = model::History::default();
+    pub(super) fn points(&self) -> model::StatusHistory {
+        let mut points = model::StatusHistory::default();
         for (before, after) in self.snapshots.iter().zip(self.snapshots.iter().skip(1)) {
             let rates = Span { before, after }.rates();
             points.received.push(rates.received);
@@ -81,9 +81,7 @@ impl History {
 /// Two snapshots and what happened between them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span<'a> {
-    /// The earlier one.
     pub before: &'a CounterSnapshot,
-    /// The later one.
     pub after: &'a CounterSnapshot,
 }
 

@@ -27,36 +27,36 @@ pub struct Status {
     /// `null` where it is, or there is none.
     pub http_config_problem: Option<String>,
     /// What the process takes of the machine.
-    pub process: Process,
+    pub process: ProcessStatus,
     /// What came of the samples since the start.
     pub samples: Samples,
     /// Where samples come from.
-    pub queue: Queue,
+    pub queue: QueueStatus,
     /// Refused samples by reason, the most frequent first; those with none are
     /// left out.
     pub rejects: Vec<Rejects>,
     /// The series that are shown.
-    pub series: Series,
+    pub series: SeriesStatus,
     /// The shards, by number.
-    pub shards: Vec<Shard>,
+    pub shards: Vec<ShardStatus>,
     /// The metrics with the most series, most first.
     pub top_metrics: Vec<TopMetric>,
     /// Scrapes of `/metrics`.
     pub scrapes: Scrapes,
     /// Checkpoints of the totals; `null` where none are kept.
-    pub checkpoints: Option<Checkpoints>,
+    pub checkpoints: Option<CheckpointStatus>,
     /// The last minutes.
-    pub history: History,
+    pub history: StatusHistory,
     /// Every setting in force, secrets masked.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<SettingInfo>,
     /// What else the gateway answers.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<EndpointInfo>,
 }
 
 /// What the process takes of the machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Process {
+pub struct ProcessStatus {
     /// CPUs in use over the last ten seconds: 1 is one of them all the time.
     pub cpus: f64,
     /// Resident memory.
@@ -93,7 +93,7 @@ pub struct Rates {
 /// Where samples come from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Queue {
+pub struct QueueStatus {
     /// What kind of queue it is.
     pub source: String,
     /// Where it is.
@@ -118,13 +118,13 @@ pub struct Queue {
     pub errors: BTreeMap<String, u64>,
     /// Other keys that producers pushed to, which the embedded queue refused;
     /// the last one first.
-    pub other_keys: Vec<OtherKey>,
+    pub other_keys: Vec<OtherKeyStatus>,
 }
 
 /// A key that is not the queue's and that producers pushed to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct OtherKey {
+pub struct OtherKeyStatus {
     /// The key, with what can't be shown as escapes.
     pub key: String,
     /// The database.
@@ -154,7 +154,7 @@ pub struct Rejects {
 /// The series that are shown; a histogram or a summary is one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Series {
+pub struct SeriesStatus {
     /// All of them.
     pub total: u64,
     /// How many may be.
@@ -174,7 +174,7 @@ pub struct Series {
 /// One shard.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Shard {
+pub struct ShardStatus {
     /// Its series.
     pub series: u64,
     /// These by metric type.
@@ -219,7 +219,7 @@ pub struct Scrapes {
 /// Checkpoints: how totals outlive the process.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Checkpoints {
+pub struct CheckpointStatus {
     /// How long ago the last one was safe; `null` where none has been yet.
     pub last_seconds_ago: Option<f64>,
     /// Those that could not be kept, since the start.
@@ -230,7 +230,7 @@ pub struct Checkpoints {
 /// newest, and all lists are equally long.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct History {
+pub struct StatusHistory {
     /// Samples per second that came in, as in [`Rates::received`].
     pub received: Vec<f64>,
     /// Samples per second that were accepted.
@@ -246,7 +246,7 @@ pub struct History {
 /// One setting in force.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Setting {
+pub struct SettingInfo {
     /// `Section.Key`.
     pub name: String,
     /// Its value for the eye.
@@ -258,7 +258,7 @@ pub struct Setting {
 /// One path that is answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Endpoint {
+pub struct EndpointInfo {
     /// The path.
     pub path: String,
     /// What it answers.

@@ -11,7 +11,6 @@ use crate::self_metrics::{SelfMetrics, process};
 /// process.
 #[derive(Debug, Clone, Default)]
 pub struct CounterSnapshot {
-    /// When.
     pub at: Moment,
     /// Samples accepted.
     pub processed: u64,
@@ -23,7 +22,6 @@ pub struct CounterSnapshot {
     pub series: u64,
     /// Of each shard.
     pub apply_nanoseconds: Vec<u64>,
-    /// Scrapes.
     pub scrapes: u64,
     /// What they took together.
     pub scrape_seconds: f64,
@@ -34,17 +32,17 @@ pub struct CounterSnapshot {
 impl CounterSnapshot {
     /// Reads the counters; `at` is the present moment.
     pub fn take(metrics: &SelfMetrics, at: Moment) -> Self {
-        let rejected_for = |reason: usize| {
-            let of = |worker: &crate::self_metrics::WorkerMetrics| {
-                worker.rejected[reason].load(Ordering::Relaxed)
-            };
-            metrics.workers.iter().map(|worker| of(worker)).sum()
-        };
+        let mut rejected = [0; Reason::COUNT];
+        for worker in &metrics.workers {
+            for (total, count) in rejected.iter_mut().zip(&worker.rejected) {
+                *total += count.load(Ordering::Relaxed);
+            }
+        }
         let scrapes = metrics.scrape_duration.read();
         Self {
             at,
             processed: metrics.processed(),
-            rejected: std::array::from_fn(rejected_for),
+            rejected,
             pending: u64::try_from(metrics.queue.pending.load(Ordering::Relaxed)).ok(),
             series: metrics.shards.iter().map(|shard| shard.series_total()).sum(),
             apply_nanoseconds: metrics

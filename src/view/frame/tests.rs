@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use psg_actors::status::model::{
-    History, Process, Queue, Rates, Rejects, Samples, Scrapes, Series, Shard, Status, TopMetric,
+    ProcessStatus, QueueStatus, Rates, Rejects, Samples, Scrapes, SeriesStatus, ShardStatus,
+    Status, StatusHistory, TopMetric,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -13,7 +14,7 @@ fn status() -> Status {
     let rates = Rates { received: 1250.0, processed: 1240.0, rejected: 2.5 };
     let metric =
         |name: &str, series| TopMetric { name: name.into(), kind: "counter".into(), series };
-    let shard = |series, busy| Shard { series, busy, inbox: 1, ..Shard::default() };
+    let shard = |series, busy| ShardStatus { series, busy, inbox: 1, ..ShardStatus::default() };
     let reject = |reason: &str, total, last_minute| Rejects {
         reason: reason.into(),
         total,
@@ -23,23 +24,28 @@ fn status() -> Status {
     Status {
         version: "1.2.3".into(),
         uptime_seconds: 75.0,
-        process: Process { cpus: 0.07, resident_bytes: 30 << 20 },
+        process: ProcessStatus { cpus: 0.07, resident_bytes: 30 << 20 },
         samples: Samples {
             processed: 99_000,
             rejected: 150,
             last_10_seconds: rates,
             last_minute: rates,
         },
-        queue: Queue { up: true, pending: Some(4321), lag_seconds: Some(2.34), ..Queue::default() },
+        queue: QueueStatus {
+            up: true,
+            pending: Some(4321),
+            lag_seconds: Some(2.34),
+            ..QueueStatus::default()
+        },
         rejects: vec![reject("invalid_json", 140, 12), reject("bad_buckets", 10, 0)],
-        series: Series {
+        series: SeriesStatus {
             total: 14_256,
             limit: 1_000_000,
             bytes: 0,
             bytes_limit: 0,
             by_type: [("counter".into(), 14_000), ("gauge".into(), 256)].into(),
             metrics: 396,
-            ..Series::default()
+            ..SeriesStatus::default()
         },
         shards: vec![shard(7000, 0.01), shard(7256, 0.5)],
         top_metrics: vec![metric("http_requests_total", 9000), metric("jobs_total", 36)],
@@ -50,7 +56,7 @@ fn status() -> Status {
             last_bytes: 5 << 20,
             ..Scrapes::default()
         },
-        history: History {
+        history: StatusHistory {
             received: vec![0.0, 1000.0, 1500.0],
             processed: vec![0.0, 1000.0, 1500.0],
             rejected: vec![0.0; 3],
@@ -174,7 +180,7 @@ fn what_is_wrong_is_said() {
 #[test]
 fn an_unknown_backlog_is_not_zero() {
     let mut model = model();
-    model.status = Some(Status { queue: Queue::default(), ..status() });
+    model.status = Some(Status { queue: QueueStatus::default(), ..status() });
     assert_shows(&drawn(&model, 110, 40), &["backlog unknown"]);
 }
 
@@ -225,7 +231,7 @@ proptest! {
         status.history.received = points.clone();
         status.history.pending = points.iter().map(|point| Some(*point as u64)).collect();
         status.series.total = series;
-        let shard = |series: u32| Shard { series: series.into(), ..Shard::default() };
+        let shard = |series: u32| ShardStatus { series: series.into(), ..ShardStatus::default() };
         status.shards = shards.into_iter().map(shard).collect();
         model.status = Some(status);
         drawn(&model, width, height);

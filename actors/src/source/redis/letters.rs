@@ -15,7 +15,7 @@ use super::connect::Connector;
 use super::error::{crate_failed, reply_words};
 use crate::backoff::Backoff;
 use crate::cluster_key::key_beside;
-use crate::dead_letters::{ACCOUNT, DeadLetterQueue, Fate};
+use crate::dead_letters::{ACCOUNT, DeadLetterQueue};
 use crate::error_kind::ErrorKind;
 use crate::settings::{DeadLetterSettings, RedisTarget};
 use redis::{RedisError, cmd};
@@ -126,7 +126,7 @@ impl DeadLetterWriter {
                 let pause = match self.write(&batch).await {
                     Ok(()) => {
                         self.works();
-                        self.letters.settle(Fate::Written);
+                        self.letters.taken_were_written();
                         backoff.reset();
                         before.elapsed() * PAUSES
                     }
@@ -137,7 +137,7 @@ impl DeadLetterWriter {
                             sleep(backoff.delay()).await;
                             continue;
                         }
-                        self.letters.settle(Fate::Dropped);
+                        self.letters.taken_were_dropped();
                         backoff.delay()
                     }
                 };

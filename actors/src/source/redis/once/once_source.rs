@@ -196,7 +196,9 @@ impl OnceSource {
     /// Ends without a last checkpoint: there is no connection any more.
     fn end_unsaved(&mut self) -> Outcome {
         if let Stage::Owning(_) = self.stage {
-            tracing::warn!("stopping without a last checkpoint: the next start applies the rest");
+            tracing::warn!(
+                "shutting down without a last checkpoint: the next start applies the rest"
+            );
             self.context.settings.checkpoints.metrics().failed();
         }
         self.stage = Stage::Ended;

@@ -2,21 +2,23 @@
 //! its threads.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
+
 use crate::signals::Signals;
 
-/// Set once; whoever waits wakes up.
+/// Set once; every thread that waits for it wakes up.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+pub struct StopFlag(Arc<(Mutex<bool>, Condvar)>);
 
-impl Stop {
+impl StopFlag {
     /// Ends the run.
     pub fn set(&self) {
         let (stopped, wake) = &*self.0;
-        *stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *stopped.lock() = true;
         wake.notify_all();
     }
 
@@ -28,9 +30,9 @@ impl Stop {
     /// Waits for at most `time`; tells whether the run is to end.
     pub fn wait(&self, time: Duration) -> bool {
         let (stopped, wake) = &*self.0;
-        let guard = stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = wake.wait_timeout_while(guard, time, |stopped| !*stopped);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        let mut stopped = stopped.lock();
+        wake.wait_while_for(&mut stopped, |stopped| !*stopped, time);
+        *stopped
     }
 
     /// Ends the run at the first signal.
