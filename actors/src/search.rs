@@ -54,7 +54,6 @@ pub struct SearchAnswer {
 
 #[derive(Debug, Serialize)]
 pub struct MetricJson {
-    /// Its name.
     pub name: String,
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -67,9 +66,7 @@ pub struct MetricJson {
 /// A series, and what it holds.
 #[derive(Debug, Serialize)]
 pub struct SeriesJson {
-    /// The metric's name.
     pub metric: String,
-    /// Names and values.
     pub labels: LabelsJson,
     /// Seconds since its last sample.
     pub idle_seconds: f64,
@@ -77,7 +74,7 @@ pub struct SeriesJson {
     pub value: ValueJson,
 }
 
-/// FoundLabels, serialised as an object of names and values.
+/// Labels, serialised as an object of names and values.
 #[derive(Debug)]
 pub struct LabelsJson(SeriesLabels);
 
