@@ -42,8 +42,7 @@ const REMEMBERED_MS: u64 = 10 * 60 * 1000;
 const MAX_KNOWN: usize = 16;
 /// Complete scrapes that make a scraper known.
 const KNOWN_FROM: u32 = 2;
-/// Bytes of a User-Agent and of a query that are kept; of longer ones a hash is
-/// kept instead, for their ends tell scrapers apart too.
+/// Bytes of a User-Agent and of a query that are kept.
 const MAX_ID_BYTES: usize = 256;
 
 /// Who scrapes.
@@ -123,11 +122,8 @@ pub struct Receipt {
 impl ScraperId {
     /// Who asks from that address, with that `User-Agent` and query.
     pub fn new(address: IpAddr, user_agent: &str, query: &str) -> Self {
-        let kept = |text: &str| match text.len() <= MAX_ID_BYTES {
-            true => text.to_owned(),
-            false => format!("{} bytes {:016x}", text.len(), xxh3_64(text.as_bytes())),
-        };
-        Self { address: address.to_canonical(), user_agent: kept(user_agent), query: kept(query) }
+        let (user_agent, query) = (bounded(user_agent), bounded(query));
+        Self { address: address.to_canonical(), user_agent, query }
     }
 }
 
@@ -210,8 +206,8 @@ impl Scrapers {
     pub fn missing(&self) -> usize {
         let now = self.0.clock.now();
         let table = self.lock();
-        let misses = |scraper: &&ScraperState| scraper.is_known() && !scraper.has_final_totals;
-        table.fresh(now).filter(misses).count()
+        let known = table.fresh(now).filter(|scraper| scraper.is_known());
+        known.filter(|scraper| !scraper.has_final_totals).count()
     }
 
     /// Those that have fetched all that there will be, for the next process.
@@ -317,6 +313,14 @@ impl ScraperTable {
 impl ScraperState {
     fn is_known(&self) -> bool {
         self.scrapes >= KNOWN_FROM
+    }
+}
+
+/// A text that may be long, or its hash: the ends of texts tell scrapers apart too.
+fn bounded(text: &str) -> String {
+    match text.len() <= MAX_ID_BYTES {
+        true => text.to_owned(),
+        false => format!("{} bytes {:016x}", text.len(), xxh3_64(text.as_bytes())),
     }
 }
 

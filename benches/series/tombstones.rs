@@ -13,7 +13,7 @@ use psg_engine::metric::histogram::Histogram;
 use psg_engine::sample::Sample;
 use psg_engine::sharding::{Segment, ShardIndex, series_hash};
 use psg_engine::store::{
-    Identity, SharedTombstones, Sweep, Tick, TombstoneKey, TombstoneSettings, Tombstones,
+    SeriesIdentity, SharedTombstones, Sweep, Tick, TombstoneKey, TombstoneSettings, Tombstones,
 };
 use psg_engine::timestamp::Moment;
 
@@ -120,7 +120,7 @@ fn store(tombstones: &mut Tombstones, family: &FamilyRef, number: u64, total: Va
     let labels = format!("number=\"{number}\"");
     let labels = LabelPairs::from_text(&labels);
     let segment = Segment::of(series_hash(family.name_hash(), labels));
-    let identity = Identity { family, labels, segment };
+    let identity = SeriesIdentity { family, labels, segment };
     let before = Instant::now();
     tombstones.store_total(identity, total, None, Tick::at(Moment(number)));
     before.elapsed()

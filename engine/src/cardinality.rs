@@ -2,7 +2,7 @@
 //!
 //! Up to 1,024 values of a name are counted exactly; beyond that a HyperLogLog
 //! sketch of 4 KiB estimates them, within some 5 %. At most 1,000 names are
-//! counted in each shard; series with further ones are told. So a survey takes
+//! counted in each shard; how many labels were left out is told too. So a survey takes
 //! a few MiB, whatever there is.
 //!
 //! Metrics by series are the catalog's counts. For label values each shard
@@ -28,7 +28,7 @@ const SKETCH_BITS: u32 = 12;
 /// Distinct values by label name.
 #[derive(Debug, Default)]
 pub struct LabelValues {
-    names: BTreeMap<Box<str>, Counted>,
+    names: BTreeMap<Box<str>, CountedLabel>,
     left_out: u64,
 }
 
@@ -46,7 +46,7 @@ pub struct LabelName {
 }
 
 #[derive(Debug)]
-struct Counted {
+struct CountedLabel {
     values: Distinct,
     series: u64,
 }
@@ -68,7 +68,7 @@ impl LabelValues {
             } else if self.names.len() < NAMES {
                 let mut values = Distinct::Exact(HashSet::default());
                 values.add(hash);
-                self.names.insert(name.into(), Counted { values, series: 1 });
+                self.names.insert(name.into(), CountedLabel { values, series: 1 });
             } else {
                 self.left_out += 1;
             }

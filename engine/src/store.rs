@@ -7,13 +7,11 @@
 //! tombstones, its holders are notified, and with the last reference the slot is
 //! free.
 
-use std::collections::HashMap;
-
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use crate::catalog::{Admission, FamilyRef};
-use crate::labels::{LabelsAsSent, SeriesLabels};
+use crate::labels::SeriesLabels;
 use crate::metric::Kind;
 use crate::metric::{Ignored, Value};
 use crate::series::{Generation, Readers, Slot};
@@ -28,6 +26,7 @@ mod eviction_notices;
 mod expire;
 mod expiry_queue;
 mod expose;
+mod extras;
 mod filter;
 mod first_seen;
 mod listing;
@@ -54,20 +53,17 @@ pub use snapshot::{Snapshot, SnapshotOrder};
 pub use survey::SurveyJob;
 pub use tick::Tick;
 pub use tombstones::{
-    Identity, SharedTombstones, Sweep, TombstoneBudget, TombstoneKey, TombstoneSettings, Tombstones,
+    SeriesIdentity, SharedTombstones, Sweep, TombstoneBudget, TombstoneKey, TombstoneSettings,
+    Tombstones,
 };
 
 use changes::Changes;
-use created::Created;
 use eviction_notices::EvictionNotices;
-use expire::OwnTtls;
 use expiry_queue::{BucketTag, ExpiryQueue};
+use extras::SeriesExtras;
 use first_seen::FirstSeen;
 use listing::{ListingPosition, Listings};
 use slots::Indexed;
-
-/// Labels that are shown in the order in which they were sent.
-type DisplayLabels = HashMap<Slot, LabelsAsSent, RandomState>;
 
 /// The series of one shard.
 #[derive(Debug, Default)]
@@ -83,23 +79,18 @@ pub struct Store {
     hasher: RandomState,
     /// The live series of each family.
     listings: Listings,
-    /// Of the series that are not shown in canonical order.
-    display: DisplayLabels,
+    extras: SeriesExtras,
     /// Live series by type.
     live: [usize; Kind::ALL.len()],
     generation: Generation,
     /// When to look at series that may be idle for too long.
     expiry_queue: ExpiryQueue,
-    /// Series with a time to live of their own.
-    own_ttl: OwnTtls,
     eviction_notices: EvictionNotices,
     tombstones: Tombstones,
     tombstones_checked: Tick,
     expired: u64,
     /// Samples that changed nothing, by [`Ignored`].
     ignored: [u64; Ignored::ALL.len()],
-    /// When the totals of live series began, by slot.
-    created: Created,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
     /// Series that some scraper has not been shown yet.
@@ -120,7 +111,7 @@ pub struct StoreSettings {
 }
 
 /// One series. A cache line, since applying a sample touches nothing else: what
-/// few series have stands in tables of its own.
+/// few series have stands in [`SeriesExtras`].
 #[derive(Debug)]
 struct Series {
     family: FamilyRef,
@@ -152,7 +143,7 @@ impl Store {
     pub fn new(settings: StoreSettings, tombstones: SharedTombstones, shard: ShardIndex) -> Self {
         Self {
             tombstones: Tombstones::new(settings.tombstones, tombstones, shard),
-            created: Created::new(settings.created_timestamps),
+            extras: SeriesExtras::new(settings.created_timestamps),
             settings,
             shard,
             ..Self::default()
@@ -246,7 +237,7 @@ impl Store {
             None if self.first_seen.is_replay() => (None, None),
             None => (None, Some(taken_at)),
         };
-        self.created.set(slot.0, created);
+        self.extras.created.set(slot.0, created);
         series.flags.set_new(self.first_seen.record(slot, family, total.as_ref(), now));
         series.value = total.unwrap_or_else(|| Value::new(family.shape(), now));
         series.position = self.listings.insert(family, slot);
@@ -262,8 +253,12 @@ impl Store {
 }
 
 impl Series {
-    fn identity(&self) -> Identity<'_> {
-        Identity { family: &self.family, labels: self.labels.pairs(), segment: self.segment() }
+    fn identity(&self) -> SeriesIdentity<'_> {
+        SeriesIdentity {
+            family: &self.family,
+            labels: self.labels.pairs(),
+            segment: self.segment(),
+        }
     }
 
     /// The segment of the state that it belongs to.

@@ -13,13 +13,10 @@
 //! Then place, slot and reference to the family are free. A value that arrives
 //! before that makes the series live again, without admission.
 
-use std::collections::HashMap;
-
-use foldhash::quality::RandomState;
-
 use super::expiry_queue::{BucketTag, ExpiryQueue};
+use super::extras::{OwnTtl, SeriesExtras};
 use super::listing::ListingPosition;
-use super::tick::{Tick, milliseconds_of, ticks_of};
+use super::tick::{Tick, ticks_of};
 use super::{Series, Store, Tombstones, held};
 use crate::metric::{Kind, Value};
 use crate::series::Slot;
@@ -36,17 +33,6 @@ pub struct ExpirySettings {
     ticks: [u32; Kind::ALL.len()],
 }
 
-/// Times to live that came with samples.
-pub(super) type OwnTtls = HashMap<Slot, OwnTtl, RandomState>;
-
-/// A time to live that came with a sample.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OwnTtl {
-    ticks: u32,
-    /// The bucket of the entry that counts.
-    bucket: Tick,
-}
-
 /// Entries that the queue may have for each live series, on average, and
 /// besides: producers that change a time to live leave stale ones behind.
 const ENTRIES_PER_SERIES: usize = 4;
@@ -58,6 +44,26 @@ impl ExpirySettings {
         let series = ticks_of(series_ttl_ms);
         let gauge = if gauge_ttl_ms == 0 { series } else { ticks_of(gauge_ttl_ms) };
         Self { ticks: Kind::ALL.map(|kind| if kind.is_momentary() { gauge } else { series }) }
+    }
+
+    /// Whether a series has been idle for too long.
+    #[inline]
+    pub(super) fn is_due(
+        &self,
+        slot: Slot,
+        series: &Series,
+        extras: &SeriesExtras,
+        now: Tick,
+    ) -> bool {
+        self.deadline(slot, series, extras).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// When a series will have been idle for too long.
+    #[inline]
+    fn deadline(&self, slot: Slot, series: &Series, extras: &SeriesExtras) -> Option<Tick> {
+        let own = extras.own_ttl(slot, series);
+        let ticks = own.unwrap_or(self.ticks[series.family.kind() as usize]);
+        (ticks > 0).then(|| series.touched.after(ticks))
     }
 }
 
@@ -105,17 +111,12 @@ impl Store {
     pub fn set_ttl(&mut self, slot: Slot, milliseconds: u64, now: Moment) {
         let ticks = ticks_of(milliseconds);
         let series = held(&mut self.slots, slot);
-        let known = series.flags.has_own_ttl().then(|| self.own_ttl.get_mut(&slot)).flatten();
-        let bucket = known.map_or(Tick::MAX, |own| {
-            own.ticks = ticks;
-            own.bucket
-        });
-        if bucket == Tick::MAX {
-            series.flags.set_own_ttl();
-            self.own_ttl.insert(slot, OwnTtl { ticks, bucket });
-        }
+        series.flags.set_own_ttl();
+        let none = OwnTtl { ticks, bucket: Tick::MAX };
+        let own = self.extras.own_ttl.entry(slot).or_insert(none);
+        own.ticks = ticks;
         // What is looked at before its time is put back then.
-        if series.is_live() && series.touched.after(ticks) < bucket {
+        if series.is_live() && series.touched.after(ticks) < own.bucket {
             self.schedule_expiry(slot, Tick::at(now));
         }
         let live: usize = self.live.iter().sum();
@@ -127,7 +128,7 @@ impl Store {
     /// Puts a live series into the queue, if it has a time to live.
     pub(super) fn schedule_expiry(&mut self, slot: Slot, now: Tick) {
         let series = held(&mut self.slots, slot);
-        let deadline = deadline(series, slot, &self.settings.expiry, &self.own_ttl);
+        let deadline = self.settings.expiry.deadline(slot, series, &self.extras);
         let bucket =
             deadline.map_or(Tick::MAX, |deadline| self.expiry_queue.insert(slot, deadline, now));
         self.set_expiry_bucket(slot, bucket);
@@ -138,17 +139,10 @@ impl Store {
         let series = held(&mut self.slots, slot);
         series.bucket = BucketTag::of(bucket);
         if series.flags.has_own_ttl()
-            && let Some(own) = self.own_ttl.get_mut(&slot)
+            && let Some(own) = self.extras.own_ttl.get_mut(&slot)
         {
             own.bucket = bucket;
         }
-    }
-
-    /// The time to live that came with a sample of this series, if one did, in
-    /// milliseconds; 0 is never.
-    pub(super) fn own_ttl_ms(series: &Series, slot: Slot, own_ttl: &OwnTtls) -> Option<u64> {
-        let own = series.flags.has_own_ttl().then(|| own_ttl.get(&slot)).flatten()?;
-        Some(milliseconds_of(own.ticks))
     }
 
     fn rebuild_expiry_queue(&mut self, now: Tick) {
@@ -167,8 +161,7 @@ impl Store {
         if series.bucket != bucket || !series.is_live() {
             return;
         }
-        let deadline = deadline(series, slot, &self.settings.expiry, &self.own_ttl);
-        if deadline.is_none_or(|deadline| deadline > now) {
+        if !self.settings.expiry.is_due(slot, series, &self.extras, now) {
             self.schedule_expiry(slot, now);
         } else if self.first_seen.is_awaited(slot, series, at) {
             self.postpone_expiry(slot, now);
@@ -179,7 +172,7 @@ impl Store {
             let series = held(&mut self.slots, slot);
             let value = std::mem::replace(&mut series.value, Value::NONE);
             if let Some(total) = value.into_total() {
-                let created = self.created.get(slot.0);
+                let created = self.extras.created.get(slot.0);
                 self.tombstones.store_total(series.identity(), total, created, now);
             }
             self.deactivate(slot);
@@ -209,19 +202,4 @@ impl Store {
         self.notify_holders(slot);
         self.free_if_unused(slot);
     }
-}
-
-/// When a series will have been idle for too long.
-#[inline]
-pub(super) fn deadline(
-    series: &Series,
-    slot: Slot,
-    expiry: &ExpirySettings,
-    own_ttl: &OwnTtls,
-) -> Option<Tick> {
-    let ticks = match series.flags.has_own_ttl() {
-        false => expiry.ticks[series.family.kind() as usize],
-        true => own_ttl.get(&slot).map_or(0, |own| own.ticks),
-    };
-    (ticks > 0).then(|| series.touched.after(ticks))
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::created::Created;
-use super::expire::deadline;
+use super::extras::SeriesExtras;
 use super::filter::Filter;
 use super::first_seen::{AckHorizon, FirstSeen, ScrapeContext, ScrapeSeq, Visibility};
 use super::listing::FamilyKey;
 use super::tick::Tick;
-use super::{DisplayLabels, Series, Store};
+use super::{Series, Store};
 use crate::catalog::{Catalog, Family};
 use crate::exposition::{Encoder, Format, ShownSeries};
 use crate::labels::{EmptyInstance, LabelPairs};
@@ -37,7 +36,7 @@ pub struct ExposeJob {
     filter: Filter,
     /// See [`ExposeJob::starts_after`].
     starts_after: Option<ScrapeSeq>,
-    /// The family in hand and how many of its series are written.
+    /// The current family and how many of its series are written.
     cursor: Option<(FamilyKey, usize)>,
     buffer: Vec<u8>,
     /// What is in the buffer, in order.
@@ -55,13 +54,13 @@ struct Part {
     has_created: bool,
 }
 
-/// What the labels of series become on their way out.
-struct Printed<'a> {
-    display: &'a DisplayLabels,
+/// What series are shown with.
+struct Shown<'a> {
+    extras: &'a SeriesExtras,
     /// Whether an `instance` is added where there is none.
     empty_instance: bool,
-    /// When totals began, where that is written.
-    created: Option<&'a Created>,
+    /// Whether it is written when totals began.
+    created: bool,
 }
 
 impl ExposeJob {
@@ -108,24 +107,24 @@ impl ExposeJob {
     fn write(
         &mut self,
         family: &Family,
-        printed: &Printed<'_>,
+        shown: &Shown<'_>,
         slot: Slot,
         labels: LabelPairs<'_>,
         value: &mut Value,
         now: Moment,
     ) {
-        let (labels, is_sorted) = match printed.display.get(&slot) {
+        let (labels, is_sorted) = match shown.extras.display.get(&slot) {
             Some(as_sent) => (as_sent.pairs(), false),
             None => (labels, true),
         };
-        let labels = match printed.empty_instance {
+        let labels = match shown.empty_instance {
             true => self.instance.added_to(labels, is_sorted),
             false => labels,
         };
         if self.buffer.capacity() == 0 {
             self.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
         }
-        let created = printed.created.and_then(|created| created.get(slot.0));
+        let created = if shown.created { shown.extras.created.get(slot.0) } else { None };
         let series = ShownSeries { labels, value, created, now };
         if self.encoder.write_series(&mut self.buffer, family, series)
             && let Some(part) = self.parts.last_mut()
@@ -143,7 +142,7 @@ impl ExposeJob {
         first_seen: &mut FirstSeen,
         slot: Slot,
         series: &mut Series,
-        printed: &Printed<'_>,
+        shown: &Shown<'_>,
     ) -> bool {
         let Some(context) = &self.context else { return false };
         match first_seen.visibility(slot, series, context) {
@@ -152,7 +151,7 @@ impl ExposeJob {
             Visibility::StartingAt(after, mut start) => {
                 self.starts_after = Some(self.starts_after.map_or(after, |old| old.min(after)));
                 let (family, labels) = (series.family.family(), series.labels.pairs());
-                self.write(family, printed, slot, labels, &mut start, Moment::default());
+                self.write(family, shown, slot, labels, &mut start, Moment::default());
                 true
             }
         }
@@ -231,7 +230,7 @@ impl Store {
     pub fn expose_some(&mut self, job: &mut ExposeJob, budget: usize, now: Moment) -> bool {
         let mut left = budget;
         while left > 0 {
-            let Some((key, written)) = self.in_hand(job) else { return true };
+            let Some((key, written)) = self.next_series(job) else { return true };
             if !job.filter.has_family(&key.0) {
                 left -= 1;
                 job.cursor = Some((key, usize::MAX));
@@ -246,7 +245,7 @@ impl Store {
 
     /// The family that the job is at and how many of its series are written;
     /// moves on to the next family where all are.
-    fn in_hand(&self, job: &mut ExposeJob) -> Option<(FamilyKey, usize)> {
+    fn next_series(&self, job: &mut ExposeJob) -> Option<(FamilyKey, usize)> {
         if let Some((key, written)) = &job.cursor
             && self.listings.get(key).is_some_and(|listing| *written < listing.len())
         {
@@ -258,7 +257,7 @@ impl Store {
     }
 
     /// Writes series of one family from position `from` on, at most `budget`;
-    /// returns the position behind the last one.
+    /// returns the position after the last one.
     fn write_some(
         &mut self,
         job: &mut ExposeJob,
@@ -267,10 +266,9 @@ impl Store {
         budget: usize,
         now: Moment,
     ) -> usize {
-        let Self { listings, slots, display, settings, own_ttl, first_seen, .. } = self;
-        let shows_created = job.encoder.shows_created() && self.created.is_kept();
-        let created = shows_created.then_some(&self.created);
-        let printed = Printed { display, empty_instance: settings.empty_instance, created };
+        let Self { listings, slots, extras, settings, first_seen, .. } = self;
+        let created = job.encoder.shows_created() && extras.created.is_kept();
+        let shown = Shown { extras, empty_instance: settings.empty_instance, created };
         let Some(listing) = listings.get(key) else { return from };
         let end = listing.len().min(from + budget);
         let tick = Tick::at(now);
@@ -281,18 +279,17 @@ impl Store {
                 if !job.filter.has_segment(series.segment()) {
                     continue;
                 }
-                let deadline = deadline(series, *slot, &settings.expiry, own_ttl);
-                if deadline.is_some_and(|deadline| deadline <= tick)
+                if settings.expiry.is_due(*slot, series, extras, tick)
                     && !first_seen.is_awaited(*slot, series, now)
                 {
                     first_seen.record_expired(*slot, series, now);
                     continue;
                 }
-                if series.flags.is_new() && job.writes_start(first_seen, *slot, series, &printed) {
+                if series.flags.is_new() && job.writes_start(first_seen, *slot, series, &shown) {
                     continue;
                 }
                 let Series { labels, value, .. } = series;
-                job.write(&key.0, &printed, *slot, labels.pairs(), value, now);
+                job.write(&key.0, &shown, *slot, labels.pairs(), value, now);
             }
         }
         end

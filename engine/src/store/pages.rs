@@ -34,13 +34,12 @@ impl<T> Pages<T> {
         self.0.get_mut(number as usize / Self::PAGE)?.get_mut(number as usize % Self::PAGE)
     }
 
-    /// Appends one, and returns its number.
-    pub fn push(&mut self, item: T) -> u32 {
-        let number = self.len();
-        if number as usize / Self::PAGE == self.0.len() {
+    /// Appends one: its number is the length before.
+    pub fn push(&mut self, item: T) {
+        let page = self.len() as usize / Self::PAGE;
+        if page == self.0.len() {
             self.0.push(Vec::with_capacity(Self::PAGE));
         }
-        self.0[number as usize / Self::PAGE].push(item);
-        number
+        self.0[page].push(item);
     }
 }

@@ -20,7 +20,7 @@ pub struct RemoveJob {
     tombstones: Sweep,
 }
 
-/// What was removed.
+/// How much a removal has removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Removed {
     /// Live series.
@@ -52,11 +52,10 @@ impl Store {
         }
         for slot in job.left.split_off(job.left.len().saturating_sub(budget)) {
             // It may have expired meanwhile, and have gone to another series.
-            let is_of = |series: &super::Series| {
-                series.family.uid() == job.family.uid() && series.is_live()
-            };
-            let cell = self.slots.get(slot.0 as usize).and_then(Option::as_ref);
-            if cell.is_some_and(is_of) {
+            if let Some(Some(series)) = self.slots.get(slot.0 as usize)
+                && series.family.uid() == job.family.uid()
+                && series.is_live()
+            {
                 self.deactivate(slot);
                 job.series += 1;
             }

@@ -145,8 +145,8 @@ impl Store {
         });
         held(&mut self.slots, slot).position = self.listings.insert(&counted, slot);
         self.live[kind as usize] += 1;
-        self.created.set(slot.0, created);
-        self.display.extend(display.map(|as_sent| (slot, as_sent.into())));
+        self.extras.created.set(slot.0, created);
+        self.extras.display.extend(display.map(|as_sent| (slot, as_sent.into())));
         self.schedule_expiry(slot, Tick::at(since.now));
         record.ttl.into_iter().for_each(|ttl| self.set_ttl(slot, ttl, since.now));
         Ok(())

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use super::expire::deadline;
-use super::listing::{FamilyKey, Listing};
+use super::listing::FamilyKey;
 use super::tick::Tick;
 use super::{Series, Store};
 use crate::catalog::Family;
@@ -139,12 +138,13 @@ impl Store {
 
     /// What stands in a family's listing from a position on: slots, and holes.
     fn slots_from(&self, family: &Arc<Family>, position: usize, count: usize) -> Vec<Slot> {
-        let listing = self.listings.get(&FamilyKey(family.clone()));
-        // Listings may have become shorter since the last slice.
-        let is_within = |listing: &&Listing| position < listing.len();
-        listing.filter(is_within).map_or(Vec::new(), |listing| {
-            listing.slots(position..listing.len().min(position + count)).to_vec()
-        })
+        match self.listings.get(&FamilyKey(family.clone())) {
+            // It may have become shorter since the last slice.
+            Some(listing) if position < listing.len() => {
+                listing.slots(position..listing.len().min(position + count)).to_vec()
+            }
+            Some(_) | None => Vec::new(),
+        }
     }
 
     /// The series in a slot where it is live and its labels contain what is
@@ -155,11 +155,9 @@ impl Store {
         job: &mut SearchJob,
         now: Moment,
     ) -> Option<(&mut Series, SeriesLabels)> {
-        let Self { slots, settings, own_ttl, .. } = self;
+        let Self { slots, settings, extras, .. } = self;
         let series = slots.get_mut(slot.0 as usize)?.as_mut()?;
-        let deadline = deadline(series, slot, &settings.expiry, own_ttl);
-        let is_idle = deadline.is_some_and(|deadline| deadline <= Tick::at(now));
-        if is_idle {
+        if settings.expiry.is_due(slot, series, extras, Tick::at(now)) {
             return None;
         }
         let wanted = &job.order.labels;

@@ -63,7 +63,7 @@ impl Store {
             bucket: BucketTag::default(),
             flags,
         });
-        self.display.extend(display.map(|text| (slot, text)));
+        self.extras.display.extend(display.map(|text| (slot, text)));
         if self.series_mut(slot).family.is_retired() {
             // The question was on its way when the family went.
             self.notify_holders(slot);
@@ -89,13 +89,13 @@ impl Store {
         family: &Family,
         labels: LabelPairs<'_>,
     ) -> Option<Slot> {
-        let same = |found: &Indexed| {
+        let found = self.index.find(spread(index_hash), |found| {
             found.hash == index_hash
                 && self.slots[found.slot.0 as usize].as_ref().is_some_and(|series| {
                     series.family.uid() == family.uid() && series.labels.pairs() == labels
                 })
-        };
-        self.index.find(spread(index_hash), same).map(|found| found.slot)
+        });
+        found.map(|found| found.slot)
     }
 
     pub(super) fn insert(&mut self, series: Series) -> Slot {
@@ -130,14 +130,11 @@ impl Store {
             return;
         }
         let Some(series) = self.slots[slot.0 as usize].take() else { return };
-        let is_it = |found: &Indexed| found.slot == slot;
-        if let Ok(entry) = self.index.find_entry(spread(series.index_hash), is_it) {
+        let hash = spread(series.index_hash);
+        if let Ok(entry) = self.index.find_entry(hash, |found| found.slot == slot) {
             entry.remove();
         }
-        if series.flags.has_own_ttl() {
-            self.own_ttl.remove(&slot);
-        }
-        self.display.remove(&slot);
+        self.extras.remove(slot, series.flags);
         self.free.push(slot);
     }
 }

@@ -1,27 +1,22 @@
 //! A snapshot: the state of one shard at one point, written in slices while
 //! samples go on being applied.
 //!
-//! It goes through the slots once, then through the tombstones, and appends each
-//! to its segment. A series that is about to change before its turn is written
-//! at once, as it still is (copy on write, series by series), and a tombstone
-//! that goes before its turn leaves a copy; so nothing ever waits for more than a
-//! slice.
-//!
 //! A snapshot is a barrier: a shard's answer is its state at exactly that point
-//! of its inbox, though it goes on applying. It walks over its slots in slices,
-//! with messages in between; a series that is about to change before its turn
-//! is written first, as it still is, and a tombstone that goes leaves a copy.
-//! So nobody waits for more than a slice.
+//! of its inbox, though it goes on applying. It goes through the slots once, then
+//! through the tombstones, in slices with messages in between, and appends each
+//! to its segment. A series that is about to change before its turn is written
+//! first, as it still is (copy on write, series by series), and a tombstone that
+//! goes before its turn leaves a copy. So nothing waits for more than a slice.
 //!
 //! Where only changed segments are asked for, each sample marks the segment of
 //! its series. Marks that went into a snapshot are kept until it is committed,
 //! so one that is given up loses nothing.
 
-use super::created::Created;
-use super::expire::OwnTtls;
+use super::extras::SeriesExtras;
 use super::sets::{NumberSet, SegmentSet};
+use super::tick::milliseconds_of;
 use super::tombstones::Tombstone;
-use super::{DisplayLabels, Series, Store, held};
+use super::{Series, Store, held};
 use crate::catalog::Admission;
 use crate::record::{SeriesRecord, TombstoneRecord};
 use crate::series::Slot;
@@ -77,14 +72,6 @@ pub(super) struct SnapshotJob {
     done: Vec<StoredSegment>,
 }
 
-/// What few series have, beside them.
-#[derive(Debug, Clone, Copy)]
-struct SeriesExtras<'a> {
-    display: &'a DisplayLabels,
-    own_ttl: &'a OwnTtls,
-    created: &'a Created,
-}
-
 impl SnapshotJob {
     /// Leaves out what is in a slot.
     pub fn skip(&mut self, slot: Slot) {
@@ -98,7 +85,7 @@ impl SnapshotJob {
     }
 
     /// Writes a series as it is, before it changes, unless that is done.
-    fn write_early(&mut self, slot: Slot, series: &Series, extras: SeriesExtras<'_>) {
+    fn write_early(&mut self, slot: Slot, series: &Series, extras: &SeriesExtras) {
         if self.has_to_visit(slot) && !self.skipped.contains(slot.0) {
             self.skipped.insert(slot.0);
             self.write(slot, series, extras);
@@ -106,7 +93,7 @@ impl SnapshotJob {
     }
 
     /// Writes a live series of a living family; returns how many bytes.
-    fn write(&mut self, slot: Slot, series: &Series, extras: SeriesExtras<'_>) -> usize {
+    fn write(&mut self, slot: Slot, series: &Series, extras: &SeriesExtras) -> usize {
         let segment = series.segment();
         if !series.is_live() || !self.wanted.contains(segment) || series.family.is_retired() {
             return 0;
@@ -118,7 +105,7 @@ impl SnapshotJob {
             labels: series.labels.pairs().as_text(),
             display: extras.display.get(&slot).map(|labels| labels.pairs().as_text()),
             idle: series.touched.age_ms(now),
-            ttl: Store::own_ttl_ms(series, slot, extras.own_ttl),
+            ttl: extras.own_ttl(slot, series).map(milliseconds_of),
             overflow: match series.admission {
                 Admission::Counted => false,
                 Admission::Overflow => true,
@@ -181,15 +168,19 @@ impl Store {
     /// is dropped.
     pub fn begin_snapshot(&mut self, order: SnapshotOrder, shard: ShardIndex, shards: ShardCount) {
         let changed_tombstones = self.tombstones.take_changed();
-        self.changes.marks.iter_mut().for_each(|marks| marks.mark_all(&changed_tombstones));
-        let changed = self.changes.marks.as_mut().map(|marks| marks.take(order.number));
-        let all = || shards.segments_of(shard).collect();
-        let wanted = changed.filter(|_| !order.all).unwrap_or_else(all);
+        let changed = self.changes.marks.as_mut().map(|marks| {
+            marks.mark_all(&changed_tombstones);
+            marks.take(order.number)
+        });
+        let wanted = match changed {
+            Some(changed) if !order.all => changed,
+            Some(_) | None => shards.segments_of(shard).collect(),
+        };
         let end = self.slots.len();
         let job = Box::new(SnapshotJob {
             taken: order.taken,
             wanted,
-            has_created: self.created.is_kept(),
+            has_created: self.extras.created.is_kept(),
             writers: (0..SEGMENTS).map(|_| None).collect(),
             next: 0,
             end,
@@ -232,22 +223,18 @@ impl Store {
         let series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
         if let Some(job) = &mut self.changes.snapshot {
-            let (display, own_ttl, created) = (&self.display, &self.own_ttl, &self.created);
-            let extras = SeriesExtras { display, own_ttl, created };
-            job.write_early(slot, series, extras);
+            job.write_early(slot, series, &self.extras);
         }
     }
 
     fn visit_some(&self, job: &mut SnapshotJob, budget: usize) {
-        let Self { display, own_ttl, created, .. } = self;
-        let extras = SeriesExtras { display, own_ttl, created };
         let mut spent = 0;
         while spent < budget && job.next < job.end {
             let slot = Slot(job.next as u32);
             if let Some(series) = &self.slots[job.next]
                 && !job.skipped.contains(slot.0)
             {
-                spent += job.write(slot, series, extras) / BYTES_PER_UNIT;
+                spent += job.write(slot, series, &self.extras) / BYTES_PER_UNIT;
             }
             job.next += 1;
             spent += 1;

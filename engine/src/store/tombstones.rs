@@ -87,7 +87,7 @@ impl TombstoneId {
 
 /// A series, as tombstones tell it from others.
 #[derive(Debug, Clone, Copy)]
-pub struct Identity<'a> {
+pub struct SeriesIdentity<'a> {
     /// Its family.
     pub family: &'a FamilyRef,
     /// Its labels.
@@ -119,8 +119,10 @@ impl Tombstone {
     /// A copy, where its family was not removed: then nothing is left of it.
     fn copy(&self) -> Option<Self> {
         let Self { id, ref family, ref total, died, created } = *self;
-        let total = total.copy_of_total().filter(|_| !family.is_retired())?;
-        Some(Self { id, family: family.another(), total, died, created })
+        if family.is_retired() {
+            return None;
+        }
+        Some(Self { id, family: family.another(), total: total.copy_of_total()?, died, created })
     }
 }
 
@@ -193,7 +195,7 @@ impl Tombstones {
     /// Keeps the total of a series that expires `now`, and when that began.
     pub fn store_total(
         &mut self,
-        identity: Identity<'_>,
+        identity: SeriesIdentity<'_>,
         total: Value,
         created: Option<UnixTime>,
         now: Tick,
@@ -206,7 +208,7 @@ impl Tombstones {
     }
 
     /// Takes out what a series goes on from, where it returns in time.
-    pub fn take_total(&mut self, identity: Identity<'_>, now: Tick) -> Option<Tombstone> {
+    pub fn take_total(&mut self, identity: SeriesIdentity<'_>, now: Tick) -> Option<Tombstone> {
         if self.is_empty() {
             return None;
         }
@@ -232,7 +234,7 @@ impl Tombstones {
         self.table.oldest().map(|(_, oldest)| self.end_of(oldest))
     }
 
-    fn id_of(&self, Identity { family, labels, segment }: Identity<'_>) -> TombstoneId {
+    fn id_of(&self, SeriesIdentity { family, labels, segment }: SeriesIdentity<'_>) -> TombstoneId {
         let mut hasher = SipHasher13::new_with_key(&self.shared.key.0);
         hasher.write(family.name().as_bytes());
         // No name has this byte.

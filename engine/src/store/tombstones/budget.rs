@@ -51,8 +51,10 @@ impl TombstoneBudget {
             return false;
         }
         let bound = if self.is_oldest_in(shard) { self.most } else { self.most + SLACK };
-        let less = |count: usize| (count > bound).then(|| count - 1);
-        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        let less = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+            (count > bound).then(|| count - 1)
+        });
+        less.is_ok()
     }
 
     fn is_oldest_in(&self, shard: ShardIndex) -> bool {

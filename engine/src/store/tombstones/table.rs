@@ -74,26 +74,28 @@ impl TombstoneTable {
     /// The tombstone with this id, of that very family: one of the same name may
     /// have been removed before.
     pub fn find(&self, id: TombstoneId, family: &Arc<Family>) -> Option<NodeKey> {
-        let is_it = |key: &NodeKey| {
+        let found = self.index[part_of(id)].find(hash_of(id), |key| {
             self.get(*key).is_some_and(|found| found.id == id && found.is_of(family))
-        };
-        self.index[part_of(id)].find(hash_of(id), is_it).copied()
+        });
+        found.copied()
     }
 
     /// Takes a tombstone in as the newest.
     pub fn insert(&mut self, tombstone: Tombstone) -> NodeKey {
         let id = tombstone.id;
-        let empty = || Node { tombstone: None, older: NONE, newer: NONE };
-        let key = self.free.pop().unwrap_or_else(|| self.nodes.push(empty()));
-        if let Some(node) = self.nodes.get_mut(key) {
-            *node = Node { tombstone: Some(tombstone), older: self.newest, newer: NONE };
+        let node = Node { tombstone: Some(tombstone), older: self.newest, newer: NONE };
+        let key = self.free.pop().unwrap_or(self.nodes.len());
+        match self.nodes.get_mut(key) {
+            Some(free) => *free = node,
+            None => self.nodes.push(node),
         }
         *self.newer_of(self.newest) = key;
         self.newest = key;
         let Self { nodes, index, .. } = self;
-        let tombstone = |key| nodes.get(key).and_then(|node: &Node| node.tombstone.as_ref());
-        let rehash = |key: &NodeKey| tombstone(*key).map_or(0, |found| hash_of(found.id));
-        index[part_of(id)].insert_unique(hash_of(id), key, rehash);
+        index[part_of(id)].insert_unique(hash_of(id), key, |other| {
+            let other = nodes.get(*other).and_then(|node| node.tombstone.as_ref());
+            other.map_or(0, |other| hash_of(other.id))
+        });
         key
     }
 

@@ -24,10 +24,10 @@ fn tombstones(key: u8) -> Tombstones {
     Tombstones::new(settings, shared, ShardIndex(0))
 }
 
-fn identity<'a>(family: &'a FamilyRef, labels: &'a str) -> Identity<'a> {
+fn identity<'a>(family: &'a FamilyRef, labels: &'a str) -> SeriesIdentity<'a> {
     let labels = LabelPairs::from_text(labels);
     let segment = Segment::of(series_hash(family.name_hash(), labels));
-    Identity { family, labels, segment }
+    SeriesIdentity { family, labels, segment }
 }
 
 /// All of them, by age.

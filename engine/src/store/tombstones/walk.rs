@@ -59,8 +59,10 @@ impl Tombstones {
             } else if walk.next < walk.bound {
                 let key = walk.next;
                 walk.next += 1;
-                let is_due = !walk.changed.contains(key);
-                spent += self.table.get(key).filter(|_| is_due).map_or(1, &mut visit);
+                spent += match self.table.get(key) {
+                    Some(tombstone) if !walk.changed.contains(key) => visit(tombstone),
+                    Some(_) | None => 1,
+                };
             } else {
                 self.walk = None;
                 return true;
