@@ -328,7 +328,7 @@ impl Family {
 
     /// Whether it is still in the catalog. A reader that has kept a family
     /// checks this before it refuses a sample for its sake.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.counts.refs.load(Ordering::Acquire) > 0 && !self.is_retired()
     }
 
@@ -346,7 +346,7 @@ impl FamilyRef {
     /// A counted reference to a family that was met before, unless its last
     /// reference has gone since, or it was retired: then the name has to be
     /// claimed again.
-    pub fn from_cached(family: &Arc<Family>) -> Option<Self> {
+    pub(crate) fn from_cached(family: &Arc<Family>) -> Option<Self> {
         if family.is_retired() {
             return None;
         }

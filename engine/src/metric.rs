@@ -1,9 +1,9 @@
 //! What a series holds: one aggregate for each metric type, a file each.
 
-pub mod gauge;
+mod gauge;
 pub mod histogram;
 mod kind;
-pub mod quantile;
+mod quantile;
 mod shape;
 mod stored;
 pub mod summary;
@@ -88,7 +88,7 @@ impl Value {
     }
 
     /// A copy of the total that outlives its series, see [`Kind::accumulates`].
-    pub fn copy_of_total(&self) -> Option<Self> {
+    pub(crate) fn copy_of_total(&self) -> Option<Self> {
         if !self.kind().accumulates() {
             return None;
         }
@@ -100,7 +100,7 @@ impl Value {
     }
 
     /// The total that outlives its series, see [`Kind::accumulates`].
-    pub fn into_total(self) -> Option<Self> {
+    pub(crate) fn into_total(self) -> Option<Self> {
         self.kind().accumulates().then_some(self)
     }
 

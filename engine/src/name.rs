@@ -10,7 +10,7 @@ pub const RESERVED_PREFIX: &str = "prom_stream_gateway_";
 /// Whether Prometheus gives this name to what it finds out itself: of targets
 /// and of alerts. Under `honor_labels` a series of that name with the labels of a
 /// target would be taken for what Prometheus says of that target.
-pub fn is_of_prometheus(name: &str) -> bool {
+pub(crate) fn is_of_prometheus(name: &str) -> bool {
     matches!(name, "up" | "ALERTS" | "ALERTS_FOR_STATE") || name.starts_with("scrape_")
 }
 

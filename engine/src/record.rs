@@ -260,11 +260,13 @@ pub fn take<'a, R: Deserialize<'a>>(
     rest: &mut &'a [u8],
     what: &'static str,
 ) -> Result<R, StateError> {
-    let (record, after) = postcard::take_from_bytes(rest).map_err(|error| match error {
-        // Of serde itself, which complains of one thing only in such records: of
-        // a variant whose number is none that it knows.
-        postcard::Error::SerdeDeCustom => StateError::NewerRecord { what },
-        _ => StateError::malformed(what),
+    let (record, after) = postcard::take_from_bytes(rest).map_err(|error| {
+        // An error of serde itself, which complains of one thing only in such
+        // records: of a variant whose number is none that it knows.
+        if error == postcard::Error::SerdeDeCustom {
+            return StateError::NewerRecord { what };
+        }
+        StateError::malformed(what)
     })?;
     *rest = after;
     Ok(record)

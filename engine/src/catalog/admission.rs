@@ -30,7 +30,7 @@ impl FamilyRef {
     /// Reserves a place for one more series of that many bytes, or says which limit
     /// is reached: `metric_series_limit`, `series_limit` or `series_bytes_limit`.
     /// It is given back with [`Family::give_back`].
-    pub fn reserve_place(&self, bytes: usize) -> Result<(), Reason> {
+    pub(crate) fn reserve_place(&self, bytes: usize) -> Result<(), Reason> {
         let Some(inner) = self.home.upgrade() else {
             return Err(Reason::SeriesLimit);
         };

@@ -12,7 +12,7 @@ use crate::sample::Sample;
 impl Family {
     /// Whether `sample`, of this family's type, came with its bucket layout or
     /// objectives; if not, it is still aggregated into them.
-    pub fn has_layout_of(&self, sample: &Sample<'_>) -> bool {
+    pub(crate) fn has_layout_of(&self, sample: &Sample<'_>) -> bool {
         self.shape().agrees(sample.buckets, sample.objectives)
     }
 

@@ -41,7 +41,7 @@ impl FamilyRef {
     /// Gives its place back to a series of that many bytes that had one before: live
     /// series are never turned out, so the limits are not asked, though the counts
     /// may then pass them.
-    pub fn restore_place(&self, admission: Admission, bytes: usize) {
+    pub(crate) fn restore_place(&self, admission: Admission, bytes: usize) {
         match admission {
             Admission::Counted => {
                 self.counts.live_series.fetch_add(1, Ordering::Relaxed);

@@ -28,7 +28,7 @@ impl Catalog {
     /// How many families were retired so far. A reader that sees another
     /// number than before has to look which of its series are concerned.
     #[inline]
-    pub fn retirements(&self) -> u64 {
+    pub(crate) fn retirements(&self) -> u64 {
         self.inner.retirements.load(Ordering::Acquire)
     }
 }
@@ -37,7 +37,7 @@ impl Family {
     /// Whether its name was taken from it: its series are not shown any more,
     /// and values for them are thrown away.
     #[inline]
-    pub fn is_retired(&self) -> bool {
+    pub(crate) fn is_retired(&self) -> bool {
         self.counts.retired.load(Ordering::Acquire)
     }
 }

@@ -72,7 +72,7 @@ impl Histogram {
     }
 
     /// The exposed counts, one for each `le`: observations at or below it.
-    pub fn cumulative(&self) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn cumulative(&self) -> impl Iterator<Item = u64> + '_ {
         self.counts.iter().scan(0, |below, count| {
             *below += count;
             Some(*below)

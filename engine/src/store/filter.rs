@@ -1,11 +1,11 @@
-//! A filter: which families a scrape shows, and which part of their series, so
-//! that several scrapers can share a large gateway.
+//! A filter: which families a scrape shows, and which share of their series, so
+//! that several scrapers can divide a large gateway.
 
 use crate::catalog::Family;
 use crate::sharding::{SEGMENTS, Segment};
 
-/// Parts that the series may be shared out in, at most: beyond that they are of
-/// too unequal size, since a part is made of whole segments.
+/// How many shares the series may be divided into: beyond that they are of too
+/// unequal size, since a share is made of whole segments.
 pub const MAX_SHARES: usize = 64;
 
 const _: () = assert!(MAX_SHARES as u64 * 16 <= SEGMENTS);
@@ -15,11 +15,11 @@ const _: () = assert!(MAX_SHARES as u64 * 16 <= SEGMENTS);
 pub struct Filter {
     /// Families that print one of these names; sorted. `None` is all.
     names: Option<Vec<String>>,
-    part: Option<SeriesShare>,
+    share: Option<SeriesShare>,
 }
 
-/// One of several parts of all series. By the fixed hash of a series, so it is
-/// the same part in each process, however many shards there are.
+/// One of several shares of all series. By the fixed hash of a series, so it is
+/// the same in each process, however many shards there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SeriesShare {
     index: usize,
@@ -27,7 +27,7 @@ pub struct SeriesShare {
 }
 
 impl SeriesShare {
-    /// SeriesShare `index`, from 0 on, of `of`; `None` where there is no such part.
+    /// Share `index`, from 0 on, of `of`; `None` if there is no such share.
     pub fn new(index: usize, of: usize) -> Option<Self> {
         (index < of && of <= MAX_SHARES).then_some(Self { index, of })
     }
@@ -38,16 +38,11 @@ impl SeriesShare {
 }
 
 impl Filter {
-    /// What prints one of `names`, if there are any, of `part`.
-    pub fn new(mut names: Vec<String>, part: Option<SeriesShare>) -> Self {
+    /// What prints one of `names`, if there are any, of `share`.
+    pub fn new(mut names: Vec<String>, share: Option<SeriesShare>) -> Self {
         names.sort_unstable();
         names.dedup();
-        Self { names: (!names.is_empty()).then_some(names), part }
-    }
-
-    /// Whether everything is shown.
-    pub fn is_everything(&self) -> bool {
-        self.names.is_none() && self.part.is_none_or(|part| part.of == 1)
+        Self { names: (!names.is_empty()).then_some(names), share }
     }
 
     /// Whether series of `family` may be shown.
@@ -65,11 +60,11 @@ impl Filter {
 
     /// Whether series of that segment may be shown.
     pub(super) fn has_segment(&self, segment: Segment) -> bool {
-        self.part.is_none_or(|part| part.has(segment))
+        self.share.is_none_or(|share| share.has(segment))
     }
 
-    /// Whether it is the part that shows what belongs to no series of producers.
+    /// Whether it is the share that shows what belongs to no series of producers.
     pub fn has_own_metrics(&self) -> bool {
-        self.part.is_none_or(|part| part.index == 0)
+        self.share.is_none_or(|share| share.index == 0)
     }
 }
