@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use psg_engine::printable::{LONG, printable};
 
 /// Keys that are remembered.
@@ -44,7 +44,7 @@ impl OtherKeys {
         let key = String::from_utf8_lossy(&key[..key.len().min(KEY_BYTES)]);
         let shown = printable(&key, LONG);
         let last = Instant::now();
-        let mut keys = self.lock();
+        let mut keys = self.0.lock();
         let is_it = |one: &&mut PushesElsewhere| one.key == shown && one.database == database;
         if let Some(known) = keys.iter_mut().find(is_it) {
             known.pushes += 1;
@@ -61,13 +61,9 @@ impl OtherKeys {
 
     /// All of them, the last one that was pushed to first.
     pub fn all(&self) -> Vec<PushesElsewhere> {
-        let mut keys = self.lock().clone();
+        let mut keys = self.0.lock().clone();
         keys.sort_by_key(|one| std::cmp::Reverse(one.last));
         keys
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<PushesElsewhere>> {
-        self.0.lock()
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use psg_actors::http::access::go_duration;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
 /// Where Redis is, as written: `redis://`, `rediss://`, `unix://` or
@@ -45,23 +46,13 @@ impl fmt::Debug for RedisAddress {
     }
 }
 
-/// Reads `30`, `1.5s`, `500ms`, `5m` or `2h`; a number alone is seconds.
+/// Reads `30`, `1.5s`, `500ms`, `5m` or `1h30m`; a number alone is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let expected = || format!("expected a time above 0 such as 30s, 5m or 500ms, got \"{text}\"");
-    let seconds_per_unit = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(expected()),
-    };
-    let number: f64 = number.trim().parse().map_err(|_| expected())?;
-    Duration::try_from_secs_f64(number * seconds_per_unit)
-        .ok()
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(expected)
+    let has_unit = text.contains(|one: char| one.is_ascii_alphabetic());
+    let whole = if has_unit { text.replace(' ', "") } else { format!("{text}s") };
+    let duration = go_duration::parse(&whole).filter(|duration| !duration.is_zero());
+    duration
+        .ok_or_else(|| format!("expected a time above 0 such as 30s, 5m or 500ms, got \"{text}\""))
 }
 
 #[cfg(test)]
@@ -83,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "s", "0", "0s", "-1s", "1d", "1 minute", "inf", "NaN", "1e999", "1s1m"] {
+        for text in ["", "s", "0", "0s", "-1s", "1d", "1 minute", "inf", "NaN", "1e999", "1s1"] {
             let error = parse_duration(text).unwrap_err();
             assert!(error.contains(&format!("got \"{text}\"")), "{error}");
         }

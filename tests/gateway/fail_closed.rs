@@ -120,7 +120,7 @@ fn a_file_without_passwords_counts_once_it_has_stood_still() {
     setup.wait_for_trouble();
     wait_until("everybody to be let in", || setup.for_strangers() == 200);
     assert_eq!(setup.reloaded().as_deref(), Ok("1"));
-    assert!(setup.gateway.log().join("\n").contains("HTTP does not ask for as much as before"));
+    assert!(setup.gateway.log().join("\n").contains("HTTP asks for less than before"));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_certificate_that_was_replaced_has_a_line_in_the_log_and_a_bad_one_is_named(
     wait_until("a line on the new certificate", || {
         assert_eq!(healthcheck(&gateway, &file).0, 0);
         let log = gateway.log().join("\n");
-        log.contains("HTTP shows another certificate") && log.contains("\"expires\"")
+        log.contains("HTTP uses a new certificate") && log.contains("\"expires\"")
     });
     fs::write(folder.path().join("server.pem"), "nonsense").expect("written");
     let (code, output) = healthcheck(&gateway, &file);

@@ -6,7 +6,7 @@
 //! asks for less than before has to stand still first ([`live_config`]).
 
 mod yaml_flag;
-mod duration;
+pub mod go_duration;
 mod client_certificates;
 mod tls;
 mod fair_queue;

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// Slots beside the others, for probes alone.
@@ -114,16 +114,11 @@ impl ConnSlots {
         })
     }
 
-    /// Whether three quarters are taken.
-    fn are_few(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) >= self.most - self.most / 4
-    }
-
     /// Ends all connections that nothing is being answered on; the others end
     /// with their answer, and new ones at once.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
-        let table = self.lock();
+        let table = self.table.lock();
         let idle =
             table.records.iter().flatten().filter(|record| record.state().0 == Awaits::Request);
         for record in idle {
@@ -142,21 +137,8 @@ impl ConnSlots {
         }
     }
 
-    /// Sends one away who is slow in taking an answer, the slowest; false where
-    /// nobody is.
-    fn cut_slowest_reader(&self) -> bool {
-        let now = self.now();
-        let mut table = self.lock();
-        let slowest = table.worst(now, MOMENT, |record| record.state().0 == Awaits::Taking);
-        slowest.is_some_and(|record| table.send_away(&record))
-    }
-
     fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX >> 2)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, SlotTable> {
-        self.table.lock()
     }
 }
 
@@ -199,7 +181,7 @@ impl ConnSlot {
     /// Takes one, until it is dropped; somebody may have to go for it.
     pub fn take(slots: &Arc<ConnSlots>, peer: PeerNetwork) -> Self {
         let now = slots.now();
-        let mut table = slots.lock();
+        let mut table = slots.table.lock();
         let ordinary = slots.taken.load(Ordering::Relaxed) - table.reserved - table.leaving;
         let mut is_reserved = false;
         if ordinary >= slots.most {
@@ -245,7 +227,7 @@ impl ConnSlot {
 
     /// Whether three quarters of all slots are taken.
     pub fn is_in_a_crowd(&self) -> bool {
-        self.slots.are_few()
+        self.slots.taken.load(Ordering::Relaxed) >= self.slots.most - self.slots.most / 4
     }
 
     /// Whether it ends with its answer.
@@ -287,7 +269,10 @@ impl ConnSlot {
     /// Sends the slowest away of those who take an answer; false where nobody is
     /// slow.
     pub fn cut_slowest_reader(&self) -> bool {
-        self.slots.cut_slowest_reader()
+        let mut table = self.slots.table.lock();
+        let slowest =
+            table.worst(self.slots.now(), MOMENT, |record| record.state().0 == Awaits::Taking);
+        slowest.is_some_and(|record| table.send_away(&record))
     }
 
     /// Ready when the connection has to go; may be asked by one task at a time.
@@ -302,7 +287,7 @@ impl ConnSlot {
 
 impl Drop for ConnSlot {
     fn drop(&mut self) {
-        let mut table = self.slots.lock();
+        let mut table = self.slots.table.lock();
         let ConnRecord { number, peer, is_reserved, .. } = *self.record;
         table.records[number] = None;
         table.free.push(number);

@@ -61,17 +61,13 @@ enum OpenEndpoint {
 
 #[derive(Default)]
 struct OptionParser {
+    /// What the options have said so far.
+    target: RedisTarget,
     endpoints: Vec<OpenEndpoint>,
     bad_endpoints: usize,
-    user: Option<String>,
-    password: Option<Secret>,
     ssl: bool,
     ssl_host: Option<String>,
     database: Option<i64>,
-    name: Option<String>,
-    connect_timeout: Option<Duration>,
-    keep_alive: Option<i64>,
-    service_name: Option<String>,
     sentinel_user: Option<String>,
     sentinel_password: Option<Secret>,
     is_proxy: bool,
@@ -121,10 +117,11 @@ impl OptionParser {
     }
 
     fn option(&mut self, number: usize, name: &str, value: &str) {
+        let defaults = RedisTarget::default();
         match name.to_ascii_lowercase().as_str() {
-            "user" => self.user = super::non_empty(value),
+            "user" => self.target.username = super::non_empty(value),
             "password" => {
-                self.password = super::secret(value);
+                self.target.password = super::secret(value);
                 self.a_password_ended();
             }
             "sentineluser" => self.sentinel_user = super::non_empty(value),
@@ -137,12 +134,23 @@ impl OptionParser {
             "defaultdatabase" => {
                 self.database = self.whole("defaultDatabase", value, -1).map(|given| given.max(0));
             }
-            "name" => self.name = super::non_empty(value),
-            "connecttimeout" => {
-                self.connect_timeout = self.whole("connectTimeout", value, 1).map(milliseconds);
+            "name" => {
+                self.target.client_name = super::non_empty(value).unwrap_or(defaults.client_name);
             }
-            "keepalive" => self.keep_alive = self.whole("keepAlive", value, -1),
-            "servicename" => self.service_name = super::non_empty(value),
+            "connecttimeout" => {
+                let given = self.whole("connectTimeout", value, 1);
+                let given = given.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+                self.target.connect_timeout = given.unwrap_or(defaults.connect_timeout);
+            }
+            // 0 turns it off, -1 is the default, as for StackExchange.Redis.
+            "keepalive" => {
+                self.target.keep_alive = match self.whole("keepAlive", value, -1) {
+                    None | Some(..0) => defaults.keep_alive,
+                    Some(0) => None,
+                    Some(seconds) => Some(Duration::from_secs(seconds.unsigned_abs())),
+                };
+            }
+            "servicename" => self.target.service_name = super::non_empty(value),
             "proxy" => self.is_proxy = self.proxy(value),
             command if command.starts_with('$') => self.command(number, &command[1..], value),
             _ if IGNORED.iter().any(|known| known.eq_ignore_ascii_case(name)) => {}
@@ -244,7 +252,7 @@ impl OptionParser {
         let has_sentinel_login = self.sentinel_user.is_some() || self.sentinel_password.is_some();
         if self.sentinel_user.is_some() && self.sentinel_password.is_none() {
             self.problems.push("expected sentinelPassword with sentinelUser, got none".into());
-        } else if has_sentinel_login && self.service_name.is_none() {
+        } else if has_sentinel_login && self.target.service_name.is_none() {
             self.problems.push("expected serviceName with sentinelPassword, got none".into());
         }
         if self.is_proxy && self.database.is_some_and(|database| database != 0) {
@@ -254,26 +262,19 @@ impl OptionParser {
     }
 
     fn connection(self) -> RedisConnection {
-        let default_port = match (&self.service_name, self.ssl) {
+        let default_port = match (&self.target.service_name, self.ssl) {
             (Some(_), _) => DEFAULT_SENTINEL_PORT,
             (None, true) => DEFAULT_TLS_PORT,
             (None, false) => DEFAULT_PORT,
         };
-        let defaults = RedisTarget::default();
         let login = |password| Login { user: self.sentinel_user, password };
         let target = RedisTarget {
             endpoints: self.endpoints.into_iter().map(|one| one.close(default_port)).collect(),
-            username: self.user,
-            password: self.password,
-            database: self.database.unwrap_or(defaults.database),
+            database: self.database.unwrap_or(self.target.database),
             tls: self.ssl.then(|| super::tls(self.ssl_host)),
-            client_name: self.name.unwrap_or(defaults.client_name),
-            connect_timeout: self.connect_timeout.unwrap_or(defaults.connect_timeout),
-            keep_alive: keep_alive(self.keep_alive, defaults.keep_alive),
-            service_name: self.service_name,
             sentinel_login: self.sentinel_password.map(login),
             unsent: if self.is_proxy { Unsent::All } else { Unsent::These(self.unsent) },
-            ..defaults
+            ..self.target
         };
         let database = self.database.map_or(NamedDatabase::None, NamedDatabase::ByOption);
         RedisConnection { target, database }
@@ -287,19 +288,6 @@ impl OpenEndpoint {
             OpenEndpoint::Unix(path) => Endpoint::Unix(path),
         }
     }
-}
-
-/// 0 turns it off, -1 is the default, as for StackExchange.Redis.
-fn keep_alive(seconds: Option<i64>, default: Option<Duration>) -> Option<Duration> {
-    match seconds {
-        None | Some(..0) => default,
-        Some(0) => None,
-        Some(seconds) => Some(Duration::from_secs(seconds.unsigned_abs())),
-    }
-}
-
-fn milliseconds(number: i64) -> Duration {
-    Duration::from_millis(number.unsigned_abs())
 }
 
 /// `!/path`, `[v6]`, `[v6]:port`, a bare IPv6 address, `host`, `host:port`.

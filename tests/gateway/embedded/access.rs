@@ -85,7 +85,7 @@ fn a_unix_socket() {
     };
     let mut embedded = Embedded::with("embedded", &settings);
     push();
-    let mode = embedded.gateway.log().into_iter().find(|line| line.contains("made the socket"));
+    let mode = embedded.gateway.log().into_iter().find(|line| line.contains("created the socket"));
     assert!(mode.is_some_and(|line| line.contains("\"mode\":\"7")), "its mode is told");
     embedded.gateway.scrape_after(1);
     embedded.gateway.signal("KILL");

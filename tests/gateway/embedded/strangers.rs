@@ -22,14 +22,14 @@ fn a_web_page_can_t_push_by_a_post() {
         let mut browser = embedded.line();
         browser.send_bytes(format!("{head}Content-Type: text/plain\r\n\r\n{body}").as_bytes());
         let answer = String::from_utf8_lossy(&browser.receive_all()).into_owned();
-        let refused = "-ERR Protocol error: expected commands of Redis, got a request of HTTP\r\n";
+        let refused = "-ERR Protocol error: expected Redis commands, got an HTTP request\r\n";
         assert!(refused.starts_with(&answer), "{answer}");
     }
     let mut honest = embedded.line();
     honest.check_start(&["LPUSH", QUEUE, SAMPLE], ":");
     let seen = embedded.gateway.scrape_after(1);
     assert_eq!(seen.value("injected_total", &[]), None);
-    let warned = lines_with(&embedded, "a request of HTTP came");
+    let warned = lines_with(&embedded, "the embedded queue got an HTTP request");
     assert_eq!(warned.len(), 1, "at most once in ten seconds");
     assert!(warned[0].contains("127.0.0.1:"), "{warned:?}");
 }

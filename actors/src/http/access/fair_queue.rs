@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 use super::super::conn_slots::PeerNetwork;
 
@@ -42,7 +42,7 @@ impl<T> FairQueue<T> {
     /// Brings a job; where too many wait, who has brought the most loses its last
     /// one. False where that is this one.
     pub fn bring(&self, peer: PeerNetwork, job: T) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let waiting: usize = state.queues.iter().map(|(_, jobs)| jobs.len()).sum();
         if waiting >= WAITING && !state.make_room(peer) {
             return false;
@@ -58,7 +58,7 @@ impl<T> FairQueue<T> {
 
     /// Waits for the next job; `None` is the end.
     pub fn next(&self) -> Option<(PeerNetwork, T)> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.is_over {
                 return None;
@@ -72,7 +72,7 @@ impl<T> FairQueue<T> {
 
     /// Notes who has a bad name from now on, or not any more.
     pub fn note(&self, peer: PeerNetwork, is_bad: bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.bad_names.retain(|other| *other != peer);
         if is_bad {
             state.bad_names.push_back(peer);
@@ -84,12 +84,8 @@ impl<T> FairQueue<T> {
 
     /// No job is done any more.
     pub fn end(&self) {
-        self.lock().is_over = true;
+        self.state.lock().is_over = true;
         self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
-        self.state.lock()
     }
 }
 
@@ -159,7 +155,7 @@ mod tests {
             queue.note(peer(last), true);
             queue.note(PeerNetwork::new(Some(IpAddr::from([10, 0, 1, last]))), true);
         }
-        assert_eq!(queue.lock().bad_names.len(), BAD_NAMES);
+        assert_eq!(queue.state.lock().bad_names.len(), BAD_NAMES);
     }
 
     #[test]
@@ -168,7 +164,7 @@ mod tests {
         assert!((0..WAITING).all(|job| queue.bring(peer(1), job)));
         assert!(!queue.bring(peer(1), 0), "its own are the most");
         assert!(queue.bring(peer(2), 0));
-        let all = queue.lock().queues.iter().map(|(_, jobs)| jobs.len()).sum::<usize>();
+        let all = queue.state.lock().queues.iter().map(|(_, jobs)| jobs.len()).sum::<usize>();
         assert_eq!(all, WAITING);
         // A crowd of guessers of one guess each makes room too.
         let queue = FairQueue::new();

@@ -90,19 +90,19 @@ impl LiveConfig {
                 Some(cause)
             }
             ReloadOutcome::Waits(cause) => {
-                tracing::error!(%cause, "the configuration of HTTP asks for less, so the one before stays in force");
+                tracing::error!(%cause, "the HTTP configuration asks for less than before, so the previous one stays in force");
                 loaded.is_open = true;
                 Some(cause)
             }
             ReloadOutcome::Closes(cause) => {
-                tracing::error!(%cause, "HTTP is closed until its configuration is good again");
+                tracing::error!(%cause, "HTTP is closed until its configuration is valid again");
                 loaded.is_open = false;
                 Some(cause)
             }
         };
         if let (None, Ok(config)) = (&problem, read) {
             if self.health.has_problem() {
-                tracing::info!("the configuration of HTTP is good again");
+                tracing::info!("the HTTP configuration is valid again");
             }
             tell_changes(&loaded.accepted, &config);
             (loaded.accepted, loaded.is_open, loaded.looser) = (Arc::new(config), true, None);
@@ -140,7 +140,7 @@ impl LoadedConfig {
             self.looser.filter(|(text, _)| *text == config.text).unwrap_or((config.text, now));
         self.looser = Some((text, since));
         if now.saturating_duration_since(since) >= SETTLED {
-            tracing::warn!(%file, lost = lost.join(" and "), "HTTP does not ask for as much as before");
+            tracing::warn!(%file, lost = lost.join(" and "), "HTTP asks for less than before");
             return ReloadOutcome::Accepted;
         }
         let seconds = SETTLED.as_secs();
@@ -156,10 +156,10 @@ fn tell_changes(before: &WebConfig, now: &WebConfig) {
         now.certificate.as_ref().filter(|_| now.certificate != before.certificate)
     {
         let (subject, expires) = certificate.told();
-        tracing::info!(subject, expires, "HTTP shows another certificate");
+        tracing::info!(subject, expires, "HTTP uses a new certificate");
     }
     if now.text != before.text {
-        tracing::info!(file = %now.path.display(), "the configuration of HTTP has changed");
+        tracing::info!(file = %now.path.display(), "the HTTP configuration has changed");
     }
 }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bcrypt::HashParts;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use ring::hmac;
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
@@ -110,7 +110,7 @@ impl Passwords {
         let known = users.hashes.get(user);
         let Some(hash) = known.or(users.decoy.as_ref()) else { return PasswordVerdict::Wrong };
         let tag = self.tag(user, hash, password);
-        if let Some(verdict) = self.remembered().get(&tag) {
+        if let Some(verdict) = self.remembered.lock().get(&tag) {
             return verdict;
         }
         let (reply, verdict) = oneshot::channel();
@@ -125,7 +125,7 @@ impl Passwords {
             PasswordVerdict::Wrong
         };
         self.jobs.note(peer, verdict == PasswordVerdict::Wrong);
-        self.remembered().insert(tag, verdict);
+        self.remembered.lock().insert(tag, verdict);
         verdict
     }
 
@@ -137,10 +137,6 @@ impl Passwords {
             context.update(part);
         }
         context.sign().as_ref().try_into().expect("SHA-256 has 32 bytes")
-    }
-
-    fn remembered(&self) -> MutexGuard<'_, Remembered> {
-        self.remembered.lock()
     }
 }
 
@@ -240,8 +236,8 @@ mod tests {
                 PasswordVerdict::Wrong
             );
         }
-        assert_eq!(passwords.remembered().right.len(), 1);
-        assert!(passwords.remembered().wrong.len() <= REMEMBERED);
+        assert_eq!(passwords.remembered.lock().right.len(), 1);
+        assert!(passwords.remembered.lock().wrong.len() <= REMEMBERED);
     }
 
     #[test]

@@ -60,24 +60,20 @@ impl Certificate {
     }
 }
 
-/// Go's names of the cipher suites of TLS 1.2 that there are.
-const SUITES: [(&str, SupportedCipherSuite); 6] = {
-    use rustls::crypto::ring::cipher_suite::*;
-    [
-        ("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
-        ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-        (
-            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        ),
-        ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
-        ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
-        (
-            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-            TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        ),
-    ]
-};
+/// Cipher suites by their names, which are Go's too.
+macro_rules! suites {
+    ($($name:ident),+ $(,)?) => { [$((stringify!($name), ring::cipher_suite::$name)),+] };
+}
+
+/// The cipher suites of TLS 1.2 that there are.
+const SUITES: [(&str, SupportedCipherSuite); 6] = suites![
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
 
 /// Those of TLS 1.3, which are always on, as in Go.
 const SUITES_OF_TLS13: [(&str, SupportedCipherSuite); 3] = {

@@ -14,7 +14,7 @@ use rustls::ServerConfig;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::duration;
+use super::go_duration;
 use super::passwords::Users;
 use super::tls::{self, Certificate, TlsSection};
 use super::yaml_flag::Flag;
@@ -205,7 +205,7 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
 
 fn rate(section: RateSection) -> Result<Option<Rate>, String> {
     let text = section.interval.unwrap_or_default();
-    let interval = duration::parse(&text).ok_or_else(|| {
+    let interval = go_duration::parse(&text).ok_or_else(|| {
         format!("rate_limit.interval: expected a duration such as 100ms or 1s, got {text:?}")
     })?;
     if interval.is_zero() {

@@ -92,7 +92,7 @@ fn reserved_places_are_bounded_too() {
     drop(crowd);
     drop(served);
     assert_eq!(slots.taken.load(Ordering::Relaxed), 0);
-    assert!(slots.lock().peers.is_empty());
+    assert!(slots.table.lock().peers.is_empty());
 }
 
 #[tokio::test]

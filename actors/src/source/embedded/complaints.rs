@@ -38,8 +38,8 @@ impl Complaints {
         }
         if let Some(unlogged) = self.http.is_due(self.clock.now()) {
             tracing::warn!(peer = %address, unlogged,
-                "a request of HTTP came to the embedded queue and was cut off; if nobody sent it \
-                 there by mistake, a web page may have tried to push samples");
+                "the embedded queue got an HTTP request and closed the connection; unless somebody \
+                 sent it there by mistake, a web page may have tried to push samples");
         }
     }
 
@@ -73,10 +73,10 @@ impl Complaints {
         let Some(unlogged) = throttle.is_due(self.clock.now()) else { return };
         match reason {
             EvictionReason::Bytes => tracing::warn!(peer = %address, held, unlogged,
-                "a client was cut off: requests and replies of all clients take up \
+                "disconnected a client: requests and replies of all clients take up \
                  Embedded.MaxClientBytes, and it held most of them"),
             EvictionReason::Connections => tracing::warn!(peer = %address, unlogged,
-                "a silent client was cut off: another one needed its place \
+                "disconnected a silent client: another one needed its connection \
                  (Embedded.MaxConnections)"),
         }
     }

@@ -122,7 +122,7 @@ impl Listener {
                 Err(cause) => {
                     context.service.count(ErrorKind::Connection);
                     if !failing {
-                        tracing::warn!(%cause, "clients of the embedded queue can't be accepted");
+                        tracing::warn!(%cause, "the embedded queue can't accept clients");
                     }
                     failing = true;
                     sleep(ACCEPT_AGAIN).await;
@@ -187,7 +187,7 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     let listener = UnixListener::bind(path)?;
     let metadata = fs::symlink_metadata(path)?;
     let mode = format!("{:o}", metadata.permissions().mode() & 0o777);
-    tracing::info!(path = %path.display(), mode, "made the socket of the embedded queue");
+    tracing::info!(path = %path.display(), mode, "created the socket of the embedded queue");
     Ok(Listener::Unix(listener, SocketPath { path: path.to_owned(), inode: metadata.ino() }))
 }
 

@@ -1,11 +1,10 @@
 //! Replies: what they can be, and their bytes in either version of the
-//! protocol, packed by the crate `redis-protocol`.
+//! protocol. The crate `redis-protocol` is the oracle of the tests.
+
+use std::fmt::Write;
 
 use bytes::BytesMut;
 use psg_engine::printable::{LONG, printable};
-use redis_protocol::resp2::types::BytesFrame as Frame2;
-use redis_protocol::resp3::types::{BytesFrame as Frame3, VerbatimStringFormat};
-use redis_protocol::{resp2, resp3};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
@@ -21,7 +20,7 @@ pub enum Protocol {
 pub enum RespReply {
     /// A word such as `OK`.
     Simple(&'static str),
-    /// A refusal, its code first.
+    /// A refusal on one line, its code first.
     Error(String),
     Integer(i64),
     Bulk(Vec<u8>),
@@ -50,64 +49,54 @@ impl RespReply {
         RespReply::Error(printable(words.as_ref(), LONG))
     }
 
-    pub fn pack(self, protocol: Protocol, into: &mut BytesMut) {
-        if let RespReply::Several(replies) = self {
-            replies.into_iter().for_each(|reply| reply.pack(protocol, into));
-            return;
-        }
-        let packed = match protocol {
-            Protocol::Resp2 => resp2::encode::extend_encode(into, &self.resp2(), false),
-            Protocol::Resp3 => resp3::encode::complete::extend_encode(into, &self.resp3(), false),
+    /// Appends its bytes. RESP2 knows neither maps nor pushes nor texts: there
+    /// they are arrays and strings.
+    pub fn pack(&self, protocol: Protocol, into: &mut BytesMut) {
+        let (text, nil, push, map, flat) = match protocol {
+            Protocol::Resp2 => ("$", "$-1", '*', '*', 2),
+            Protocol::Resp3 => ("=", "_", '>', '%', 1),
         };
-        packed.expect("a buffer that grows has room for every frame");
-    }
-
-    fn resp2(self) -> Frame2 {
         match self {
-            RespReply::Simple(word) => Frame2::SimpleString(word.into()),
-            RespReply::Error(words) => Frame2::Error(words.into()),
-            RespReply::Integer(number) => Frame2::Integer(number),
-            RespReply::Bulk(bytes) => Frame2::BulkString(bytes.into()),
-            RespReply::Text(text) => Frame2::BulkString(text.into()),
-            RespReply::Nil => Frame2::Null,
-            RespReply::Array(replies) | RespReply::Push(replies) | RespReply::Several(replies) => {
-                Frame2::Array(replies.into_iter().map(RespReply::resp2).collect())
+            RespReply::Simple(word) => line(into, format_args!("+{word}")),
+            RespReply::Error(words) => line(into, format_args!("-{words}")),
+            RespReply::Integer(number) => line(into, format_args!(":{number}")),
+            RespReply::Bulk(bytes) => blob(into, "$", &[bytes]),
+            RespReply::Text(words) if protocol == Protocol::Resp3 => {
+                blob(into, text, &[b"txt:", words.as_bytes()]);
+            }
+            RespReply::Text(words) => blob(into, text, &[words.as_bytes()]),
+            RespReply::Nil => line(into, format_args!("{nil}")),
+            RespReply::Array(replies) => {
+                line(into, format_args!("*{}", replies.len()));
+                replies.iter().for_each(|reply| reply.pack(protocol, into));
+            }
+            RespReply::Push(replies) => {
+                line(into, format_args!("{push}{}", replies.len()));
+                replies.iter().for_each(|reply| reply.pack(protocol, into));
             }
             RespReply::Map(pairs) => {
-                let flat = pairs.into_iter().flat_map(|(name, value)| [name, value]);
-                Frame2::Array(flat.map(RespReply::resp2).collect())
+                line(into, format_args!("{map}{}", pairs.len() * flat));
+                for (name, value) in pairs {
+                    name.pack(protocol, into);
+                    value.pack(protocol, into);
+                }
+            }
+            RespReply::Several(replies) => {
+                replies.iter().for_each(|reply| reply.pack(protocol, into));
             }
         }
     }
+}
 
-    fn resp3(self) -> Frame3 {
-        let attributes = None;
-        match self {
-            RespReply::Simple(word) => Frame3::SimpleString { data: word.into(), attributes },
-            RespReply::Error(data) => Frame3::SimpleError { data: data.into(), attributes },
-            RespReply::Integer(data) => Frame3::Number { data, attributes },
-            RespReply::Bulk(data) => Frame3::BlobString { data: data.into(), attributes },
-            RespReply::Text(text) => Frame3::VerbatimString {
-                data: text.into(),
-                format: VerbatimStringFormat::Text,
-                attributes,
-            },
-            RespReply::Nil => Frame3::Null,
-            RespReply::Array(replies) | RespReply::Several(replies) => Frame3::Array {
-                data: replies.into_iter().map(RespReply::resp3).collect(),
-                attributes,
-            },
-            RespReply::Map(pairs) => Frame3::Map {
-                data: pairs
-                    .into_iter()
-                    .map(|(name, value)| (name.resp3(), value.resp3()))
-                    .collect(),
-                attributes,
-            },
-            RespReply::Push(replies) => Frame3::Push {
-                data: replies.into_iter().map(RespReply::resp3).collect(),
-                attributes,
-            },
-        }
-    }
+fn line(into: &mut BytesMut, line: std::fmt::Arguments<'_>) {
+    into.write_fmt(line).expect("a buffer that grows has room for every line");
+    into.extend_from_slice(b"\r\n");
+}
+
+/// Bytes after their type and length, in parts.
+fn blob(into: &mut BytesMut, kind: &str, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    line(into, format_args!("{kind}{length}"));
+    parts.iter().for_each(|part| into.extend_from_slice(part));
+    into.extend_from_slice(b"\r\n");
 }

@@ -80,7 +80,7 @@ pub enum RequestError {
     #[error("unbalanced quotes in request")]
     Quotes,
     /// A line of HTTP.
-    #[error("expected commands of Redis, got a request of HTTP")]
+    #[error("expected Redis commands, got an HTTP request")]
     Http,
     /// More arguments than a client may send before it has logged in.
     #[error("unauthenticated multibulk length")]

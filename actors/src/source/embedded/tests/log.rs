@@ -63,7 +63,9 @@ fn other_kinds_of_lines_are_bounded_each_by_itself() {
             rig.client().give(b"POST / HTTP/1.1\r\n");
         }
     });
-    for words in ["a login to the embedded queue was refused", "a request of HTTP came"] {
+    for words in
+        ["a login to the embedded queue was refused", "the embedded queue got an HTTP request"]
+    {
         let found = lines.iter().filter(|line| line.contains(words)).count();
         assert!(due.contains(&found), "{words}: {lines:?}");
     }

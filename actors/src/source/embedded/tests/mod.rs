@@ -6,6 +6,7 @@ mod commands;
 mod fragments;
 mod log;
 mod outbox;
+mod replies;
 mod requests;
 mod transactions;
 

@@ -75,7 +75,7 @@ fn described(entry: &CommandEntry) -> RespReply {
     ])
 }
 
-/// `CONFIG GET pattern…`; nothing can be set this way.
+/// `CONFIG GET name…`, where `*` is all of them; nothing can be set this way.
 pub fn config(service: &Service, arguments: &Arguments) -> RespReply {
     if !arguments.argument(1).eq_ignore_ascii_case(b"GET") {
         return RespReply::error(
@@ -85,7 +85,10 @@ pub fn config(service: &Service, arguments: &Arguments) -> RespReply {
     if arguments.len() == 2 {
         return super::wrong_number(b"config|get");
     }
-    let is_asked = |name: &str| arguments.from(2).any(|pattern| matches(pattern, name.as_bytes()));
+    let is_asked = |name: &str| {
+        let is_it = |one: &[u8]| one == b"*" || one.eq_ignore_ascii_case(name.as_bytes());
+        arguments.from(2).any(is_it)
+    };
     let known = parameters(service).into_iter().filter(|(name, _)| is_asked(name));
     RespReply::Map(
         known.map(|(name, value)| (RespReply::bulk(name), RespReply::bulk(value))).collect(),
@@ -109,31 +112,6 @@ fn parameters(service: &Service) -> Vec<(&'static str, String)> {
         ("slave-read-only", "yes".into()),
         ("timeout", "0".into()),
     ]
-}
-
-/// Whether a pattern of `*` and `?` matches, in any letter case.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at_pattern, mut at_name) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while at_name < name.len() {
-        match pattern.get(at_pattern) {
-            Some(b'*') => {
-                star = Some((at_pattern, at_name));
-                at_pattern += 1;
-            }
-            Some(byte) if *byte == b'?' || byte.eq_ignore_ascii_case(&name[at_name]) => {
-                at_pattern += 1;
-                at_name += 1;
-            }
-            Some(_) | None => {
-                let Some((before, eaten)) = star else { return false };
-                star = Some((before, eaten + 1));
-                at_pattern = before + 1;
-                at_name = eaten + 1;
-            }
-        }
-    }
-    pattern[at_pattern..].iter().all(|byte| *byte == b'*')
 }
 
 /// `INFO [section…]`
