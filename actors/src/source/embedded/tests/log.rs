@@ -30,7 +30,8 @@ impl io::Write for Log {
 fn lines_of(work: impl FnOnce()) -> (Vec<String>, RangeInclusive<usize>) {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let since = Instant::now();
     tracing::subscriber::with_default(subscriber, work);
     let most = 1 + since.elapsed().as_secs() as usize / 10;
