@@ -24,7 +24,7 @@ use clap::{Args, Parser, value_parser};
 use corpus::{Corpus, Mix, REFERENCE_MIX};
 use feed::Feed;
 use pacer::Pacer;
-use progress::{Glance, RecentRate, RunGoal, RunProgress, summarize};
+use progress::{Glance, RunProgress, summarize};
 use pusher::{PushRun, PushTally, connect};
 use redis::{Client, Connection};
 
@@ -111,7 +111,7 @@ pub fn push_quietly(address: &str, rate: u64, stop: StopFlag) -> Result<(), Stri
     let rate = rate.to_string();
     let defaults = Defaults::try_parse_from(["load", "--redis", address, "--rate", &rate]);
     let options = defaults.map_err(|error| error.to_string())?.options;
-    push(&options, stop, RunProgress::quiet())?.outcome
+    push(&options, stop, RunProgress::Quiet)?.outcome
 }
 
 #[derive(Debug, Parser)]
@@ -123,7 +123,7 @@ struct Defaults {
 fn try_run(options: &LoadOptions) -> Result<(), String> {
     let stop = StopFlag::default();
     stop.set_on_signal().map_err(|error| format!("can't wait for Ctrl-C: {error}"))?;
-    let done = push(options, stop, RunProgress::new(options.goal()))?;
+    let done = push(options, stop, RunProgress::Shown)?;
     println!("{}", done.summary);
     done.outcome
 }
@@ -168,14 +168,6 @@ impl LoadOptions {
         given.unwrap_or_else(|| RedisAddress::new(DEFAULT_ADDRESS.to_owned()))
     }
 
-    fn goal(&self) -> RunGoal {
-        match (self.count, self.duration) {
-            (Some(count), _) => RunGoal::Count(count),
-            (None, Some(duration)) => RunGoal::Time(duration),
-            (None, None) => RunGoal::Never,
-        }
-    }
-
     fn corpus(&self, seed: u64, mix: Mix) -> Corpus {
         let mut corpus = Corpus::new(seed, mix);
         if let Some(samples) = self.churn {
@@ -216,7 +208,6 @@ fn push_over_all(run: &PushRun, connections: Vec<Connection>, monitor: &mut Queu
         monitor.watch(run, &all_done);
         pushers.into_iter().map(|pusher| pusher.join().expect("a pusher never panics")).collect()
     });
-    run.progress.finish();
     let elapsed = outcomes.iter().map(|(_, elapsed)| *elapsed).max().unwrap_or_default();
     let summary = summarize(monitor.glance(run, elapsed), run.tally.pushed_again());
     let failed = outcomes.into_iter().find_map(|(outcome, _)| outcome.err());
@@ -242,10 +233,10 @@ impl QueueMonitor {
 
     /// Shows how the run stands until every pusher is done.
     fn watch(&mut self, run: &PushRun, all_done: &Receiver<()>) {
-        let mut rate = RecentRate::default();
-        while all_done.recv_timeout(run.progress.period()) == Err(RecvTimeoutError::Timeout) {
+        let mut before = None;
+        while all_done.recv_timeout(RunProgress::PERIOD) == Err(RecvTimeoutError::Timeout) {
             let glance = self.glance(run, run.started.elapsed());
-            run.progress.show(glance, rate.at(glance.elapsed, glance.pushed));
+            run.progress.show(glance, before.replace(glance));
         }
     }
 

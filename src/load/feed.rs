@@ -1,8 +1,9 @@
 //! The feed: hands the corpus out in turns, to all connections from one place,
 //! so that together they push the payloads that the seed stands for, once each.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::corpus::Corpus;
 use super::pacer::{Pacer, PacerTurn};
@@ -46,7 +47,7 @@ impl Feed {
 
     /// What is to be done at `now`; where that is a push, `batches` holds it.
     pub fn next(&self, now: Duration, batches: &mut Batches) -> FeedStep {
-        let mut source = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = self.0.lock();
         if source.left == Some(0) {
             return FeedStep::Over;
         }

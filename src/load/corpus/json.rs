@@ -46,30 +46,29 @@ enum Spacing {
     Indented,
 }
 
-/// The programs that report the same metrics; each has another call site for
-/// each.
-pub(super) const PROGRAMS: [JsonProgram; 8] = [
-    JsonProgram(Spacing::Compact),
-    JsonProgram(Spacing::Spaced),
-    JsonProgram(Spacing::Compact),
-    JsonProgram(Spacing::Compact),
-    JsonProgram(Spacing::Spaced),
-    JsonProgram(Spacing::Compact),
-    JsonProgram(Spacing::Indented),
-    JsonProgram(Spacing::Compact),
+/// The programs that report the same metrics, by how their serializers write; each
+/// has a call site for each metric.
+const PROGRAMS: [Spacing; 8] = [
+    Spacing::Compact,
+    Spacing::Spaced,
+    Spacing::Compact,
+    Spacing::Compact,
+    Spacing::Spaced,
+    Spacing::Compact,
+    Spacing::Indented,
+    Spacing::Compact,
 ];
 
-/// A program, by how its serializer writes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct JsonProgram(Spacing);
-
 impl JsonStyle {
+    /// How many programs there are.
+    pub(super) const PROGRAMS: usize = PROGRAMS.len();
+
     /// As a .NET serializer writes it: in declared order, without spaces.
     pub(super) const COMPACT: JsonStyle = JsonStyle { spacing: Spacing::Compact, call_site: None };
 
     /// As the program of that number writes the metric of that number.
     pub(super) fn of_program(program: usize, metric: u64) -> Self {
-        let JsonProgram(spacing) = PROGRAMS[program];
+        let spacing = PROGRAMS[program];
         let call_site = metric * PROGRAMS.len() as u64 + program as u64;
         JsonStyle { spacing, call_site: Some(call_site) }
     }

@@ -7,7 +7,7 @@ mod payload;
 #[cfg(test)]
 mod tests;
 
-use json::{JsonStyle, JsonValue, PROGRAMS};
+use json::{JsonStyle, JsonValue};
 pub use mix::{Ingredient, Mix};
 use payload::CorpusPayload;
 use psg_engine::metric::Kind;
@@ -98,7 +98,7 @@ impl Corpus {
             Ingredient::Plain(kind) => self.reference(kind).at(now).write(JsonStyle::COMPACT, out),
             Ingredient::Shuffled => {
                 let kind = Kind::ALL[self.index_below(Kind::ALL.len())];
-                let program = self.index_below(PROGRAMS.len());
+                let program = self.index_below(JsonStyle::PROGRAMS);
                 self.reference(kind).at(now).write_as(program, out);
             }
             Ingredient::Distinct => self.distinct().at(now).write(JsonStyle::COMPACT, out),

@@ -5,7 +5,7 @@ use super::fields::{Field, Fields, List};
 use super::number::number_length;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
-use crate::text::{JsonType, Texts};
+use crate::text::{JsonType, PayloadSpan, Texts};
 
 /// What fields with a number ask for.
 const NUMBER: &str = "a number";
@@ -41,41 +41,25 @@ fn is_wrong_list(found: &Field<List>) -> bool {
 
 #[cold]
 fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
-    check_type("name", "a string", &fields.name, texts)?;
-    check_type("value", NUMBER, &fields.value, texts)?;
-    check_type("help", "a string", &fields.help, texts)?;
-    check_type("labels", "an object", &fields.labels, texts)?;
-    check_list("buckets", &fields.buckets, texts)?;
-    check_list("quantiles", &fields.quantiles, texts)?;
-    check_list("epsilons", &fields.epsilons, texts)?;
-    check_type("timestamp", NUMBER, &fields.timestamp, texts)?;
-    check_type("ttl", NUMBER, &fields.ttl, texts)
-}
-
-fn check_type<T>(
-    field: &str,
-    expected: &str,
-    found: &Field<T>,
-    texts: Texts<'_>,
-) -> Result<(), Reject> {
-    match found {
-        Field::Absent | Field::Given(_) => Ok(()),
-        Field::Wrong(got, text) => {
-            Err(wrong_type(field, expected, *got, texts.get((*text).into())))
+    let check = |field: &str, expected: &str, wrong: Option<(JsonType, PayloadSpan)>| match wrong {
+        None => Ok(()),
+        Some((got, span)) => Err(wrong_type(field, expected, got, texts.get(span.into()))),
+    };
+    let check_list = |field: &str, list: &Field<List>| match list.given() {
+        Some(List { wrong: Some(got), .. }) => {
+            Err(wrong_type(field, "an array of numbers", got, ""))
         }
-    }
-}
-
-fn check_list(field: &str, found: &Field<List>, texts: Texts<'_>) -> Result<(), Reject> {
-    match found {
-        Field::Absent | Field::Given(List { wrong: None, .. }) => Ok(()),
-        Field::Wrong(got, text) => {
-            Err(wrong_type(field, "an array", *got, texts.get((*text).into())))
-        }
-        Field::Given(List { wrong: Some(got), .. }) => {
-            Err(wrong_type(field, "an array of numbers", *got, ""))
-        }
-    }
+        Some(List { wrong: None, .. }) | None => check(field, "an array", list.wrong()),
+    };
+    check("name", "a string", fields.name.wrong())?;
+    check("value", NUMBER, fields.value.wrong())?;
+    check("help", "a string", fields.help.wrong())?;
+    check("labels", "an object", fields.labels.wrong())?;
+    check_list("buckets", &fields.buckets)?;
+    check_list("quantiles", &fields.quantiles)?;
+    check_list("epsilons", &fields.epsilons)?;
+    check("timestamp", NUMBER, fields.timestamp.wrong())?;
+    check("ttl", NUMBER, fields.ttl.wrong())
 }
 
 fn wrong_type(field: &str, expected: &str, got: JsonType, text: &str) -> Reject {

@@ -22,6 +22,14 @@ pub(super) enum Field<T> {
 }
 
 impl<T> Field<T> {
+    /// What was given that has another type than it can have.
+    pub(super) fn wrong(&self) -> Option<(JsonType, PayloadSpan)> {
+        match self {
+            Field::Absent | Field::Given(_) => None,
+            Field::Wrong(found, span) => Some((*found, *span)),
+        }
+    }
+
     /// What was given, where it has a right type.
     #[inline(always)]
     pub(super) fn given(self) -> Option<T> {
