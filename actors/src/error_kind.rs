@@ -60,4 +60,19 @@ impl ErrorKind {
             ErrorKind::Other => "other",
         }
     }
+
+    /// Whether the connection on which the server said so can be used on.
+    pub fn leaves_connection(self) -> bool {
+        match self {
+            ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Permission => true,
+            ErrorKind::Connection
+            | ErrorKind::Timeout
+            | ErrorKind::Tls
+            | ErrorKind::Auth
+            | ErrorKind::WrongKey
+            | ErrorKind::NotPrimary
+            | ErrorKind::Protocol
+            | ErrorKind::Other => false,
+        }
+    }
 }

@@ -1,39 +1,22 @@
-//! The Redis list as a queue source. Read in this order: `decoder` finds
-//! elements in reply bytes, `replies` moves those bytes, `schedule` says how
-//! much to ask for, `workload` whether one worker is enough, `source` puts them
-//! together; `connect` finds the server, by way of `progress`, `tls`, `stream`,
-//! `race`, `redirect`, `role`, `login_session` and `login`; `wake` waits for elements,
-//! `monitor` watches and feels the `pulse`, `presence` says that it is there;
-//! `doctor` looks for what is wrong.
+//! The Redis list as a queue source.
 //!
-//! *Popping.* Several `RPOP key count` are in flight on one connection. Count
-//! (25 to 1,000) and depth double while replies come full and fall back when
-//! one does not. The bound on bytes judges by the largest element of late; it
-//! is halved when the server cuts the connection in the middle of its replies.
+//! With at-most-once delivery elements are popped, by several workers where that is
+//! worth it. With exactly-once delivery ([`once`]) one owner claims them.
 //!
-//! *Waking.* While the list is empty one reader of the process holds the
-//! waiting place and blocks in `BLMOVE queue queue RIGHT RIGHT`, on a
-//! connection of its own. That leaves the list as it is, so a cut connection
-//! loses nothing. Where BLMOVE is refused, or answered by hanging up three
-//! times in a row, the holder polls and tries again each minute.
-//!
-//! *Lost replies.* Pops that stay silent for 10 s while the monitor's
-//! connection is answered are given up with their connection. Where that is
-//! silent too, the server hangs or is busy and would answer them later: they
-//! wait. Once another primary was found, a reply after a second of silence is
-//! not used.
-//!
-//! *Finding the primary.* Endpoints in turn, and all addresses of each; the
-//! master that a Sentinel names, or the next Sentinel; the master that a
-//! replica names; the owner that MOVED names, and the node that ASK names with
-//! `ASKING` before each command.
-//!
-//! *Ends.* Each error has a kind, and the kind decides whether the connection
-//! is kept. Every retry backs off with jitter. Trouble is logged once for the
-//! process, and again when it is over. Answers that have a few bytes by their
-//! nature are read up to 64 KiB, so a peer that never ends one takes no memory.
-//! A command that the server does not know counts as one that the user may not
-//! use.
+//! - Popping: `pop_source` puts together `pop_connection` (what was asked and is owed),
+//!   `schedule` (how much to ask for), `workload` (whether one worker is enough) and
+//!   `wake` (how an idle worker learns of elements without taking any). `shared_queue` is
+//!   what workers and monitor have in common.
+//! - Bytes: `replies` moves them, [`decoder`] finds elements in them, `bounded` bounds
+//!   what has small replies.
+//! - Connecting: `connect` finds the primary. `stream` and `tls` open a connection,
+//!   `race` tries several addresses at once, `progress` is how far an attempt has come,
+//!   `login` and `login_session` are what is said first, `role`, `info` and `redirect`
+//!   understand where it leads. `command_connection` is for those who ask little.
+//! - Beside the workers: `monitor` asks for the length of the queue, `pulse` is whether
+//!   it is answered, `presence` shows that this gateway is there, `health` logs what is
+//!   wrong once, `error` says what a server's words mean, `letters` writes dead letters.
+//! - [`doctor`] looks for what is wrong, for the command of that name.
 
 pub mod decoder;
 mod replies;
@@ -57,6 +40,7 @@ mod wake;
 mod health;
 mod pulse;
 mod command_connection;
+mod shared_queue;
 mod monitor;
 mod presence;
 mod letters;
@@ -64,48 +48,22 @@ pub mod once;
 pub mod doctor;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use parking_lot::Mutex;
 
 pub use letters::DeadLetterWriter;
 pub use pop_source::RedisSource;
 
-use self::connect::Connector;
-use self::health::{Health, HealthReporter};
-use self::once::{Keys, LeaseKeeper, OnceSettings, OnceSource, QueueIdentity};
-use self::pulse::Pulse;
-use self::wake::Waker;
-use super::SourceError;
+use self::health::HealthReporter;
+use self::once::{Keys, LeaseKeeper, OnceSettings, OnceSource};
+use self::shared_queue::SharedQueue;
 use crate::fatal::FatalSignal;
 use crate::self_metrics::{QueueMetrics, WorkerMetrics};
-use crate::settings::{Endpoint, QueueSettings};
+use crate::settings::QueueSettings;
 use crate::stop::StopSignal;
 
 /// One queue; cheap to clone. Makes a source for each worker and one monitor.
 #[derive(Debug, Clone)]
 pub struct RedisQueue {
     shared: Arc<SharedQueue>,
-}
-
-/// What the sources and the monitor of a queue have in common.
-#[derive(Debug)]
-pub(crate) struct SharedQueue {
-    key: String,
-    pop_count: Option<usize>,
-    max_bytes_in_flight: usize,
-    max_element_bytes: usize,
-    connector: Connector,
-    waker: Waker,
-    health: Health,
-    pulse: Pulse,
-    /// Where elements were taken from last.
-    taken_from: Mutex<Option<Endpoint>>,
-    metrics: Arc<QueueMetrics>,
-    fatal: FatalSignal,
-    is_once: bool,
-    /// As the setting names it.
-    delivery: &'static str,
 }
 
 impl RedisQueue {
@@ -117,24 +75,7 @@ impl RedisQueue {
         metrics: Arc<QueueMetrics>,
         fatal: FatalSignal,
     ) -> Self {
-        Self {
-            shared: Arc::new(SharedQueue {
-                key: settings.key.clone(),
-                pop_count: settings.pop_count,
-                max_bytes_in_flight: settings.max_bytes_in_flight,
-                max_element_bytes: max_payload_bytes,
-                connector: Connector::new(settings.redis.clone(), &settings.key)
-                    .following_ask(settings.once.is_none()),
-                waker: Waker::new(&settings.key),
-                health: Health::default(),
-                pulse: Pulse::default(),
-                taken_from: Mutex::default(),
-                metrics,
-                fatal,
-                is_once: settings.once.is_some(),
-                delivery: settings.delivery(),
-            }),
-        }
+        Self { shared: Arc::new(SharedQueue::new(settings, max_payload_bytes, metrics, fatal)) }
     }
 
     /// The source of the worker with that number. It may move to the worker's
@@ -155,8 +96,8 @@ impl RedisQueue {
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> OnceSource {
-        let identity = QueueIdentity { keys: self.keys(), reporter: HealthReporter::Reader(0) };
-        OnceSource::new(Arc::clone(&self.shared), identity, settings, metrics, stop)
+        let (queue, reporter) = (Arc::clone(&self.shared), HealthReporter::Reader(0));
+        OnceSource::new(queue, self.keys(), reporter, settings, metrics, stop)
     }
 
     /// Renews the owner's lease when its reader is held up; to be spawned once, and
@@ -180,36 +121,5 @@ impl RedisQueue {
     /// What is wrong with Redis now, if anything; without secrets.
     pub fn trouble(&self) -> Option<String> {
         self.shared.health.trouble()
-    }
-}
-
-impl SharedQueue {
-    /// Counts an error, and logs it where it is new.
-    fn failed(&self, reporter: HealthReporter, cause: &SourceError) {
-        self.metrics.errors[cause.kind as usize].fetch_add(1, Ordering::Relaxed);
-        self.health.failed(reporter, cause);
-        self.publish_health();
-    }
-
-    /// Logs where elements are taken from, where that is new.
-    fn taking_from(&self, endpoint: &Endpoint) {
-        let mut taken_from = self.taken_from.lock();
-        if taken_from.as_ref() != Some(endpoint) {
-            tracing::info!(%endpoint, "taking from redis");
-            *taken_from = Some(endpoint.clone());
-        }
-    }
-
-    /// Takes note that it works for that reporter; the queue is up once it works
-    /// for all.
-    fn works(&self, reporter: HealthReporter) {
-        self.health.works(reporter);
-        self.publish_health();
-    }
-
-    fn publish_health(&self) {
-        let headline = self.health.headline();
-        self.metrics.up.store(headline.is_none(), Ordering::Relaxed);
-        *self.metrics.trouble.lock() = headline;
     }
 }

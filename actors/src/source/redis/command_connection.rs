@@ -18,9 +18,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// A connection and its driver task, which ends with it.
 pub struct CommandConnection {
-    /// The connection.
     pub connection: MultiplexedConnection,
-    /// Where it leads.
     pub endpoint: Endpoint,
     is_asking: bool,
     driver: AbortHandle,
@@ -51,7 +49,6 @@ impl CommandConnection {
         Ok(Self { connection, endpoint, is_asking, driver: tokio::spawn(driver).abort_handle() })
     }
 
-    /// Asks one thing.
     pub async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
         if !self.is_asking {
             return command.query_async(&mut self.connection).await;

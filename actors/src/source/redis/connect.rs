@@ -63,7 +63,6 @@ struct Learnt {
 pub struct Connected {
     /// The stream; no reply is outstanding.
     pub stream: RedisStream,
-    /// The server's address.
     pub endpoint: Endpoint,
     /// Whether each command has to say `ASKING` first.
     pub is_asking: bool,
@@ -130,8 +129,10 @@ impl Connector {
                 self.at_one_of(primary.into_iter().chain(named), &mut search).await
             }
         };
-        let nowhere = || error(ErrorKind::Connection, "there is no endpoint to try");
-        connected.ok_or_else(|| search.failure.unwrap_or_else(nowhere))
+        connected.ok_or_else(|| {
+            let nowhere = || error(ErrorKind::Connection, "there is no endpoint to try");
+            search.failure.unwrap_or_else(nowhere)
+        })
     }
 
     /// Connects to that server and logs in, whatever its role.
@@ -255,10 +256,6 @@ impl Connector {
         let is_spared = self.unsent() == Unsent::All;
         let progress = ConnectProgress::default();
         let first = self.log_in_and_ask(endpoint, &progress).await;
-        let hung_up = |outcome: &Result<_, SourceError>, progress: &ConnectProgress| {
-            let is_lost = outcome.as_ref().is_err_and(|cause| cause.kind == ErrorKind::Connection);
-            is_lost && progress.stage() == ConnectStage::Introducing
-        };
         if is_spared || !hung_up(&first, &progress) {
             return first;
         }
@@ -344,4 +341,10 @@ impl Connector {
     fn known(&self) -> MutexGuard<'_, Learnt> {
         self.known.lock()
     }
+}
+
+/// Whether the server hung up at what it may do without.
+fn hung_up<T>(outcome: &Result<T, SourceError>, progress: &ConnectProgress) -> bool {
+    let is_lost = outcome.as_ref().is_err_and(|cause| cause.kind == ErrorKind::Connection);
+    is_lost && progress.stage() == ConnectStage::Introducing
 }

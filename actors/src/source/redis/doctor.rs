@@ -14,7 +14,6 @@ mod strays;
 mod company;
 
 use super::super::SourceError;
-use super::once::Keys;
 use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
 pub use diagnosis::{Diagnosis, Severity};
@@ -77,19 +76,4 @@ fn unreachable(cause: &SourceError) -> Diagnosis {
         ErrorKind::WrongType | ErrorKind::WrongKey | ErrorKind::Other => "see what the server says",
     };
     Diagnosis::fail("redis", cause.to_string(), advice)
-}
-
-/// The key's name as a template in the table of rights may use it.
-fn filled(word: &str, settings: &QueueSettings) -> String {
-    let keys = Keys::beside(&settings.key);
-    match word {
-        "{queue}" => keys.queue,
-        "{owner}" => keys.owner,
-        "{state}" => keys.state,
-        "{list}" => keys.list(0),
-        "{consumers}" => super::presence::key_of(&settings.key),
-        "{letters}" => settings.dead_letters.key.clone(),
-        "{account}" => super::letters::account_of(&settings.dead_letters.key),
-        plain => plain.to_owned(),
-    }
 }

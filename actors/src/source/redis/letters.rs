@@ -7,8 +7,6 @@
 //! Where the list's length is not the noted one, somebody else has changed it:
 //! then it is measured again, in slices.
 
-use std::time::Duration;
-
 use super::super::SourceError;
 use super::command_connection::CommandConnection;
 use super::connect::Connector;
@@ -141,14 +139,10 @@ impl DeadLetterWriter {
                         backoff.delay()
                     }
                 };
-                self.pause(pause).await;
+                sleep(pause).await;
                 break;
             }
         }
-    }
-
-    async fn pause(&self, pause: Duration) {
-        sleep(pause).await;
     }
 
     async fn write(&mut self, batch: &[Vec<u8>]) -> Result<(), SourceError> {

@@ -138,23 +138,12 @@ fn is_without_password(words: &str) -> bool {
 /// arguments, so only words that can't hold the password are passed on.
 fn auth_refused(words: &str) -> SourceError {
     let code = words.split_ascii_whitespace().next().unwrap_or_default();
-    match kind_of_reply(words) {
-        ErrorKind::Auth => refused("AUTH", words),
-        ErrorKind::Busy => error(ErrorKind::Busy, only_the_code(code)),
-        ErrorKind::Connection
-        | ErrorKind::Timeout
-        | ErrorKind::Tls
-        | ErrorKind::Permission
-        | ErrorKind::WrongType
-        | ErrorKind::WrongKey
-        | ErrorKind::NotPrimary
-        | ErrorKind::Protocol
-        | ErrorKind::Other => error(ErrorKind::Auth, only_the_code(code)),
+    let kind = kind_of_reply(words);
+    if kind == ErrorKind::Auth {
+        return refused("AUTH", words);
     }
-}
-
-fn only_the_code(code: &str) -> String {
-    format!("AUTH was refused: {}", printable(code, SHORT))
+    let kind = if kind == ErrorKind::Busy { kind } else { ErrorKind::Auth };
+    error(kind, format!("AUTH was refused: {}", printable(code, SHORT)))
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::SourceError;
-use super::SharedQueue;
 use super::command_connection::CommandConnection;
 use super::error::crate_failed;
 use super::health::HealthReporter;
 use super::info::ServerInfo;
 use super::once::warning_of_pops;
 use super::presence::{Presence, Shown};
+use super::shared_queue::SharedQueue;
 use crate::backoff::Backoff;
 use crate::error_kind::ErrorKind;
 use crate::self_metrics::UNKNOWN;
@@ -131,7 +131,9 @@ impl QueueMonitor {
         match outcome {
             Ok(_) => Ok(()),
             Err(cause) => {
-                self.forget_link_after(cause.kind);
+                if !cause.kind.leaves_connection() {
+                    self.link = None;
+                }
                 Err(cause)
             }
         }
@@ -145,22 +147,11 @@ impl QueueMonitor {
             Ok(length) => Ok(Some(length)),
             Err(cause) => {
                 let failure = crate_failed("LLEN", &cause);
-                match failure.kind {
-                    ErrorKind::Permission => {
-                        self.say_denied(&failure);
-                        Ok(None)
-                    }
-                    ErrorKind::Connection
-                    | ErrorKind::Timeout
-                    | ErrorKind::Tls
-                    | ErrorKind::Auth
-                    | ErrorKind::WrongType
-                    | ErrorKind::WrongKey
-                    | ErrorKind::NotPrimary
-                    | ErrorKind::Busy
-                    | ErrorKind::Protocol
-                    | ErrorKind::Other => Err(failure),
+                if failure.kind != ErrorKind::Permission {
+                    return Err(failure);
                 }
+                self.say_denied(&failure);
+                Ok(None)
             }
         }
     }
@@ -208,19 +199,5 @@ impl QueueMonitor {
         }
         self.connected_before = true;
         Ok(MonitorConnection { link, detours })
-    }
-
-    fn forget_link_after(&mut self, kind: ErrorKind) {
-        match kind {
-            ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Permission => {}
-            ErrorKind::NotPrimary
-            | ErrorKind::Connection
-            | ErrorKind::Timeout
-            | ErrorKind::Tls
-            | ErrorKind::Auth
-            | ErrorKind::WrongKey
-            | ErrorKind::Protocol
-            | ErrorKind::Other => self.link = None,
-        }
     }
 }

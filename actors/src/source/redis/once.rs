@@ -116,7 +116,8 @@
 //! Pure: `keys`, `record`, `stored`, `ledger`, `verdict`, `watch`, `preflight`, and
 //! `checkpoint_plan`, which leads from a snapshot to a commit; `scripts` are the Lua
 //! scripts. `link` is the owner's connection, `context` what all stages work with,
-//! `interruption` what a step of a stage comes to. [`OnceSource`] holds the stage and
+//! `transition` and
+//! `interruption` what a step of a stage comes to. [`OnceSource`] holds the `stage` and
 //! alone acts on what comes of its steps: `standby`, `loading`, and `owned`, which is
 //! what an owner knows, with `owning` (claims and pages), `saving` (checkpoints),
 //! `resuming` (after a cut) and `recovering`.
@@ -137,7 +138,10 @@ mod preflight;
 mod link;
 mod lease;
 mod context;
+mod settings;
 mod interruption;
+mod transition;
+mod stage;
 mod owned;
 mod once_source;
 mod standby;
@@ -148,62 +152,12 @@ mod resuming;
 mod recovering;
 mod guard;
 
-use std::time::Duration;
-
-use super::health::HealthReporter;
-use crate::checkpoint::Checkpoints;
-use crate::checkpoint_requests::CheckpointRequests;
-use crate::dead_letters::DeadLetterQueue;
-use crate::fatal::FatalSignal;
-use crate::serving_gate::ServingGate;
-use crate::stop::{StopSignal, Stopper};
-
-pub use guard::{refusal as uncovered, refuse_uncovered};
+pub use guard::refusal as uncovered;
+pub(super) use guard::refuse_uncovered;
 pub use keys::Keys;
 pub use lease::Holding;
 pub(super) use lease::LeaseKeeper;
 pub use once_source::OnceSource;
 pub(super) use preflight::{check_server, warning_of_pops};
+pub use settings::{OnceSettings, ShutdownHandshake};
 pub use stored::{FIELDS, Stored};
-
-/// What exactly-once delivery needs besides the queue.
-#[derive(Debug)]
-pub struct OnceSettings {
-    /// The time between two checkpoints.
-    pub checkpoint_interval: Duration,
-    /// After that long without its owner, a standby takes the queue over.
-    pub lease: Duration,
-    /// Whether the queue is held, for who looks after the lease.
-    pub holding: Holding,
-    /// What is kept safe.
-    pub checkpoints: Checkpoints,
-    /// Opened while totals may be shown.
-    pub gate: ServingGate,
-    /// Where refused samples go, if anywhere: written before the checkpoint that
-    /// covers them.
-    pub dead_letters: Option<DeadLetterQueue>,
-    /// Who asks for a checkpoint out of turn.
-    pub checkpoint_requests: CheckpointRequests,
-    /// Raised when the process must end.
-    pub fatal: FatalSignal,
-    /// When the queue is given back at the end.
-    pub handshake: ShutdownHandshake,
-}
-
-/// Which queue it is, and as whom its owner reports what is wrong with Redis.
-#[derive(Debug, Clone)]
-pub(super) struct QueueIdentity {
-    pub keys: Keys,
-    pub reporter: HealthReporter,
-}
-
-/// The end of an owner: it writes a last checkpoint and says so, and keeps the
-/// queue until that is wanted. So as long as its totals are shown,
-/// nobody else's are.
-#[derive(Debug, Clone)]
-pub struct ShutdownHandshake {
-    /// Set once the last checkpoint is written.
-    pub saved: Stopper,
-    /// When the queue is to be given back.
-    pub release: StopSignal,
-}

@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis::cmd;
 
 use super::super::SourceError;
-use super::SharedQueue;
 use super::error::{error, kind_of_reply};
 use super::replies::ReplyStream;
+use super::shared_queue::SharedQueue;
 use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
 
@@ -20,7 +20,6 @@ const LOST_REPLY: Duration = Duration::from_secs(10);
 /// answers all at once when it goes on.
 const OTHERS_ANSWERED: Duration = Duration::from_secs(3);
 
-/// The popping connection.
 #[derive(Debug)]
 pub(super) struct PopConnection {
     pub(super) replies: ReplyStream,

@@ -7,7 +7,6 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::super::{Batch, QueueSource, Slice, SourceError, Taken};
-use super::SharedQueue;
 use super::decoder::Reply;
 use super::error::{error, io_failed, protocol_broken, refused};
 use super::health::HealthReporter;
@@ -15,6 +14,7 @@ use super::once::refuse_uncovered;
 use super::pop_connection::{Pop, PopConnection, is_count_refused};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
+use super::shared_queue::SharedQueue;
 use super::wake::Waiter;
 use super::workload::{Scale, Workload};
 use crate::error_kind::ErrorKind;
@@ -162,8 +162,11 @@ impl RedisSource {
             return Ok(());
         }
         let asked = timeout(LAST_REPLIES, refuse_uncovered(replies, &self.shared.key)).await;
-        let late = |_| error(ErrorKind::Timeout, "no answer about claimed lists");
-        if let Some(refusal) = asked.map_err(late)?? {
+        let answer = match asked {
+            Ok(answer) => answer?,
+            Err(_) => return Err(error(ErrorKind::Timeout, "no answer about claimed lists")),
+        };
+        if let Some(refusal) = answer {
             self.shared.fatal.raise(FatalError::BadConfiguration(refusal));
             self.stop.stopped().await;
         }
@@ -357,21 +360,11 @@ impl RedisSource {
         self.in_trouble = true;
         self.schedule.decrease();
         self.shared.failed(self.reporter, &failure);
-        match failure.kind {
-            ErrorKind::WrongType | ErrorKind::Busy | ErrorKind::Permission => {
-                self.waiter.give_up_turn();
-            }
-            ErrorKind::Connection
-            | ErrorKind::Timeout
-            | ErrorKind::Tls
-            | ErrorKind::Auth
-            | ErrorKind::WrongKey
-            | ErrorKind::NotPrimary
-            | ErrorKind::Protocol
-            | ErrorKind::Other => {
-                self.link = None;
-                self.waiter.reset();
-            }
+        if failure.kind.leaves_connection() {
+            self.waiter.give_up_turn();
+        } else {
+            self.link = None;
+            self.waiter.reset();
         }
         failure
     }

@@ -115,7 +115,6 @@ pub enum Shown {
     NotDue,
     /// It was given; how many gateways are there.
     Among(i64),
-    /// It could not be given.
     Unknown,
 }
 

@@ -36,8 +36,9 @@ where
             Some(Ok(done)) => return Ok(done),
             Some(Err(cause)) => keep_clearest(&mut failure, cause),
             None => {
-                let nowhere = || error(ErrorKind::Connection, "there is no address to try");
-                return Err(failure.unwrap_or_else(nowhere));
+                return Err(failure.unwrap_or_else(|| {
+                    error(ErrorKind::Connection, "there is no address to try")
+                }));
             }
         }
     }

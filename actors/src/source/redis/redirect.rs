@@ -11,7 +11,6 @@ const LONGEST_NAME: usize = 253;
 /// Where a connection is to lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
-    /// The server.
     pub endpoint: Endpoint,
     /// Whether each command has to say `ASKING` first: a cluster is moving the
     /// slot there.

@@ -32,7 +32,6 @@ pub type RedisStream = ByteStream<TlsStream<TcpStream>>;
 pub enum ServerAddress {
     /// One of the addresses of its name.
     Tcp(SocketAddr),
-    /// Its socket.
     Unix(PathBuf),
 }
 

@@ -40,14 +40,14 @@ const AVERAGED_OVER: f64 = 100_000.0;
 #[derive(Debug)]
 pub struct Workload {
     bounds: Bounds,
-    last: Counts,
+    last: WorkCounts,
     /// For each element; 0 before anything is known.
     work: f64,
 }
 
 /// What a worker has counted so far.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct WorkCounts {
     samples: u64,
     parsed: u64,
 }
@@ -68,14 +68,14 @@ impl Workload {
     /// many CPUs.
     pub fn new(cpus: usize) -> Self {
         let bounds = if cpus > FEW_CPUS { WITH_CPUS_TO_SPARE } else { WITHOUT_CPUS_TO_SPARE };
-        Self { bounds, last: Counts::default(), work: 0.0 }
+        Self { bounds, last: WorkCounts::default(), work: 0.0 }
     }
 
     /// Takes note that the elements which were handed out last have been routed.
     pub fn routed(&mut self, elements: usize, metrics: &WorkerMetrics) {
         self.observe(
             elements,
-            Counts {
+            WorkCounts {
                 samples: metrics.processed.load(Ordering::Relaxed),
                 parsed: metrics.parsed.load(Ordering::Relaxed),
             },
@@ -93,7 +93,7 @@ impl Workload {
         }
     }
 
-    fn observe(&mut self, elements: usize, now: Counts) {
+    fn observe(&mut self, elements: usize, now: WorkCounts) {
         let last = std::mem::replace(&mut self.last, now);
         if elements == 0 {
             return;
@@ -118,7 +118,7 @@ mod tests {
     /// many of these are parsed.
     fn after(cpus: usize, batches: &[(u64, u64, u64)]) -> Scale {
         let mut workload = Workload::new(cpus);
-        let mut counts = Counts::default();
+        let mut counts = WorkCounts::default();
         for (times, samples, parsed) in batches {
             for _ in 0..*times {
                 counts.samples += samples;
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn batches_without_elements_say_nothing() {
         let mut workload = Workload::new(MANY);
-        workload.observe(0, Counts { samples: 7, parsed: 7 });
+        workload.observe(0, WorkCounts { samples: 7, parsed: 7 });
         assert_eq!(workload.scale(), Scale::Down);
     }
 }

@@ -8,8 +8,9 @@
 use redis::{Cmd, RedisError, cmd};
 
 use super::super::error::reply_words;
+use super::super::once::Keys;
+use super::super::{letters, presence};
 use super::diagnosis::Diagnosis;
-use super::filled;
 use super::visit::{Visit, is_denied, is_unknown, unanswered};
 use crate::settings::QueueSettings;
 
@@ -267,5 +268,20 @@ impl Right {
     /// The key of the one that is asked for by a script.
     fn letters(&self) -> Option<&'static str> {
         self.call.is_empty().then_some("{letters}")
+    }
+}
+
+/// The key's name as a template in the table of rights may use it.
+fn filled(word: &str, settings: &QueueSettings) -> String {
+    let keys = Keys::beside(&settings.key);
+    match word {
+        "{queue}" => keys.queue,
+        "{owner}" => keys.owner,
+        "{state}" => keys.state,
+        "{list}" => keys.list(0),
+        "{consumers}" => presence::key_of(&settings.key),
+        "{letters}" => settings.dead_letters.key.clone(),
+        "{account}" => letters::account_of(&settings.dead_letters.key),
+        plain => plain.to_owned(),
     }
 }

@@ -44,7 +44,6 @@ impl<'a> Visit<'a> {
         Err(moved.unwrap_or_else(|| unreachable!("each round but the last has failed")))
     }
 
-    /// Asks one thing.
     pub async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
         self.link.ask(command).await
     }

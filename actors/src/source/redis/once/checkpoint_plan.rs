@@ -4,7 +4,6 @@
 //! memory is reloaded.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use psg_engine::state::StoredSegment;
 
 use super::keys::Keys;
 use super::ledger::Release;
-use super::record::{ListPosition, SegmentIndex, SegmentNumber, Stamp, field};
+use super::record::{ListPosition, Revision, SegmentIndex, SegmentNumber, field};
 use super::scripts::{self, Call, Fence};
 use crate::checkpoint::TakenSnapshot;
 use crate::shard_set::ShardsGone;
@@ -28,15 +27,10 @@ const SWEEP_FIELDS: usize = 32;
 /// What a checkpoint will be when it is done.
 #[derive(Debug)]
 pub struct Plan {
-    /// The version that it replaces.
-    pub old: Stamp,
-    /// Its own.
-    pub new: Stamp,
-    /// What it covers.
+    pub old: Revision,
+    pub new: Revision,
     pub covered: ListPosition,
-    /// What it lets go of.
     pub release: Release,
-    /// Its head.
     pub head: Vec<u8>,
     /// The segments that have changed.
     pub segments: Vec<StoredSegment>,
@@ -51,7 +45,6 @@ pub struct Plan {
 /// How far a checkpoint is.
 #[derive(Default)]
 pub enum CheckpointPhase {
-    /// There is none.
     #[default]
     Idle,
     /// The shards write what they have; with what it will cover.
@@ -77,20 +70,7 @@ pub struct Staging {
     in_flight: usize,
 }
 
-impl fmt::Debug for CheckpointPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CheckpointPhase::Idle => "Idle",
-            CheckpointPhase::Snapshot(..) => "Snapshot",
-            CheckpointPhase::Staging(_) => "Staging",
-            CheckpointPhase::Committing(_) => "Committing",
-            CheckpointPhase::Sweeping(_) => "Sweeping",
-        })
-    }
-}
-
 impl Plan {
-    /// Bytes that it writes.
     pub fn bytes(&self) -> usize {
         self.segments.iter().map(|stored| stored.bytes.len()).sum::<usize>() + self.head.len()
     }
@@ -104,7 +84,6 @@ impl Plan {
         self.segments.iter().filter_map(replaced).collect()
     }
 
-    /// The commit.
     pub fn commit(&self, fence: Fence<'_>, keys: &Keys) -> Call {
         let Release { first, keep, trim } = self.release;
         let (list, last) = trim.unwrap_or((0, 0));
@@ -204,7 +183,7 @@ impl CheckpointPhase {
     }
 
     /// The new version of a commit that may be done.
-    pub fn in_doubt(&self) -> Option<Stamp> {
+    pub fn in_doubt(&self) -> Option<Revision> {
         match self {
             CheckpointPhase::Committing(plan) => Some(plan.new),
             CheckpointPhase::Idle
@@ -216,7 +195,7 @@ impl CheckpointPhase {
 }
 
 /// A slice of the fields to delete.
-pub fn sweep(fields: &VecDeque<String>, version: Stamp, fence: Fence<'_>, keys: &Keys) -> Call {
+pub fn sweep(fields: &VecDeque<String>, version: Revision, fence: Fence<'_>, keys: &Keys) -> Call {
     let call = fence.call(scripts::SWEEP, &[&keys.owner, &keys.state]).arg(version);
     call.args(fields.iter().take(SWEEP_FIELDS))
 }

@@ -14,19 +14,19 @@ use super::link::{Link, ScriptReply};
 use super::preflight::check_server;
 use super::record::{Record, new_nonce};
 use super::scripts::{self, Fence};
+use super::settings::OnceSettings;
 use super::stored::{FIELDS, Stored};
 use super::watch::Absence;
-use super::{OnceSettings, QueueIdentity};
 use crate::boot_clock::BootInstant;
 use crate::error_kind::ErrorKind;
 use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
 use crate::source::SourceError;
-use crate::source::redis::SharedQueue;
 use crate::source::redis::error::error;
 use crate::source::redis::health::HealthReporter;
 use crate::source::redis::info::ServerInfo;
 use crate::source::redis::schedule::Schedule;
+use crate::source::redis::shared_queue::SharedQueue;
 use crate::stop::StopSignal;
 
 /// What outlives each stage.
@@ -50,13 +50,6 @@ pub(super) struct Context {
     has_warned: bool,
 }
 
-/// What came of connecting.
-pub(super) enum Opened {
-    Link(Link),
-    /// The stop signal came first.
-    Stopped,
-}
-
 /// What became of an attempt to raise the epoch.
 pub(super) enum Raised {
     Record(Box<Record>, Vec<u8>),
@@ -71,12 +64,12 @@ pub(super) enum Raised {
 impl Context {
     pub fn new(
         queue: Arc<SharedQueue>,
-        identity: QueueIdentity,
+        keys: Keys,
+        reporter: HealthReporter,
         settings: OnceSettings,
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> Self {
-        let QueueIdentity { keys, reporter } = identity;
         Self {
             token: holder::token(),
             epoch: 0,
@@ -100,11 +93,11 @@ impl Context {
     }
 
     /// Connects to the primary, and looks whether exactly-once delivery can be had
-    /// there.
-    pub async fn connect(&mut self) -> Result<Opened, Interruption> {
+    /// there; nothing where the stop signal comes first.
+    pub async fn connect(&mut self) -> Result<Option<Link>, Interruption> {
         let mut link = tokio::select! {
             biased;
-            () = self.stop.stopped() => return Ok(Opened::Stopped),
+            () = self.stop.stopped() => return Ok(None),
             link = Link::connect(&self.queue) => link?,
         };
         if self.connected_before {
@@ -120,7 +113,7 @@ impl Context {
         {
             tracing::warn!("{warning}");
         }
-        Ok(Opened::Link(link))
+        Ok(Some(link))
     }
 
     /// It works: what was wrong with Redis is over.

@@ -4,7 +4,7 @@
 use redis::cmd;
 
 use super::keys::Keys;
-use super::record::{ListPosition, Stamp};
+use super::record::{ListPosition, Revision};
 use crate::source::redis::bounded::SMALL_REPLY;
 use crate::source::redis::decoder::Reply;
 use crate::source::redis::error::{io_failed, protocol_broken};
@@ -41,7 +41,7 @@ pub async fn refuse_uncovered(
 
 /// What the words of the owner hash say against popping, if anything.
 pub fn refusal(keys: &Keys, tip: &str, base: &str) -> Option<String> {
-    let (tip, base): (Stamp, ListPosition) = (tip.parse().ok()?, base.parse().ok()?);
+    let (tip, base): (Revision, ListPosition) = (tip.parse().ok()?, base.parse().ok()?);
     (tip.number >= base.list).then(|| {
         let (owner, first, last) = (&keys.owner, keys.list(base.list), keys.list(tip.number));
         format!(

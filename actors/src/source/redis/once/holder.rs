@@ -14,7 +14,7 @@ use super::record::new_nonce;
 
 /// Which process it is, among all that there ever are where its number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct ProcessIdentity {
     /// Of the boot and the namespace.
     place: u64,
     pid: i32,
@@ -25,8 +25,8 @@ struct Identity {
 /// A token of this process: random, and with its identity where that is known.
 pub fn token() -> String {
     let nonce = new_nonce();
-    match Identity::of_this_process() {
-        Some(Identity { place, pid, started }) => {
+    match ProcessIdentity::of_this_process() {
+        Some(ProcessIdentity { place, pid, started }) => {
             format!("{nonce:016x}.{place:016x}.{pid}.{started}")
         }
         None => format!("{nonce:016x}"),
@@ -35,12 +35,12 @@ pub fn token() -> String {
 
 /// Whether the process with that token has ended for sure.
 pub fn is_gone(token: &str) -> bool {
-    let Some(holder) = Identity::in_token(token) else { return false };
+    let Some(holder) = ProcessIdentity::in_token(token) else { return false };
     let is_near = place().is_some_and(|here| here == holder.place);
     is_near && holder.has_ended()
 }
 
-impl Identity {
+impl ProcessIdentity {
     fn of_this_process() -> Option<Self> {
         let pid = i32::try_from(std::process::id()).ok()?;
         Some(Self { place: place()?, pid, started: started(pid)? })
@@ -84,23 +84,28 @@ mod tests {
 
     use super::*;
 
-    fn token_of(Identity { place, pid, started }: Identity) -> String {
+    fn token_of(ProcessIdentity { place, pid, started }: ProcessIdentity) -> String {
         format!("{:016x}.{place:016x}.{pid}.{started}", 7)
     }
 
     #[test]
     fn a_process_is_gone_only_where_that_is_sure() {
         assert!(!is_gone(&token()), "this one runs");
-        let this = Identity::of_this_process().unwrap();
-        assert!(is_gone(&token_of(Identity { started: this.started + 1, ..this })), "an heir");
-        let elsewhere = Identity { place: this.place + 1, started: 1, ..this };
+        let this = ProcessIdentity::of_this_process().unwrap();
+        assert!(
+            is_gone(&token_of(ProcessIdentity { started: this.started + 1, ..this })),
+            "an heir"
+        );
+        let elsewhere = ProcessIdentity { place: this.place + 1, started: 1, ..this };
         assert!(!is_gone(&token_of(elsewhere)), "of another machine nothing is known");
-        for odd in ["", "00ff", "7.1", "7.x.1.1", "7.1.1", &token_of(Identity { pid: 0, ..this })] {
+        for odd in
+            ["", "00ff", "7.1", "7.x.1.1", "7.1.1", &token_of(ProcessIdentity { pid: 0, ..this })]
+        {
             assert!(!is_gone(odd), "{odd}");
         }
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let pid = child.id() as i32;
-        let other = token_of(Identity { pid, started: started(pid).unwrap(), ..this });
+        let other = token_of(ProcessIdentity { pid, started: started(pid).unwrap(), ..this });
         assert!(!is_gone(&other), "it runs");
         child.kill().unwrap();
         child.wait().unwrap();

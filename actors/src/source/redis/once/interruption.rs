@@ -1,28 +1,8 @@
-//! What a step of a stage comes to: a transition, or what interrupts it. Stages say
-//! it; [`OnceSource`](super::OnceSource) alone acts on it.
+//! What interrupts a stage. Stages say it; [`OnceSource`](super::OnceSource) alone acts
+//! on it.
 
-use super::owned::Owned;
 use crate::fatal::FatalError;
 use crate::source::SourceError;
-
-/// Where a stage goes on.
-#[derive(Debug)]
-pub(super) enum Transition {
-    /// In the same stage.
-    Stay,
-    /// In the same stage, over a new connection.
-    Reconnect,
-    /// The link holds a page, which is to be handed out.
-    Page,
-    /// Nothing is known of the queue: its owner is looked for.
-    StandBy,
-    /// The queue was taken over; its last checkpoint has to be loaded.
-    Load,
-    /// The last checkpoint is loaded.
-    Own(Box<Owned>),
-    /// Nothing more comes.
-    End,
-}
 
 /// Why a stage can't go on.
 #[derive(Debug)]
@@ -37,9 +17,6 @@ pub(super) enum Interruption {
     /// The process must end, before anything else is done.
     Fatal(FatalError),
 }
-
-/// What a step comes to.
-pub(super) type Outcome = Result<Transition, Interruption>;
 
 impl From<SourceError> for Interruption {
     fn from(failure: SourceError) -> Self {

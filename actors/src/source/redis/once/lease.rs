@@ -17,7 +17,7 @@ use super::scripts::Fence;
 use crate::boot_clock::BootInstant;
 use crate::serving_gate::ServingGate;
 use crate::source::SourceError;
-use crate::source::redis::SharedQueue;
+use crate::source::redis::shared_queue::SharedQueue;
 
 /// The keeper steps in when nothing was renewed for this part of a lease, of
 /// which the reader lets a third pass.

@@ -25,7 +25,6 @@ pub struct Ledger {
 /// A page to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The list.
     pub list: u64,
     /// Index of its newest element.
     pub start: u64,
@@ -45,7 +44,6 @@ pub struct Release {
 }
 
 impl PageRequest {
-    /// Elements in it.
     pub fn count(&self) -> u64 {
         self.stop - self.start + 1
     }

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use super::scripts::Call;
 use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
-use crate::source::redis::SharedQueue;
 use crate::source::redis::bounded::SMALL_REPLY;
 use crate::source::redis::connect::Connected;
 use crate::source::redis::decoder::Reply;
 use crate::source::redis::error::{error, io_failed, protocol_broken, refused};
 use crate::source::redis::replies::ReplyStream;
+use crate::source::redis::shared_queue::SharedQueue;
 use crate::source::{Slice, SourceError};
 
 /// The usual size of the read buffer.
@@ -31,7 +31,6 @@ const LARGEST_VALUE: usize = 512 << 20;
 /// What an element takes in the list of those that are held.
 const OVERHEAD: usize = size_of::<Slice>();
 
-/// The owner's connection.
 #[derive(Debug)]
 pub struct Link {
     queue: Arc<SharedQueue>,
@@ -65,7 +64,6 @@ struct HeldElements {
 /// What a reply had, elements included that are not held.
 #[derive(Debug, Clone, Copy)]
 pub struct Received {
-    /// How many elements.
     pub elements: u64,
     /// The largest of them, in bytes.
     pub largest: usize,
@@ -105,7 +103,6 @@ impl Link {
         })
     }
 
-    /// The server's address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }

@@ -9,13 +9,13 @@ use redis::cmd;
 
 use super::checkpoint_plan::CheckpointPace;
 use super::context::{Context, odd_answer};
-use super::interruption::{Interruption, Outcome, Transition};
+use super::interruption::Interruption;
 use super::ledger::Ledger;
 use super::link::{Link, ScriptReply};
 use super::owned::Owned;
-use super::record::{Record, SegmentIndex, Stamp, field};
-use super::resuming::begin_to_own;
+use super::record::{Record, Revision, SegmentIndex, field};
 use super::scripts;
+use super::transition::{Outcome, Transition};
 use crate::source::SourceError;
 use crate::source::redis::schedule::Schedule;
 
@@ -25,15 +25,15 @@ const LOAD_FIELDS: usize = 32;
 const LENGTHS: u64 = 1000;
 
 /// The owner of a queue whose memory is not what Redis says.
-#[derive(Debug, Default)]
-pub(super) struct Loading {
+#[derive(Default)]
+pub(super) struct LoadingStage {
     /// What was known of the memory, in case that Redis has lost everything.
     pub known: Option<Box<Owned>>,
     /// The version and tip of a load that did not find all of it.
-    missed: Option<(Stamp, Stamp)>,
+    missed: Option<(Revision, Revision)>,
 }
 
-impl Loading {
+impl LoadingStage {
     /// After the memory was found not to be what Redis says.
     pub fn again(known: Box<Owned>) -> Self {
         Self { known: Some(known), missed: None }
@@ -130,7 +130,7 @@ async fn load_segments(
     link: &mut Link,
     index: &SegmentIndex,
 ) -> Result<Option<Vec<StoredSegment>>, SourceError> {
-    let entries: Vec<(u16, Stamp)> = index.iter().collect();
+    let entries: Vec<(u16, Revision)> = index.iter().collect();
     let mut segments = Vec::new();
     for some in entries.chunks(LOAD_FIELDS) {
         let mut load = cmd("HMGET");
@@ -200,4 +200,10 @@ pub(super) async fn lengths(
         from = to + 1;
     }
     Ok(lengths)
+}
+
+/// From here on the replies hold elements of the queue.
+pub(super) fn begin_to_own(context: &mut Context, link: &mut Link) {
+    link.expect_elements();
+    context.works();
 }

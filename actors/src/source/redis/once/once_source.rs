@@ -8,62 +8,31 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, Opened};
-use super::interruption::{Interruption, Outcome, Transition};
+use super::context::Context;
+use super::interruption::Interruption;
+use super::keys::Keys;
 use super::link::Link;
-use super::loading::Loading;
-use super::owned::Owned;
+use super::loading::LoadingStage;
 use super::recovering::recover;
+use super::settings::OnceSettings;
+use super::stage::OwnerStage;
 use super::standby::Standby;
-use super::{OnceSettings, QueueIdentity};
+use super::transition::{Outcome, Transition};
 use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
-use crate::source::redis::SharedQueue;
+use crate::source::redis::health::HealthReporter;
+use crate::source::redis::shared_queue::SharedQueue;
 use crate::source::{Batch, QueueSource, SourceError, Taken};
 use crate::stop::StopSignal;
 use std::sync::atomic::Ordering;
 
 /// Reads a Redis list as its owner.
-#[derive(Debug)]
 pub struct OnceSource {
     context: Context,
     link: Option<Link>,
-    stage: Stage,
+    stage: OwnerStage,
     /// Elements of the page that was handed out last.
     handed_out: u64,
-}
-
-/// What the source is to the queue.
-#[derive(Debug)]
-pub(super) enum Stage {
-    /// Not its owner.
-    StandingBy(Standby),
-    /// Its owner, but the memory is not what Redis says.
-    Loading(Loading),
-    /// Its owner, with the right memory.
-    Owning(Box<Owned>),
-    /// Nothing more is taken.
-    Ended,
-}
-
-impl Stage {
-    /// What is known of the memory that is still there, if anything.
-    pub fn known(&mut self) -> Option<&mut Box<Owned>> {
-        match self {
-            Stage::Owning(owned) => Some(owned),
-            Stage::Loading(loading) => loading.known.as_mut(),
-            Stage::StandingBy(_) | Stage::Ended => None,
-        }
-    }
-
-    /// Goes on with the memory as it is, though Redis says something else.
-    pub fn keep_memory(&mut self) {
-        if let Stage::Loading(Loading { known, .. }) = self
-            && let Some(owned) = known.take()
-        {
-            *self = Stage::Owning(owned);
-        }
-    }
 }
 
 impl QueueSource for OnceSource {
@@ -75,12 +44,12 @@ impl QueueSource for OnceSource {
                 Ok(Transition::Stay) => {}
                 Ok(Transition::Reconnect) => self.link = None,
                 Ok(Transition::Page) => return Ok(Taken::Batch(self.batch())),
-                Ok(Transition::StandBy) => self.stage = Stage::StandingBy(Standby::default()),
+                Ok(Transition::StandBy) => self.stage = OwnerStage::StandingBy(Standby::default()),
                 Ok(Transition::Load) => {
-                    self.stage = Stage::Loading(Loading::default());
+                    self.stage = OwnerStage::Loading(LoadingStage::default());
                     return Ok(Taken::Forget);
                 }
-                Ok(Transition::Own(owned)) => self.stage = Stage::Owning(owned),
+                Ok(Transition::Own(owned)) => self.stage = OwnerStage::Owning(owned),
                 Ok(Transition::End) => {
                     self.end();
                     return Ok(Taken::Ended);
@@ -107,15 +76,16 @@ impl QueueSource for OnceSource {
 impl OnceSource {
     pub(in crate::source::redis) fn new(
         queue: Arc<SharedQueue>,
-        identity: QueueIdentity,
+        keys: Keys,
+        reporter: HealthReporter,
         settings: OnceSettings,
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> Self {
         Self {
-            context: Context::new(queue, identity, settings, metrics, stop),
+            context: Context::new(queue, keys, reporter, settings, metrics, stop),
             link: None,
-            stage: Stage::StandingBy(Standby::default()),
+            stage: OwnerStage::StandingBy(Standby::default()),
             handed_out: 0,
         }
     }
@@ -123,32 +93,30 @@ impl OnceSource {
     /// One step of the stage, over a connection that is made where there is none.
     async fn advance(&mut self) -> Outcome {
         let is_stopped = self.context.stop.is_stopped();
-        if let Stage::Ended = self.stage {
+        if let OwnerStage::Ended = self.stage {
             return Ok(Transition::End);
         }
         let Self { context, stage, link: Some(link), .. } = self else {
             return if is_stopped { self.end_unsaved() } else { self.connect().await };
         };
         match stage {
-            Stage::StandingBy(_) if is_stopped => Ok(Transition::End),
-            Stage::StandingBy(standby) => standby.step(context, link).await,
-            Stage::Loading(loading) => {
+            OwnerStage::StandingBy(_) if is_stopped => Ok(Transition::End),
+            OwnerStage::StandingBy(standby) => standby.step(context, link).await,
+            OwnerStage::Loading(loading) => {
                 // Raised once more, so that what is loaded was read under one epoch.
                 let (record, head) = context.raise_own(link).await?;
                 loading.load(context, link, &record, &head).await
             }
-            Stage::Owning(owned) => owned.step(context, link).await,
-            Stage::Ended => Ok(Transition::End),
+            OwnerStage::Owning(owned) => owned.step(context, link).await,
+            OwnerStage::Ended => Ok(Transition::End),
         }
     }
 
     /// Connects; an owner finds out what became of what was in doubt.
     async fn connect(&mut self) -> Outcome {
-        let link = match self.context.connect().await? {
-            Opened::Link(link) => self.link.insert(link),
-            Opened::Stopped => return Ok(Transition::Stay),
-        };
-        let Stage::Owning(owned) = &mut self.stage else { return Ok(Transition::Stay) };
+        let Some(link) = self.context.connect().await? else { return Ok(Transition::Stay) };
+        let link = self.link.insert(link);
+        let OwnerStage::Owning(owned) = &mut self.stage else { return Ok(Transition::Stay) };
         let (record, head) = self.context.raise_own(link).await?;
         owned.resume(&mut self.context, link, &record, &head).await
     }
@@ -168,20 +136,21 @@ impl OnceSource {
         self.context.queue.metrics.reloads.fetch_add(1, Ordering::Relaxed);
         settings.gate.close("the last checkpoint is being loaded");
         self.link = None;
-        self.stage = Stage::Loading(match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Owning(mut owned) => {
-                owned.give_up_checkpoint(settings.checkpoints.metrics());
-                owned.link_broke(settings.checkpoints.metrics());
-                Loading::again(owned)
-            }
-            Stage::Loading(loading) => loading,
-            Stage::StandingBy(_) | Stage::Ended => Loading::default(),
-        });
+        self.stage =
+            OwnerStage::Loading(match std::mem::replace(&mut self.stage, OwnerStage::Ended) {
+                OwnerStage::Owning(mut owned) => {
+                    owned.give_up_checkpoint(settings.checkpoints.metrics());
+                    owned.link_broke(settings.checkpoints.metrics());
+                    LoadingStage::again(owned)
+                }
+                OwnerStage::Loading(loading) => loading,
+                OwnerStage::StandingBy(_) | OwnerStage::Ended => LoadingStage::default(),
+            });
     }
 
     fn end(&mut self) {
         self.link = None;
-        self.stage = Stage::Ended;
+        self.stage = OwnerStage::Ended;
     }
 
     /// Ends the process, before anything else is done.
@@ -195,13 +164,13 @@ impl OnceSource {
 
     /// Ends without a last checkpoint: there is no connection any more.
     fn end_unsaved(&mut self) -> Outcome {
-        if let Stage::Owning(_) = self.stage {
+        if let OwnerStage::Owning(_) = self.stage {
             tracing::warn!(
                 "shutting down without a last checkpoint: the next start applies the rest"
             );
             self.context.settings.checkpoints.metrics().failed();
         }
-        self.stage = Stage::Ended;
+        self.stage = OwnerStage::Ended;
         Ok(Transition::End)
     }
 
@@ -217,7 +186,7 @@ impl OnceSource {
 
     fn page_was_routed(&mut self) {
         let count = std::mem::take(&mut self.handed_out);
-        if let Stage::Owning(owned) = &mut self.stage {
+        if let OwnerStage::Owning(owned) = &mut self.stage {
             owned.page_was_routed(&self.context, count);
         }
     }
@@ -231,7 +200,7 @@ impl OnceSource {
             self.context.schedule.observe(link.received().largest);
             self.context.schedule.decrease();
         }
-        if let Stage::Owning(owned) = &mut self.stage {
+        if let OwnerStage::Owning(owned) = &mut self.stage {
             owned.link_broke(self.context.settings.checkpoints.metrics());
         }
         if self.context.stop.is_stopped() {

@@ -10,7 +10,7 @@ use super::checkpoint_plan::{CheckpointPace, CheckpointPhase, Plan, number_of};
 use super::context::Context;
 use super::ledger::{Ledger, PageRequest};
 use super::link::ANSWER;
-use super::record::{ListPosition, Record, SegmentIndex, Stamp};
+use super::record::{ListPosition, Record, Revision, SegmentIndex};
 use super::verdict::ExpectedRecord;
 use crate::boot_clock::BootInstant;
 use crate::checkpoint::TakenSnapshot;
@@ -18,7 +18,7 @@ use crate::checkpoint_requests::CoveredRequests;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::settings::Endpoint;
 use crate::source::SourceError;
-use crate::source::redis::SharedQueue;
+use crate::source::redis::shared_queue::SharedQueue;
 use crate::source::redis::wake::Waiter;
 
 /// Lists that are claimed and not covered, at most: while no checkpoint can be
@@ -28,13 +28,11 @@ const MOST_OPEN_LISTS: usize = 100_000;
 const SMALL_CLAIM: u64 = 1000;
 
 /// What an owner knows.
-#[derive(Debug)]
 pub(super) struct Owned {
     pub expected: ExpectedRecord,
     pub ledger: Ledger,
     /// The index of the last checkpoint.
     pub index: SegmentIndex,
-    /// Its head.
     pub head: Vec<u8>,
     pub phase: CheckpointPhase,
     pub pace: CheckpointPace,
@@ -55,7 +53,7 @@ pub(super) struct Owned {
     pub write_all: bool,
     /// The version of a record that is being written from memory, while it is not
     /// known whether that was done.
-    pub founding: Option<Stamp>,
+    pub founding: Option<Revision>,
     /// The last checkpoint was begun after the stop signal.
     pub is_saved: bool,
     /// The queue is being given back.
@@ -73,7 +71,7 @@ pub(super) struct Replay {
 #[derive(Debug)]
 pub(super) enum Outstanding {
     Renew(BootInstant),
-    Claim(Stamp),
+    Claim(Revision),
     Page(PageRequest),
     /// A page that is not used.
     Void,
@@ -84,7 +82,6 @@ pub(super) enum Outstanding {
 }
 
 /// When the next claim may come.
-#[derive(Debug)]
 pub(super) struct ClaimPacing {
     /// Not before that time.
     pub not_before: Instant,
@@ -127,15 +124,6 @@ impl Wait {
         if let Wait::Idle(waiter) = self {
             waiter.found();
         }
-    }
-}
-
-impl std::fmt::Debug for Wait {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Wait::Idle(_) => "Idle",
-            Wait::Waiting(_) => "Waiting",
-        })
     }
 }
 

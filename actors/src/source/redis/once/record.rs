@@ -12,9 +12,9 @@ use xxhash_rust::xxh3::xxh3_64;
 pub type SegmentNumber = u16;
 
 /// A number that only rises, with a nonce that says whose step it was. The
-/// version of the state and the tip of the claims are such stamps.
+/// version of the state and the tip of the claims are such revisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stamp {
+pub struct Revision {
     /// The number: of the checkpoint, or of the list that was claimed last.
     pub number: u64,
     /// Random, so that two that took the same number can be told apart.
@@ -32,7 +32,7 @@ pub struct ListPosition {
 
 /// Which version each segment of the state was last written in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SegmentIndex(BTreeMap<SegmentNumber, Stamp>);
+pub struct SegmentIndex(BTreeMap<SegmentNumber, Revision>);
 
 /// What the owner hash says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +40,11 @@ pub struct Record {
     /// Rises with each owner, connection and reload.
     pub epoch: u64,
     /// Of the last checkpoint.
-    pub version: Stamp,
+    pub version: Revision,
     /// The list that was claimed last.
-    pub tip: Stamp,
+    pub tip: Revision,
     /// What the last checkpoint covers.
     pub base: ListPosition,
-    /// Its segments.
     pub index: SegmentIndex,
 }
 
@@ -63,36 +62,35 @@ impl Unreadable {
     }
 }
 
-impl Stamp {
+impl Revision {
     /// Whether a field of the state was written in this version.
     pub fn has_written(self, field: &str) -> bool {
         let written = field.split_once(':').map(|(_, version)| version.parse());
         written == Some(Ok(self))
     }
 
-    /// The stamp that follows, with a nonce of its own.
+    /// The revision that follows, with a nonce of its own.
     pub fn next(self) -> Self {
         Self { number: self.number + 1, nonce: new_nonce() }
     }
 }
 
-/// A random number.
 pub fn new_nonce() -> u64 {
     rand::rng().random()
 }
 
 /// The field that holds a segment as it was written in `version`.
-pub fn field(segment: SegmentNumber, version: Stamp) -> String {
+pub fn field(segment: SegmentNumber, version: Revision) -> String {
     format!("{segment}:{version}")
 }
 
-impl fmt::Display for Stamp {
+impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{:x}", self.number, self.nonce)
     }
 }
 
-impl FromStr for Stamp {
+impl FromStr for Revision {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
@@ -101,7 +99,7 @@ impl FromStr for Stamp {
             let nonce = u64::from_str_radix(nonce, 16).ok()?;
             Some(Self { number: number.parse().ok()?, nonce })
         };
-        read().ok_or_else(|| Unreadable::new("a stamp", text))
+        read().ok_or_else(|| Unreadable::new("a revision", text))
     }
 }
 
@@ -130,17 +128,17 @@ impl SegmentIndex {
     }
 
     /// The segments that there are, with the version of each.
-    pub fn iter(&self) -> impl Iterator<Item = (SegmentNumber, Stamp)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (SegmentNumber, Revision)> + '_ {
         self.0.iter().map(|(segment, version)| (*segment, *version))
     }
 
     /// The version in which a segment was written.
-    pub fn get(&self, segment: SegmentNumber) -> Option<Stamp> {
+    pub fn get(&self, segment: SegmentNumber) -> Option<Revision> {
         self.0.get(&segment).copied()
     }
 
     /// Takes note that a segment was written in `version`.
-    pub fn set(&mut self, segment: SegmentNumber, version: Stamp) {
+    pub fn set(&mut self, segment: SegmentNumber, version: Revision) {
         self.0.insert(segment, version);
     }
 
@@ -153,7 +151,7 @@ impl SegmentIndex {
 /// A checksum, then each version with its segments: most share a few.
 impl fmt::Display for SegmentIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut groups: BTreeMap<Stamp, Vec<String>> = BTreeMap::new();
+        let mut groups: BTreeMap<Revision, Vec<String>> = BTreeMap::new();
         for (segment, version) in self.iter() {
             groups.entry(version).or_default().push(segment.to_string());
         }
@@ -181,7 +179,7 @@ impl FromStr for SegmentIndex {
         let mut index = Self::default();
         for group in groups[1..].split(';') {
             let (version, segments) = group.split_once(':').ok_or_else(unreadable)?;
-            let version: Stamp = version.parse()?;
+            let version: Revision = version.parse()?;
             for segment in segments.split(',') {
                 let segment = segment.parse().map_err(|_| unreadable())?;
                 index.set(segment, version);
@@ -197,12 +195,12 @@ mod tests {
 
     use super::*;
 
-    fn stamp() -> impl Strategy<Value = Stamp> {
-        (any::<u64>(), any::<u64>()).prop_map(|(number, nonce)| Stamp { number, nonce })
+    fn revision() -> impl Strategy<Value = Revision> {
+        (any::<u64>(), any::<u64>()).prop_map(|(number, nonce)| Revision { number, nonce })
     }
 
     fn index() -> impl Strategy<Value = SegmentIndex> {
-        let few = proptest::collection::vec(stamp(), 1..4);
+        let few = proptest::collection::vec(revision(), 1..4);
         let entries = proptest::collection::vec((0_u16..1024, any::<prop::sample::Index>()), 0..50);
         (few, entries).prop_map(|(few, entries)| {
             let mut index = SegmentIndex::default();
@@ -213,9 +211,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(stamp in stamp(), list: u64, offset: u64, index in index()) {
+        fn what_is_written_is_read(revision in revision(), list: u64, offset: u64, index in index()) {
             let position = ListPosition { list, offset };
-            prop_assert_eq!(stamp.to_string().parse(), Ok(stamp));
+            prop_assert_eq!(revision.to_string().parse(), Ok(revision));
             prop_assert_eq!(position.to_string().parse(), Ok(position));
             prop_assert_eq!(index.to_string().parse(), Ok(index));
         }
@@ -238,7 +236,7 @@ mod tests {
     #[test]
     fn an_index_of_all_segments_in_one_version_is_small() {
         let mut index = SegmentIndex::default();
-        let version = Stamp { number: 123_456, nonce: u64::MAX };
+        let version = Revision { number: 123_456, nonce: u64::MAX };
         (0..1024).for_each(|segment| index.set(segment, version));
         assert!(index.to_string().len() < 5000);
     }

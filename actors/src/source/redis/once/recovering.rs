@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint_plan::{CheckpointPace, CheckpointPhase};
 use super::context::Context;
-use super::interruption::{Outcome, Transition};
 use super::ledger::{Ledger, Release};
 use super::link::{Link, ScriptReply};
-use super::once_source::Stage;
 use super::owned::Owned;
 use super::record::{Record, new_nonce};
 use super::scripts::{self, Call};
+use super::stage::OwnerStage;
+use super::transition::{Outcome, Transition};
 use crate::boot_clock::BootInstant;
 
 /// Looks for a record that has gone, for each length of a lease.
@@ -36,7 +36,7 @@ struct KnownRecord {
 pub(super) async fn recover(
     context: &mut Context,
     link: &mut Link,
-    stage: &mut Stage,
+    stage: &mut OwnerStage,
     damage: Option<String>,
 ) -> Outcome {
     let Some(owned) = stage.known() else {
@@ -79,7 +79,11 @@ fn put_back(context: &Context, KnownRecord { record, head, lengths }: &KnownReco
 }
 
 /// Writes a new record out of the memory.
-async fn write_from_memory(context: &mut Context, link: &mut Link, stage: &mut Stage) -> Outcome {
+async fn write_from_memory(
+    context: &mut Context,
+    link: &mut Link,
+    stage: &mut OwnerStage,
+) -> Outcome {
     // Before the script is sent: whether or not its answer comes, the memory must
     // not be replaced by the empty record that it writes.
     stage.keep_memory();

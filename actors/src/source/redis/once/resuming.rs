@@ -2,11 +2,12 @@
 //! is in doubt; the record, read under a new epoch, says what became of it.
 
 use super::context::Context;
-use super::interruption::{Interruption, Outcome, Transition};
+use super::interruption::Interruption;
 use super::link::Link;
-use super::loading::{claimed_lengths, lengths};
+use super::loading::{begin_to_own, claimed_lengths, lengths};
 use super::owned::Owned;
 use super::record::Record;
+use super::transition::{Outcome, Transition};
 use super::verdict::Verdict;
 
 impl Owned {
@@ -71,10 +72,4 @@ impl Owned {
         begin_to_own(context, link);
         Ok(Transition::Stay)
     }
-}
-
-/// From here on the replies hold elements of the queue.
-pub(super) fn begin_to_own(context: &mut Context, link: &mut Link) {
-    link.expect_elements();
-    context.works();
 }

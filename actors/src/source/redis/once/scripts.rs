@@ -12,10 +12,8 @@ use redis::cmd;
 
 use super::keys::Keys;
 
-/// One script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Script {
-    /// For messages.
     pub name: &'static str,
     text: &'static str,
 }
@@ -66,7 +64,6 @@ pub struct Fence<'a> {
 /// A packed call of a script.
 #[derive(Debug)]
 pub struct Call {
-    /// For messages.
     pub name: &'static str,
     command: redis::Cmd,
 }
@@ -93,7 +90,7 @@ impl Fence<'_> {
 }
 
 impl Call {
-    /// Adds a number, a stamp, or a text.
+    /// Adds a number, a revision, or a text.
     pub fn arg(mut self, value: impl ToString) -> Self {
         self.command.arg(value.to_string());
         self
@@ -104,13 +101,11 @@ impl Call {
         values.into_iter().fold(self, |call, value| call.arg(value))
     }
 
-    /// Adds bytes.
     pub fn bytes(mut self, value: &[u8]) -> Self {
         self.command.arg(value);
         self
     }
 
-    /// The command's bytes.
     pub fn pack(&self) -> Vec<u8> {
         self.command.get_packed_command()
     }

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::context::{Context, Raised};
-use super::interruption::{Outcome, Transition};
 use super::link::Link;
 use super::stored::{FIELDS, OF_OWNER, Stored};
+use super::transition::{Outcome, Transition};
 use super::watch::{Owner, Watch};
 use crate::boot_clock::BootInstant;
 

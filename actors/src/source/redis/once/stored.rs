@@ -13,7 +13,7 @@ use psg_engine::printable::printable;
 use psg_engine::sharding::Segment;
 use psg_engine::state::Head;
 
-use super::record::{ListPosition, Record, SegmentIndex, Stamp};
+use super::record::{ListPosition, Record, Revision, SegmentIndex};
 
 /// The latest format of the record that this version can read.
 const FORMAT: u64 = 1;
@@ -107,8 +107,8 @@ impl Stored {
         let Ownership { epoch, .. } = self.owner()?;
         let record = Record {
             epoch,
-            version: self.as_written::<Stamp>("version")?,
-            tip: self.as_written::<Stamp>("tip")?,
+            version: self.as_written::<Revision>("version")?,
+            tip: self.as_written::<Revision>("tip")?,
             base: self.as_written::<ListPosition>("base")?,
             index: self.as_written::<SegmentIndex>("index")?,
         };
@@ -201,8 +201,8 @@ mod tests {
 
     fn sound() -> Stored {
         let mut index = SegmentIndex::default();
-        index.set(3, Stamp { number: 4, nonce: 0xa });
-        index.set(9, Stamp { number: 5, nonce: 0xb });
+        index.set(3, Revision { number: 4, nonce: 0xa });
+        index.set(9, Revision { number: 5, nonce: 0xb });
         let head =
             Head { run_time: psg_engine::state::RunTime(7), tombstone_key: [1; 16], time: None };
         let words = ["1", "17", "t", "1700000000000", "5-b", "9-c", "8:3", &index.to_string()];
@@ -267,7 +267,7 @@ mod tests {
         check("head", Some(""), "its head is missing");
         check("head", Some("damaged"), "its head: ");
         let mut wide = SegmentIndex::default();
-        wide.set(1024, Stamp { number: 1, nonce: 1 });
+        wide.set(1024, Revision { number: 1, nonce: 1 });
         check("index", Some(&wide.to_string()), "segment 1024");
         check("index", Some("\u{1b}[2J"), "its index can't be read");
     }

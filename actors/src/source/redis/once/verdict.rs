@@ -1,19 +1,19 @@
 //! The verdict: what it means for the memory that a record was found as it is.
 //! Pure; every way in which an outcome can be unknown ends here.
 
-use super::record::{Record, Stamp};
+use super::record::{Record, Revision};
 
 /// What this process holds to be the case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedRecord {
     /// The version of the last checkpoint that is known to be done.
-    pub version: Stamp,
+    pub version: Revision,
     /// The last claim that is known to be done.
-    pub tip: Stamp,
+    pub tip: Revision,
     /// A commit whose outcome is not known.
-    pub commit: Option<Stamp>,
+    pub commit: Option<Revision>,
     /// A claim whose outcome is not known.
-    pub claim: Option<Stamp>,
+    pub claim: Option<Revision>,
 }
 
 /// What became of the record since.
@@ -32,7 +32,7 @@ pub enum Verdict {
 
 impl ExpectedRecord {
     /// Nothing in doubt.
-    pub fn settled(version: Stamp, tip: Stamp) -> Self {
+    pub fn settled(version: Revision, tip: Revision) -> Self {
         Self { version, tip, commit: None, claim: None }
     }
 
@@ -52,7 +52,7 @@ impl ExpectedRecord {
 
     /// Whether a reply, taken in the order in which the server gave it, shows
     /// what is expected at that point.
-    pub fn holds(&self, version: Stamp, tip: Stamp) -> bool {
+    pub fn holds(&self, version: Revision, tip: Revision) -> bool {
         (version, tip) == (self.version, self.tip)
     }
 }
@@ -62,11 +62,11 @@ mod tests {
     use super::super::record::{ListPosition, SegmentIndex};
     use super::*;
 
-    fn stamp(number: u64) -> Stamp {
-        Stamp { number, nonce: number }
+    fn revision(number: u64) -> Revision {
+        Revision { number, nonce: number }
     }
 
-    fn record(version: Stamp, tip: Stamp) -> Record {
+    fn record(version: Revision, tip: Revision) -> Record {
         let base = ListPosition { list: 1, offset: 0 };
         Record { epoch: 1, version, tip, base, index: SegmentIndex::default() }
     }
@@ -74,34 +74,34 @@ mod tests {
     #[test]
     fn what_is_found_decides() {
         let expected = ExpectedRecord {
-            version: stamp(5),
-            tip: stamp(9),
-            commit: Some(stamp(6)),
-            claim: Some(stamp(10)),
+            version: revision(5),
+            tip: revision(9),
+            commit: Some(revision(6)),
+            claim: Some(revision(10)),
         };
         let check = |version, tip, verdict| {
             assert_eq!(expected.verdict(&record(version, tip)), verdict, "{version} {tip}");
         };
         let go_on = |committed, claimed| Verdict::GoOn { committed, claimed };
-        check(stamp(5), stamp(9), go_on(false, false));
-        check(stamp(6), stamp(9), go_on(true, false));
-        check(stamp(5), stamp(10), go_on(false, true));
-        check(stamp(6), stamp(10), go_on(true, true));
-        check(stamp(4), stamp(9), Verdict::Reload);
-        check(stamp(7), stamp(9), Verdict::Reload);
-        check(stamp(5), stamp(8), Verdict::Reload);
-        check(stamp(5), stamp(11), Verdict::Reload);
-        let stranger = Stamp { number: 6, nonce: 99 };
-        check(stranger, stamp(9), Verdict::Reload);
-        check(stamp(5), Stamp { number: 10, nonce: 99 }, Verdict::Reload);
+        check(revision(5), revision(9), go_on(false, false));
+        check(revision(6), revision(9), go_on(true, false));
+        check(revision(5), revision(10), go_on(false, true));
+        check(revision(6), revision(10), go_on(true, true));
+        check(revision(4), revision(9), Verdict::Reload);
+        check(revision(7), revision(9), Verdict::Reload);
+        check(revision(5), revision(8), Verdict::Reload);
+        check(revision(5), revision(11), Verdict::Reload);
+        let stranger = Revision { number: 6, nonce: 99 };
+        check(stranger, revision(9), Verdict::Reload);
+        check(revision(5), Revision { number: 10, nonce: 99 }, Verdict::Reload);
     }
 
     #[test]
     fn without_doubt_only_the_same_fits() {
-        let expected = ExpectedRecord::settled(stamp(5), stamp(9));
-        assert!(expected.holds(stamp(5), stamp(9)));
-        assert!(!expected.holds(stamp(6), stamp(9)));
-        assert!(!expected.holds(stamp(5), stamp(10)));
-        assert_eq!(expected.verdict(&record(stamp(6), stamp(9))), Verdict::Reload);
+        let expected = ExpectedRecord::settled(revision(5), revision(9));
+        assert!(expected.holds(revision(5), revision(9)));
+        assert!(!expected.holds(revision(6), revision(9)));
+        assert!(!expected.holds(revision(5), revision(10)));
+        assert_eq!(expected.verdict(&record(revision(6), revision(9))), Verdict::Reload);
     }
 }

@@ -21,9 +21,7 @@ pub enum Owner {
     },
     /// Somebody holds it.
     Holder {
-        /// Their epoch.
         epoch: u64,
-        /// Their token.
         token: String,
         /// Changes with each renewal.
         deadline: String,
