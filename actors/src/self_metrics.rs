@@ -6,7 +6,7 @@ pub mod config_health;
 mod entry;
 pub mod histogram;
 mod fragments;
-mod lines;
+mod series;
 pub(crate) mod process;
 pub mod table;
 pub mod unsent;

@@ -6,6 +6,7 @@
 mod encoder;
 mod families;
 mod format;
+mod fragments;
 mod lines;
 pub mod number;
 mod openmetrics;
@@ -13,8 +14,10 @@ mod text;
 mod value_json;
 
 pub use encoder::{Encoder, ShownSeries};
+pub(crate) use families::shown_names;
 pub use families::{Families, ShownFamily};
 pub use format::{Format, MediaType};
+pub use fragments::{Fragment, FragmentWriter};
 pub use value_json::{BucketJson, QuantileJson, ValueJson};
 
 #[cfg(test)]

@@ -4,29 +4,17 @@
 //! so its bytes come from one source, and they are passed on as they are.
 
 use std::mem;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::catalog::{Catalog, Family};
-use crate::exposition::{Encoder, Families, Format, ShownFamily};
+use crate::catalog::Catalog;
+use crate::exposition::{Encoder, Families, Format, Fragment, ShownFamily};
 
 /// Chunks below this size are copied together; larger ones pass as they are.
 const SMALL_CHUNK: usize = 4 * 1024;
 
 /// A piece gathered from small chunks is passed on from this size.
 const GATHERED_PIECE: usize = 64 * 1024;
-
-/// The series of one family from one shard.
-#[derive(Debug, Clone)]
-pub struct Fragment {
-    /// Whose series they are.
-    pub family: Arc<Family>,
-    /// Their bytes, in order; whole series in each chunk. Never empty.
-    pub chunks: Vec<Bytes>,
-    /// Whether some of them say when their totals began.
-    pub has_created: bool,
-}
 
 /// One scrape's body.
 #[derive(Debug, Clone)]
@@ -145,7 +133,10 @@ impl Body {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::catalog::Family;
     use crate::metric::Shape;
 
     fn fragment(family: &Arc<Family>, chunks: &[&str]) -> Fragment {

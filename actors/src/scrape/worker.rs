@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use psg_engine::catalog::Catalog;
-use psg_engine::merge::{Fragment, merge};
+use psg_engine::exposition::{Fragment, FragmentWriter};
+use psg_engine::merge::merge;
 use psg_engine::store::{ScrapeContext, ScrapeSeq};
 
 use super::deliveries::{Deliveries, counted};
@@ -241,8 +242,9 @@ impl ScrapeWorker {
         }
         let ScrapeParts { shards, metrics, catalog, created_timestamps, .. } = &self.parts;
         let inboxes: Vec<usize> = shards.waiting().collect();
-        let mut encoder = format.encoder(catalog);
-        let mut fragments = metrics.fragments(&mut *encoder, &inboxes, *created_timestamps);
+        let mut writer = FragmentWriter::new(format.encoder(catalog));
+        metrics.write_fragments(&mut writer, &inboxes, *created_timestamps);
+        let mut fragments = writer.finish();
         fragments.retain(|fragment| filter.has_family(&fragment.family));
         fragments
     }

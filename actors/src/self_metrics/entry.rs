@@ -3,7 +3,7 @@
 use psg_engine::metric::Kind;
 use psg_engine::name::RESERVED_PREFIX;
 
-use super::lines::{Lines, Reading};
+use super::series::{SelfSeries, Sources};
 
 /// One self-metric.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ impl SelfMetric {
     }
 }
 
-/// Reads the figures, and adds lines for them.
-type Read = fn(&Reading<'_>, &mut Lines);
+/// Reads the figures, and adds a series for each.
+type Read = fn(&Sources<'_>, &mut SelfSeries);
 
 /// A counter.
 pub(super) const fn counter(

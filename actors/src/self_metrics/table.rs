@@ -20,43 +20,44 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "info",
         &[],
         "Always 1. This is prom-stream-gateway: it lets short-lived programs (AWS Lambda, PHP requests, cron jobs) have Prometheus metrics without aggregating them. Producers LPUSH one JSON sample per element, for example {\"type\":\"counter\",\"name\":\"jobs_total\",\"value\":1,\"labels\":{\"queue\":\"mail\"}}, onto a Redis list; the gateway takes them off the list, adds up counters, sets gauges, counts observations into histograms and summaries, and shows all of it here for Prometheus to scrape. Metrics that begin with prom_stream_gateway_ are about the gateway itself; all others come from producers.",
-        |_, lines| lines.plain(1.0),
+        |_, series| series.plain(1.0),
     ),
     gauge(
         "build_info",
         &["version", "revision"],
         "Always 1. The labels are the version of the gateway and the source revision that it was built from. Two versions at once mean a rollout in progress.",
-        |_, lines| {
-            lines.labelled(&[("version", env!("CARGO_PKG_VERSION")), ("revision", revision())], 1.0)
+        |_, series| {
+            series
+                .labelled(&[("version", env!("CARGO_PKG_VERSION")), ("revision", revision())], 1.0)
         },
     ),
     counter(
         "redis_queue_empty_pops_total",
         &["worker", "queueKey"],
         "Pops that found the queue empty. Growing slowly is normal: each time the queue is drained, the last pops find nothing. Not growing under load means that the workers are always busy. Labels: worker is the reader's number, queueKey the Redis list.",
-        |reading, lines| {
-            reading.per_worker(lines, |worker| worker.empty_pops.load(Ordering::Relaxed))
+        |sources, series| {
+            sources.per_worker(series, |worker| worker.empty_pops.load(Ordering::Relaxed))
         },
     ),
     gauge(
         "redis_queue_pending_size",
         &["queueKey"],
         "Elements that wait in the Redis list, asked once a second, and under exactly-once delivery those that are set aside and not applied yet; or in the embedded queue. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
-        |reading, lines| {
-            let pending = reading.metrics.queue.waiting();
-            lines.labelled(&[("queueKey", &reading.metrics.queue_key)], pending as f64);
+        |sources, series| {
+            let pending = sources.metrics.queue.waiting();
+            series.labelled(&[("queueKey", &sources.metrics.queue_key)], pending as f64);
         },
     ),
     gauge(
         "redis_queue_consumers",
         &["queueKey", "delivery"],
         "Gateways on the same queue, this one included: each leaves a sign of life beside the queue every five seconds. Missing with the embedded queue, and where the user has no right to that key. More than 1 under at-most-once delivery is a mistake, except for a moment during a restart: each gateway gets a part of the samples, and the same series come from two targets. Under exactly-once delivery the others stand by. Labels: queueKey is the Redis list, delivery that of this gateway.",
-        |reading, lines| {
-            let consumers = reading.metrics.queue.consumers.load(Ordering::Relaxed);
+        |sources, series| {
+            let consumers = sources.metrics.queue.consumers.load(Ordering::Relaxed);
             if consumers != UNKNOWN {
-                let SelfMetrics { queue_key, delivery, .. } = reading.metrics;
+                let SelfMetrics { queue_key, delivery, .. } = sources.metrics;
                 let labels = [("queueKey", queue_key.as_str()), ("delivery", *delivery)];
-                lines.labelled(&labels, consumers as f64);
+                series.labelled(&labels, consumers as f64);
             }
         },
     ),
@@ -64,10 +65,10 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "queue_lag_seconds",
         &[],
         "How far the graphs are behind while a backlog drains: the age of the newest sample of the last pop, by the timestamps in the samples; 0 once the queue is empty. Missing until a producer sends a timestamp. Near 0 is normal; one that grows means that producers push faster than the gateway takes.",
-        |reading, lines| {
-            let pending = reading.metrics.queue.pending.load(Ordering::Relaxed);
-            if let Some(lag) = reading.metrics.queue_lag.seconds(pending) {
-                lines.plain(lag);
+        |sources, series| {
+            let pending = sources.metrics.queue.pending.load(Ordering::Relaxed);
+            if let Some(lag) = sources.metrics.queue_lag.seconds(pending) {
+                series.plain(lag);
             }
         },
     ),
@@ -75,25 +76,25 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "dropped_metrics_total",
         &["worker", "queueKey"],
         "Samples that were rejected, for any reason. Should not grow: if it does, rejected_samples_total has the reason and the gateway's log has examples. Labels: worker is the reader's number, queueKey the Redis list.",
-        |reading, lines| reading.per_worker(lines, |worker| worker.rejected_total()),
+        |sources, series| sources.per_worker(series, |worker| worker.rejected_total()),
     ),
     counter(
         "processed_metrics_total",
         &["worker", "queueKey"],
         "Samples that were accepted and are part of what this scrape shows. Its rate is the gateway's throughput; 0 while producers push means that nothing is taken from the queue. Labels: worker is the reader's number, queueKey the Redis list.",
-        |reading, lines| {
-            reading.per_worker(lines, |worker| worker.processed.load(Ordering::Relaxed))
+        |sources, series| {
+            sources.per_worker(series, |worker| worker.processed.load(Ordering::Relaxed))
         },
     ),
     counter(
         "rejected_samples_total",
         &["reason"],
         "Samples that were rejected, by reason, over all workers. Each reason is a fault of a producer or a limit in the gateway's settings; docs/debug.md lists them.",
-        |reading, lines| {
+        |sources, series| {
             for reason in Reason::ALL {
                 let count = |counts: &[AtomicU64]| counts[*reason as usize].load(Ordering::Relaxed);
-                let total: u64 = reading.metrics.workers.iter().map(|w| count(&w.rejected)).sum();
-                lines.labelled(&[("reason", reason.as_str())], total as f64);
+                let total: u64 = sources.metrics.workers.iter().map(|w| count(&w.rejected)).sum();
+                series.labelled(&[("reason", reason.as_str())], total as f64);
             }
         },
     ),
@@ -101,12 +102,12 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "ignored_samples_total",
         &["reason"],
         "Samples that were accepted and counted as processed, but changed nothing. older: of a gauge, measured before the sample that it shows; some are normal where samples overtake each other, many mean a producer whose clock is ahead and whose timestamps keep the others' samples out. infinite_total: the total of the series would be infinite for ever after, so a producer sends absurd values.",
-        |reading, lines| {
+        |sources, series| {
             for reason in Ignored::ALL {
-                let shards = reading.metrics.shards.iter();
+                let shards = sources.metrics.shards.iter();
                 let ignored =
                     shards.map(|shard| shard.ignored[reason as usize].load(Ordering::Relaxed));
-                lines.labelled(&[("reason", reason.as_str())], ignored.sum::<u64>() as f64);
+                series.labelled(&[("reason", reason.as_str())], ignored.sum::<u64>() as f64);
             }
         },
     ),
@@ -114,19 +115,19 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "dead_letters_total",
         &[],
         "Rejected samples that were written to the list Redis.DeadLetterKey; 0 where it is not set.",
-        |reading, lines| lines.count(&reading.metrics.dead_letters.written),
+        |sources, series| series.count(&sources.metrics.dead_letters.written),
     ),
     counter(
         "dead_letters_dropped_total",
         &[],
         "Rejected samples that could not be written to the list Redis.DeadLetterKey, because Redis refused them or was too slow. They are counted and explained like any rejected sample; only their bytes are lost. The gateway's log says why.",
-        |reading, lines| lines.count(&reading.metrics.dead_letters.dropped),
+        |sources, series| series.count(&sources.metrics.dead_letters.dropped),
     ),
     counter(
         "series_limit_hits_total",
         &[],
         "Samples that were rejected, or went to an overflow series, because they needed a new series where Metrics.MaxSeries, Metrics.MaxSeriesPerMetric or Metrics.MaxSeriesBytes is reached. Growing means that some label takes ever new values, or that the limits are too low for the fleet.",
-        |reading, lines| {
+        |sources, series| {
             let limits = [Reason::SeriesLimit, Reason::MetricSeriesLimit, Reason::SeriesBytesLimit];
             let of = |counts: &[AtomicU64]| -> u64 {
                 limits.iter().map(|reason| counts[*reason as usize].load(Ordering::Relaxed)).sum()
@@ -134,28 +135,28 @@ pub static SELF_METRICS: &[SelfMetric] = &[
             let hits = |worker: &Arc<super::WorkerMetrics>| {
                 of(&worker.rejected) + worker.folded.load(Ordering::Relaxed)
             };
-            lines.plain(reading.metrics.workers.iter().map(hits).sum::<u64>() as f64);
+            series.plain(sources.metrics.workers.iter().map(hits).sum::<u64>() as f64);
         },
     ),
     gauge(
         "series_limit",
         &[],
         "The limit on series in the process (Metrics.MaxSeries); compare the sum of prom_stream_gateway_series with it. Alert before it is reached.",
-        |reading, lines| lines.plain(reading.metrics.catalog.limits().max_series as f64),
+        |sources, series| series.plain(sources.metrics.catalog.limits().max_series as f64),
     ),
     gauge(
         "series_bytes",
         &[],
         "Bytes of what is kept of live series to tell them apart: label texts, the counts of histograms, and name, help and layout of each metric. The memory of the process grows with it.",
-        |reading, lines| lines.plain(reading.metrics.catalog.series_bytes() as f64),
+        |sources, series| series.plain(sources.metrics.catalog.series_bytes() as f64),
     ),
     gauge(
         "series_bytes_limit",
         &[],
         "How many bytes prom_stream_gateway_series_bytes may reach (Metrics.MaxSeriesBytes); not there where it is not bounded. Alert before it is reached.",
-        |reading, lines| {
-            if let Some(bytes) = reading.metrics.catalog.limits().bounded_bytes() {
-                lines.plain(bytes as f64);
+        |sources, series| {
+            if let Some(bytes) = sources.metrics.catalog.limits().bounded_bytes() {
+                series.plain(bytes as f64);
             }
         },
     ),
@@ -163,20 +164,20 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "layout_mismatches_total",
         &[],
         "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They count in the first layout. Growing means that two versions of a producer disagree: to use the new layout, remove the metric or restart the gateway once all producers have it.",
-        |reading, lines| {
-            lines.sum(reading.metrics.workers.iter().map(|worker| &worker.layout_mismatches));
+        |sources, series| {
+            series.sum(sources.metrics.workers.iter().map(|worker| &worker.layout_mismatches));
         },
     ),
     gauge(
         "series",
         &["shard", "type"],
         "Series that are shown, by shard and metric type; a histogram or a summary counts as one. Growing without end means a label with ever new values. Shards should hold about equally many.",
-        |reading, lines| {
-            for (number, shard) in reading.metrics.shards.iter().enumerate() {
+        |sources, series| {
+            for (number, shard) in sources.metrics.shards.iter().enumerate() {
                 for kind in Kind::ALL {
-                    let series = shard.series[kind as usize].load(Ordering::Relaxed);
+                    let count = shard.series[kind as usize].load(Ordering::Relaxed);
                     let labels = [("shard", &*number.to_string()), ("type", kind.as_str())];
-                    lines.labelled(&labels, series as f64);
+                    series.labelled(&labels, count as f64);
                 }
             }
         },
@@ -185,31 +186,31 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "families",
         &[],
         "Metric names in use by producers. Growing without end means that a producer invents names, for example with an id in them.",
-        |reading, lines| lines.plain(reading.metrics.catalog.families() as f64),
+        |sources, series| series.plain(sources.metrics.catalog.families() as f64),
     ),
     counter(
         "expired_series_total",
         &[],
         "Series that were removed because they got no sample within their time to live (Metrics.SeriesTtlSeconds, Metrics.GaugeTtlSeconds, or a sample's ttl). A rate near that of new series is normal; if the same series keep coming back, the time is too short.",
-        |reading, lines| {
-            lines.sum(reading.metrics.shards.iter().map(|shard| &shard.expired));
+        |sources, series| {
+            series.sum(sources.metrics.shards.iter().map(|shard| &shard.expired));
         },
     ),
     counter(
         "tombstones_evicted_total",
         &[],
         "Totals of expired counters and histograms that were dropped early, because there were more than Metrics.MaxTombstones. If such a series returns, it begins at 0, which Prometheus takes for a reset. If it grows, raise Metrics.MaxTombstones (about 80 bytes each), or lower Metrics.TombstoneTtlSeconds.",
-        |reading, lines| {
-            lines.sum(reading.metrics.shards.iter().map(|shard| &shard.tombstones_evicted));
+        |sources, series| {
+            series.sum(sources.metrics.shards.iter().map(|shard| &shard.tombstones_evicted));
         },
     ),
     gauge(
         "shard_inbox_batches",
         &["shard"],
         "Messages waiting in each shard's inbox. Near 0 is normal; a value that stays near Shards.InboxCapacity means that this shard is the bottleneck and the readers wait for it.",
-        |reading, lines| {
-            for (number, waiting) in reading.inboxes.iter().enumerate() {
-                lines.labelled(&[("shard", &number.to_string())], *waiting as f64);
+        |sources, series| {
+            for (number, waiting) in sources.inboxes.iter().enumerate() {
+                series.labelled(&[("shard", &number.to_string())], *waiting as f64);
             }
         },
     ),
@@ -217,10 +218,10 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "apply_seconds_total",
         &["shard"],
         "Seconds that each shard has spent applying samples. A rate near 1 means that the shard is always busy: raise Shards.Count if there are CPUs for it.",
-        |reading, lines| {
-            for (number, shard) in reading.metrics.shards.iter().enumerate() {
+        |sources, series| {
+            for (number, shard) in sources.metrics.shards.iter().enumerate() {
                 let nanoseconds = shard.apply_nanoseconds.load(Ordering::Relaxed);
-                lines.labelled(&[("shard", &number.to_string())], nanoseconds as f64 / 1e9);
+                series.labelled(&[("shard", &number.to_string())], nanoseconds as f64 / 1e9);
             }
         },
     ),
@@ -228,54 +229,54 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "inbox_wait_seconds",
         &[],
         "How long messages waited for room in a shard's inbox. Nearly all should be in the first bucket; long waits mean that shards can't keep up, and the backlog stays in Redis meanwhile.",
-        |reading, lines| lines.histogram(&reading.metrics.inbox_wait),
+        |sources, series| series.histogram(&sources.metrics.inbox_wait),
     ),
     histogram(
         "scrape_duration_seconds",
         &[],
         "How long scrapes took inside the gateway, from asking the shards to the merged text, without sending it. Must stay well below Prometheus' scrape_timeout.",
-        |reading, lines| lines.histogram(&reading.metrics.scrape_duration),
+        |sources, series| series.histogram(&sources.metrics.scrape_duration),
     ),
     gauge(
         "exposition_bytes",
         &[],
         "Uncompressed size of the previous scrape. Grows with the number of series; Prometheus' body_size_limit must be larger.",
-        |reading, lines| lines.count(&reading.metrics.exposition_bytes),
+        |sources, series| series.count(&sources.metrics.exposition_bytes),
     ),
     gauge(
         "scrapers",
         &[],
         "Scrapers that have fetched this page at least twice and in the last ten minutes, told apart by address, User-Agent and query; 16 at most. Normally the number of Prometheus servers. With Metrics.FirstIncrement=exact each of them is shown a new series once at its start; with Http.ShutdownLingerSeconds the gateway stays at its end until each has fetched the last totals.",
-        |reading, lines| lines.count(&reading.metrics.known_scrapers),
+        |sources, series| series.count(&sources.metrics.known_scrapers),
     ),
     gauge(
         "shows_totals",
         &["queueKey"],
         "1 where this page shows the producers' series, 0 while this gateway stands by for another one (exactly-once delivery). 1 on none of a queue's gateways for long means that nobody owns it: the graphs have gaps though each gateway answers. Label: queueKey is the Redis list.",
-        |reading, lines| {
-            let queue = [("queueKey", &*reading.metrics.queue_key)];
-            lines.flag(&queue, &reading.metrics.shows_totals);
+        |sources, series| {
+            let queue = [("queueKey", &*sources.metrics.queue_key)];
+            series.flag(&queue, &sources.metrics.shows_totals);
         },
     ),
     counter(
         "late_scrapes_total",
         &[],
         "Scrapes that were answered with 503 because they would have taken longer than Prometheus waits (X-Prometheus-Scrape-Timeout-Seconds). Should not grow: raise scrape_timeout, or have fewer series.",
-        |reading, lines| lines.count(&reading.metrics.late_scrapes),
+        |sources, series| series.count(&sources.metrics.late_scrapes),
     ),
     gauge(
         "unsent_bytes",
         &[],
         "Bytes of this page, uncompressed, that clients have asked for and not taken yet; what several share counts once. Normally 0 but for moments. Near Http.MaxUnsentBytes means that clients are slow: beyond it those that take least are cut, and others are answered with 503.",
-        |reading, lines| lines.plain(reading.metrics.unsent.count() as f64),
+        |sources, series| series.plain(sources.metrics.unsent.count() as f64),
     ),
     gauge(
         "http_config_last_reload_successful",
         &[],
         "1 where the file that Http.ConfigFile names is in force as it stands. 0 where it asks for less than before (a password, TLS, client certificates) and has not stood still for some seconds, or needs a restart: then what it said before is still in force; the gateway's log and /api/v1/status say why. Not there without that file. While the file can't be read at all, HTTP is closed and nothing can be scraped.",
-        |reading, lines| {
-            if let Some(is_good) = reading.metrics.http_config.is_good() {
-                lines.plain(f64::from(u8::from(is_good)));
+        |sources, series| {
+            if let Some(is_good) = sources.metrics.http_config.is_good() {
+                series.plain(f64::from(u8::from(is_good)));
             }
         },
     ),
@@ -283,16 +284,16 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "redis_up",
         &[],
         "1 while the queue can be read, else 0: then no samples are taken and the totals stand still. The gateway's log says why; it continues by itself when the queue is back.",
-        |reading, lines| lines.flag(&[], &reading.metrics.queue.up),
+        |sources, series| series.flag(&[], &sources.metrics.queue.up),
     ),
     counter(
         "redis_errors_total",
         &["kind"],
         "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused because the queue is full; wrong_key: pushes to a key other than the queue's, often by client libraries that add a prefix). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
-        |reading, lines| {
+        |sources, series| {
             for kind in ErrorKind::ALL {
-                let errors = reading.metrics.queue.errors[kind as usize].load(Ordering::Relaxed);
-                lines.labelled(&[("kind", kind.as_str())], errors as f64);
+                let errors = sources.metrics.queue.errors[kind as usize].load(Ordering::Relaxed);
+                series.labelled(&[("kind", kind.as_str())], errors as f64);
             }
         },
     ),
@@ -300,15 +301,15 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "redis_reconnects_total",
         &[],
         "Reconnects to Redis after a lost connection. Steady growth means that something in between cuts connections.",
-        |reading, lines| lines.count(&reading.metrics.queue.reconnects),
+        |sources, series| series.count(&sources.metrics.queue.reconnects),
     ),
     gauge(
         "checkpoint_last_success_timestamp_seconds",
         &[],
         "When the state was last kept safe (Metrics.StateFile, or exactly-once delivery), in seconds since 1970; missing until the first time. time() minus this is how much would be lost if the gateway died now; alert where it is several intervals.",
-        |reading, lines| {
-            if let Some(seconds) = reading.metrics.checkpoints.last_success() {
-                lines.plain(seconds);
+        |sources, series| {
+            if let Some(seconds) = sources.metrics.checkpoints.last_success() {
+                series.plain(seconds);
             }
         },
     ),
@@ -316,73 +317,73 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "checkpoint_failures_total",
         &[],
         "Checkpoints that could not be kept safe. Should not grow: the gateway's log says why.",
-        |reading, lines| lines.count(&reading.metrics.checkpoints.failures),
+        |sources, series| series.count(&sources.metrics.checkpoints.failures),
     ),
     counter(
         "checkpoint_bytes_total",
         &[],
         "Bytes written for checkpoints: its rate is the load on the disk or on Redis.",
-        |reading, lines| lines.plain(reading.metrics.checkpoints.bytes() as f64),
+        |sources, series| series.plain(sources.metrics.checkpoints.bytes() as f64),
     ),
     histogram(
         "checkpoint_duration_seconds",
         &[],
         "How long checkpoints took until they were safe. Samples are taken and applied meanwhile.",
-        |reading, lines| lines.histogram(&reading.metrics.checkpoints.duration),
+        |sources, series| series.histogram(&sources.metrics.checkpoints.duration),
     ),
     histogram(
         "checkpoint_pause_seconds",
         &[],
         "For each checkpoint and shard, the longest time in a row in which the shard wrote its state and applied nothing. Should stay far below 0.02.",
-        |reading, lines| lines.histogram(&reading.metrics.checkpoints.pause),
+        |sources, series| series.histogram(&sources.metrics.checkpoints.pause),
     ),
     counter(
         "checkpoint_reloads_total",
         &[],
         "How often the totals in memory were dropped and the last checkpoint loaded, because Redis had moved on without this gateway or had come back with older data. Exactly-once delivery only. Each has a line in the log that says why; /metrics answers 503 meanwhile.",
-        |reading, lines| lines.count(&reading.metrics.queue.reloads),
+        |sources, series| series.count(&sources.metrics.queue.reloads),
     ),
     counter(
         "process_cpu_seconds_total",
         &[],
         "User and system CPU time of the gateway's process in seconds.",
-        |reading, lines| lines.figure(reading, |process| process.cpu_seconds),
+        |sources, series| series.figure(sources, |process| process.cpu_seconds),
     ),
     gauge(
         "process_resident_memory_bytes",
         &[],
         "Resident memory of the gateway's process. Grows with the number of series; should be flat where that is.",
-        |reading, lines| lines.figure(reading, |process| process.resident_bytes),
+        |sources, series| series.figure(sources, |process| process.resident_bytes),
     ),
     gauge(
         "process_virtual_memory_bytes",
         &[],
         "Virtual memory of the gateway's process; says little by itself.",
-        |reading, lines| lines.figure(reading, |process| process.virtual_bytes),
+        |sources, series| series.figure(sources, |process| process.virtual_bytes),
     ),
     gauge(
         "process_open_fds",
         &[],
         "Open file descriptors of the gateway's process. Near process_max_fds new connections fail.",
-        |reading, lines| lines.figure(reading, |process| process.open_fds),
+        |sources, series| series.figure(sources, |process| process.open_fds),
     ),
     gauge(
         "process_max_fds",
         &[],
         "How many file descriptors the gateway's process may have open.",
-        |reading, lines| lines.figure(reading, |process| process.max_fds),
+        |sources, series| series.figure(sources, |process| process.max_fds),
     ),
     gauge(
         "process_threads",
         &[],
         "Threads of the gateway's process. Set by the settings and constant after the start.",
-        |reading, lines| lines.figure(reading, |process| process.threads),
+        |sources, series| series.figure(sources, |process| process.threads),
     ),
     gauge(
         "process_start_time_seconds",
         &[],
         "When the gateway's process started, in seconds since 1970. A change is a restart.",
-        |reading, lines| lines.figure(reading, |process| process.start_seconds),
+        |sources, series| series.figure(sources, |process| process.start_seconds),
     ),
 ];
 

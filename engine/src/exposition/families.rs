@@ -3,8 +3,28 @@
 //! A name may change hands while the shards answer, so that two families which
 //! never lived at the same time meet here.
 
+use std::borrow::Cow;
+
 use crate::catalog::Family;
 use crate::metric::{Kind, reserving};
+
+/// Every name under which some format shows the family or a line of its series.
+pub(crate) fn shown_names(family: &Family) -> impl Iterator<Item = Cow<'_, str>> {
+    let (name, suffixes) = (family.name(), family.kind().suffixes());
+    let with = |name: &str, suffix: &str| Cow::Owned(format!("{name}{suffix}"));
+    let stem = counter_stem(family);
+    [Cow::Borrowed(name)]
+        .into_iter()
+        .chain(suffixes.iter().map(move |suffix| with(name, suffix)))
+        .chain(stem.into_iter().flat_map(move |stem| [stem.into(), with(stem, "_created")]))
+}
+
+/// The name of a counter without `_total`, where it has that and something else.
+/// OpenMetrics calls the family so.
+pub(super) fn counter_stem(family: &Family) -> Option<&str> {
+    let stem = family.kind().drops_total().then(|| family.name().strip_suffix("_total"))?;
+    stem.filter(|stem| !stem.is_empty())
+}
 
 /// A family of an exposition.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@
 //! what has come to claim its stem meanwhile is left out of this exposition.
 
 use super::encoder::{Encoder, ShownSeries};
-use super::families::{Families, ShownFamily};
+use super::families::{Families, ShownFamily, counter_stem};
 use super::lines::{Dialect, LineWriter, write_header};
 use super::number::Notation;
 use crate::catalog::{Catalog, Family};
@@ -47,7 +47,8 @@ impl OpenMetricsEncoder {
 
     fn decide_created(&self, family: &Family) -> CreatedLines {
         let name = if family.kind().drops_total() {
-            stem(family).filter(|stem| claimants(stem, |name| self.living.kind_of(name)).is_empty())
+            counter_stem(family)
+                .filter(|stem| claimants(stem, |name| self.living.kind_of(name)).is_empty())
         } else {
             family.kind().suffixes().contains(&"_created").then_some(family.name())
         };
@@ -66,7 +67,7 @@ impl OpenMetricsEncoder {
         }
         // Families that are in another part of the exposition count too.
         let kind_of = |name: &str| among.kind_of(name).or_else(|| self.living.kind_of(name));
-        match stem(shown.family) {
+        match counter_stem(shown.family) {
             Some(stem) if shown.has_created || claimants(stem, kind_of).is_empty() => (stem, own.1),
             Some(_) | None => (own.0, "unknown"),
         }
@@ -111,15 +112,10 @@ impl Encoder for OpenMetricsEncoder {
     }
 
     fn displaced_newcomers(&self, shown: &Families<'_>) -> Vec<String> {
-        let counters = shown.iter().filter(|it| it.has_created && it.family.kind().drops_total());
-        let stems = counters.filter_map(|it| stem(it.family));
+        let with_created = shown.iter().filter(|shown| shown.has_created);
+        let stems = with_created.filter_map(|shown| counter_stem(shown.family));
         stems.flat_map(|stem| claimants(stem, |name| shown.kind_of(name))).collect()
     }
-}
-
-/// The name of a counter without `_total`, where something is left of it.
-fn stem(counter: &Family) -> Option<&str> {
-    counter.name().strip_suffix("_total").filter(|stem| !stem.is_empty())
 }
 
 /// The families that have names which a counter of this stem needs: the stem, and

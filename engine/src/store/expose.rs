@@ -1,28 +1,18 @@
 //! A shard's part of a scrape, written in slices so that samples are applied
 //! between them.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-
 use super::extras::SeriesExtras;
 use super::filter::Filter;
 use super::first_seen::{AckHorizon, FirstSeen, ScrapeContext, ScrapeSeq, Visibility};
 use super::listing::FamilyKey;
 use super::tick::Tick;
 use super::{Series, Store};
-use crate::catalog::{Catalog, Family};
-use crate::exposition::{Encoder, Format, ShownSeries};
+use crate::catalog::Catalog;
+use crate::exposition::{Format, Fragment, FragmentWriter, ShownSeries};
 use crate::labels::{EmptyInstance, LabelPairs};
-use crate::merge::Fragment;
 use crate::metric::Value;
 use crate::series::Slot;
 use crate::timestamp::Moment;
-
-/// Size at which the text at hand becomes a chunk.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// Room beyond it for the series that passes it, so that it seldom reallocates.
-const CHUNK_SLACK: usize = 4 * 1024;
 
 /// Series whose labels are fetched into the processor's cache together.
 const FETCHED_TOGETHER: usize = 32;
@@ -30,7 +20,7 @@ const FETCHED_TOGETHER: usize = 32;
 /// A scrape under way in one shard.
 #[derive(Debug)]
 pub struct ExposeJob {
-    encoder: Box<dyn Encoder>,
+    writer: FragmentWriter,
     /// Who asks, where that makes a difference.
     context: Option<ScrapeContext>,
     filter: Filter,
@@ -38,20 +28,7 @@ pub struct ExposeJob {
     starts_after: Option<ScrapeSeq>,
     /// The current family and how many of its series are written.
     cursor: Option<(FamilyKey, usize)>,
-    buffer: Vec<u8>,
-    /// What is in the buffer, in order.
-    parts: Vec<Part>,
-    fragments: Vec<Fragment>,
     instance: EmptyInstance,
-}
-
-/// The series of one family, up to the next part of the buffer.
-#[derive(Debug)]
-struct Part {
-    family: Arc<Family>,
-    start: usize,
-    /// See [`Fragment::has_created`].
-    has_created: bool,
 }
 
 /// What series are shown with.
@@ -68,14 +45,11 @@ impl ExposeJob {
     /// families that live.
     pub fn new(format: Format, living: &Catalog) -> Self {
         Self {
-            encoder: format.encoder(living),
+            writer: FragmentWriter::new(format.encoder(living)),
             context: None,
             filter: Filter::default(),
             starts_after: None,
             cursor: None,
-            buffer: Vec::new(),
-            parts: Vec::new(),
-            fragments: Vec::new(),
             instance: EmptyInstance::default(),
         }
     }
@@ -97,16 +71,14 @@ impl ExposeJob {
 
     /// The finished part: a fragment for each family with live series, sorted
     /// by name.
-    pub fn finish(mut self) -> Vec<Fragment> {
-        self.flush();
-        self.fragments
+    pub fn finish(self) -> Vec<Fragment> {
+        self.writer.finish()
     }
 
     /// Writes a value of the series with these labels.
     #[inline(always)]
     fn write(
         &mut self,
-        family: &Family,
         shown: &Shown<'_>,
         slot: Slot,
         labels: LabelPairs<'_>,
@@ -121,17 +93,8 @@ impl ExposeJob {
             true => self.instance.added_to(labels, is_sorted),
             false => labels,
         };
-        if self.buffer.capacity() == 0 {
-            self.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
-        }
         let created = if shown.created { shown.extras.created.get(slot.0) } else { None };
-        let series = ShownSeries { labels, value, created, now };
-        if self.encoder.write_series(&mut self.buffer, family, series)
-            && let Some(part) = self.parts.last_mut()
-        {
-            part.has_created = true;
-        }
-        self.flush_if_full();
+        self.writer.write(ShownSeries { labels, value, created, now });
     }
 
     /// Writes a series at its start, or leaves it out, where that is how the
@@ -150,51 +113,9 @@ impl ExposeJob {
             Visibility::NotYet => true,
             Visibility::StartingAt(after, mut start) => {
                 self.starts_after = Some(self.starts_after.map_or(after, |old| old.min(after)));
-                let (family, labels) = (series.family.family(), series.labels.pairs());
-                self.write(family, shown, slot, labels, &mut start, Moment::default());
+                let labels = series.labels.pairs();
+                self.write(shown, slot, labels, &mut start, Moment::default());
                 true
-            }
-        }
-    }
-
-    fn begin_family(&mut self, family: &Arc<Family>) {
-        self.encoder.begin_family(family);
-        self.begin_part(family.clone());
-    }
-
-    fn begin_part(&mut self, family: Arc<Family>) {
-        self.parts.push(Part { family, start: self.buffer.len(), has_created: false });
-    }
-
-    fn flush_if_full(&mut self) {
-        if self.buffer.len() < CHUNK_BYTES {
-            return;
-        }
-        let current = self.parts.last().map(|part| part.family.clone());
-        self.flush();
-        if let Some(family) = current {
-            // It goes on in the next chunk.
-            self.begin_part(family);
-        }
-    }
-
-    fn flush(&mut self) {
-        let text = Bytes::from(std::mem::take(&mut self.buffer));
-        let mut parts = self.parts.drain(..).peekable();
-        while let Some(Part { family, start, has_created }) = parts.next() {
-            let end = parts.peek().map_or(text.len(), |next| next.start);
-            if start == end {
-                continue;
-            }
-            let chunk = text.slice(start..end);
-            match self.fragments.last_mut() {
-                Some(last) if Arc::ptr_eq(&last.family, &family) => {
-                    last.chunks.push(chunk);
-                    last.has_created |= has_created;
-                }
-                Some(_) | None => {
-                    self.fragments.push(Fragment { family, chunks: vec![chunk], has_created });
-                }
             }
         }
     }
@@ -252,7 +173,7 @@ impl Store {
             return job.cursor.take();
         }
         let key = self.listings.next(job.cursor.as_ref().map(|(key, _)| key))?;
-        job.begin_family(&key.0);
+        job.writer.begin_family(&key.0);
         Some((key.clone(), 0))
     }
 
@@ -267,7 +188,7 @@ impl Store {
         now: Moment,
     ) -> usize {
         let Self { listings, slots, extras, settings, first_seen, .. } = self;
-        let created = job.encoder.shows_created() && extras.created.is_kept();
+        let created = job.writer.shows_created() && extras.created.is_kept();
         let shown = Shown { extras, empty_instance: settings.empty_instance, created };
         let Some(listing) = listings.get(key) else { return from };
         let end = listing.len().min(from + budget);
@@ -289,7 +210,7 @@ impl Store {
                     continue;
                 }
                 let Series { labels, value, .. } = series;
-                job.write(&key.0, &shown, *slot, labels.pairs(), value, now);
+                job.write(&shown, *slot, labels.pairs(), value, now);
             }
         }
         end

@@ -2,6 +2,7 @@
 //! that several scrapers can divide a large gateway.
 
 use crate::catalog::Family;
+use crate::exposition::shown_names;
 use crate::sharding::{SEGMENTS, Segment};
 
 /// How many shares the series may be divided into: beyond that they are of too
@@ -13,7 +14,7 @@ const _: () = assert!(MAX_SHARES as u64 * 16 <= SEGMENTS);
 /// What a scrape shows of all there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Filter {
-    /// Families that print one of these names; sorted. `None` is all.
+    /// Families that show one of these names; sorted. `None` is all.
     names: Option<Vec<String>>,
     share: Option<SeriesShare>,
 }
@@ -38,7 +39,7 @@ impl SeriesShare {
 }
 
 impl Filter {
-    /// What prints one of `names`, if there are any, of `share`.
+    /// What shows one of `names`, if there are any, of `share`.
     pub fn new(mut names: Vec<String>, share: Option<SeriesShare>) -> Self {
         names.sort_unstable();
         names.dedup();
@@ -48,14 +49,8 @@ impl Filter {
     /// Whether series of `family` may be shown.
     pub fn has_family(&self, family: &Family) -> bool {
         let Some(names) = &self.names else { return true };
-        let listed = |name: &str| names.binary_search_by(|other| other.as_str().cmp(name)).is_ok();
-        let (name, kind) = (family.name(), family.kind());
-        listed(name)
-            || kind.suffixes().iter().any(|suffix| listed(&format!("{name}{suffix}")))
-            // OpenMetrics calls the family of a counter without its ending.
-            || name.strip_suffix("_total").is_some_and(|base| {
-                kind.drops_total() && (listed(base) || listed(&format!("{base}_created")))
-            })
+        shown_names(family)
+            .any(|name| names.binary_search_by(|other| other.as_str().cmp(&name)).is_ok())
     }
 
     /// Whether series of that segment may be shown.

@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use psg_engine::labels::{LabelRenderer, SeriesLabels};
-use psg_engine::metric::Shape;
-use psg_engine::metric::Value;
+use psg_engine::metric::summary::SummarySettings;
+use psg_engine::metric::{Kind, Shape, Value};
 use psg_engine::sample::{Label, Labels};
 use psg_engine::timestamp::UnixTime;
 
@@ -13,8 +13,8 @@ use super::histogram::AtomicHistogram;
 use super::process::ProcessFigures;
 use super::{SelfMetrics, WorkerMetrics};
 
-/// Where the figures of one scrape are read from.
-pub(super) struct Reading<'a> {
+/// What the figures of one scrape are read from.
+pub(super) struct Sources<'a> {
     pub(super) metrics: &'a SelfMetrics,
     /// Messages that wait in each shard's inbox.
     pub(super) inboxes: &'a [usize],
@@ -22,31 +22,40 @@ pub(super) struct Reading<'a> {
 }
 
 /// The series of one self-metric.
-#[derive(Default)]
-pub(super) struct Lines {
+pub(super) struct SelfSeries {
     pub(super) series: Vec<(SeriesLabels, Value)>,
-    /// For histograms, whose buckets are the metric's own.
-    pub(super) shape: Option<Shape>,
+    pub(super) shape: Shape,
     renderer: LabelRenderer,
 }
 
-impl Reading<'_> {
-    pub(super) fn per_worker(&self, lines: &mut Lines, count: fn(&WorkerMetrics) -> u64) {
+impl Sources<'_> {
+    pub(super) fn per_worker(&self, series: &mut SelfSeries, count: fn(&WorkerMetrics) -> u64) {
         for (number, worker) in self.metrics.workers.iter().enumerate() {
             let labels = [("worker", &*number.to_string()), ("queueKey", &*self.metrics.queue_key)];
-            lines.labelled(&labels, count(worker) as f64);
+            series.labelled(&labels, count(worker) as f64);
         }
     }
 }
 
-impl Lines {
+impl SelfSeries {
+    pub(super) fn new(kind: Kind) -> Self {
+        // A histogram brings another one, with its buckets.
+        let shape = Shape::new(kind, &[], &[], SummarySettings::default());
+        Self { series: Vec::new(), shape, renderer: LabelRenderer::default() }
+    }
+
     pub(super) fn plain(&mut self, value: f64) {
         self.labelled(&[], value);
     }
 
-    /// Counters and gauges are written alike, so one kind of value serves both.
     pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
-        self.add(labels, Value::Gauge(value, UnixTime::MIN.into()));
+        let value = match self.shape {
+            Shape::Counter => Value::Counter(value),
+            Shape::Gauge | Shape::Histogram(_) | Shape::Summary(_) => {
+                Value::Gauge(value, UnixTime::MIN.into())
+            }
+        };
+        self.add(labels, value);
     }
 
     pub(super) fn count(&mut self, count: &AtomicU64) {
@@ -64,12 +73,12 @@ impl Lines {
     }
 
     pub(super) fn histogram(&mut self, histogram: &AtomicHistogram) {
-        self.shape = Some(Shape::Histogram(histogram.layout()));
+        self.shape = Shape::Histogram(histogram.layout());
         self.add(&[], Value::Histogram(Box::new(histogram.read())));
     }
 
-    pub(super) fn figure(&mut self, reading: &Reading<'_>, read: fn(&ProcessFigures) -> f64) {
-        if let Some(process) = &reading.process {
+    pub(super) fn figure(&mut self, sources: &Sources<'_>, read: fn(&ProcessFigures) -> f64) {
+        if let Some(process) = &sources.process {
             self.plain(read(process));
         }
     }
