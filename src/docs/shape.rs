@@ -13,9 +13,6 @@ use super::read;
 const CRATES: [(&str, &str); 3] =
     [("src", "src"), ("actors", "actors/src"), ("engine", "engine/src")];
 
-/// Folders that still have circles.
-const OPEN: [&str; 1] = ["source/redis/once"];
-
 /// A module by its path from the root of its crate, which is empty itself.
 type Module = Vec<String>;
 
