@@ -84,14 +84,7 @@ impl Engine {
         for payload in batch {
             self.intake.route(payload, |_, reject| panic!("the corpus is valid: {reject}"));
         }
-        for request in self.intake.define_requests() {
-            let (keys, asked) = request.ask();
-            let answers = keys
-                .into_iter()
-                .map(|key| self.store.define(key, ReaderIndex(0), Moment(0)))
-                .collect();
-            self.intake.answer(asked, answers);
-        }
+        self.intake.define_with(|_, key| self.store.define(key, ReaderIndex(0), Moment(0)));
         self.intake.finish().updates.remove(0)
     }
 

@@ -237,6 +237,28 @@ impl Intake {
         self.resolver.fold_refused();
     }
 
+    /// Asks for every unknown series, and for the overflow series of what is
+    /// refused, where the stores are at hand and need not be waited for.
+    pub fn define_with(
+        &mut self,
+        mut define: impl FnMut(ShardIndex, SeriesKey) -> Result<Handle, Reason>,
+    ) {
+        self.define_round(&mut define);
+        self.fold_refused();
+        self.define_round(&mut define);
+    }
+
+    fn define_round(
+        &mut self,
+        define: &mut impl FnMut(ShardIndex, SeriesKey) -> Result<Handle, Reason>,
+    ) {
+        for request in self.define_requests() {
+            let (keys, asked) = request.ask();
+            let answers = keys.into_iter().map(|key| define(asked.shard, key)).collect();
+            self.answer(asked, answers);
+        }
+    }
+
     /// Takes a shard's word that these series have expired: they are forgotten
     /// at the end of the batch, after their values of this batch.
     pub fn forget(&mut self, shard: ShardIndex, handles: &[Handle]) {
@@ -324,12 +346,7 @@ mod tests {
         let located = intake.json.templates.locate(payload);
         let route = located.and_then(|located| intake.json.templates.recognise(payload, &located));
         intake.route(payload, |_, reject| panic!("{reject}"));
-        for request in intake.define_requests() {
-            let (keys, asked) = request.ask();
-            let answers =
-                keys.into_iter().map(|key| store.define(key, ReaderIndex(0), Moment(0))).collect();
-            intake.answer(asked, answers);
-        }
+        intake.define_with(|_, key| store.define(key, ReaderIndex(0), Moment(0)));
         intake.finish().updates.iter().for_each(|updates| store.apply(updates, Moment(0)));
         route.is_some()
     }

@@ -1,8 +1,8 @@
-//! LimitedLines of an input that may have one of any length.
+//! The lines of an input that may have one of any length.
 
 use std::io::{self, BufRead};
 
-/// LimitedLines, of which no more is kept than a payload may have bytes.
+/// Lines, of which no more is kept than a payload may have bytes.
 pub struct LimitedLines<R> {
     input: R,
     largest: usize,

@@ -124,15 +124,6 @@ impl<'a, W: Write> Linter<'a, W> {
         Ok(self.tally)
     }
 
-    fn ask_for_unknown(&mut self) {
-        for request in self.intake.define_requests() {
-            let (keys, asked) = request.ask();
-            let define = |key| self.store.define(key, READER, Moment(0));
-            let answers = keys.into_iter().map(define).collect();
-            self.intake.answer(asked, answers);
-        }
-    }
-
     /// Gives the verdict on one payload, as a batch of its own.
     pub fn payload(&mut self, payload: LintPayload<'_>) -> io::Result<()> {
         if payload.length > payload.bytes.len() {
@@ -146,9 +137,7 @@ impl<'a, W: Write> Linter<'a, W> {
         self.intake.route(payload.bytes, |sample, reject| {
             refused.push((sample.as_ptr() as usize - payload.bytes.as_ptr() as usize, reject));
         });
-        self.ask_for_unknown();
-        self.intake.fold_refused();
-        self.ask_for_unknown();
+        self.intake.define_with(|_, key| self.store.define(key, READER, Moment(0)));
         let outcome = self.intake.finish();
         let place = |refused: &RefusedSample| refused.part.as_ref().map_or(0, |part| part.start);
         refused.extend(outcome.refused.into_iter().map(|one| (place(&one), one.reject)));

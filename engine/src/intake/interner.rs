@@ -22,7 +22,7 @@ pub struct Interner {
 
 /// Bytes to intern, which need not lie in one piece while they are looked for.
 pub trait InternKey: Copy {
-    /// Hashes them.
+    /// Feeds all of them to `hasher`.
     fn hash(self, hasher: &mut impl Hasher);
     /// Whether they are equal to `kept`.
     fn equals(self, kept: &[u8]) -> bool;

@@ -46,7 +46,7 @@ pub struct Resolver {
 /// The series of a sample.
 #[derive(Debug, Clone, Copy)]
 pub struct Resolved {
-    /// The series.
+    /// By which the reader's caches know it.
     pub entry: EntryId,
     /// Whether the sample has its family's layout or objectives.
     pub fits: bool,
@@ -61,7 +61,7 @@ pub enum SeriesLookup {
     ByLabelSet,
     /// By its labels in canonical form: a label set may be worth keeping.
     ByLabels,
-    /// Nobody knew it.
+    /// It was not known to this reader.
     New,
 }
 

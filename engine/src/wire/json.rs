@@ -43,7 +43,7 @@ pub struct JsonDecoder {
 /// A sample, and where its value stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonSample<'a> {
-    /// The sample.
+    /// What it says, validated.
     pub sample: Sample<'a>,
     /// Where in the payload the number of the top-level `value` stands, as
     /// `start..end`; `None` where the field is absent (the value is then 0).
@@ -206,6 +206,20 @@ fn invalid_json(payload: &str, SyntaxError { expected, at }: SyntaxError) -> Rej
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is listed is read: nothing of it can be an array in an array.
+    #[test]
+    fn every_field_listed_is_read() {
+        for field in FIELDS {
+            let payload = format!(r#"{{"name":"m","{field}":[[]]}}"#);
+            let refused = JsonDecoder::new(PayloadLimits::default())
+                .decode(payload.as_bytes(), UnixTime::MIN)
+                .map(drop)
+                .map_err(|refused| refused.reason);
+            let reason = if field == "type" { Reason::UnknownType } else { Reason::InvalidField };
+            assert_eq!(refused, Err(reason), "{field}");
+        }
+    }
 
     #[test]
     fn hostile_payloads_leave_no_large_buffers() {

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// A key and its value.
 pub(super) type JsonMember = (&'static str, JsonValue);
 
-/// A value.
+/// A value, as far as samples need them.
 pub(super) enum JsonValue {
     /// A string.
     Text(&'static str),

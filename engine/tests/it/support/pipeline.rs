@@ -179,21 +179,9 @@ impl Pipeline {
     }
 
     fn admit_and_send(&mut self) -> Vec<RefusedSample> {
-        let now = self.now;
-        self.ask(now);
-        self.intake.fold_refused();
-        self.ask(now);
+        let Self { intake, stores, now, .. } = self;
+        intake.define_with(|shard, key| stores[shard.get()].define(key, ReaderIndex(0), *now));
         self.send()
-    }
-
-    fn ask(&mut self, now: Moment) {
-        for request in self.intake.define_requests() {
-            let (keys, asked) = request.ask();
-            let store = &mut self.stores[asked.shard.get()];
-            let answers =
-                keys.into_iter().map(|key| store.define(key, ReaderIndex(0), now)).collect();
-            self.intake.answer(asked, answers);
-        }
     }
 
     fn send(&mut self) -> Vec<RefusedSample> {
