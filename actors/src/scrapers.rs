@@ -61,7 +61,7 @@ pub struct Scrapers(Arc<SharedScrapers>);
 struct SharedScrapers {
     table: Mutex<ScraperTable>,
     clock: Clock,
-    /// Told whenever a scrape is complete.
+    /// Notified whenever a scrape is complete.
     completed: Notify,
 }
 
@@ -215,27 +215,27 @@ impl Scrapers {
         let now = self.0.clock.now();
         let table = self.lock();
         let done = table.fresh(now).filter(|scraper| scraper.has_final_totals);
-        let record = |scraper: &ScraperState| ScraperRecord {
+        let records = done.map(|scraper| ScraperRecord {
             id: scraper.id.clone(),
             remembered_ms: scraper.until.0 - now.0,
-        };
-        done.map(record).collect()
+        });
+        records.collect()
     }
 
     /// Takes over scrapers of the process before that have seen all that there is
-    /// so far; tells what they have acknowledged.
+    /// so far, and returns what they have acknowledged.
     fn take_over(&self, records: Vec<ScraperRecord>) -> AckHorizon {
         let start = self.last_start();
         let mut table = self.lock();
-        let scraper = |record: ScraperRecord| ScraperState {
+        let scrapers = records.into_iter().take(MAX_KNOWN).map(|record| ScraperState {
             id: record.id,
             scrapes: KNOWN_FROM,
             last: start,
             before_last: start.seq,
             until: Moment(start.at.0 + record.remembered_ms.min(REMEMBERED_MS)),
             has_final_totals: false,
-        };
-        table.scrapers = records.into_iter().take(MAX_KNOWN).map(scraper).collect();
+        });
+        table.scrapers = scrapers.collect();
         let until = table.scrapers.iter().map(|scraper| scraper.until).max().unwrap_or_default();
         AckHorizon {
             exposed_to_all: start.seq,
@@ -316,7 +316,7 @@ impl ScraperState {
     }
 }
 
-/// A text that may be long, or its hash: the ends of texts tell scrapers apart too.
+/// A text, or its hash where it is long: scrapers may differ in its end alone.
 fn bounded(text: &str) -> String {
     match text.len() <= MAX_ID_BYTES {
         true => text.to_owned(),

@@ -1,14 +1,10 @@
 //! Cardinality: how many distinct values label names have.
 //!
-//! Up to 1,024 values of a name are counted exactly; beyond that a HyperLogLog
-//! sketch of 4 KiB estimates them, within some 5 %. At most 1,000 names are
-//! counted in each shard; how many labels were left out is told too. So a survey takes
-//! a few MiB, whatever there is.
-//!
-//! Metrics by series are the catalog's counts. For label values each shard
-//! walks over its series in slices, as for a scrape: up to 1,024 values of a
-//! name are exact, beyond that a HyperLogLog sketch of 4 KiB estimates them. At
-//! most 1,000 names are counted in each shard, and one survey runs at a time.
+//! Each shard walks over its series in slices, as for a scrape; one survey runs
+//! at a time. Up to 1,024 values of a name are counted exactly; beyond that a
+//! HyperLogLog sketch of 4 KiB estimates them, within some 5 %. At most 1,000
+//! names are counted in each shard; labels with further names are counted as left
+//! out. So a survey takes a few MiB, whatever there is.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};

@@ -68,7 +68,6 @@ use slots::Indexed;
 /// The series of one shard.
 #[derive(Debug, Default)]
 pub struct Store {
-    /// What it was made with; with the key of the tombstones that it has.
     settings: StoreSettings,
     shard: ShardIndex,
     slots: Vec<Option<Series>>,
@@ -100,13 +99,13 @@ pub struct Store {
 /// What stores are tuned by.
 #[derive(Debug, Clone, Default)]
 pub struct StoreSettings {
-    /// When idle series leave.
+    /// When idle series expire.
     pub expiry: ExpirySettings,
     /// How long their totals are kept.
     pub tombstones: TombstoneSettings,
     /// Whether series without an `instance` label show an empty one.
     pub empty_instance: bool,
-    /// Whether OpenMetrics tells when the totals of series began.
+    /// Whether OpenMetrics shows when the totals of series began.
     pub created_timestamps: bool,
 }
 

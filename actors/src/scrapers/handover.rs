@@ -1,7 +1,7 @@
 //! The handover: a small file beside the state file, which says that this is of a
 //! clean end, so that no total has fallen, and which scrapers have fetched all of
-//! it. The next process reads it with the state, so that what is born there is new
-//! to them, though they have yet to come.
+//! it. The next process reads it with the state, so that series created there are
+//! new to them, though they have yet to come.
 //!
 //! It holds for exactly one state: that of the end of a process in which nothing
 //! was added after they came. So it names the state file that it belongs to by
@@ -26,7 +26,7 @@ const ENDING: &str = ".scrapers";
 pub struct Handover {
     state_file: PathBuf,
     path: PathBuf,
-    /// Whether it tells of scrapers too.
+    /// Whether it has scrapers too.
     of_scrapers: bool,
 }
 
@@ -51,9 +51,9 @@ struct Fingerprint {
 }
 
 impl Handover {
-    /// The one of this state file, which may tell of scrapers.
+    /// The file of this state file, which may have scrapers.
     pub fn beside(state_file: &Path, of_scrapers: bool) -> Self {
-        // Where it can't be told, the state file can't be used either.
+        // Where links lead nowhere, the state file can't be used either.
         let state_file = private_file::behind_links(state_file).unwrap_or(state_file.into());
         let mut path = OsString::from(&state_file);
         path.push(ENDING);

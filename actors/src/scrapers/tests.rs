@@ -80,7 +80,7 @@ fn they_are_forgotten_after_ten_minutes() {
     let horizon = scrapers.ack_horizon(start);
     assert_eq!((horizon.exposed_to_all, horizon.keep_until), (start.seq, Moment(0)));
     scrape(&scrapers, 1);
-    assert_eq!(scrapers.known(), 0, "it begins anew");
+    assert_eq!(scrapers.known(), 0, "it is a new one");
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Shard {
     ) {
         while self.snapshot_slice() {}
         let before = Instant::now();
-        self.store.begin_snapshot(order, self.index, shards);
+        self.store.begin_snapshot(order, shards);
         let pause = before.elapsed();
         self.snapshot = Some(SnapshotUnderWay { number: order.number, reply, pause });
     }

@@ -65,7 +65,7 @@ impl Listings {
         self.0.remove(&FamilyKey(family.clone())).unwrap_or_default().slots
     }
 
-    /// The first family, or the first one behind `key`.
+    /// The first family, or the first one after `key`.
     pub fn next(&self, key: Option<&FamilyKey>) -> Option<&FamilyKey> {
         let next = match key {
             None => self.0.first_key_value(),

@@ -43,7 +43,7 @@ fn tombstone_of(
 impl Store {
     /// Takes in what is in the stored segments of a store that is empty; what
     /// is of families that could not be claimed is left out. `at` is now, and
-    /// the run time that the state's head tells; `key` is from there too.
+    /// the run time in the state's head; `key` is from there too.
     pub fn restore(
         &mut self,
         segments: &[Claimed],

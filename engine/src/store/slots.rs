@@ -155,8 +155,8 @@ mod tests {
 
     const SERIES: usize = 50_000;
 
-    /// How many groups of 16 places are probed on average to insert so many
-    /// hashes, in a table as hashbrown has them.
+    /// How many groups of 16 places are probed on average to insert these hashes
+    /// into a table as hashbrown has them.
     fn mean_probes(hashes: impl Iterator<Item = u64>) -> f64 {
         let mask = (SERIES * 8 / 7).next_power_of_two() - 1;
         let (mut is_taken, mut probes) = (vec![false; mask + 1], 0);

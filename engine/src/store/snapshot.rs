@@ -20,7 +20,7 @@ use super::{Series, Store, held};
 use crate::catalog::Admission;
 use crate::record::{SeriesRecord, TombstoneRecord};
 use crate::series::Slot;
-use crate::sharding::{SEGMENTS, Segment, ShardCount, ShardIndex};
+use crate::sharding::{SEGMENTS, Segment, ShardCount};
 use crate::state::{Instants, SegmentWriter, StoredSegment, StoredSeries, StoredTombstone};
 use crate::timestamp::UnixTime;
 
@@ -166,7 +166,7 @@ impl Store {
 
     /// Begins a snapshot of the state as it is now. One that is still under way
     /// is dropped.
-    pub fn begin_snapshot(&mut self, order: SnapshotOrder, shard: ShardIndex, shards: ShardCount) {
+    pub fn begin_snapshot(&mut self, order: SnapshotOrder, shards: ShardCount) {
         let changed_tombstones = self.tombstones.take_changed();
         let changed = self.changes.marks.as_mut().map(|marks| {
             marks.mark_all(&changed_tombstones);
@@ -174,7 +174,7 @@ impl Store {
         });
         let wanted = match changed {
             Some(changed) if !order.all => changed,
-            Some(_) | None => shards.segments_of(shard).collect(),
+            Some(_) | None => shards.segments_of(self.shard).collect(),
         };
         let end = self.slots.len();
         let job = Box::new(SnapshotJob {

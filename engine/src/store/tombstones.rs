@@ -85,7 +85,7 @@ impl TombstoneId {
     }
 }
 
-/// A series, as tombstones tell it from others.
+/// What makes a series the one that it is, for its tombstone.
 #[derive(Debug, Clone, Copy)]
 pub struct SeriesIdentity<'a> {
     /// Its family.

@@ -21,7 +21,7 @@ mod overflow;
 mod removal;
 
 // What is shown.
-mod births;
+mod first_increments;
 mod exposition;
 mod pipeline;
 mod search;

@@ -9,7 +9,7 @@ mod round_trip;
 mod snapshots;
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
-use psg_engine::sharding::{ShardCount, ShardIndex};
+use psg_engine::sharding::ShardCount;
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{ExposeJob, Snapshot, SnapshotOrder, Store, SurveyJob, TombstoneKey};
 use psg_engine::timestamp::Moment;
@@ -35,8 +35,8 @@ pub fn instants(pipeline: &Pipeline) -> Instants {
 pub fn begin(pipeline: &mut Pipeline, number: u64, all: bool) {
     let order = SnapshotOrder { number, all, taken: instants(pipeline) };
     let shards = ShardCount::new(pipeline.stores.len());
-    for (index, store) in pipeline.stores.iter_mut().enumerate() {
-        store.begin_snapshot(order, ShardIndex(index as u16), shards);
+    for store in &mut pipeline.stores {
+        store.begin_snapshot(order, shards);
     }
 }
 

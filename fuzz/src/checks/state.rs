@@ -6,7 +6,7 @@ use psg_engine::exposition::Format;
 
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::name::is_label_name;
-use psg_engine::sharding::{Segment, ShardCount, ShardIndex};
+use psg_engine::sharding::{Segment, ShardCount};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{SearchJob, SearchOrder, Snapshot, SnapshotOrder, SurveyJob, TombstoneKey};
 use psg_engine::timestamp::Moment;
@@ -105,7 +105,7 @@ pub(super) fn snapshot(pipeline: &mut Pipeline, run_time: RunTime) -> Vec<Stored
     let taken = Instants { now: NOW, run_time };
     let order = SnapshotOrder { number: 1, all: true, taken };
     let store = &mut pipeline.stores[0];
-    store.begin_snapshot(order, ShardIndex(0), ShardCount::new(1));
+    store.begin_snapshot(order, ShardCount::new(1));
     loop {
         match store.snapshot_some(100) {
             Snapshot::UnderWay => {}

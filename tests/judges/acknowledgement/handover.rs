@@ -53,7 +53,7 @@ fn values(gateway: &Gateway, name: &str) -> [Option<f64>; 2] {
 }
 
 #[test]
-fn scrapers_of_the_process_before_are_shown_births_from_its_start() {
+fn scrapers_of_the_process_before_are_shown_new_series_from_its_start() {
     let rolling = Rolling::after_one();
     let second = rolling.start();
     wait_for_log(&second, "scrapers of the process before are known");

@@ -1,6 +1,6 @@
 //! A walk: all tombstones as they were when it began, visited in steps while
-//! they come and go. One that goes before its turn leaves a copy behind; one that
-//! comes meanwhile is not met.
+//! they come and go. One that goes before its turn leaves a copy; one that comes
+//! meanwhile is not visited.
 
 use super::table::NodeKey;
 use super::{Tombstone, Tombstones};

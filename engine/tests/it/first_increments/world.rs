@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// One rendering of everything.
+    /// One scrape of everything.
     pub fn render(
         &mut self,
         seen: Option<ScrapeSeq>,
@@ -141,7 +141,7 @@ impl World {
         self.render_view(View::default(), seen, meanwhile)
     }
 
-    /// One rendering; `meanwhile` is applied between its slices.
+    /// One scrape; `meanwhile` is applied between its slices.
     pub fn render_view(
         &mut self,
         view: View,

@@ -1,4 +1,4 @@
-//! The first increment: whatever is born, grows, expires and comes back between
+//! The first increment: whatever is created, grows, expires and comes back between
 //! whichever scrapes, each scraper's raw increase is what was pushed to what it
 //! asks for.
 
@@ -72,10 +72,10 @@ fn a_new_series_is_shown_once_at_0_and_a_returning_one_at_its_old_total() {
     assert_eq!(value(&mut world, Some(seen)), counter(8.0));
 }
 
-/// A scrape tells which others it suits: those who have fetched that rendering,
-/// or one before.
+/// A scrape suits others too: scrapers whose last complete scrape is that one,
+/// or an earlier one.
 #[test]
-fn a_rendering_tells_the_oldest_birth_in_it() {
+fn a_scrape_says_after_which_one_its_first_new_series_was_created() {
     let mut world = World::new(1, 0);
     world.scrape(0, &[], true);
     world.push(0, 1);
