@@ -12,7 +12,7 @@ use crate::exit;
 
 /// Prints the outcome to standard output; 0 where it is sound, else 78.
 pub fn run(outcome: &ConfigOutcome) -> ExitCode {
-    // Nobody is left to be told where the reader of a pipe has gone.
+    // Where the reader of a pipe has gone, nobody is left to tell.
     let text = render(outcome) + &of_this_machine(outcome);
     let _ = std::io::stdout().write_all(text.as_bytes());
     status(outcome)

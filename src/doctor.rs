@@ -44,7 +44,7 @@ pub fn run(options: &DoctorOptions, outcome: &ConfigOutcome) -> ExitCode {
     let stdout = io::stdout();
     let is_coloured = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = if options.json { json(&findings) } else { lines(&findings, is_coloured) };
-    // Nobody is left to be told where the reader of a pipe has gone.
+    // Where the reader of a pipe has gone, nobody is left to tell.
     let _ = stdout.lock().write_all(text.as_bytes());
     if count(&findings, Severity::Fail) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -131,7 +131,7 @@ fn is_local(url: &str) -> bool {
     }
 }
 
-/// The URL that paths are put behind.
+/// The URL that paths are appended to.
 fn base_url(text: &str) -> Result<String, String> {
     let expected =
         || format!("expected http://host:port, https://host:port or host:port, got \"{text}\"");

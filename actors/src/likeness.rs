@@ -6,7 +6,7 @@ use psg_engine::printable::{LONG, printable};
 /// Slips in a name at most, however long it is.
 const MAX_SLIPS: usize = 3;
 
-/// One slip is allowed in so many characters.
+/// One slip is allowed in this many characters.
 const PER_SLIP: usize = 4;
 
 /// Characters of an end that two names don't share by chance.
@@ -77,7 +77,7 @@ pub fn likeness(name: &str, queue: &str) -> Option<Likeness> {
     }
 }
 
-/// What stands behind the last colon, as most name their keys.
+/// What follows the last colon, as most name their keys.
 fn end(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or_default()
 }

@@ -83,7 +83,7 @@ fn clients_in(room: u64, wanted: usize) -> usize {
     if wanted <= room { wanted } else { (room - room / 4).max(1) }
 }
 
-/// Sees to it that so many descriptors may be open; how many may.
+/// Raises the limit of descriptors to `needed` if it may; returns the limit.
 fn raise_limit(needed: u64) -> u64 {
     let limits = getrlimit(Resource::Nofile);
     if limits.current.is_some_and(|current| current < needed) {

@@ -27,7 +27,7 @@ impl Pem {
         Self { from: from.into(), text: text.into() }
     }
 
-    /// The text of a file, whose path is told behind `field`.
+    /// The text of a file; messages name `field` and its path.
     pub(crate) fn read(field: &str, path: &Path) -> Result<Self, String> {
         let from = format!("{field}{}", path.display());
         match fs::read(path) {
@@ -72,7 +72,7 @@ pub(crate) fn pair(certificate: &Pem, key: &Pem) -> Result<CertifiedKey, String>
     let signing = signing.map_err(|_| format!("{}: {EXPECTED_KEY}", key.from))?;
     let pair = CertifiedKey::new(chain, signing);
     match pair.keys_match() {
-        // Of some keys their public half can't be told.
+        // The public half of some keys is unknown.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
         Err(cause) => Err(format!("{}: not the key of {}: {cause}", key.from, certificate.from)),
     }

@@ -39,8 +39,8 @@ const EXACTLY_ONCE: &str = "exactly-once";
 /// Longest value that is shown, in characters.
 const LONGEST_SHOWN: usize = 2000;
 
-/// One part of so many of a container's memory is for the labels of series: while
-/// they are scraped they may take it twice.
+/// A third of a container's memory is for the labels of series: while they are
+/// scraped they may take it twice.
 const SHARE_OF_SERIES: usize = 3;
 
 pub fn check(mut sources: Sources) -> ConfigOutcome {
@@ -249,7 +249,7 @@ impl<'a> Checker<'a> {
         self.read(setting, |kind, text| kind.choice(text).ok_or_else(|| unlike(kind, text)))
     }
 
-    /// Whether it is set and in vain, for that reason; a warning says so.
+    /// Warns of a setting that is set and has no effect.
     fn warn_if_set(&mut self, setting: &Setting, why: &str) {
         let given = self.sources.given(setting);
         let is_blank = given.text.is_none_or(|text| text.trim().is_empty());

@@ -141,7 +141,7 @@ impl Flattener<'_> {
         }
     }
 
-    /// Ends an array or object, before which there were so many pairs.
+    /// Ends an array or object that was begun after `before` pairs.
     fn nested<E>(self, kind: &'static str, before: usize) -> Result<&'static str, E> {
         if is_known(&normalised(&self.name)) {
             self.content.pairs.truncate(before);

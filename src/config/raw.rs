@@ -164,7 +164,7 @@ impl Sources {
     }
 }
 
-/// A name is meant to be a setting's up to so many slips.
+/// A name is taken for a setting's with up to this many slips.
 const MAX_SLIPS: usize = 2;
 
 /// The setting that was meant: one whose name differs in what stands between its

@@ -11,7 +11,7 @@ use psg_engine::printable::LONG;
 /// Lines of an excerpt.
 const LINES: usize = 20;
 
-/// How many metrics are told apart from new ones.
+/// How many metrics are known, so that others are new.
 const REMEMBERED: usize = 10_000;
 
 /// Remembers which metrics there were, so that it knows the new ones.

@@ -36,7 +36,7 @@ pub fn show(
     let is_over = || stop.is_set() || view.end.is_some_and(|end| Instant::now() >= end);
     if view.plain || !terminal::can_draw() {
         return match print(&mut model, &polls, is_over) {
-            // Whoever read the lines has enough of them.
+            // The reader of the lines has enough of them.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(model),
             printed => printed.map(|()| model),
         };

@@ -42,7 +42,7 @@ impl Screen {
         self.0.draw(|frame| frame::draw(frame, model)).map(|_| ())
     }
 
-    /// Waits for a wish, at most so long.
+    /// Waits for input, at most that long.
     pub fn input_within(&mut self, time: Duration) -> io::Result<UserInput> {
         // Of a terminal that has gone crossterm would read for ever.
         if has_gone_within(time)? {
@@ -70,7 +70,7 @@ impl Drop for Screen {
     }
 }
 
-/// Waits for input, at most so long; whether there will be none any more.
+/// Waits for input, at most that long; whether the terminal is gone.
 fn has_gone_within(time: Duration) -> io::Result<bool> {
     let stdin = io::stdin();
     let mut watched = [PollFd::new(&stdin, PollFlags::IN)];

@@ -107,7 +107,10 @@ fn an_emptied_file_opens_nothing_and_is_told() {
             "{status}"
         );
         let log = setup.gateway.log().join("\n");
-        assert!(log.contains("asks for less, so the one before stays in force"), "{log}");
+        assert!(
+            log.contains("asks for less than before, so the previous one stays in force"),
+            "{log}"
+        );
         setup.write(&setup.text);
         wait_until("the file to be in force", || setup.reloaded().as_deref() == Ok("1"));
     }

@@ -1,4 +1,4 @@
-//! Who may use the HTTP side: the file of [`web_config`], read anew while it is
+//! Who may use the HTTP side: the file of [`web_config`], read again while it is
 //! in use, and what it asks of each connection and each request.
 //!
 //! A change counts within a second. A file that became bad closes the HTTP side
@@ -97,7 +97,7 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
-    /// Reads the file; a bad one is an error. How it does is told to `health`.
+    /// Reads the file; a bad one is an error. Its state is published in `health`.
     pub fn open(settings: &AccessSettings, health: Arc<ConfigHealth>) -> io::Result<Self> {
         Ok(Self {
             file: LiveConfig::open(settings, health).map_err(io::Error::other)?,

@@ -1,8 +1,8 @@
 //! Connection slots: how many connections there may be, and who has to go where
-//! there are more. A newcomer is always let in: where all slots are taken, it gets that
-//! of whoever has kept the gateway waiting for longest, of the address that has
-//! the most. Where everybody is being served, it gets one of a few slots that
-//! are kept for probes.
+//! there are more. A newcomer is always let in: where all slots are taken, it
+//! gets that of the one that has kept the gateway waiting for longest, of the
+//! address with the most. Where everybody is being served, it gets one of a few
+//! slots that are kept for probes.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,10 +17,9 @@ use tokio::sync::Notify;
 
 /// Slots beside the others, for probes alone.
 pub const RESERVED: usize = 64;
-/// Connections that have been told to go and have not gone yet, for which there
-/// is room.
+/// Room for connections that have to go and have not gone yet.
 pub const LEAVING: usize = 64;
-/// Who takes less than so many bytes of an answer in so long is slow.
+/// A client that takes less than this of an answer in that time is slow.
 const LEAST_TAKEN: usize = 128 * 1024;
 const LEAST_TAKEN_IN: Duration = Duration::from_secs(2);
 /// Who has come a moment ago has kept nobody waiting, but may have to go for
@@ -257,7 +256,7 @@ impl ConnSlot {
         }
     }
 
-    /// The client has taken so many bytes of an answer.
+    /// The client has taken that many bytes of an answer.
     pub fn has_taken(&self, bytes: usize) {
         let (awaits, _) = self.record.state();
         let before = self.record.taken.fetch_add(bytes, Ordering::Relaxed);
@@ -327,7 +326,7 @@ impl ConnRecord {
         }
     }
 
-    /// Whether it was not told before.
+    /// Whether it did not have to go before.
     fn send_away(&self) -> bool {
         let is_news = !self.has_to_go.swap(true, Ordering::SeqCst);
         self.waker.wake();

@@ -64,7 +64,7 @@ impl StatusPage {
     }
 }
 
-/// Answers by what is asked for: whoever does not name `text/html` gets `ok`.
+/// Answers by what is asked for: a client that does not name `text/html` gets `ok`.
 pub async fn root(request: HttpRequest) -> HttpResponse {
     let accept = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
     if !wants_page(accept) {

@@ -57,8 +57,8 @@ impl HttpStop {
     }
 }
 
-/// A server on these sockets, ready to be awaited, and what ends it. It has room
-/// for so many connections; for more, others have to go.
+/// A server on these sockets, ready to be awaited, and what ends it. It has `room`
+/// for connections; for more, others have to go.
 pub fn serve(
     listeners: Vec<TcpListener>,
     room: usize,

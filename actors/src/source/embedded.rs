@@ -21,8 +21,8 @@
 //!
 //! *Bounds.* Whatever is kept for a client between two turns is charged to it
 //! and given back when it leaves. What would grow by more than a turn's worth
-//! asks first. From seven eighths of the budget on, whoever grows has the
-//! client leave that weighs most (bytes times the time for which it has held
+//! asks first. From seven eighths of the budget on, a client that grows has the
+//! one leave that weighs most (bytes times the time for which it has held
 //! them), which may be itself. A push that waits is looked at again when it
 //! gets its room: if its client has left, it takes nothing.
 //!

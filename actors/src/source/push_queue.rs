@@ -28,7 +28,7 @@ const PUSH_BYTES: usize = 128;
 /// Spare room of a chunk that is not worth giving back.
 const LITTLE_SPARE_BYTES: usize = 256;
 
-/// Room is counted in units of so many bytes, so that a count fits 32 bits.
+/// Room is counted in units of this many bytes, so that a count fits 32 bits.
 const UNIT_BYTES: usize = 16;
 
 /// Elements that travel together, in the order in which they were pushed.
@@ -95,7 +95,7 @@ pub fn push_queue(max_bytes: usize, metrics: Arc<QueueMetrics>) -> (PushSender, 
     (PushSender { sender: Some(sender), receiver: receiver.clone() }, receiver)
 }
 
-/// What a push of so many elements with so many bytes costs.
+/// The room that a push takes up.
 pub fn cost(elements: usize, bytes: usize) -> usize {
     PUSH_BYTES + elements * ELEMENT_BYTES + bytes
 }

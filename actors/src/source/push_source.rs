@@ -14,7 +14,7 @@ use crate::self_metrics::WorkerMetrics;
 /// The most elements of a batch: the size that RPOPs rise to.
 const BATCH_ELEMENTS: usize = 1000;
 
-/// Small chunks are put together up to so many bytes.
+/// Small chunks are put together up to this many bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// How long small pushes are gathered while they come one upon the other: each

@@ -35,7 +35,7 @@ impl Checker<'_> {
         }
         match &mut target.tls {
             Some(tls) => *tls = TlsSettings { ca_file, identity, trust_redirects, ..tls.clone() },
-            // What is set for TLS is in vain then.
+            // What is set for TLS has no effect then.
             None if !is_embedded => {
                 for setting in OF_TLS {
                     self.warn_if_set(setting, ", since the connection is not encrypted");

@@ -19,7 +19,7 @@ pub(super) fn options(text: &str) -> Option<&str> {
     first.trim().eq_ignore_ascii_case("embedded").then_some(rest)
 }
 
-/// Parses what stands behind `embedded`; or says all that is wrong with it.
+/// Parses what follows `embedded`; or says all that is wrong with it.
 pub(super) fn parse(options: &str) -> Result<EmbeddedLogin, Vec<String>> {
     let (mut user, mut password) = (None, None);
     let mut problems = Vec::new();

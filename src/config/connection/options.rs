@@ -75,7 +75,7 @@ struct OptionParser {
     /// Whether a password stood in an earlier part: it may have held a comma,
     /// then what follows is more of it.
     password_seen: bool,
-    /// Whether the part before was a password, or what stood behind one.
+    /// Whether the part before was a password, or what followed one.
     behind_password: bool,
     problems: Vec<String>,
 }
@@ -98,7 +98,7 @@ impl OptionParser {
         }
     }
 
-    /// Whether a part right behind a password is an endpoint rather than more of
+    /// Whether a part right after a password is an endpoint rather than more of
     /// the password: there has to be one, and it says its port.
     fn is_first_endpoint(&self, part: &str) -> bool {
         self.endpoints.is_empty()

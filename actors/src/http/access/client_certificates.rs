@@ -17,9 +17,9 @@ use crate::trust::{Purpose, Trusted, verify_signatures};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     No,
-    /// A certificate may be shown; whichever it is will do.
+    /// A certificate may be shown; any will do.
     Request,
-    /// One has to be shown; whichever it is will do.
+    /// One has to be shown; any will do.
     RequireAny,
     /// One may be shown; it has to be of a known authority.
     VerifyIfGiven,

@@ -1,5 +1,5 @@
 //! What is in force of the file that says who may use the HTTP side. It is read
-//! anew while it is in use; what it asks of clients can be lost by accident (a
+//! again while it is in use; what it asks of clients can be lost by accident (a
 //! file that is being copied is empty for a moment), so a change that asks for
 //! less has to stand for a while before it counts.
 

@@ -22,7 +22,7 @@ use super::fair_queue::FairQueue;
 const MOST_BYTES: usize = 1024;
 /// Verdicts that are remembered of each kind.
 const REMEMBERED: usize = 256;
-/// How much the thread stands back behind all others.
+/// How much the thread yields to all others.
 const NICENESS: i32 = 10;
 
 pub struct Users {

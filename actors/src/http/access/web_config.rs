@@ -132,7 +132,7 @@ impl WebConfig {
         let file: Option<File> = serde_yaml_ng::from_str(text).map_err(|cause| masked(&cause))?;
         let file = file.unwrap_or_default();
         let http = file.http_server_config.unwrap_or_default();
-        // Whoever would rather speak HTTP/2 is told HTTP/1.1 by the handshake.
+        // A client that prefers HTTP/2 learns by the handshake that there is none.
         let _ = http.http2;
         let section = file.tls_server_config.filter(TlsSection::says_anything);
         let tls = section.map(|section| tls::server(&section, folder, probes_are_free));

@@ -20,14 +20,14 @@ use tokio::sync::{Notify, SetOnce};
 
 use crate::clock::Clock;
 
-/// A client that has been silent for so many milliseconds may be evicted for
+/// A client that has been silent for this many milliseconds may be evicted for
 /// another one.
 const LONG_SILENT_MS: u64 = 60_000;
 
 /// Who holds less than this is not worth being evicted for bytes.
 const LITTLE_BYTES: usize = 1024;
 
-/// How long a client has held bytes counts up to so many milliseconds: a few
+/// How long a client has held bytes counts up to this many milliseconds: a few
 /// bytes that are held for a day are nothing beside many that are held for a
 /// second.
 const LONG_HELD_MS: u64 = 10_000;
@@ -82,8 +82,7 @@ pub struct ClientSlot {
 }
 
 impl Clients {
-    /// Nobody yet; at most so many clients, who make us hold at most so many
-    /// bytes.
+    /// Without clients yet. Both bounds are for all of them together.
     pub fn new(max_connections: usize, max_bytes: usize) -> Arc<Self> {
         let (table, left, clock) = (Mutex::default(), Notify::new(), Clock::start());
         Arc::new(Self { max_connections, max_bytes, table, left, clock })
@@ -109,8 +108,8 @@ impl Clients {
         Some(ClientSlot { id, clients: Arc::clone(self), eviction })
     }
 
-    /// A slot as soon as somebody leaves, who is told to; `None` where nobody
-    /// has to.
+    /// Evicts somebody and waits for the free slot; `None` where nobody has to
+    /// leave.
     pub async fn admit_instead_of_another(self: &Arc<Self>) -> Option<ClientSlot> {
         loop {
             let left = self.left.notified();
@@ -196,7 +195,7 @@ impl ClientRecord {
     }
 
     fn evict(&self, reason: EvictionReason) {
-        // It may have been told for the other reason already.
+        // It may be leaving for the other reason already.
         let _ = self.eviction.set(reason);
     }
 
@@ -224,8 +223,8 @@ impl ClientSlot {
         self.clients.table.lock().records.get(&self.id).map_or(0, |record| record.held)
     }
 
-    /// It makes us hold so many bytes from now on; false where there are not so
-    /// many for it, then nothing changes.
+    /// Sets the bytes that it makes us hold; where there is no room for them,
+    /// nothing changes and it is false.
     #[must_use]
     pub fn hold(&self, bytes: usize) -> bool {
         let clients = &self.clients;
@@ -258,7 +257,7 @@ impl ClientSlot {
 
     /// There is no room for what it makes us hold.
     pub fn evict_for_bytes(&self) {
-        // It may have been told for the other reason already.
+        // It may be leaving for the other reason already.
         let _ = self.eviction.set(EvictionReason::Bytes);
     }
 

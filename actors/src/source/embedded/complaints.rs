@@ -49,7 +49,7 @@ impl Complaints {
         }
     }
 
-    /// A client deleted the queue with so many elements.
+    /// A client deleted the queue, and with it `dropped` elements.
     pub fn deleted(&self, address: ClientAddress, dropped: usize) {
         if let Some(unlogged) = self.deleted.is_due(self.clock.now()) {
             tracing::warn!(peer = %address, dropped, unlogged, "a client deleted the queue");
@@ -64,7 +64,7 @@ impl Complaints {
         }
     }
 
-    /// A client that holds so many bytes has to leave.
+    /// A client that holds `held` bytes has to leave.
     pub fn cut(&self, address: ClientAddress, held: usize, reason: EvictionReason) {
         let throttle = match reason {
             EvictionReason::Bytes => &self.evicted_for_bytes,

@@ -40,7 +40,7 @@ const LOGIN: Duration = Duration::from_secs(10);
 /// How long the last replies may take to go out.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
-/// How long a client may be silent amid a request so large that it takes up
+/// How long a client may be silent during a request so large that it takes up
 /// room of other clients.
 const LARGE_REQUEST_SILENCE: Duration = Duration::from_secs(30);
 
@@ -75,7 +75,8 @@ pub struct RespConnection {
     moved: usize,
     /// Until when it may be a stranger.
     login_until: Option<Instant>,
-    /// A push has waited in vain, and what came in with it does not wait again.
+    /// A push has waited without success, and what came in with it does not wait
+    /// again.
     has_waited: bool,
     idle_timeout: Option<Duration>,
 }
@@ -219,7 +220,7 @@ impl RespConnection {
         }
     }
 
-    /// Waits until the push in hand has room, is given up, or its client has
+    /// Waits until the current push has room, is given up, or its client has
     /// left: then it takes nothing.
     async fn wait_for_room(&mut self, cost: usize) -> io::Result<()> {
         // Earlier replies go out first, as far as the client takes them now.

@@ -61,7 +61,7 @@ pub struct SocketPath {
 pub struct ListenerOptions {
     /// Present where they have to speak TLS.
     pub tls: Option<TlsAcceptor>,
-    /// After so long a silence they are cut off.
+    /// Clients that are silent for longer are disconnected.
     pub idle_timeout: Option<Duration>,
 }
 

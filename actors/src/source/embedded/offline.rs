@@ -37,7 +37,7 @@ pub struct OfflineClient {
 }
 
 impl Offline {
-    /// An empty queue of so many bytes.
+    /// An empty queue with that bound.
     pub fn new(max_queue_bytes: usize, login: Option<Login>) -> Self {
         Self::bounded(max_queue_bytes, MAX_CLIENT_BYTES, login)
     }

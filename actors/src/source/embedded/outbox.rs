@@ -135,7 +135,7 @@ impl Outbox {
         self.runs.is_empty() && self.packed.len() < PLAIN_BYTES
     }
 
-    /// There were so many packed bytes before one was added.
+    /// Accounts for a reply that was packed after `before` bytes.
     fn note_packed(&mut self, before: usize) {
         self.added += (self.packed.len() - before) as u64;
         self.packed_room = self.packed_room.max(self.packed.capacity());

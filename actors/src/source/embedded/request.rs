@@ -34,7 +34,7 @@ const MAX_LENGTH_LINE: usize = 23;
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestEvent<'a> {
-    /// A command begins; so many arguments follow, its name among them.
+    /// A command begins; its number of arguments, its name among them.
     Begins(u64),
     /// A piece of an argument.
     Piece(Piece<'a>),
@@ -94,7 +94,7 @@ pub enum RequestError {
 #[derive(Debug, Default)]
 pub struct RequestDecoder {
     state: RequestState,
-    /// Arguments that the command in hand still owes.
+    /// Arguments that the current command still lacks.
     owed: u64,
 }
 
@@ -105,7 +105,7 @@ enum RequestState {
     RespCommand,
     /// Before the length of an argument.
     Argument,
-    /// In an argument; so many bytes are left of it.
+    /// In an argument, of which `left` bytes are missing.
     Body { length: u64, left: u64 },
 }
 
@@ -246,7 +246,7 @@ fn inline(bytes: &[u8]) -> Result<Option<(usize, Option<RequestEvent<'_>>)>, Req
 }
 
 /// Whether that is the first line of a request of HTTP, or one of its headers.
-/// A web page can have a browser send these to us, with commands behind them.
+/// A web page can have a browser send these to us, with commands after them.
 fn is_http(line: &[u8]) -> bool {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(first) = words.next() else { return false };
@@ -256,14 +256,14 @@ fn is_http(line: &[u8]) -> bool {
         || is(b"GET") && words.next_back().is_some_and(|last| last.starts_with(b"HTTP/"))
 }
 
-/// The next `left` bytes and the two behind them, where all are there.
+/// The next `left` bytes and the two after them, where all are there.
 fn whole(bytes: &[u8], left: u64) -> Option<(&[u8], &[u8])> {
     let left = usize::try_from(left).ok()?;
     let end = bytes.get(left..left.checked_add(2)?)?;
     Some((&bytes[..left], end))
 }
 
-/// The number on the first line of `bytes`, behind its type byte, and the
+/// The number on the first line of `bytes`, after its type byte, and the
 /// length of the line; `None` where it has not ended.
 fn length_line(bytes: &[u8], wrong: RequestError) -> Result<Option<(usize, i64)>, RequestError> {
     let mut number: i64 = 0;
@@ -306,7 +306,7 @@ fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// The first word of `rest`, and what is behind it.
+/// The first word of `rest`, and what follows it.
 fn word(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut word = Vec::new();
     loop {
@@ -326,7 +326,7 @@ fn word(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// Adds what stands up to the closing quote to `word`; what is behind that.
+/// Adds what stands up to the closing quote to `word`; returns what follows.
 fn quoted<'a>(quote: u8, mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
     loop {
         match rest {

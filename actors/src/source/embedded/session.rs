@@ -62,7 +62,7 @@ pub enum Next {
     Read,
     /// Send replies first, and let others have their turn.
     Send,
-    /// Do nothing for so long, nor send anything.
+    /// Do nothing for that long, nor send anything.
     Pause(Duration),
     /// Wait for room of that cost, then call [`Session::settle`].
     Wait(usize),
@@ -117,7 +117,7 @@ impl Session {
     }
 
     /// Takes bytes in; how many, and how to go on. Bytes that were not used up
-    /// have to come again, with more behind them where [`Next::Read`] is
+    /// have to come again, with more after them where [`Next::Read`] is
     /// returned. What is pushed by them is in the queue on return.
     pub fn feed(&mut self, bytes: &[u8]) -> (usize, Next) {
         let (used, next) = self.answer_all(bytes);
@@ -239,7 +239,7 @@ impl Session {
         match request.mode {
             ArgumentMode::Stage => {
                 let next = self.push(&request.arguments);
-                // The next command is mostly a push too: nothing is allocated anew.
+                // The next command is mostly a push too: nothing is allocated again.
                 request.arguments.clear();
                 self.request.arguments = request.arguments;
                 next

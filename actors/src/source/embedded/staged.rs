@@ -3,7 +3,7 @@
 //!
 //! A push is all or nothing, and so is a transaction: what is there is first
 //! committed elements, then those that a transaction keeps, then those of the
-//! command in hand, and each part can be taken back without the ones before it.
+//! current command, and each part can be taken back without the ones before it.
 
 use super::super::push_queue::{Chunk, Reservation, cost};
 use super::super::{HEAD_BYTES, Slice};
@@ -18,7 +18,7 @@ pub struct Staged {
     /// Not before what is committed.
     kept: StagedEnd,
     room: Reservation,
-    /// Where the element in hand begins.
+    /// Where the current element begins.
     begins: usize,
 }
 
@@ -30,7 +30,7 @@ struct StagedEnd {
 }
 
 impl Staged {
-    /// By how much it would grow at once if a piece of so many bytes were added:
+    /// By how much it would grow at once if a piece of that size were added:
     /// what is there is copied into twice the room.
     pub fn growth(&self, bytes: usize) -> usize {
         let (used, room) = (self.bytes.len(), self.bytes.capacity());
@@ -67,12 +67,12 @@ impl Staged {
         }
     }
 
-    /// Keeps the elements of the command in hand for a transaction.
+    /// Keeps the elements of the current command for a transaction.
     pub fn keep(&mut self) {
         self.kept = self.end();
     }
 
-    /// Takes back the elements of the command in hand.
+    /// Takes back the elements of the current command.
     pub fn undo_command(&mut self) {
         self.back_to(self.kept);
     }
@@ -83,14 +83,14 @@ impl Staged {
         self.back_to(self.committed);
     }
 
-    /// Drops the first so many elements of those that a transaction keeps.
+    /// Drops the first `count` elements of those that a transaction keeps.
     pub fn drop_first_kept(&mut self, count: usize) {
         let first = self.committed.elements;
         self.elements.drain(first..first + count);
         self.kept.elements -= count;
     }
 
-    /// Elements of the command in hand.
+    /// Elements of the current command.
     pub fn elements_of_command(&self) -> usize {
         self.elements.len() - self.kept.elements
     }
@@ -151,7 +151,7 @@ impl Staged {
     }
 }
 
-/// What is behind the first `count`, without an allocation where that is
+/// What comes after the first `count`, without an allocation where that is
 /// nothing.
 fn split_off<T>(from: &mut Vec<T>, count: usize) -> Vec<T> {
     if count == from.len() { Vec::new() } else { from.split_off(count) }

@@ -25,12 +25,12 @@ pub struct Transaction {
 
 #[derive(Debug, Clone, Copy)]
 enum Queued {
-    /// A push to the queue, of so many elements; none where it turned out to
+    /// A push to the queue; of no elements where it turned out to
     /// have no effect.
     Push { elements: usize, only_if_exists: bool },
     /// One that has been carried out, after which the queue had that length.
     Pushed { length: i64 },
-    /// Any other, of so many arguments, each with its length before it.
+    /// Any other; its arguments each have their length before them.
     Other { arguments: u32 },
 }
 
@@ -89,7 +89,7 @@ impl Transaction {
     }
 
     /// Carries the pushes out: `announce` is given the elements of each, and
-    /// tells the length of the queue behind them.
+    /// returns the length of the queue with them.
     pub fn carry_out_pushes(&mut self, mut announce: impl FnMut(usize) -> i64) {
         for queued in &mut self.queued {
             if let Queued::Push { elements, .. } = *queued {

@@ -8,12 +8,12 @@ use super::command;
 use super::{ArgumentMode, Next, Session};
 use crate::error_kind::ErrorKind;
 
-/// A request of more than so many bytes that is not complete is a large one.
+/// An incomplete request of more bytes than this is a large one.
 const LARGE_REQUEST_BYTES: usize = 16 * 1024;
 
 impl Session {
-    /// Charges what is kept until the next turn, so many bytes that were not
-    /// used up among it; how to go on, which is `next` where there is room for
+    /// Charges what is kept until the next turn, `unused` bytes of input
+    /// included; how to go on, which is `next` where there is room for
     /// it. Else what is not complete is refused, or the client has to leave.
     pub fn end_turn(&mut self, next: Next, unused: usize) -> Next {
         let has_spoken = self.client.is_known && self.answered > 0;
@@ -30,7 +30,7 @@ impl Session {
         Next::Send
     }
 
-    /// Whether it is amid a large request.
+    /// Whether a large request is incomplete.
     pub fn is_amid_large_request(&self) -> bool {
         self.held() - self.outbox.held() - self.client.held() > LARGE_REQUEST_BYTES
     }
@@ -54,7 +54,7 @@ impl Session {
             + self.client.held()
     }
 
-    /// Whether there is room for so many bytes more, beyond what fits a turn.
+    /// Whether there is room for that many bytes more, beyond what fits a turn.
     pub fn may_grow(&self, bytes: usize) -> bool {
         bytes <= LARGE_REQUEST_BYTES || self.slot.hold(self.slot.held() + bytes)
     }

@@ -103,7 +103,7 @@ pub fn answer(session: &mut Session, arguments: Arguments) -> CommandOutcome {
     run(entry.command, session, &arguments)
 }
 
-/// Queues a command for the end of the transaction in hand.
+/// Queues a command for the end of the current transaction.
 fn queue(session: &mut Session, arguments: &Arguments) -> CommandOutcome {
     let Some(transaction) = &mut session.transaction else { return CommandOutcome::Nothing };
     // What can't be executed any more need not be kept.

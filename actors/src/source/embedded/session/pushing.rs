@@ -32,7 +32,7 @@ impl Session {
         })
     }
 
-    /// Gives the elements of the push in hand up; its rest is skipped.
+    /// Gives up the elements of the current push; its rest is skipped.
     pub(super) fn skip_push(&mut self, reply: RespReply) {
         self.service.count(ErrorKind::Busy);
         self.staged.undo_command();
@@ -65,7 +65,7 @@ impl Session {
         self.reserve(self.staged.cost(), PendingCommit::Push)
     }
 
-    /// Takes room for the push or transaction in hand, or has it waited for.
+    /// Takes room for the current push or transaction, or has it waited for.
     fn reserve(&mut self, cost: usize, waiting: PendingCommit) -> Next {
         self.waiting = Some(waiting);
         match self.service.queue.try_reserve(cost) {

@@ -7,7 +7,7 @@ pub struct CommandEntry {
     /// In lower case.
     pub name: &'static str,
     pub(super) command: RespCommand,
-    /// How many arguments it has, its name among them; negative: at least so many.
+    /// How many arguments it has, its name among them; negative: at least that many.
     pub(super) arity: i64,
     pub(super) flags: &'static [&'static str],
     /// Places of the first and the last key, and the step between two.
