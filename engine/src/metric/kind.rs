@@ -172,7 +172,7 @@ mod tests {
     fn what_is_printed_is_reserved() {
         for kind in Kind::ALL {
             let is_reserved = |suffix: &&str| kind.reserved_suffixes().contains(suffix);
-            assert!(kind.suffixes().iter().all(|suffix| is_reserved(suffix)), "{kind:?}");
+            assert!(kind.suffixes().iter().all(is_reserved), "{kind:?}");
             for suffix in kind.reserved_suffixes() {
                 let name = format!("x{suffix}");
                 assert!(reserving(&name).any(|found| found == ("x", suffix)), "{name}");

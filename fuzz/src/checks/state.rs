@@ -22,7 +22,9 @@ const NOW: Moment = Moment(20_000);
 /// began, the second how long gateways have run with the state; the rest is what
 /// the segment holds.
 pub fn check(data: &[u8]) {
-    let _ = Head::decode(&framed(*b"PSGH", 1, data));
+    for version in 1..=3 {
+        let _ = Head::decode(&framed(*b"PSGH", version, data));
+    }
     let [choice, age, content @ ..] = data else { return };
     let version = 1 + choice / 2 % 2;
     let estimator = match choice % 2 {
