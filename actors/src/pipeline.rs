@@ -106,14 +106,7 @@ impl Pipeline {
         let state_file = state_file.transpose().map_err(io::Error::other)?;
         let (clock, tombstone_key) = (Clock::start(), TombstoneKey(rand::random()));
         let catalog = Catalog::new(settings.catalog);
-        let metrics = Arc::new(SelfMetrics::new(
-            settings.queue.workers,
-            settings.shards.count,
-            catalog.clone(),
-            &settings.queue.key,
-            settings.queue.delivery(),
-            settings.scrape.disable_meta_metrics,
-        ));
+        let metrics = Arc::new(self_metrics(&settings, &catalog));
         let tombstones =
             SharedTombstones::new(settings.store.tombstones, tombstone_key, settings.shards.count);
         let store = |shard| store(&settings, &tombstones, shard);
@@ -248,6 +241,17 @@ impl RunningPipeline {
     pub async fn failed(&self) -> FatalError {
         self.pipeline.fatal.raised().await
     }
+}
+
+fn self_metrics(settings: &PipelineSettings, catalog: &Catalog) -> SelfMetrics {
+    SelfMetrics::new(
+        settings.queue.workers,
+        settings.shards.count,
+        catalog.clone(),
+        &settings.queue.key,
+        settings.queue.delivery(),
+        settings.scrape.disable_meta_metrics,
+    )
 }
 
 /// The gate at the start: closed where something has to be loaded first.

@@ -207,7 +207,7 @@ impl Context {
         let call = call.arg(token).arg(deadline).arg(next).arg(&self.token);
         let call = call.arg(self.settings.lease.as_millis()).arg(format!("{:x}", new_nonce()));
         let sent = BootInstant::now();
-        match link.run(call.args(&FIELDS)).await? {
+        match link.run(call.args(FIELDS)).await? {
             ScriptReply::Lost { epoch, .. } if epoch.is_empty() => return Ok(Raised::Gone),
             ScriptReply::Lost { .. } => return Ok(Raised::Lost),
             ScriptReply::Other(word, _) if word == "orphans" => {
