@@ -23,7 +23,7 @@ pub struct DoctorOptions {
     json: bool,
 }
 
-/// Prints the findings; 0, or 1 where something must be mended.
+/// Prints the findings; 0, or 1 where something must be fixed.
 pub fn run(options: &DoctorOptions, outcome: &ConfigOutcome) -> ExitCode {
     let config = match &outcome.config {
         Ok(config) => config,

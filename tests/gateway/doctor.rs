@@ -277,8 +277,8 @@ fn a_payload_that_would_be_refused_is_explained() {
         assert!(line.contains(why), "{line}");
         assert!(advice.contains(what), "{advice}");
     };
-    check(r#"{"name":"a","value":-1}"#, "negative_counter", "mend the producer");
-    check(r#"[{"name":"a"},7,8]"#, "and 1 more", "mend the producer");
+    check(r#"{"name":"a","value":-1}"#, "negative_counter", "fix the producer");
+    check(r#"[{"name":"a"},7,8]"#, "and 1 more", "fix the producer");
     check(r#"s:12:"{\"name\":1}";"#, "invalid_json", "PHP's serialize");
     assert_eq!(redis.pending(), 2, "it stays where it is");
 }

@@ -34,7 +34,7 @@ const LAST_REPLIES: Duration = Duration::from_secs(5);
 const LATE_REPLY: Duration = Duration::from_secs(1);
 
 /// A connection that the server closes after it was idle for this long is
-/// opened again without a word: servers close idle connections.
+/// opened again silently: servers close idle connections.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Pops the elements of a Redis list.

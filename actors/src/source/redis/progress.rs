@@ -1,12 +1,13 @@
 //! How far an attempt to connect has come: what a silence means depends on where
 //! it began.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use parking_lot::Mutex;
 
 /// Where an attempt is, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectStage {
     /// Looking the name up.
+    #[default]
     Resolving,
     /// Waiting for the connection to be accepted.
     Connecting,
@@ -18,27 +19,20 @@ pub enum ConnectStage {
     Introducing,
 }
 
-const STAGES: [ConnectStage; 5] = [
-    ConnectStage::Resolving,
-    ConnectStage::Connecting,
-    ConnectStage::ShakingHands,
-    ConnectStage::LoggingIn,
-    ConnectStage::Introducing,
-];
-
 /// The furthest stage of several attempts.
 #[derive(Debug, Default)]
-pub struct ConnectProgress(AtomicU8);
+pub struct ConnectProgress(Mutex<ConnectStage>);
 
 impl ConnectProgress {
-    /// An attempt has come so far.
+    /// An attempt has reached that stage.
     pub fn reach(&self, stage: ConnectStage) {
-        self.0.fetch_max(stage as u8, Ordering::Relaxed);
+        let mut furthest = self.0.lock();
+        *furthest = stage.max(*furthest);
     }
 
     /// How far the furthest has come.
     pub fn stage(&self) -> ConnectStage {
-        STAGES[usize::from(self.0.load(Ordering::Relaxed))]
+        *self.0.lock()
     }
 
     /// What a silence at this point means to the operator.

@@ -28,7 +28,7 @@ pub enum Severity {
     Skipped,
     /// It works, but is probably not meant so.
     Warn,
-    /// It must be mended.
+    /// It must be fixed.
     Fail,
 }
 
@@ -52,19 +52,17 @@ impl Diagnosis {
 
     /// It could not be looked at, for want of a right.
     pub fn skipped(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { severity: Severity::Skipped, topic, text: shown(text), advice: None }
+        Self { severity: Severity::Skipped, ..Self::ok(topic, text) }
     }
 
     /// It works, but is probably not meant so.
     pub fn warn(topic: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        let advice = Some(shown(advice));
-        Self { severity: Severity::Warn, topic, text: shown(text), advice }
+        Self { severity: Severity::Warn, advice: Some(shown(advice)), ..Self::ok(topic, text) }
     }
 
-    /// It must be mended.
+    /// It must be fixed.
     pub fn fail(topic: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
-        let advice = Some(shown(advice));
-        Self { severity: Severity::Fail, topic, text: shown(text), advice }
+        Self { severity: Severity::Fail, ..Self::warn(topic, text, advice) }
     }
 }
 

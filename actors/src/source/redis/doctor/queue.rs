@@ -98,7 +98,7 @@ fn what_to_do(element: &[u8]) -> String {
             "it looks wrapped by {by}: the producers' connection must not serialize or compress \
              (phpredis: Redis::OPT_SERIALIZER and Redis::OPT_COMPRESSION)"
         ),
-        None => "mend the producer: docs/produce.md says under Fields what a sample may be; \
+        None => "fix the producer: docs/produce.md says under Fields what a sample may be; \
                  prom-stream-gateway lint tells before it is sent"
             .to_owned(),
     }
@@ -115,7 +115,7 @@ mod tests {
         };
         check(br#"s:12:"{\"name\":1}";"#, "PHP's serialize");
         check(b"\x1f\x8b\x08", "gzip");
-        check(br#"{"name":1}"#, "mend the producer");
-        check(b"", "mend the producer");
+        check(br#"{"name":1}"#, "fix the producer");
+        check(b"", "fix the producer");
     }
 }

@@ -75,7 +75,7 @@ fn exactly_once(info: &ServerInfo, queue: &str) -> Diagnosis {
         Err(refusal) => Diagnosis::fail(
             "server",
             refusal,
-            "mend that at the server, or set Redis.Delivery=at-most-once: the gateway does not \
+            "fix that at the server, or set Redis.Delivery=at-most-once: the gateway does not \
              start like this",
         ),
     }

@@ -130,11 +130,6 @@ impl Ledger {
         self.lengths.iter().zip(covered).map(|(length, covered)| length - covered)
     }
 
-    /// What there is to let go of where all that was routed is safe otherwise.
-    pub fn release_read(&self) -> Release {
-        self.release_up_to(self.routed)
-    }
-
     /// What a checkpoint that covers all before `position` lets go of.
     pub fn release_up_to(&self, position: ListPosition) -> Release {
         let trim = (position.offset > 0 && position != self.covered)

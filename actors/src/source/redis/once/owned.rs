@@ -42,8 +42,8 @@ pub(super) struct Owned {
     pub covered: CoveredRequests,
     /// Bytes of elements that came in since the last checkpoint.
     pub bytes_read: u64,
-    /// Elements that have yet to be applied again.
-    pub replay: Option<Replay>,
+    /// The last list of those whose elements have yet to be applied again.
+    pub replay: Option<u64>,
     /// What was asked on the link and not answered, in order.
     pub outstanding: VecDeque<Outstanding>,
     pub renewed: BootInstant,
@@ -58,13 +58,6 @@ pub(super) struct Owned {
     pub is_saved: bool,
     /// The queue is being given back.
     pub closing: bool,
-}
-
-/// How a replay stands.
-#[derive(Debug)]
-pub(super) struct Replay {
-    /// The last list that it has.
-    pub last: u64,
 }
 
 /// What an owner asked on its link.
@@ -160,7 +153,7 @@ impl Owned {
         }
         context.queue.metrics.claimed.store(self.ledger.unrouted(), Ordering::Relaxed);
         let position = self.ledger.position();
-        if self.replay.as_ref().is_some_and(|replay| position.list > replay.last) {
+        if self.replay.is_some_and(|last| position.list > last) {
             self.replay = None;
             tracing::info!("every element that was claimed is applied");
             context.caught_up();
@@ -180,7 +173,7 @@ impl Owned {
         let unrouted = ledger.unrouted() > 0;
         Self {
             expected: ExpectedRecord::settled(record.version, record.tip),
-            replay: unrouted.then_some(Replay { last: record.tip.number }),
+            replay: unrouted.then_some(record.tip.number),
             ledger,
             index: record.index.clone(),
             head,

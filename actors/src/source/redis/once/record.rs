@@ -48,19 +48,9 @@ pub struct Record {
     pub index: SegmentIndex,
 }
 
-/// A text in the record that can't be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} can't be read: {got:?}")]
-pub struct Unreadable {
-    what: &'static str,
-    got: String,
-}
-
-impl Unreadable {
-    fn new(what: &'static str, got: &str) -> Self {
-        Self { what, got: got.chars().take(80).collect() }
-    }
-}
+/// A text of the record is not spelt as it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
 
 impl Revision {
     /// Whether a field of the state was written in this version.
@@ -99,7 +89,7 @@ impl FromStr for Revision {
             let nonce = u64::from_str_radix(nonce, 16).ok()?;
             Some(Self { number: number.parse().ok()?, nonce })
         };
-        read().ok_or_else(|| Unreadable::new("a revision", text))
+        read().ok_or(Unreadable)
     }
 }
 
@@ -117,7 +107,7 @@ impl FromStr for ListPosition {
             let (list, offset) = text.split_once(':')?;
             Some(Self { list: list.parse().ok()?, offset: offset.parse().ok()? })
         };
-        read().ok_or_else(|| Unreadable::new("a position", text))
+        read().ok_or(Unreadable)
     }
 }
 
@@ -170,18 +160,17 @@ impl FromStr for SegmentIndex {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let unreadable = || Unreadable::new("the index of the segments", text);
-        let (checksum, _) = text.split_once(';').ok_or_else(unreadable)?;
+        let (checksum, _) = text.split_once(';').ok_or(Unreadable)?;
         let groups = &text[checksum.len()..];
         if format!("{:x}", xxh3_64(groups.as_bytes())) != checksum {
-            return Err(unreadable());
+            return Err(Unreadable);
         }
         let mut index = Self::default();
         for group in groups[1..].split(';') {
-            let (version, segments) = group.split_once(':').ok_or_else(unreadable)?;
+            let (version, segments) = group.split_once(':').ok_or(Unreadable)?;
             let version: Revision = version.parse()?;
             for segment in segments.split(',') {
-                let segment = segment.parse().map_err(|_| unreadable())?;
+                let segment = segment.parse().map_err(|_| Unreadable)?;
                 index.set(segment, version);
             }
         }

@@ -92,7 +92,7 @@ async fn write_from_memory(
     let version = owned.expected.version.next();
     owned.founding = Some(version);
     let last = owned.expected.claim.unwrap_or(owned.expected.tip).number;
-    let Release { first, keep, trim } = owned.ledger.release_read();
+    let Release { first, keep, trim } = owned.ledger.release_up_to(owned.ledger.position());
     let last_index = trim.map_or(-1, |(_, last)| i128::from(last));
     let call = context.fence().call(scripts::FOUND, &[&context.keys.owner]);
     let call = call.arg(version).arg(context.settings.lease.as_millis()).arg(&context.keys.work);
