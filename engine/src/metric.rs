@@ -16,7 +16,7 @@ pub use shape::Shape;
 use summary::Summary;
 
 /// The aggregate of one series.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Value {
     /// The sum of all samples.
     Counter(f64),
@@ -89,14 +89,7 @@ impl Value {
 
     /// A copy of the total that outlives its series, see [`Kind::accumulates`].
     pub(crate) fn copy_of_total(&self) -> Option<Self> {
-        if !self.kind().accumulates() {
-            return None;
-        }
-        match self {
-            Value::Counter(total) => Some(Value::Counter(*total)),
-            Value::Histogram(histogram) => Some(Value::Histogram(histogram.clone())),
-            Value::Gauge(..) | Value::Summary(_) => None,
-        }
+        self.kind().accumulates().then(|| self.clone())
     }
 
     /// The total that outlives its series, see [`Kind::accumulates`].

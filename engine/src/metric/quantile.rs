@@ -70,7 +70,7 @@ impl QuantilePlan {
 }
 
 /// The condensed observations of one age bucket. Empty ones allocate nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Sketch {
     Biased(BiasedSketch),
     Targeted(TargetedSketch),

@@ -56,7 +56,7 @@ impl SummaryPlan {
 }
 
 /// The observations of one series.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Summary {
     sum: f64,
     count: u64,

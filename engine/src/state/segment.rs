@@ -44,8 +44,6 @@ pub(crate) struct SegmentWriter {
     positions: HashMap<u64, u32, RandomState>,
     series: Records,
     tombstones: Records,
-    /// Whether it tells when totals began.
-    has_created: bool,
     /// The version that what it holds asks for.
     version: u16,
 }
@@ -53,6 +51,8 @@ pub(crate) struct SegmentWriter {
 /// Records as they are stored, one after the other.
 #[derive(Debug, Default)]
 struct Records {
+    /// Whether each is followed by the time at which its total began.
+    has_created: bool,
     count: u64,
     bytes: Vec<u8>,
 }
@@ -61,7 +61,8 @@ impl SegmentWriter {
     /// One without series, which may tell when totals began.
     pub(crate) fn new(has_created: bool) -> Self {
         let version = if has_created { WITH_CREATED } else { FIRST };
-        Self { has_created, version, ..Self::default() }
+        let records = || Records { has_created, ..Records::default() };
+        Self { series: records(), tombstones: records(), version, ..Self::default() }
     }
 
     /// The position of a family, which is then one of the segment's.
@@ -76,7 +77,7 @@ impl SegmentWriter {
     pub(crate) fn append(&mut self, series: &StoredSeries<'_>) -> usize {
         let StoredSeries { record, created } = series;
         self.version = self.version.max(record.value.since());
-        self.series.append(self.has_created.then_some(*created), |bytes| {
+        self.series.append(*created, |bytes| {
             record::append(bytes, record);
         })
     }
@@ -86,7 +87,7 @@ impl SegmentWriter {
     pub(crate) fn append_tombstone(&mut self, tombstone: &StoredTombstone<'_>) -> usize {
         let StoredTombstone { record, total, created } = tombstone;
         self.version = self.version.max(total.since());
-        self.tombstones.append(self.has_created.then_some(*created), |bytes| {
+        self.tombstones.append(*created, |bytes| {
             record::append(bytes, record);
             record::append_total(bytes, total);
         })
@@ -98,7 +99,7 @@ impl SegmentWriter {
         let of_families = families.iter().map(|family| family.shape.since()).max();
         let version = self.version.max(of_families.unwrap_or(FIRST));
         // A version after that with created times has them, whatever the settings say.
-        debug_assert!(version <= NEWEST && self.has_created == (version >= WITH_CREATED));
+        debug_assert!(version <= NEWEST && self.series.has_created == (version >= WITH_CREATED));
         let (series, tombstones) = (self.series, self.tombstones);
         let content = series.bytes.len() + tombstones.bytes.len();
         let mut blob = frame::begin(SEGMENT, version, content + 128 * families.len() + 16);
@@ -117,17 +118,12 @@ impl SegmentWriter {
 }
 
 impl Records {
-    /// Appends one, and when its total began where that is asked for; returns how
-    /// many bytes.
-    fn append(
-        &mut self,
-        created: Option<Option<UnixTime>>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> usize {
+    /// Appends one; returns how many bytes.
+    fn append(&mut self, created: Option<UnixTime>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let before = self.bytes.len();
         self.count += 1;
         write(&mut self.bytes);
-        if let Some(created) = created {
+        if self.has_created {
             record::append(&mut self.bytes, &created.map(UnixTime::micros));
         }
         self.bytes.len() - before

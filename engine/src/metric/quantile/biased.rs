@@ -30,7 +30,7 @@ pub fn relative_error(objectives: &[(f64, f64)]) -> Option<f64> {
 }
 
 /// A CKMS, made at the first value since it reserves 32 KB.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct BiasedSketch {
     extremes: Option<(f64, f64)>,
     ckms: Option<Box<CKMS<f64>>>,

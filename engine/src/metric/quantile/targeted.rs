@@ -116,7 +116,7 @@ struct Tuple {
 }
 
 /// The condensed values, ascending.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct TargetedSketch {
     count: u64,
     tuples: Vec<Tuple>,

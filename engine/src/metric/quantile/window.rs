@@ -5,9 +5,9 @@
 //! many slots later as there are age buckets; the oldest one that lives is
 //! read. So a value is seen for between (buckets - 1) / buckets and the whole
 //! of the window, as with the Prometheus client libraries, and sketches never
-//! need to be merged, which none whose error is bound to certain quantiles
-//! stands: what is the 99th percentile of the window may be the median of one
-//! of its parts.
+//! need to be merged. One whose error is small only near certain quantiles can't
+//! be: what is the 99th percentile of the window may be the median of one of its
+//! parts.
 //!
 //! Observations wait as they came, up to [`EXACT`] of them, and are sorted
 //! once for the sketches of all age buckets. A window that never held more is
@@ -25,7 +25,7 @@ use crate::timestamp::Moment;
 pub const EXACT: usize = 512;
 
 /// The observations of one series.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Window {
     slot: u64,
     /// When the current slot ends, in milliseconds.
@@ -37,7 +37,7 @@ pub struct Window {
 }
 
 /// What was observed since the beginning of one slot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct AgeBucket {
     slot: u64,
     waiting_from: usize,
