@@ -16,9 +16,9 @@ use super::HttpState;
 use super::connection::Exchange;
 use super::negotiate::format_for;
 use super::query;
-use crate::scrape::{ScrapeError, ScrapeRequest, Scraped, Selection};
-use crate::scrapers::ScraperId;
-use crate::serving_gate::ServingGate;
+use crate::scrape::{DeliveryGuard, ScrapeError, ScrapeRequest, Scraped, Selection};
+use crate::scrapers::{Receipt, ScraperId};
+use crate::serving_gate::{Permit, ServingGate};
 
 /// How long Prometheus waits for the whole of a scrape, in seconds.
 const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
@@ -98,37 +98,56 @@ fn time_to_render(granted: Duration) -> Duration {
     granted.mul_f64(part).max(granted.saturating_sub(rest))
 }
 
-/// Ends early where what permitted the scrape has gone meanwhile: a part of an
-/// answer counts as none. Only behind the last piece was it fetched, and only
-/// until the scraper has given up: it has thrown the rest away with the whole.
+/// The pieces of a body on their way out. Ends early where what permitted the
+/// scrape has gone meanwhile: a part of an answer counts as none.
+struct BodyPieces {
+    pieces: VecDeque<Bytes>,
+    permit: Permit,
+    gate: ServingGate,
+    /// To be handed in after the last piece.
+    receipt: Option<Receipt>,
+    /// When the scraper throws away what it has got so far.
+    given_up: Option<Instant>,
+    _delivery: DeliveryGuard,
+}
+
+impl BodyPieces {
+    /// All of it was fetched.
+    fn hand_in_receipt(&mut self) {
+        if let Some(receipt) = self.receipt.take()
+            && self.given_up.is_none_or(|at| Instant::now() < at)
+        {
+            receipt.hand_in();
+        }
+    }
+}
+
+impl Iterator for BodyPieces {
+    type Item = Result<Bytes, io::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some(piece) = self.pieces.pop_front() else {
+            self.hand_in_receipt();
+            return None;
+        };
+        Some(self.gate.still(self.permit).map(|()| piece).map_err(io::Error::other))
+    }
+}
+
 fn body(
     scraped: Scraped,
     given_up: Option<Instant>,
     gate: ServingGate,
-) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, io::Error>>> {
-    let Scraped { exposition, permit, mut receipt, delivery } = scraped;
+) -> SizedStream<stream::Iter<BodyPieces>> {
+    let Scraped { exposition, permit, receipt, delivery } = scraped;
     let length = exposition.length as u64;
-    // What was sent is let go of piece by piece.
-    let mut pieces: VecDeque<Bytes> = exposition.pieces.iter().cloned().collect();
-    drop(exposition);
-    let mut fetched = move || {
-        let receipt = receipt.take();
-        if let Some(receipt) = receipt.filter(|_| given_up.is_none_or(|at| Instant::now() < at)) {
-            receipt.hand_in();
-        }
-    };
+    // The pieces are cloned so that each is let go of once it is sent.
+    let pieces = exposition.pieces.iter().cloned().collect();
+    let mut pieces = BodyPieces { pieces, permit, gate, receipt, given_up, _delivery: delivery };
     if length == 0 {
         // Of a part without series, whose body nobody asks for.
-        fetched();
+        pieces.hand_in_receipt();
     }
-    let pieces = std::iter::from_fn(move || {
-        let _until_the_end = &delivery;
-        let Some(piece) = pieces.pop_front() else {
-            fetched();
-            return None;
-        };
-        Some(gate.still(permit).map(|()| piece).map_err(io::Error::other))
-    });
     SizedStream::new(length, stream::iter(pieces))
 }
 

@@ -28,9 +28,6 @@ pub trait Encoder: fmt::Debug + Send {
     /// Whether [`ShownSeries::created`] makes a difference.
     fn shows_created(&self) -> bool;
 
-    /// The series that come next are of this family.
-    fn begin_family(&mut self, family: &Family);
-
     /// Appends a series of the family that was begun last; true where that says
     /// when its total began.
     fn write_series(&mut self, out: &mut Vec<u8>, family: &Family, series: ShownSeries<'_>)
@@ -40,11 +37,15 @@ pub trait Encoder: fmt::Debug + Send {
     /// `among` which it is shown.
     fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, among: &Families<'_>);
 
-    /// Appends what stands after the last family.
-    fn write_end(&self, out: &mut Vec<u8>);
+    /// The series that come next are of another family.
+    fn begin_family(&mut self) {}
 
-    /// The names of families that can't be shown beside the others. That are those
-    /// that came into being while the shards were writing: the next exposition
-    /// has them.
-    fn displaced_newcomers(&self, shown: &Families<'_>) -> Vec<String>;
+    /// Appends what stands after the last family.
+    fn write_end(&self, _out: &mut Vec<u8>) {}
+
+    /// The names of families that can't be shown beside the others, because they
+    /// came into being while the shards were writing. The next exposition has them.
+    fn displaced_newcomers(&self, _shown: &Families<'_>) -> Vec<String> {
+        Vec::new()
+    }
 }

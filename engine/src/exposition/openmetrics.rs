@@ -79,7 +79,7 @@ impl Encoder for OpenMetricsEncoder {
         true
     }
 
-    fn begin_family(&mut self, _: &Family) {
+    fn begin_family(&mut self) {
         self.created = CreatedLines::Undecided;
     }
 

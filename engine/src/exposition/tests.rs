@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Families, Format, ShownFamily, ShownSeries};
+use super::{Families, Format, MediaType, ShownFamily, ShownSeries};
 use crate::catalog::{Catalog, Family, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::histogram::BucketLayout;
@@ -27,7 +27,7 @@ fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &
         let labels = LabelPairs::from_text(labels);
         let series = ShownSeries { labels, value: &mut value, created: None, now: NOW };
         let mut encoder = format.encoder(&Catalog::default());
-        encoder.begin_family(&family);
+        encoder.begin_family();
         assert!(!encoder.write_series(&mut out, &family, series));
         let expected = format!("before\n{}\n", expected.replace('|', "\n"));
         assert_eq!(String::from_utf8_lossy(&out), expected, "in {format:?}");
@@ -52,7 +52,7 @@ fn created_line(family: &Family, labels: &str, living: &Catalog) -> Option<Strin
         let mut out = Vec::new();
         let series = ShownSeries { labels, value: &mut value, created, now: NOW };
         let mut encoder = format.encoder(living);
-        encoder.begin_family(family);
+        encoder.begin_family();
         let says_so = encoder.write_series(&mut out, family, series);
         (says_so, String::from_utf8(out).expect("UTF-8"))
     };
@@ -297,4 +297,24 @@ fn the_newer_of_two_that_print_a_name_stays() {
         &["x_created", "x_sum"],
     );
     check_displaced(&[("x", Summary), ("x_sum", Summary), ("x_sum_sum", Gauge)], &["x", "x_sum"]);
+}
+
+/// The one after it: a new format has to be put into this row.
+fn next(format: Format) -> Option<Format> {
+    match format {
+        Format::Text => Some(Format::OpenMetrics),
+        Format::OpenMetrics => None,
+    }
+}
+
+#[test]
+fn every_format_is_listed_and_says_in_its_content_type_what_it_is() {
+    let all: Vec<Format> =
+        std::iter::successors(Some(Format::Text), |format| next(*format)).collect();
+    assert_eq!(Format::ALL.to_vec(), all);
+    for format in all {
+        let MediaType { name, parameters, content_type } = format.media_type();
+        let says = |(name, value): &(&str, &str)| content_type.contains(&format!("{name}={value}"));
+        assert!(content_type.starts_with(name) && parameters.iter().all(says), "{content_type}");
+    }
 }

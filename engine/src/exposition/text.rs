@@ -26,8 +26,6 @@ impl Encoder for TextEncoder {
         false
     }
 
-    fn begin_family(&mut self, _: &Family) {}
-
     fn write_series(
         &mut self,
         out: &mut Vec<u8>,
@@ -42,11 +40,5 @@ impl Encoder for TextEncoder {
         let family = shown.family;
         let type_word = family.kind().as_str();
         write_header(out, family.name(), type_word, family.help(), escape::append_line);
-    }
-
-    fn write_end(&self, _: &mut Vec<u8>) {}
-
-    fn displaced_newcomers(&self, _: &Families<'_>) -> Vec<String> {
-        Vec::new()
     }
 }

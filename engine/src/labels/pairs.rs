@@ -51,9 +51,6 @@ impl From<LabelPairs<'_>> for LabelsAsSent {
 }
 
 impl<'a> LabelPairs<'a> {
-    /// No labels.
-    pub const NONE: LabelPairs<'static> = LabelPairs("");
-
     /// Labels from their text: one that was made here, or one from a state, which
     /// may be anything until [`LabelPairs::is_canonical`] says that it is not.
     pub fn from_text(text: &'a str) -> Self {

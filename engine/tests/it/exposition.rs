@@ -146,7 +146,7 @@ fn fragment_of(
     show: Show<'_>,
 ) -> Option<Fragment> {
     let mut encoder = show.format.encoder(show.living);
-    encoder.begin_family(&made.family);
+    encoder.begin_family();
     let (mut chunks, mut has_created) = (Vec::new(), false);
     for (series, value) in made.series.iter_mut().filter(|(series, _)| is_here(series.place)) {
         let (mut out, labels) = (Vec::new(), labels_of(series));
