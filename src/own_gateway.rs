@@ -36,7 +36,6 @@ impl OwnGateway {
     }
 }
 
-/// Where a listener on all addresses is found from the same machine.
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let address = match listen.ip() {
         // `[::]` takes IPv4 too, and there is a machine where IPv6 is off.

@@ -9,7 +9,6 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
-/// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
 /// File descriptors that are kept for everything but clients.

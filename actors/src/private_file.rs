@@ -76,7 +76,6 @@ fn no_file(kind: FileType) -> io::Error {
     io::Error::other(format!("expected a file, got {}", describe(kind)))
 }
 
-/// What a file is, for messages.
 pub fn describe(kind: FileType) -> &'static str {
     if kind.is_file() {
         "a file"

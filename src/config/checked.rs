@@ -270,7 +270,6 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// A path, where it is not empty.
     fn path(&mut self, setting: &'static Setting) -> Option<PathBuf> {
         let text = self.text(setting);
         let path = Path::new(text.trim());

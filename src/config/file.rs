@@ -22,7 +22,6 @@ const DEEPEST: usize = 32;
 pub struct FileContent {
     /// `Section.Key` and its value, in the order of the file.
     pub pairs: Vec<(String, String)>,
-    /// What is wrong with it.
     pub problems: Vec<Problem>,
     /// What may have been meant to be read, and is not.
     pub warnings: Vec<String>,

@@ -11,7 +11,6 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-/// Speaks TLS where the address says so.
 #[derive(Debug)]
 pub struct TlsConnector(pub Arc<ClientConfig>);
 
@@ -42,7 +41,6 @@ impl<In: Transport> Connector<In> for TlsConnector {
     }
 }
 
-/// A connection after its handshake.
 pub struct Encrypted {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,

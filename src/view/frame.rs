@@ -27,7 +27,6 @@ const TABLES_HEIGHT: u16 = 9;
 /// Less than this is no use for an excerpt.
 const EXCERPT_HEIGHT: u16 = 4;
 
-/// Draws the view model over the whole frame.
 pub fn draw(frame: &mut Frame<'_>, model: &ViewModel) {
     let [headline, body, footer] = Layout::vertical([
         Constraint::Length(1),
@@ -146,7 +145,6 @@ fn excerpt_of(lines: &[String]) -> Paragraph<'_> {
     Paragraph::new(lines).block(boxed("of /metrics, new metrics first".into()))
 }
 
-/// A box under that title.
 fn boxed(title: Line<'_>) -> Block<'_> {
     let mut title = title;
     title.spans.insert(0, " ".into());

@@ -45,7 +45,6 @@ fn rejected(status: &Status) -> String {
     if reasons.is_empty() { total } else { format!("{total} ({})", reasons.join(", ")) }
 }
 
-/// Lines of `/metrics`, under a headline.
 pub fn excerpt(lines: &[String]) -> String {
     let mut text = String::from("of /metrics:\n");
     for line in lines {

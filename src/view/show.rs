@@ -16,11 +16,8 @@ const NOTICE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy)]
 pub struct ViewOptions {
-    /// Lines also where there is a terminal.
     pub plain: bool,
-    /// Whether lines of `/metrics` are shown.
     pub with_excerpt: bool,
-    /// When to end by itself.
     pub end: Option<Instant>,
 }
 

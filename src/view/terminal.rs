@@ -19,7 +19,6 @@ pub fn can_draw() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal() && !is_dumb
 }
 
-/// What somebody at the terminal wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserInput {
     Nothing,
@@ -27,7 +26,6 @@ pub enum UserInput {
     Quit,
 }
 
-/// The terminal while the view has it.
 pub struct Screen(DefaultTerminal);
 
 impl Screen {

@@ -11,11 +11,8 @@ pub struct ViewModel {
     pub name: String,
     /// Where the gateway's HTTP side is, without a slash at the end.
     pub url: String,
-    /// How to use it, a line each.
     pub hints: Vec<String>,
-    /// The last status that came.
     pub status: Option<Status>,
-    /// Why there is no newer one.
     pub trouble: Option<String>,
     /// Lines of `/metrics`; `None` where the view does not ask for them.
     pub excerpt: Option<Vec<String>>,

@@ -57,7 +57,6 @@ struct SlotTable {
 pub struct PeerNetwork(Option<IpAddr>);
 
 impl PeerNetwork {
-    /// Who connects from that address.
     pub fn new(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
             IpAddr::V4(four) => four.into(),
@@ -66,7 +65,6 @@ impl PeerNetwork {
     }
 }
 
-/// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaits {
     /// Its client, for a handshake or a request.

@@ -22,7 +22,6 @@ use crate::byte_stream::ByteStream;
 pub struct Timeouts {
     /// To send a request, from its first byte on or from the connection's begin.
     pub request: Duration,
-    /// Between an answer and the next request.
     pub idle: Duration,
     pub answer: Duration,
 }
@@ -38,7 +37,6 @@ pub const TIMEOUTS: Timeouts = Timeouts {
 const REQUEST_TIME_IN_A_CROWD: Duration = Duration::from_secs(1);
 /// How much later than the HTTP server we are, which can say goodbye.
 const GRACE: Duration = Duration::from_secs(1);
-/// Bytes of one request, head and body.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 pub struct HttpConnection {

@@ -28,7 +28,6 @@ use super::probes;
 pub struct Entrance {
     /// Who may use the HTTP side; `None` lets everyone.
     pub access: Option<Access>,
-    /// Names that the gateway goes by.
     pub hosts: Hosts,
 }
 

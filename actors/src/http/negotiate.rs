@@ -51,7 +51,6 @@ pub fn wants_page<'a>(accept: impl Iterator<Item = &'a str>) -> bool {
     html.is_some_and(|html| html > 0.0 && html >= plain.1)
 }
 
-/// The media ranges that can be read.
 fn ranges<'a>(accept: impl Iterator<Item = &'a str>) -> impl Iterator<Item = MediaRange<'a>> {
     accept.flat_map(|header| header.split(',')).filter_map(MediaRange::read)
 }

@@ -81,7 +81,6 @@ pub fn serve(
     Ok((server, stop))
 }
 
-/// What is done with an accepted socket.
 fn service(
     data: Data<HttpState>,
     entrance: Arc<Entrance>,

@@ -38,7 +38,6 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// One for each element.
     pub elements: Vec<Slice>,
-    /// The room that they take up.
     pub room: Reservation,
 }
 

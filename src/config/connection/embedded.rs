@@ -48,7 +48,6 @@ pub(super) fn parse(options: &str) -> Result<EmbeddedLogin, Vec<String>> {
     Ok(EmbeddedLogin { login: password.map(|password| Login { user, password }) })
 }
 
-/// As an operator may see it.
 impl fmt::Display for EmbeddedLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("embedded")?;

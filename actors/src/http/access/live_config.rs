@@ -39,11 +39,9 @@ struct LoadedConfig {
 /// What becomes of a file that was read.
 #[derive(Debug, PartialEq, Eq)]
 enum ReloadOutcome {
-    /// It is in force from now on.
     Accepted,
     /// The one before stays in force, for that reason.
     Waits(String),
-    /// Nobody is let in, for that reason.
     Closes(String),
 }
 

@@ -20,7 +20,6 @@ use super::fair_queue::FairQueue;
 
 /// Bytes of a password that is looked at; no hash is of more than 72.
 const MOST_BYTES: usize = 1024;
-/// Verdicts that are remembered of each kind.
 const REMEMBERED: usize = 256;
 /// How much the thread yields to all others.
 const NICENESS: i32 = 10;
@@ -62,7 +61,6 @@ pub enum PasswordVerdict {
     Right,
     /// It is not, or there is no such user.
     Wrong,
-    /// Too many wait to be checked.
     Busy,
 }
 

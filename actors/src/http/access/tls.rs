@@ -40,7 +40,6 @@ pub struct ServerTls {
     pub certificate: Certificate,
     /// Whether a client has to show a certificate.
     pub wants_certificate: bool,
-    /// What is asked of clients, in words.
     pub demands: Vec<&'static str>,
 }
 
@@ -194,7 +193,6 @@ fn versions(section: &TlsSection) -> Result<Vec<&'static SupportedProtocolVersio
     Ok(VERSIONS[least..=most].iter().map(|(_, version)| *version).collect())
 }
 
-/// What these names stand for.
 fn named<T: Copy>(field: &str, names: &[String], all: &[(&str, T)]) -> Result<Vec<T>, String> {
     names.iter().map(|name| one_of(field, name, all).map(|(_, found)| found)).collect()
 }

@@ -19,7 +19,6 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Whether nothing has come yet.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.ends.is_empty()
     }

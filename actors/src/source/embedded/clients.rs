@@ -36,7 +36,6 @@ const LONG_HELD_MS: u64 = 10_000;
 pub enum EvictionReason {
     /// It holds most of the bytes that there are for all.
     Bytes,
-    /// Another client needs its connection.
     Connections,
 }
 
@@ -88,7 +87,6 @@ impl Clients {
         Arc::new(Self { max_connections, max_bytes, table, left, clock })
     }
 
-    /// A slot, if one is free.
     pub fn admit(self: &Arc<Self>) -> Option<ClientSlot> {
         let mut table = self.table.lock();
         if table.records.len() >= self.max_connections {

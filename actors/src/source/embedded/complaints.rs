@@ -56,7 +56,6 @@ impl Complaints {
         }
     }
 
-    /// There is no place for one more client.
     pub fn turned_away(&self, address: ClientAddress) {
         if let Some(unlogged) = self.turned_away.is_due(self.clock.now()) {
             tracing::warn!(peer = %address, unlogged,

@@ -52,7 +52,6 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_INLINE_BYTES + READ_BYTES]);
 }
 
-/// How far replies went out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendProgress {
     All,

@@ -30,7 +30,6 @@ pub struct Service {
     pub max_element_bytes: usize,
     /// What clients have to say first.
     pub login: Option<Login>,
-    /// How long a push waits for room.
     pub push_timeout: Duration,
     pub max_queue_bytes: usize,
     pub clients: Arc<Clients>,
@@ -39,7 +38,6 @@ pub struct Service {
     pub(super) metrics: Arc<QueueMetrics>,
 }
 
-/// The only queue that is served.
 #[derive(Debug, Clone)]
 pub struct ServedQueue {
     pub key: String,
@@ -75,12 +73,10 @@ impl Service {
         DATABASES.max(self.served.database + 1)
     }
 
-    /// How long it has been there.
     pub fn uptime(&self) -> Duration {
         Duration::from_millis(self.clock.now().0)
     }
 
-    /// Counts what went wrong with a client.
     pub fn count(&self, kind: ErrorKind) {
         self.metrics.errors[kind as usize].fetch_add(1, Ordering::Relaxed);
     }

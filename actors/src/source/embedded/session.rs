@@ -43,14 +43,12 @@ pub struct Session {
     pub(super) outbox: Outbox,
     pub(super) client: ClientState,
     pub(super) transaction: Option<Transaction>,
-    /// One whose commands are being answered.
     executing: Option<Transaction>,
     pub(super) staged: Staged,
     decoder: RequestDecoder,
     request: PartialRequest,
     /// The push or transaction that waits for room.
     waiting: Option<PendingCommit>,
-    /// What it holds is charged to this.
     slot: ClientSlot,
     /// Commands that were answered in this turn.
     answered: u64,
@@ -72,7 +70,6 @@ pub enum Next {
 #[derive(Debug, Default)]
 struct PartialRequest {
     arguments: Arguments,
-    /// How the rest of it is read.
     mode: ArgumentMode,
 }
 
@@ -136,7 +133,6 @@ impl Session {
         self.hand_over();
     }
 
-    /// Whether it is still to log in.
     pub fn is_stranger(&self) -> bool {
         !self.client.is_known
     }

@@ -77,7 +77,6 @@ impl Staged {
         self.back_to(self.kept);
     }
 
-    /// Takes back all that is not committed.
     pub fn undo_all(&mut self) {
         self.kept = self.committed;
         self.back_to(self.committed);
@@ -95,7 +94,6 @@ impl Staged {
         self.elements.len() - self.kept.elements
     }
 
-    /// Elements that are not committed.
     pub fn uncommitted(&self) -> usize {
         self.elements.len() - self.committed.elements
     }
@@ -105,7 +103,6 @@ impl Staged {
         cost(self.uncommitted(), self.bytes.len() - self.committed.bytes)
     }
 
-    /// Commits everything, for which room was reserved.
     pub fn commit(&mut self, room: Reservation) {
         self.room.merge(room);
         self.committed = self.end();

@@ -295,7 +295,6 @@ fn reset(session: &mut Session) -> RespReply {
     RespReply::Simple("RESET")
 }
 
-/// A whole number in decimal.
 fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }

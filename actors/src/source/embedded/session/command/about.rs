@@ -16,7 +16,6 @@ static ALL: [LazyLock<Bytes>; 2] = [
     LazyLock::new(|| packed_table(Protocol::Resp3)),
 ];
 
-/// A standalone primary without replicas.
 pub fn role() -> RespReply {
     RespReply::Array(vec![
         RespReply::bulk("master"),

@@ -13,7 +13,6 @@ const MAX_NAME_BYTES: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionKind {
     Channel,
-    /// All channels whose names match.
     Pattern,
 }
 

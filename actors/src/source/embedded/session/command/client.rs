@@ -32,7 +32,6 @@ pub fn answer(session: &mut Session, arguments: &Arguments) -> CommandOutcome {
     })
 }
 
-/// Takes note of a client's name.
 pub fn set_name(session: &mut Session, name: &[u8]) -> Result<(), RespReply> {
     if name.len() > MAX_NAME_BYTES || !name.iter().all(|byte| byte.is_ascii_graphic()) {
         return Err(RespReply::error(
