@@ -83,7 +83,7 @@ fn static_info(entries: &[EffectiveSetting]) -> StaticInfo {
     }
 }
 
-/// Why the gateway ended before it was told to, or not as it should.
+/// Why the gateway ended early, or not cleanly.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Cardinality, as `/api/v1/cardinality` tells it: which metrics have the most
+//! Cardinality, as `/api/v1/cardinality` answers it: which metrics have the most
 //! series, and which label names the most distinct values. Asked of the shards
 //! when somebody wants to know; nothing is kept for it.
 

@@ -118,7 +118,7 @@ impl Checkpoints {
         let order = SnapshotOrder { number, all, taken };
         let shards = self.shards.count();
         let (reply, parts) = channel(shards.get());
-        self.shards.tell(|| ShardMessage::Snapshot { order, shards, reply: reply.clone() })?;
+        self.shards.broadcast(|| ShardMessage::Snapshot { order, shards, reply: reply.clone() })?;
         let Self { tombstone_key, ref unix, .. } = *self;
         let head = Head { run_time: taken.run_time, tombstone_key, time: Some(unix.now()) };
         Ok(PendingSnapshot { number, head, parts, missing: shards.get() })
@@ -126,19 +126,19 @@ impl Checkpoints {
 
     /// The snapshot with this number is safe.
     pub fn committed(&self, number: u64) -> Result<(), ShardsGone> {
-        self.shards.tell(|| ShardMessage::SnapshotCommitted(number))
+        self.shards.broadcast(|| ShardMessage::SnapshotCommitted(number))
     }
 
     /// Lets series expire again after [`Checkpoints::clear`], once what came
     /// after the state that was loaded is applied.
     pub fn let_expire(&self) -> Result<(), ShardsGone> {
-        self.shards.tell(|| ShardMessage::LetExpire)
+        self.shards.broadcast(|| ShardMessage::LetExpire)
     }
 
     /// Drops the series of all shards. What readers know of slots is void then.
     pub async fn clear(&self) -> Result<(), ShardsGone> {
         let (reply, mut answers) = channel(self.shards.count().get());
-        self.shards.tell(|| ShardMessage::Clear { reply: reply.clone() })?;
+        self.shards.broadcast(|| ShardMessage::Clear { reply: reply.clone() })?;
         for _ in self.shards.count().all() {
             answers.recv().await.ok_or(ShardsGone)?;
         }

@@ -1,6 +1,5 @@
-//! Requests for checkpoints: whoever has changed the memory and must know that
-//! the change is safe asks for one, and waits until one is committed that began
-//! later.
+//! Requests for checkpoints: a change of the memory that has to be safe before it
+//! is confirmed asks for one, and waits until one is committed that began later.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

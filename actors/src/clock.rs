@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 
-/// Tells moments since the pipeline started. Copies tell the same.
+/// Counts from when the pipeline started. Copies show the same time.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Instant);
 
@@ -29,47 +29,45 @@ impl Clock {
     }
 }
 
-/// Tells Unix time. Clones tell the same.
+/// Unix time. Clones show the same.
 ///
 /// While the system's clock has been set back by less than timestamps may be
 /// ahead, this one stands still, so that a gauge is not kept at what was taken
 /// before.
 #[derive(Debug, Clone)]
 pub struct UnixClock {
-    /// What was told last, in microseconds.
-    told: Arc<AtomicI64>,
+    /// The latest time that was shown, in microseconds.
+    latest: Arc<AtomicI64>,
 }
 
 impl UnixClock {
-    /// A clock that has told nothing yet.
+    /// A clock that has shown nothing yet.
     pub fn start() -> Self {
-        Self { told: Arc::new(AtomicI64::new(i64::MIN)) }
+        Self { latest: Arc::new(AtomicI64::new(i64::MIN)) }
     }
 
     /// The present time.
     pub fn now(&self) -> UnixTime {
-        self.tell(system_time())
+        self.advance(system_time())
     }
 
-    /// Goes on from a time that a clock told, in a process before or another one:
+    /// Goes on from a time that a clock showed in an earlier process, or another one:
     /// where the system's clock was set back since, it stands still as it would
     /// have done there.
-    pub fn go_on_from(&self, told: UnixTime) {
-        if !told.is_too_far_ahead_of(system_time()) {
-            self.told.fetch_max(told.micros(), Ordering::Relaxed);
+    pub fn go_on_from(&self, shown: UnixTime) {
+        if !shown.is_too_far_ahead_of(system_time()) {
+            self.latest.fetch_max(shown.micros(), Ordering::Relaxed);
         }
     }
 
-    fn tell(&self, now: UnixTime) -> UnixTime {
-        let told = UnixTime::from_micros(self.told.fetch_max(now.micros(), Ordering::Relaxed));
-        if told <= now {
+    fn advance(&self, now: UnixTime) -> UnixTime {
+        let latest = self.latest.fetch_max(now.micros(), Ordering::Relaxed);
+        let latest = UnixTime::from_micros(latest);
+        if latest.is_too_far_ahead_of(now) {
+            self.latest.store(now.micros(), Ordering::Relaxed);
             return now;
         }
-        if told.is_too_far_ahead_of(now) {
-            self.told.store(now.micros(), Ordering::Relaxed);
-            return now;
-        }
-        told
+        latest.max(now)
     }
 }
 
@@ -103,11 +101,12 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_a_little_stands_still() {
         let clock = UnixClock::start();
-        let tell = |seconds: i64| clock.tell(UnixTime::from_micros(seconds * 1_000_000)).micros();
-        let told: Vec<i64> = [10_000, 10_001, 9_500, 10_002, 9_402, 9_401, 9_500]
+        let show =
+            |seconds: i64| clock.advance(UnixTime::from_micros(seconds * 1_000_000)).micros();
+        let shown: Vec<i64> = [10_000, 10_001, 9_500, 10_002, 9_402, 9_401, 9_500]
             .into_iter()
-            .map(|seconds| tell(seconds) / 1_000_000)
+            .map(|seconds| show(seconds) / 1_000_000)
             .collect();
-        assert_eq!(told, [10_000, 10_001, 10_001, 10_002, 10_002, 9_401, 9_500]);
+        assert_eq!(shown, [10_000, 10_001, 10_001, 10_002, 10_002, 9_401, 9_500]);
     }
 }

@@ -52,7 +52,7 @@ pub use shutdown::{Drained, Totals};
 
 use handle::Services;
 use queue::Queue;
-use readers::Readers;
+use readers::RunningReaders;
 use removal_commits::RemovalCommits;
 use shutdown::OwnerShutdown;
 
@@ -89,7 +89,7 @@ struct Threads {
 #[derive(Debug)]
 pub struct RunningPipeline {
     pipeline: Pipeline,
-    readers: Readers,
+    readers: RunningReaders,
     keeper: Option<Keeper>,
     handover: Option<Handover>,
     owner: OwnerShutdown,
@@ -196,7 +196,7 @@ impl Pipeline {
             let keeping = redis.keep_lease(once);
             self.spawn(keeping);
         }
-        let readers = Readers::start(&self, once);
+        let readers = RunningReaders::start(&self, once);
         Ok(RunningPipeline { pipeline: self, readers, keeper, handover, owner })
     }
 

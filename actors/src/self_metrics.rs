@@ -1,5 +1,5 @@
 //! Self-metrics: what the gateway counts of itself, in atomics that every
-//! actor may reach. [`table`] describes each and tells how it is read.
+//! actor may reach. [`table`] describes each and says how it is read.
 
 pub mod checkpoint;
 pub mod config_health;

@@ -103,7 +103,7 @@ pub enum ShardMessage {
     /// Drop all series. None expires until [`ShardMessage::LetExpire`]: what is
     /// given back may have values that have yet to be applied again.
     Clear {
-        /// Where to tell that it is done; it has room for it.
+        /// Where the answer goes; it has room for it.
         reply: mpsc::Sender<ShardIndex>,
     },
     /// Take stored series in, where there are none.

@@ -99,12 +99,12 @@ impl ShardSet {
     ) -> Result<Receiver<T>, ShardsGone> {
         // It has room for all answers, so no shard ever waits.
         let (reply, answers) = bounded(self.inboxes.len());
-        self.tell(|| question(reply.clone()))?;
+        self.broadcast(|| question(reply.clone()))?;
         Ok(answers)
     }
 
     /// Puts a message into every inbox.
-    pub fn tell(&self, message: impl Fn() -> ShardMessage) -> Result<(), ShardsGone> {
+    pub fn broadcast(&self, message: impl Fn() -> ShardMessage) -> Result<(), ShardsGone> {
         self.count().all().try_for_each(|shard| self.send(shard, message()))
     }
 
@@ -112,7 +112,7 @@ impl ShardSet {
     /// no answer.
     pub fn stop(&self) {
         // Shards that have gone need no message.
-        let _ = self.tell(|| ShardMessage::Stop);
+        let _ = self.broadcast(|| ShardMessage::Stop);
     }
 
     /// Messages that wait in each inbox.

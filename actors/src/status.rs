@@ -1,4 +1,4 @@
-//! Status: the figures that tell an operator how the gateway does, in one
+//! Status: the figures that show an operator how the gateway does, in one
 //! [`model`] for all views of them. `/api/v1/status` serves it as JSON.
 //!
 //! The *board* reads the self-metrics' atomics once a second into a bounded

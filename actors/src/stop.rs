@@ -6,7 +6,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Stopper(watch::Sender<bool>);
 
-/// The side that is told; cheap to clone.
+/// The side that waits for it; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StopSignal(watch::Receiver<bool>);
 

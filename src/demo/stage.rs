@@ -44,7 +44,7 @@ impl Stage {
         Ok(Self { http: listening.http, queue: listening.queue, gateway, load, end_load })
     }
 
-    /// Ends the load, then the gateway; tells what went wrong with either.
+    /// Ends the load, then the gateway; says what went wrong with either.
     pub fn close(self) -> Result<(), String> {
         self.end_load.set();
         let load = joined("the load", self.load).and_then(|outcome| outcome);
@@ -65,20 +65,20 @@ impl Gateway {
     fn start(ports: [u16; 2], stop: &StopFlag) -> Result<(Self, Addresses), String> {
         let (config, entries) = configure(ports)?;
         let (end, ended) = oneshot::channel();
-        let (tell, told) = mpsc::channel::<Listening>();
+        let (sender, receiver) = mpsc::channel::<Listening>();
         let stop = stop.clone();
         let thread = spawn("gateway", move || {
             let mut has_listened = false;
-            let listening = |listening| has_listened = tell.send(listening).is_ok();
+            let listening = |listening| has_listened = sender.send(listening).is_ok();
             let served = app::host(config, &entries, listening, ended);
-            drop(tell);
+            drop(sender);
             if has_listened {
                 stop.set();
             }
             served
         })?;
         let gateway = Self { thread, end };
-        match told.recv() {
+        match receiver.recv() {
             Ok(Listening { http, queue: Some(queue) }) if !http.is_empty() => {
                 Ok((gateway, Addresses { http: http[0], queue }))
             }

@@ -17,9 +17,9 @@ use crate::source::QueueSource;
 use crate::source::redis::once::OnceSettings;
 use crate::stop::StopSignal;
 
-/// Readers at work.
+/// RunningReaders at work.
 #[derive(Debug)]
-pub(super) struct Readers(Vec<RunningReader>);
+pub(super) struct RunningReaders(Vec<RunningReader>);
 
 /// A reader that runs on an arbiter of its own.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ struct RunningReader {
     done: oneshot::Receiver<()>,
 }
 
-impl Readers {
+impl RunningReaders {
     /// One for each worker; exactly-once delivery has one.
     pub(super) fn start(pipeline: &Pipeline, mut once: Option<OnceSettings>) -> Self {
         let shared = router_settings(pipeline);

@@ -51,7 +51,7 @@ pub(super) struct OwnerShutdown {
     release: Stopper,
     /// Told when the owner has written its last checkpoint.
     saved: StopSignal,
-    /// A handshake that nobody holds any more would count as one that was told.
+    /// A sender that is dropped counts as a signal.
     _held: ShutdownHandshake,
 }
 

@@ -228,7 +228,7 @@ impl ScrapeWorker {
         let start = scrapers.last_start();
         if settings.exact_first_increment {
             let horizon = scrapers.ack_horizon(start);
-            shards.tell(|| ShardMessage::SetAckHorizon(horizon))?;
+            shards.broadcast(|| ShardMessage::SetAckHorizon(horizon))?;
         }
         let exposition = merge(selection.format, vec![self.own_fragments(selection)], catalog);
         let exposition = Arc::new(counted(exposition, &metrics.unsent));

@@ -84,7 +84,7 @@ impl Handover {
         }
         tracing::info!(scrapers = records.len(), "scrapers of the process before are known");
         let horizon = scrapers.take_over(records);
-        shards.tell(|| ShardMessage::SetAckHorizon(horizon))
+        shards.broadcast(|| ShardMessage::SetAckHorizon(horizon))
     }
 
     /// Leaves those scrapers to the next process that have fetched everything.

@@ -1,4 +1,4 @@
-//! Figures of the process, as the kernel tells them.
+//! Figures of the process, as the kernel has them.
 
 use std::sync::OnceLock;
 

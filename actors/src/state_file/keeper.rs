@@ -12,7 +12,7 @@ use super::{StateFile, StateFileError};
 use crate::checkpoint::{Checkpoints, Loaded};
 use crate::shard_set::ShardsGone;
 
-/// Writing takes at most one part in so many of the time.
+/// Writing takes at most this part of the time: one in ten.
 const SHARE: u32 = 10;
 /// Names that a warning lists of those that could not be loaded.
 const NAMES_LOGGED: usize = 10;
@@ -24,9 +24,9 @@ pub struct Keeper {
     thread: JoinHandle<bool>,
 }
 
-/// The keeper's data.
+/// What runs on the keeper's thread.
 #[derive(Debug)]
-struct Life {
+struct KeeperWorker {
     file: StateFile,
     checkpoints: Checkpoints,
     stop: Receiver<()>,
@@ -43,13 +43,13 @@ pub async fn start(
 ) -> Result<Keeper, StateFileError> {
     if let Some((head, segments)) = file.read()? {
         let loaded = checkpoints.load(head, &segments, is_whole).await;
-        tell(&file, &loaded.map_err(|error| file.unreadable(error))?);
+        log_loaded(&file, &loaded.map_err(|error| file.unreadable(error))?);
     }
     let (stop_sender, stop) = bounded(1);
     let path = file.path.clone();
-    let life = Life { file, checkpoints, stop, is_in_trouble: false };
+    let worker = KeeperWorker { file, checkpoints, stop, is_in_trouble: false };
     let thread = std::thread::Builder::new().name("state-file".into());
-    let thread = thread.spawn(move || life.run());
+    let thread = thread.spawn(move || worker.run());
     let thread = thread.map_err(|error| StateFileError::Io { path, error })?;
     Ok(Keeper { stop: stop_sender, thread })
 }
@@ -67,7 +67,7 @@ impl Keeper {
     }
 }
 
-impl Life {
+impl KeeperWorker {
     fn run(mut self) -> bool {
         let mut rest = self.file.interval;
         loop {
@@ -96,12 +96,12 @@ impl Life {
             }
             Err(_) => metrics.failed(),
         }
-        self.tell(&written);
+        self.log(&written);
         Ok(written.is_ok())
     }
 
     /// Logs trouble when it begins and when it is over.
-    fn tell(&mut self, written: &io::Result<u64>) {
+    fn log(&mut self, written: &io::Result<u64>) {
         let path = self.file.path.display();
         match written {
             Ok(_) if self.is_in_trouble => {
@@ -122,7 +122,7 @@ fn rest_after(took: Duration, interval: Duration) -> Duration {
     interval.saturating_sub(took).max(took * (SHARE - 1))
 }
 
-fn tell(file: &StateFile, loaded: &Loaded) {
+fn log_loaded(file: &StateFile, loaded: &Loaded) {
     let Restored { series, left_out } = loaded.restored;
     tracing::info!(path = %file.path.display(), series, "state loaded");
     if !loaded.left_out.is_empty() {
