@@ -277,7 +277,7 @@ fn handover(settings: &PipelineSettings) -> Option<Handover> {
 
 /// The store of a shard. Those of one pipeline share `tombstones`.
 fn store(settings: &PipelineSettings, tombstones: &SharedTombstones, shard: ShardIndex) -> Store {
-    let mut store = Store::new(settings.store.clone(), tombstones.clone(), shard);
+    let mut store = Store::new(settings.store, tombstones.clone(), shard);
     if settings.queue.once.is_some() {
         store.watch_changes();
     }

@@ -97,7 +97,7 @@ pub struct Store {
 }
 
 /// What stores are tuned by.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct StoreSettings {
     /// When idle series expire.
     pub expiry: ExpirySettings,

@@ -108,7 +108,7 @@ impl Store {
 
     /// Gives a series a time to live of its own, from its last value on: that
     /// of the last sample that came with one. 0 is never.
-    pub fn set_ttl(&mut self, slot: Slot, milliseconds: u64, now: Moment) {
+    pub(super) fn set_ttl(&mut self, slot: Slot, milliseconds: u64, now: Moment) {
         let ticks = ticks_of(milliseconds);
         let series = held(&mut self.slots, slot);
         series.flags.set_own_ttl();

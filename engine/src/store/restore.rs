@@ -90,7 +90,7 @@ impl Store {
     /// hold mean nothing any more, and what is applied until
     /// [`Store::end_replay`] is taken for what scrapers have seen.
     pub fn clear(&mut self) {
-        let empty = Self::new(self.settings.clone(), self.tombstones.shared(), self.shard);
+        let empty = Self::new(self.settings, self.tombstones.shared(), self.shard);
         let before = std::mem::replace(self, empty);
         // Else a notice of before would be taken for one of a series of now.
         self.generation = before.generation;

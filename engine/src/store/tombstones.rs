@@ -159,14 +159,14 @@ impl Tombstones {
     }
 
     /// Takes over the key of stored tombstones, where there are none yet.
-    pub fn set_key(&mut self, key: TombstoneKey) {
+    pub(super) fn set_key(&mut self, key: TombstoneKey) {
         assert!(self.is_empty(), "tombstones under another key can't be found any more");
         self.shared.key = key;
     }
 
     /// Takes in what was stored, in any order, where there are none yet: those
     /// that are still in time, and of these as many as there may be.
-    pub fn restore(&mut self, mut stored: Vec<Tombstone>, now: Tick) {
+    pub(super) fn restore(&mut self, mut stored: Vec<Tombstone>, now: Tick) {
         stored.retain(|tombstone| self.is_in_time(tombstone, now));
         stored.sort_by_key(|tombstone| tombstone.died);
         stored.into_iter().for_each(|tombstone| self.insert(tombstone));

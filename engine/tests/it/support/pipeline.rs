@@ -108,7 +108,7 @@ impl Pipeline {
                 ShardCount::new(settings.shards),
                 ReaderIndex(0),
             ),
-            stores: shards.map(|shard| Store::new(store.clone(), shared.clone(), shard)).collect(),
+            stores: shards.map(|shard| Store::new(store, shared.clone(), shard)).collect(),
             catalog,
             layout_mismatches: 0,
             folded: 0,

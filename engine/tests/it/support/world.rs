@@ -116,7 +116,7 @@ impl World {
             intakes: (0..READERS as u8).map(intake).collect(),
             words: vec![VecDeque::new(); READERS],
             stores: (0..settings.shards as u16)
-                .map(|shard| Store::new(store.clone(), shared.clone(), ShardIndex(shard)))
+                .map(|shard| Store::new(store, shared.clone(), ShardIndex(shard)))
                 .collect(),
             inboxes: (0..settings.shards).map(|_| VecDeque::new()).collect(),
             model: BTreeMap::new(),
