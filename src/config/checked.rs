@@ -27,7 +27,7 @@ use tracing::level_filters::LevelFilter;
 use super::connection::embedded::EmbeddedLogin;
 use super::connection::{self, ConnectionString, RedisConnection};
 use super::error::{self, Problem};
-use super::raw::{GivenValue, Origin, Sources};
+use super::raw::{GivenValue, Origin, SettingSources};
 use super::settings::*;
 use super::value_kind::{self, ValueKind};
 use super::{Config, ConfigOutcome, EffectiveSetting, LogFormat, LogSettings, listen, memory};
@@ -43,7 +43,7 @@ const LONGEST_SHOWN: usize = 2000;
 /// scraped they may take it twice.
 const SHARE_OF_SERIES: usize = 3;
 
-pub fn check(mut sources: Sources) -> ConfigOutcome {
+pub fn check(mut sources: SettingSources) -> ConfigOutcome {
     let problems = std::mem::take(&mut sources.problems);
     let warnings = std::mem::take(&mut sources.warnings);
     let mut checker = Checker { sources: &sources, problems, warnings };
@@ -56,7 +56,7 @@ pub fn check(mut sources: Sources) -> ConfigOutcome {
 }
 
 struct Checker<'a> {
-    sources: &'a Sources,
+    sources: &'a SettingSources,
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }

@@ -98,7 +98,7 @@ pub fn configure(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     file: FileContent,
 ) -> ConfigOutcome {
-    let mut sources = raw::Sources::new(environment, file.pairs);
+    let mut sources = raw::SettingSources::new(environment, file.pairs);
     sources.problems.splice(0..0, file.problems);
     sources.warnings.splice(0..0, file.warnings);
     checked::check(sources)

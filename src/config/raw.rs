@@ -20,7 +20,7 @@ pub struct Raw(HashMap<String, String>);
 
 /// Both sources, and what was found on reading them.
 #[derive(Default)]
-pub struct Sources {
+pub struct SettingSources {
     environment: Raw,
     file: Raw,
     /// Names that nobody knows, and names given more than once.
@@ -47,7 +47,7 @@ pub struct GivenValue<'a> {
     pub origin: Origin,
 }
 
-impl Sources {
+impl SettingSources {
     /// Reads names and values of both sources; `file` holds `Section.Key`
     /// pairs.
     pub fn new(
@@ -217,15 +217,15 @@ mod tests {
     use super::super::settings::{HTTP_LISTEN_ADDRESS, REDIS_METRIC_QUEUE_KEY, SHARDS_COUNT};
     use super::*;
 
-    fn sources(environment: &[(&str, &str)], file: &[(&str, &str)]) -> Sources {
+    fn sources(environment: &[(&str, &str)], file: &[(&str, &str)]) -> SettingSources {
         let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let environment =
             environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        Sources::new(environment, file.iter().map(owned).collect())
+        SettingSources::new(environment, file.iter().map(owned).collect())
     }
 
     #[track_caller]
-    fn check(sources: &Sources, setting: &Setting, expected: (Option<&str>, &str, Origin)) {
+    fn check(sources: &SettingSources, setting: &Setting, expected: (Option<&str>, &str, Origin)) {
         let given = sources.given(setting);
         assert_eq!((given.text, given.name.as_str(), given.origin), expected);
     }
@@ -284,7 +284,7 @@ mod tests {
         let bad = || OsString::from_vec(vec![0xff, 0xfe]);
         let variables = [("Shards__Count", bad()), ("OTHER", bad()), ("Shards__X", bad())];
         let variables = variables.map(|(name, value)| (OsString::from(name), value));
-        let found = Sources::new(variables, Vec::new());
+        let found = SettingSources::new(variables, Vec::new());
         assert_eq!(
             found.problems,
             [Problem::new("Shards__Count", "expected Unicode, got other bytes")]
