@@ -1,9 +1,9 @@
 //! Sharding: which shard owns a series.
 //!
-//! The hash of a series is fixed for ever: xxh3 (64 bits) of its label text,
-//! seeded with the xxh3 of its metric name. It picks one of [`SEGMENTS`]
-//! segments, and the segment modulo K picks the shard, so that a segment never
-//! straddles shards whatever K is.
+//! The hash of a series is the same in every process: xxh3 (64 bits) of its label
+//! text, seeded with the xxh3 of its metric name. It picks one of [`SEGMENTS`]
+//! segments, and the segment modulo the number of shards picks the shard, so that
+//! a segment never straddles shards, however many there are.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -16,7 +16,7 @@ pub const HASH_VERSION: u8 = 1;
 /// Into how many segments all series are divided.
 pub const SEGMENTS: u64 = 1024;
 
-/// K, the number of shards; at least 1.
+/// The number of shards; at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardCount(u16);
 
@@ -51,12 +51,12 @@ impl Segment {
 }
 
 impl ShardCount {
-    /// K shards; 0 is taken as 1, and what passes [`SEGMENTS`] as that.
+    /// That many shards: 0 is taken as 1, and what passes [`SEGMENTS`] as that.
     pub fn new(count: usize) -> Self {
         Self(count.clamp(1, SEGMENTS as usize) as u16)
     }
 
-    /// K as a number.
+    /// The number itself.
     pub fn get(self) -> usize {
         usize::from(self.0)
     }
@@ -104,10 +104,12 @@ pub fn series_hash(name_hash: u64, labels: LabelPairs<'_>) -> u64 {
 mod tests {
     use super::*;
 
-    /// Stored state is found again by this hash: it must never change.
+    /// Stored state is found again by this hash: another one is another
+    /// [`HASH_VERSION`].
     #[test]
     fn the_hash_is_fixed() {
         let name = name_hash("http_requests_total");
+        assert_eq!(HASH_VERSION, 1);
         assert_eq!(name, 0x3fe9_cf24_ae5d_b842);
         assert_eq!(
             series_hash(name, LabelPairs::from_text(r#"method="GET""#)),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_are_below_k_and_spread() {
+    fn owners_are_below_the_count_and_spread() {
         for count in [1, 2, 3, 4, 7, 256] {
             let shards = ShardCount::new(count);
             let mut owned = vec![0; count];

@@ -2,9 +2,9 @@
 //!
 //! All series are divided into the 1,024 [`Segment`]s of their fixed hash, and
 //! each segment is one *stored segment*: a blob that stands for itself, so that
-//! those that have not changed need not be written again. The segment modulo K
-//! says the shard; K may be another when they are read. One *head* belongs to
-//! all of them and is written with each checkpoint.
+//! those that have not changed need not be written again. The segment modulo
+//! the number of shards says the shard; that may be another when they are read.
+//! One *head* belongs to all of them and is written with each checkpoint.
 //!
 //! # Format
 //!

@@ -49,10 +49,12 @@ pub fn read(archive: &Bytes) -> Result<(Head, Vec<StoredSegment>), StateError> {
     let (_, mut rest) = frame::open(INDEX, &archive[BEGIN..index_end])?;
     let index: IndexRecord<'_> = record::take(&mut rest, "its index")?;
     record::expect_end(rest)?;
+    // First, since it knows of another hash, which may have other segments.
+    let head = Head::decode(index.head)?;
     if index.lengths.len() as u64 != SEGMENTS {
         return Err(StateError::malformed("an index of more or fewer segments"));
     }
-    Ok((Head::decode(index.head)?, cut(archive, index_end, &index.lengths)?))
+    Ok((head, cut(archive, index_end, &index.lengths)?))
 }
 
 fn cut(archive: &Bytes, from: usize, lengths: &[u64]) -> Result<Vec<StoredSegment>, StateError> {
