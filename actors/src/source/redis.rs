@@ -15,7 +15,7 @@
 //!   understand where it leads. `command_connection` is for those who ask little.
 //! - Beside the workers: `monitor` asks for the length of the queue, `pulse` is whether
 //!   it is answered, `presence` shows that this gateway is there, `health` logs what is
-//!   wrong once, `error` says what a server's words mean, `letters` writes dead letters.
+//!   wrong once, `error` says what a server's words mean, `dead_letter_writer` writes dead letters.
 //! - [`doctor`] looks for what is wrong, for the command of that name.
 
 pub mod decoder;
@@ -43,13 +43,13 @@ mod command_connection;
 mod shared_queue;
 mod monitor;
 mod presence;
-mod letters;
+mod dead_letter_writer;
 pub mod once;
 pub mod doctor;
 
 use std::sync::Arc;
 
-pub use letters::DeadLetterWriter;
+pub use dead_letter_writer::DeadLetterWriter;
 pub use pop_source::RedisSource;
 
 use self::health::HealthReporter;

@@ -2,7 +2,7 @@
 //!
 //! It reads. Whether a right is there it finds out by calls that can't change
 //! anything. Read in this order: `diagnosis` is what is found, `visit` the
-//! connection; `server`, `rights`, `queue`, `strays` and `company` each look at
+//! connection; `server`, `rights`, `queue`, `other_lists` and `gateways` each look at
 //! one thing.
 
 mod diagnosis;
@@ -10,8 +10,8 @@ mod visit;
 mod server;
 pub mod rights;
 mod queue;
-mod strays;
-mod company;
+mod other_lists;
+mod gateways;
 
 use super::super::SourceError;
 use crate::error_kind::ErrorKind;
@@ -20,11 +20,11 @@ pub use diagnosis::{Diagnosis, Severity};
 
 use visit::Visit;
 
-/// Looks at the Redis of `settings`. `judge` says why an element would be
+/// Looks at the Redis of `settings`. `refusals_of` says why an element would be
 /// refused: nothing where it would not be.
 pub async fn examine(
     settings: &QueueSettings,
-    judge: impl Fn(&[u8]) -> Vec<String>,
+    refusals_of: impl Fn(&[u8]) -> Vec<String>,
 ) -> Vec<Diagnosis> {
     let mut visit = match Visit::open(settings).await {
         Ok(visit) => visit,
@@ -32,9 +32,9 @@ pub async fn examine(
     };
     let mut findings = server::look(&mut visit).await;
     findings.extend(rights::look(&mut visit).await);
-    findings.extend(queue::look(&mut visit, &judge).await);
-    findings.extend(strays::look(&mut visit, &judge).await);
-    findings.push(company::look(&mut visit).await);
+    findings.extend(queue::look(&mut visit, &refusals_of).await);
+    findings.extend(other_lists::look(&mut visit, &refusals_of).await);
+    findings.push(gateways::look(&mut visit).await);
     findings
 }
 

@@ -22,7 +22,10 @@ const WRAPPINGS: &[(&[u8], &str)] = &[
 
 /// Looks at the list, at what exactly-once delivery has left, and at the
 /// element that is next.
-pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Diagnosis> {
+pub async fn look(
+    visit: &mut Visit<'_>,
+    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+) -> Vec<Diagnosis> {
     let key = &visit.settings.key;
     let length = visit.ask::<u64>(&cmd("LLEN").arg(key).take()).await;
     let length = match length {
@@ -33,7 +36,7 @@ pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) 
     let mut findings = vec![waiting(key, length)];
     findings.extend(left(visit).await);
     if length > 0 {
-        findings.extend(next(visit, judge).await);
+        findings.extend(next(visit, refusals_of).await);
     }
     findings
 }
@@ -72,7 +75,10 @@ async fn left(visit: &mut Visit<'_>) -> Option<Diagnosis> {
 }
 
 /// The element that would be popped next.
-async fn next(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Option<Diagnosis> {
+async fn next(
+    visit: &mut Visit<'_>,
+    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+) -> Option<Diagnosis> {
     let ask = cmd("LINDEX").arg(&visit.settings.key).arg(-1).take();
     let element = match visit.ask::<Option<Vec<u8>>>(&ask).await {
         // It has been taken since.
@@ -80,7 +86,7 @@ async fn next(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> O
         Ok(Some(element)) => element,
         Err(cause) => return Some(unanswered("payload", "LINDEX", &cause)),
     };
-    let refusals = judge(&element);
+    let refusals = refusals_of(&element);
     let Some(first) = refusals.first() else {
         return Some(Diagnosis::ok("payload", "the element that is next would be accepted"));
     };

@@ -9,7 +9,7 @@ use redis::{Cmd, RedisError, cmd};
 
 use super::super::error::reply_words;
 use super::super::once::Keys;
-use super::super::{letters, presence};
+use super::super::{dead_letter_writer, presence};
 use super::diagnosis::Diagnosis;
 use super::visit::{Visit, is_denied, is_unknown, unanswered};
 use crate::settings::QueueSettings;
@@ -281,7 +281,7 @@ fn filled(word: &str, settings: &QueueSettings) -> String {
         "{list}" => keys.list(0),
         "{consumers}" => presence::key_of(&settings.key),
         "{letters}" => settings.dead_letters.key.clone(),
-        "{account}" => letters::account_of(&settings.dead_letters.key),
+        "{account}" => dead_letter_writer::account_of(&settings.dead_letters.key),
         plain => plain.to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Company: which gateways are on the queue now, by the signs that they leave.
+//! Gateways: which of them are on the queue now, by the signs that they leave.
 
 use psg_engine::printable::{SHORT, printable};
 
@@ -12,14 +12,14 @@ const TOPIC: &str = "gateways";
 pub async fn look(visit: &mut Visit<'_>) -> Diagnosis {
     let signs = presence::on_queue(&mut visit.link.connection, &visit.settings.key).await;
     match signs {
-        Ok(signs) => judge(&signs, visit.settings.once.is_some()),
+        Ok(signs) => diagnose(&signs, visit.settings.once.is_some()),
         Err(cause) => unanswered(TOPIC, "ZRANGEBYSCORE", &cause),
     }
 }
 
 /// What the signs come to, where the settings in force are those of
 /// exactly-once delivery or not.
-fn judge(signs: &[String], is_once: bool) -> Diagnosis {
+fn diagnose(signs: &[String], is_once: bool) -> Diagnosis {
     let plain = signs.iter().filter(|sign| sign.starts_with("at-most-once ")).count();
     let all = signs.iter().map(|sign| shown(sign)).collect::<Vec<_>>().join(", ");
     match (signs.len(), plain) {
@@ -59,10 +59,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signs_are_judged_by_the_deliveries() {
+    fn signs_are_diagnosed_by_the_deliveries() {
         let check = |signs: &[&str], is_once: bool, severity: Severity| {
             let signs: Vec<String> = signs.iter().map(|sign| format!("{sign} h 7 0")).collect();
-            let finding = judge(&signs, is_once);
+            let finding = diagnose(&signs, is_once);
             assert_eq!(finding.severity, severity, "{signs:?} {is_once}: {finding:?}");
         };
         let (plain, once) = ("at-most-once", "exactly-once");

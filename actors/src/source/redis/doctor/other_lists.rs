@@ -1,4 +1,4 @@
-//! Strays: lists that producers fill and nobody takes from, since their name is
+//! Other lists: those that producers fill and nobody takes from, since their name is
 //! nearly the queue's, or since they lie in another database.
 
 use std::collections::BTreeSet;
@@ -19,17 +19,20 @@ use crate::likeness::{Likeness, advice, likeness};
 const KEYS_AT_ONCE: usize = 1000;
 /// How long the search may take in all.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Strays that are reported.
+/// Lists that are reported.
 const REPORTED: usize = 5;
 /// Databases that are looked into.
 const DATABASES: usize = 16;
 
-/// Looks for both. `judge` says why an element would be refused.
-pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) -> Vec<Diagnosis> {
+/// Looks for both. `refusals_of` says why an element would be refused.
+pub async fn look(
+    visit: &mut Visit<'_>,
+    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+) -> Vec<Diagnosis> {
     // Most users may not ask, and need not.
     let info = server::info(visit).await.ok();
     let is_part = info.as_ref().is_some_and(ServerInfo::is_cluster);
-    let mut findings = match alike(visit, is_part, judge).await {
+    let mut findings = match alike(visit, is_part, refusals_of).await {
         Ok(findings) => findings,
         Err(cause) => vec![unanswered("other lists", "SCAN", &cause)],
     };
@@ -42,7 +45,7 @@ pub async fn look(visit: &mut Visit<'_>, judge: &impl Fn(&[u8]) -> Vec<String>) 
 async fn alike(
     visit: &mut Visit<'_>,
     is_part: bool,
-    judge: &impl Fn(&[u8]) -> Vec<String>,
+    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
 ) -> Result<Vec<Diagnosis>, RedisError> {
     let settings = visit.settings;
     let claimed = Keys::beside(&settings.key).work;
@@ -62,7 +65,7 @@ async fn alike(
                 && findings.len() < REPORTED
                 && !seen.contains(&key)
             {
-                findings.extend(stray(visit, &key, like, judge).await);
+                findings.extend(stray(visit, &key, like, refusals_of).await);
                 seen.insert(key);
             }
         }
@@ -91,7 +94,7 @@ async fn stray(
     visit: &mut Visit<'_>,
     key: &[u8],
     like: Likeness,
-    judge: &impl Fn(&[u8]) -> Vec<String>,
+    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
 ) -> Option<Diagnosis> {
     let length: u64 = visit.ask(&cmd("LLEN").arg(key).take()).await.ok()?;
     let name = String::from_utf8_lossy(key);
@@ -102,7 +105,7 @@ async fn stray(
     if like == Likeness::SameEnd {
         let ask = cmd("LINDEX").arg(key).arg(-1).take();
         let element: Option<Vec<u8>> = visit.ask(&ask).await.ok()?;
-        element.filter(|element| judge(element).is_empty())?;
+        element.filter(|element| refusals_of(element).is_empty())?;
     }
     Some(stray_list(&name, &visit.settings.key, like, length))
 }
