@@ -37,6 +37,9 @@ pub struct PendingSample {
     pub value: f64,
 }
 
+// There is one for each sample of a batch.
+const _: () = assert!(size_of::<PendingSample>() == 16);
+
 /// Where a sample stood in the array that it came in.
 #[derive(Debug)]
 struct ArrayElement {

@@ -59,6 +59,9 @@ struct Template {
     route: CachedRoute,
 }
 
+// Looked up for nearly every sample.
+const _: () = assert!(size_of::<Template>() == 24);
+
 /// Where a template's payloads lead, and what all of them say.
 #[derive(Debug, Clone, Copy)]
 pub struct CachedRoute {

@@ -65,7 +65,7 @@ impl JsonDecoder {
     }
 
     /// The same, but labels of these names are taken off every sample: they
-    /// count against the limit on labels, and are not judged otherwise.
+    /// count against the limit on labels, and are not validated otherwise.
     pub fn dropping(mut self, labels: DropLabels) -> Self {
         self.rules.drop_labels = labels;
         self

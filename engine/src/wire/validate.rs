@@ -28,7 +28,7 @@ pub(super) struct RawSample<'a> {
     /// Empty where absent, as is `help`.
     pub(super) name: &'a str,
     pub(super) help: &'a str,
-    /// 0 where absent; infinite where it overflows.
+    /// 0 where absent; infinite where it overflows, as other numbers are too.
     pub(super) value: f64,
     /// How many labels were sent, duplicates included. Of these and of the next
     /// three no more than the limit need be in `lists`.
@@ -139,7 +139,7 @@ fn too_much(what: &str, limit: usize, got: usize) -> String {
 
 /// Minus zero is a counter's zero.
 fn normalize_value(value: f64, kind: Kind) -> Result<f64, Reject> {
-    if value.is_infinite() {
+    if !value.is_finite() {
         return Err(Reject::new(
             Reason::NonFinite,
             "expected a value that a double holds, got one that overflows",
@@ -322,8 +322,10 @@ fn normalize_objectives(
             (without_minus_zero(*quantile), epsilon.max(SMALLEST_EPSILON))
         }),
     );
-    let order = |left: &(f64, f64), right: &(f64, f64)| left.partial_cmp(right);
-    objectives.sort_unstable_by(|left, right| order(left, right).expect("no NaN in JSON"));
+    // The smallest epsilon of a quantile comes first, and is the one that stays.
+    objectives.sort_unstable_by(|left, right| {
+        left.0.total_cmp(&right.0).then(left.1.total_cmp(&right.1))
+    });
     objectives.dedup_by_key(|(quantile, _)| *quantile);
     Ok(())
 }
