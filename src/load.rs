@@ -145,7 +145,7 @@ fn push(options: &LoadOptions, stop: StopFlag, progress: RunProgress) -> Result<
     let client = Client::open(info).map_err(unreachable)?;
     let connections = (0..options.connections).map(|_| connect(&client));
     let connections = connections.collect::<Result<Vec<_>, _>>().map_err(unreachable)?;
-    let mut monitor = QueueMonitor::open(&client, &options.key).map_err(unreachable)?;
+    let mut monitor = QueueWatch::open(&client, &options.key).map_err(unreachable)?;
 
     let seed = options.seed.unwrap_or_else(rand::random);
     progress.say(&format!("pushing to {address}, list {}, seed {seed}", options.key));
@@ -189,7 +189,7 @@ fn seconds_now() -> i64 {
     i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn push_over_all(run: &PushRun, connections: Vec<Connection>, monitor: &mut QueueMonitor) -> Done {
+fn push_over_all(run: &PushRun, connections: Vec<Connection>, monitor: &mut QueueWatch) -> Done {
     let (alive, all_done) = mpsc::channel::<()>();
     let outcomes: Vec<_> = thread::scope(|scope| {
         let push = |connection| {
@@ -216,19 +216,19 @@ fn push_over_all(run: &PushRun, connections: Vec<Connection>, monitor: &mut Queu
 }
 
 /// Looks at the queue over a connection of its own.
-struct QueueMonitor {
+struct QueueWatch {
     client: Client,
     key: String,
     connection: Option<Connection>,
 }
 
-impl QueueMonitor {
+impl QueueWatch {
     /// Connects and makes sure that the key is a list or absent.
     fn open(client: &Client, key: &str) -> redis::RedisResult<Self> {
         let mut connection = connect(client)?;
         queue_length(&mut connection, key)?;
         let (client, key) = (client.clone(), key.to_owned());
-        Ok(QueueMonitor { client, key, connection: Some(connection) })
+        Ok(QueueWatch { client, key, connection: Some(connection) })
     }
 
     /// Shows how the run stands until every pusher is done.

@@ -61,9 +61,9 @@ pub const MAX_READERS: usize = 64;
 
 /// A set of readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Readers(u64);
+pub struct ReaderSet(u64);
 
-impl Readers {
+impl ReaderSet {
     /// One reader alone.
     pub fn one(reader: ReaderIndex) -> Self {
         Self(1 << reader.0)

@@ -14,7 +14,7 @@ use crate::catalog::{Admission, FamilyRef};
 use crate::labels::SeriesLabels;
 use crate::metric::Kind;
 use crate::metric::{Ignored, Value};
-use crate::series::{Generation, Readers, Slot};
+use crate::series::{Generation, ReaderSet, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;
 use crate::timestamp::{SampleTime, UnixTime};
@@ -117,7 +117,7 @@ struct Series {
     labels: SeriesLabels,
     value: Value,
     /// Readers that hold the slot and have not been notified to forget it.
-    holders: Readers,
+    holders: ReaderSet,
     /// Its low bits are the number of the segment: see [`Store::index_hash`].
     index_hash: u32,
     /// When its last value came.

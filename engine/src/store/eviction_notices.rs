@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 
 use super::{Store, held};
-use crate::series::{Handle, ReaderIndex, Readers, Slot};
+use crate::series::{Handle, ReaderIndex, ReaderSet, Slot};
 
 /// That readers should give a series back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvictionNotice {
     /// The readers that hold it.
-    pub readers: Readers,
+    pub readers: ReaderSet,
     /// The series.
     pub handle: Handle,
 }
@@ -22,7 +22,7 @@ pub struct EvictionNotice {
 pub struct EvictionNotices {
     outgoing: Vec<EvictionNotice>,
     /// Readers that were notified and have not given the slot back yet.
-    pending: HashMap<Slot, Readers, RandomState>,
+    pending: HashMap<Slot, ReaderSet, RandomState>,
 }
 
 impl EvictionNotices {

@@ -9,7 +9,7 @@ use crate::catalog::{Admission, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::Value;
 use crate::record::Since;
-use crate::series::Readers;
+use crate::series::ReaderSet;
 use crate::sharding::{Segment, series_hash};
 use crate::state::{Claimed, Instants, OpenSegment, StateError, StoredSeries, StoredTombstone};
 use crate::timestamp::PackedTime;
@@ -134,7 +134,7 @@ impl Store {
             family,
             labels: labels.into(),
             value,
-            holders: Readers::default(),
+            holders: ReaderSet::default(),
             index_hash,
             touched: Tick::of_milliseconds(since.milliseconds(-idle)),
             position: ListingPosition::NONE,

@@ -11,7 +11,7 @@ use crate::catalog::{Admission, Family};
 use crate::labels::LabelPairs;
 use crate::metric::Value;
 use crate::reject::Reason;
-use crate::series::{Handle, ReaderIndex, Readers, SeriesKey, Slot};
+use crate::series::{Handle, ReaderIndex, ReaderSet, SeriesKey, Slot};
 use crate::sharding::{SEGMENTS, Segment};
 use crate::timestamp::Moment;
 
@@ -54,7 +54,7 @@ impl Store {
             family,
             labels,
             value: Value::NONE,
-            holders: Readers::one(reader),
+            holders: ReaderSet::one(reader),
             index_hash,
             touched: Tick::at(now),
             position: ListingPosition::NONE,
