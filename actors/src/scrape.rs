@@ -35,15 +35,15 @@ use worker::ScrapeWorker;
 /// Requests that may wait; more are refused.
 const WAITING: usize = 1024;
 
-/// Asks for scrapes; cheap to clone. The thread ends when it is told to, or with
-/// the last of these.
+/// Asks for scrapes; cheap to clone. The thread ends on
+/// [`ScrapeHandle::stop`], or with the last of these.
 #[derive(Debug, Clone)]
 pub struct ScrapeHandle {
     messages: Sender<Message>,
     metrics: Arc<SelfMetrics>,
 }
 
-/// Starts the thread.
+/// Starts the thread that scrapes.
 pub fn start(parts: ScrapeParts) -> io::Result<(ScrapeHandle, JoinHandle<()>)> {
     let (messages, inbox) = bounded(WAITING);
     let handle = ScrapeHandle { messages, metrics: parts.metrics.clone() };

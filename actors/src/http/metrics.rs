@@ -74,7 +74,7 @@ async fn scrape(
     }
 }
 
-/// Who asks; `None` where nothing is fetched.
+/// The scraper that asks; `None` if it fetches no body.
 fn scraper(request: &HttpRequest) -> Option<ScraperId> {
     let address = request.peer_addr().filter(|_| request.method() == Method::GET)?.ip();
     let user_agent = request.headers().get(USER_AGENT);

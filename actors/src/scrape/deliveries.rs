@@ -106,14 +106,14 @@ impl Deliveries {
         }
     }
 
-    /// Whether somebody who comes now has to do with a rendering that was begun
-    /// before: slow clients hold several, and may be of the same name.
+    /// Whether a request that comes now has to share a rendering that was begun
+    /// before it: slow clients hold several, and may be of the same name.
     pub fn has_to_share(&self, scraper: Option<&ScraperId>, is_known: bool) -> bool {
         let mut renderings: Vec<u64> = self.under_way.iter().map(|it| it.rendering).collect();
         renderings.sort_unstable();
         renderings.dedup();
-        let is_at_it = self.under_way.iter().any(|it| it.to.as_ref() == scraper);
-        renderings.len() >= UNDER_WAY && (!is_known || is_at_it)
+        let is_fetching = self.under_way.iter().any(|it| it.to.as_ref() == scraper);
+        renderings.len() >= UNDER_WAY && (!is_known || is_fetching)
     }
 
     /// The rendering that is kept, for who has seen so much: nothing may be
@@ -171,7 +171,7 @@ mod tests {
         assert!(deliveries.has_to_share(Some(&stranger), false));
         assert!(!deliveries.has_to_share(Some(&known), true));
         let _third = deliveries.begin(2, Some(known.clone()));
-        assert!(deliveries.has_to_share(Some(&known), true), "it is at it already");
+        assert!(deliveries.has_to_share(Some(&known), true), "it is fetching one already");
         drop((first, second));
         deliveries.prune();
         assert!(!deliveries.has_to_share(Some(&stranger), false), "what was sent counts no more");

@@ -6,7 +6,7 @@ use crate::shard_set::ShardsGone;
 /// No complete scrape can be had.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ScrapeError {
-    /// Too many wait.
+    /// Too many requests wait already.
     #[error("too many scrapes are waiting")]
     Busy,
     /// The pipeline is closed.

@@ -11,7 +11,7 @@ use crate::serving_gate::Permit;
 /// A complete scrape, and what permits it.
 #[derive(Debug, Clone)]
 pub struct Scraped {
-    /// The body.
+    /// The body to send.
     pub exposition: Arc<Exposition>,
     /// To be asked about again as long as the body is being sent.
     pub permit: Permit,

@@ -15,7 +15,7 @@ use crate::scrapers::ScraperId;
 pub struct ScrapeRequest {
     /// What is to be shown.
     pub selection: Selection,
-    /// By whom, where that can be told.
+    /// Who asks, if that is known.
     pub scraper: Option<ScraperId>,
     /// When it must be done.
     pub deadline: Option<Instant>,
@@ -24,7 +24,7 @@ pub struct ScrapeRequest {
 /// What is to be shown, and how. Those who ask for the same share a rendering.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// In which format.
+    /// The format of the body.
     pub format: Format,
     /// Which families and series.
     pub filter: Filter,

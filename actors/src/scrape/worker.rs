@@ -24,7 +24,7 @@ use crate::shard_set::ShardSet;
 /// What a scrape works with.
 #[derive(Debug)]
 pub struct ScrapeParts {
-    /// Who is asked.
+    /// The shards that are asked for their series.
     pub shards: ShardSet,
     /// The gateway's own part.
     pub metrics: Arc<SelfMetrics>,
@@ -32,7 +32,7 @@ pub struct ScrapeParts {
     pub catalog: Catalog,
     /// Whether totals may be shown.
     pub gate: ServingGate,
-    /// Who asks.
+    /// The scrapers that are known, and what they have seen.
     pub scrapers: Scrapers,
     /// How they are answered.
     pub settings: ScrapeSettings,
@@ -142,8 +142,8 @@ impl ScrapeWorker {
         }
     }
 
-    /// The rendering of a moment ago, where slow clients hold so much that it has
-    /// to do; `None` where there may be room for another one.
+    /// The rendering of a moment ago, if slow clients hold so much that it must be
+    /// enough; `None` if there may be room for another one.
     fn shared(
         &self,
         selection: &Selection,
@@ -167,7 +167,7 @@ impl ScrapeWorker {
         self.parts.gate.still(kept.permit).is_ok().then(|| kept.clone())
     }
 
-    /// Whether clients hold too much, where an exposition has so many bytes.
+    /// Whether clients hold too much for another exposition of this length.
     fn is_over(&self, length: u64) -> bool {
         let ScrapeParts { metrics, settings, .. } = &self.parts;
         metrics.unsent.count() > (2 * length).max(settings.max_unsent_bytes)
@@ -217,8 +217,8 @@ impl ScrapeWorker {
         Ok(rendered)
     }
 
-    /// No series is asked for, so no scrape is counted; but whoever fetches this
-    /// is there to fetch what comes once the totals are ours.
+    /// No series is asked for, so no scrape is counted; but a scraper that fetches
+    /// this is there to fetch what comes once the totals are ours.
     fn render_own_metrics(
         &self,
         selection: &Selection,

@@ -13,8 +13,7 @@ use crate::timestamp::{Moment, UnixTime};
 pub struct ShownSeries<'a> {
     /// In the order in which they are shown.
     pub labels: LabelPairs<'a>,
-    /// What it holds. To be asked for quantiles it has to be mutable: that moves
-    /// its window on.
+    /// What it holds. Mutable, because asking for quantiles moves their window on.
     pub value: &'a mut Value,
     /// When its total began, where that is known.
     pub created: Option<UnixTime>,

@@ -29,7 +29,7 @@ pub(super) fn counter_stem(family: &Family) -> Option<&str> {
 /// A family of an exposition.
 #[derive(Debug, Clone, Copy)]
 pub struct ShownFamily<'a> {
-    /// Which one.
+    /// The family itself.
     pub family: &'a Family,
     /// Whether some of its series say when their totals began.
     pub has_created: bool,
@@ -51,7 +51,7 @@ impl<'a> Families<'a> {
         Self { shown: sorted }
     }
 
-    /// All of them.
+    /// The families in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &ShownFamily<'a>> {
         self.shown.iter()
     }

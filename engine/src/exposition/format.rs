@@ -5,7 +5,7 @@ use super::openmetrics::OpenMetricsEncoder;
 use super::text::TextEncoder;
 use crate::catalog::Catalog;
 
-/// The exposition formats.
+/// A format that scrapers can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Prometheus text 0.0.4.

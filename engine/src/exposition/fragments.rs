@@ -44,7 +44,7 @@ struct Part {
 }
 
 impl FragmentWriter {
-    /// One without fragments.
+    /// A writer in the format of this encoder.
     pub fn new(encoder: Box<dyn Encoder>) -> Self {
         Self { encoder, buffer: Vec::new(), parts: Vec::new(), fragments: Vec::new() }
     }

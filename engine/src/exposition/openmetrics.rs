@@ -21,7 +21,7 @@ use crate::metric::{Kind, reserving};
 /// all of a page for one.
 const DIALECT: Dialect = Dialect { notation: Notation::Pointed, takes_negative: false };
 
-/// Writes OpenMetrics.
+/// One exposition in OpenMetrics.
 #[derive(Debug)]
 pub(super) struct OpenMetricsEncoder {
     lines: LineWriter,
@@ -34,9 +34,9 @@ pub(super) struct OpenMetricsEncoder {
 enum CreatedLines {
     /// Nobody has asked for one yet.
     Undecided,
-    /// It has none.
+    /// It may not have any, see the top of this file.
     Without,
-    /// It has, after this name.
+    /// Each of them begins with this name.
     Named(String),
 }
 
@@ -118,8 +118,8 @@ impl Encoder for OpenMetricsEncoder {
     }
 }
 
-/// The families that have names which a counter of this stem needs: the stem, and
-/// the stem with `_created` behind it.
+/// The families whose names a counter of this stem needs for itself: the stem, and
+/// the stem followed by `_created`.
 fn claimants(stem: &str, kind_of: impl Fn(&str) -> Option<Kind>) -> Vec<String> {
     let created = format!("{stem}_created");
     let created_total = format!("{created}_total");

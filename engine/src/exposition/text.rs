@@ -9,7 +9,7 @@ use crate::labels::escape;
 
 const DIALECT: Dialect = Dialect { notation: Notation::Plain, takes_negative: true };
 
-/// Writes the Prometheus text format.
+/// One exposition in the Prometheus text format.
 #[derive(Debug)]
 pub(super) struct TextEncoder {
     lines: LineWriter,

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stands_at_its_place_or_behind() {
+    fn it_stands_at_its_place_or_last() {
         check("", r#"instance="""#, r#"instance="""#);
         check(r#"a="1""#, r#"a="1",instance="""#, r#"a="1",instance="""#);
         check(r#"z="1""#, r#"instance="",z="1""#, r#"z="1",instance="""#);

@@ -2,28 +2,27 @@
 
 use memchr::{memchr, memchr2, memchr2_iter};
 
-/// The labels of a label text: their names, and their values as they are
-/// printed.
+/// The names of a text's labels, and their values as they are escaped there.
 pub(super) fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (name, value, behind) = first(rest)?;
-        rest = behind.strip_prefix(',').unwrap_or(behind);
+        let (name, value, after) = first(rest)?;
+        rest = after.strip_prefix(',').unwrap_or(after);
         Some((name, value))
     })
 }
 
-/// Whether `text` is nothing but labels with a comma between them, and each is
-/// such a one.
+/// Whether `text` is nothing but labels with a comma between them, and `is_label`
+/// is true of the name and the escaped value of each.
 pub(super) fn every_part<'a>(
     text: &'a str,
-    mut is_one: impl FnMut(&'a str, &'a str) -> bool,
+    mut is_label: impl FnMut(&'a str, &'a str) -> bool,
 ) -> bool {
     let mut rest = text;
     while !rest.is_empty() {
-        let Some((name, value, behind)) = first(rest) else { return false };
-        let next = behind.strip_prefix(',').filter(|next| !next.is_empty());
-        if !is_one(name, value) || (next.is_none() && !behind.is_empty()) {
+        let Some((name, value, after)) = first(rest) else { return false };
+        let next = after.strip_prefix(',').filter(|next| !next.is_empty());
+        if !is_label(name, value) || (next.is_none() && !after.is_empty()) {
             return false;
         }
         rest = next.unwrap_or_default();
@@ -31,13 +30,13 @@ pub(super) fn every_part<'a>(
     true
 }
 
-/// The first label of a text, and what is behind it.
+/// The first label of a text, and the text after it.
 fn first(text: &str) -> Option<(&str, &str, &str)> {
-    // A name has no `=` in it, and a quote behind.
-    let (name, behind) = text.split_at_checked(memchr(b'=', text.as_bytes())?)?;
-    let quoted = behind.strip_prefix("=\"")?;
-    let (value, behind) = quoted.split_at_checked(end_of_value(quoted)?)?;
-    Some((name, value, behind.strip_prefix('"')?))
+    // A name has no `=` in it, and a quote follows.
+    let (name, after) = text.split_at_checked(memchr(b'=', text.as_bytes())?)?;
+    let quoted = after.strip_prefix("=\"")?;
+    let (value, after) = quoted.split_at_checked(end_of_value(quoted)?)?;
+    Some((name, value, after.strip_prefix('"')?))
 }
 
 /// Whether `text` contains `wanted`, in any letter case of ASCII.
