@@ -18,7 +18,6 @@ use crate::config::{Config, EffectiveSetting};
 use crate::exit;
 use crate::signals::Signals;
 
-/// Where a gateway listens.
 #[derive(Debug, Clone)]
 pub struct Listening {
     /// For HTTP; at least one address.

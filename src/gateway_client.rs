@@ -45,7 +45,6 @@ pub struct ClientOptions<'a> {
 }
 
 impl GatewayClient {
-    /// Or what is wrong with a file.
     pub fn new(options: ClientOptions<'_>) -> Result<Self, String> {
         let ClientOptions { is_local, login, ca_file, is_insecure, identity } = options;
         let trusted = match (is_insecure, ca_file) {

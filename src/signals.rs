@@ -38,7 +38,6 @@ impl Signals {
         stream::unfold(self, async |mut signals| Some((signals.next().await, signals)))
     }
 
-    /// The next one.
     pub async fn next(&mut self) -> &'static str {
         let hangup = async {
             match &mut self.hangup {

@@ -11,7 +11,6 @@ use tokio::net::{TcpStream, UnixStream};
 /// A connected stream; `T` is the side of TLS that we are on.
 #[derive(Debug)]
 pub enum ByteStream<T> {
-    /// Plain TCP.
     Tcp(TcpStream),
     /// TLS over TCP, after its handshake.
     Tls(Box<T>),

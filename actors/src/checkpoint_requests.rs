@@ -52,9 +52,6 @@ impl CheckpointRequester {
 
     /// Asks for a checkpoint that has all that the shards have now, and waits
     /// until it is committed.
-    ///
-    /// # Errors
-    /// None will be.
     pub async fn request(&self) -> Result<(), NoMoreCheckpoints> {
         let number = self.requested.count.fetch_add(1, Ordering::AcqRel) + 1;
         self.requested.arrived.notify_one();

@@ -40,7 +40,6 @@ const SEARCHES: usize = 4;
 /// What the handlers work with.
 #[derive(Debug, Clone)]
 pub struct HttpState {
-    /// What is asked.
     pipeline: PipelineHandle,
     /// Whether metrics may be removed.
     enable_admin: bool,

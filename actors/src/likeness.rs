@@ -26,7 +26,6 @@ pub enum Likeness {
 }
 
 impl Likeness {
-    /// What tells it.
     pub fn why(self) -> &'static str {
         match self {
             Likeness::Prefixed => {

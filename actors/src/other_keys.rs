@@ -17,18 +17,14 @@ const KEY_BYTES: usize = 256;
 #[derive(Debug, Default)]
 pub struct OtherKeys(Mutex<Vec<PushesElsewhere>>);
 
-/// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushesElsewhere {
     /// The key, with what can't be shown as escapes.
     pub key: String,
-    /// The database.
     pub database: i64,
     /// How many pushes there were.
     pub pushes: u64,
-    /// When the last one was.
     pub last: Instant,
-    /// What mends it.
     pub advice: String,
 }
 

@@ -37,7 +37,6 @@ pub struct RejectBoard {
     expose_payloads: bool,
 }
 
-/// A sample that is refused.
 #[derive(Debug)]
 pub struct RejectedSample<'a> {
     /// When it was taken.
@@ -69,7 +68,6 @@ pub struct ShownReject {
     pub name: Option<String>,
     /// What was expected and what came.
     pub detail: Cow<'static, str>,
-    /// Bytes that it has.
     pub bytes: u64,
     /// Its first bytes, where they may be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +94,6 @@ pub struct ShownLayout {
     /// The finite upper bounds of a histogram.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buckets: Option<Vec<f64>>,
-    /// The quantiles of a summary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantiles: Option<Vec<f64>>,
     /// The error that each of them may have.
@@ -128,7 +125,6 @@ impl RejectBoard {
         Self { rings, catalog, expose_payloads }
     }
 
-    /// Notes a refusal of a worker.
     pub fn note(&self, worker: usize, refusal: RejectedSample<'_>) {
         self.rings[worker].lock().note(refusal);
     }

@@ -45,7 +45,6 @@ const KNOWN_FROM: u32 = 2;
 /// Bytes of a User-Agent and of a query that are kept.
 const MAX_ID_BYTES: usize = 256;
 
-/// Who scrapes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ScraperId {
     address: IpAddr,
@@ -68,7 +67,6 @@ struct SharedScrapers {
 #[derive(Debug, Default)]
 struct ScraperTable {
     scrapers: Vec<ScraperState>,
-    /// The last scrape that was started.
     last_started: ScrapeSeq,
     /// Scrapes after that one show the final totals.
     final_after: Option<ScrapeSeq>,
@@ -97,10 +95,8 @@ struct ScraperRecord {
     remembered_ms: u64,
 }
 
-/// The start of a scrape.
 #[derive(Debug, Clone, Copy)]
 pub struct ScrapeStart {
-    /// The number of the scrape.
     pub seq: ScrapeSeq,
     /// When it was started.
     pub at: Moment,
@@ -109,11 +105,8 @@ pub struct ScrapeStart {
 /// An acknowledgement, to be handed in when all of a scrape's body has been taken.
 #[derive(Debug, Clone)]
 pub struct Receipt {
-    /// Where to hand it in.
     pub scrapers: Scrapers,
-    /// Who scraped.
     pub scraper: ScraperId,
-    /// Which scrape.
     pub start: ScrapeStart,
     /// Whether it shows some series at their start.
     pub has_starts: bool,
@@ -140,7 +133,6 @@ impl Scrapers {
         self.lock().fresh(now).filter(|scraper| scraper.is_known()).count()
     }
 
-    /// Whether a scraper is known.
     pub fn is_known(&self, scraper: &ScraperId) -> bool {
         let now = self.0.clock.now();
         self.lock().fresh(now).any(|known| known.id == *scraper && known.is_known())

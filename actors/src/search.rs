@@ -25,7 +25,6 @@ pub const MOST_SERIES: usize = 1000;
 /// About how much all shards may answer together, in bytes.
 const BYTES: usize = 4 << 20;
 
-/// What is looked for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchQuestion {
@@ -41,7 +40,6 @@ pub struct SearchQuestion {
 
 #[derive(Debug, Serialize)]
 pub struct SearchAnswer {
-    /// Metrics that are called so.
     pub metrics_found: usize,
     /// The best of them: the one of this very name, then those that begin so,
     /// then those with the most series.
@@ -63,7 +61,6 @@ pub struct MetricJson {
     pub series: usize,
 }
 
-/// A series, and what it holds.
 #[derive(Debug, Serialize)]
 pub struct SeriesJson {
     pub metric: String,

@@ -58,9 +58,6 @@ impl ServingGate {
     }
 
     /// What may be shown now.
-    ///
-    /// # Errors
-    /// Nothing may.
     pub fn permit(&self) -> Result<Permit, Closed> {
         let state = self.0.lock();
         match state.memory {
@@ -77,9 +74,6 @@ impl ServingGate {
     }
 
     /// Whether what was permitted then still is.
-    ///
-    /// # Errors
-    /// It is not.
     pub fn still(&self, permit: Permit) -> Result<(), Closed> {
         if self.permit()? == permit {
             Ok(())
@@ -115,7 +109,6 @@ impl ServingGate {
         self.0.lock().memory = Memory::Standby;
     }
 
-    /// The memory is whole.
     pub fn memory_is_whole(&self) {
         self.0.lock().memory = Memory::Whole;
     }

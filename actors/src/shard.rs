@@ -185,7 +185,6 @@ pub struct Exposed {
     pub starts_after: Option<ScrapeSeq>,
 }
 
-/// A scrape under way.
 #[derive(Debug)]
 struct ScrapeUnderWay {
     job: ExposeJob,

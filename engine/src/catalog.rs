@@ -6,9 +6,6 @@
 //! ([`FamilyRef`]); with the last one the family is removed, so that nothing
 //! which was refused leaves a trace.
 //!
-//! Readers keep the families that they have met; the map behind this type is
-//! touched only when a family is seen for the first time or leaves.
-//!
 //! The catalog is the only map that readers share. They keep the families that
 //! they have met and come here only when a name is new. A family is held by
 //! counted references and leaves with the last one; a reader that meets a
@@ -311,7 +308,6 @@ impl Family {
         self.counts.live_series.load(Ordering::Relaxed)
     }
 
-    /// What is stored of it.
     pub(crate) fn record(&self) -> FamilyRecord<'_> {
         FamilyRecord {
             uid: self.uid,

@@ -36,7 +36,6 @@ pub struct SectionRecord<'a> {
 /// See [`super::archive`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IndexRecord<'a> {
-    /// The blob of the head.
     pub head: &'a [u8],
     /// Of each segment, in order of their numbers.
     pub lengths: Vec<u64>,
@@ -97,7 +96,6 @@ pub struct WindowSettings {
     pub targeted: bool,
 }
 
-/// One series.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SeriesRecord<'a> {
     /// The position of its family in the segment.
@@ -239,7 +237,6 @@ impl SketchRecord<'_> {
     }
 }
 
-/// Appends a record.
 pub fn append(blob: &mut Vec<u8>, record: &impl Serialize) {
     postcard::serialize_with_flavor(record, AppendTo(blob)).expect("memory takes what is written");
 }

@@ -13,7 +13,6 @@ pub struct Setting {
     pub name: &'static str,
     /// What holds where it is not set.
     pub default: DefaultValue,
-    /// What its values may be.
     pub kind: ValueKind,
     /// What it is for, in a sentence or two.
     pub help: &'static str,
@@ -38,7 +37,6 @@ pub struct Fallback {
     pub name: &'static str,
     /// The setting that it stands in for.
     pub stands_in_for: &'static Setting,
-    /// What its values may be.
     pub kind: ValueKind,
     /// What is honoured.
     pub help: &'static str,
@@ -50,7 +48,6 @@ impl Setting {
         environment_name(self.name)
     }
 
-    /// The section that it belongs to.
     pub fn section(&self) -> &'static str {
         self.name.split('.').next().expect("a split has a first part")
     }

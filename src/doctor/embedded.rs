@@ -15,7 +15,6 @@ use crate::own_gateway::{OwnGateway, reachable};
 /// How long it may take to let us in.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All that there is to see.
 pub fn look(settings: &GatewaySettings, embedded: &EmbeddedSettings) -> Vec<Diagnosis> {
     let mut findings = vec![presence(embedded)];
     if let Some(status) = status(settings) {

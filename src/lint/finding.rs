@@ -22,11 +22,9 @@ pub struct LintFinding<'a> {
     pub line: usize,
     /// The byte of the line, from 1.
     pub column: usize,
-    /// In a word.
     pub reason: &'a str,
     /// What was expected and what was got.
     pub detail: &'a str,
-    /// Whether the sample is refused.
     pub is_refused: bool,
 }
 

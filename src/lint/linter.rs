@@ -64,7 +64,6 @@ pub struct Linter<'a, W> {
 /// A payload, and where in the input it begins.
 #[derive(Debug, Clone, Copy)]
 pub struct LintPayload<'a> {
-    /// The bytes that are here.
     pub bytes: &'a [u8],
     /// The number of its first line.
     pub line: usize,

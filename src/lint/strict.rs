@@ -23,7 +23,6 @@ pub struct Strict {
 pub struct Oddity {
     /// The byte of the payload where the sample begins.
     pub at: usize,
-    /// In a word.
     pub reason: &'static str,
     /// What was expected and what was got.
     pub detail: String,

@@ -19,9 +19,7 @@ const MAX_BATCHES: u32 = 16;
 pub enum PacerTurn {
     /// Push this many batches.
     Push(u32),
-    /// Wait until then.
     WaitUntil(Duration),
-    /// The time is over.
     Over,
 }
 

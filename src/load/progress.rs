@@ -13,7 +13,6 @@ pub struct Glance {
     pub queue: Option<u64>,
 }
 
-/// Where a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunProgress {
     /// On stderr.

@@ -17,7 +17,6 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What all connections of a run share.
 #[derive(Debug)]
 pub struct PushRun {
-    /// Where Redis is.
     pub client: Client,
     /// The list that is pushed to.
     pub key: String,
@@ -27,7 +26,6 @@ pub struct PushRun {
     pub started: Instant,
     /// Ends the run.
     pub stop: StopFlag,
-    /// What is shown of it.
     pub progress: RunProgress,
     /// What came of it so far.
     pub tally: PushTally,

@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use super::frame;
 use super::view_model::ViewModel;
 
-/// Whether there is a terminal that can be drawn on.
 pub fn can_draw() -> bool {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     io::stdout().is_terminal() && io::stdin().is_terminal() && !is_dumb

@@ -45,20 +45,16 @@ pub struct Access {
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum AccessDenied {
-    /// The file is bad.
     #[error("the configuration of the HTTP side can't be used")]
     BadFile,
-    /// There were too many.
     #[error("too many requests")]
     TooMany,
-    /// The client has no certificate.
     #[error("a client certificate is needed")]
     NoCertificate,
-    /// User or password are wrong or missing.
     #[error("user and password are needed")]
     Unknown,
-    /// Too many passwords wait to be checked.
     #[error("too many passwords are being checked")]
     Busy,
 }

@@ -69,7 +69,6 @@ impl PeerNetwork {
 pub enum Awaits {
     /// Its client, for a handshake or a request.
     Request,
-    /// The gateway.
     Answer,
     /// Its client, which has to take what is sent.
     Taking,
@@ -91,7 +90,6 @@ struct ConnRecord {
     waker: AtomicWaker,
 }
 
-/// A slot that is taken.
 #[derive(Debug)]
 pub struct ConnSlot {
     slots: Arc<ConnSlots>,
@@ -227,7 +225,6 @@ impl ConnSlot {
         self.slots.taken.load(Ordering::Relaxed) >= self.slots.most - self.slots.most / 4
     }
 
-    /// Whether it ends with its answer.
     pub fn is_for_one_answer(&self) -> bool {
         self.record.is_reserved
             || self.is_in_a_crowd()

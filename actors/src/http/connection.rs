@@ -247,7 +247,6 @@ mod tests {
         answer: Duration::from_millis(300),
     };
 
-    /// A connection, and its client.
     async fn pair(times: Timeouts) -> (HttpConnection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");

@@ -112,7 +112,6 @@ struct BodyPieces {
 }
 
 impl BodyPieces {
-    /// All of it was fetched.
     fn hand_in_receipt(&mut self) {
         if let Some(receipt) = self.receipt.take()
             && self.given_up.is_none_or(|at| Instant::now() < at)

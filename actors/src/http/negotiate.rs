@@ -72,7 +72,6 @@ impl<'a> MediaRange<'a> {
         Some(range)
     }
 
-    /// The format that it admits.
     fn format(&self) -> Option<Format> {
         match self.name.as_str() {
             "text/*" | "*/*" => Some(DEFAULT),

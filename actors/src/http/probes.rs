@@ -10,7 +10,6 @@ use super::HttpState;
 pub const HEALTHY: &str = "/-/healthy";
 pub const READY: &str = "/-/ready";
 
-/// Whether that is the path of a probe.
 pub fn is_probe(path: &str) -> bool {
     [HEALTHY, READY].contains(&path)
 }
@@ -30,7 +29,6 @@ pub async fn ready(state: Data<HttpState>) -> HttpResponse {
     }
 }
 
-/// 200 with that text.
 pub(super) fn plain(text: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::plaintext()).body(text)
 }

@@ -17,7 +17,6 @@ use crate::source::QueueSource;
 use crate::source::redis::once::OnceSettings;
 use crate::stop::StopSignal;
 
-/// RunningReaders at work.
 #[derive(Debug)]
 pub(super) struct RunningReaders(Vec<RunningReader>);
 

@@ -129,9 +129,6 @@ impl RunningPipeline {
 impl Drained {
     /// Ends scrapes, then the shards, each after its last message. Who serves the
     /// pipeline should have stopped: whatever is asked later is not answered.
-    ///
-    /// # Errors
-    /// Not everything was applied or kept.
     pub fn close(self) -> io::Result<Totals> {
         // A reader that hangs may wait for a shard and hold what that waits for:
         // waiting for the shards might never end.

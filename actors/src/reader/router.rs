@@ -69,7 +69,6 @@ pub struct RouterSettings {
     pub rejects: Arc<RejectBoard>,
     /// Where refused payloads go, if anywhere.
     pub dead_letters: Option<DeadLetterQueue>,
-    /// The process' clock.
     pub clock: Clock,
     /// The Unix time that all readers go by.
     pub unix: UnixClock,

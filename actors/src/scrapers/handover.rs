@@ -26,7 +26,6 @@ const ENDING: &str = ".scrapers";
 pub struct Handover {
     state_file: PathBuf,
     path: PathBuf,
-    /// Whether it has scrapers too.
     of_scrapers: bool,
 }
 

@@ -29,7 +29,6 @@ impl SelfMetric {
 /// Reads the figures, and adds a series for each.
 type Read = fn(&Sources<'_>, &mut SelfSeries);
 
-/// A counter.
 pub(super) const fn counter(
     name: &'static str,
     labels: &'static [&'static str],
@@ -39,7 +38,6 @@ pub(super) const fn counter(
     SelfMetric { name, kind: Kind::Counter, labels, help, read }
 }
 
-/// A gauge.
 pub(super) const fn gauge(
     name: &'static str,
     labels: &'static [&'static str],
@@ -49,7 +47,6 @@ pub(super) const fn gauge(
     SelfMetric { name, kind: Kind::Gauge, labels, help, read }
 }
 
-/// A histogram.
 pub(super) const fn histogram(
     name: &'static str,
     labels: &'static [&'static str],

@@ -17,7 +17,6 @@ pub struct ProcessFigures {
     pub open_fds: f64,
     /// How many may be open.
     pub max_fds: f64,
-    /// Threads.
     pub threads: f64,
     /// When the process started, in Unix seconds.
     pub start_seconds: f64,

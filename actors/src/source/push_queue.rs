@@ -36,7 +36,6 @@ const UNIT_BYTES: usize = 16;
 pub struct Chunk {
     /// What the ranges of the elements point into.
     pub bytes: Vec<u8>,
-    /// One for each element.
     pub elements: Vec<Slice>,
     pub room: Reservation,
 }

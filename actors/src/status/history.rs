@@ -50,7 +50,6 @@ impl History {
         Span { before, after: now }
     }
 
-    /// All of it.
     pub(super) fn whole<'a>(&'a self, now: &'a CounterSnapshot) -> Span<'a> {
         Span { before: &self.snapshots[0], after: now }
     }

@@ -2,6 +2,8 @@
 //! what every view of it is made from. A field that a view does not find is
 //! empty, so that views and gateways of different versions get along.
 
+#![expect(missing_docs, reason = "names that say all are those of the JSON")]
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,43 +11,33 @@ use serde::{Deserialize, Serialize};
 /// The path that it is served under.
 pub const PATH: &str = "/api/v1/status";
 
-/// How the gateway does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
-    /// The gateway's version.
     pub version: String,
     /// The source revision that it was built from.
     pub revision: String,
     /// When it started, in seconds since 1970.
     pub started_at: f64,
-    /// Seconds since then.
     pub uptime_seconds: f64,
     /// Why it is not ready; `null` where it is.
     pub unready: Option<String>,
     /// Why the file that says who may use HTTP is not in force as it stands;
     /// `null` where it is, or there is none.
     pub http_config_problem: Option<String>,
-    /// What the process takes of the machine.
     pub process: ProcessStatus,
-    /// What came of the samples since the start.
     pub samples: Samples,
-    /// Where samples come from.
     pub queue: QueueStatus,
     /// Refused samples by reason, the most frequent first; those with none are
     /// left out.
     pub rejects: Vec<Rejects>,
-    /// The series that are shown.
     pub series: SeriesStatus,
-    /// The shards, by number.
     pub shards: Vec<ShardStatus>,
     /// The metrics with the most series, most first.
     pub top_metrics: Vec<TopMetric>,
-    /// Scrapes of `/metrics`.
     pub scrapes: Scrapes,
     /// Checkpoints of the totals; `null` where none are kept.
     pub checkpoints: Option<CheckpointStatus>,
-    /// The last minutes.
     pub history: StatusHistory,
     /// Every setting in force, secrets masked.
     pub settings: Vec<SettingInfo>,
@@ -53,27 +45,20 @@ pub struct Status {
     pub endpoints: Vec<EndpointInfo>,
 }
 
-/// What the process takes of the machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProcessStatus {
     /// CPUs in use over the last ten seconds: 1 is one of them all the time.
     pub cpus: f64,
-    /// Resident memory.
     pub resident_bytes: u64,
 }
 
-/// What came of the samples.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Samples {
-    /// Accepted since the start.
     pub processed: u64,
-    /// Refused since the start.
     pub rejected: u64,
-    /// Over the last ten seconds.
     pub last_10_seconds: Rates,
-    /// Over the last minute.
     pub last_minute: Rates,
 }
 
@@ -84,23 +69,17 @@ pub struct Rates {
     /// In: what was taken, and what the backlog grew by. Where other gateways
     /// take from the same queue, their share is not in it.
     pub received: f64,
-    /// Out, accepted.
     pub processed: f64,
-    /// Out, refused.
     pub rejected: f64,
 }
 
-/// Where samples come from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QueueStatus {
     /// What kind of queue it is.
     pub source: String,
-    /// Where it is.
     pub address: String,
-    /// Its key.
     pub key: String,
-    /// Whether it can be read.
     pub up: bool,
     /// Why not, in a few words; `null` where it can be, or nothing is known yet.
     pub trouble: Option<String>,
@@ -127,13 +106,11 @@ pub struct QueueStatus {
 pub struct OtherKeyStatus {
     /// The key, with what can't be shown as escapes.
     pub key: String,
-    /// The database.
     pub database: i64,
     /// Pushes that were refused, since the start.
     pub pushes: u64,
     /// How long ago the last one was.
     pub last_seconds_ago: f64,
-    /// What mends it.
     pub advice: String,
 }
 
@@ -141,13 +118,10 @@ pub struct OtherKeyStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rejects {
-    /// The reason.
     pub reason: String,
-    /// When it applies.
     pub meaning: String,
     /// Since the start.
     pub total: u64,
-    /// In the last minute.
     pub last_minute: u64,
 }
 
@@ -155,27 +129,21 @@ pub struct Rejects {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SeriesStatus {
-    /// All of them.
     pub total: u64,
-    /// How many may be.
     pub limit: u64,
     /// Bytes of their labels and metrics.
     pub bytes: u64,
     /// How many these may be; 0 where they are not bounded.
     pub bytes_limit: u64,
-    /// By metric type.
     pub by_type: BTreeMap<String, u64>,
-    /// Metric names.
     pub metrics: u64,
     /// Series that have left for being idle, since the start.
     pub expired: u64,
 }
 
-/// One shard.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShardStatus {
-    /// Its series.
     pub series: u64,
     /// These by metric type.
     pub by_type: BTreeMap<String, u64>,
@@ -186,20 +154,15 @@ pub struct ShardStatus {
     pub busy: f64,
 }
 
-/// One metric name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TopMetric {
-    /// The name.
     pub name: String,
-    /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its series.
     pub series: u64,
 }
 
-/// Scrapes of `/metrics`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Scrapes {
@@ -233,34 +196,26 @@ pub struct CheckpointStatus {
 pub struct StatusHistory {
     /// Samples per second that came in, as in [`Rates::received`].
     pub received: Vec<f64>,
-    /// Samples per second that were accepted.
     pub processed: Vec<f64>,
-    /// Samples per second that were refused.
     pub rejected: Vec<f64>,
     /// Elements that waited; `null` where that was not known.
     pub pending: Vec<Option<u64>>,
-    /// Series that were shown.
     pub series: Vec<u64>,
 }
 
-/// One setting in force.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SettingInfo {
     /// `Section.Key`.
     pub name: String,
-    /// Its value for the eye.
     pub value: String,
     /// Where it comes from: `environment`, `file` or `default`.
     pub origin: String,
 }
 
-/// One path that is answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointInfo {
-    /// The path.
     pub path: String,
-    /// What it answers.
     pub meaning: String,
 }

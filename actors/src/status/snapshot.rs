@@ -18,7 +18,6 @@ pub struct CounterSnapshot {
     pub rejected: [u64; Reason::COUNT],
     /// Elements that wait, where that is known.
     pub pending: Option<u64>,
-    /// Series shown.
     pub series: u64,
     /// Of each shard.
     pub apply_nanoseconds: Vec<u64>,

@@ -36,7 +36,6 @@ impl<T> ClockSlab<T> {
         (self.cells.len() - 1) as u32
     }
 
-    /// The entry of a number.
     pub fn get(&self, number: u32) -> Option<&T> {
         self.cells.get(number as usize)?.as_ref()
     }

@@ -27,7 +27,6 @@ pub struct FamilyCache {
 pub struct FamilyId(pub u32);
 
 impl FamilyCache {
-    /// The family of a number.
     #[inline]
     pub fn get(&self, id: FamilyId) -> Option<&Arc<Family>> {
         self.families[id.0 as usize].as_ref()

@@ -91,7 +91,6 @@ impl Interner {
         self.free.push(id.0);
     }
 
-    /// Bytes of all strings.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

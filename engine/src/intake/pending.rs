@@ -14,7 +14,6 @@ pub const KEPT_ELEMENTS: usize = 4096;
 /// The accepted samples of a batch.
 #[derive(Debug, Default)]
 pub struct PendingBatch {
-    /// When it was taken.
     pub taken_at: UnixTime,
     /// The newest timestamp of its samples.
     pub newest: Option<UnixTime>,
@@ -26,10 +25,8 @@ pub struct PendingBatch {
     payloads: u32,
 }
 
-/// One accepted sample.
 #[derive(Debug, Clone, Copy)]
 pub struct PendingSample {
-    /// The series that it is of.
     pub entry: EntryId,
     /// Which payload of the batch it came in.
     pub payload: u32,
@@ -43,7 +40,6 @@ const _: () = assert!(size_of::<PendingSample>() == 16);
 /// Where a sample stood in the array that it came in.
 #[derive(Debug)]
 struct ArrayElement {
-    /// Which sample of the batch.
     sample: usize,
     place: Range<usize>,
 }

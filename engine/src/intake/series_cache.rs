@@ -56,7 +56,6 @@ const NO_SHORTCUTS: u32 = u32::MAX;
 pub struct TemplateId {
     /// The text before the number.
     pub before: InternedId,
-    /// The text after it.
     pub after: InternedId,
 }
 
@@ -82,14 +81,12 @@ pub enum Spelling {
     SeenAgain,
 }
 
-/// What is known of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeriesState {
     /// Its shard has yet to answer.
     Unknown,
     /// Its shard keeps it, and this cache holds a reference to it there.
     Known {
-        /// The shard.
         shard: ShardIndex,
         /// Where it lies in the shard.
         slot: Slot,
@@ -99,7 +96,6 @@ pub enum SeriesState {
     /// Admission refused it, and its samples go to an overflow series;
     /// forgotten at the end of the batch like those that are refused.
     Folded {
-        /// The shard of that series.
         shard: ShardIndex,
         /// Where it lies there.
         slot: Slot,

@@ -65,7 +65,6 @@ const _: () = assert!(size_of::<Template>() == 24);
 /// Where a template's payloads lead, and what all of them say.
 #[derive(Debug, Clone, Copy)]
 pub struct CachedRoute {
-    /// The series that all of them are of.
     pub entry: EntryId,
     /// Whether they have their family's layout or objectives.
     pub fits: bool,

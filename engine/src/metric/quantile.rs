@@ -93,7 +93,6 @@ impl Sketch {
         }
     }
 
-    /// What was stored of a sketch.
     fn from_record(record: SketchRecord<'_>) -> Result<Self, StateError> {
         match record {
             SketchRecord::Targeted { count, tuples } => {

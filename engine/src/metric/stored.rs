@@ -15,7 +15,6 @@ use crate::timestamp::{Moment, UnixTime};
 const GREATEST_COUNT: u64 = u64::MAX >> 8;
 
 impl Shape {
-    /// What is stored of it.
     pub(crate) fn record(&self) -> ShapeRecord<'_> {
         match self {
             Shape::Counter => ShapeRecord::Counter,
@@ -28,7 +27,6 @@ impl Shape {
         }
     }
 
-    /// What was stored.
     pub(crate) fn from_record(record: &ShapeRecord<'_>, summary: SummarySettings) -> Self {
         match record {
             ShapeRecord::Counter => Shape::Counter,

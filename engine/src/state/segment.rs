@@ -19,7 +19,6 @@ use crate::timestamp::UnixTime;
 
 const SEGMENT: Content = Content { magic: *b"PSGS", name: "a segment of a state", newest: NEWEST };
 
-/// A series as it was stored.
 #[derive(Debug)]
 pub(crate) struct StoredSeries<'a> {
     pub record: SeriesRecord<'a>,
@@ -27,7 +26,6 @@ pub(crate) struct StoredSeries<'a> {
     pub created: Option<UnixTime>,
 }
 
-/// A tombstone as it was stored.
 #[derive(Debug)]
 pub(crate) struct StoredTombstone<'a> {
     pub record: TombstoneRecord,
@@ -93,7 +91,6 @@ impl SegmentWriter {
         })
     }
 
-    /// The bytes to store.
     pub(crate) fn finish(self, segment: Segment, taken: RunTime) -> StoredSegment {
         let families: Vec<_> = self.families.iter().map(|family| family.record()).collect();
         let of_families = families.iter().map(|family| family.shape.since()).max();
@@ -172,12 +169,10 @@ impl OpenSegment {
         self.believes_created = false;
     }
 
-    /// Which one it is.
     pub(crate) fn segment(&self) -> Segment {
         self.segment
     }
 
-    /// When it was taken.
     pub(crate) fn taken(&self) -> RunTime {
         self.taken
     }

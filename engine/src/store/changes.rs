@@ -51,7 +51,6 @@ impl Marks {
         self.changed.insert(segment);
     }
 
-    /// Marks all of a set.
     pub fn mark_all(&mut self, segments: &SegmentSet) {
         self.changed.add(segments);
     }

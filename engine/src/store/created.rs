@@ -28,7 +28,6 @@ impl Created {
         Self(is_kept.then(Pages::default))
     }
 
-    /// Whether any are kept.
     pub fn is_kept(&self) -> bool {
         self.0.is_some()
     }

@@ -17,7 +17,6 @@ pub struct EvictionNotice {
     pub handle: Handle,
 }
 
-/// The notices of one shard.
 #[derive(Debug, Default)]
 pub struct EvictionNotices {
     outgoing: Vec<EvictionNotice>,

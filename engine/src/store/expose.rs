@@ -31,7 +31,6 @@ pub struct ExposeJob {
     instance: EmptyInstance,
 }
 
-/// What series are shown with.
 struct Shown<'a> {
     extras: &'a SeriesExtras,
     /// Whether an `instance` is added where there is none.

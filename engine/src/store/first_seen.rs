@@ -92,7 +92,6 @@ pub(super) enum Visibility {
 }
 
 impl FirstSeen {
-    /// A scrape begins.
     pub fn begin_scrape(&mut self, context: &ScrapeContext) {
         self.last_scrape = context.seq;
         self.horizon = context.horizon;

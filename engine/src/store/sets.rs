@@ -2,7 +2,6 @@
 
 use crate::sharding::{SEGMENTS, Segment};
 
-/// A set of segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentSet(Box<[u64; (SEGMENTS / 64) as usize]>);
 

@@ -62,7 +62,6 @@ impl SharedTombstones {
     }
 }
 
-/// Which series a tombstone is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TombstoneId(pub [u64; 2]);
 
@@ -72,13 +71,11 @@ impl TombstoneId {
         Segment::of(self.0[1])
     }
 
-    /// As it is stored.
     pub(super) fn to_bytes(self) -> [u8; 16] {
         let [low, high] = self.0;
         (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
     }
 
-    /// As it was stored.
     pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
         let id = u128::from_le_bytes(bytes);
         Self([id as u64, (id >> 64) as u64])
@@ -99,7 +96,6 @@ pub struct SeriesIdentity<'a> {
 /// What is left of a series that expired.
 #[derive(Debug)]
 pub struct Tombstone {
-    /// Which series it is of.
     pub id: TombstoneId,
     /// The series' family, which stays in the catalog: so name, type and layout do.
     pub family: FamilyRef,
@@ -153,7 +149,6 @@ impl Tombstones {
         self.shared.clone()
     }
 
-    /// What is counted goes on from there.
     pub(super) fn go_on_counting(&mut self, before: &Self) {
         self.evicted = before.evicted;
     }

@@ -5,12 +5,10 @@ use std::io::Write;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A key and its value.
 pub(super) type JsonMember = (&'static str, JsonValue);
 
 /// A value, as far as samples need them.
 pub(super) enum JsonValue {
-    /// A string.
     Text(&'static str),
     /// A string with a number in it: what stands before, the number, what
     /// stands after.
@@ -21,7 +19,6 @@ pub(super) enum JsonValue {
     Thousandths(i64),
     /// An array of these numbers.
     Numbers(&'static [&'static str]),
-    /// An object.
     Object(Vec<JsonMember>),
 }
 

@@ -16,7 +16,6 @@ const DISTINCT_SERIES: u64 = 1_000_000;
 /// The most series that a mix can be spread over.
 const MAX_SERIES: u64 = 100_000_000;
 
-/// What a payload can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ingredient {
     /// A sample of the reference's load mix, of the given type.
@@ -36,7 +35,6 @@ pub enum Ingredient {
 }
 
 impl Ingredient {
-    /// Every ingredient.
     pub const ALL: [Ingredient; 8] = [
         Ingredient::Plain(Kind::Counter),
         Ingredient::Plain(Kind::Gauge),

@@ -17,7 +17,6 @@ const COUNTERS: u64 = 20;
 pub(super) struct CorpusPayload {
     /// The metric type that it says it has.
     pub(super) kind: Kind,
-    /// The metric name.
     pub(super) name: JsonValue,
     /// In thousandths.
     pub(super) value: i64,
@@ -74,7 +73,6 @@ impl CorpusPayload {
         CorpusPayload { timestamp, ..self }
     }
 
-    /// Appends it as JSON.
     pub(super) fn write(self, style: JsonStyle, out: &mut Vec<u8>) {
         let help = match self.kind {
             Kind::Counter => "A counter of random values from 0 to 100",

@@ -40,7 +40,6 @@ impl Arguments {
         self.ends.get(number).map_or(&[], |end| &self.bytes[begins..*end])
     }
 
-    /// The arguments from that number on.
     pub fn from(&self, number: usize) -> impl Iterator<Item = &[u8]> {
         (number..self.len()).map(|number| self.argument(number))
     }

@@ -47,7 +47,6 @@ pub struct Clients {
     max_connections: usize,
     max_bytes: usize,
     table: Mutex<ClientTable>,
-    /// Somebody has left.
     left: Notify,
     clock: Clock,
 }

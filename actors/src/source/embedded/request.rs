@@ -60,6 +60,7 @@ pub struct Piece<'a> {
 /// The bytes break the protocol; no command can be found in what follows. The
 /// words are those of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum RequestError {
     /// A number of arguments that is none, or too large.
     #[error("invalid multibulk length")]
@@ -67,25 +68,18 @@ pub enum RequestError {
     /// A length that is none, or too large.
     #[error("invalid bulk length")]
     ArgumentLength,
-    /// Something else where an argument should begin.
     #[error("expected '$', got '{}'", char::from(*.0).escape_default())]
     NoArgument(u8),
-    /// An argument that is not followed by CRLF.
     #[error("expected the end of a line after an argument")]
     NoLineEnd,
-    /// A line that does not end.
     #[error("too big inline request")]
     InlineLength,
-    /// An inline command with a quote that is not closed.
     #[error("unbalanced quotes in request")]
     Quotes,
-    /// A line of HTTP.
     #[error("expected Redis commands, got an HTTP request")]
     Http,
-    /// More arguments than a client may send before it has logged in.
     #[error("unauthenticated multibulk length")]
     StrangersArguments,
-    /// A longer argument than a client may send before it has logged in.
     #[error("unauthenticated bulk length")]
     StrangersBytes,
 }

@@ -22,7 +22,6 @@ pub struct Staged {
     begins: usize,
 }
 
-/// The end of a part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct StagedEnd {
     bytes: usize,

@@ -25,7 +25,6 @@ impl<S> Bounded<S> {
     }
 }
 
-/// The error of a reply that is larger.
 pub fn too_large(most: usize) -> io::Error {
     let message = format!("expected a reply of at most {most} bytes, got more");
     io::Error::new(io::ErrorKind::InvalidData, message)

@@ -39,7 +39,6 @@ const SPARED: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Connector {
     target: RedisTarget,
-    /// The key of what is used there.
     key: String,
     follows_ask: bool,
     known: Mutex<Learnt>,
@@ -47,7 +46,6 @@ pub struct Connector {
     detours: AtomicU64,
 }
 
-/// What was learnt by connecting.
 #[derive(Debug, Default)]
 struct Learnt {
     primary: Option<Redirect>,

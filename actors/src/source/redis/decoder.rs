@@ -4,7 +4,7 @@
 //! It knows the reply shapes of `RPOP key [count]` and `BLMOVE` in RESP2 and
 //! RESP3 and nothing else: an array of bulk strings, one bulk string, nil, an
 //! error. Elements are given as ranges in the caller's buffer, so that payloads
-//! are parsed where they lie. ReplyState is kept between calls: no byte of a payload
+//! are parsed where they lie. State is kept between calls: no byte of a payload
 //! is looked at, and no element is waited for because a later one is missing.
 //! Nothing is ever allocated by a length that the peer announces. `room` moves what
 //! is kept to the front of the buffer.

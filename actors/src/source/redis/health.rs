@@ -14,7 +14,6 @@ const WHERE_TO: &str =
 /// Who met an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HealthReporter {
-    /// The reader with that number.
     Reader(usize),
     /// The task that asks for the length of the queue.
     Monitor,
@@ -24,7 +23,6 @@ pub enum HealthReporter {
 #[derive(Debug, Default)]
 pub struct Health {
     open: Mutex<BTreeMap<HealthReporter, Trouble>>,
-    /// Whether it ever worked.
     worked: AtomicBool,
 }
 

@@ -35,7 +35,6 @@ pub(super) struct PopConnection {
     pub(super) one_by_one: bool,
 }
 
-/// A pop that was asked for.
 #[derive(Debug)]
 pub(super) struct Pop {
     pub(super) asked: usize,

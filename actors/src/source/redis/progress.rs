@@ -11,7 +11,6 @@ pub enum ConnectStage {
     Resolving,
     /// Waiting for the connection to be accepted.
     Connecting,
-    /// In the TLS handshake.
     ShakingHands,
     /// Saying who we are.
     LoggingIn,

@@ -19,7 +19,6 @@ struct Beats {
 }
 
 impl Pulse {
-    /// The server has answered.
     pub fn answered(&self) {
         self.answered_at(Instant::now());
     }

@@ -51,7 +51,6 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of an address.
     #[derive(Clone, Copy)]
     enum Address {
         Answers(u8),

@@ -18,7 +18,6 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// The server as it is.
     pub fn at(endpoint: Endpoint) -> Self {
         Self { endpoint, is_asking: false }
     }

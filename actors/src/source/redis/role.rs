@@ -6,7 +6,6 @@ use super::info::ServerInfo;
 use super::redirect::named;
 use crate::settings::Endpoint;
 
-/// What a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
     /// It takes writes.

@@ -14,7 +14,6 @@ use crate::self_metrics::QueueMetrics;
 use crate::settings::{Endpoint, QueueSettings};
 use crate::source::SourceError;
 
-/// One for each queue.
 #[derive(Debug)]
 pub struct SharedQueue {
     pub key: String,

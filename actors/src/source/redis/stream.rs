@@ -27,10 +27,8 @@ const MAX_ADDRESSES: usize = 16;
 /// A connected stream, not logged in yet.
 pub type RedisStream = ByteStream<TlsStream<TcpStream>>;
 
-/// One way to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerAddress {
-    /// One of the addresses of its name.
     Tcp(SocketAddr),
     Unix(PathBuf),
 }

@@ -43,7 +43,6 @@ pub async fn shake_hands(
 
 /// Which names a certificate may bear.
 struct CertificateNames {
-    /// The name that the server is asked for by.
     asked: ServerName<'static>,
     accepted: Vec<ServerName<'static>>,
     /// Whether the server's own name is not enough.

@@ -57,9 +57,7 @@ struct WorkCounts {
 pub enum Scale {
     /// There is work for another one.
     Up,
-    /// As many as there are.
     Keep,
-    /// One is enough.
     Down,
 }
 

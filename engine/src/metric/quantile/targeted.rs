@@ -127,7 +127,6 @@ impl TargetedSketch {
         self.count == 0
     }
 
-    /// What is stored of it.
     pub fn record(&self) -> SketchRecord<'_> {
         let parts = |tuple: &Tuple| (tuple.value, tuple.g, tuple.delta);
         SketchRecord::Targeted {

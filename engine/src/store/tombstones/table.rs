@@ -66,7 +66,6 @@ impl TombstoneTable {
         self.nodes.get(key)?.tombstone.as_ref()
     }
 
-    /// The oldest tombstone.
     pub fn oldest(&self) -> Option<(NodeKey, &Tombstone)> {
         self.get(self.oldest).map(|oldest| (self.oldest, oldest))
     }

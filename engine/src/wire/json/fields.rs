@@ -65,7 +65,6 @@ pub(super) struct List {
     pub(super) wrong: Option<JsonType>,
 }
 
-/// The known fields.
 #[derive(Debug)]
 pub(super) struct Fields {
     pub(super) kind: Result<Kind, UnknownKind>,
@@ -114,7 +113,6 @@ pub const FIELDS: [&str; 10] = [
 /// The depth of the top-level object.
 const TOP: u32 = 1;
 
-/// A whole document.
 #[derive(Debug)]
 pub(super) enum Document {
     Object(Fields),

@@ -74,9 +74,7 @@ pub enum CommandOutcome {
     /// With that; the command can't be, which spoils a transaction.
     Refusal(RespReply),
     Nothing,
-    /// With that, and then the connection is closed.
     Close(RespReply),
-    /// By executing the transaction.
     Execute,
 }
 

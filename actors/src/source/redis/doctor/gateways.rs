@@ -8,7 +8,6 @@ use super::visit::{Visit, unanswered};
 
 const TOPIC: &str = "gateways";
 
-/// Looks who is there.
 pub async fn look(visit: &mut Visit<'_>) -> Diagnosis {
     let signs = presence::on_queue(&mut visit.link.connection, &visit.settings.key).await;
     match signs {

@@ -113,7 +113,6 @@ pub fn is_sent(command: &str) -> bool {
     rules.any(|rule| rule.split('|').next().is_some_and(|name| name.eq_ignore_ascii_case(command)))
 }
 
-/// Whether a right is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Permission {
     Yes,

@@ -19,7 +19,6 @@ fn version_of(info: &ServerInfo) -> (u32, u32) {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
-/// The server by name.
 fn name_of(info: &ServerInfo) -> String {
     match info.field("valkey_version") {
         "" => format!("Redis {}", info.field("redis_version")),

@@ -32,11 +32,9 @@ pub struct Plan {
     pub covered: ListPosition,
     pub release: Release,
     pub head: Vec<u8>,
-    /// The segments that have changed.
     pub segments: Vec<StoredSegment>,
     /// The index with them in it.
     pub index: SegmentIndex,
-    /// The number of its snapshot.
     pub snapshot: u64,
     /// Whether it has every segment.
     pub is_whole: bool,
@@ -125,12 +123,10 @@ impl Staging {
         Some(call)
     }
 
-    /// A script was answered.
     pub fn answered(&mut self) {
         self.in_flight -= 1;
     }
 
-    /// Whether every segment is there.
     pub fn is_done(&self) -> bool {
         self.in_flight == 0 && self.sent == self.plan.segments.len()
     }

@@ -41,9 +41,6 @@ impl Keys {
     }
 
     /// Whether a cluster keeps all of these in one slot.
-    ///
-    /// # Errors
-    /// The queue's key has braces that are no hash tag.
     pub fn check_for_cluster(&self) -> Result<(), NoTag> {
         let sound = hash_tag(&self.queue).is_some() || !self.queue.contains(['{', '}']);
         if sound { Ok(()) } else { Err(NoTag(self.queue.clone())) }

@@ -29,7 +29,6 @@ const LOOKS: u32 = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Holding(Arc<Mutex<Option<HeldLease>>>);
 
-/// A lease that was granted.
 #[derive(Debug, Clone)]
 struct HeldLease {
     epoch: u64,

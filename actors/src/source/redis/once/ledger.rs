@@ -16,13 +16,10 @@ pub struct Ledger {
     lengths: VecDeque<u64>,
     /// What the last checkpoint covers; its list is the first of `lengths`.
     covered: ListPosition,
-    /// What has been routed.
     routed: ListPosition,
-    /// What has been asked for.
     asked: ListPosition,
 }
 
-/// A page to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
     pub list: u64,

@@ -67,7 +67,6 @@ pub struct Received {
     pub elements: u64,
     /// The largest of them, in bytes.
     pub largest: usize,
-    /// The bytes of all.
     pub bytes: u64,
 }
 
@@ -88,7 +87,6 @@ pub enum ScriptReply {
 }
 
 impl Link {
-    /// Connects to the primary.
     pub async fn connect(queue: &Arc<SharedQueue>) -> Result<Self, SourceError> {
         let Connected { stream, endpoint, .. } = queue.connector.connect().await?;
         let replies = ReplyStream::new(stream, BUFFER_BYTES, SMALL_REPLY);

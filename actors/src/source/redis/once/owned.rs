@@ -38,7 +38,6 @@ pub(super) struct Owned {
     pub pace: CheckpointPace,
     /// When the checkpoint under way began.
     pub begun: Instant,
-    /// Who asked for it.
     pub covered: CoveredRequests,
     /// Bytes of elements that came in since the last checkpoint.
     pub bytes_read: u64,
@@ -91,7 +90,6 @@ pub(super) enum Wait {
     Waiting(Pin<Box<dyn Future<Output = Waited>>>),
 }
 
-/// Who has waited, and what came of it.
 type Waited = (Box<Waiter>, Result<(), SourceError>);
 
 impl Default for Wait {
@@ -112,7 +110,6 @@ impl Wait {
         }));
     }
 
-    /// There was something.
     pub fn found(&mut self) {
         if let Wait::Idle(waiter) = self {
             waiter.found();

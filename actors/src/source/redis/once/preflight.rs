@@ -20,9 +20,6 @@ pub fn warning_of_pops(info: &ServerInfo) -> Option<String> {
 }
 
 /// What the operator should know, where exactly-once delivery can be had.
-///
-/// # Errors
-/// Why it can't be had.
 pub fn check_server(info: &ServerInfo, keys: &Keys) -> Result<Option<String>, String> {
     let version = info.field("redis_version");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());

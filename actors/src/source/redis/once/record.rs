@@ -24,7 +24,6 @@ pub struct Revision {
 /// A place between two elements of the claimed lists, oldest element first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListPosition {
-    /// The number of a list.
     pub list: u64,
     /// Elements of that list that lie before the place.
     pub offset: u64,

@@ -55,9 +55,7 @@ scripts! {
 /// Who calls: what `fence.lua` compares.
 #[derive(Debug, Clone, Copy)]
 pub struct Fence<'a> {
-    /// The epoch of the connection.
     pub epoch: u64,
-    /// The token of the owner.
     pub token: &'a str,
 }
 

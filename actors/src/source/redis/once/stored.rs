@@ -46,7 +46,6 @@ pub struct Damage(String);
 /// Who owns the queue, by fields without damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ownership<'a> {
-    /// Its epoch.
     pub epoch: u64,
     /// Empty where the queue was given back.
     pub token: &'a str,
@@ -81,9 +80,6 @@ impl Stored {
     }
 
     /// What the owner's fields say.
-    ///
-    /// # Errors
-    /// One of them is damaged.
     pub fn owner(&self) -> Result<Ownership<'_>, Damage> {
         let format = self.number("format")?;
         if format != FORMAT {
@@ -100,9 +96,6 @@ impl Stored {
     }
 
     /// The whole record, and its head.
-    ///
-    /// # Errors
-    /// It is damaged.
     pub fn record(&self) -> Result<(Record, Vec<u8>), Damage> {
         let Ownership { epoch, .. } = self.owner()?;
         let record = Record {
