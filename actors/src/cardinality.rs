@@ -33,12 +33,11 @@ pub struct Cardinality {
     /// The metrics with the most series, most first.
     pub metrics: Vec<MetricCardinality>,
     /// The label names with the most distinct values, most first.
-    pub labels: Vec<LabelCardinality>,
+    pub labels: Vec<LabelName>,
     /// Labels that were not counted, since there are too many names.
     pub labels_not_counted: u64,
 }
 
-/// A metric and its series.
 #[derive(Debug, Serialize)]
 pub struct MetricCardinality {
     pub name: String,
@@ -46,18 +45,6 @@ pub struct MetricCardinality {
     pub kind: &'static str,
     /// Its series; a histogram or a summary counts as one.
     pub series: usize,
-}
-
-/// A label name and its values.
-#[derive(Debug, Serialize)]
-pub struct LabelCardinality {
-    pub name: String,
-    /// Its distinct values, over all metrics.
-    pub values: u64,
-    /// Whether that is their exact number; else it is an estimate.
-    pub exact: bool,
-    /// Series that have the label.
-    pub series: u64,
 }
 
 impl Cardinality {
@@ -74,7 +61,7 @@ impl Cardinality {
             max_series_bytes: catalog.limits().bounded_bytes(),
             families: catalog.families(),
             metrics: catalog.largest(LISTED).into_iter().map(MetricCardinality::from).collect(),
-            labels: found.most(LISTED).into_iter().map(LabelCardinality::from).collect(),
+            labels: found.most(LISTED),
             labels_not_counted: found.left_out(),
         })
     }
@@ -83,11 +70,5 @@ impl Cardinality {
 impl From<(usize, Arc<Family>)> for MetricCardinality {
     fn from((series, family): (usize, Arc<Family>)) -> Self {
         Self { name: family.name().to_owned(), kind: family.kind().as_str(), series }
-    }
-}
-
-impl From<LabelName> for LabelCardinality {
-    fn from(LabelName { name, values, is_exact, series }: LabelName) -> Self {
-        Self { name: name.into(), values, exact: is_exact, series }
     }
 }

@@ -75,19 +75,12 @@ pub struct Loaded {
 
 /// A state can't be loaded. Shards may have part of it by then.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum RestoreError {
-    /// A segment can't be read.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A series can't be read.
     #[error("a segment of shard {shard}: {error}", shard = shard.get())]
-    Series {
-        /// Which shard was to take it.
-        shard: ShardIndex,
-        /// Why.
-        error: StateError,
-    },
-    /// The shards have ended.
+    Series { shard: ShardIndex, error: StateError },
     #[error(transparent)]
     Gone(#[from] ShardsGone),
 }

@@ -16,7 +16,6 @@ mod handle;
 mod queue;
 mod readers;
 mod removal;
-mod removal_commits;
 mod shutdown;
 
 use std::io;
@@ -53,7 +52,7 @@ pub use shutdown::{Drained, Totals};
 use handle::Services;
 use queue::Queue;
 use readers::RunningReaders;
-use removal_commits::RemovalCommits;
+use removal::RemovalCommits;
 use shutdown::OwnerShutdown;
 
 /// A pipeline that answers and takes nothing yet.
@@ -171,9 +170,6 @@ impl Pipeline {
     }
 
     /// Loads the state, and takes from the queue from then on.
-    ///
-    /// # Errors
-    /// The state can't be loaded.
     pub async fn start(mut self) -> io::Result<RunningPipeline> {
         let handover = handover(&self.settings);
         let keeper = self.keep_state(handover.as_ref()).await?;

@@ -8,7 +8,6 @@
 //! share one of the last seconds, so that a crowd of them can't hold one each.
 
 mod deliveries;
-mod error;
 mod rendered;
 mod request;
 mod worker;
@@ -24,9 +23,8 @@ use tokio::time::timeout_at;
 
 use crate::self_metrics::SelfMetrics;
 
-pub use error::ScrapeError;
 pub use rendered::{DeliveryGuard, Scraped};
-pub use request::{ScrapeRequest, Selection};
+pub use request::{ScrapeError, ScrapeRequest, Selection};
 pub use worker::ScrapeParts;
 
 use request::{Message, Pending};
@@ -60,9 +58,6 @@ impl ScrapeHandle {
     }
 
     /// A complete scrape that shows at least what was processed before now.
-    ///
-    /// # Errors
-    /// There is none.
     pub async fn scrape(&self, request: ScrapeRequest) -> Result<Scraped, ScrapeError> {
         let (reply, answer) = oneshot::channel();
         let deadline = request.deadline;

@@ -12,7 +12,7 @@ use psg_engine::store::Store;
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
 use crate::settings::ShardSettings;
-use crate::shard::{ExposeOrder, Exposed, Shard, ShardMessage};
+use crate::shard::{Shard, ShardMessage};
 
 /// Sends to the shards' inboxes; cheap to clone. The shards end when they are
 /// told to, or the last of these is dropped.
@@ -78,11 +78,6 @@ impl ShardSet {
         }
     }
 
-    /// Asks every shard to write its series; their parts come in any order.
-    pub fn expose(&self, order: &ExposeOrder) -> Result<Receiver<Exposed>, ShardsGone> {
-        self.request(|reply| ShardMessage::Expose { order: order.clone(), reply })
-    }
-
     /// Asks every shard; their answers come in any order.
     pub fn ask<T, Q: Fn(Sender<T>) -> ShardMessage>(
         &self,
@@ -93,7 +88,8 @@ impl ShardSet {
         Ok((0..shards).map(move |_| answers.recv().map_err(|_| ShardsGone)))
     }
 
-    fn request<T>(
+    /// The same, for who has a deadline.
+    pub fn request<T>(
         &self,
         question: impl Fn(Sender<T>) -> ShardMessage,
     ) -> Result<Receiver<T>, ShardsGone> {

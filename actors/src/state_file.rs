@@ -37,44 +37,24 @@ pub struct StateFile {
 
 /// Why there is no use in going on with a state file.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum StateFileError {
-    /// Another gateway has it.
     #[error("Metrics.StateFile {}: another gateway uses it", path.display())]
-    InUse {
-        /// The state file.
-        path: PathBuf,
-    },
-    /// The folder of the file is not there.
+    InUse { path: PathBuf },
     #[error(
         "Metrics.StateFile {}: there is no folder {}: make it, or mount the volume there",
         path.display(),
         folder.display()
     )]
-    NoFolder {
-        /// The state file.
-        path: PathBuf,
-        /// The folder that it is to be in.
-        folder: PathBuf,
-    },
-    /// Something can't be read or written.
+    NoFolder { path: PathBuf, folder: PathBuf },
     #[error("Metrics.StateFile {}: {error}", path.display())]
-    Io {
-        /// What could not be read or written.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
     /// It is there, but is nothing that can be loaded. It is left as it is.
     #[error(
         "Metrics.StateFile {}: {error}; it is left untouched: move it away to begin without it",
         path.display()
     )]
-    Unreadable {
-        /// The state file.
-        path: PathBuf,
-        /// Why.
-        error: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Unreadable { path: PathBuf, error: Box<dyn std::error::Error + Send + Sync> },
 }
 
 impl StateFile {

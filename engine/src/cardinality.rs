@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 use foldhash::fast::RandomState;
+use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::labels::LabelPairs;
@@ -28,14 +29,15 @@ pub struct LabelValues {
     left_out: u64,
 }
 
-/// A label name, and what was found of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A label name, and what was found of it, as the HTTP API answers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LabelName {
     /// The name.
     pub name: Box<str>,
-    /// Distinct values.
+    /// Its distinct values, over all metrics.
     pub values: u64,
-    /// Whether that is their exact number.
+    /// Whether that is their exact number; else it is an estimate.
+    #[serde(rename = "exact")]
     pub is_exact: bool,
     /// Series that have the label.
     pub series: u64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use psg_engine::catalog::Catalog;
 
 use super::queue::Queue;
-use super::removal_commits::RemovalCommits;
+use super::removal::RemovalCommits;
 use crate::cardinality::Cardinality;
 use crate::rejects::{RejectBoard, RejectReport};
 use crate::scrape::{ScrapeError, ScrapeHandle, ScrapeRequest, Scraped};
@@ -58,9 +58,6 @@ impl PipelineHandle {
     }
 
     /// A complete scrape that shows at least what was processed before now.
-    ///
-    /// # Errors
-    /// There is none.
     pub async fn scrape(&self, request: ScrapeRequest) -> Result<Scraped, ScrapeError> {
         self.0.scrapes.scrape(request).await
     }
@@ -87,17 +84,11 @@ impl PipelineHandle {
     }
 
     /// Who has how much. Waits for the shards.
-    ///
-    /// # Errors
-    /// The shards have ended.
     pub fn cardinality(&self) -> Result<Cardinality, ShardsGone> {
         Cardinality::ask(&self.0.catalog, &self.0.shards)
     }
 
     /// Series by a part of their names. Waits for the shards.
-    ///
-    /// # Errors
-    /// No totals may be shown, or the shards have ended.
     pub fn search(&self, question: &SearchQuestion) -> Result<SearchAnswer, String> {
         let permit = self.0.gate.permit().map_err(|closed| closed.to_string())?;
         if permit == Permit::OwnMetrics {

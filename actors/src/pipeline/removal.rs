@@ -9,10 +9,27 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::handle::{PipelineHandle, Services};
-use super::removal_commits::RemovalCommits;
+use crate::checkpoint_requests::CheckpointRequester;
 use crate::serving_gate::Permit;
 use crate::shard::ShardMessage;
 use crate::shard_set::ShardsGone;
+
+/// Leases for which the commit of a removal is waited for.
+const COMMIT_PATIENCE: u32 = 3;
+
+/// What makes removals safe under exactly-once delivery.
+#[derive(Debug)]
+pub(super) struct RemovalCommits {
+    requester: CheckpointRequester,
+    /// How long a checkpoint is waited for.
+    patience: Duration,
+}
+
+impl RemovalCommits {
+    pub(super) fn new(requester: CheckpointRequester, lease: Duration) -> Self {
+        Self { requester, patience: lease * COMMIT_PATIENCE }
+    }
+}
 
 /// Why a removal is not done.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +49,6 @@ pub enum RemoveError {
 impl PipelineHandle {
     /// Removes the metric of that name; `None` where there is none. Answers when
     /// every shard is done, and where that takes a checkpoint, when that is safe.
-    ///
-    /// # Errors
-    /// It could not be removed, or is not safe yet.
     pub async fn remove(&self, name: &str) -> Result<Option<Removed>, RemoveError> {
         let permit = match self.gate().permit() {
             Ok(permit @ Permit::Everything(_)) => permit,

@@ -1,4 +1,4 @@
-//! What is asked of the thread that scrapes.
+//! What is asked of the thread that scrapes, and why it may not be answered.
 
 use std::time::Instant;
 
@@ -6,9 +6,10 @@ use psg_engine::exposition::Format;
 use psg_engine::store::{Filter, ScrapeSeq};
 use tokio::sync::oneshot;
 
-use super::error::ScrapeError;
 use super::rendered::Scraped;
 use crate::scrapers::ScraperId;
+use crate::serving_gate::Closed;
+use crate::shard_set::ShardsGone;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -52,4 +53,26 @@ pub(super) fn latest_deadline(pending: &[Pending]) -> Option<Instant> {
     let deadlines: Option<Vec<Instant>> =
         pending.iter().map(|pending| pending.request.deadline).collect();
     deadlines?.into_iter().max()
+}
+
+/// No complete scrape can be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum ScrapeError {
+    #[error("too many scrapes are waiting")]
+    Busy,
+    #[error("the gateway is shutting down")]
+    Stopping,
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    #[error("clients have asked for too much that they do not take (Http.MaxUnsentBytes)")]
+    Unsent,
+    #[error("the scrape can't be done in the time that X-Prometheus-Scrape-Timeout-Seconds leaves")]
+    Late,
+}
+
+impl From<ShardsGone> for ScrapeError {
+    fn from(_: ShardsGone) -> Self {
+        Self::Stopping
+    }
 }

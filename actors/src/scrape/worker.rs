@@ -11,9 +11,8 @@ use psg_engine::merge::merge;
 use psg_engine::store::{ScrapeContext, ScrapeSeq};
 
 use super::deliveries::{Deliveries, counted};
-use super::error::ScrapeError;
 use super::rendered::{Rendered, Scraped};
-use super::request::{Message, Pending, Selection, latest_deadline};
+use super::request::{Message, Pending, ScrapeError, Selection, latest_deadline};
 use crate::scrapers::{Receipt, ScraperId, Scrapers};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::{Permit, ServingGate};
@@ -267,7 +266,8 @@ impl ScrapeWorker {
             horizon.map(|horizon| ScrapeContext { seq: start.seq, last_seen: seen, horizon });
         let plain = ExposeOrder::plain(selection.format, catalog.clone());
         let order = ExposeOrder { context, filter: selection.filter.clone(), ..plain };
-        let parts = shards.expose(&order)?;
+        let expose = |reply| ShardMessage::Expose { order: order.clone(), reply };
+        let parts = shards.request(expose)?;
         let mut sources: Vec<Vec<Fragment>> = vec![Vec::new(); shards.count().get()];
         let mut starts_after: Option<ScrapeSeq> = None;
         for _ in 0..sources.len() {

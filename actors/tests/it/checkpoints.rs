@@ -106,7 +106,10 @@ impl Gateway {
     fn totals(&self) -> Vec<f64> {
         let parts = self
             .shards
-            .expose(&ExposeOrder::plain(Format::Text, Catalog::default()))
+            .request(|reply| ShardMessage::Expose {
+                order: ExposeOrder::plain(Format::Text, Catalog::default()),
+                reply,
+            })
             .expect("shards run");
         let mut text = Vec::new();
         for _ in self.shards.count().all() {

@@ -3,10 +3,10 @@
 //! A series that the reader has met is found by its label set, or else by its
 //! labels in their canonical form. Another one is claimed in the catalog and
 //! noted, so that its shard is asked for it at the end of the batch. [`overflow`] is
-//! for series beyond a limit, [`retired`] for those of removed families.
+//! for series beyond a limit. Once a batch a reader looks whether families were
+//! retired (see [`crate::catalog`]), and lets go of their series.
 
 mod overflow;
-mod retired;
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::entry_id::EntryId;
 use super::family_cache::{FamilyCache, FamilyId};
 use super::label_sets::LabelSets;
 use super::series_cache::SeriesCache;
+use super::template::TemplateCache;
 use crate::catalog::{Admission, Catalog, Family, FamilyRef};
 use crate::labels::{LabelRenderer, SeriesLabels};
 use crate::reject::Reject;
@@ -157,6 +158,29 @@ impl Resolver {
         if let Some(family) = self.series.family(entry).and_then(|id| self.families.get(id)) {
             family.count_layout_mismatch();
         }
+    }
+
+    /// Lets go of the series of retired families, if any was retired since the
+    /// last look.
+    #[inline]
+    pub fn look_for_retired(&mut self, templates: &mut TemplateCache) {
+        let retirements = self.catalog.retirements();
+        if retirements != self.retirements {
+            self.retirements = retirements;
+            self.drop_retired(templates);
+        }
+    }
+
+    #[cold]
+    fn drop_retired(&mut self, templates: &mut TemplateCache) {
+        let Self { series, families, label_sets, given_back, .. } = self;
+        let is_retired = |id| families.get(id).is_none_or(|family| family.is_retired());
+        series.drop_families(is_retired, |leaving| {
+            leaving.templates().for_each(|template| templates.forget(template));
+            leaving.label_set().into_iter().for_each(|labels| label_sets.forget(labels));
+            given_back.extend(leaving.slot);
+        });
+        families.drop_retired();
     }
 }
 

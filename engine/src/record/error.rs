@@ -4,61 +4,29 @@ use std::borrow::Cow;
 
 /// Bytes that are no state that this version can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum StateError {
     /// They don't begin as a blob of this kind does.
     #[error("expected {expected}, got something else")]
-    NoState {
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// A later version of the gateway wrote them.
+    NoState { expected: &'static str },
     #[error("expected format version {newest} or less, got {version}: a newer gateway wrote it")]
-    Newer {
-        /// The newest version that is read.
-        newest: u16,
-        /// The version that came.
-        version: u16,
-    },
+    Newer { newest: u16, version: u16 },
     /// A record is of a kind that is not known here: a later version of the gateway
     /// wrote it.
     #[error("{what} holds a kind of record that is not known here: a newer gateway wrote it")]
-    NewerRecord {
-        /// In what it was found.
-        what: &'static str,
-    },
+    NewerRecord { what: &'static str },
     /// Another hash says which segment a series belongs to.
     #[error("expected series placed by hash {expected}, got hash {got}")]
-    OtherHash {
-        /// The hash that places them here.
-        expected: u8,
-        /// The hash that placed them.
-        got: u8,
-    },
-    /// They end too early.
+    OtherHash { expected: u8, got: u8 },
     #[error("it is cut off: expected at least {expected} bytes, got {got}")]
-    Short {
-        /// Bytes that there should be at least.
-        expected: usize,
-        /// Bytes that there are.
-        got: usize,
-    },
-    /// They are not what was written.
+    Short { expected: usize, got: usize },
     #[error("it is damaged: its checksum does not match")]
     Checksum,
     /// The checksum matches, but the content makes no sense.
     #[error("it is malformed: {what}")]
-    Malformed {
-        /// What makes no sense.
-        what: Cow<'static, str>,
-    },
-    /// Another segment than the one that was asked for.
+    Malformed { what: Cow<'static, str> },
     #[error("expected segment {expected}, got segment {got}")]
-    OtherSegment {
-        /// The number asked for.
-        expected: usize,
-        /// The number found.
-        got: usize,
-    },
+    OtherSegment { expected: usize, got: usize },
 }
 
 impl StateError {

@@ -139,7 +139,6 @@ mod link;
 mod lease;
 mod context;
 mod settings;
-mod interruption;
 mod transition;
 mod stage;
 mod owned;

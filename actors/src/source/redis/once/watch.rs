@@ -15,11 +15,7 @@ pub enum Owner {
     /// There is one that no gateway has written like this, and why.
     Damaged(String),
     /// It was given back.
-    Released {
-        /// The epoch at that time.
-        epoch: u64,
-    },
-    /// Somebody holds it.
+    Released { epoch: u64 },
     Holder {
         epoch: u64,
         token: String,
