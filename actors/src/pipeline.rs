@@ -16,6 +16,7 @@ mod handle;
 mod queue;
 mod readers;
 mod removal;
+mod removal_commits;
 mod shutdown;
 
 use std::io;
@@ -52,7 +53,7 @@ pub use shutdown::{Drained, Totals};
 use handle::Services;
 use queue::Queue;
 use readers::RunningReaders;
-use removal::RemovalCommits;
+use removal_commits::RemovalCommits;
 use shutdown::OwnerShutdown;
 
 /// A pipeline that answers and takes nothing yet.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use psg_engine::catalog::Catalog;
 
 use super::queue::Queue;
-use super::removal::RemovalCommits;
+use super::removal_commits::RemovalCommits;
 use crate::cardinality::Cardinality;
 use crate::rejects::{RejectBoard, RejectReport};
 use crate::scrape::{ScrapeError, ScrapeHandle, ScrapeRequest, Scraped};

@@ -9,27 +9,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::handle::{PipelineHandle, Services};
-use crate::checkpoint_requests::CheckpointRequester;
+use super::removal_commits::RemovalCommits;
 use crate::serving_gate::Permit;
 use crate::shard::ShardMessage;
 use crate::shard_set::ShardsGone;
-
-/// Leases for which the commit of a removal is waited for.
-const COMMIT_PATIENCE: u32 = 3;
-
-/// What makes removals safe under exactly-once delivery.
-#[derive(Debug)]
-pub(super) struct RemovalCommits {
-    requester: CheckpointRequester,
-    /// How long a checkpoint is waited for.
-    patience: Duration,
-}
-
-impl RemovalCommits {
-    pub(super) fn new(requester: CheckpointRequester, lease: Duration) -> Self {
-        Self { requester, patience: lease * COMMIT_PATIENCE }
-    }
-}
 
 /// Why a removal is not done.
 #[derive(Debug, thiserror::Error)]

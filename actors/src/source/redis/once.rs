@@ -139,6 +139,7 @@ mod link;
 mod lease;
 mod context;
 mod settings;
+mod interruption;
 mod transition;
 mod stage;
 mod owned;

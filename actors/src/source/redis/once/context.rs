@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::cmd;
 
 use super::holder;
+use super::interruption::Interruption;
 use super::keys::Keys;
 use super::link::{Link, ScriptReply};
 use super::preflight::check_server;
@@ -15,7 +16,6 @@ use super::record::{Record, new_nonce};
 use super::scripts::{self, Fence};
 use super::settings::OnceSettings;
 use super::stored::{FIELDS, Stored};
-use super::transition::Interruption;
 use super::watch::Absence;
 use crate::boot_clock::BootInstant;
 use crate::error_kind::ErrorKind;

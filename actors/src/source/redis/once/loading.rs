@@ -9,12 +9,13 @@ use redis::cmd;
 
 use super::checkpoint_plan::CheckpointPace;
 use super::context::{Context, odd_answer};
+use super::interruption::Interruption;
 use super::ledger::Ledger;
 use super::link::{Link, ScriptReply};
 use super::owned::Owned;
 use super::record::{Record, Revision, SegmentIndex, field};
 use super::scripts;
-use super::transition::{Interruption, Outcome, Transition};
+use super::transition::{Outcome, Transition};
 use crate::source::SourceError;
 use crate::source::redis::schedule::Schedule;
 

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::interruption::Interruption;
 use super::keys::Keys;
 use super::link::Link;
 use super::loading::LoadingStage;
@@ -16,7 +17,7 @@ use super::recovering::recover;
 use super::settings::OnceSettings;
 use super::stage::OwnerStage;
 use super::standby::Standby;
-use super::transition::{Interruption, Outcome, Transition};
+use super::transition::{Outcome, Transition};
 use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
 use crate::source::redis::health::HealthReporter;

@@ -8,11 +8,12 @@ use redis::cmd;
 
 use super::checkpoint_plan::{self, CheckpointPhase};
 use super::context::{Context, odd_answer};
+use super::interruption::Interruption;
 use super::link::{ANSWER, Link, ScriptReply};
 use super::owned::{Outstanding, Owned, Wait};
 use super::saving::taken;
 use super::scripts;
-use super::transition::{Interruption, Outcome, Transition};
+use super::transition::{Outcome, Transition};
 use crate::boot_clock::BootInstant;
 use crate::checkpoint::TakenSnapshot;
 use crate::error_kind::ErrorKind;

@@ -2,11 +2,12 @@
 //! is in doubt; the record, read under a new epoch, says what became of it.
 
 use super::context::Context;
+use super::interruption::Interruption;
 use super::link::Link;
 use super::loading::{begin_to_own, claimed_lengths, lengths};
 use super::owned::Owned;
 use super::record::Record;
-use super::transition::{Interruption, Outcome, Transition};
+use super::transition::{Outcome, Transition};
 use super::verdict::Verdict;
 
 impl Owned {

@@ -1,9 +1,8 @@
-//! Where a stage goes on, and what interrupts it. Stages say it; [`OnceSource`](super::OnceSource) alone acts on
-//! it.
+//! Where a stage goes on. Stages say it; [`OnceSource`](super::OnceSource) alone
+//! acts on it.
 
+use super::interruption::Interruption;
 use super::owned::Owned;
-use crate::fatal::FatalError;
-use crate::source::SourceError;
 
 /// Where a stage goes on.
 pub(super) enum Transition {
@@ -25,29 +24,3 @@ pub(super) enum Transition {
 
 /// What a step comes to.
 pub(super) type Outcome = Result<Transition, Interruption>;
-
-/// Why a stage can't go on.
-#[derive(Debug)]
-pub(super) enum Interruption {
-    /// The connection or the server failed: it is tried again over a new one.
-    Failed(SourceError),
-    /// The memory is not what Redis says, and why: it is loaded again.
-    Reload(String),
-    /// The record has gone, or is damaged in that way, and this process
-    /// was the last that held it.
-    RecordLost(Option<String>),
-    /// The process must end, before anything else is done.
-    Fatal(FatalError),
-}
-
-impl From<SourceError> for Interruption {
-    fn from(failure: SourceError) -> Self {
-        Interruption::Failed(failure)
-    }
-}
-
-impl From<FatalError> for Interruption {
-    fn from(error: FatalError) -> Self {
-        Interruption::Fatal(error)
-    }
-}
