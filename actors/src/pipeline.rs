@@ -16,7 +16,6 @@ mod handle;
 mod queue;
 mod readers;
 mod removal;
-mod removal_commits;
 mod shutdown;
 
 use std::io;
@@ -53,8 +52,10 @@ pub use shutdown::{Drained, Totals};
 use handle::Services;
 use queue::Queue;
 use readers::RunningReaders;
-use removal_commits::RemovalCommits;
 use shutdown::OwnerShutdown;
+
+/// Leases for which a removal waits for the checkpoint that makes it safe.
+const COMMIT_PATIENCE: u32 = 3;
 
 /// A pipeline that answers and takes nothing yet.
 #[derive(Debug)]
@@ -128,7 +129,7 @@ impl Pipeline {
         let info = info.of_queue(&settings, queue.listens_on());
         let status = StatusBoard::new(metrics.clone(), catalog.clone(), clock, info);
         let (requester, checkpoint_requests) = checkpoint_requests();
-        let commits = settings.queue.once.map(|once| RemovalCommits::new(requester, once.lease));
+        let commits = settings.queue.once.map(|once| (requester, once.lease * COMMIT_PATIENCE));
         let workers = settings.queue.workers;
         let rejects = RejectBoard::new(workers, catalog.clone(), settings.expose_payloads);
         let mut tasks = Vec::new();

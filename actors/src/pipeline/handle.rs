@@ -1,12 +1,13 @@
 //! The handle of a pipeline: what HTTP may ask of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use psg_engine::catalog::Catalog;
 
 use super::queue::Queue;
-use super::removal_commits::RemovalCommits;
 use crate::cardinality::Cardinality;
+use crate::checkpoint_requests::CheckpointRequester;
 use crate::rejects::{RejectBoard, RejectReport};
 use crate::scrape::{ScrapeError, ScrapeHandle, ScrapeRequest, Scraped};
 use crate::search::{SearchAnswer, SearchQuestion};
@@ -33,8 +34,9 @@ pub(super) struct Services {
     pub(super) status: Arc<StatusBoard>,
     pub(super) rejects: Arc<RejectBoard>,
     pub(super) queue: Queue,
-    /// Present where a removal is safe only once a checkpoint has it.
-    pub(super) commits: Option<RemovalCommits>,
+    /// Present where a removal is safe only once a checkpoint has it: who is asked
+    /// for one, and how long that is waited for.
+    pub(super) commits: Option<(CheckpointRequester, Duration)>,
     pub(super) stop: StopSignal,
 }
 

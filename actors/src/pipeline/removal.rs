@@ -9,7 +9,6 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::handle::{PipelineHandle, Services};
-use super::removal_commits::RemovalCommits;
 use crate::serving_gate::Permit;
 use crate::shard::ShardMessage;
 use crate::shard_set::ShardsGone;
@@ -49,8 +48,7 @@ impl PipelineHandle {
     /// checkpoint. That nothing has the name is not said before either: it may be
     /// what a removal whose answer did not come in time has left.
     async fn commit(&self, permit: Permit, is_removed: bool) -> Result<(), RemoveError> {
-        let Some(commits) = &self.services().commits else { return Ok(()) };
-        let RemovalCommits { requester, patience } = commits;
+        let Some((requester, patience)) = &self.services().commits else { return Ok(()) };
         if !is_removed && !requester.is_pending() {
             return Ok(());
         }

@@ -115,10 +115,9 @@
 //!
 //! Pure: `keys`, `record`, `stored`, `ledger`, `verdict`, `watch`, `preflight`, and
 //! `checkpoint_plan`, which leads from a snapshot to a commit; `scripts` are the Lua
-//! scripts. `link` is the owner's connection, `context` what all stages work with,
-//! `transition` and
-//! `interruption` what a step of a stage comes to. [`OnceSource`] holds the `stage` and
-//! alone acts on what comes of its steps: `standby`, `loading`, and `owned`, which is
+//! scripts. `link` is the owner's connection, `context` what all stages work with and
+//! what interrupts them, `transition` where a step leads. [`OnceSource`] holds the `stage`
+//! and alone acts on what comes of its steps: `standby`, `loading`, and `owned`, which is
 //! what an owner knows, with `owning` (claims and pages), `saving` (checkpoints),
 //! `resuming` (after a cut) and `recovering`.
 //!
@@ -139,7 +138,6 @@ mod link;
 mod lease;
 mod context;
 mod settings;
-mod interruption;
 mod transition;
 mod stage;
 mod owned;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use redis::cmd;
 
 use super::holder;
-use super::interruption::Interruption;
 use super::keys::Keys;
 use super::link::{Link, ScriptReply};
 use super::preflight::check_server;
@@ -59,6 +58,32 @@ pub(super) enum Raised {
     Lost,
     /// It is damaged; nobody else has written that.
     Damaged(String),
+}
+
+/// Why a stage can't go on.
+#[derive(Debug)]
+pub(super) enum Interruption {
+    /// The connection or the server failed: it is tried again over a new one.
+    Failed(SourceError),
+    /// The memory is not what Redis says, and why: it is loaded again.
+    Reload(String),
+    /// The record has gone, or is damaged in that way, and this process
+    /// was the last that held it.
+    RecordLost(Option<String>),
+    /// The process must end, before anything else is done.
+    Fatal(FatalError),
+}
+
+impl From<SourceError> for Interruption {
+    fn from(failure: SourceError) -> Self {
+        Interruption::Failed(failure)
+    }
+}
+
+impl From<FatalError> for Interruption {
+    fn from(error: FatalError) -> Self {
+        Interruption::Fatal(error)
+    }
 }
 
 impl Context {

@@ -8,8 +8,7 @@ use psg_engine::state::{Head, StoredSegment};
 use redis::cmd;
 
 use super::checkpoint_plan::CheckpointPace;
-use super::context::{Context, odd_answer};
-use super::interruption::Interruption;
+use super::context::{Context, Interruption, odd_answer};
 use super::ledger::Ledger;
 use super::link::{Link, ScriptReply};
 use super::owned::Owned;

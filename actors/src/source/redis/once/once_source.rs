@@ -8,8 +8,7 @@
 
 use std::sync::Arc;
 
-use super::context::Context;
-use super::interruption::Interruption;
+use super::context::{Context, Interruption};
 use super::keys::Keys;
 use super::link::Link;
 use super::loading::LoadingStage;

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 
 use super::checkpoint_plan::{self, CheckpointPhase};
-use super::context::{Context, odd_answer};
-use super::interruption::Interruption;
+use super::context::{Context, Interruption, odd_answer};
 use super::link::{ANSWER, Link, ScriptReply};
 use super::owned::{Outstanding, Owned, Wait};
 use super::saving::taken;

@@ -1,8 +1,7 @@
 //! Resuming: how an owner goes on after its connection broke. What it had asked for
 //! is in doubt; the record, read under a new epoch, says what became of it.
 
-use super::context::Context;
-use super::interruption::Interruption;
+use super::context::{Context, Interruption};
 use super::link::Link;
 use super::loading::{begin_to_own, claimed_lengths, lengths};
 use super::owned::Owned;
