@@ -15,7 +15,6 @@ use psg_actors::state_file::missing_folder;
 use crate::config::ConfigOutcome;
 use crate::{exit, lint};
 
-/// How to tell.
 #[derive(Debug, Args)]
 pub struct DoctorOptions {
     /// Print the findings as JSON, an array of objects.

@@ -15,14 +15,12 @@ use crate::signals::Signals;
 pub struct StopFlag(Arc<(Mutex<bool>, Condvar)>);
 
 impl StopFlag {
-    /// Ends the run.
     pub fn set(&self) {
         let (stopped, wake) = &*self.0;
         *stopped.lock() = true;
         wake.notify_all();
     }
 
-    /// Whether the run is to end.
     pub fn is_set(&self) -> bool {
         self.wait(Duration::ZERO)
     }

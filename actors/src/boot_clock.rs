@@ -13,7 +13,6 @@ use rustix::time::ClockId::Monotonic as CLOCK;
 pub struct BootInstant(Duration);
 
 impl BootInstant {
-    /// The present moment.
     pub fn now() -> Self {
         let time = rustix::time::clock_gettime(CLOCK);
         Self(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))

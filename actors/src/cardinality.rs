@@ -17,7 +17,6 @@ pub const PATH: &str = "/api/v1/cardinality";
 /// Metrics, and label names, in an answer.
 const LISTED: usize = 20;
 
-/// Who has how much.
 #[derive(Debug, Serialize)]
 pub struct Cardinality {
     /// Series that have a place in the counts.

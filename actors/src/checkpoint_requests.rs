@@ -31,7 +31,6 @@ pub struct NoMoreCheckpoints;
 
 #[derive(Debug, Default)]
 struct Requested {
-    /// Requests so far.
     count: AtomicU64,
     arrived: Notify,
 }

@@ -7,13 +7,11 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use psg_engine::printable::{LONG, printable};
 
-/// Keys that are remembered.
 const MOST_KEYS: usize = 16;
 
 /// Bytes of a key that are.
 const KEY_BYTES: usize = 256;
 
-/// The keys that were pushed to.
 #[derive(Debug, Default)]
 pub struct OtherKeys(Mutex<Vec<PushesElsewhere>>);
 

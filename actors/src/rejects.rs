@@ -24,7 +24,6 @@ pub const PATH: &str = "/api/v1/rejects";
 const SHOWN: usize = 256;
 /// Bytes of a refused sample in which its name is looked for.
 const KEPT_BYTES: usize = 4096;
-/// Bytes of it that are shown.
 const SHOWN_BYTES: usize = 512;
 /// Names with other layouts that are shown.
 const SHOWN_MISMATCHES: usize = 256;
@@ -39,7 +38,6 @@ pub struct RejectBoard {
 
 #[derive(Debug)]
 pub struct RejectedSample<'a> {
-    /// When it was taken.
     pub at: UnixTime,
     pub reject: Reject,
     /// Its bytes, or as many of them as are known.
@@ -62,11 +60,9 @@ pub struct RejectReport {
 pub struct ShownReject {
     /// When it was taken, in seconds since 1970.
     pub time: f64,
-    /// Why it was refused.
     pub reason: &'static str,
     /// The metric's name; `null` where it has none, or none can be found.
     pub name: Option<String>,
-    /// What was expected and what came.
     pub detail: Cow<'static, str>,
     pub bytes: u64,
     /// Its first bytes, where they may be shown.

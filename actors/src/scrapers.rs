@@ -98,7 +98,6 @@ struct ScraperRecord {
 #[derive(Debug, Clone, Copy)]
 pub struct ScrapeStart {
     pub seq: ScrapeSeq,
-    /// When it was started.
     pub at: Moment,
 }
 

@@ -16,7 +16,6 @@ use crate::shard_set::{ShardSet, ShardsGone};
 /// The path under which it is served.
 pub const PATH: &str = "/api/v1/series";
 
-/// Metrics in an answer.
 const METRICS: usize = 50;
 /// Series in an answer, where nothing else is asked for.
 const SERIES: usize = 100;

@@ -69,7 +69,6 @@ pub struct SelfMetrics {
     catalog: Catalog,
     queue_key: String,
     delivery: &'static str,
-    /// Whether only `info` is exposed.
     only_info: bool,
 }
 

@@ -27,7 +27,6 @@ enum Memory {
     Standby,
 }
 
-/// What may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
     /// Everything, in this generation of the memory.

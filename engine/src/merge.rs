@@ -27,7 +27,6 @@ pub struct Exposition {
     pub is_whole: bool,
 }
 
-/// All fragments of one family.
 #[derive(Clone, Copy)]
 struct Block<'a> {
     shown: ShownFamily<'a>,

@@ -24,7 +24,6 @@ pub struct HeadRecord {
     pub tombstone_key: [u8; 16],
 }
 
-/// What a head has besides.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SectionRecord<'a> {
     pub number: u8,

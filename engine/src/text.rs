@@ -2,7 +2,6 @@
 //! escaped, in the decoder's buffer, so that they can be kept without borrowing
 //! either.
 
-/// The types of JSON values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonType {
     Null,
@@ -47,7 +46,6 @@ pub(crate) struct LabelText {
 }
 
 impl JsonType {
-    /// The word for messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             JsonType::Null => "null",

@@ -258,7 +258,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether exactly-once delivery is asked for.
     fn wants_exactly_once(&self) -> bool {
         let delivery = self.sources.given(&REDIS_DELIVERY).text.unwrap_or_default();
         delivery.trim().eq_ignore_ascii_case(EXACTLY_ONCE)

@@ -101,12 +101,10 @@ impl ValueKind {
         }
     }
 
-    /// The names of a [`ValueKind::LabelNames`].
     pub fn label_names(self, text: &str) -> Option<Vec<&str>> {
         listed(text, is_label_name)
     }
 
-    /// The names of a [`ValueKind::HostNames`].
     pub fn host_names(self, text: &str) -> Option<Vec<&str>> {
         listed(text, is_pattern)
     }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Records that are kept.
 const RECORDS: usize = 20;
 
 /// Keeps the last records; copies keep the same.

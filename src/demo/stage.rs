@@ -21,7 +21,6 @@ const HTTP_PORT: u16 = 9091;
 pub struct Stage {
     /// Where the gateway answers HTTP.
     pub http: SocketAddr,
-    /// Where it takes samples.
     pub queue: SocketAddr,
     gateway: Gateway,
     load: JoinHandle<Result<(), String>>,

@@ -23,7 +23,6 @@ pub struct LintFinding<'a> {
     /// The byte of the line, from 1.
     pub column: usize,
     pub reason: &'a str,
-    /// What was expected and what was got.
     pub detail: &'a str,
     pub is_refused: bool,
 }

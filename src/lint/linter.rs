@@ -19,7 +19,6 @@ use super::finding::{FindingFormat, LintFinding};
 use super::lines::LimitedLines;
 use super::strict::Strict;
 
-/// What came of the samples.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LintTally {
     /// Samples that would be taken.
@@ -34,7 +33,6 @@ pub struct LintTally {
 }
 
 impl LintTally {
-    /// Whether there was no sample.
     pub fn is_empty(&self) -> bool {
         self.accepted + self.refused == 0
     }

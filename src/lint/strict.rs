@@ -24,7 +24,6 @@ pub struct Oddity {
     /// The byte of the payload where the sample begins.
     pub at: usize,
     pub reason: &'static str,
-    /// What was expected and what was got.
     pub detail: String,
 }
 

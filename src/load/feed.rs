@@ -17,7 +17,6 @@ pub struct Batches {
     per_batch: usize,
 }
 
-/// What a connection does next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FeedStep {
     /// Push the batches that were filled in.

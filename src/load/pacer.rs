@@ -14,7 +14,6 @@ const MIN_PUSHES_PER_SECOND: u64 = 20;
 /// The most batches that are sent in one round trip.
 const MAX_BATCHES: u32 = 16;
 
-/// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacerTurn {
     /// Push this many batches.

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-/// One look at a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Glance {
-    /// Since the start.
     pub elapsed: Duration,
     /// Samples that Redis confirmed.
     pub pushed: u64,

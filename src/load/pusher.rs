@@ -18,16 +18,12 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct PushRun {
     pub client: Client,
-    /// The list that is pushed to.
     pub key: String,
-    /// Where the payloads come from.
     pub feed: Feed,
     /// When the run began.
     pub started: Instant,
-    /// Ends the run.
     pub stop: StopFlag,
     pub progress: RunProgress,
-    /// What came of it so far.
     pub tally: PushTally,
 }
 

@@ -8,7 +8,6 @@ use std::io::{self, BufRead};
 use psg_engine::name::RESERVED_PREFIX;
 use psg_engine::printable::LONG;
 
-/// Lines of an excerpt.
 const LINES: usize = 20;
 
 /// How many metrics are known, so that others are new.

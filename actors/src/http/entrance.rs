@@ -23,7 +23,6 @@ use super::connection::{AnswerGuard, Exchange, MAX_REQUEST_BYTES};
 use super::hosts::Hosts;
 use super::probes;
 
-/// Who is let in, and by which names.
 #[derive(Debug)]
 pub struct Entrance {
     /// Who may use the HTTP side; `None` lets everyone.

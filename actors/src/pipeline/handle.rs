@@ -23,7 +23,6 @@ use crate::stop::StopSignal;
 #[derive(Debug, Clone)]
 pub struct PipelineHandle(Arc<Services>);
 
-/// What a pipeline answers with.
 #[derive(Debug)]
 pub(super) struct Services {
     pub(super) catalog: Catalog,

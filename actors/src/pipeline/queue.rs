@@ -12,7 +12,6 @@ use crate::source::embedded::EmbeddedQueue;
 use crate::source::redis::RedisQueue;
 use crate::stop::StopSignal;
 
-/// Where samples come from.
 #[derive(Debug, Clone)]
 pub(super) enum Queue {
     Redis(RedisQueue),

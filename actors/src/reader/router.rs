@@ -37,7 +37,6 @@ pub struct Router {
     unix: UnixClock,
 }
 
-/// Where samples are counted.
 #[derive(Debug)]
 struct Account {
     worker: usize,
@@ -59,13 +58,9 @@ struct BatchTime {
 pub struct RouterSettings {
     /// How payloads are taken in.
     pub intake: IntakeSettings,
-    /// Where families are claimed.
     pub catalog: Catalog,
-    /// Where samples go.
     pub shards: ShardSet,
-    /// Where refusals are logged.
     pub reject_log: Arc<RejectLog>,
-    /// Where refusals are shown.
     pub rejects: Arc<RejectBoard>,
     /// Where refused payloads go, if anywhere.
     pub dead_letters: Option<DeadLetterQueue>,

@@ -285,7 +285,6 @@ impl ScrapeWorker {
     }
 }
 
-/// The next shard's part.
 fn next_part(parts: &Receiver<Exposed>, deadline: Option<Instant>) -> Result<Exposed, ScrapeError> {
     let Some(deadline) = deadline else { return parts.recv().map_err(|_| ScrapeError::Stopping) };
     parts.recv_deadline(deadline).map_err(|error| match error {

@@ -33,7 +33,6 @@ pub struct Handover {
 #[derive(Debug)]
 pub struct HandedOver(pub(super) Vec<ScraperRecord>);
 
-/// The content of the file.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct HandoverRecord {
     state: Fingerprint,

@@ -9,9 +9,7 @@ use procfs::process::Process;
 pub struct ProcessFigures {
     /// User and system time in seconds.
     pub cpu_seconds: f64,
-    /// Resident memory in bytes.
     pub resident_bytes: f64,
-    /// Virtual memory in bytes.
     pub virtual_bytes: f64,
     /// Open file descriptors.
     pub open_fds: f64,
@@ -27,7 +25,6 @@ pub struct ProcessFigures {
 pub struct Usage {
     /// User and system time in seconds.
     pub cpu_seconds: f64,
-    /// Resident memory in bytes.
     pub resident_bytes: u64,
 }
 

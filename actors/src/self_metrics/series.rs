@@ -21,7 +21,6 @@ pub(super) struct Sources<'a> {
     pub(super) process: Option<ProcessFigures>,
 }
 
-/// The series of one self-metric.
 pub(super) struct SelfSeries {
     pub(super) series: Vec<(SeriesLabels, Value)>,
     pub(super) shape: Shape,

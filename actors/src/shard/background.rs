@@ -13,7 +13,6 @@ use super::Shard;
 /// Series that are looked at before messages have their turn.
 const SLICE_SERIES: usize = 1024;
 
-/// Something that was asked for.
 #[derive(Debug)]
 pub enum BackgroundJob {
     /// Count label values; the answer has room in its channel.

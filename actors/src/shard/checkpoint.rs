@@ -34,7 +34,6 @@ pub struct RestoredPart {
     pub outcome: Result<Restored, StateError>,
 }
 
-/// The snapshot that a shard has under way.
 #[derive(Debug)]
 pub(super) struct SnapshotUnderWay {
     number: u64,
@@ -77,7 +76,6 @@ impl Shard {
         true
     }
 
-    /// Drops all series.
     pub(super) fn clear(&mut self, reply: &Sender<ShardIndex>) {
         self.snapshot = None;
         self.expiry_held = true;

@@ -12,14 +12,12 @@ use crate::self_metrics::{SelfMetrics, process};
 #[derive(Debug, Clone, Default)]
 pub struct CounterSnapshot {
     pub at: Moment,
-    /// Samples accepted.
     pub processed: u64,
     /// Samples refused, indexed by `reason as usize`.
     pub rejected: [u64; Reason::COUNT],
     /// Elements that wait, where that is known.
     pub pending: Option<u64>,
     pub series: u64,
-    /// Of each shard.
     pub apply_nanoseconds: Vec<u64>,
     pub scrapes: u64,
     /// What they took together.

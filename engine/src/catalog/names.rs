@@ -45,7 +45,6 @@ fn reserved(name: &str, allow_reserved: bool) -> Option<&'static str> {
     }
 }
 
-/// Frees the names of a family that has them.
 pub(super) fn release_names(printed: &mut HashMap<Box<str>, u64>, family: &Family) {
     for name in printed_names(&family.name, family.kind()) {
         if printed.get(&name) == Some(&family.uid) {

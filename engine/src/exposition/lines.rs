@@ -22,7 +22,6 @@ pub(super) struct Dialect {
     pub takes_negative: bool,
 }
 
-/// Writes the lines of series.
 #[derive(Debug)]
 pub(super) struct LineWriter {
     dialect: Dialect,

@@ -10,7 +10,6 @@ use super::template::{CachedRoute, Located, Repeats, TemplateCache};
 use crate::reject::Reject;
 use crate::wire::{JsonDecoder, JsonSample};
 
-/// What reads JSON payloads.
 #[derive(Debug)]
 pub struct JsonPayloads {
     decoder: JsonDecoder,

@@ -32,7 +32,6 @@ const MOST_PAIRS: usize = 8;
 /// What stands where a set has no further pair.
 const NO_PAIR: InternedId = InternedId(u32::MAX);
 
-/// The label sets of one reader.
 #[derive(Debug, Default)]
 pub struct LabelSets {
     pairs: Interner,

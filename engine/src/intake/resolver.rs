@@ -44,14 +44,12 @@ pub struct Resolver {
     sort_labels: bool,
 }
 
-/// The series of a sample.
 #[derive(Debug, Clone, Copy)]
 pub struct Resolved {
     /// By which the reader's caches know it.
     pub entry: EntryId,
     /// Whether the sample has its family's layout or objectives.
     pub fits: bool,
-    /// How it was found.
     pub lookup: SeriesLookup,
 }
 

@@ -77,7 +77,6 @@ pub enum Spelling {
     First,
     /// There were others, not this one.
     Another,
-    /// It comes back.
     SeenAgain,
 }
 
@@ -88,9 +87,7 @@ pub enum SeriesState {
     /// Its shard keeps it, and this cache holds a reference to it there.
     Known {
         shard: ShardIndex,
-        /// Where it lies in the shard.
         slot: Slot,
-        /// Which series of that slot it is.
         generation: Generation,
     },
     /// Admission refused it, and its samples go to an overflow series;
@@ -202,7 +199,6 @@ impl SeriesCache {
         if is_first { Spelling::First } else { Spelling::Another }
     }
 
-    /// The family of an entry's series.
     pub fn family(&self, id: EntryId) -> Option<FamilyId> {
         self.entries.get(id.0).map(|entry| entry.family)
     }

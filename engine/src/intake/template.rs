@@ -112,7 +112,6 @@ impl CachedRoute {
 pub enum Repeats {
     /// This one did.
     Yes,
-    /// They do not.
     No,
     /// It is too early to tell.
     Unknown,

@@ -10,10 +10,8 @@ pub const LENGTH: usize = 16;
 /// Where the checksum begins, which the bytes before it are part of.
 const CHECKSUM_AT: usize = 8;
 
-/// What a blob holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Content {
-    /// Its first bytes.
     pub magic: [u8; 4],
     /// How messages call it.
     pub name: &'static str,

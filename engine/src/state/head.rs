@@ -12,7 +12,6 @@ const VERSION: u16 = 3;
 const WITH_TIME: u16 = 2;
 const WITH_SECTIONS: u16 = 3;
 
-/// The numbers of sections.
 const TIME: u8 = 0;
 const HASH: u8 = 1;
 

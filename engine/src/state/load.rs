@@ -82,7 +82,6 @@ impl Claimed {
         self.segment.segment()
     }
 
-    /// A reference to the family at a position.
     pub(crate) fn family(&self, position: u32) -> Option<FamilyRef> {
         let held = self.families.get(position as usize)?.as_ref()?;
         FamilyRef::from_cached(held.family())

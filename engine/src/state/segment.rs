@@ -138,7 +138,6 @@ pub struct OpenSegment {
     has_created: bool,
     /// Whether these times hold.
     believes_created: bool,
-    /// Series and tombstones.
     bytes: bytes::Bytes,
 }
 
@@ -188,7 +187,6 @@ impl OpenSegment {
         family.ok_or(StateError::malformed("a series or a tombstone of no family"))
     }
 
-    /// Its series, one by one, then its tombstones.
     pub(crate) fn reader(&self) -> SegmentReader<'_> {
         SegmentReader {
             stored: self,

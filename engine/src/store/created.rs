@@ -23,7 +23,6 @@ const UNKNOWN: UnixTime = UnixTime::MIN;
 pub(super) struct Created(Option<Pages<UnixTime>>);
 
 impl Created {
-    /// None so far.
     pub fn new(is_kept: bool) -> Self {
         Self(is_kept.then(Pages::default))
     }
@@ -32,13 +31,11 @@ impl Created {
         self.0.is_some()
     }
 
-    /// The time of a slot, where it is known.
     #[inline]
     pub fn get(&self, slot: u32) -> Option<UnixTime> {
         self.0.as_ref()?.get(slot).copied().filter(|time| *time != UNKNOWN)
     }
 
-    /// From now on the slot has that time.
     pub fn set(&mut self, slot: u32, time: Option<UnixTime>) {
         let Some(times) = &mut self.0 else { return };
         while times.len() <= slot {

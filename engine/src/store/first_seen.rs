@@ -62,7 +62,6 @@ pub struct AckHorizon {
 /// The new series of one shard.
 #[derive(Debug, Default)]
 pub(super) struct FirstSeen {
-    /// The last scrape that has begun.
     last_scrape: ScrapeSeq,
     horizon: AckHorizon,
     /// What is applied was applied before, and scrapers may have seen it.

@@ -38,7 +38,6 @@ impl ListingPosition {
 }
 
 impl Listings {
-    /// Takes a series in.
     pub fn insert(&mut self, family: &Arc<Family>, slot: Slot) -> ListingPosition {
         let Listing { slots, holes } = self.0.entry(FamilyKey(family.clone())).or_default();
         let position = holes.pop().unwrap_or_else(|| {
@@ -65,7 +64,6 @@ impl Listings {
         self.0.remove(&FamilyKey(family.clone())).unwrap_or_default().slots
     }
 
-    /// The first family, or the first one after `key`.
     pub fn next(&self, key: Option<&FamilyKey>) -> Option<&FamilyKey> {
         let next = match key {
             None => self.0.first_key_value(),

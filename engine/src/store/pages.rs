@@ -18,7 +18,6 @@ impl<T> Default for Pages<T> {
 impl<T> Pages<T> {
     const PAGE: usize = PAGE_BYTES / size_of::<T>();
 
-    /// How many there are.
     pub fn len(&self) -> u32 {
         let full = self.0.len().saturating_sub(1) * Self::PAGE;
         (full + self.0.last().map_or(0, Vec::len)) as u32

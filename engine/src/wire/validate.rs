@@ -14,7 +14,6 @@ use crate::timestamp::{Ttl, UnixTime};
 /// Up to this many labels, each is compared with each other.
 const FEW_LABELS: usize = 64;
 
-/// What samples are held to.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) limits: PayloadLimits,

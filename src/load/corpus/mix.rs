@@ -95,7 +95,6 @@ pub enum MixError {
     BadSeries {
         /// The parts of the mix that have series of their own.
         least: u64,
-        /// The number that was given.
         got: u64,
     },
     /// A bound on series that grow with every sample.

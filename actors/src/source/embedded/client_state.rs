@@ -55,7 +55,6 @@ impl ClientState {
         self.protocol == Protocol::Resp2 && self.subscriptions() > 0
     }
 
-    /// Channels and patterns that it has subscribed to.
     pub fn subscriptions(&self) -> usize {
         self.channels.len() + self.patterns.len()
     }

@@ -241,7 +241,6 @@ async fn serve(
     }
 }
 
-/// Does the TLS handshake where there is one.
 async fn greet(
     stream: ClientStream,
     options: &ListenerOptions,

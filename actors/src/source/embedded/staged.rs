@@ -88,7 +88,6 @@ impl Staged {
         self.kept.elements -= count;
     }
 
-    /// Elements of the current command.
     pub fn elements_of_command(&self) -> usize {
         self.elements.len() - self.kept.elements
     }

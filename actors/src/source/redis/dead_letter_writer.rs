@@ -67,7 +67,6 @@ const MEASUREMENTS: usize = 3;
 /// that Redis has most of its time for others.
 const PAUSES: u32 = 3;
 
-/// The key of the account beside the list `letters`.
 pub fn account_of(letters: &str) -> String {
     key_beside(letters, ACCOUNT)
 }

@@ -58,7 +58,6 @@ pub fn is_unknown_command(words: &str) -> bool {
         .any(|beginning| words.starts_with(beginning))
 }
 
-/// What an error reply means.
 pub fn kind_of_reply(words: &str) -> ErrorKind {
     KINDS_BY_PREFIX
         .iter()

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const WHERE_TO: &str =
     " (Redis.ConnectionString says where it is; with embedded the gateway needs none)";
 
-/// Who met an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HealthReporter {
     Reader(usize),

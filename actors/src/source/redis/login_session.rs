@@ -29,7 +29,6 @@ pub struct LoginSession {
     has_answered: bool,
 }
 
-/// What a server answers.
 #[derive(Debug)]
 pub enum LoginReply {
     Value(Value),
@@ -43,7 +42,6 @@ impl LoginSession {
         Self { stream, has_answered: false }
     }
 
-    /// Sends a command and takes its reply.
     pub async fn exchange(&mut self, command: &Cmd) -> Result<LoginReply, SourceError> {
         let sent = self.send(command).await;
         let is_first = !std::mem::replace(&mut self.has_answered, true);

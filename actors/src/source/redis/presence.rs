@@ -38,7 +38,6 @@ pub async fn on_queue(
     range.query_async(connection).await
 }
 
-/// The sign of one gateway.
 #[derive(Debug)]
 pub struct Presence {
     key: String,

@@ -12,7 +12,6 @@ pub enum ConnectStage {
     /// Waiting for the connection to be accepted.
     Connecting,
     ShakingHands,
-    /// Saying who we are.
     LoggingIn,
     /// Saying what a server may do without, such as a name for `CLIENT LIST`.
     Introducing,
@@ -23,7 +22,6 @@ pub enum ConnectStage {
 pub struct ConnectProgress(Mutex<ConnectStage>);
 
 impl ConnectProgress {
-    /// An attempt has reached that stage.
     pub fn reach(&self, stage: ConnectStage) {
         let mut furthest = self.0.lock();
         *furthest = stage.max(*furthest);

@@ -8,7 +8,6 @@ use crate::settings::Endpoint;
 /// The longest name that DNS has.
 const LONGEST_NAME: usize = 253;
 
-/// Where a connection is to lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
     pub endpoint: Endpoint,

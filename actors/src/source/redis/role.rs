@@ -8,7 +8,6 @@ use crate::settings::Endpoint;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
-    /// It takes writes.
     Primary,
     /// It copies that server, where it names one.
     Replica(Option<Endpoint>),

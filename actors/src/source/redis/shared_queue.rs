@@ -29,7 +29,6 @@ pub struct SharedQueue {
     pub metrics: Arc<QueueMetrics>,
     pub fatal: FatalSignal,
     pub is_once: bool,
-    /// As the setting names it.
     pub delivery: &'static str,
 }
 

@@ -45,7 +45,6 @@ pub struct Workload {
     work: f64,
 }
 
-/// What a worker has counted so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct WorkCounts {
     samples: u64,
@@ -55,7 +54,6 @@ struct WorkCounts {
 /// How many workers a backlog needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// There is work for another one.
     Up,
     Keep,
     Down,

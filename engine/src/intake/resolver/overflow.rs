@@ -28,7 +28,6 @@ pub struct Overflow {
 }
 
 impl Overflow {
-    /// Notes an entry that a limit refused.
     pub fn note(&mut self, entry: EntryId) {
         self.refused.push(entry);
     }

@@ -24,7 +24,6 @@ use crate::timestamp::Moment;
 /// answers exactly.
 pub const EXACT: usize = 512;
 
-/// The observations of one series.
 #[derive(Debug, Clone)]
 pub struct Window {
     slot: u64,

@@ -13,7 +13,6 @@ const LOOKS: usize = 16;
 /// How far a sweep is.
 #[derive(Debug, Default)]
 pub struct Sweep {
-    /// The key to look at next.
     next: NodeKey,
     removed: usize,
 }

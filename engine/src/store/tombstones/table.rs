@@ -61,7 +61,6 @@ impl TombstoneTable {
         self.nodes.len()
     }
 
-    /// The tombstone of a key, if there is one.
     pub fn get(&self, key: NodeKey) -> Option<&Tombstone> {
         self.nodes.get(key)?.tombstone.as_ref()
     }
@@ -79,7 +78,6 @@ impl TombstoneTable {
         found.copied()
     }
 
-    /// Takes a tombstone in as the newest.
     pub fn insert(&mut self, tombstone: Tombstone) -> NodeKey {
         let id = tombstone.id;
         let node = Node { tombstone: Some(tombstone), older: self.newest, newer: NONE };
@@ -98,7 +96,6 @@ impl TombstoneTable {
         key
     }
 
-    /// Takes the tombstone of a key out.
     pub fn remove(&mut self, key: NodeKey) -> Option<Tombstone> {
         let Node { tombstone, older, newer } = self.nodes.get_mut(key)?;
         let (tombstone, older, newer) = (tombstone.take()?, *older, *newer);

@@ -9,7 +9,6 @@ use crate::store::sets::NumberSet;
 /// How far a walk is.
 #[derive(Debug)]
 pub(super) struct Walk {
-    /// The key to visit next.
     next: NodeKey,
     /// Keys were below it when the walk began.
     bound: NodeKey,

@@ -43,9 +43,7 @@ impl<T> Field<T> {
 /// What `type` says where that is no type.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum UnknownKind {
-    /// A word or a number.
     Text(Text),
-    /// A value that is neither.
     Other(JsonType),
 }
 

@@ -30,7 +30,6 @@ impl Session {
         Next::Send
     }
 
-    /// Whether a large request is incomplete.
     pub fn is_amid_large_request(&self) -> bool {
         self.held() - self.outbox.held() - self.client.held() > LARGE_REQUEST_BYTES
     }

@@ -202,7 +202,6 @@ fn by_cause(missing: Vec<(&Right, Permission)>) -> Vec<(Permission, Vec<&Right>)
     all.into_iter().filter(|(_, rights)| !rights.is_empty()).collect()
 }
 
-/// What to do for these.
 fn advice(settings: &QueueSettings, given: Permission, rights: &[&Right]) -> String {
     match given {
         Permission::Yes | Permission::No => grant(settings, rights),

@@ -36,7 +36,6 @@ pub struct Plan {
     /// The index with them in it.
     pub index: SegmentIndex,
     pub snapshot: u64,
-    /// Whether it has every segment.
     pub is_whole: bool,
 }
 
@@ -196,12 +195,10 @@ pub fn sweep(fields: &VecDeque<String>, version: Revision, fence: Fence<'_>, key
     call.args(fields.iter().take(SWEEP_FIELDS))
 }
 
-/// A slice was deleted.
 pub fn swept(fields: &mut VecDeque<String>) {
     fields.drain(..SWEEP_FIELDS.min(fields.len()));
 }
 
-/// The number of a stored segment in the index.
 pub fn number_of(stored: &StoredSegment) -> SegmentNumber {
     stored.segment.get() as SegmentNumber
 }

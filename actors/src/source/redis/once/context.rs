@@ -52,7 +52,6 @@ pub(super) struct Context {
 /// What became of an attempt to raise the epoch.
 pub(super) enum Raised {
     Record(Box<Record>, Vec<u8>),
-    /// There is no record.
     Gone,
     /// Somebody else's epoch or token is there.
     Lost,

@@ -179,7 +179,6 @@ impl Link {
         self.elements.iter().map(|element| bytes[element.range()].to_vec()).collect()
     }
 
-    /// What a script's reply says.
     pub fn script_reply(&self, name: &str, reply: Reply) -> Result<ScriptReply, SourceError> {
         let mut texts = self
             .values_of(name, reply)?

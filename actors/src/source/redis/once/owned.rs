@@ -27,7 +27,6 @@ const MOST_OPEN_LISTS: usize = 100_000;
 /// A claim of fewer elements is small.
 const SMALL_CLAIM: u64 = 1000;
 
-/// What an owner knows.
 pub(super) struct Owned {
     pub expected: ExpectedRecord,
     pub ledger: Ledger,
@@ -75,7 +74,6 @@ pub(super) enum Outstanding {
 
 /// When the next claim may come.
 pub(super) struct ClaimPacing {
-    /// Not before that time.
     pub not_before: Instant,
     /// The queue was empty when it was last looked at.
     pub drained: bool,
@@ -99,7 +97,6 @@ impl Default for Wait {
 }
 
 impl Wait {
-    /// Begins to wait, where nobody does.
     pub fn begin(&mut self, queue: &Arc<SharedQueue>, endpoint: &Endpoint) {
         let Wait::Idle(waiter) = self else { return };
         let mut waiter = std::mem::take(waiter);

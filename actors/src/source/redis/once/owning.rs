@@ -28,7 +28,6 @@ const WRONG_TYPE_PAUSE: Duration = Duration::from_secs(1);
 /// Renewals for each length of a lease.
 const RENEWALS: u32 = 3;
 
-/// What ended a wait.
 enum Wakeup {
     Reply(Result<Reply, SourceError>),
     Snapshot(Result<TakenSnapshot, ShardsGone>),
@@ -187,7 +186,6 @@ impl Owned {
         }
     }
 
-    /// A script did what it was asked for.
     fn done(&mut self, context: &mut Context, request: Outstanding, words: &[String]) -> Outcome {
         self.claim_answered(context, matches!(request, Outstanding::Claim(_)));
         match request {

@@ -8,7 +8,6 @@ use std::str::FromStr;
 use rand::Rng;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The number of a segment of the state.
 pub type SegmentNumber = u16;
 
 /// A number that only rises, with a nonce that says whose step it was. The
@@ -38,7 +37,6 @@ pub struct SegmentIndex(BTreeMap<SegmentNumber, Revision>);
 pub struct Record {
     /// Rises with each owner, connection and reload.
     pub epoch: u64,
-    /// Of the last checkpoint.
     pub version: Revision,
     /// The list that was claimed last.
     pub tip: Revision,
@@ -111,7 +109,6 @@ impl FromStr for ListPosition {
 }
 
 impl SegmentIndex {
-    /// Whether there is no segment.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -6,7 +6,6 @@ use super::standby::Standby;
 
 /// What the source is to the queue.
 pub(super) enum OwnerStage {
-    /// Not its owner.
     StandingBy(Standby),
     /// Its owner, but the memory is not what Redis says.
     Loading(LoadingStage),

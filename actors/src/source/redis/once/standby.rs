@@ -13,7 +13,6 @@ use crate::boot_clock::BootInstant;
 /// How often a standby looks, at least.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
-/// Not the owner.
 #[derive(Debug, Default)]
 pub(super) struct Standby {
     watch: Watch,

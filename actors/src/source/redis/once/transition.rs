@@ -4,7 +4,6 @@
 use super::context::Interruption;
 use super::owned::Owned;
 
-/// Where a stage goes on.
 pub(super) enum Transition {
     /// In the same stage.
     Stay,
@@ -22,5 +21,4 @@ pub(super) enum Transition {
     End,
 }
 
-/// What a step comes to.
 pub(super) type Outcome = Result<Transition, Interruption>;

@@ -14,7 +14,6 @@ pub enum Owner {
     Nobody,
     /// There is one that no gateway has written like this, and why.
     Damaged(String),
-    /// It was given back.
     Released { epoch: u64 },
     Holder {
         epoch: u64,
@@ -30,7 +29,6 @@ impl Owner {
         matches!(self, Owner::Holder { token, .. } if holder::is_gone(token))
     }
 
-    /// By the owner's fields.
     pub fn of(stored: &Stored) -> Self {
         if stored.is_absent() {
             return Owner::Nobody;
@@ -45,7 +43,6 @@ impl Owner {
     }
 }
 
-/// What a standby has seen.
 #[derive(Debug, Default)]
 pub struct Watch {
     last: Option<Seen>,
