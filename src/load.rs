@@ -163,9 +163,9 @@ fn push(options: &LoadOptions, stop: StopFlag, progress: RunProgress) -> Result<
 
 impl LoadOptions {
     fn address(&self) -> RedisAddress {
-        let in_environment = || env::var(ADDRESS).ok().map(RedisAddress::new);
+        let in_environment = || env::var(ADDRESS).ok().map(RedisAddress::from);
         let given = self.redis.clone().or_else(in_environment);
-        given.unwrap_or_else(|| RedisAddress::new(DEFAULT_ADDRESS.to_owned()))
+        given.unwrap_or_else(|| RedisAddress::from(DEFAULT_ADDRESS.to_owned()))
     }
 
     fn corpus(&self, seed: u64, mix: Mix) -> Corpus {

@@ -26,7 +26,7 @@ mod handover;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use psg_engine::store::{AckHorizon, ScrapeSeq};
 use psg_engine::timestamp::Moment;
 use tokio::sync::Notify;
@@ -129,37 +129,37 @@ impl Scrapers {
     /// How many are known.
     pub fn known(&self) -> usize {
         let now = self.0.clock.now();
-        self.lock().fresh(now).filter(|scraper| scraper.is_known()).count()
+        self.0.table.lock().fresh(now).filter(|scraper| scraper.is_known()).count()
     }
 
     pub fn is_known(&self, scraper: &ScraperId) -> bool {
         let now = self.0.clock.now();
-        self.lock().fresh(now).any(|known| known.id == *scraper && known.is_known())
+        self.0.table.lock().fresh(now).any(|known| known.id == *scraper && known.is_known())
     }
 
     /// Starts a scrape, which has the next number.
     pub fn start_scrape(&self) -> ScrapeStart {
         let at = self.0.clock.now();
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         table.last_started.0 += 1;
         ScrapeStart { seq: table.last_started, at }
     }
 
     /// The last scrape that was started, as if that were now.
     pub fn last_start(&self) -> ScrapeStart {
-        ScrapeStart { seq: self.lock().last_started, at: self.0.clock.now() }
+        ScrapeStart { seq: self.0.table.lock().last_started, at: self.0.clock.now() }
     }
 
     /// The last complete scrape of a scraper; `None` where it has not come of late.
     pub fn last_seen(&self, scraper: Option<&ScraperId>) -> Option<ScrapeSeq> {
         let (scraper, now) = (scraper?, self.0.clock.now());
-        let table = self.lock();
+        let table = self.0.table.lock();
         table.fresh(now).find(|known| known.id == *scraper).map(|known| known.last.seq)
     }
 
     /// What scrapers have acknowledged by the start of a scrape.
     pub fn ack_horizon(&self, start: ScrapeStart) -> AckHorizon {
-        let table = self.lock();
+        let table = self.0.table.lock();
         let all = || table.fresh(start.at);
         let known = || all().filter(|scraper| scraper.is_known());
         // Of the last scrape but one: the last one may have shown the start alone.
@@ -177,7 +177,7 @@ impl Scrapers {
 
     /// Nothing is added to any total any more.
     pub fn totals_are_final(&self) {
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         table.final_after = Some(table.last_started);
     }
 
@@ -196,7 +196,7 @@ impl Scrapers {
     /// Known scrapers that have yet to fetch the final totals.
     pub fn missing(&self) -> usize {
         let now = self.0.clock.now();
-        let table = self.lock();
+        let table = self.0.table.lock();
         let known = table.fresh(now).filter(|scraper| scraper.is_known());
         known.filter(|scraper| !scraper.has_final_totals).count()
     }
@@ -204,7 +204,7 @@ impl Scrapers {
     /// Those that have fetched all that there will be, for the next process.
     fn that_have_all(&self) -> Vec<ScraperRecord> {
         let now = self.0.clock.now();
-        let table = self.lock();
+        let table = self.0.table.lock();
         let done = table.fresh(now).filter(|scraper| scraper.has_final_totals);
         let records = done.map(|scraper| ScraperRecord {
             id: scraper.id.clone(),
@@ -217,7 +217,7 @@ impl Scrapers {
     /// so far, and returns what they have acknowledged.
     fn take_over(&self, records: Vec<ScraperRecord>) -> AckHorizon {
         let start = self.last_start();
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         let scrapers = records.into_iter().take(MAX_KNOWN).map(|record| ScraperState {
             id: record.id,
             scrapes: KNOWN_FROM,
@@ -239,12 +239,8 @@ impl Scrapers {
 
     fn complete(&self, receipt: &Receipt) {
         let now = self.0.clock.now();
-        self.lock().complete(receipt, now);
+        self.0.table.lock().complete(receipt, now);
         self.0.completed.notify_waiters();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ScraperTable> {
-        self.0.table.lock()
     }
 }
 

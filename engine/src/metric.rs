@@ -125,14 +125,14 @@ impl Value {
 #[cfg(test)]
 mod tests {
     use super::histogram::BucketLayout;
-    use super::summary::{SummaryPlan, SummarySettings};
+    use super::summary::{QuantilePlan, SummarySettings};
     use super::*;
 
     /// One sample would else decide over all that come after it.
     #[test]
     fn a_total_stays_a_number_whatever_comes() {
         const NOW: Moment = Moment(0);
-        let plan = SummaryPlan::new(&[], SummarySettings::default());
+        let plan = QuantilePlan::new(&[], SummarySettings::default());
         for (shape, least) in [
             (Shape::Counter, f64::MAX),
             (Shape::Histogram(BucketLayout::new(&[1.0])), f64::MIN),

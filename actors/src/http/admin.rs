@@ -5,7 +5,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use psg_engine::store::Removed;
-use serde::Serialize;
+use serde_json::json;
 
 use super::HttpState;
 use crate::pipeline::RemoveError;
@@ -16,13 +16,6 @@ pub const PATH: &str = "/api/v1/metrics/{name}";
 /// The header that a removal needs, saying anything: a form has no headers, and
 /// a script of another page has to ask first whether it may send one.
 const MEANT: &str = "X-Requested-By";
-
-#[derive(Debug, Serialize)]
-struct RemovedMetric {
-    name: String,
-    series: usize,
-    tombstones: usize,
-}
 
 /// Removes a family and answers when that is done, and safe where it has to be.
 pub async fn remove(
@@ -40,8 +33,8 @@ pub async fn remove(
     }
     match state.pipeline.remove(&name).await {
         Ok(Some(Removed { series, tombstones })) => {
-            let name = name.into_inner();
-            HttpResponse::Ok().json(RemovedMetric { name, series, tombstones })
+            let removed = json!({ "name": *name, "series": series, "tombstones": tombstones });
+            HttpResponse::Ok().json(removed)
         }
         Ok(None) => HttpResponse::NotFound().body("no metric has this name\n"),
         Err(error @ RemoveError::Unavailable(_)) => {

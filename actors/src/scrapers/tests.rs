@@ -27,7 +27,7 @@ fn scrape(scrapers: &Scrapers, number: u8) -> ScrapeSeq {
 fn let_pass(scrapers: &Scrapers, passed: Duration) {
     let now = scrapers.0.clock.now();
     let passed = passed.as_millis() as u64;
-    for scraper in &mut scrapers.lock().scrapers {
+    for scraper in &mut scrapers.0.table.lock().scrapers {
         scraper.until = Moment((scraper.until.0.saturating_sub(passed)).max(now.0));
     }
 }
@@ -92,7 +92,7 @@ fn strangers_never_push_out_who_is_known() {
         scrape(&scrapers, stranger);
     }
     assert_eq!(scrapers.known(), 1);
-    assert_eq!(scrapers.lock().scrapers.len(), 1 + MAX_KNOWN);
+    assert_eq!(scrapers.0.table.lock().scrapers.len(), 1 + MAX_KNOWN);
     assert!(
         scrapers.last_seen(Some(&id(2))).is_none() && scrapers.last_seen(Some(&id(200))).is_some()
     );

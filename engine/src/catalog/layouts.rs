@@ -10,12 +10,6 @@ use crate::metric::summary::SummarySettings;
 use crate::sample::Sample;
 
 impl Family {
-    /// Whether `sample`, of this family's type, came with its bucket layout or
-    /// objectives; if not, it is still aggregated into them.
-    pub(crate) fn has_layout_of(&self, sample: &Sample<'_>) -> bool {
-        self.shape().agrees(sample.buckets, sample.objectives)
-    }
-
     /// How many samples came with another layout or other objectives.
     pub fn layout_mismatches(&self) -> u64 {
         self.counts.layout_mismatches.load(Ordering::Relaxed)

@@ -5,7 +5,7 @@ use super::number::{self, Notation};
 use crate::catalog::Family;
 use crate::labels::LabelPairs;
 use crate::metric::histogram::{BucketLayout, Histogram};
-use crate::metric::summary::{Summary, SummaryPlan};
+use crate::metric::summary::{QuantilePlan, Summary};
 use crate::metric::{Shape, Value};
 use crate::timestamp::Moment;
 
@@ -143,7 +143,7 @@ impl SeriesLines<'_> {
     fn summary(
         &mut self,
         summary: &mut Summary,
-        plan: &SummaryPlan,
+        plan: &QuantilePlan,
         now: Moment,
         texts: &mut NumberTexts,
     ) {

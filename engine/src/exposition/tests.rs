@@ -6,7 +6,7 @@ use super::{Families, Format, MediaType, ShownFamily, ShownSeries};
 use crate::catalog::{Catalog, Family, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::histogram::BucketLayout;
-use crate::metric::summary::{SummaryPlan, SummarySettings};
+use crate::metric::summary::{QuantilePlan, SummarySettings};
 use crate::metric::{Kind, Shape, Value};
 use crate::sample::Sample;
 use crate::timestamp::{Moment, SampleTime, UnixTime};
@@ -39,7 +39,7 @@ fn histogram(bounds: &[f64]) -> Shape {
 }
 
 fn summary(objectives: &[(f64, f64)]) -> Shape {
-    Shape::Summary(SummaryPlan::new(objectives, SummarySettings::default()))
+    Shape::Summary(QuantilePlan::new(objectives, SummarySettings::default()))
 }
 
 /// What OpenMetrics says of when the total of a series began, beside the families

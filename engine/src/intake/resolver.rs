@@ -188,7 +188,7 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
     if !sample.help.is_empty() && family.help().is_empty() {
         note_help(family, sample.help);
     }
-    let fits = family.has_layout_of(sample);
+    let fits = family.shape().agrees(sample.buckets, sample.objectives);
     if !fits {
         *mismatches += 1;
         family.note_layout_mismatch(sample);

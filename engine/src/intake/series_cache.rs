@@ -85,11 +85,7 @@ pub enum SeriesState {
     /// Its shard has yet to answer.
     Unknown,
     /// Its shard keeps it, and this cache holds a reference to it there.
-    Known {
-        shard: ShardIndex,
-        slot: Slot,
-        generation: Generation,
-    },
+    Known { shard: ShardIndex, slot: Slot, generation: Generation },
     /// Admission refused it, and its samples go to an overflow series;
     /// forgotten at the end of the batch like those that are refused.
     Folded {

@@ -20,7 +20,7 @@ use crate::record::{SketchRecord, StateError, WindowSettings};
 use biased::BiasedSketch;
 use targeted::{GapRule, TargetedSketch};
 
-/// What the windows of one family have in common.
+/// What the summaries of one family have in common.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantilePlan {
     /// (φ, ε), φ ascending.

@@ -3,7 +3,7 @@
 
 use super::Kind;
 use super::histogram::BucketLayout;
-use super::summary::{SummaryPlan, SummarySettings};
+use super::summary::{QuantilePlan, SummarySettings};
 
 /// What a bucket or an objective is charged in a family.
 const BYTES_PER_BOUND: usize = 64;
@@ -18,7 +18,7 @@ pub enum Shape {
     /// Counts for these buckets.
     Histogram(BucketLayout),
     /// Quantiles for these objectives.
-    Summary(SummaryPlan),
+    Summary(QuantilePlan),
 }
 
 impl Shape {
@@ -34,7 +34,7 @@ impl Shape {
             Kind::Counter => Shape::Counter,
             Kind::Gauge => Shape::Gauge,
             Kind::Histogram => Shape::Histogram(BucketLayout::new(buckets)),
-            Kind::Summary => Shape::Summary(SummaryPlan::new(objectives, summary)),
+            Kind::Summary => Shape::Summary(QuantilePlan::new(objectives, summary)),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::histogram::{BucketLayout, Histogram};
-use super::summary::{Summary, SummaryPlan, SummarySettings};
+use super::summary::{QuantilePlan, Summary, SummarySettings};
 use super::{Kind, Shape, Value};
 use crate::limits::SMALLEST_EPSILON;
 use crate::record::{ShapeRecord, Since, StateError, ValueRecord};
@@ -33,7 +33,7 @@ impl Shape {
             ShapeRecord::Gauge => Shape::Gauge,
             ShapeRecord::Histogram(bounds) => Shape::Histogram(BucketLayout::new(bounds)),
             ShapeRecord::Summary { objectives, window: _ } => {
-                Shape::Summary(SummaryPlan::new(objectives, summary))
+                Shape::Summary(QuantilePlan::new(objectives, summary))
             }
         }
     }

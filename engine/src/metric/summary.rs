@@ -1,8 +1,9 @@
 //! Summary: quantiles over a sliding window, sum and count for ever.
 
-use super::quantile::{QuantilePlan, Window};
+pub use super::quantile::QuantilePlan;
+use super::quantile::Window;
 use super::{Ignored, add};
-use crate::record::{Since, StateError, WindowRecord, WindowSettings};
+use crate::record::{Since, StateError, WindowRecord};
 use crate::timestamp::Moment;
 
 /// Window and estimator, the same for every summary of the process.
@@ -32,29 +33,6 @@ impl Default for SummarySettings {
     }
 }
 
-/// What the summaries of one family have in common.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SummaryPlan {
-    quantiles: QuantilePlan,
-}
-
-impl SummaryPlan {
-    /// A plan for objectives as in [`crate::sample::Sample::objectives`].
-    pub fn new(objectives: &[(f64, f64)], settings: SummarySettings) -> Self {
-        Self { quantiles: QuantilePlan::new(objectives, settings) }
-    }
-
-    /// How windows are cut, as it is stored with them.
-    pub(crate) fn window_settings(&self) -> WindowSettings {
-        self.quantiles.window_settings()
-    }
-
-    /// The (φ, ε) pairs, φ ascending.
-    pub fn objectives(&self) -> &[(f64, f64)] {
-        self.quantiles.objectives()
-    }
-}
-
 /// The observations of one series.
 #[derive(Debug, Clone)]
 pub struct Summary {
@@ -66,9 +44,9 @@ pub struct Summary {
 
 impl Summary {
     /// A summary without observations.
-    pub fn new(plan: &SummaryPlan, now: Moment) -> Self {
+    pub fn new(plan: &QuantilePlan, now: Moment) -> Self {
         let has_objectives = !plan.objectives().is_empty();
-        let window = has_objectives.then(|| Window::new(&plan.quantiles, now));
+        let window = has_objectives.then(|| Window::new(plan, now));
         Self { sum: 0.0, count: 0, window }
     }
 
@@ -77,12 +55,12 @@ impl Summary {
         sum: f64,
         count: u64,
         window: Option<WindowRecord<'_>>,
-        plan: &SummaryPlan,
+        plan: &QuantilePlan,
         since: Since,
     ) -> Result<Self, StateError> {
         let mut summary = Self { sum, count, ..Self::new(plan, since.now) };
         if let (Some(window), Some(record)) = (&mut summary.window, window) {
-            *window = Window::from_record(record, &plan.quantiles, since)?;
+            *window = Window::from_record(record, plan, since)?;
         }
         Ok(summary)
     }
@@ -93,21 +71,21 @@ impl Summary {
     }
 
     /// Takes one finite value in.
-    pub fn observe(&mut self, value: f64, plan: &SummaryPlan, now: Moment) -> Result<(), Ignored> {
+    pub fn observe(&mut self, value: f64, plan: &QuantilePlan, now: Moment) -> Result<(), Ignored> {
         add(&mut self.sum, value)?;
         self.count += 1;
         if let Some(window) = &mut self.window {
-            window.observe(value, &plan.quantiles, now);
+            window.observe(value, plan, now);
         }
         Ok(())
     }
 
     /// Replaces what `out` holds by one value for each objective, in their
     /// order: `NaN` where the window is empty.
-    pub fn quantiles(&mut self, plan: &SummaryPlan, now: Moment, out: &mut Vec<f64>) {
+    pub fn quantiles(&mut self, plan: &QuantilePlan, now: Moment, out: &mut Vec<f64>) {
         out.clear();
         if let Some(window) = &mut self.window {
-            window.push_quantiles(&plan.quantiles, now, out);
+            window.push_quantiles(plan, now, out);
         }
     }
 
@@ -128,7 +106,7 @@ mod tests {
 
     const OBJECTIVES: &[(f64, f64)] = &[(0.0, 0.01), (0.5, 0.05), (1.0, 0.01)];
 
-    fn quantiles(summary: &mut Summary, plan: &SummaryPlan, at: u64) -> Vec<f64> {
+    fn quantiles(summary: &mut Summary, plan: &QuantilePlan, at: u64) -> Vec<f64> {
         // What is in there must not stay.
         let mut out = vec![-1.0; 7];
         summary.quantiles(plan, Moment(at), &mut out);
@@ -137,7 +115,7 @@ mod tests {
 
     #[test]
     fn sum_and_count_are_for_ever_and_quantiles_are_not() {
-        let plan = SummaryPlan::new(OBJECTIVES, SummarySettings::default());
+        let plan = QuantilePlan::new(OBJECTIVES, SummarySettings::default());
         let mut summary = Summary::new(&plan, Moment(5));
         assert_eq!((summary.sum(), summary.count()), (0.0, 0));
         assert!(quantiles(&mut summary, &plan, 5).iter().all(|value| value.is_nan()));
@@ -155,7 +133,7 @@ mod tests {
 
     #[test]
     fn without_objectives_there_is_no_window() {
-        let plan = SummaryPlan::new(&[], SummarySettings::default());
+        let plan = QuantilePlan::new(&[], SummarySettings::default());
         let mut summary = Summary::new(&plan, Moment(0));
         for value in 0..1000 {
             summary.observe(f64::from(value), &plan, Moment(0)).expect("a finite sum");

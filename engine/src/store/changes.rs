@@ -31,7 +31,7 @@ impl Changes {
     #[inline]
     pub fn mark(&mut self, segment: Segment) {
         if let Some(marks) = &mut self.marks {
-            marks.mark(segment);
+            marks.changed.insert(segment);
         }
     }
 
@@ -46,11 +46,6 @@ impl Changes {
 }
 
 impl Marks {
-    #[inline]
-    pub fn mark(&mut self, segment: Segment) {
-        self.changed.insert(segment);
-    }
-
     pub fn mark_all(&mut self, segments: &SegmentSet) {
         self.changed.add(segments);
     }

@@ -6,11 +6,6 @@
 //! when it was first applied is not known, and a later time would be a reset to
 //! Prometheus. Where such times are not shown there is no column, and a scrape
 //! costs one comparison for each series.
-//!
-//! A shard writes the line of a counter by its name alone. Whether that name
-//! may stand beside the other families only the merge knows, which takes such
-//! lines out again; so no sample is refused for a line that only OpenMetrics
-//! has.
 
 use super::pages::Pages;
 use crate::timestamp::UnixTime;

@@ -65,12 +65,12 @@ impl LiveConfig {
     pub fn config(&self) -> Option<Arc<WebConfig>> {
         let mut loaded = self.loaded.lock();
         if loaded.at.elapsed() >= FRESH {
-            self.read_anew(&mut loaded, Instant::now());
+            self.reload(&mut loaded, Instant::now());
         }
         loaded.is_open.then(|| Arc::clone(&loaded.accepted))
     }
 
-    fn read_anew(&self, loaded: &mut LoadedConfig, now: Instant) {
+    fn reload(&self, loaded: &mut LoadedConfig, now: Instant) {
         loaded.at = now;
         let read = load(&self.settings);
         let outcome = match &read {
@@ -102,7 +102,7 @@ impl LiveConfig {
             if self.health.has_problem() {
                 tracing::info!("the HTTP configuration is valid again");
             }
-            tell_changes(&loaded.accepted, &config);
+            log_changes(&loaded.accepted, &config);
             (loaded.accepted, loaded.is_open, loaded.looser) = (Arc::new(config), true, None);
         }
         self.health.set(problem);
@@ -148,12 +148,12 @@ impl LoadedConfig {
     }
 }
 
-/// Tells of what an operator looks for after a change.
-fn tell_changes(before: &WebConfig, now: &WebConfig) {
+/// Logs what an operator looks for after a change.
+fn log_changes(before: &WebConfig, now: &WebConfig) {
     if let Some(certificate) =
         now.certificate.as_ref().filter(|_| now.certificate != before.certificate)
     {
-        let (subject, expires) = certificate.told();
+        let (subject, expires) = certificate.subject_and_expiry();
         tracing::info!(subject, expires, "HTTP uses a new certificate");
     }
     if now.text != before.text {
@@ -196,7 +196,7 @@ mod tests {
             fs::write(self.folder.path().join("web.yml"), text).expect("written");
             self.now += later;
             let mut loaded = self.live_config.loaded.lock();
-            self.live_config.read_anew(&mut loaded, self.now);
+            self.live_config.reload(&mut loaded, self.now);
             loaded.is_open && loaded.accepted.users.is_empty()
         }
     }

@@ -49,7 +49,7 @@ pub struct Certificate(CertificateDer<'static>);
 
 impl Certificate {
     /// Whose it is, and until when it holds.
-    pub fn told(&self) -> (String, String) {
+    pub fn subject_and_expiry(&self) -> (String, String) {
         match X509Certificate::from_der(&self.0) {
             Ok((_, parsed)) => {
                 (parsed.subject().to_string(), parsed.validity().not_after.to_string())

@@ -1,11 +1,13 @@
 //! Health: what is wrong with Redis, said once for the process and not once for
 //! each worker and retry.
 
-use super::super::SourceError;
-use crate::error_kind::ErrorKind;
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::super::SourceError;
+use crate::error_kind::ErrorKind;
 
 /// What helps who has not been there yet.
 const WHERE_TO: &str =

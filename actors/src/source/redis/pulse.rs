@@ -1,11 +1,13 @@
-//! The pulse: since when the server has answered the monitor without a break. A pop that stays without an answer while others get theirs will never
-//! get one: something on its way has lost it.
+//! The pulse: since when the server has answered the monitor without a break. A pop
+//! that stays without an answer while others get theirs will never get one:
+//! something on its way has lost it.
 
-use parking_lot::Mutex;
 use std::time::Duration;
 
-use crate::error_kind::ErrorKind;
+use parking_lot::Mutex;
 use tokio::time::Instant;
+
+use crate::error_kind::ErrorKind;
 
 /// One for each queue; the monitor keeps it.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl Pulse {
             | ErrorKind::Timeout
             | ErrorKind::Tls
             | ErrorKind::Protocol
-            | ErrorKind::Busy => *self.lock() = None,
+            | ErrorKind::Busy => *self.0.lock() = None,
             ErrorKind::Auth
             | ErrorKind::Permission
             | ErrorKind::WrongType
@@ -43,17 +45,13 @@ impl Pulse {
 
     /// Whether others were answered for that `time` after `heard`.
     pub fn went_on_after(&self, heard: Instant, time: Duration) -> bool {
-        self.lock().is_some_and(|beats| beats.last >= heard.max(beats.first) + time)
+        self.0.lock().is_some_and(|beats| beats.last >= heard.max(beats.first) + time)
     }
 
     fn answered_at(&self, now: Instant) {
-        let mut beats = self.lock();
+        let mut beats = self.0.lock();
         let first = beats.map_or(now, |beats| beats.first);
         *beats = Some(Beats { first, last: now });
-    }
-
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Beats>> {
-        self.0.lock()
     }
 }
 

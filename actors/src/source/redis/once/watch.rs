@@ -14,7 +14,9 @@ pub enum Owner {
     Nobody,
     /// There is one that no gateway has written like this, and why.
     Damaged(String),
-    Released { epoch: u64 },
+    Released {
+        epoch: u64,
+    },
     Holder {
         epoch: u64,
         token: String,
