@@ -119,7 +119,7 @@ fn word(severity: Severity, is_coloured: bool) -> String {
 fn json(findings: &[Diagnosis]) -> String {
     let object = |finding: &Diagnosis| {
         serde_json::json!({
-            "severity": finding.severity.as_str(),
+            "verdict": finding.severity.as_str(),
             "topic": finding.topic,
             "text": finding.text,
             "advice": finding.advice,
@@ -177,7 +177,7 @@ mod tests {
     fn json_has_an_object_for_each() {
         let parsed: serde_json::Value = serde_json::from_str(&json(&findings())).expect("JSON");
         assert_eq!(parsed.as_array().map(Vec::len), Some(3));
-        assert_eq!(parsed[2]["severity"], "fail");
+        assert_eq!(parsed[2]["verdict"], "fail");
         assert_eq!(parsed[2]["advice"], "give it");
         assert_eq!(parsed[0]["advice"], serde_json::Value::Null);
     }

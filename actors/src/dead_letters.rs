@@ -2,7 +2,7 @@
 //!
 //! Readers put letters into a bounded queue and never wait for it: while it is
 //! full the oldest letters make room, counted. One writer takes them out, in
-//! batches (`actors/src/source/redis/letters.rs`).
+//! batches (`actors/src/source/redis/dead_letter_writer.rs`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -131,7 +131,7 @@ pub enum ShardReply {
     Expired(Expired),
 }
 
-/// ShardReply of series that have expired or were removed: the reader that holds them has to give
+/// Series that have expired or were removed: the reader that holds them has to give
 /// them back. It is sent once for each series that a reader holds, so what
 /// waits in a reader's channel is bounded by its cache.
 #[derive(Debug)]

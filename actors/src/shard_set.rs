@@ -107,8 +107,10 @@ impl ShardSet {
     /// Tells every shard to end after what was asked before. Later questions get
     /// no answer.
     pub fn stop(&self) {
-        // Shards that have gone need no message.
-        let _ = self.broadcast(|| ShardMessage::Stop);
+        for shard in self.count().all() {
+            // One that has gone needs no message; those after it do.
+            let _ = self.send(shard, ShardMessage::Stop);
+        }
     }
 
     /// Messages that wait in each inbox.

@@ -43,7 +43,8 @@ pub trait Encoder: fmt::Debug + Send {
     fn write_end(&self, _out: &mut Vec<u8>) {}
 
     /// The names of families that can't be shown beside the others, because they
-    /// came into being while the shards were writing. The next exposition has them.
+    /// came into being, or went, while the shards were writing. The next exposition
+    /// shows what is there then.
     fn displaced_newcomers(&self, _shown: &Families<'_>) -> Vec<String> {
         Vec::new()
     }

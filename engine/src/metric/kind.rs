@@ -169,6 +169,12 @@ mod tests {
     }
 
     #[test]
+    fn own_labels() {
+        let own = Kind::ALL.map(Kind::own_label);
+        assert_eq!(own, [None, None, Some("le"), Some("quantile")]);
+    }
+
+    #[test]
     fn what_is_printed_is_reserved() {
         for kind in Kind::ALL {
             let is_reserved = |suffix: &&str| kind.reserved_suffixes().contains(suffix);

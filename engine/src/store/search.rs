@@ -19,7 +19,7 @@ const COST_OF_FOUND: usize = 16;
 /// What a found series takes besides its labels and numbers, in bytes.
 const BYTES_OF_FOUND: usize = 64;
 /// What a bucket or a quantile takes.
-const BYTES_OF_NUMBER: usize = 32;
+const BYTES_OF_NUMBER: usize = 64;
 
 /// What is looked for. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -89,17 +89,25 @@ impl SearchJob {
         self.found.series.len() >= self.order.series || self.bytes >= self.order.bytes
     }
 
-    /// Takes a series, with the labels that it shows.
-    fn take(&mut self, series: &mut Series, labels: SeriesLabels, family: &Family, now: Moment) {
+    /// Takes a series, with the labels that it shows; how many numbers it holds.
+    fn take(
+        &mut self,
+        series: &mut Series,
+        labels: SeriesLabels,
+        family: &Family,
+        now: Moment,
+    ) -> usize {
         let found = FoundSeries {
             family: self.family,
             labels,
             idle_ms: Tick::at(now).moment().0.saturating_sub(series.touched.moment().0),
             value: ValueJson::new(&mut series.value, family.shape(), now),
         };
-        let numbers = found.value.parts() * BYTES_OF_NUMBER;
-        self.bytes += BYTES_OF_FOUND + found.labels.pairs().as_bytes().len() + numbers;
+        let numbers = found.value.parts();
+        let bytes_of_labels = found.labels.pairs().as_bytes().len();
+        self.bytes += BYTES_OF_FOUND + bytes_of_labels + numbers * BYTES_OF_NUMBER;
         self.found.series.push(found);
+        numbers
     }
 }
 
@@ -126,8 +134,8 @@ impl Store {
                     job.found.is_cut = true;
                     return true;
                 }
-                job.take(series, labels, &family, now);
-                left = left.saturating_sub(COST_OF_FOUND);
+                let numbers = job.take(series, labels, &family, now);
+                left = left.saturating_sub(COST_OF_FOUND + numbers);
                 if left == 0 {
                     break;
                 }

@@ -342,7 +342,7 @@ fn bad_quantiles(detail: String) -> Reject {
 fn check_timestamp(sent: Option<f64>, now: UnixTime) -> Result<Option<UnixTime>, Reject> {
     let Some(number) = sent else { return Ok(None) };
     let timestamp = UnixTime::from_sample(number);
-    if timestamp.is_too_far_ahead_of(now) {
+    if number.is_nan() || timestamp.is_too_far_ahead_of(now) {
         return Err(bad_timestamp(number, now));
     }
     Ok(Some(timestamp))
@@ -352,7 +352,7 @@ fn check_timestamp(sent: Option<f64>, now: UnixTime) -> Result<Option<UnixTime>,
 fn check_ttl(sent: Option<f64>) -> Result<Option<Ttl>, Reject> {
     match sent {
         None => Ok(None),
-        Some(seconds) if seconds < 0.0 => Err(bad_ttl(seconds)),
+        Some(seconds) if seconds < 0.0 || seconds.is_nan() => Err(bad_ttl(seconds)),
         Some(seconds) => Ok(Some(Ttl::from_sample(seconds))),
     }
 }

@@ -9,6 +9,7 @@ use psg_engine::reject::Reason;
 use psg_engine::sample::{Label, Labels, Sample};
 use psg_engine::timestamp::{Ttl, UnixTime};
 
+use crate::support::cases;
 use crate::support::pipeline::{NOW, Pipeline, PipelineSettings};
 
 /// What a sample says.
@@ -92,7 +93,7 @@ fn draft() -> impl Strategy<Value = Draft> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn samples_by_hand_do_what_their_json_does(

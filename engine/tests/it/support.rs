@@ -12,5 +12,5 @@ use proptest::prelude::ProptestConfig;
 /// for other than its default of 256: each property keeps its weight.
 pub fn cases(count: u32) -> ProptestConfig {
     let asked = ProptestConfig::default().cases;
-    ProptestConfig::with_cases((count * asked / 256).max(1))
+    ProptestConfig::with_cases((count.saturating_mul(asked) / 256).max(1))
 }

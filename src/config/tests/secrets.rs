@@ -50,7 +50,7 @@ fn everything_printed(found: &ConfigOutcome) -> String {
 
 proptest! {
     // Each case is some thirty configurations.
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_password_is_ever_printed(rest in "[A-Za-z0-9!$*()_+%&/=?#@:;.\\-]{0,16}") {

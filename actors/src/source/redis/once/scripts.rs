@@ -33,8 +33,10 @@ macro_rules! scripts {
             };
         )+
 
+        /// Each with the file that is its own.
         #[cfg(test)]
-        const ALL: &[Script] = &[$($ident,)+];
+        const ALL: &[(Script, &str)] =
+            &[$(($ident, include_str!(concat!("scripts/", $name, ".lua"))),)+];
     };
 }
 
@@ -115,11 +117,11 @@ mod tests {
 
     #[test]
     fn every_script_runs_at_maxmemory_and_says_what_it_compares_and_writes() {
-        for script in ALL {
+        for (script, own) in ALL {
             let (flags, _) = script.text.split_once('\n').unwrap();
             let allowed = ["#!lua flags=allow-oom", "#!lua flags=no-writes"];
             assert!(allowed.contains(&flags), "{}: {flags}", script.name);
-            let lines = script.text.lines().filter(|line| line.starts_with("--"));
+            let lines = own.lines().filter(|line| line.starts_with("--"));
             let comment: String = lines.collect();
             assert!(comment.contains("ompares"), "{}", script.name);
             assert!(
@@ -130,6 +132,15 @@ mod tests {
                 script.name
             );
             assert!(comment.contains("KEYS owner"), "{}", script.name);
+        }
+    }
+
+    #[test]
+    fn who_does_not_hold_the_record_yet_alone_passes_the_fence_by() {
+        let unfenced = [LOOK, ACQUIRE, FOUND, PUT_BACK];
+        for (script, _) in ALL {
+            let is_fenced = script.text.contains(include_str!("scripts/fence.lua"));
+            assert_eq!(is_fenced, !unfenced.contains(script), "{}", script.name);
         }
     }
 }
