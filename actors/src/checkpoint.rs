@@ -26,7 +26,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::clock::{Clock, UnixClock};
 use crate::self_metrics::checkpoint::CheckpointMetrics;
-use crate::shard::{RestoredPart, ShardMessage, SnapshotPart};
+use crate::shard::{RestoredPart, ShardMessage};
 use crate::shard_set::{ShardSet, ShardsGone};
 
 /// Takes and restores the state of all shards of a pipeline, which has one.
@@ -49,7 +49,7 @@ pub struct Checkpoints {
 pub struct PendingSnapshot {
     number: u64,
     head: Head,
-    parts: Receiver<SnapshotPart>,
+    parts: Receiver<Vec<StoredSegment>>,
     missing: usize,
 }
 
@@ -178,7 +178,7 @@ impl PendingSnapshot {
     pub async fn collect(mut self) -> Result<TakenSnapshot, ShardsGone> {
         let mut segments = Vec::new();
         for _ in 0..self.missing {
-            segments.extend(self.parts.recv().await.ok_or(ShardsGone)?.segments);
+            segments.extend(self.parts.recv().await.ok_or(ShardsGone)?);
         }
         Ok(self.taken(segments))
     }
@@ -187,7 +187,7 @@ impl PendingSnapshot {
     pub fn collect_blocking(mut self) -> Result<TakenSnapshot, ShardsGone> {
         let mut segments = Vec::new();
         for _ in 0..self.missing {
-            segments.extend(self.parts.blocking_recv().ok_or(ShardsGone)?.segments);
+            segments.extend(self.parts.blocking_recv().ok_or(ShardsGone)?);
         }
         Ok(self.taken(segments))
     }

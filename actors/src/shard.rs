@@ -17,7 +17,7 @@ use psg_engine::exposition::{Format, Fragment};
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
-use psg_engine::state::{Claimed, Instants};
+use psg_engine::state::{Claimed, Instants, StoredSegment};
 use psg_engine::store::{
     AckHorizon, ExposeJob, Filter, Found, Removed, ScrapeContext, ScrapeSeq, SearchJob,
     SearchOrder, SnapshotOrder, Store, SurveyJob, TombstoneKey,
@@ -31,7 +31,7 @@ use crate::self_metrics::ShardMetrics;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use background::{BackgroundJob, BackgroundJobs};
 
-pub use checkpoint::{RestoredPart, SnapshotPart};
+pub use checkpoint::RestoredPart;
 
 use checkpoint::SnapshotUnderWay;
 
@@ -94,7 +94,7 @@ pub enum ShardMessage {
         /// How many there are, which says what belongs to the shard.
         shards: ShardCount,
         /// Where the answer goes; it has room for it.
-        reply: mpsc::Sender<SnapshotPart>,
+        reply: mpsc::Sender<Vec<StoredSegment>>,
     },
     /// The snapshot with this number is stored.
     SnapshotCommitted(u64),

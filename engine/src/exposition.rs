@@ -18,7 +18,7 @@ pub(crate) use families::shown_names;
 pub use families::{Families, ShownFamily};
 pub use format::{Format, MediaType};
 pub use fragments::{Fragment, FragmentWriter};
-pub use value_json::{BucketJson, QuantileJson, ValueJson};
+pub use value_json::ValueJson;
 
 #[cfg(test)]
 mod tests;

@@ -84,9 +84,7 @@ impl<'a> Block<'a> {
         let older = |fragment: &Fragment| fragment.family.uid() < family.uid();
         let fragments = &fragments[fragments.partition_point(older)..];
         let has_created = fragments.iter().any(|fragment| fragment.has_created);
-        let shown = ShownFamily { family, has_created, length: 0 };
-        let length = Self { shown, fragments }.chunks().map(Bytes::len).sum();
-        Some(Self { shown: ShownFamily { length, ..shown }, fragments })
+        Some(Self { shown: ShownFamily { family, has_created }, fragments })
     }
 
     fn chunks(self) -> impl Iterator<Item = &'a Bytes> {

@@ -68,11 +68,6 @@ impl UnixTime {
         self.0 as f64 / MICROS_PER_SECOND
     }
 
-    /// Seconds from `earlier` to this; below 0 where that is later.
-    pub fn seconds_since(self, earlier: UnixTime) -> f64 {
-        (self.0 - earlier.0) as f64 / MICROS_PER_SECOND
-    }
-
     /// Whether it is further ahead of `now` than two clocks may differ.
     #[inline]
     pub fn is_too_far_ahead_of(self, now: UnixTime) -> bool {

@@ -14,17 +14,6 @@ use super::Shard;
 /// well below a millisecond's worth.
 const SLICE_VISITS: usize = 1024;
 
-/// A shard's part of a snapshot.
-#[derive(Debug)]
-pub struct SnapshotPart {
-    /// Whose part it is.
-    pub shard: ShardIndex,
-    /// The number of the snapshot.
-    pub number: u64,
-    /// Its segments that were asked for.
-    pub segments: Vec<StoredSegment>,
-}
-
 /// What became of the segments that a shard was given.
 #[derive(Debug)]
 pub struct RestoredPart {
@@ -36,8 +25,7 @@ pub struct RestoredPart {
 
 #[derive(Debug)]
 pub(super) struct SnapshotUnderWay {
-    number: u64,
-    reply: Sender<SnapshotPart>,
+    reply: Sender<Vec<StoredSegment>>,
     /// The longest time in a row that it has taken so far.
     pause: Duration,
 }
@@ -48,13 +36,13 @@ impl Shard {
         &mut self,
         order: SnapshotOrder,
         shards: ShardCount,
-        reply: Sender<SnapshotPart>,
+        reply: Sender<Vec<StoredSegment>>,
     ) {
         while self.snapshot_slice() {}
         let before = Instant::now();
         self.store.begin_snapshot(order, shards);
         let pause = before.elapsed();
-        self.snapshot = Some(SnapshotUnderWay { number: order.number, reply, pause });
+        self.snapshot = Some(SnapshotUnderWay { reply, pause });
     }
 
     /// Writes a slice of the snapshot; false where there is none.
@@ -67,9 +55,8 @@ impl Shard {
             Snapshot::UnderWay => self.snapshot = Some(under_way),
             Snapshot::Done(segments) => {
                 self.checkpoints.pause.observe(under_way.pause);
-                let (shard, number) = (self.index, under_way.number);
                 // There is room for it; who has given the snapshot up needs none.
-                let _ = under_way.reply.try_send(SnapshotPart { shard, number, segments });
+                let _ = under_way.reply.try_send(segments);
             }
             Snapshot::None => {}
         }

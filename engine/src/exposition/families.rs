@@ -33,8 +33,6 @@ pub struct ShownFamily<'a> {
     pub family: &'a Family,
     /// Whether some of its series say when their totals began.
     pub has_created: bool,
-    /// Bytes of its series.
-    pub length: usize,
 }
 
 /// The families of an exposition.

@@ -161,7 +161,7 @@ fn summaries_end_in_their_quantiles() {
 fn help_is_one_line() {
     let check = |format: Format, help: &str, expected: &str| {
         let family = Family::standalone("x", help, Shape::Gauge);
-        let shown = ShownFamily { family: &family, has_created: false, length: 0 };
+        let shown = ShownFamily { family: &family, has_created: false };
         let mut out = b"before\n".to_vec();
         let encoder = format.encoder(&Catalog::default());
         encoder.write_header(&mut out, &shown, &Families::new(vec![shown]));
@@ -186,7 +186,7 @@ fn claimed(catalog: &Catalog, families: &[(&str, Kind)]) -> Vec<FamilyRef> {
 
 /// All of them in one exposition.
 fn together<'a>(families: &'a [FamilyRef], has_created: bool) -> Families<'a> {
-    let shown = |family: &'a FamilyRef| ShownFamily { family, has_created, length: 0 };
+    let shown = |family: &'a FamilyRef| ShownFamily { family, has_created };
     let mut shown: Vec<ShownFamily<'a>> = families.iter().map(shown).collect();
     shown.sort_by_key(|shown| shown.family.name());
     Families::new(shown)
@@ -199,7 +199,7 @@ fn check_heading(families: &[(&str, Kind)], name: &str, type_word: &str) {
     let first = &*claimed[0];
     let check = |format: Format, living: &Catalog, among: &[FamilyRef], name, type_word| {
         let mut out = Vec::new();
-        let shown = ShownFamily { family: first, has_created: false, length: 0 };
+        let shown = ShownFamily { family: first, has_created: false };
         format.encoder(living).write_header(&mut out, &shown, &together(among, false));
         let expected = format!("# HELP {name} \n# TYPE {name} {type_word}\n");
         assert_eq!(String::from_utf8_lossy(&out), expected, "{families:?}");
@@ -273,10 +273,8 @@ fn check_displaced(families: &[(&str, Kind)], expected: &[&str]) {
     // Each has gone before the next is claimed.
     let claim = |(name, kind): &(&str, Kind)| claim(&catalog, name, *kind).family().clone();
     let families: Vec<Arc<Family>> = families.iter().map(claim).collect();
-    let mut shown: Vec<ShownFamily<'_>> = families
-        .iter()
-        .map(|family| ShownFamily { family, has_created: false, length: 0 })
-        .collect();
+    let mut shown: Vec<ShownFamily<'_>> =
+        families.iter().map(|family| ShownFamily { family, has_created: false }).collect();
     shown.sort_by_key(|shown| shown.family.name());
     let found = Families::new(shown);
     let displaced = families.iter().filter(|family| found.is_displaced(family));

@@ -77,11 +77,6 @@ impl Loading {
 }
 
 impl Claimed {
-    /// Which segment it is.
-    pub fn segment(&self) -> Segment {
-        self.segment.segment()
-    }
-
     pub(crate) fn family(&self, position: u32) -> Option<FamilyRef> {
         let held = self.families.get(position as usize)?.as_ref()?;
         FamilyRef::from_cached(held.family())

@@ -6,7 +6,7 @@
 //! primary. All addresses of a name; log in; ask for the role; at a replica try
 //! the others, then the master that it names.
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -105,7 +105,7 @@ impl Connector {
     }
 
     fn unsent(&self) -> Unsent {
-        match self.known().spared_until {
+        match self.known.lock().spared_until {
             Some(until) if Instant::now() < until => Unsent::All,
             Some(_) | None => self.target.unsent.clone(),
         }
@@ -113,7 +113,7 @@ impl Connector {
 
     /// Whether the primary was last found at another endpoint.
     pub fn leads_elsewhere(&self, endpoint: &Endpoint) -> bool {
-        self.known().primary.as_ref().is_some_and(|primary| primary.endpoint != *endpoint)
+        self.known.lock().primary.as_ref().is_some_and(|primary| primary.endpoint != *endpoint)
     }
 
     /// Connects to the primary and logs in.
@@ -122,7 +122,7 @@ impl Connector {
         let connected = match &self.target.service_name {
             Some(service) => self.by_sentinels(service, &mut search).await,
             None => {
-                let primary = self.known().primary.clone();
+                let primary = self.known.lock().primary.clone();
                 let named = self.target.endpoints.iter().cloned().map(Redirect::at);
                 self.at_one_of(primary.into_iter().chain(named), &mut search).await
             }
@@ -141,7 +141,7 @@ impl Connector {
             Ok((session.stream, ()))
         });
         let (stream, ()) = self.in_time(endpoint, progress, reached).await?;
-        let primary = self.known().primary.clone();
+        let primary = self.known.lock().primary.clone();
         let is_asking =
             primary.is_some_and(|redirect| redirect.is_asking && redirect.endpoint == *endpoint);
         Ok(Connected { stream, endpoint: endpoint.clone(), is_asking })
@@ -157,7 +157,7 @@ impl Connector {
             return false;
         }
         if let Some(redirect) = redirect {
-            let mut known = self.known();
+            let mut known = self.known.lock();
             if known.moved.as_ref() != Some(&redirect.endpoint) {
                 let owner = &redirect.endpoint;
                 tracing::info!(endpoint = %owner, "redis says that this node has the queue: going there");
@@ -240,7 +240,7 @@ impl Connector {
     }
 
     fn remember(&self, connected: &Connected) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         let Connected { endpoint, is_asking, .. } = connected;
         if known.primary.as_ref().is_none_or(|primary| primary.endpoint != *endpoint) {
             tracing::debug!(%endpoint, "redis is reached");
@@ -277,7 +277,7 @@ impl Connector {
             "it hangs up at ROLE or CLIENT SETNAME: taken for a proxy, which proxy=Twemproxy in \
              Redis.ConnectionString would say"
         );
-        self.known().spared_until = Some(Instant::now() + SPARED);
+        self.known.lock().spared_until = Some(Instant::now() + SPARED);
         Ok((stream, Role::Primary))
     }
 
@@ -334,10 +334,6 @@ impl Connector {
                 Err(error(ErrorKind::Timeout, message))
             }
         }
-    }
-
-    fn known(&self) -> MutexGuard<'_, Learnt> {
-        self.known.lock()
     }
 }
 

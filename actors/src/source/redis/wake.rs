@@ -59,10 +59,8 @@ pub struct Waker {
     blmove: Vec<u8>,
 }
 
-#[derive(Debug, Default)]
-struct WaitTurn {
-    refusal: Option<BlmoveRefusal>,
-}
+/// Who has it may block, unless that was refused.
+type WaitTurn = Option<BlmoveRefusal>;
 
 #[derive(Debug)]
 struct BlmoveRefusal {
@@ -175,7 +173,7 @@ impl Waiter {
     }
 
     fn must_poll(&self) -> bool {
-        let refusal = self.turn.as_ref().and_then(|turn| turn.refusal.as_ref());
+        let refusal = self.turn.as_ref().and_then(|turn| turn.as_ref());
         refusal.is_some_and(|refusal| Instant::now() < refusal.retry_at)
     }
 
@@ -185,7 +183,7 @@ impl Waiter {
     }
 
     fn accepted(&mut self) {
-        let refusal = self.turn.as_mut().and_then(|turn| turn.refusal.take());
+        let refusal = self.turn.as_mut().and_then(|turn| turn.take());
         if refusal.is_some() {
             tracing::info!("redis accepts BLMOVE now: no more polling");
         }
@@ -193,10 +191,10 @@ impl Waiter {
 
     fn refused(&mut self, kind: ErrorKind, words: &str) {
         let Some(turn) = self.turn.as_mut() else { return };
-        if turn.refusal.as_ref().is_none_or(|refusal| refusal.kind != kind) {
+        if turn.as_ref().is_none_or(|refusal| refusal.kind != kind) {
             tracing::warn!("polling for elements, since redis refuses BLMOVE: {words}");
         }
-        turn.refusal = Some(BlmoveRefusal { kind, retry_at: Instant::now() + RETRY_BLMOVE });
+        **turn = Some(BlmoveRefusal { kind, retry_at: Instant::now() + RETRY_BLMOVE });
     }
 
     /// Blocks until the list has elements. The connection is put back only when
