@@ -90,6 +90,29 @@ fn totals_outlive_a_clean_stop_whatever_k_is() {
     assert_eq!(code, Some(0), "{log}");
 }
 
+/// The file was written at commit f5dbad2: segments of version 2, with created times,
+/// of [`SAMPLES`] and of two series that had expired at 41 and with one observation.
+#[test]
+fn a_state_file_of_an_earlier_build_is_read() {
+    let rig = Rig::new();
+    let earlier = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/state-file-2026-11-30");
+    fs::copy(earlier, rig.path()).expect("the file can be copied");
+    let gateway = rig.builder().start();
+    let seen = gateway.scrape();
+    assert_eq!(seen.value("c_total", &[("a", "b")]), Some(0.1));
+    assert_eq!(seen.value("g", &[]), Some(7.5));
+    assert_eq!(seen.value("h_bucket", &[("le", "2.5")]), Some(1.0));
+    assert_eq!(seen.value("s_sum", &[]), Some(3.0));
+    assert_eq!(seen.value("gone_total", &[]), None);
+    rig.redis.push(&[
+        r#"{"type":"counter","name":"gone_total","value":1}"#,
+        r#"{"type":"histogram","name":"gone","value":3,"buckets":[1,2.5,50]}"#,
+    ]);
+    let seen = gateway.scrape_after(2);
+    assert_eq!(seen.value("gone_total", &[]), Some(42.0));
+    assert_eq!(seen.value("gone_count", &[]), Some(2.0));
+}
+
 /// A gateway that does not stop cleanly goes on from what was written last.
 #[test]
 fn a_kill_loses_what_came_since() {
