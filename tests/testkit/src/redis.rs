@@ -178,11 +178,9 @@ impl RedisServer {
         run(&mut self.connect(), words)
     }
 
-    /// Runs one command that may be refused.
+    /// Runs one command that may be refused, or cut off with its connection.
     pub fn try_run<T: FromRedisValue>(&self, words: &[&str]) -> Result<T, String> {
-        let mut command = ::redis::cmd(words[0]);
-        command.arg(&words[1..]);
-        command.query(&mut self.connect()).map_err(|error| error.to_string())
+        try_run(&mut self.try_connect()?, words)
     }
 
     fn connect(&self) -> Connection {
@@ -244,9 +242,13 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 fn run<T: FromRedisValue>(connection: &mut Connection, words: &[&str]) -> T {
+    try_run(connection, words).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn try_run<T: FromRedisValue>(connection: &mut Connection, words: &[&str]) -> Result<T, String> {
     let mut command = ::redis::cmd(words[0]);
     command.arg(&words[1..]);
-    command.query(connection).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    command.query(connection).map_err(|error| format!("{words:?}: {error}"))
 }
 
 /// A replica that has caught up with `master`.
