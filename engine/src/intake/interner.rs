@@ -6,9 +6,10 @@
 //! stands after it the labels), which stay in the processor's cache while the
 //! whole payloads would not.
 
+use std::hash::{BuildHasher, Hasher};
+
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
-use std::hash::{BuildHasher, Hasher};
 
 /// Byte strings under small numbers, with counted users.
 #[derive(Debug, Default)]

@@ -6,10 +6,13 @@
 //! primary. All addresses of a name; log in; ask for the role; at a replica try
 //! the others, then the master that it names.
 
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::cmd;
+use tokio::time::{Instant, timeout};
 
 use super::super::SourceError;
 use super::error::{error, keep_clearest, kind_of_reply};
@@ -22,8 +25,6 @@ use super::role::Role;
 use super::stream::{RedisStream, ServerAddress, addresses};
 use crate::error_kind::ErrorKind;
 use crate::settings::{Endpoint, RedisTarget, Unsent};
-use redis::cmd;
-use tokio::time::{Instant, timeout};
 
 /// Servers that one attempt tries at most: replicas may name each other.
 const MAX_TRIES: usize = 16;

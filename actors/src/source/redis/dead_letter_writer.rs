@@ -7,6 +7,9 @@
 //! Where the list's length is not the noted one, somebody else has changed it:
 //! then it is measured again, in slices.
 
+use redis::{RedisError, cmd};
+use tokio::time::{Instant, sleep};
+
 use super::super::SourceError;
 use super::command_connection::CommandConnection;
 use super::connect::Connector;
@@ -16,8 +19,6 @@ use crate::cluster_key::key_beside;
 use crate::dead_letters::{ACCOUNT, DeadLetterQueue};
 use crate::error_kind::ErrorKind;
 use crate::settings::{DeadLetterSettings, RedisTarget};
-use redis::{RedisError, cmd};
-use tokio::time::{Instant, sleep};
 
 /// KEYS: list, account. ARGV: most letters, most bytes, a length and the bytes
 /// that were measured at it (-1: none were; -2: take them for the present

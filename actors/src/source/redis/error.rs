@@ -3,12 +3,13 @@
 
 use std::io;
 
-use super::super::SourceError;
-use super::decoder::ProtocolError;
-use crate::error_kind::ErrorKind;
 use psg_engine::printable::{LONG, printable};
 use redis::RedisError;
 use rustls::{AlertDescription, CertificateError, Error};
+
+use super::super::SourceError;
+use super::decoder::ProtocolError;
+use crate::error_kind::ErrorKind;
 
 /// Characters of a message in which a server's words stand.
 const MESSAGE: usize = 2 * LONG;

@@ -1,5 +1,8 @@
 //! Logging in: what is said on a new connection before it may be used.
 
+use psg_engine::printable::{SHORT, printable};
+use redis::cmd;
+
 use super::super::SourceError;
 use super::error::{crate_failed, error, kind_of_reply, refused};
 use super::login_session::{LoginReply, LoginSession};
@@ -9,8 +12,6 @@ use super::role::{Role, role_of_info, role_of_reply};
 use crate::error_kind::ErrorKind;
 use crate::secret_file;
 use crate::settings::{Endpoint, RedisTarget, Secret, Unsent};
-use psg_engine::printable::{SHORT, printable};
-use redis::cmd;
 
 /// Says what `target` has to say; of what a server may do without, what is not
 /// in `unsent`.

@@ -5,14 +5,15 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use psg_engine::printable::{LONG, printable};
+use redis::{Cmd, Value};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+
 use super::super::SourceError;
 use super::bounded::SMALL_REPLY;
 use super::error::{crate_failed, error, io_failed, kind_of_reply, refused, reply_words};
 use super::stream::RedisStream;
 use crate::error_kind::ErrorKind;
-use psg_engine::printable::{LONG, printable};
-use redis::{Cmd, Value};
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 /// Bytes of the first answer by which another protocol is known.
 const HEAD: usize = 5;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use redis::{RedisResult, cmd};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
 use super::super::SourceError;
 use super::command_connection::CommandConnection;
 use super::error::crate_failed;
@@ -17,8 +20,6 @@ use crate::backoff::Backoff;
 use crate::error_kind::ErrorKind;
 use crate::self_metrics::UNKNOWN;
 use crate::stop::StopSignal;
-use redis::{RedisResult, cmd};
-use tokio::time::{MissedTickBehavior, interval, sleep};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

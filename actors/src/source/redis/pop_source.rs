@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep, timeout};
+
 use super::super::{Batch, QueueSource, Slice, SourceError, Taken};
 use super::decoder::Reply;
 use super::error::{error, io_failed, protocol_broken, refused};
@@ -21,7 +23,6 @@ use crate::error_kind::ErrorKind;
 use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
 use crate::stop::StopSignal;
-use tokio::time::{Instant, sleep, timeout};
 
 /// The usual size of the read buffer: one read makes one batch.
 const BUFFER_BYTES: usize = 256 * 1024;

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use super::super::SourceError;
-use super::error::{error, keep_clearest};
-use crate::error_kind::ErrorKind;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
+
+use super::super::SourceError;
+use super::error::{error, keep_clearest};
+use crate::error_kind::ErrorKind;
 
 /// What the first attempt that succeeds brings; else the failure that says most.
 pub async fn first_to_succeed<P, T, F>(

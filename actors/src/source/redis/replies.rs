@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::super::Slice;
 use super::bounded;
 use super::decoder::{ProtocolError, Reply, ReplyDecoder};
 use super::stream::RedisStream;
-use tokio::time::Instant;
 
 /// Reads in a row that needed no more than the buffer's usual size, after which
 /// a buffer that had grown shrinks back.

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio_rustls::client::TlsStream;
+
 use super::super::SourceError;
 use super::error::io_failed;
 use super::progress::{ConnectProgress, ConnectStage};
 use super::tls::shake_hands;
 use crate::byte_stream::ByteStream;
 use crate::settings::{Endpoint, RedisTarget};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio_rustls::client::TlsStream;
 
 /// How long the peer may take to acknowledge what was sent to it, before TCP
 /// gives the connection up: else a pop on a path that broke would wait for some

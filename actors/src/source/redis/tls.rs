@@ -4,16 +4,17 @@
 
 use std::sync::Arc;
 
-use super::super::SourceError;
-use super::error::{error, tls_words};
-use crate::error_kind::ErrorKind;
-use crate::settings::{Endpoint, RedisTarget, TlsSettings};
-use crate::trust::{self, Trusted};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use super::super::SourceError;
+use super::error::{error, tls_words};
+use crate::error_kind::ErrorKind;
+use crate::settings::{Endpoint, RedisTarget, TlsSettings};
+use crate::trust::{self, Trusted};
 
 /// Shakes hands with the server at `host`, to which `tcp` leads.
 pub async fn shake_hands(

@@ -13,6 +13,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::cmd;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::{Instant, sleep, timeout};
+
 use super::super::SourceError;
 use super::connect::Connector;
 use super::decoder::Reply;
@@ -20,9 +24,6 @@ use super::error::{error, io_failed, kind_of_reply, protocol_broken};
 use super::replies::ReplyStream;
 use crate::error_kind::ErrorKind;
 use crate::settings::Endpoint;
-use redis::cmd;
-use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::{Instant, sleep, timeout};
 
 /// How long one BLMOVE waits; the next one follows at once.
 const BLOCK: Duration = Duration::from_secs(5);

@@ -1,9 +1,10 @@
 //! Each command and its reply, in the words of Redis 7.0.
 
+use std::sync::atomic::Ordering;
+
 use super::super::session::Next;
 use super::{KEY, Rig, packed};
 use crate::error_kind::ErrorKind;
-use std::sync::atomic::Ordering;
 
 #[track_caller]
 fn check(words: &[&str], expected: &str) {

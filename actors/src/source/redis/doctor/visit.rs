@@ -1,6 +1,8 @@
 //! The visit: a connection to the server that has the queue, found in the
 //! gateway's own way.
 
+use redis::{Cmd, FromRedisValue, RedisError, cmd};
+
 use super::super::super::SourceError;
 use super::super::command_connection::CommandConnection;
 use super::super::connect::Connector;
@@ -8,7 +10,6 @@ use super::super::error::{crate_failed, is_unknown_command, kind_of_reply, reply
 use super::diagnosis::Diagnosis;
 use crate::error_kind::ErrorKind;
 use crate::settings::QueueSettings;
-use redis::{Cmd, FromRedisValue, RedisError, cmd};
 
 /// Bytes of an answer: an element of the queue, or a thousand keys of SCAN.
 const LARGEST_ANSWER: usize = 64 << 20;

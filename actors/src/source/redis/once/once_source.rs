@@ -7,6 +7,7 @@
 //! before it is what a checkpoint covers that begins then.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::context::{Context, Interruption};
 use super::keys::Keys;
@@ -23,7 +24,6 @@ use crate::source::redis::health::HealthReporter;
 use crate::source::redis::shared_queue::SharedQueue;
 use crate::source::{Batch, QueueSource, SourceError, Taken};
 use crate::stop::StopSignal;
-use std::sync::atomic::Ordering;
 
 /// Reads a Redis list as its owner.
 pub struct OnceSource {
