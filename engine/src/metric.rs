@@ -9,6 +9,7 @@ mod stored;
 pub mod summary;
 
 use crate::timestamp::{Moment, PackedTime, SampleTime, UnixTime};
+pub use gauge::GaugeOp;
 use histogram::Histogram;
 pub use kind::Kind;
 pub(crate) use kind::reserving;

@@ -1,7 +1,43 @@
-//! A gauge: the sample that was measured last, and when that was.
+//! A gauge: the sample that was measured last, and when that was; and what else a
+//! sample may do to one.
 
 use super::Ignored;
 use crate::timestamp::{PackedTime, SampleTime, UnixTime};
+
+/// What a sample does to a gauge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum GaugeOp {
+    /// Replaces the value, unless a later one is there.
+    #[default]
+    Set,
+    /// Adds to the value, or to 0 where there is none.
+    Add,
+    /// Replaces the value where there is none, or a lower one.
+    Max,
+    /// Replaces the value where there is none, or a higher one.
+    Min,
+}
+
+impl GaugeOp {
+    /// Every operation.
+    pub const ALL: [GaugeOp; 4] = [GaugeOp::Set, GaugeOp::Add, GaugeOp::Max, GaugeOp::Min];
+
+    /// Its word in payloads.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            GaugeOp::Set => "set",
+            GaugeOp::Add => "add",
+            GaugeOp::Max => "max",
+            GaugeOp::Min => "min",
+        }
+    }
+
+    /// The operation with this word, in lower case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        GaugeOp::ALL.into_iter().find(|op| op.as_str() == word)
+    }
+}
 
 /// Puts `sample` in the place of `last`, measured at `at`, unless it was
 /// measured before; of two at the same time the one taken later stays.
@@ -28,6 +64,16 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600_000_000;
+
+    #[test]
+    fn words_of_operations_lead_back() {
+        for op in GaugeOp::ALL {
+            assert_eq!(GaugeOp::from_word(op.as_str()), Some(op));
+        }
+        for other in ["", "Set", "ADD", "sub", "add "] {
+            assert_eq!(GaugeOp::from_word(other), None, "{other:?}");
+        }
+    }
 
     /// The last value after samples `(value, taken at, timestamp)`.
     fn check(samples: &[(f64, i64, Option<i64>)], expected: f64) {
