@@ -26,7 +26,6 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
-use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardCount;
@@ -68,13 +67,7 @@ impl Engine {
             max_series_per_metric: usize::MAX,
             ..SeriesLimits::default()
         };
-        let settings = IntakeSettings {
-            payload: PayloadLimits::default(),
-            drop_labels: DropLabels::default(),
-            cache_series,
-            sort_labels: true,
-            overflow: false,
-        };
+        let settings = IntakeSettings { cache_series, ..IntakeSettings::default() };
         let catalog = Catalog::new(CatalogSettings { limits, ..CatalogSettings::default() });
         let intake = Intake::new(settings, catalog, ShardCount::new(1), ReaderIndex(0));
         Self { intake, store: Store::default() }

@@ -38,6 +38,7 @@ use std::ops::Range;
 use crate::catalog::Catalog;
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
+use crate::metric::default_buckets::DefaultBuckets;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
 use crate::series::{Handle, ReaderIndex, SeriesKey};
@@ -59,6 +60,8 @@ pub struct IntakeSettings {
     pub payload: PayloadLimits,
     /// Labels that are taken off.
     pub drop_labels: DropLabels,
+    /// Layouts of histograms that come without buckets.
+    pub default_buckets: DefaultBuckets,
     /// Series, and payload templates, that are kept from batch to batch.
     pub cache_series: usize,
     /// Whether labels are printed sorted; else in first-seen order.
@@ -66,6 +69,20 @@ pub struct IntakeSettings {
     /// Whether counters and histograms beyond a series limit are folded into
     /// one series of their family; else they are refused.
     pub overflow: bool,
+}
+
+impl Default for IntakeSettings {
+    /// As the gateway has them where nothing is set.
+    fn default() -> Self {
+        Self {
+            payload: PayloadLimits::default(),
+            drop_labels: DropLabels::default(),
+            default_buckets: DefaultBuckets::default(),
+            cache_series: 100_000,
+            sort_labels: true,
+            overflow: false,
+        }
+    }
 }
 
 /// One reader's intake.
@@ -143,8 +160,10 @@ impl Intake {
         shards: ShardCount,
         reader: ReaderIndex,
     ) -> Self {
-        let IntakeSettings { payload, drop_labels, cache_series, sort_labels, .. } = &settings;
-        let decoder = JsonDecoder::new(payload.clone()).dropping(drop_labels.clone());
+        let IntakeSettings { payload, cache_series, sort_labels, .. } = &settings;
+        let decoder = JsonDecoder::new(payload.clone())
+            .dropping(settings.drop_labels.clone())
+            .defaulting(settings.default_buckets.clone());
         Self {
             shards,
             reader,
@@ -352,13 +371,7 @@ mod tests {
     }
 
     fn one_shard(cache_series: usize) -> (Intake, Store) {
-        let settings = IntakeSettings {
-            payload: PayloadLimits::default(),
-            drop_labels: DropLabels::default(),
-            cache_series,
-            sort_labels: true,
-            overflow: false,
-        };
+        let settings = IntakeSettings { cache_series, ..IntakeSettings::default() };
         let catalog = Catalog::default();
         (Intake::new(settings, catalog, ShardCount::new(1), ReaderIndex(0)), Store::default())
     }

@@ -1,5 +1,6 @@
 //! What a series holds: one aggregate for each metric type, a file each.
 
+pub mod default_buckets;
 mod gauge;
 pub mod histogram;
 mod kind;

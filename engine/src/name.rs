@@ -4,6 +4,8 @@
 //! name `[a-zA-Z_][a-zA-Z0-9_]*`, where `__` begins names that are Prometheus'
 //! own and where `le` and `quantile` belong to the types that print them.
 
+pub mod pattern;
+
 /// Names that begin so are the gateway's own; producers can't write them.
 pub const RESERVED_PREFIX: &str = "prom_stream_gateway_";
 

@@ -54,7 +54,7 @@ reasons! {
     NegativeCounter => "negative_counter",
     /// The value overflows to infinity.
     NonFinite => "non_finite",
-    /// A histogram's buckets are absent, empty, too many, not finite or not strictly increasing.
+    /// A histogram's buckets are absent or empty and no setting gives it some, or they are too many, not finite or not strictly increasing.
     BadBuckets => "bad_buckets",
     /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
     BadQuantiles => "bad_quantiles",

@@ -43,6 +43,9 @@ pub struct Sample<'a> {
     /// Upper bounds, strictly increasing and finite, without the `+Inf` that
     /// ends every layout; empty for other types than histogram.
     pub buckets: &'a [f64],
+    /// Whether it came without buckets, so that these are the operator's: then the
+    /// layout of its family is as good.
+    pub buckets_by_default: bool,
     /// When it was measured, if it says so.
     pub timestamp: Option<UnixTime>,
     /// How long its series may stay idle, if it says so.
@@ -63,6 +66,7 @@ impl<'a> Sample<'a> {
             value: 0.0,
             labels: Labels::NONE,
             buckets: &[],
+            buckets_by_default: false,
             timestamp: None,
             ttl: None,
             objectives: &[],

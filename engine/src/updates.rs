@@ -66,6 +66,7 @@ impl Details {
             // They are the family's.
             help: _,
             buckets: _,
+            buckets_by_default: _,
             objectives: _,
             // Each update has one.
             value: _,

@@ -19,7 +19,10 @@ use psg_engine::catalog::CatalogSettings;
 use psg_engine::intake::IntakeSettings;
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::metric::default_buckets::DefaultBuckets;
+use psg_engine::metric::histogram::BucketLayout;
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::name::pattern::NamePattern;
 use psg_engine::printable::printable;
 use psg_engine::store::{ExpirySettings, StoreSettings, TombstoneSettings};
 use tracing::level_filters::LevelFilter;
@@ -141,14 +144,39 @@ impl<'a> Checker<'a> {
     }
 
     fn intake(&mut self) -> IntakeSettings {
+        let payload = self.payload();
         IntakeSettings {
-            payload: self.payload(),
+            default_buckets: self.default_buckets(payload.max_buckets),
+            payload,
             drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
                 kind.label_names(text).map(DropLabels::new).ok_or_else(|| unlike(kind, text))
             }),
             cache_series: self.count(&METRICS_READER_CACHE_SERIES),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             overflow: self.choice(&METRICS_ON_SERIES_LIMIT) == "overflow",
+        }
+    }
+
+    /// The layouts of histograms that bring none, each with `most` buckets at most.
+    fn default_buckets(&mut self, most: usize) -> DefaultBuckets {
+        let layout = |bounds: &[f64]| {
+            let expected = format!("at most {most} buckets, as {} says", METRICS_MAX_BUCKETS.name);
+            let is_within = bounds.len() <= most;
+            let refused = || error::expected(&expected, &bounds.len().to_string());
+            is_within.then(|| BucketLayout::new(bounds)).ok_or_else(refused)
+        };
+        DefaultBuckets {
+            by_name: self.read(&METRICS_HISTOGRAM_BUCKETS, |kind, text| {
+                let all = kind.buckets_by_name(text).ok_or_else(|| unlike(kind, text))?;
+                let of_one = |(pattern, bounds): &(&str, Vec<f64>)| {
+                    Ok((NamePattern::new(pattern), layout(bounds)?))
+                };
+                all.iter().map(of_one).collect()
+            }),
+            for_others: self.read(&METRICS_DEFAULT_BUCKETS, |kind, text| {
+                let bounds = kind.buckets(text).ok_or_else(|| unlike(kind, text))?;
+                (!bounds.is_empty()).then(|| layout(&bounds)).transpose()
+            }),
         }
     }
 

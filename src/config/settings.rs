@@ -186,6 +186,10 @@ settings! {
     METRICS_ALLOW_RESERVED_NAMES = "Metrics.AllowReservedNames", Value("false"), ValueKind::Flag;
     /// Label names, comma-separated, to remove from every sample: series that differ in nothing else become one.
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), ValueKind::LabelNames;
+    /// Upper bounds, comma-separated, of histograms whose samples come without buckets; empty: those are rejected.
+    METRICS_DEFAULT_BUCKETS = "Metrics.DefaultBuckets", Value(""), ValueKind::Buckets;
+    /// The same by name, before `Metrics.DefaultBuckets`: `*_seconds:0.01,0.1,1;*_bytes:1024,65536`. `*` stands for any text; the first pattern that fits holds.
+    METRICS_HISTOGRAM_BUCKETS = "Metrics.HistogramBuckets", Value(""), ValueKind::BucketsByName;
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
     METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), ValueKind::Flag;
     /// Whether OpenMetrics has a `_created` line for each counter, histogram and summary: when its total began.

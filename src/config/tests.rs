@@ -76,6 +76,8 @@ const EFFECTIVE: &[&str] = &[
     "Metrics__MaxSeries=11",
     "Metrics__MaxSeriesPerMetric=12",
     "Metrics__DropLabels=request_id",
+    "Metrics__DefaultBuckets=0.1,1",
+    "Metrics__HistogramBuckets=*_seconds:0.1,1",
     "Metrics__SeriesTtlSeconds=22",
     "Metrics__GaugeTtlSeconds=23",
     "Metrics__MaxLabels=13",
@@ -173,6 +175,23 @@ fn dead_letters_have_a_key_of_their_own() {
     check("{a}:size", "a", Some("another key than the queue's"));
     check("q", "{q}:dead", Some("a key outside the gateway's own, which begin with {q}:"));
     check("{a}q", "{a}q:dead", Some("a key outside the gateway's own, which begin with {a}q:"));
+}
+
+#[test]
+fn buckets_by_the_operator_keep_the_limit_on_buckets() {
+    let problems = |line: &str| -> Vec<String> {
+        let outcome = outcome(&["Metrics__MaxBuckets=2", line], "{}");
+        outcome.config.err().unwrap_or_default().iter().map(Problem::to_string).collect()
+    };
+    assert_eq!(problems("Metrics__DefaultBuckets=1,2,+Inf"), [""; 0]);
+    let too_many = "expected at most 2 buckets, as Metrics.MaxBuckets says, got \"3\"";
+    for line in ["Metrics__DefaultBuckets=1,2,3", "Metrics__HistogramBuckets=a:1;b:1,2,3"] {
+        let name = line.split('=').next().expect("a name");
+        assert_eq!(problems(line), [format!("{name}: {too_many}")]);
+    }
+    let increasing = "upper bounds that strictly increase, separated by commas, such as 0.1,0.5,1";
+    let expected = format!("Metrics__DefaultBuckets: expected {increasing}, got \"2,1\"");
+    assert_eq!(problems("Metrics__DefaultBuckets=2,1"), [expected]);
 }
 
 #[test]

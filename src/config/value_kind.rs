@@ -2,6 +2,7 @@
 //! expected where it can't be.
 
 use psg_actors::http::hosts::is_pattern;
+use psg_engine::metric::histogram::BucketLayout;
 use psg_engine::metric::summary::Estimator;
 use psg_engine::name::is_label_name;
 use tracing::level_filters::LevelFilter;
@@ -19,6 +20,10 @@ pub enum ValueKind {
     LabelNames,
     /// Host names, comma-separated, each perhaps with `*.` before it; may be none.
     HostNames,
+    /// Upper bounds of buckets, comma-separated; may be none.
+    Buckets,
+    /// The same for patterns of metric names, separated by semicolons; may be none.
+    BucketsByName,
     /// Where Redis is; holds secrets.
     Connection,
     /// Path of a PEM file of certificates; empty is none.
@@ -64,6 +69,8 @@ impl ValueKind {
             ValueKind::Key => !text.is_empty(),
             ValueKind::LabelNames => self.label_names(text).is_some(),
             ValueKind::HostNames => self.host_names(text).is_some(),
+            ValueKind::Buckets => self.buckets(text).is_some(),
+            ValueKind::BucketsByName => self.buckets_by_name(text).is_some(),
             ValueKind::Connection => connection::parse_string(text).is_ok(),
             ValueKind::Listen(form) => listen::parse(form, text).is_ok(),
             ValueKind::ListenOrSocket => listen::parse_with_socket(text).is_some(),
@@ -87,6 +94,14 @@ impl ValueKind {
                  by commas"
                     .into()
             }
+            ValueKind::Buckets => {
+                "upper bounds that strictly increase, separated by commas, such as 0.1,0.5,1".into()
+            }
+            ValueKind::BucketsByName => {
+                "patterns of metric names, each with upper bounds that strictly increase, such as \
+                 *_seconds:0.1,0.5,1;*_bytes:1024,65536"
+                    .into()
+            }
             ValueKind::Connection => connection::EXPECTED.into(),
             ValueKind::CaFile => "a readable PEM file with at least one certificate".into(),
             ValueKind::Listen(form) => form.expected().into(),
@@ -107,6 +122,25 @@ impl ValueKind {
 
     pub fn host_names(self, text: &str) -> Option<Vec<&str>> {
         listed(text, is_pattern)
+    }
+
+    /// The finite bounds of a [`ValueKind::Buckets`].
+    pub fn buckets(self, text: &str) -> Option<Vec<f64>> {
+        if text.trim().is_empty() { Some(Vec::new()) } else { bounds(text) }
+    }
+
+    /// The patterns of a [`ValueKind::BucketsByName`], and the finite bounds of each.
+    pub fn buckets_by_name(self, text: &str) -> Option<Vec<(&str, Vec<f64>)>> {
+        if text.trim().is_empty() {
+            return Some(Vec::new());
+        }
+        let of_one = |one| {
+            // A name may have colons.
+            let (pattern, listed) = str::rsplit_once(one, ':')?;
+            let pattern = Some(pattern.trim()).filter(|pattern| !pattern.is_empty())?;
+            Some((pattern, bounds(listed)?))
+        };
+        text.split(';').map(of_one).collect()
     }
 
     /// The truth value of a [`ValueKind::Flag`].
@@ -170,6 +204,14 @@ fn listed(text: &str, fits: fn(&str) -> bool) -> Option<Vec<&str>> {
         return Some(Vec::new());
     }
     all.iter().all(|one| fits(one)).then_some(all)
+}
+
+/// Upper bounds of buckets between commas, at least one of them finite.
+fn bounds(text: &str) -> Option<Vec<f64>> {
+    let parsed: Result<Vec<f64>, _> = text.split(',').map(|one| one.trim().parse()).collect();
+    let mut bounds = parsed.ok()?;
+    BucketLayout::normalize(&mut bounds).ok()?;
+    (!bounds.is_empty()).then_some(bounds)
 }
 
 fn one_of(words: &[&str]) -> String {
@@ -270,6 +312,37 @@ mod tests {
         check("a,", None);
         check("request-id", None);
         check("__name__", None);
+    }
+
+    #[test]
+    fn buckets_strictly_increase() {
+        let check = |text, expected: Option<&[f64]>| {
+            assert_eq!(ValueKind::Buckets.buckets(text).as_deref(), expected, "{text:?}");
+        };
+        check(" ", Some(&[]));
+        check("1", Some(&[1.0]));
+        check("-1, 0.5 ,1e3,+Inf", Some(&[-1.0, 0.5, 1000.0]));
+        for text in ["1,1", "2,1", "1,,2", "1,", "a", "NaN", "+Inf", "+Inf,1", "-Inf,1", "1;2"] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn patterns_have_buckets_of_their_own() {
+        let check = |text, expected: Option<&[(&str, &[f64])]>| {
+            let found = ValueKind::BucketsByName.buckets_by_name(text);
+            let expected = expected.map(|all| all.iter().map(|(of, it)| (*of, it.to_vec())));
+            assert_eq!(found, expected.map(Iterator::collect), "{text:?}");
+        };
+        check("", Some(&[]));
+        check("a:1", Some(&[("a", &[1.0])]));
+        check(
+            "*_seconds:0.1,1; job:b*y : 2,+Inf ",
+            Some(&[("*_seconds", &[0.1, 1.0]), ("job:b*y", &[2.0])]),
+        );
+        for text in ["a", "a:", ":1", "a:1;", ";", "a:2,1", "a:1;b", "a:1:"] {
+            check(text, None);
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ const SETTINGS: &[&str] = &[
     "Metrics.OnSeriesLimit",
     "Metrics.AllowReservedNames",
     "Metrics.DropLabels",
+    "Metrics.DefaultBuckets",
+    "Metrics.HistogramBuckets",
     "Metrics.MaxLabels",
     "Metrics.MaxLabelValueBytes",
     "Metrics.MaxNameBytes",

@@ -36,6 +36,13 @@ fn the_settings_in_force_count() {
         builder.arguments(&["lint", "s"]).finish().code()
     };
     assert_eq!(judge("1"), 0);
+    let histogram = r#"{"type":"histogram","name":"h","value":1}"#;
+    let buckets = |bounds: &str| {
+        let builder =
+            GatewayBuilder::bare().file("s", histogram).set("Metrics__DefaultBuckets", bounds);
+        builder.arguments(&["lint", "s"]).finish().code()
+    };
+    assert_eq!([buckets(""), buckets("1,5"), buckets("5,1")], [1, 0, 78]);
     assert_eq!(judge("none"), 78);
     let dropped = GatewayBuilder::bare().file("s", BAD).set("Metrics__MaxNameBytes", "1");
     assert_eq!(dropped.arguments(&["lint", "s"]).finish().code(), 1);

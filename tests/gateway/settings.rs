@@ -1,5 +1,6 @@
 //! Settings that change what the gateway does, one by one.
 
+use psg_testkit::exposition::Sample;
 use psg_testkit::{GatewayBuilder, RedisServer, Rig, wait_until};
 
 #[test]
@@ -119,6 +120,36 @@ fn both_estimators_keep_their_errors() {
             );
         }
     }
+}
+
+#[test]
+fn the_operator_gives_buckets_to_histograms_without() {
+    let payload = |name: &str| format!(r#"{{"type":"histogram","name":"{name}","value":2}}"#);
+    let own = r#"{"type":"histogram","name":"own_seconds","value":2,"buckets":[2]}"#;
+    let mut rig = Rig::with(&[
+        ("Metrics__HistogramBuckets", "*_seconds:1, 5; job:*_bytes:1024"),
+        ("Metrics__DefaultBuckets", "1,10,+Inf"),
+    ]);
+    let names = ["a_seconds", "job:a_bytes", "a_bytes", "own_seconds"];
+    let mut payloads: Vec<String> = names.iter().map(|name| payload(name)).collect();
+    payloads.insert(0, own.to_owned());
+    let seen = rig.send(&payloads);
+    assert_eq!(seen.totals(), (5, 0));
+    let bounds = |name: &str| -> Vec<String> {
+        let name = format!("{name}_bucket");
+        let bound = |bucket: &Sample| bucket.label("le").expect("a bound").to_owned();
+        seen.samples(&name).map(bound).collect()
+    };
+    assert_eq!(bounds("a_seconds"), ["1", "5", "+Inf"]);
+    assert_eq!(bounds("job:a_bytes"), ["1024", "+Inf"]);
+    assert_eq!(bounds("a_bytes"), ["1", "10", "+Inf"]);
+    assert_eq!(bounds("own_seconds"), ["2", "+Inf"]);
+    assert_eq!(seen.value("own_seconds_count", &[]), Some(2.0));
+    assert_eq!(seen.sum("prom_stream_gateway_layout_mismatches_total"), 0.0);
+
+    let mut rig = Rig::with(&[("Metrics__HistogramBuckets", "*_seconds:1,5")]);
+    let seen = rig.send(&[payload("a_seconds"), payload("a_bytes")]);
+    assert_eq!(seen.totals(), (1, 1), "a name that no pattern fits");
 }
 
 #[test]

@@ -12,8 +12,6 @@ use psg_actors::shard_set::{ShardSet, ShardThreads};
 use psg_engine::catalog::Catalog;
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
-use psg_engine::labels::DropLabels;
-use psg_engine::limits::PayloadLimits;
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::SEGMENTS;
 use psg_engine::store::{SharedTombstones, Store, StoreSettings};
@@ -54,13 +52,7 @@ impl Gateway {
             metrics.checkpoints.clone(),
         );
         let intake = Intake::new(
-            IntakeSettings {
-                payload: PayloadLimits::default(),
-                cache_series: 10_000,
-                sort_labels: true,
-                drop_labels: DropLabels::default(),
-                overflow: false,
-            },
+            IntakeSettings { cache_series: 10_000, ..IntakeSettings::default() },
             catalog,
             shards.count(),
             ReaderIndex(0),

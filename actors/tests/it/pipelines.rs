@@ -16,8 +16,6 @@ use psg_actors::status::StaticInfo;
 use psg_engine::catalog::CatalogSettings;
 use psg_engine::exposition::Format;
 use psg_engine::intake::IntakeSettings;
-use psg_engine::labels::DropLabels;
-use psg_engine::limits::PayloadLimits;
 use psg_engine::store::{Filter, StoreSettings};
 use tempfile::TempDir;
 
@@ -39,13 +37,7 @@ fn settings(key: &str) -> PipelineSettings {
         },
         embedded: None,
         catalog: CatalogSettings::default(),
-        intake: IntakeSettings {
-            payload: PayloadLimits::default(),
-            drop_labels: DropLabels::default(),
-            cache_series: 1000,
-            sort_labels: true,
-            overflow: false,
-        },
+        intake: IntakeSettings { cache_series: 1000, ..IntakeSettings::default() },
         store: StoreSettings::default(),
         shards: ShardSettings { count: 2, inbox_capacity: 16 },
         scrape: ScrapeSettings {

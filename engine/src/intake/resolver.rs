@@ -188,7 +188,8 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
     if !sample.help.is_empty() && family.help().is_empty() {
         note_help(family, sample.help);
     }
-    let fits = family.shape().agrees(sample.buckets, sample.objectives);
+    let agrees = family.shape().agrees(sample.buckets, sample.objectives);
+    let fits = agrees || sample.buckets_by_default;
     if !fits {
         *mismatches += 1;
         family.note_layout_mismatch(sample);

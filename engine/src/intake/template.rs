@@ -88,6 +88,7 @@ impl CachedRoute {
             // They are compared with the family's, which `fits` sums up.
             help: _,
             buckets: _,
+            buckets_by_default: _,
             objectives: _,
             // It is read from each payload.
             value: _,

@@ -9,7 +9,33 @@ pub struct BucketLayout {
     bounds: Box<[f64]>,
 }
 
+/// What is wrong with a list of upper bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadBounds {
+    /// One that is infinite, or no number, and not a last `+Inf`.
+    NotFinite,
+    /// One that is not above the one before it.
+    NotIncreasing,
+}
+
 impl BucketLayout {
+    /// Leaves in `bounds` those of a layout, without the last `+Inf` that it may
+    /// have; or says why they are none.
+    pub fn normalize(bounds: &mut Vec<f64>) -> Result<(), BadBounds> {
+        if bounds.last() == Some(&f64::INFINITY) {
+            bounds.pop();
+        }
+        if !bounds.iter().all(|bound| bound.is_finite()) {
+            return Err(BadBounds::NotFinite);
+        }
+        if !bounds.is_sorted_by(|lower, upper| lower < upper) {
+            return Err(BadBounds::NotIncreasing);
+        }
+        // Minus zero is zero.
+        bounds.iter_mut().for_each(|bound| *bound += 0.0);
+        Ok(())
+    }
+
     /// A layout from bounds that are strictly increasing and finite.
     pub fn new(bounds: &[f64]) -> Self {
         Self { bounds: bounds.into() }

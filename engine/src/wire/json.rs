@@ -22,6 +22,7 @@ use std::ops::Range;
 use super::validate::{self, RawSample, Rules, SampleLists};
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
+use crate::metric::default_buckets::DefaultBuckets;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
@@ -58,7 +59,7 @@ impl JsonDecoder {
     /// A decoder that refuses what passes `limits`.
     pub fn new(limits: PayloadLimits) -> Self {
         Self {
-            rules: Rules { limits, drop_labels: DropLabels::default() },
+            rules: Rules { limits, ..Rules::default() },
             unescaped: String::new(),
             lists: SampleLists::default(),
         }
@@ -68,6 +69,13 @@ impl JsonDecoder {
     /// count against the limit on labels, and are not validated otherwise.
     pub fn dropping(mut self, labels: DropLabels) -> Self {
         self.rules.drop_labels = labels;
+        self
+    }
+
+    /// The same, but histograms that come without buckets get these, where there are
+    /// some for their names.
+    pub fn defaulting(mut self, buckets: DefaultBuckets) -> Self {
+        self.rules.default_buckets = buckets;
         self
     }
 

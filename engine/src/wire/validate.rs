@@ -4,6 +4,8 @@
 use crate::labels::DropLabels;
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::metric::Kind;
+use crate::metric::default_buckets::DefaultBuckets;
+use crate::metric::histogram::{BadBounds, BucketLayout};
 use crate::name;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
@@ -18,6 +20,7 @@ const FEW_LABELS: usize = 64;
 pub(super) struct Rules {
     pub(super) limits: PayloadLimits,
     pub(super) drop_labels: DropLabels,
+    pub(super) default_buckets: DefaultBuckets,
 }
 
 /// A sample as an encoding has read it: each part has the type that it must have,
@@ -84,9 +87,13 @@ pub(super) fn sample<'a>(
     check_help(help, limits)?;
     normalize_labels(&mut lists.labels, labels_sent, texts, kind, rules)?;
     lists.objectives.clear();
+    let mut buckets_by_default = false;
     match kind {
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
-        Kind::Histogram => normalize_buckets(&mut lists.buckets, buckets_sent, limits)?,
+        Kind::Histogram => {
+            buckets_by_default = buckets_sent == 0;
+            normalize_buckets(&mut lists.buckets, buckets_sent, name, rules)?;
+        }
         Kind::Summary => {
             lists.buckets.clear();
             normalize_objectives(lists, quantiles_sent, epsilons_sent, limits)?;
@@ -101,6 +108,7 @@ pub(super) fn sample<'a>(
         value,
         labels: Labels::decoded(&lists.labels, texts),
         buckets: &lists.buckets,
+        buckets_by_default,
         timestamp,
         ttl,
         objectives: &lists.objectives,
@@ -259,32 +267,34 @@ fn bad_label_name(expected: &str, name: &str) -> Reject {
     Reject::new(Reason::InvalidLabelName, detail)
 }
 
-/// Leaves in `buckets` the finite upper bounds.
+/// Leaves in `buckets` the finite upper bounds: those that were sent, or the
+/// operator's.
 fn normalize_buckets(
     buckets: &mut Vec<f64>,
     sent: usize,
-    limits: &PayloadLimits,
+    name: &str,
+    rules: &Rules,
 ) -> Result<(), Reject> {
     if sent == 0 {
-        return Err(bad_buckets("expected buckets for a histogram, got none"));
+        let Some(layout) = rules.default_buckets.layout_for(name) else {
+            return Err(bad_buckets("expected buckets for a histogram, got none"));
+        };
+        buckets.clear();
+        buckets.extend_from_slice(layout.bounds());
+        return Ok(());
     }
-    if sent > limits.max_buckets {
-        let detail = too_much("buckets", limits.max_buckets, sent);
-        return Err(Reject::new(Reason::BadBuckets, detail));
+    let most = rules.limits.max_buckets;
+    if sent > most {
+        return Err(Reject::new(Reason::BadBuckets, too_much("buckets", most, sent)));
     }
-    if buckets.last() == Some(&f64::INFINITY) {
-        buckets.pop();
-    }
-    if !buckets.iter().all(|bound| bound.is_finite()) {
-        return Err(bad_buckets(
-            "expected finite buckets but for a last +Inf, got another infinite one",
-        ));
-    }
-    if !buckets.is_sorted_by(|lower, upper| lower < upper) {
-        return Err(bad_buckets("expected buckets that strictly increase, got some that do not"));
-    }
-    buckets.iter_mut().for_each(|bound| *bound = without_minus_zero(*bound));
-    Ok(())
+    BucketLayout::normalize(buckets).map_err(|bad| match bad {
+        BadBounds::NotFinite => {
+            bad_buckets("expected finite buckets but for a last +Inf, got another infinite one")
+        }
+        BadBounds::NotIncreasing => {
+            bad_buckets("expected buckets that strictly increase, got some that do not")
+        }
+    })
 }
 
 fn bad_buckets(detail: &'static str) -> Reject {

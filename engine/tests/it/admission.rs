@@ -10,8 +10,7 @@ use std::thread;
 use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
-use psg_engine::labels::DropLabels;
-use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::limits::SeriesLimits;
 use psg_engine::merge::merge;
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, ReaderIndex, SeriesKey};
@@ -65,13 +64,7 @@ fn reader(
 ) -> Account {
     let mut random = seed;
     let mut intake = Intake::new(
-        IntakeSettings {
-            payload: PayloadLimits::default(),
-            drop_labels: DropLabels::default(),
-            cache_series: 5,
-            sort_labels: true,
-            overflow: false,
-        },
+        IntakeSettings { cache_series: 5, ..IntakeSettings::default() },
         catalog,
         ShardCount::new(SHARDS),
         reader,

@@ -14,6 +14,7 @@ mod wire;
 
 // Who may exist, and for how long.
 mod admission;
+mod buckets;
 mod catalog;
 mod expiry;
 mod lifetimes;

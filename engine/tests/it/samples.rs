@@ -51,8 +51,6 @@ impl Draft {
 
     fn sample(&self) -> Sample<'_> {
         Sample {
-            kind: self.kind,
-            name: self.name,
             help: self.help,
             value: f64::from(self.value),
             labels: Labels::from(&self.labels[..]),
@@ -60,6 +58,7 @@ impl Draft {
             objectives: if self.kind == Kind::Summary { &[(0.5, 0.05)] } else { &[] },
             timestamp: self.timestamp.map(|seconds| UnixTime::from_sample(seconds.into())),
             ttl: self.ttl.map(|seconds| Ttl::from_sample(seconds.into())),
+            ..Sample::of(self.kind, self.name)
         }
     }
 }

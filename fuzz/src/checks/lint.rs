@@ -7,7 +7,6 @@ use std::io::BufReader;
 
 use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::intake::IntakeSettings;
-use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::reject::Reason;
 use serde_json::value::RawValue;
@@ -70,10 +69,9 @@ struct Expected {
 fn lint(input: &[u8], settings: &PipelineSettings, piece: usize) -> (String, LintTally) {
     let intake = IntakeSettings {
         payload: settings.payload.clone(),
-        drop_labels: DropLabels::default(),
         cache_series: 100,
-        sort_labels: true,
         overflow: settings.overflow,
+        ..IntakeSettings::default()
     };
     let catalog =
         Catalog::new(CatalogSettings { limits: settings.limits, ..CatalogSettings::default() });

@@ -7,6 +7,7 @@ use psg_engine::intake::{Intake, IntakeSettings, RefusedSample};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
+use psg_engine::metric::default_buckets::DefaultBuckets;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::sample::Sample;
@@ -31,6 +32,7 @@ pub struct PipelineSettings {
     pub cache_series: usize,
     pub sort_labels: bool,
     pub drop_labels: &'static [&'static str],
+    pub default_buckets: DefaultBuckets,
     pub limits: SeriesLimits,
     pub expiry: ExpirySettings,
     pub summary: SummarySettings,
@@ -50,6 +52,7 @@ impl Default for PipelineSettings {
             limits: SeriesLimits::default(),
             expiry: ExpirySettings::default(),
             drop_labels: &[],
+            default_buckets: DefaultBuckets::default(),
             summary: SummarySettings::default(),
             tombstone_ttl_ms: 0,
             overflow: false,
@@ -87,9 +90,11 @@ impl Pipeline {
         let intake_settings = IntakeSettings {
             payload: settings.payload.clone(),
             drop_labels: DropLabels::new(settings.drop_labels),
+            default_buckets: settings.default_buckets.clone(),
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
             overflow: settings.overflow,
+            ..IntakeSettings::default()
         };
         let tombstones =
             TombstoneSettings { ttl_ms: settings.tombstone_ttl_ms, max: settings.max_tombstones };

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use psg_engine::catalog::{Catalog, CatalogSettings, Family};
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings};
-use psg_engine::labels::DropLabels;
-use psg_engine::limits::{PayloadLimits, SeriesLimits};
+use psg_engine::limits::SeriesLimits;
 use psg_engine::merge::merge;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
@@ -103,11 +102,9 @@ impl World {
         let intake = |reader| {
             let shards = ShardCount::new(settings.shards);
             let settings = IntakeSettings {
-                payload: PayloadLimits::default(),
                 cache_series: settings.cache_series,
-                sort_labels: true,
-                drop_labels: DropLabels::default(),
                 overflow: settings.overflow,
+                ..IntakeSettings::default()
             };
             Intake::new(settings, catalog.clone(), shards, ReaderIndex(reader))
         };

@@ -234,6 +234,7 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         value: if kind == Kind::Counter { value.abs() } else { value },
         labels: labels.as_slice().into(),
         buckets: &if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() },
+        buckets_by_default: false,
         timestamp: timestamp.map(UnixTime::from_sample),
         ttl: ttl.map(Ttl::from_sample),
         objectives: &if kind == Kind::Summary {
