@@ -44,7 +44,7 @@ use crate::sample::Sample;
 use crate::series::{Handle, ReaderIndex, SeriesKey};
 use crate::sharding::{ShardCount, ShardIndex};
 use crate::timestamp::UnixTime;
-use crate::updates::Updates;
+use crate::updates::{Details, Updates, ValueUpdate};
 use crate::wire::{JsonDecoder, PayloadForm};
 
 use entry_id::EntryId;
@@ -308,23 +308,33 @@ impl Intake {
     fn distribute(&mut self, routed: &mut RoutedBatch) {
         let samples = std::mem::take(&mut self.batch.samples);
         let mut details = self.batch.details.iter().peekable();
+        let arena = &self.batch.arena;
         for (index, sample) in samples.iter().enumerate() {
             let details = details.next_if(|(detailed, _)| *detailed == index);
+            let details = details.map(|(_, details)| *details);
+            let update = |slot| ValueUpdate { slot, op: sample.origin.op(), value: sample.value };
             match self.resolver.series.state(sample.entry) {
                 SeriesState::Known { shard, slot, .. } => {
                     let updates = &mut routed.updates[shard.get()];
                     match details {
-                        None => updates.push(slot, sample.value),
-                        Some((_, details)) => updates.push_detailed(slot, sample.value, *details),
+                        None => updates.push(update(slot)),
+                        Some(details) => updates.push_detailed(update(slot), details, arena),
                     }
                 }
                 SeriesState::Folded { shard, slot } => {
                     // What it says of its own series is not for this one.
-                    routed.updates[shard.get()].push(slot, sample.value);
+                    let updates = &mut routed.updates[shard.get()];
+                    match details.map(|Details { observations, .. }| Details {
+                        observations,
+                        ..Details::default()
+                    }) {
+                        None => updates.push(update(slot)),
+                        Some(details) => updates.push_detailed(update(slot), details, arena),
+                    }
                     routed.folded += 1;
                 }
                 SeriesState::Refused(reason) => routed.refused.push(RefusedSample {
-                    payload: sample.payload,
+                    payload: sample.origin.payload(),
                     part: self.batch.place_of(index),
                     reject: Reject::of_limit(reason),
                 }),

@@ -22,6 +22,8 @@ pub struct PayloadLimits {
     pub max_buckets: usize,
     /// Elements of `quantiles`, and of `epsilons`.
     pub max_quantiles: usize,
+    /// Elements of `values`.
+    pub max_values: usize,
 }
 
 impl Default for PayloadLimits {
@@ -34,6 +36,7 @@ impl Default for PayloadLimits {
             max_help_bytes: 4096,
             max_buckets: 256,
             max_quantiles: 32,
+            max_values: 4096,
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod default_buckets;
 mod gauge;
 pub mod histogram;
 mod kind;
+mod observations;
 mod quantile;
 mod shape;
 mod stored;
@@ -14,6 +15,7 @@ pub use gauge::GaugeOp;
 use histogram::Histogram;
 pub use kind::Kind;
 pub(crate) use kind::reserving;
+pub use observations::Observations;
 pub use shape::Shape;
 use summary::Summary;
 
@@ -105,13 +107,14 @@ impl Value {
     pub fn apply(
         &mut self,
         sample: f64,
+        op: GaugeOp,
         time: SampleTime,
         shape: &Shape,
         now: Moment,
     ) -> Result<(), Ignored> {
         match (self, shape) {
             (Value::Counter(total), _) => add(total, sample),
-            (Value::Gauge(last, at), _) => gauge::observe(last, at, sample, time),
+            (Value::Gauge(last, at), _) => gauge::apply(last, at, sample, op, time),
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
                 histogram.observe(sample, layout)
             }
@@ -120,6 +123,26 @@ impl Value {
             | (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
                 unreachable!("a series keeps the type of its family")
             }
+        }
+    }
+
+    /// Takes several observations in, all of them or none; `sum` is that of counts.
+    pub fn apply_several(
+        &mut self,
+        observations: Observations<'_>,
+        sum: f64,
+        shape: &Shape,
+        now: Moment,
+    ) -> Result<(), Ignored> {
+        match (self, observations, shape) {
+            (Value::Histogram(it), Observations::Values(values), Shape::Histogram(layout)) => {
+                it.observe_all(values, layout)
+            }
+            (Value::Histogram(it), Observations::Counts(counts), _) => it.add(counts, sum),
+            (Value::Summary(it), Observations::Values(values), Shape::Summary(plan)) => {
+                it.observe_all(values, plan, now)
+            }
+            (other, ..) => unreachable!("a {} has no such samples", other.kind().as_str()),
         }
     }
 }
@@ -141,8 +164,9 @@ mod tests {
             (Shape::Summary(plan), f64::MIN),
         ] {
             let mut value = Value::new(&shape, NOW);
-            let mut apply =
-                |sample| value.apply(sample, SampleTime::taken(UnixTime::MIN), &shape, NOW);
+            let mut apply = |sample| {
+                value.apply(sample, GaugeOp::Set, SampleTime::taken(UnixTime::MIN), &shape, NOW)
+            };
             assert_eq!(apply(f64::MAX), Ok(()), "{shape:?}");
             assert_eq!(apply(f64::MAX), Err(Ignored::InfiniteTotal), "{shape:?}");
             assert_eq!(apply(1.0), Ok(()), "{shape:?}");

@@ -32,7 +32,7 @@ reasons! {
     InvalidJson => "invalid_json",
     /// The element, or one of an array of samples, is JSON but not an object; or the array is empty.
     NotASample => "not_a_sample",
-    /// A known field has the wrong JSON type.
+    /// A known field has the wrong JSON type, or can't be there together with another one or with the type.
     InvalidField => "invalid_field",
     /// `type` is none of counter, gauge, summary, histogram or 0 to 3.
     UnknownType => "unknown_type",
@@ -52,9 +52,9 @@ reasons! {
     SuffixConflict => "suffix_conflict",
     /// A counter was given a negative value.
     NegativeCounter => "negative_counter",
-    /// The value overflows to infinity.
+    /// A value or the sum overflows to infinity.
     NonFinite => "non_finite",
-    /// A histogram's buckets are absent or empty and no setting gives it some, or they are too many, not finite or not strictly increasing.
+    /// A histogram's buckets are absent or empty and no setting gives it some, or they are too many, not finite or not strictly increasing; or its counts are not whole numbers, or not as many as its buckets.
     BadBuckets => "bad_buckets",
     /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
     BadQuantiles => "bad_quantiles",
@@ -62,6 +62,8 @@ reasons! {
     BadTimestamp => "bad_timestamp",
     /// `ttl` is negative.
     BadTtl => "bad_ttl",
+    /// There are more values than `Metrics.MaxValues`.
+    TooManyValues => "too_many_values",
     /// There are more labels than `Metrics.MaxLabels`.
     TooManyLabels => "too_many_labels",
     /// The metric name or a label name is longer than `Metrics.MaxNameBytes`.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::metric::Kind;
+use crate::metric::{GaugeOp, Kind, Observations};
 use crate::text::{LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
@@ -36,8 +36,15 @@ pub struct Sample<'a> {
     pub name: &'a str,
     /// Empty where absent.
     pub help: &'a str,
-    /// Finite; not negative for a counter.
+    /// As in OpenMetrics, such as `seconds`; empty where absent.
+    pub unit: &'a str,
+    /// Finite; not negative for a counter. The sum where there are counts, 0 where
+    /// there are several values.
     pub value: f64,
+    /// Whether it is one observation, or several.
+    pub observations: Observations<'a>,
+    /// What a gauge's value does; [`GaugeOp::Set`] for other types.
+    pub op: GaugeOp,
     /// In the order in which they were sent; names are unique.
     pub labels: Labels<'a>,
     /// Upper bounds, strictly increasing and finite, without the `+Inf` that
@@ -63,7 +70,10 @@ impl<'a> Sample<'a> {
             kind,
             name,
             help: "",
+            unit: "",
             value: 0.0,
+            observations: Observations::One,
+            op: GaugeOp::Set,
             labels: Labels::NONE,
             buckets: &[],
             buckets_by_default: false,

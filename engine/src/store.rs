@@ -1,7 +1,7 @@
 //! The store: the series of one shard, which it exclusively owns.
 //!
 //! A series lives in a *slot*. Readers learn the slot once (`define`) and then
-//! send `(slot, value)` pairs, so that applying a sample is an array look-up.
+//! send values for slots, so that applying a sample is an array look-up.
 //! A slot is held by a reference of each reader that knows it; a series is
 //! *live* from its first value on, until it expires. Then its total goes to the
 //! tombstones, its holders are notified, and with the last reference the slot is
@@ -13,12 +13,12 @@ use hashbrown::HashTable;
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::SeriesLabels;
 use crate::metric::Kind;
-use crate::metric::{Ignored, Value};
+use crate::metric::{Ignored, Observations, Shape, Value};
 use crate::series::{Generation, ReaderSet, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;
 use crate::timestamp::{SampleTime, UnixTime};
-use crate::updates::{Details, UpdateRun, Updates};
+use crate::updates::{Details, UpdateRun, Updates, ValueUpdate};
 
 mod changes;
 mod created;
@@ -157,12 +157,12 @@ impl Store {
         for run in updates.runs() {
             match run {
                 UpdateRun::Values(values) => {
-                    for (slot, value) in values {
-                        self.apply_one(*slot, *value, SampleTime::taken(updates.taken_at), now);
+                    for update in values {
+                        self.apply_one(*update, SampleTime::taken(updates.taken_at), now);
                     }
                 }
-                UpdateRun::Detailed(slot, value, details) => {
-                    self.apply_detailed(slot, value, details, updates.taken_at, now);
+                UpdateRun::Detailed(update, details, observations) => {
+                    self.apply_detailed(update, details, observations, updates.taken_at, now);
                 }
             }
         }
@@ -173,14 +173,22 @@ impl Store {
 
     fn apply_detailed(
         &mut self,
-        slot: Slot,
-        value: f64,
+        update: ValueUpdate,
         details: Details,
+        observations: Observations<'_>,
         taken_at: UnixTime,
         now: Moment,
     ) {
-        let Details { timestamp, ttl } = details;
-        self.apply_one(slot, value, SampleTime { taken_at, timestamp }, now);
+        let Details { timestamp, ttl, observations: _ } = details;
+        let slot = update.slot;
+        match observations {
+            Observations::One => self.apply_one(update, SampleTime { taken_at, timestamp }, now),
+            Observations::Values(_) | Observations::Counts(_) => {
+                self.apply_with(slot, taken_at, now, |value, shape| {
+                    value.apply_several(observations, update.value, shape, now)
+                });
+            }
+        }
         if let Some(ttl) = ttl {
             let seconds = ttl.seconds().unwrap_or(0);
             self.set_ttl(slot, u64::from(seconds) * 1000, now);
@@ -188,17 +196,32 @@ impl Store {
     }
 
     #[inline(always)]
-    fn apply_one(&mut self, slot: Slot, value: f64, time: SampleTime, now: Moment) {
+    fn apply_one(&mut self, update: ValueUpdate, time: SampleTime, now: Moment) {
+        let ValueUpdate { slot, op, value: sample } = update;
+        self.apply_with(slot, time.taken_at, now, |value, shape| {
+            value.apply(sample, op, time, shape, now)
+        });
+    }
+
+    /// Changes the value of a series, which is live from now on.
+    #[inline(always)]
+    fn apply_with(
+        &mut self,
+        slot: Slot,
+        taken_at: UnixTime,
+        now: Moment,
+        change: impl FnOnce(&mut Value, &Shape) -> Result<(), Ignored>,
+    ) {
         let mut series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
         if !series.is_live() {
-            if !self.activate(slot, time.taken_at, now) {
+            if !self.activate(slot, taken_at, now) {
                 return;
             }
             series = held(&mut self.slots, slot);
         }
         series.touched = Tick::at(now);
-        if let Err(ignored) = series.value.apply(value, time, series.family.shape(), now) {
+        if let Err(ignored) = change(&mut series.value, series.family.shape()) {
             self.ignored[ignored as usize] += 1;
         }
     }

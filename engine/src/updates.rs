@@ -5,11 +5,13 @@
 //! run; what a sample says besides lies in a second list, which costs nothing
 //! where it is empty.
 //!
-//! To add what an update can say (an operation, bucket counts, several values, an
-//! exemplar): a field of [`Details`], where it is long a range into an arena beside
-//! the lists. [`Details::of`] takes it from the sample, and the compiler asks
+//! To add what an update can say: a field of [`Details`], where it is long a range
+//! into the [`Arena`] beside the lists. [`Details::of`] takes it from the sample, and the compiler asks
 //! [`crate::store::Store::apply`] what to do with it.
 
+use std::ops::Range;
+
+use crate::metric::{GaugeOp, Observations};
 use crate::sample::Sample;
 use crate::series::{ReaderIndex, Slot};
 use crate::timestamp::{Ttl, UnixTime};
@@ -24,10 +26,25 @@ pub struct Updates {
     pub taken_at: UnixTime,
     /// References given back, after the values.
     pub forget: Vec<Slot>,
-    values: Vec<(Slot, f64)>,
+    values: Vec<ValueUpdate>,
     /// Ascending by index.
     details: Vec<(ValueIndex, Details)>,
+    arena: Arena,
 }
+
+/// A number for a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValueUpdate {
+    /// Where the series lies.
+    pub slot: Slot,
+    /// What the number does, if it is a gauge's.
+    pub op: GaugeOp,
+    /// As in [`Sample::value`].
+    pub value: f64,
+}
+
+// There is one for each sample.
+const _: () = assert!(size_of::<ValueUpdate>() == 16);
 
 /// Which one of [`Updates::values`].
 type ValueIndex = u32;
@@ -39,47 +56,130 @@ pub struct Details {
     pub timestamp: Option<UnixTime>,
     /// How long its series may stay idle from now on.
     pub ttl: Option<Ttl>,
+    /// How many observations it is.
+    pub observations: ObservationsAt,
+}
+
+/// [`Observations`] that lie in an [`Arena`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ObservationsAt {
+    /// One observation lies nowhere.
+    #[default]
+    One,
+    /// Among the values.
+    Values(Place),
+    /// Among the counts.
+    Counts(Place),
+}
+
+/// A range in one of the lists of an [`Arena`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    begin: u32,
+    length: u32,
+}
+
+/// The observations of samples that have several.
+#[derive(Debug, Default)]
+pub struct Arena {
+    values: Vec<f64>,
+    counts: Vec<u64>,
+}
+
+impl Arena {
+    /// Numbers that are kept room for.
+    const KEPT: usize = 4096;
+
+    /// Copies observations in.
+    #[inline]
+    pub fn put(&mut self, observations: Observations<'_>) -> ObservationsAt {
+        match observations {
+            Observations::One => ObservationsAt::One,
+            Observations::Values(values) => {
+                ObservationsAt::Values(append(&mut self.values, values))
+            }
+            Observations::Counts(counts) => {
+                ObservationsAt::Counts(append(&mut self.counts, counts))
+            }
+        }
+    }
+
+    /// The observations that were put at `at`.
+    #[inline]
+    pub fn get(&self, at: ObservationsAt) -> Observations<'_> {
+        match at {
+            ObservationsAt::One => Observations::One,
+            ObservationsAt::Values(place) => Observations::Values(&self.values[place.range()]),
+            ObservationsAt::Counts(place) => Observations::Counts(&self.counts[place.range()]),
+        }
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.values.shrink_to(Self::KEPT);
+        self.counts.clear();
+        self.counts.shrink_to(Self::KEPT);
+    }
+}
+
+#[cold]
+fn append<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Place {
+    let begin = list.len() as u32;
+    list.extend_from_slice(more);
+    Place { begin, length: more.len() as u32 }
+}
+
+impl Place {
+    fn range(self) -> Range<usize> {
+        let begin = self.begin as usize;
+        begin..begin + self.length as usize
+    }
 }
 
 /// Updates that are applied in the same way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum UpdateRun<'a> {
     /// Values and nothing else, as nearly all samples are.
-    Values(&'a [(Slot, f64)]),
-    /// One value with details.
-    Detailed(Slot, f64, Details),
+    Values(&'a [ValueUpdate]),
+    /// One value with details, and its observations.
+    Detailed(ValueUpdate, Details, Observations<'a>),
 }
 
 impl Details {
-    /// What `sample` says besides its value.
+    /// What `sample` says besides its value; its observations are put into
+    /// `arena`.
     #[inline]
-    pub fn of(sample: &Sample<'_>) -> Self {
+    pub fn of(sample: &Sample<'_>, arena: &mut Arena) -> Self {
         // Each field is named, so that the compiler asks of a new one whether
         // the shard has to know it.
         let Sample {
             kind,
             timestamp,
             ttl,
+            observations,
             // They say which series it is.
             name: _,
             labels: _,
             // They are the family's.
             help: _,
+            unit: _,
             buckets: _,
             buckets_by_default: _,
             objectives: _,
-            // Each update has one.
+            // Each update has them.
             value: _,
+            op: _,
         } = *sample;
         let timestamp = if kind.is_momentary() { timestamp } else { None };
-        Self { timestamp, ttl }
+        Self { timestamp, ttl, observations: arena.put(observations) }
     }
 
     /// Whether the sample says nothing but its value.
     #[inline]
     pub fn is_none(&self) -> bool {
-        let Self { timestamp, ttl } = self;
-        timestamp.is_none() && ttl.is_none()
+        let Self { timestamp, ttl, observations } = self;
+        timestamp.is_none() && ttl.is_none() && *observations == ObservationsAt::One
     }
 }
 
@@ -92,15 +192,16 @@ impl Updates {
 
     /// Appends a value.
     #[inline]
-    pub fn push(&mut self, slot: Slot, value: f64) {
-        self.values.push((slot, value));
+    pub fn push(&mut self, update: ValueUpdate) {
+        self.values.push(update);
     }
 
-    /// Appends a value with details.
+    /// Appends a value with details, whose observations lie in `arena`.
     #[cold]
-    pub fn push_detailed(&mut self, slot: Slot, value: f64, details: Details) {
-        self.details.push((self.values.len() as ValueIndex, details));
-        self.push(slot, value);
+    pub fn push_detailed(&mut self, update: ValueUpdate, details: Details, arena: &Arena) {
+        let observations = self.arena.put(arena.get(details.observations));
+        self.details.push((self.values.len() as ValueIndex, Details { observations, ..details }));
+        self.push(update);
     }
 
     /// How many samples they are.
@@ -115,7 +216,7 @@ impl Updates {
 
     /// The slot of each update.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.values.iter().map(|(slot, _)| *slot)
+        self.values.iter().map(|update| update.slot)
     }
 
     /// All updates, in order.
@@ -126,9 +227,10 @@ impl Updates {
             .iter()
             .flat_map(move |(index, details)| {
                 let at = *index as usize;
-                let (plain, (slot, value)) = (&self.values[begin..at], self.values[at]);
+                let (plain, update) = (&self.values[begin..at], self.values[at]);
+                let observations = self.arena.get(details.observations);
                 begin = at + 1;
-                [UpdateRun::Values(plain), UpdateRun::Detailed(slot, value, *details)]
+                [UpdateRun::Values(plain), UpdateRun::Detailed(update, *details, observations)]
             })
             .chain([UpdateRun::Values(&self.values[last_run..])])
     }
@@ -140,21 +242,24 @@ mod tests {
 
     #[test]
     fn runs_are_all_updates_in_order() {
-        let detailed = Details { timestamp: None, ttl: Some(Ttl::NEVER) };
+        let detailed = Details { ttl: Some(Ttl::NEVER), ..Details::default() };
         for details_at in [&[][..], &[0], &[3], &[1, 2], &[0, 1, 2, 3]] {
             let mut updates = Updates::default();
             for number in 0..4 {
-                let (slot, value) = (Slot(number), f64::from(number));
+                let value = f64::from(number);
+                let update = ValueUpdate { slot: Slot(number), op: GaugeOp::Set, value };
                 match details_at.contains(&number) {
-                    true => updates.push_detailed(slot, value, detailed),
-                    false => updates.push(slot, value),
+                    true => updates.push_detailed(update, detailed, &Arena::default()),
+                    false => updates.push(update),
                 }
             }
             let seen = updates.runs().flat_map(|run| match run {
                 UpdateRun::Values(values) => {
-                    values.iter().map(|(slot, _)| (slot.0, false)).collect()
+                    values.iter().map(|update| (update.slot.0, false)).collect()
                 }
-                UpdateRun::Detailed(slot, _, details) => vec![(slot.0, details == detailed)],
+                UpdateRun::Detailed(update, details, _) => {
+                    vec![(update.slot.0, details == detailed)]
+                }
             });
             let expected = (0..4).map(|number| (number, details_at.contains(&number)));
             assert!(seen.eq(expected), "{details_at:?}");

@@ -11,18 +11,21 @@
 //! 1. `payload_too_large`
 //! 2. `invalid_json`, then `not_a_sample`
 //! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons,
-//!    timestamp, ttl
+//!    timestamp, ttl, op, values, counts, sum, unit
 //! 4. `unknown_type`
 //!
 //! and [`validate`], for every encoding:
 //!
 //! 5. `missing_name`, then `name_too_long`, then `invalid_name`
-//! 6. `non_finite`, then `negative_counter`
-//! 7. `help_too_long`
-//! 8. `too_many_labels`; then for each label in turn `name_too_long`,
+//! 6. `invalid_field`: an unknown op, or one of another type; more than one of
+//!    value, values and counts, or one that the type does not take; counts without
+//!    a sum, or a sum without counts
+//! 7. `too_many_values`, then `non_finite`, then `negative_counter`
+//! 8. `help_too_long`
+//! 9. `too_many_labels`; then for each label in turn `name_too_long`,
 //!    `invalid_label_name`, `invalid_label_value`, `label_too_long`
-//! 9. `bad_buckets` of a histogram, `bad_quantiles` of a summary
-//! 10. `bad_timestamp`, then `bad_ttl`
+//! 10. `bad_buckets` of a histogram, `bad_quantiles` of a summary
+//! 11. `bad_timestamp`, then `bad_ttl`
 //!
 //! Reserved names are the catalog's to refuse, since a family may print names
 //! besides its own.

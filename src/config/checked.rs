@@ -250,6 +250,7 @@ impl<'a> Checker<'a> {
             max_help_bytes: self.count(&METRICS_MAX_HELP_BYTES),
             max_buckets: self.count(&METRICS_MAX_BUCKETS),
             max_quantiles: self.count(&METRICS_MAX_QUANTILES),
+            max_values: self.count(&METRICS_MAX_VALUES),
         }
     }
 

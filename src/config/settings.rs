@@ -208,6 +208,8 @@ settings! {
     METRICS_MAX_BUCKETS = "Metrics.MaxBuckets", Value("256"), whole(1, 10_000);
     /// Most quantiles of one summary.
     METRICS_MAX_QUANTILES = "Metrics.MaxQuantiles", Value("32"), whole(1, 1000);
+    /// Most values in the `values` of one sample.
+    METRICS_MAX_VALUES = "Metrics.MaxValues", Value("4096"), whole(1, 1_000_000);
     /// Most bytes of one queue element.
     METRICS_MAX_PAYLOAD_BYTES = "Metrics.MaxPayloadBytes", Value("1048576"), size(1, GIB / 2);
 

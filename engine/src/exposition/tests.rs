@@ -7,7 +7,7 @@ use crate::catalog::{Catalog, Family, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::histogram::BucketLayout;
 use crate::metric::summary::{QuantilePlan, SummarySettings};
-use crate::metric::{Kind, Shape, Value};
+use crate::metric::{GaugeOp, Kind, Shape, Value};
 use crate::sample::Sample;
 use crate::timestamp::{Moment, SampleTime, UnixTime};
 
@@ -20,7 +20,7 @@ fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &
     let family = Family::standalone("x", "", shape);
     let mut value = Value::new(family.shape(), NOW);
     for sample in samples {
-        value.apply(*sample, TAKEN, family.shape(), NOW).expect("a finite total");
+        value.apply(*sample, GaugeOp::Set, TAKEN, family.shape(), NOW).expect("a finite total");
     }
     for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
         let mut out = b"before\n".to_vec();

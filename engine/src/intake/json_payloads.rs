@@ -43,7 +43,7 @@ impl Intake {
         if !route.fits {
             self.resolver.count_misfit(route.entry);
         }
-        self.batch.push_value(route.entry, number, located.value, route.details());
+        self.batch.push_value(route.entry, number, route.op, located.value, route.details());
         true
     }
 

@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::entry_id::EntryId;
+use crate::metric::GaugeOp;
 use crate::sample::Sample;
 use crate::timestamp::UnixTime;
-use crate::updates::Details;
+use crate::updates::{Arena, Details};
 
 /// Elements of arrays that are kept room for.
 pub const KEPT_ELEMENTS: usize = 4096;
@@ -20,6 +21,7 @@ pub struct PendingBatch {
     pub(super) samples: Vec<PendingSample>,
     /// What few samples say besides their value, with their index.
     pub(super) details: Vec<(usize, Details)>,
+    pub(super) arena: Arena,
     /// Which samples came in arrays.
     array_elements: Vec<ArrayElement>,
     payloads: u32,
@@ -28,14 +30,36 @@ pub struct PendingBatch {
 #[derive(Debug, Clone, Copy)]
 pub struct PendingSample {
     pub entry: EntryId,
-    /// Which payload of the batch it came in.
-    pub payload: u32,
+    pub origin: Origin,
     /// As it was sent, or normalized.
     pub value: f64,
 }
 
 // There is one for each sample of a batch.
 const _: () = assert!(size_of::<PendingSample>() == 16);
+
+/// Which payload of the batch a sample came in, and what it does to its series.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin(u32);
+
+impl Origin {
+    const OP_BITS: u32 = GaugeOp::ALL.len().ilog2();
+
+    #[inline]
+    fn new(payload: u32, op: GaugeOp) -> Self {
+        Self(payload << Self::OP_BITS | op as u32)
+    }
+
+    #[inline]
+    pub fn payload(self) -> u32 {
+        self.0 >> Self::OP_BITS
+    }
+
+    #[inline]
+    pub fn op(self) -> GaugeOp {
+        GaugeOp::ALL[self.0 as usize % GaugeOp::ALL.len()]
+    }
+}
 
 /// Where a sample stood in the array that it came in.
 #[derive(Debug)]
@@ -56,16 +80,24 @@ impl PendingBatch {
     #[inline]
     pub fn push(&mut self, entry: EntryId, payload: u32, sample: &Sample<'_>) {
         self.newest = self.newest.max(sample.timestamp);
-        self.push_value(entry, payload, sample.value, Details::of(sample));
+        let details = Details::of(sample, &mut self.arena);
+        self.push_value(entry, payload, sample.op, sample.value, details);
     }
 
     /// The same of what an update is made of.
     #[inline]
-    pub fn push_value(&mut self, entry: EntryId, payload: u32, value: f64, details: Details) {
+    pub fn push_value(
+        &mut self,
+        entry: EntryId,
+        payload: u32,
+        op: GaugeOp,
+        value: f64,
+        details: Details,
+    ) {
         if !details.is_none() {
             self.note_details(details);
         }
-        self.samples.push(PendingSample { entry, payload, value });
+        self.samples.push(PendingSample { entry, origin: Origin::new(payload, op), value });
     }
 
     #[cold]
@@ -90,6 +122,7 @@ impl PendingBatch {
         self.newest = None;
         self.samples.clear();
         self.details.clear();
+        self.arena.clear();
         self.array_elements.clear();
         self.array_elements.shrink_to(KEPT_ELEMENTS);
     }

@@ -31,7 +31,7 @@ use super::bypass::AdaptiveBypass;
 use super::entry_id::EntryId;
 use super::interner::Interner;
 use super::series_cache::{SeriesCache, Spelling, TemplateId};
-use crate::metric::Kind;
+use crate::metric::{GaugeOp, Kind, Observations};
 use crate::sample::Sample;
 use crate::timestamp::Ttl;
 use crate::updates::Details;
@@ -68,6 +68,7 @@ pub struct CachedRoute {
     pub entry: EntryId,
     /// Whether they have their family's layout or objectives.
     pub fits: bool,
+    pub op: GaugeOp,
     kind: Kind,
     ttl: Option<Ttl>,
 }
@@ -82,29 +83,32 @@ impl CachedRoute {
             kind,
             ttl,
             timestamp,
+            op,
+            observations,
             // They say which series it is, as the entry does.
             name: _,
             labels: _,
             // They are compared with the family's, which `fits` sums up.
             help: _,
+            unit: _,
             buckets: _,
             buckets_by_default: _,
             objectives: _,
             // It is read from each payload.
             value: _,
         } = *sample;
-        if timestamp.is_some() {
-            // It may be refused later, and is hardly ever sent again.
+        if timestamp.is_some() || observations != Observations::One {
+            // The one may be refused later, and both are hardly ever sent again.
             return None;
         }
-        Some(Self { entry, fits, kind, ttl })
+        Some(Self { entry, fits, op, kind, ttl })
     }
 
     /// What each of them says besides its value.
     #[inline]
     pub fn details(&self) -> Details {
-        let Self { entry: _, fits: _, kind: _, ttl } = *self;
-        Details { timestamp: None, ttl }
+        let Self { entry: _, fits: _, op: _, kind: _, ttl } = *self;
+        Details { ttl, ..Details::default() }
     }
 }
 

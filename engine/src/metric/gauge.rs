@@ -39,6 +39,29 @@ impl GaugeOp {
     }
 }
 
+/// Does with a gauge what `op` says. Whether it has a value is told by its time.
+#[inline]
+pub fn apply(
+    last: &mut f64,
+    at: &mut PackedTime,
+    sample: f64,
+    op: GaugeOp,
+    time: SampleTime,
+) -> Result<(), Ignored> {
+    let is_first = UnixTime::from(*at) == UnixTime::MIN;
+    match op {
+        GaugeOp::Set => return observe(last, at, sample, time),
+        GaugeOp::Add => super::add(last, sample)?,
+        GaugeOp::Max if is_first || sample > *last => *last = sample,
+        GaugeOp::Min if is_first || sample < *last => *last = sample,
+        GaugeOp::Max | GaugeOp::Min => {}
+    }
+    if is_first {
+        *at = time.taken_at.into();
+    }
+    Ok(())
+}
+
 /// Puts `sample` in the place of `last`, measured at `at`, unless it was
 /// measured before; of two at the same time the one taken later stays.
 ///

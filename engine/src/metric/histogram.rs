@@ -87,6 +87,30 @@ impl Histogram {
         Ok(())
     }
 
+    /// Counts finite values, all of them or none.
+    pub fn observe_all(&mut self, values: &[f64], layout: &BucketLayout) -> Result<(), Ignored> {
+        add(&mut self.sum, values.iter().sum())?;
+        values.iter().for_each(|value| self.counts[layout.bucket_of(*value)] += 1);
+        Ok(())
+    }
+
+    /// Adds `counts`, one for each bucket, of observations whose sum is `sum`; all of
+    /// them or none.
+    pub fn add(&mut self, counts: &[u64], sum: f64) -> Result<(), Ignored> {
+        let has_room = |count: u64| count.checked_add(self.count());
+        if counts
+            .iter()
+            .try_fold(0, |all: u64, count| all.checked_add(*count))
+            .and_then(has_room)
+            .is_none()
+        {
+            return Err(Ignored::InfiniteTotal);
+        }
+        add(&mut self.sum, sum)?;
+        self.counts.iter_mut().zip(counts).for_each(|(own, more)| *own += more);
+        Ok(())
+    }
+
     /// The sum of all observations.
     pub fn sum(&self) -> f64 {
         self.sum

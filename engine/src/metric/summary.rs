@@ -80,6 +80,21 @@ impl Summary {
         Ok(())
     }
 
+    /// Takes finite values in, all of them or none.
+    pub fn observe_all(
+        &mut self,
+        values: &[f64],
+        plan: &QuantilePlan,
+        now: Moment,
+    ) -> Result<(), Ignored> {
+        add(&mut self.sum, values.iter().sum())?;
+        self.count += values.len() as u64;
+        if let Some(window) = &mut self.window {
+            values.iter().for_each(|value| window.observe(*value, plan, now));
+        }
+        Ok(())
+    }
+
     /// Replaces what `out` holds by one value for each objective, in their
     /// order: `NaN` where the window is empty.
     pub fn quantiles(&mut self, plan: &QuantilePlan, now: Moment, out: &mut Vec<f64>) {

@@ -132,16 +132,37 @@ fn raw_sample<'a>(
     texts: Texts<'a>,
     lists: &'a mut SampleLists,
 ) -> Result<(RawSample<'a>, Option<(usize, usize)>), Reject> {
-    let Fields { kind, name, help, value, labels, buckets, quantiles, epsilons, timestamp, ttl } =
-        *fields;
+    let Fields {
+        kind,
+        name,
+        help,
+        value,
+        labels,
+        buckets,
+        quantiles,
+        epsilons,
+        timestamp,
+        ttl,
+        op,
+        values,
+        counts,
+        sum,
+        unit,
+    } = *fields;
     let text = |field: Field<_>| field.given().map_or("", |text| texts.get(text));
-    let sent = |field: Field<List>| field.given().map_or(0, |list| list.sent as usize);
+    let list = |field: Field<List>| field.given().map(|list| list.sent as usize);
+    let sent = |field| list(field).unwrap_or(0);
     let value = value.given();
     let raw = RawSample {
         kind: kind.map_err(|unknown| unknown_type(unknown, texts))?,
         name: text(name),
         help: text(help),
-        value: value.map_or(0.0, |number| number.value),
+        unit: text(unit),
+        value: value.map(|number| number.value),
+        op: op.given().map(|op| texts.get(op)),
+        values_sent: list(values),
+        counts_sent: list(counts),
+        sum: sum.given(),
         labels_sent: labels.given().unwrap_or(0),
         buckets_sent: sent(buckets),
         quantiles_sent: sent(quantiles),

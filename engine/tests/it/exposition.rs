@@ -13,8 +13,8 @@ use psg_engine::catalog::{Catalog, Family, FamilyRef};
 use psg_engine::exposition::{Format, Fragment, ShownSeries};
 use psg_engine::labels::{LabelRenderer, SeriesLabels};
 use psg_engine::merge::merge;
-use psg_engine::metric::Kind;
 use psg_engine::metric::Value;
+use psg_engine::metric::{GaugeOp, Kind};
 use psg_engine::reject::Reject;
 use psg_engine::sample::{Label, Labels, Sample};
 use psg_engine::timestamp::Moment;
@@ -113,7 +113,7 @@ fn make_one(family: Arc<Family>, draft: &Draft) -> Made {
         let mut value = Value::new(family.shape(), NOW);
         for sample in &series.values {
             let sample = if draft.kind == Kind::Counter { sample.abs() } else { *sample };
-            value.apply(sample, TAKEN, family.shape(), NOW).expect("a finite total");
+            value.apply(sample, GaugeOp::Set, TAKEN, family.shape(), NOW).expect("a finite total");
         }
         value
     };

@@ -6,6 +6,7 @@ mod fields;
 mod golden;
 mod labels;
 mod numbers;
+mod observations;
 mod oracle;
 mod payloads;
 mod properties;

@@ -14,8 +14,23 @@ const NUMBER: &str = "a number";
 #[inline(always)]
 pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     // Each field is named, so that the compiler asks of a new one what it may be.
-    let Fields { kind: _, name, help, value, labels, buckets, quantiles, epsilons, timestamp, ttl } =
-        fields;
+    let Fields {
+        kind: _,
+        name,
+        help,
+        value,
+        labels,
+        buckets,
+        quantiles,
+        epsilons,
+        timestamp,
+        ttl,
+        op,
+        values,
+        counts,
+        sum,
+        unit,
+    } = fields;
     // One branch for nearly all payloads.
     let is_wrong = is_wrong(name)
         | is_wrong(value)
@@ -25,7 +40,12 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         | is_wrong_list(quantiles)
         | is_wrong_list(epsilons)
         | is_wrong(timestamp)
-        | is_wrong(ttl);
+        | is_wrong(ttl)
+        | is_wrong(op)
+        | is_wrong_list(values)
+        | is_wrong_list(counts)
+        | is_wrong(sum)
+        | is_wrong(unit);
     if is_wrong { refuse_first(fields, texts) } else { Ok(()) }
 }
 
@@ -59,7 +79,12 @@ fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     check_list("quantiles", &fields.quantiles)?;
     check_list("epsilons", &fields.epsilons)?;
     check("timestamp", NUMBER, fields.timestamp.wrong())?;
-    check("ttl", NUMBER, fields.ttl.wrong())
+    check("ttl", NUMBER, fields.ttl.wrong())?;
+    check("op", "a string", fields.op.wrong())?;
+    check_list("values", &fields.values)?;
+    check_list("counts", &fields.counts)?;
+    check("sum", NUMBER, fields.sum.wrong())?;
+    check("unit", "a string", fields.unit.wrong())
 }
 
 fn wrong_type(field: &str, expected: &str, got: JsonType, text: &str) -> Reject {

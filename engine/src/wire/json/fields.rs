@@ -76,6 +76,11 @@ pub(super) struct Fields {
     pub(super) epsilons: Field<List>,
     pub(super) timestamp: Field<f64>,
     pub(super) ttl: Field<f64>,
+    pub(super) op: Field<Text>,
+    pub(super) values: Field<List>,
+    pub(super) counts: Field<List>,
+    pub(super) sum: Field<f64>,
+    pub(super) unit: Field<Text>,
 }
 
 impl Fields {
@@ -91,11 +96,16 @@ impl Fields {
         epsilons: Field::Absent,
         timestamp: Field::Absent,
         ttl: Field::Absent,
+        op: Field::Absent,
+        values: Field::Absent,
+        counts: Field::Absent,
+        sum: Field::Absent,
+        unit: Field::Absent,
     };
 }
 
 /// The names that are known; all others are passed over.
-pub const FIELDS: [&str; 10] = [
+pub const FIELDS: [&str; 15] = [
     "type",
     "name",
     "value",
@@ -106,6 +116,11 @@ pub const FIELDS: [&str; 10] = [
     "epsilons",
     "timestamp",
     "ttl",
+    "op",
+    "values",
+    "counts",
+    "sum",
+    "unit",
 ];
 
 /// The depth of the top-level object.
@@ -143,8 +158,16 @@ pub(super) fn read(
             "epsilons" => {
                 fields.epsilons = list(scanner, &mut lists.epsilons, limits.max_quantiles)?;
             }
-            "timestamp" => fields.timestamp = time(scanner)?,
-            "ttl" => fields.ttl = time(scanner)?,
+            "timestamp" => fields.timestamp = nullable_number(scanner)?,
+            "ttl" => fields.ttl = nullable_number(scanner)?,
+            "op" => fields.op = text(scanner)?,
+            "values" => fields.values = list(scanner, &mut lists.values, limits.max_values)?,
+            // One more than there are buckets, of which the last may say +Inf.
+            "counts" => {
+                fields.counts = list(scanner, &mut lists.counts_sent, limits.max_buckets + 1)?;
+            }
+            "sum" => fields.sum = nullable_number(scanner)?,
+            "unit" => fields.unit = text(scanner)?,
             _unknown => drop(scanner.skip(TOP)?),
         }
         Ok(())
@@ -231,7 +254,7 @@ fn number(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<Number>> {
 
 /// A number, or null.
 #[inline(always)]
-fn time(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
+fn nullable_number(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
     if begins_number(scanner.peek()) {
         return scanner.number().map(Field::Given);
     }

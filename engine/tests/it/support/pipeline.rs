@@ -197,7 +197,7 @@ impl Pipeline {
         for (store, updates) in self.stores.iter_mut().zip(outcome.updates) {
             self.details.extend(updates.runs().filter_map(|run| match run {
                 UpdateRun::Values(_) => None,
-                UpdateRun::Detailed(_, value, details) => Some((value, details)),
+                UpdateRun::Detailed(update, details, _) => Some((update.value, details)),
             }));
             store.apply(&updates, self.now);
         }

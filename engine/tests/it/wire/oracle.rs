@@ -3,7 +3,7 @@
 use std::fmt;
 
 use psg_engine::limits::PayloadLimits;
-use psg_engine::metric::Kind;
+use psg_engine::metric::{GaugeOp, Kind, Observations};
 use psg_engine::reject::Reason;
 use psg_engine::sample::{Label, Sample};
 use psg_engine::timestamp::{Ttl, UnixTime};
@@ -171,9 +171,20 @@ impl<'p> Payload<'p> {
         }
     }
 
+    fn optional_text(&self, name: &str) -> Result<Option<&str>, Reason> {
+        match self.last(name) {
+            None | Some(Tree::Null) => Ok(None),
+            Some(_) => self.text(name).map(Some),
+        }
+    }
+
     fn list(&self, name: &str) -> Result<Vec<f64>, Reason> {
+        self.optional_list(name).map(Option::unwrap_or_default)
+    }
+
+    fn optional_list(&self, name: &str) -> Result<Option<Vec<f64>>, Reason> {
         let elements = match self.last(name) {
-            None | Some(Tree::Null) => return Ok(Vec::new()),
+            None | Some(Tree::Null) => return Ok(None),
             Some(Tree::Array(elements)) => elements,
             Some(_) => return Err(Reason::InvalidField),
         };
@@ -187,7 +198,8 @@ impl<'p> Payload<'p> {
                 | Tree::Array(_)
                 | Tree::Object(_) => Err(Reason::InvalidField),
             })
-            .collect()
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     fn kind(&self) -> Result<Kind, Reason> {
@@ -216,24 +228,64 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     let quantiles = payload.list("quantiles")?;
     let epsilons = payload.list("epsilons")?;
     let (timestamp, ttl) = (payload.time("timestamp")?, payload.time("ttl")?);
+    let op = payload.optional_text("op")?;
+    let values = payload.optional_list("values")?;
+    let counts = payload.optional_list("counts")?;
+    let sum = payload.time("sum")?;
+    let unit = payload.text("unit")?;
     let kind = payload.kind()?;
     refuse_if(name.trim().is_empty(), Reason::MissingName)?;
     refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
     refuse_if(!is_name(name, "_:"), Reason::InvalidName)?;
+    let op = match (op, kind) {
+        (None | Some("set"), Kind::Gauge) | (None | Some("add"), Kind::Counter) => GaugeOp::Set,
+        (None, Kind::Histogram | Kind::Summary) => GaugeOp::Set,
+        (Some("add"), Kind::Gauge) => GaugeOp::Add,
+        (Some("max"), Kind::Gauge) => GaugeOp::Max,
+        (Some("min"), Kind::Gauge) => GaugeOp::Min,
+        (Some(_), _) => return Err(Reason::InvalidField),
+    };
+    let forms = [digits.is_some(), values.is_some(), counts.is_some()];
+    refuse_if(forms.iter().filter(|given| **given).count() > 1, Reason::InvalidField)?;
+    refuse_if(values.is_some() && kind == Kind::Gauge, Reason::InvalidField)?;
+    refuse_if(counts.is_some() && kind != Kind::Histogram, Reason::InvalidField)?;
+    refuse_if(counts.is_some() != sum.is_some(), Reason::InvalidField)?;
     let value: f64 = digits.map_or(0.0, |digits| digits.parse().expect("a double"));
-    refuse_if(value.is_infinite(), Reason::NonFinite)?;
-    refuse_if(kind == Kind::Counter && value < 0.0, Reason::NegativeCounter)?;
+    let observed: Vec<f64> = match (&values, sum) {
+        (Some(values), _) => values.clone(),
+        (None, Some(sum)) => vec![sum],
+        (None, None) => vec![value],
+    };
+    refuse_if(observed.is_empty(), Reason::InvalidField)?;
+    refuse_if(observed.len() > limits.max_values && values.is_some(), Reason::TooManyValues)?;
+    for value in &observed {
+        refuse_if(value.is_infinite(), Reason::NonFinite)?;
+        refuse_if(kind == Kind::Counter && *value < 0.0, Reason::NegativeCounter)?;
+    }
+    let is_several = values.is_some() && kind != Kind::Counter;
+    let value = if is_several { 0.0 } else { observed.iter().sum() };
+    refuse_if(f64::is_infinite(value), Reason::NonFinite)?;
     refuse_if(help.len() > limits.max_help_bytes, Reason::HelpTooLong)?;
     let labels = labels(members, kind, limits)?;
     let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| Label { name, value }).collect();
     let value_at = digits.map(|digits| place(text, digits));
+    let buckets = if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() };
+    let counts = counts.map(|counts| whole_counts(&counts, buckets.len())).transpose()?;
+    let observations = match (&values, &counts) {
+        (Some(values), _) if is_several => Observations::Values(values),
+        (_, Some(counts)) => Observations::Counts(counts),
+        (_, None) => Observations::One,
+    };
     let sample = Sample {
         kind,
         name,
         help,
+        unit,
+        op,
+        observations,
         value: if kind == Kind::Counter { value.abs() } else { value },
         labels: labels.as_slice().into(),
-        buckets: &if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() },
+        buckets: &buckets,
         buckets_by_default: false,
         timestamp: timestamp.map(UnixTime::from_sample),
         ttl: ttl.map(Ttl::from_sample),
@@ -306,6 +358,15 @@ fn bounds(mut sent: Vec<f64>, limits: &PayloadLimits) -> Result<Vec<f64>, Reason
     let finite = sent.iter().all(|bound| bound.is_finite());
     refuse_if(!increases || !finite, Reason::BadBuckets)?;
     Ok(sent.into_iter().map(no_minus_zero).collect())
+}
+
+fn whole_counts(sent: &[f64], bounds: usize) -> Result<Vec<u64>, Reason> {
+    refuse_if(sent.len() != bounds && sent.len() != bounds + 1, Reason::BadBuckets)?;
+    let whole =
+        |count: &f64| *count >= 0.0 && *count <= 9_007_199_254_740_992.0 && *count % 1.0 == 0.0;
+    refuse_if(!sent.iter().all(whole), Reason::BadBuckets)?;
+    let beyond = if sent.len() == bounds { Some(0) } else { None };
+    Ok(sent.iter().map(|count| *count as u64).chain(beyond).collect())
 }
 
 fn objectives(

@@ -103,14 +103,14 @@ fn sample_members() -> impl Strategy<Value = Vec<(String, Node)>> {
         3 => select(vec!["counter", "gauge", "histogram", "summary"]).prop_map(text),
     ];
     let expected =
-        (kind, metric_name(), number(), labels(), numbers(), shares(), vec(member(), 0..2));
-    expected.prop_map(|(kind, name, value, labels, buckets, (quantiles, epsilons), more)| {
+        (kind, metric_name(), observed(), labels(), numbers(), shares(), vec(member(), 0..2));
+    expected.prop_map(|(kind, name, observed, labels, buckets, (quantiles, epsilons), more)| {
         let mut members = more;
+        members.extend(observed);
         members.extend(
             [
                 ("type", kind),
                 ("name", name),
-                ("value", value),
                 ("labels", labels),
                 ("buckets", buckets),
                 ("quantiles", quantiles),
@@ -125,7 +125,8 @@ fn sample_members() -> impl Strategy<Value = Vec<(String, Node)>> {
 fn member() -> impl Strategy<Value = (String, Node)> {
     prop_oneof![
         (
-            "type|name|help|value|labels|buckets|quantiles|epsilons|timestamp|ttl|Name|x",
+            "type|name|help|value|labels|buckets|quantiles|epsilons|timestamp|ttl|op|values|counts|sum\
+             |unit|Name|x",
             any_value()
         ),
         (Just("type".to_owned()), kind()),
@@ -137,7 +138,31 @@ fn member() -> impl Strategy<Value = (String, Node)> {
         ("quantiles|epsilons", shares().prop_map(|(quantiles, _)| quantiles)),
         (Just("timestamp".to_owned()), timestamp()),
         (Just("ttl".to_owned()), number()),
+        (Just("op".to_owned()), op()),
+        (Just("unit".to_owned()), short_text()),
     ]
+}
+
+/// What a sample observed, in one of the ways in which it can say that.
+fn observed() -> impl Strategy<Value = Vec<(String, Node)>> {
+    let named = |name: &str, node| (name.to_owned(), node);
+    let values = vec(prop_oneof![9 => small_number(), 1 => number()], 0..8).prop_map(Node::Array);
+    let counts = vec(prop_oneof![19 => small_number(), 1 => number()], 0..7).prop_map(Node::Array);
+    prop_oneof![
+        6 => number().prop_map(move |value| vec![named("value", value)]),
+        1 => (number(), op()).prop_map(move |(value, op)| vec![named("value", value), named("op", op)]),
+        2 => values.prop_map(move |values| vec![named("values", values)]),
+        2 => (counts, number())
+            .prop_map(move |(counts, sum)| vec![named("counts", counts), named("sum", sum)]),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Node> {
+    prop_oneof![9 => select(vec!["set", "add", "max", "min"]).prop_map(text), 1 => short_text()]
+}
+
+fn small_number() -> impl Strategy<Value = Node> {
+    (0..9u32).prop_map(|number| Node::Bare(number.to_string()))
 }
 
 fn kind() -> impl Strategy<Value = Node> {

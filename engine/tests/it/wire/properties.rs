@@ -5,6 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use psg_engine::limits::PayloadLimits;
+use psg_engine::metric::{GaugeOp, Observations};
 use psg_engine::reject::Reason;
 use psg_engine::wire::{JsonDecoder, JsonSample};
 
@@ -109,6 +110,7 @@ proptest! {
 fn generated_payloads_meet_every_verdict() {
     let counts: [Cell<u32>; Reason::COUNT] = std::array::from_fn(|_| Cell::new(0));
     let kinds: Cell<[u32; 4]> = Cell::default();
+    let [several, counted, ops]: [Cell<u32>; 3] = Default::default();
     let config = Config { cases: 4096, failure_persistence: None, ..Config::default() };
     // Always the same cases, since a rare verdict may be missing from others.
     let seeded = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
@@ -119,6 +121,12 @@ fn generated_payloads_meet_every_verdict() {
                 let mut seen = kinds.get();
                 seen[sample.kind as usize] += 1;
                 kinds.set(seen);
+                match sample.observations {
+                    Observations::One => {}
+                    Observations::Values(_) => several.set(several.get() + 1),
+                    Observations::Counts(_) => counted.set(counted.get() + 1),
+                }
+                ops.set(ops.get() + u32::from(sample.op != GaugeOp::Set));
             }
             Err(refused) => {
                 let count = &counts[refused.reason as usize];
@@ -129,6 +137,8 @@ fn generated_payloads_meet_every_verdict() {
     });
     run.expect("every case passes");
     assert!(kinds.get().iter().all(|count| *count > 100), "{kinds:?}");
+    let rare = [several, counted, ops];
+    assert!(rare.iter().all(|count| count.get() > 5), "{rare:?}");
     for reason in Reason::ALL {
         let elsewhere = matches!(
             reason,

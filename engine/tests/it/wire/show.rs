@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use psg_engine::limits::PayloadLimits;
+use psg_engine::metric::{GaugeOp, Observations};
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::{JsonDecoder, JsonSample};
@@ -25,6 +26,7 @@ pub fn small_limits() -> PayloadLimits {
         max_help_bytes: 12,
         max_buckets: 4,
         max_quantiles: 3,
+        max_values: 5,
     }
 }
 
@@ -34,7 +36,7 @@ pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
 }
 
 /// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,
-/// buckets, objectives, timestamp and ttl.
+/// buckets, objectives, unit, op, observations, timestamp and ttl.
 pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
     let labels: Vec<String> =
         sample.labels.iter().map(|label| format!("{}={:?}", label.name, label.value)).collect();
@@ -52,6 +54,17 @@ pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
     }
     if !sample.objectives.is_empty() {
         append(format!(" objectives {:?}", sample.objectives));
+    }
+    if !sample.unit.is_empty() {
+        append(format!(" unit {:?}", sample.unit));
+    }
+    if sample.op != GaugeOp::Set {
+        append(format!(" op {}", sample.op.as_str()));
+    }
+    match sample.observations {
+        Observations::One => {}
+        Observations::Values(values) => append(format!(" values {values:?}")),
+        Observations::Counts(counts) => append(format!(" counts {counts:?}")),
     }
     if let Some(timestamp) = sample.timestamp {
         append(format!(" measured at {timestamp}"));

@@ -1,0 +1,13 @@
+//! Observations: what one sample may tell a series, a number or several.
+
+/// How many observations a sample is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Observations<'a> {
+    /// One, which is its value.
+    One,
+    /// These values of a histogram or summary: at least one, all finite.
+    Values(&'a [f64]),
+    /// As many as these counts of a histogram say, not cumulative: one for each of
+    /// its buckets, and the last for `+Inf`. Its value is their sum.
+    Counts(&'a [u64]),
+}
