@@ -95,8 +95,9 @@ pub struct Family {
     uid: u64,
     name: Box<str>,
     name_hash: u64,
-    /// That of the first sample which came with one.
+    /// That of the first sample which came with one, as is the unit.
     help: OnceLock<Box<str>>,
+    unit: OnceLock<Box<str>>,
     shape: Shape,
     home: Weak<CatalogInner>,
     /// Written for every new series by whichever thread, on a cache line of
@@ -267,6 +268,7 @@ impl Family {
             name: name.into(),
             name_hash: name_hash(name),
             help: if help.is_empty() { OnceLock::new() } else { OnceLock::from(Box::from(help)) },
+            unit: OnceLock::new(),
             shape,
             home: Weak::new(),
             counts: CachePadded::default(),
@@ -293,6 +295,11 @@ impl Family {
         self.help.get().map_or("", |help| help)
     }
 
+    /// The unit, which the name ends in; empty where there is none.
+    pub fn unit(&self) -> &str {
+        self.unit.get().map_or("", |unit| unit)
+    }
+
     /// What its series are made of.
     pub fn shape(&self) -> &Shape {
         &self.shape
@@ -314,12 +321,13 @@ impl Family {
             name: (*self.name).into(),
             help: self.help().into(),
             shape: self.shape.record(),
+            unit: self.unit().into(),
         }
     }
 
     /// What it is charged itself, see [`Catalog::series_bytes`].
     fn bytes(&self) -> usize {
-        self.name.len() + self.help().len() + self.shape.bytes()
+        self.name.len() + self.help().len() + self.unit().len() + self.shape.bytes()
     }
 
     /// Whether it is still in the catalog. A reader that has kept a family

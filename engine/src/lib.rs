@@ -16,6 +16,7 @@ pub mod sample;
 pub mod wire;
 pub mod name;
 pub mod labels;
+pub mod exemplar;
 pub mod cardinality;
 pub mod catalog;
 pub mod series;

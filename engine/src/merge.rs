@@ -83,8 +83,8 @@ impl<'a> Block<'a> {
         let family = &*fragments.last()?.family;
         let older = |fragment: &Fragment| fragment.family.uid() < family.uid();
         let fragments = &fragments[fragments.partition_point(older)..];
-        let has_created = fragments.iter().any(|fragment| fragment.has_created);
-        Some(Self { shown: ShownFamily { family, has_created }, fragments })
+        let is_typed = fragments.iter().any(|fragment| fragment.is_typed);
+        Some(Self { shown: ShownFamily { family, is_typed }, fragments })
     }
 
     fn chunks(self) -> impl Iterator<Item = &'a Bytes> {
@@ -138,7 +138,7 @@ mod tests {
 
     fn fragment(family: &Arc<Family>, chunks: &[&str]) -> Fragment {
         let chunks = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk.as_bytes())).collect();
-        Fragment { family: family.clone(), chunks, has_created: false }
+        Fragment { family: family.clone(), chunks, is_typed: false }
     }
 
     fn merged(format: Format, sources: Vec<Vec<Fragment>>) -> Exposition {

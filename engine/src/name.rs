@@ -27,6 +27,18 @@ pub fn is_label_name(name: &str) -> bool {
     is_made_of(name, LABEL_LETTER) && !name.starts_with("__")
 }
 
+/// Whether all of `unit` matches `[a-zA-Z0-9_:]+`, as units do in OpenMetrics.
+pub fn is_unit(unit: &str) -> bool {
+    let is_letter = |byte: &u8| CLASSES[usize::from(*byte)] != 0;
+    !unit.is_empty() && unit.as_bytes().iter().all(is_letter)
+}
+
+/// Whether a metric of this name, without a counter's `_total`, can be of this unit:
+/// the name ends in it, after an underscore.
+pub(crate) fn is_of_unit(stem: &str, unit: &str) -> bool {
+    is_unit(unit) && stem.strip_suffix(unit).is_some_and(|before| before.ends_with('_'))
+}
+
 const DIGIT: u8 = 1;
 const LABEL_LETTER: u8 = 2;
 const METRIC_LETTER: u8 = 4;
@@ -68,6 +80,31 @@ mod tests {
         for name in ["", "1a", "a-b", "a.b", "a ", " a", "a\n", "é", "aé", "a\0", "a{", "a/", "a["]
         {
             assert!(!is_metric_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn units() {
+        for (stem, unit) in [
+            ("x_seconds", "seconds"),
+            ("_s", "s"),
+            ("a_b_c", "b_c"),
+            ("a_b:1", "b:1"),
+            ("a_1", "1"),
+        ] {
+            assert!(is_of_unit(stem, unit), "{stem} {unit}");
+        }
+        for (stem, unit) in [
+            ("x_seconds", ""),
+            ("x_", ""),
+            ("seconds", "seconds"),
+            ("xseconds", "seconds"),
+            ("x_Seconds", "seconds"),
+            ("x_seconds_total", "seconds"),
+            ("x_é", "é"),
+            ("x_m/s", "m/s"),
+        ] {
+            assert!(!is_of_unit(stem, unit), "{stem} {unit}");
         }
     }
 

@@ -71,6 +71,9 @@ pub struct FamilyRecord<'a> {
     pub name: Cow<'a, str>,
     pub help: Cow<'a, str>,
     pub shape: ShapeRecord<'a>,
+    /// Stands in a section of its segment; empty where there is none.
+    #[serde(skip)]
+    pub unit: Cow<'a, str>,
 }
 
 /// See [`crate::metric::Shape`].
@@ -111,6 +114,16 @@ pub struct SeriesRecord<'a> {
     /// Whether it is its family's overflow series, which has no place.
     pub overflow: bool,
     pub value: ValueRecord<'a>,
+}
+
+/// An exemplar of a series; which bucket it is of follows from its value.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExemplarRecord<'a> {
+    /// The label text.
+    pub labels: &'a str,
+    pub value: f64,
+    /// In microseconds of Unix time.
+    pub at: i64,
 }
 
 /// See [`crate::store::Tombstone`].
@@ -188,13 +201,24 @@ pub enum SketchRecord<'a> {
     },
 }
 
-/// The first version of segments.
-pub const FIRST: u16 = 1;
-/// That of segments which tell after each series and each tombstone when its
+/// The first version of segments. Each version with new records is odd; the even one
+/// after it has the same, and tells after each series and each tombstone when its
 /// total began.
-pub const WITH_CREATED: u16 = 2;
-/// The newest one, which has to have all that [`WITH_CREATED`] has.
-pub const NEWEST: u16 = WITH_CREATED;
+pub const FIRST: u16 = 1;
+/// That of segments whose list of families is followed by sections.
+pub const WITH_SECTIONS: u16 = 3;
+/// The newest one.
+pub const NEWEST: u16 = with_created(WITH_SECTIONS);
+
+/// The version after `version`, which tells when totals began.
+pub const fn with_created(version: u16) -> u16 {
+    version + 1
+}
+
+/// Whether a segment of that version tells when totals began.
+pub fn has_created(version: u16) -> bool {
+    version.is_multiple_of(2)
+}
 
 impl ShapeRecord<'_> {
     /// The version that it came with.

@@ -27,6 +27,17 @@ enum LabelSource<'a> {
     Listed(&'a [Label<'a>]),
 }
 
+/// One of the events that a sample is made of, such as the trace of a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exemplar<'a> {
+    /// No longer than [`crate::exemplar::has_room_for`] says.
+    pub labels: Labels<'a>,
+    /// Finite.
+    pub value: f64,
+    /// When it was measured, if it says so.
+    pub timestamp: Option<UnixTime>,
+}
+
 /// A valid sample. All of it borrows from the payload or from the decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<'a> {

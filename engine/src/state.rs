@@ -13,7 +13,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 0–3 | `PSGS` for a segment, `PSGH` for the head |
-//! | 4–5 | version of the format: of a segment 1, or 2 where it has created times; of a head 3 |
+//! | 4–5 | version of the format: of a segment 1, or 3 where it has sections, and one more where it has created times; of a head 3 |
 //! | 6–7 | 0 |
 //! | 8–15 | XXH3 (64 bits) of what follows, seeded with the XXH3 of the eight bytes before |
 //!
@@ -31,12 +31,14 @@
 //! whether a gateway that does not know it can go on. A head of version 1 has no
 //! sections, and one of version 2 the time in their place.
 //!
-//! In a segment of version 2 each series and each tombstone is followed by an
+//! In a segment of an even version each series and each tombstone is followed by an
 //! `Option<i64>`: when its total began, in microseconds of Unix time, where that
 //! is known. Such segments are written where `Metrics.CreatedTimestamps` asks for
-//! these times, and read everywhere. [`crate::record`] says with which version
-//! each variant of a record came; a segment is of the greatest that it
-//! needs. Bytes of a later version, or with a variant that is not known, are called
+//! these times, and read everywhere.
+//!
+//! From version 3 on sections follow the list of families, as in a head: the units of
+//! families, the exemplars of series. [`crate::record`] says with which version each
+//! variant of a record came; a segment is of the greatest that it needs. Bytes of a later version, or with a variant that is not known, are called
 //! newer, never malformed.
 //!
 //! postcard, because its wire format is specified and kept stable since its
@@ -70,6 +72,7 @@ mod check;
 mod frame;
 mod head;
 mod load;
+mod sections;
 mod segment;
 
 use crate::sharding::Segment;

@@ -23,6 +23,7 @@ use crate::updates::{Details, UpdateRun, Updates, ValueUpdate};
 mod changes;
 mod created;
 mod eviction_notices;
+mod exemplars;
 mod expire;
 mod expiry_queue;
 mod expose;
@@ -107,6 +108,8 @@ pub struct StoreSettings {
     pub empty_instance: bool,
     /// Whether OpenMetrics shows when the totals of series began.
     pub created_timestamps: bool,
+    /// How many exemplars the series of one shard may have; 0 keeps none.
+    pub max_exemplars: usize,
 }
 
 /// One series. A cache line, since applying a sample touches nothing else: what
@@ -142,7 +145,7 @@ impl Store {
     pub fn new(settings: StoreSettings, tombstones: SharedTombstones, shard: ShardIndex) -> Self {
         Self {
             tombstones: Tombstones::new(settings.tombstones, tombstones, shard),
-            extras: SeriesExtras::new(settings.created_timestamps),
+            extras: SeriesExtras::new(settings.created_timestamps, settings.max_exemplars),
             settings,
             shard,
             ..Self::default()
@@ -300,6 +303,7 @@ impl SeriesFlags {
     const OWN_TTL: u8 = 1;
     const NEW: u8 = 2;
     const DISPLAY: u8 = 4;
+    const EXEMPLARS: u8 = 8;
 
     /// Those of a series that is not live yet.
     fn of(has_display: bool) -> Self {
@@ -325,6 +329,16 @@ impl SeriesFlags {
     #[inline]
     fn is_new(self) -> bool {
         self.0 & Self::NEW != 0
+    }
+
+    /// It has exemplars, or had some that made room for others.
+    #[inline]
+    fn has_exemplars(self) -> bool {
+        self.0 & Self::EXEMPLARS != 0
+    }
+
+    fn set_exemplars(&mut self, has_some: bool) {
+        self.0 = self.0 & !Self::EXEMPLARS | if has_some { Self::EXEMPLARS } else { 0 };
     }
 
     fn set_new(&mut self, is_new: bool) {

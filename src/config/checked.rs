@@ -189,6 +189,7 @@ impl<'a> Checker<'a> {
             },
             empty_instance: self.flag(&METRICS_EMPTY_INSTANCE),
             created_timestamps: self.flag(&METRICS_CREATED_TIMESTAMPS),
+            max_exemplars: 0,
         }
     }
 

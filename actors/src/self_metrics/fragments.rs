@@ -34,7 +34,7 @@ impl SelfMetrics {
             writer.begin_family(&Arc::new(family));
             for (labels, value) in &mut series.series {
                 let (labels, now) = (labels.pairs(), Moment(0));
-                writer.write(ShownSeries { labels, value, created, now });
+                writer.write(ShownSeries { labels, value, created, exemplars: None, now });
             }
         }
     }

@@ -11,6 +11,7 @@
 //! A reader waits for shards, a shard never waits for a reader: a reader has at
 //! most one question at each shard, so the channel of answers always has room.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Family, FamilyRef};
@@ -50,15 +51,22 @@ impl FamilyRef {
         Ok(())
     }
 
-    /// Gives a family that has no help the one that came later, where there is
-    /// room for it.
-    pub(crate) fn note_help(&self, help: &str) {
+    /// Gives a family that has no help, or no unit, the one that came later, where
+    /// there is room for it.
+    pub(crate) fn note_texts(&self, help: &str, unit: &str) {
+        self.note_text(&self.help, help);
+        self.note_text(&self.unit, unit);
+    }
+
+    fn note_text(&self, place: &OnceLock<Box<str>>, text: &str) {
         let Some(inner) = self.home.upgrade() else { return };
+        if text.is_empty() || place.get().is_some() {
+            return;
+        }
         let limit = inner.settings.limits.max_series_bytes;
-        if add_within(&inner.series_bytes, help.len(), limit) && self.help.set(help.into()).is_err()
-        {
+        if add_within(&inner.series_bytes, text.len(), limit) && place.set(text.into()).is_err() {
             // Somebody else was faster.
-            inner.series_bytes.fetch_sub(help.len(), Ordering::Relaxed);
+            inner.series_bytes.fetch_sub(text.len(), Ordering::Relaxed);
         }
     }
 }

@@ -14,7 +14,7 @@ impl Catalog {
     /// Refuses, as [`Catalog::claim`] does, what another family stands in the
     /// way of.
     pub(crate) fn restore(&self, stored: &FamilyRecord<'_>) -> Result<FamilyRef, Reject> {
-        let FamilyRecord { uid, name, help, .. } = stored;
+        let FamilyRecord { uid, name, help, unit, .. } = stored;
         let shape = Shape::from_record(&stored.shape, self.inner.settings.summary);
         let family = match self.find(name) {
             Some(family) => family,
@@ -29,10 +29,8 @@ impl Catalog {
             let detail = format!("{name} is another metric now");
             return Err(Reject::new(Reason::TypeConflict, detail));
         }
-        // A segment may be from before the first help came.
-        if family.help().is_empty() && !help.is_empty() {
-            family.note_help(help);
-        }
+        // A segment may be from before the first of them came.
+        family.note_texts(help, unit);
         Ok(family)
     }
 }

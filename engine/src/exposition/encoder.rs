@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::families::{Families, ShownFamily};
 use crate::catalog::Family;
+use crate::exemplar::SeriesExemplars;
 use crate::labels::LabelPairs;
 use crate::metric::Value;
 use crate::timestamp::{Moment, UnixTime};
@@ -17,6 +18,8 @@ pub struct ShownSeries<'a> {
     pub value: &'a mut Value,
     /// When its total began, where that is known.
     pub created: Option<UnixTime>,
+    /// Its exemplars, where it has some.
+    pub exemplars: Option<&'a SeriesExemplars>,
     /// When quantiles are asked for.
     pub now: Moment,
 }
@@ -28,7 +31,7 @@ pub trait Encoder: fmt::Debug + Send {
     fn shows_created(&self) -> bool;
 
     /// Appends a series of the family that was begun last; true where that says
-    /// when its total began.
+    /// what only its type can, see [`Fragment::is_typed`](super::Fragment::is_typed).
     fn write_series(&mut self, out: &mut Vec<u8>, family: &Family, series: ShownSeries<'_>)
     -> bool;
 

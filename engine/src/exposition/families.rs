@@ -22,8 +22,8 @@ pub(crate) fn shown_names(family: &Family) -> impl Iterator<Item = Cow<'_, str>>
 /// The name of a counter without `_total`, where it has that and something else.
 /// OpenMetrics calls the family so.
 pub(super) fn counter_stem(family: &Family) -> Option<&str> {
-    let stem = family.kind().drops_total().then(|| family.name().strip_suffix("_total"))?;
-    stem.filter(|stem| !stem.is_empty())
+    let stem = family.kind().stem(family.name());
+    (stem != family.name()).then_some(stem)
 }
 
 /// A family of an exposition.
@@ -31,8 +31,8 @@ pub(super) fn counter_stem(family: &Family) -> Option<&str> {
 pub struct ShownFamily<'a> {
     /// The family itself.
     pub family: &'a Family,
-    /// Whether some of its series say when their totals began.
-    pub has_created: bool,
+    /// See [`Fragment::is_typed`](super::Fragment::is_typed).
+    pub is_typed: bool,
 }
 
 /// The families of an exposition.

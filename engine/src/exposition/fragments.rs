@@ -20,8 +20,9 @@ pub struct Fragment {
     pub family: Arc<Family>,
     /// Their bytes, in order; whole series in each chunk. Never empty.
     pub chunks: Vec<Bytes>,
-    /// Whether some of them say when their totals began.
-    pub has_created: bool,
+    /// Whether some of them say what only series of their type can: when their totals
+    /// began, or an exemplar.
+    pub is_typed: bool,
 }
 
 /// Writes the fragments of one source. Small families share a buffer.
@@ -39,8 +40,8 @@ pub struct FragmentWriter {
 struct Part {
     family: Arc<Family>,
     start: usize,
-    /// See [`Fragment::has_created`].
-    has_created: bool,
+    /// See [`Fragment::is_typed`].
+    is_typed: bool,
 }
 
 impl FragmentWriter {
@@ -69,7 +70,7 @@ impl FragmentWriter {
             self.buffer.reserve_exact(CHUNK_BYTES + CHUNK_SLACK);
         }
         if self.encoder.write_series(&mut self.buffer, &part.family, series) {
-            part.has_created = true;
+            part.is_typed = true;
         }
         if self.buffer.len() >= CHUNK_BYTES {
             self.pass_on();
@@ -83,7 +84,7 @@ impl FragmentWriter {
     }
 
     fn begin_part(&mut self, family: Arc<Family>) {
-        self.parts.push(Part { family, start: self.buffer.len(), has_created: false });
+        self.parts.push(Part { family, start: self.buffer.len(), is_typed: false });
     }
 
     #[cold]
@@ -99,7 +100,7 @@ impl FragmentWriter {
     fn flush(&mut self) {
         let bytes = Bytes::from(std::mem::take(&mut self.buffer));
         let mut parts = self.parts.drain(..).peekable();
-        while let Some(Part { family, start, has_created }) = parts.next() {
+        while let Some(Part { family, start, is_typed }) = parts.next() {
             let end = parts.peek().map_or(bytes.len(), |next| next.start);
             if start == end {
                 continue;
@@ -108,10 +109,10 @@ impl FragmentWriter {
             match self.fragments.last_mut() {
                 Some(last) if Arc::ptr_eq(&last.family, &family) => {
                     last.chunks.push(chunk);
-                    last.has_created |= has_created;
+                    last.is_typed |= is_typed;
                 }
                 Some(_) | None => {
-                    self.fragments.push(Fragment { family, chunks: vec![chunk], has_created });
+                    self.fragments.push(Fragment { family, chunks: vec![chunk], is_typed });
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::encoder::ShownSeries;
 use super::number::{self, Notation};
 use crate::catalog::Family;
+use crate::exemplar::SeriesExemplars;
 use crate::labels::LabelPairs;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{QuantilePlan, Summary};
@@ -62,11 +63,15 @@ impl LineWriter {
 
     /// Appends the lines of one series.
     pub fn write(&mut self, out: &mut Vec<u8>, family: &Family, series: ShownSeries<'_>) {
-        let ShownSeries { labels, value, now, created: _ } = series;
+        let ShownSeries { labels, value, now, exemplars, created: _ } = series;
         let Self { dialect, bounds, quantiles } = self;
-        let mut lines = SeriesLines { out, dialect: *dialect, name: family.name(), labels };
+        let name = family.name();
+        let mut lines = SeriesLines { out, dialect: *dialect, name, labels, exemplars };
         match (value, family.shape()) {
-            (Value::Counter(number) | Value::Gauge(number, _), _) => lines.value("", *number),
+            (Value::Counter(number) | Value::Gauge(number, _), _) => {
+                lines.start("");
+                lines.end_with_total(*number);
+            }
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
                 lines.histogram(histogram, layout, bounds);
             }
@@ -89,20 +94,29 @@ impl LineWriter {
         labels: LabelPairs<'_>,
         value: f64,
     ) {
-        SeriesLines { out, dialect: self.dialect, name, labels }.value(suffix, value);
+        let dialect = self.dialect;
+        SeriesLines { out, dialect, name, labels, exemplars: None }.value(suffix, value);
     }
 }
 
-/// Appends HELP and TYPE. Where `help` is empty the HELP line ends in a space:
-/// every family has its one HELP line, as in the reference.
+/// What stands before the series of a family.
+pub(super) struct Header<'a> {
+    pub name: &'a str,
+    pub type_word: &'a str,
+    pub help: &'a str,
+    /// Empty where there is none, or the format has no place for it.
+    pub unit: &'a str,
+}
+
+/// Appends HELP and TYPE, and UNIT where there is one. Where `help` is empty the HELP
+/// line ends in a space: every family has its one HELP line, as in the reference.
 pub(super) fn write_header(
     out: &mut Vec<u8>,
-    name: &str,
-    type_word: &str,
-    help: &str,
+    header: &Header<'_>,
     append_help: fn(&mut String, &str),
 ) {
-    let mut lines = String::with_capacity(2 * name.len() + help.len() + 32);
+    let Header { name, type_word, help, unit } = *header;
+    let mut lines = String::with_capacity(3 * name.len() + help.len() + unit.len() + 48);
     lines.push_str("# HELP ");
     lines.push_str(name);
     lines.push(' ');
@@ -112,6 +126,13 @@ pub(super) fn write_header(
     lines.push(' ');
     lines.push_str(type_word);
     lines.push('\n');
+    if !unit.is_empty() {
+        lines.push_str("# UNIT ");
+        lines.push_str(name);
+        lines.push(' ');
+        lines.push_str(unit);
+        lines.push('\n');
+    }
     out.extend_from_slice(lines.as_bytes());
 }
 
@@ -121,6 +142,7 @@ struct SeriesLines<'a> {
     dialect: Dialect,
     name: &'a str,
     labels: LabelPairs<'a>,
+    exemplars: Option<&'a SeriesExemplars>,
 }
 
 impl SeriesLines<'_> {
@@ -133,10 +155,10 @@ impl SeriesLines<'_> {
         }
         let bounds = layout.bounds().iter().copied().chain([f64::INFINITY]);
         let texts = texts.of(bounds, self.dialect.notation);
-        for (le, count) in texts.iter().zip(histogram.cumulative()) {
+        for (bucket, (le, count)) in texts.iter().zip(histogram.cumulative()).enumerate() {
             self.start_with_last_label("_bucket", "le", le);
             number::write_count(self.out, count);
-            self.out.push(b'\n');
+            self.end_with_exemplar(bucket as u32);
         }
     }
 
@@ -212,6 +234,31 @@ impl SeriesLines<'_> {
         self.out.reserve(self.name.len() + self.labels.as_bytes().len() + more + LINE_OVERHEAD);
         self.out.extend_from_slice(self.name.as_bytes());
         self.out.extend_from_slice(suffix.as_bytes());
+    }
+
+    /// A total that has no buckets, with its exemplar where it has one.
+    fn end_with_total(&mut self, total: f64) {
+        number::write_value(self.out, total, self.dialect.notation);
+        self.end_with_exemplar(0);
+    }
+
+    #[inline]
+    fn end_with_exemplar(&mut self, bucket: u32) {
+        if let Some(exemplars) = self.exemplars {
+            self.exemplar(exemplars, bucket);
+        }
+        self.out.push(b'\n');
+    }
+
+    #[cold]
+    fn exemplar(&mut self, exemplars: &SeriesExemplars, bucket: u32) {
+        let Some(exemplar) = exemplars.of(bucket) else { return };
+        self.out.extend_from_slice(b" # {");
+        exemplar.labels().write_text(self.out);
+        self.out.extend_from_slice(b"} ");
+        number::write_value(self.out, exemplar.value, self.dialect.notation);
+        self.out.push(b' ');
+        number::write_value(self.out, exemplar.at.seconds(), self.dialect.notation);
     }
 
     fn end_with_value(&mut self, value: f64) {

@@ -2,20 +2,22 @@
 //!
 //! A counter loses its `_total` in HELP and TYPE, and its *stem* may then be a
 //! name that another family has. Where it is, the counter is announced by its own
-//! name, as `unknown`, and can't say when its totals began: OpenMetrics has no
-//! `_created` for that type.
+//! name, as `unknown`, and can't say when its totals began, nor show exemplars or a
+//! unit that stands before `_total`: OpenMetrics has none of these for that type.
 //!
 //! Each shard decides that by the families that live when it comes to the
-//! counter. Where one says `_created`, the counter is announced as a counter, and
-//! what has come to claim its stem meanwhile is left out of this exposition.
+//! counter. Where one says `_created` or shows an exemplar, the counter is announced
+//! as a counter, and what has come to claim its stem meanwhile is left out of this
+//! exposition.
 
 use super::encoder::{Encoder, ShownSeries};
 use super::families::{Families, ShownFamily, counter_stem};
-use super::lines::{Dialect, LineWriter, write_header};
+use super::lines::{Dialect, Header, LineWriter, write_header};
 use super::number::Notation;
 use crate::catalog::{Catalog, Family};
 use crate::labels::escape;
 use crate::metric::{Kind, reserving};
+use crate::name::is_of_unit;
 
 /// No sum, bound or quantile may be negative, and the reference parser refuses
 /// all of a page for one.
@@ -26,33 +28,33 @@ const DIALECT: Dialect = Dialect { notation: Notation::Pointed, takes_negative: 
 pub(super) struct OpenMetricsEncoder {
     lines: LineWriter,
     living: Catalog,
-    created: CreatedLines,
+    typed: TypedLines,
 }
 
-/// Whether the family that is being written has `_created` lines.
+/// Whether the family that is being written has `_created` lines and exemplars.
 #[derive(Debug)]
-enum CreatedLines {
+enum TypedLines {
     /// Nobody has asked for one yet.
     Undecided,
     /// It may not have any, see the top of this file.
     Without,
-    /// Each of them begins with this name.
+    /// It may; each `_created` line begins with this name.
     Named(String),
 }
 
 impl OpenMetricsEncoder {
     pub fn new(living: Catalog) -> Self {
-        Self { lines: LineWriter::new(DIALECT), living, created: CreatedLines::Undecided }
+        Self { lines: LineWriter::new(DIALECT), living, typed: TypedLines::Undecided }
     }
 
-    fn decide_created(&self, family: &Family) -> CreatedLines {
+    fn decide_typed(&self, family: &Family) -> TypedLines {
         let name = if family.kind().drops_total() {
             counter_stem(family)
                 .filter(|stem| claimants(stem, |name| self.living.kind_of(name)).is_empty())
         } else {
             family.kind().suffixes().contains(&"_created").then_some(family.name())
         };
-        name.map_or(CreatedLines::Without, |name| CreatedLines::Named(name.to_owned()))
+        name.map_or(TypedLines::Without, |name| TypedLines::Named(name.to_owned()))
     }
 
     /// The name and the type that HELP and TYPE give to a family.
@@ -68,7 +70,7 @@ impl OpenMetricsEncoder {
         // Families that are in another part of the exposition count too.
         let kind_of = |name: &str| among.kind_of(name).or_else(|| self.living.kind_of(name));
         match counter_stem(shown.family) {
-            Some(stem) if shown.has_created || claimants(stem, kind_of).is_empty() => (stem, own.1),
+            Some(stem) if shown.is_typed || claimants(stem, kind_of).is_empty() => (stem, own.1),
             Some(_) | None => (own.0, "unknown"),
         }
     }
@@ -80,7 +82,7 @@ impl Encoder for OpenMetricsEncoder {
     }
 
     fn begin_family(&mut self) {
-        self.created = CreatedLines::Undecided;
+        self.typed = TypedLines::Undecided;
     }
 
     fn write_series(
@@ -89,14 +91,22 @@ impl Encoder for OpenMetricsEncoder {
         family: &Family,
         series: ShownSeries<'_>,
     ) -> bool {
-        let (labels, created) = (series.labels, series.created);
-        self.lines.write(out, family, series);
-        let Some(created) = created else { return false };
-        if let CreatedLines::Undecided = self.created {
-            self.created = self.decide_created(family);
+        let ShownSeries { labels, created, exemplars, .. } = series;
+        if created.is_none() && exemplars.is_none() {
+            self.lines.write(out, family, series);
+            return false;
         }
-        let CreatedLines::Named(name) = &self.created else { return false };
-        self.lines.write_line(out, name, "_created", labels, created.seconds());
+        if let TypedLines::Undecided = self.typed {
+            self.typed = self.decide_typed(family);
+        }
+        let TypedLines::Named(name) = &self.typed else {
+            self.lines.write(out, family, ShownSeries { exemplars: None, ..series });
+            return false;
+        };
+        self.lines.write(out, family, series);
+        if let Some(created) = created {
+            self.lines.write_line(out, name, "_created", labels, created.seconds());
+        }
         true
     }
 
@@ -104,7 +114,9 @@ impl Encoder for OpenMetricsEncoder {
         let (name, type_word) = self.heading(shown, among);
         // Quotes are escaped in HELP too: the grammar demands it, and a parser that
         // looks for quoted names stumbles without.
-        write_header(out, name, type_word, shown.family.help(), escape::append_label_value);
+        let (help, unit) = (shown.family.help(), shown.family.unit());
+        let unit = if is_of_unit(name, unit) { unit } else { "" };
+        write_header(out, &Header { name, type_word, help, unit }, escape::append_label_value);
     }
 
     fn write_end(&self, out: &mut Vec<u8>) {
@@ -112,8 +124,8 @@ impl Encoder for OpenMetricsEncoder {
     }
 
     fn displaced_newcomers(&self, shown: &Families<'_>) -> Vec<String> {
-        let with_created = shown.iter().filter(|shown| shown.has_created);
-        let stems = with_created.filter_map(|shown| counter_stem(shown.family));
+        let typed = shown.iter().filter(|shown| shown.is_typed);
+        let stems = typed.filter_map(|shown| counter_stem(shown.family));
         stems.flat_map(|stem| claimants(stem, |name| shown.kind_of(name))).collect()
     }
 }

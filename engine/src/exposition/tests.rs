@@ -25,7 +25,8 @@ fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &
     for (format, expected) in [(Format::Text, text), (Format::OpenMetrics, openmetrics)] {
         let mut out = b"before\n".to_vec();
         let labels = LabelPairs::from_text(labels);
-        let series = ShownSeries { labels, value: &mut value, created: None, now: NOW };
+        let series =
+            ShownSeries { labels, value: &mut value, created: None, exemplars: None, now: NOW };
         let mut encoder = format.encoder(&Catalog::default());
         encoder.begin_family();
         assert!(!encoder.write_series(&mut out, &family, series));
@@ -50,7 +51,7 @@ fn created_line(family: &Family, labels: &str, living: &Catalog) -> Option<Strin
         (LabelPairs::from_text(labels), UnixTime::from_micros(1_700_000_000_250_000));
     let mut lines = |format: Format, created| {
         let mut out = Vec::new();
-        let series = ShownSeries { labels, value: &mut value, created, now: NOW };
+        let series = ShownSeries { labels, value: &mut value, created, exemplars: None, now: NOW };
         let mut encoder = format.encoder(living);
         encoder.begin_family();
         let says_so = encoder.write_series(&mut out, family, series);
@@ -161,7 +162,7 @@ fn summaries_end_in_their_quantiles() {
 fn help_is_one_line() {
     let check = |format: Format, help: &str, expected: &str| {
         let family = Family::standalone("x", help, Shape::Gauge);
-        let shown = ShownFamily { family: &family, has_created: false };
+        let shown = ShownFamily { family: &family, is_typed: false };
         let mut out = b"before\n".to_vec();
         let encoder = format.encoder(&Catalog::default());
         encoder.write_header(&mut out, &shown, &Families::new(vec![shown]));
@@ -185,8 +186,8 @@ fn claimed(catalog: &Catalog, families: &[(&str, Kind)]) -> Vec<FamilyRef> {
 }
 
 /// All of them in one exposition.
-fn together<'a>(families: &'a [FamilyRef], has_created: bool) -> Families<'a> {
-    let shown = |family: &'a FamilyRef| ShownFamily { family, has_created };
+fn together<'a>(families: &'a [FamilyRef], is_typed: bool) -> Families<'a> {
+    let shown = |family: &'a FamilyRef| ShownFamily { family, is_typed };
     let mut shown: Vec<ShownFamily<'a>> = families.iter().map(shown).collect();
     shown.sort_by_key(|shown| shown.family.name());
     Families::new(shown)
@@ -199,7 +200,7 @@ fn check_heading(families: &[(&str, Kind)], name: &str, type_word: &str) {
     let first = &*claimed[0];
     let check = |format: Format, living: &Catalog, among: &[FamilyRef], name, type_word| {
         let mut out = Vec::new();
-        let shown = ShownFamily { family: first, has_created: false };
+        let shown = ShownFamily { family: first, is_typed: false };
         format.encoder(living).write_header(&mut out, &shown, &together(among, false));
         let expected = format!("# HELP {name} \n# TYPE {name} {type_word}\n");
         assert_eq!(String::from_utf8_lossy(&out), expected, "{families:?}");
@@ -253,7 +254,7 @@ fn what_comes_to_claim_the_stem_of_a_counter_is_left_out() {
         let claimed = claimed(&catalog, families);
         let mut shown: Vec<ShownFamily<'_>> = together(&claimed, false).iter().copied().collect();
         for shown in &mut shown {
-            shown.has_created = shown.family.uid() == claimed[0].uid();
+            shown.is_typed = shown.family.uid() == claimed[0].uid();
         }
         let shown = Families::new(shown);
         let left_out = |format: Format| format.encoder(&catalog).displaced_newcomers(&shown);
@@ -274,7 +275,7 @@ fn check_displaced(families: &[(&str, Kind)], expected: &[&str]) {
     let claim = |(name, kind): &(&str, Kind)| claim(&catalog, name, *kind).family().clone();
     let families: Vec<Arc<Family>> = families.iter().map(claim).collect();
     let mut shown: Vec<ShownFamily<'_>> =
-        families.iter().map(|family| ShownFamily { family, has_created: false }).collect();
+        families.iter().map(|family| ShownFamily { family, is_typed: false }).collect();
     shown.sort_by_key(|shown| shown.family.name());
     let found = Families::new(shown);
     let displaced = families.iter().filter(|family| found.is_displaced(family));

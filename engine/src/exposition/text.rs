@@ -2,7 +2,7 @@
 
 use super::encoder::{Encoder, ShownSeries};
 use super::families::{Families, ShownFamily};
-use super::lines::{Dialect, LineWriter, write_header};
+use super::lines::{Dialect, Header, LineWriter, write_header};
 use super::number::Notation;
 use crate::catalog::Family;
 use crate::labels::escape;
@@ -32,13 +32,13 @@ impl Encoder for TextEncoder {
         family: &Family,
         series: ShownSeries<'_>,
     ) -> bool {
-        self.lines.write(out, family, series);
+        self.lines.write(out, family, ShownSeries { exemplars: None, ..series });
         false
     }
 
     fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, _: &Families<'_>) {
         let family = shown.family;
-        let type_word = family.kind().as_str();
-        write_header(out, family.name(), type_word, family.help(), escape::append_line);
+        let (name, type_word, help) = (family.name(), family.kind().as_str(), family.help());
+        write_header(out, &Header { name, type_word, help, unit: "" }, escape::append_line);
     }
 }

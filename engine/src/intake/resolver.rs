@@ -200,6 +200,6 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
 #[cold]
 fn note_help(family: &Arc<Family>, help: &str) {
     if let Some(held) = FamilyRef::from_cached(family) {
-        held.note_help(help);
+        held.note_texts(help, "");
     }
 }

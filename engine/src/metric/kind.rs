@@ -89,6 +89,13 @@ impl Kind {
         }
     }
 
+    /// What OpenMetrics calls a family of it that has this name: without `_total`,
+    /// where it drops that and something else is left.
+    pub fn stem(self, name: &str) -> &str {
+        let stem = self.drops_total().then(|| name.strip_suffix("_total")).flatten();
+        stem.filter(|stem| !stem.is_empty()).unwrap_or(name)
+    }
+
     /// Whether a sample's value may be below zero.
     #[inline]
     pub const fn takes_negative(self) -> bool {

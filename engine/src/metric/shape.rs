@@ -56,6 +56,16 @@ impl Shape {
             && self.objectives().is_none_or(|own| own == objectives)
     }
 
+    /// The bucket that takes `value`, and the only one of a counter; `None` where it
+    /// counts nothing.
+    pub(crate) fn bucket_of(&self, value: f64) -> Option<u32> {
+        match self {
+            Shape::Counter => Some(0),
+            Shape::Histogram(layout) => Some(layout.bucket_of(value) as u32),
+            Shape::Gauge | Shape::Summary(_) => None,
+        }
+    }
+
     /// About how many bytes a family keeps for it.
     pub(crate) fn bytes(&self) -> usize {
         let numbers = self.bounds().map_or(0, <[_]>::len) + self.objectives().map_or(0, <[_]>::len);

@@ -3,17 +3,18 @@
 //! could otherwise write lines of `/metrics`, or totals that no sample comes to.
 
 use super::StateError;
+use crate::exemplar;
 use crate::labels::LabelPairs;
-use crate::name::{RESERVED_PREFIX, is_metric_name};
+use crate::name::{self, RESERVED_PREFIX, is_metric_name};
 use crate::printable::{SHORT, printable};
-use crate::record::{FamilyRecord, SeriesRecord, ValueRecord};
+use crate::record::{ExemplarRecord, FamilyRecord, SeriesRecord, ValueRecord};
 
 /// Greater uids are not given: the next ones have to fit too.
 const GREATEST_UID: u64 = u64::MAX / 2;
 
 /// Refuses a family that no samples can make.
 pub(super) fn family(record: &FamilyRecord<'_>) -> Result<(), StateError> {
-    let FamilyRecord { uid, name, help: _, shape } = record;
+    let FamilyRecord { uid, name, help: _, shape, unit } = record;
     if !is_metric_name(name) {
         return Err(unlike("a metric name", &shown(name)));
     }
@@ -22,6 +23,9 @@ pub(super) fn family(record: &FamilyRecord<'_>) -> Result<(), StateError> {
     }
     if *uid > GREATEST_UID {
         return Err(StateError::malformed("a family's uid"));
+    }
+    if !unit.is_empty() && !name::is_of_unit(shape.kind().stem(name), unit) {
+        return Err(unlike("a unit that the name ends in", &shown(unit)));
     }
     shape.check().map_err(|expected| unlike(expected, &shown(name)))
 }
@@ -49,6 +53,21 @@ pub(super) fn total(total: &ValueRecord<'_>, family: &FamilyRecord<'_>) -> Resul
     total
         .check()
         .map_err(|expected| unlike(expected, &format!("a tombstone of {}", shown(&family.name))))
+}
+
+/// Refuses exemplars that no samples of `family` can have.
+pub(super) fn exemplars(
+    records: &[ExemplarRecord<'_>],
+    family: &FamilyRecord<'_>,
+) -> Result<(), StateError> {
+    let is_valid = |record: &ExemplarRecord<'_>| {
+        record.value.is_finite() && exemplar::is_label_text(record.labels)
+    };
+    let takes_some = exemplar::takes_exemplars(&family.name, family.shape.kind());
+    if records.is_empty() || (takes_some && records.iter().all(is_valid)) {
+        return Ok(());
+    }
+    Err(unlike("exemplars as they are printed", &format!("others of {}", shown(&family.name))))
 }
 
 fn shown(text: &str) -> String {

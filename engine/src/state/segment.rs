@@ -8,12 +8,13 @@ use foldhash::fast::RandomState;
 
 use super::check;
 use super::frame::{self, Content};
+use super::sections::{ExemplarReader, Sections, StoredExemplars};
 use super::{RunTime, StateError, StoredSegment};
 use crate::catalog::Family;
 use crate::record::{
-    self, FamilyRecord, SegmentRecord, SeriesRecord, TombstoneRecord, ValueRecord,
+    self, ExemplarRecord, FamilyRecord, SegmentRecord, SeriesRecord, TombstoneRecord, ValueRecord,
 };
-use crate::record::{FIRST, NEWEST, WITH_CREATED};
+use crate::record::{FIRST, NEWEST, WITH_SECTIONS};
 use crate::sharding::Segment;
 use crate::timestamp::UnixTime;
 
@@ -22,6 +23,7 @@ const SEGMENT: Content = Content { magic: *b"PSGS", name: "a segment of a state"
 #[derive(Debug)]
 pub(crate) struct StoredSeries<'a> {
     pub record: SeriesRecord<'a>,
+    pub exemplars: Vec<ExemplarRecord<'a>>,
     /// When its total began, where that is known.
     pub created: Option<UnixTime>,
 }
@@ -41,8 +43,9 @@ pub(crate) struct SegmentWriter {
     /// Positions in `families` by uid.
     positions: HashMap<u64, u32, RandomState>,
     series: Records,
+    exemplars: StoredExemplars,
     tombstones: Records,
-    /// The version that what it holds asks for.
+    /// The version that its series and tombstones ask for.
     version: u16,
 }
 
@@ -58,9 +61,8 @@ struct Records {
 impl SegmentWriter {
     /// One without series, which may tell when totals began.
     pub(crate) fn new(has_created: bool) -> Self {
-        let version = if has_created { WITH_CREATED } else { FIRST };
         let records = || Records { has_created, ..Records::default() };
-        Self { series: records(), tombstones: records(), version, ..Self::default() }
+        Self { series: records(), tombstones: records(), version: FIRST, ..Self::default() }
     }
 
     /// The position of a family, which is then one of the segment's.
@@ -73,7 +75,10 @@ impl SegmentWriter {
 
     /// Appends a series of a family that has its position; returns how many bytes.
     pub(crate) fn append(&mut self, series: &StoredSeries<'_>) -> usize {
-        let StoredSeries { record, created } = series;
+        let StoredSeries { record, exemplars, created } = series;
+        if !exemplars.is_empty() {
+            self.exemplars.append(self.series.count, exemplars);
+        }
         self.version = self.version.max(record.value.since());
         self.series.append(*created, |bytes| {
             record::append(bytes, record);
@@ -94,9 +99,15 @@ impl SegmentWriter {
     pub(crate) fn finish(self, segment: Segment, taken: RunTime) -> StoredSegment {
         let families: Vec<_> = self.families.iter().map(|family| family.record()).collect();
         let of_families = families.iter().map(|family| family.shape.since()).max();
-        let version = self.version.max(of_families.unwrap_or(FIRST));
-        // A version after that with created times has them, whatever the settings say.
-        debug_assert!(version <= NEWEST && self.series.has_created == (version >= WITH_CREATED));
+        let mut version = self.version.max(of_families.unwrap_or(FIRST));
+        let sections = Sections::records(&families, self.exemplars);
+        if !sections.is_empty() {
+            version = version.max(WITH_SECTIONS);
+        }
+        if self.series.has_created {
+            version = record::with_created(version);
+        }
+        debug_assert!(version <= NEWEST);
         let (series, tombstones) = (self.series, self.tombstones);
         let content = series.bytes.len() + tombstones.bytes.len();
         let mut blob = frame::begin(SEGMENT, version, content + 128 * families.len() + 16);
@@ -108,6 +119,9 @@ impl SegmentWriter {
             tombstones: tombstones.count,
         };
         record::append(&mut blob, &header);
+        if version >= WITH_SECTIONS {
+            record::append(&mut blob, &sections);
+        }
         blob.extend_from_slice(&series.bytes);
         blob.extend_from_slice(&tombstones.bytes);
         StoredSegment { segment, bytes: frame::finish(blob).into() }
@@ -135,6 +149,7 @@ pub struct OpenSegment {
     families: Vec<FamilyRecord<'static>>,
     series: u64,
     tombstones: u64,
+    exemplars: StoredExemplars,
     has_created: bool,
     /// Whether these times hold.
     believes_created: bool,
@@ -145,11 +160,16 @@ impl OpenSegment {
     /// Reads all but the series of a stored segment.
     pub fn open(stored: &StoredSegment) -> Result<Self, StateError> {
         let (version, mut rest) = frame::open(SEGMENT, &stored.bytes)?;
-        let header: SegmentRecord<'static> = record::take(&mut rest, "its list of families")?;
+        let mut header: SegmentRecord<'static> = record::take(&mut rest, "its list of families")?;
         if usize::from(header.segment) != stored.segment.get() {
             let (expected, got) = (stored.segment.get(), usize::from(header.segment));
             return Err(StateError::OtherSegment { expected, got });
         }
+        let sections = match version {
+            WITH_SECTIONS.. => Sections::take(&mut rest)?,
+            _ => Sections::default(),
+        };
+        sections.name_units(&mut header.families)?;
         header.families.iter().try_for_each(check::family)?;
         Ok(Self {
             segment: stored.segment,
@@ -157,7 +177,8 @@ impl OpenSegment {
             families: header.families,
             series: header.series,
             tombstones: header.tombstones,
-            has_created: version >= WITH_CREATED,
+            exemplars: sections.exemplars,
+            has_created: record::has_created(version),
             believes_created: true,
             bytes: stored.bytes.slice_ref(rest),
         })
@@ -191,6 +212,7 @@ impl OpenSegment {
         SegmentReader {
             stored: self,
             series: self.series,
+            exemplars: self.exemplars.reader(),
             tombstones: self.tombstones,
             rest: &self.bytes,
         }
@@ -204,6 +226,7 @@ pub(crate) struct SegmentReader<'a> {
     /// How many are left of either.
     series: u64,
     tombstones: u64,
+    exemplars: ExemplarReader<'a>,
     rest: &'a [u8],
 }
 
@@ -211,12 +234,16 @@ impl<'a> SegmentReader<'a> {
     /// The next series; `None` after the last one.
     pub(crate) fn next_series(&mut self) -> Result<Option<StoredSeries<'a>>, StateError> {
         if self.series == 0 {
-            return Ok(None);
+            return self.exemplars.expect_end().map(|()| None);
         }
+        let position = self.stored.series - self.series;
         self.series -= 1;
         let record: SeriesRecord<'a> = record::take(&mut self.rest, "a series")?;
-        check::series(&record, self.stored.family(record.family)?)?;
-        Ok(Some(StoredSeries { record, created: self.created()? }))
+        let family = self.stored.family(record.family)?;
+        check::series(&record, family)?;
+        let exemplars = self.exemplars.of(position)?;
+        check::exemplars(&exemplars, family)?;
+        Ok(Some(StoredSeries { record, exemplars, created: self.created()? }))
     }
 
     /// The next tombstone, once there are no more series; `None` after the last

@@ -195,6 +195,10 @@ impl Store {
             series.flags.set_new(false);
             self.first_seen.remove(slot);
         }
+        if series.flags.has_exemplars() {
+            series.flags.set_exemplars(false);
+            self.extras.exemplars.remove(slot);
+        }
         let family = series.family.family();
         self.listings.remove(family, series.position);
         self.live[family.kind() as usize] -= 1;

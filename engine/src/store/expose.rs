@@ -8,6 +8,7 @@ use super::listing::FamilyKey;
 use super::tick::Tick;
 use super::{Series, Store};
 use crate::catalog::Catalog;
+use crate::exemplar::SeriesExemplars;
 use crate::exposition::{Format, Fragment, FragmentWriter, ShownSeries};
 use crate::labels::{EmptyInstance, LabelPairs};
 use crate::metric::Value;
@@ -82,6 +83,7 @@ impl ExposeJob {
         slot: Slot,
         labels: LabelPairs<'_>,
         value: &mut Value,
+        exemplars: Option<&SeriesExemplars>,
         now: Moment,
     ) {
         let (labels, is_sorted) = match shown.extras.display.get(&slot) {
@@ -93,7 +95,7 @@ impl ExposeJob {
             false => labels,
         };
         let created = if shown.created { shown.extras.created.get(slot.0) } else { None };
-        self.writer.write(ShownSeries { labels, value, created, now });
+        self.writer.write(ShownSeries { labels, value, created, exemplars, now });
     }
 
     /// Writes a series at its start, or leaves it out, where that is how the
@@ -113,7 +115,7 @@ impl ExposeJob {
             Visibility::StartingAt(after, mut start) => {
                 self.starts_after = Some(self.starts_after.map_or(after, |old| old.min(after)));
                 let labels = series.labels.pairs();
-                self.write(shown, slot, labels, &mut start, Moment::default());
+                self.write(shown, slot, labels, &mut start, None, Moment::default());
                 true
             }
         }
@@ -208,8 +210,9 @@ impl Store {
                 if series.flags.is_new() && job.writes_start(first_seen, *slot, series, &shown) {
                     continue;
                 }
-                let Series { labels, value, .. } = series;
-                job.write(&shown, *slot, labels.pairs(), value, now);
+                let Series { labels, value, flags, .. } = series;
+                let exemplars = extras.exemplars(*slot, *flags);
+                job.write(&shown, *slot, labels.pairs(), value, exemplars, now);
             }
         }
         end

@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use foldhash::quality::RandomState;
 
 use super::created::Created;
+use super::exemplars::Exemplars;
 use super::tick::Tick;
 use super::{Series, SeriesFlags};
+use crate::exemplar::SeriesExemplars;
 use crate::labels::LabelsAsSent;
 use crate::series::Slot;
 
@@ -20,6 +22,8 @@ pub(super) struct SeriesExtras {
     pub own_ttl: HashMap<Slot, OwnTtl, RandomState>,
     /// When the totals of live series began.
     pub created: Created,
+    /// The exemplars of live series.
+    pub exemplars: Exemplars,
 }
 
 /// A time to live that came with a sample.
@@ -32,8 +36,16 @@ pub(super) struct OwnTtl {
 }
 
 impl SeriesExtras {
-    pub fn new(keeps_created: bool) -> Self {
-        Self { created: Created::new(keeps_created), ..Self::default() }
+    /// Those of no series: whether created times are kept, and how many exemplars.
+    pub fn new(keeps_created: bool, max_exemplars: usize) -> Self {
+        let (created, exemplars) = (Created::new(keeps_created), Exemplars::new(max_exemplars));
+        Self { created, exemplars, ..Self::default() }
+    }
+
+    /// The exemplars of a series.
+    #[inline]
+    pub fn exemplars(&self, slot: Slot, flags: SeriesFlags) -> Option<&SeriesExemplars> {
+        if flags.has_exemplars() { self.exemplars.get(slot) } else { None }
     }
 
     /// The time to live that came with a sample of a series, in ticks.

@@ -6,6 +6,7 @@ use super::tick::Tick;
 use super::tombstones::{Tombstone, TombstoneId, TombstoneKey};
 use super::{Series, SeriesFlags, Store, held};
 use crate::catalog::{Admission, FamilyRef};
+use crate::exemplar::KeptExemplar;
 use crate::labels::LabelPairs;
 use crate::metric::Value;
 use crate::record::Since;
@@ -106,7 +107,7 @@ impl Store {
 
     fn restore_series(
         &mut self,
-        StoredSeries { record, created }: StoredSeries<'_>,
+        StoredSeries { record, exemplars, created }: StoredSeries<'_>,
         family: FamilyRef,
         stored: &OpenSegment,
         since: Since,
@@ -147,6 +148,9 @@ impl Store {
         self.live[kind as usize] += 1;
         self.extras.created.set(slot.0, created);
         self.extras.display.extend(display.map(|as_sent| (slot, as_sent.into())));
+        for exemplar in &exemplars {
+            self.put_exemplar(slot, KeptExemplar::from_record(exemplar));
+        }
         self.schedule_expiry(slot, Tick::at(since.now));
         record.ttl.into_iter().for_each(|ttl| self.set_ttl(slot, ttl, since.now));
         Ok(())

@@ -18,6 +18,7 @@ use super::tick::milliseconds_of;
 use super::tombstones::Tombstone;
 use super::{Series, Store, held};
 use crate::catalog::Admission;
+use crate::exemplar::KeptExemplar;
 use crate::record::{SeriesRecord, TombstoneRecord};
 use crate::series::Slot;
 use crate::sharding::{SEGMENTS, Segment, ShardCount};
@@ -112,7 +113,9 @@ impl SnapshotJob {
             },
             value: series.value.record(now),
         };
-        writer.append(&StoredSeries { record, created: extras.created.get(slot.0) })
+        let exemplars = extras.exemplars(slot, series.flags).into_iter();
+        let exemplars = exemplars.flat_map(|of| of.iter().map(KeptExemplar::record)).collect();
+        writer.append(&StoredSeries { record, exemplars, created: extras.created.get(slot.0) })
     }
 
     /// Writes a tombstone of a living family; returns how many bytes.

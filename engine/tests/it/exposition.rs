@@ -147,16 +147,16 @@ fn fragment_of(
 ) -> Option<Fragment> {
     let mut encoder = show.format.encoder(show.living);
     encoder.begin_family();
-    let (mut chunks, mut has_created) = (Vec::new(), false);
+    let (mut chunks, mut is_typed) = (Vec::new(), false);
     for (series, value) in made.series.iter_mut().filter(|(series, _)| is_here(series.place)) {
         let (mut out, labels) = (Vec::new(), labels_of(series));
         let (labels, created) = (labels.pairs(), show.created);
-        let series = ShownSeries { labels, value, created, now: NOW };
-        has_created |= encoder.write_series(&mut out, &made.family, series);
+        let series = ShownSeries { labels, value, created, exemplars: None, now: NOW };
+        is_typed |= encoder.write_series(&mut out, &made.family, series);
         chunks.push(out.into());
     }
     let family = made.family.clone();
-    (!chunks.is_empty()).then_some(Fragment { family, chunks, has_created })
+    (!chunks.is_empty()).then_some(Fragment { family, chunks, is_typed })
 }
 
 /// How families are shown.

@@ -219,6 +219,7 @@ fn a_cleared_store_keeps_each_of_its_settings() {
         tombstones: TombstoneSettings { ttl_ms: tombstone_ttl_ms, max: 1 },
         empty_instance,
         created_timestamps,
+        max_exemplars: 0,
     };
     let without = outcome(settings(0, 0, false, false), false);
     for (what, of) in [

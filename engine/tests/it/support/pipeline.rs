@@ -40,6 +40,8 @@ pub struct PipelineSettings {
     pub overflow: bool,
     pub max_tombstones: usize,
     pub created_timestamps: bool,
+    /// In each shard.
+    pub max_exemplars: usize,
 }
 
 impl Default for PipelineSettings {
@@ -58,6 +60,7 @@ impl Default for PipelineSettings {
             overflow: false,
             max_tombstones: 1000,
             created_timestamps: false,
+            max_exemplars: 0,
         }
     }
 }
@@ -104,6 +107,7 @@ impl Pipeline {
             tombstones,
             empty_instance: false,
             created_timestamps: settings.created_timestamps,
+            max_exemplars: settings.max_exemplars,
         };
         let shards = (0..settings.shards as u16).map(ShardIndex);
         Self {

@@ -98,6 +98,7 @@ impl World {
             tombstones,
             empty_instance: false,
             created_timestamps: false,
+            max_exemplars: 0,
         };
         let intake = |reader| {
             let shards = ShardCount::new(settings.shards);
