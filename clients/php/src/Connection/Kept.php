@@ -1,0 +1,86 @@
+<?php
+
+declare(strict_types=1);
+
+namespace PromStreamGateway\Connection;
+
+use PromStreamGateway\Connection;
+use PromStreamGateway\Refused;
+
+/**
+ * A connection that is kept from flush to flush. Before it is used again it is
+ * asked whether it is still alive: while a function on AWS Lambda is frozen, or a
+ * worker waits, servers and networks drop connections. A dead one is replaced,
+ * once; after that nothing is sent twice.
+ */
+abstract class Kept implements Connection
+{
+    private bool $isOpen = false;
+    private int $process = 0;
+
+    /** @param \Closure(): Address $address asked for each new connection */
+    final public function __construct(private readonly \Closure $address)
+    {
+    }
+
+    final public function lpush(string $key, array $elements, float $timeout): void
+    {
+        $deadline = hrtime(true) + (int) ($timeout * 1e9);
+        try {
+            if (!$this->isOpen || !$this->isAlive($timeout / 4)) {
+                $this->replace($deadline);
+            }
+            $this->command(['LPUSH', $key, ...$elements], self::left($deadline));
+        } catch (\Throwable $error) {
+            // What comes late must not be read as the answer to the next command; and
+            // who refused may be a former primary, whose name leads elsewhere now.
+            $this->isOpen = false;
+            $this->close();
+            throw $error;
+        }
+    }
+
+    /** Connects and logs in; all steps together should take no longer than this. */
+    abstract protected function open(Address $address, float $timeout): void;
+
+    /**
+     * Sends a command and waits for its answer.
+     *
+     * @param non-empty-list<string> $arguments
+     * @throws Refused where the answer is an error
+     */
+    abstract protected function command(array $arguments, float $timeout): void;
+
+    abstract protected function close(): void;
+
+    private function replace(int $deadline): void
+    {
+        $this->isOpen = false;
+        $this->close();
+        $this->open(($this->address)(), self::left($deadline));
+        $this->isOpen = true;
+        $this->process = (int) getmypid();
+    }
+
+    private function isAlive(float $timeout): bool
+    {
+        // Two processes on one connection would read each other's answers.
+        if ($this->process !== getmypid()) {
+            return false;
+        }
+        try {
+            $this->command(['PING'], $timeout);
+        } catch (Refused) {
+            // A login may lack the right to ask.
+        } catch (\Throwable) {
+            return false;
+        }
+        return true;
+    }
+
+    private static function left(int $deadline): float
+    {
+        $left = ($deadline - hrtime(true)) / 1e9;
+        return $left > 0.001 ? $left : throw new \RuntimeException('no answer in time');
+    }
+}

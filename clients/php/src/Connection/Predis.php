@@ -1,0 +1,53 @@
+<?php
+
+declare(strict_types=1);
+
+namespace PromStreamGateway\Connection;
+
+use PromStreamGateway\Refused;
+
+/** Through Predis 1, 2 or 3. */
+final class Predis extends Kept
+{
+    private ?\Predis\Client $client = null;
+
+    protected function open(Address $address, float $timeout): void
+    {
+        if (!class_exists(\Predis\Client::class)) {
+            throw new \RuntimeException('expected the redis extension, or the package predis/predis');
+        }
+        $this->client = new \Predis\Client(array_filter([
+            'scheme' => $address->socket !== null ? 'unix' : ($address->tls ? 'tls' : 'tcp'),
+            'path' => $address->socket,
+            'host' => $address->host,
+            'port' => $address->port,
+            'username' => $address->user,
+            'password' => $address->password,
+            'database' => $address->database ?: null,
+            'ssl' => $address->tlsOptions ?: null,
+            'timeout' => $timeout / 4,
+            'read_write_timeout' => $timeout / 4,
+        ], fn (mixed $value) => $value !== null));
+        // Without the warnings of a TLS handshake, which would be on the user's page.
+        @$this->client->connect();
+    }
+
+    protected function command(array $arguments, float $timeout): void
+    {
+        $stream = $this->client->getConnection()->getResource();
+        if (is_resource($stream)) {
+            stream_set_timeout($stream, 0, (int) ($timeout * 1e6));
+        }
+        // As it stands: without a prefix, and without a command's own class.
+        $refused = false;
+        $answer = $this->client->executeRaw($arguments, $refused);
+        if ($refused) {
+            throw new Refused((string) $answer);
+        }
+    }
+
+    protected function close(): void
+    {
+        $this->client = null;
+    }
+}

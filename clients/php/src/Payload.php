@@ -1,0 +1,53 @@
+<?php
+
+declare(strict_types=1);
+
+namespace PromStreamGateway;
+
+/** Samples as elements of the queue. */
+final class Payload
+{
+    private const MOST_SINGLE_SAMPLES = 100;
+    private const MOST_BYTES = 32000;
+    private const JSON = JSON_THROW_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES
+        | JSON_UNESCAPED_UNICODE;
+
+    /**
+     * @param array<string, mixed> $sample
+     * @throws InvalidSample where it is too large, \JsonException
+     */
+    public static function encode(array $sample): string
+    {
+        $json = json_encode($sample, self::JSON);
+        if (strlen($json) > self::MOST_BYTES) {
+            $most = self::MOST_BYTES;
+            throw new InvalidSample("expected at most $most bytes with help and labels, got " . strlen($json));
+        }
+        return $json;
+    }
+
+    /**
+     * A few samples are an element each. More are gathered in arrays, since a server
+     * may limit the arguments of a command, as ElastiCache Serverless does.
+     *
+     * @param list<string> $samples encoded
+     * @return list<string>
+     */
+    public static function elements(array $samples): array
+    {
+        if (count($samples) <= self::MOST_SINGLE_SAMPLES) {
+            return $samples;
+        }
+        $elements = [];
+        $array = '';
+        foreach ($samples as $sample) {
+            if ($array !== '' && strlen($array) + strlen($sample) + 3 > self::MOST_BYTES) {
+                $elements[] = "[$array]";
+                $array = '';
+            }
+            $array .= $array === '' ? $sample : ",$sample";
+        }
+        $elements[] = "[$array]";
+        return $elements;
+    }
+}

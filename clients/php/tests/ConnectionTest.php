@@ -1,0 +1,289 @@
+<?php
+
+declare(strict_types=1);
+
+namespace PromStreamGateway\Tests;
+
+use PHPUnit\Framework\TestCase;
+use PromStreamGateway\Client;
+use PromStreamGateway\Connection\Address;
+use PromStreamGateway\Connection\PhpRedis;
+use PromStreamGateway\Connection\Predis;
+use PromStreamGateway\Options;
+use PromStreamGateway\Tests\Support\Peer;
+use PromStreamGateway\Tests\Support\Process;
+use PromStreamGateway\Tests\Support\RedisServer;
+
+/** Through phpredis and through Predis: to a Redis that is there, slow, away or hostile. */
+final class ConnectionTest extends TestCase
+{
+    private const PROMISED_SECONDS = 0.3;
+    /** A busy machine may take longer: of several flushes one keeps to it. */
+    private const TRIES = 8;
+
+    /** @return iterable<string, array{class-string}> */
+    public static function libraries(): iterable
+    {
+        yield 'phpredis' => [PhpRedis::class];
+        yield 'predis' => [Predis::class];
+    }
+
+    protected function setUp(): void
+    {
+        if (!RedisServer::isThere()) {
+            self::markTestSkipped('needs redis-server');
+        }
+    }
+
+    /** @param class-string $library */
+    private function client(string $library, string|Address $address): Client
+    {
+        if ($library === PhpRedis::class && !extension_loaded('redis')) {
+            self::markTestSkipped('needs the redis extension');
+        }
+        if ($library === Predis::class && !class_exists(\Predis\Client::class)) {
+            self::markTestSkipped('needs Predis');
+        }
+        $parsed = fn () => is_string($address) ? Address::parse($address) : $address;
+        return new Client(new $library($parsed), new Options(log: fn () => null));
+    }
+
+    /** @dataProvider libraries */
+    public function testSamplesArriveInOrderOnOneConnection(string $library): void
+    {
+        $redis = new RedisServer();
+        $client = $this->client($library, $redis->url());
+        for ($i = 0; $i < 3; $i++) {
+            $client->counter('x_total', ['number' => $i]);
+            $client->gauge('g')->set($i);
+            self::assertTrue($client->flush(), (string) $client->lastLoss());
+        }
+        self::assertSame(['x_total', 'g', 'x_total', 'g', 'x_total', 'g'], array_column($redis->samples(), 'name'));
+        preg_match('/total_connections_received:(\d+)/', $redis->command('INFO', 'stats'), $received);
+        // The client's, and this test's own for the two questions.
+        self::assertSame('3', $received[1]);
+    }
+
+    /** @dataProvider libraries */
+    public function testItLogsInAndSelectsTheDatabase(string $library): void
+    {
+        $redis = new RedisServer();
+        $redis->command('ACL', 'SETUSER', 'app', 'on', '>p@ss/word', '~*', '+lpush', '+select');
+        $client = $this->client($library, "redis://app:p%40ss%2Fword@127.0.0.1:$redis->port/3");
+        for ($i = 0; $i < 2; $i++) {
+            $client->counter('x_total');
+            self::assertTrue($client->flush(), (string) $client->lastLoss());
+        }
+        self::assertStringContainsString('db3:keys=1', $redis->command('INFO', 'keyspace'));
+        $wrong = $this->client($library, "redis://app:wrong@127.0.0.1:$redis->port");
+        $wrong->counter('x_total');
+        self::assertFalse($wrong->flush());
+        self::assertStringContainsString('WRONGPASS', (string) $wrong->lastLoss());
+        self::assertStringNotContainsString('wrong@', (string) $wrong->lastLoss());
+    }
+
+    /** @dataProvider libraries */
+    public function testThroughTls(string $library): void
+    {
+        $folder = sys_get_temp_dir() . '/psg-tls-' . getmypid() . '-' . bin2hex(random_bytes(4));
+        mkdir($folder);
+        $key = openssl_pkey_new(['private_key_type' => OPENSSL_KEYTYPE_EC, 'curve_name' => 'prime256v1']);
+        $request = openssl_csr_new(['commonName' => 'localhost'], $key);
+        openssl_x509_export_to_file(openssl_csr_sign($request, null, $key, 1), "$folder/cert.pem");
+        openssl_pkey_export_to_file($key, "$folder/key.pem");
+        $port = Process::freePort();
+        $redis = new RedisServer([
+            '--tls-port', (string) $port, '--tls-auth-clients', 'no', '--tls-cert-file', "$folder/cert.pem",
+            '--tls-key-file', "$folder/key.pem", '--tls-ca-cert-file', "$folder/cert.pem",
+        ]);
+        // First, since Predis 1 leaves what it trusts in PHP's default context.
+        $distrusting = $this->client($library, "rediss://localhost:$port");
+        $distrusting->counter('x_total');
+        self::assertFalse($distrusting->flush());
+        $trusting = new Address('localhost', $port, tls: true, tlsOptions: ['cafile' => "$folder/cert.pem"]);
+        $client = $this->client($library, $trusting);
+        for ($i = 0; $i < 2; $i++) {
+            $client->counter('x_total');
+            self::assertTrue($client->flush(), (string) $client->lastLoss());
+        }
+        self::assertCount(2, $redis->samples());
+        array_map(unlink(...), glob("$folder/*"));
+        rmdir($folder);
+    }
+
+    /** @dataProvider libraries */
+    public function testAConnectionThatWasCutIsReplaced(string $library): void
+    {
+        $redis = new RedisServer();
+        $client = $this->client($library, $redis->url());
+        for ($i = 0; $i < 4; $i++) {
+            $client->counter('x_total');
+            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            $redis->cutAll();
+        }
+        self::assertCount(4, $redis->samples());
+        self::assertSame([], $client->dropped());
+    }
+
+    /** As behind a firewall that has forgotten it. @dataProvider libraries */
+    public function testAConnectionThatWentDumbIsReplaced(string $library): void
+    {
+        $peer = new Peer('mute-later');
+        $client = $this->client($library, $peer->url());
+        for ($i = 0; $i < 3; $i++) {
+            $client->counter('x_total');
+            self::assertTrue($client->flush(), (string) $client->lastLoss());
+        }
+    }
+
+    /** @dataProvider libraries */
+    public function testAServerThatComesBackIsFoundAgain(string $library): void
+    {
+        $redis = new RedisServer();
+        $port = $redis->port;
+        $client = $this->client($library, $redis->url());
+        $client->counter('x_total');
+        self::assertTrue($client->flush());
+        unset($redis);
+        $client->counter('x_total');
+        self::assertFalse($client->flush());
+        $redis = new RedisServer(['--port', (string) $port]);
+        $client->counter('x_total');
+        self::assertTrue($client->flush(), (string) $client->lastLoss());
+        self::assertSame(['unreachable' => 1], $client->dropped());
+    }
+
+    /** @dataProvider libraries */
+    public function testAForkedProcessConnectsAnew(string $library): void
+    {
+        if (!function_exists('pcntl_fork')) {
+            self::markTestSkipped('needs the pcntl extension');
+        }
+        $redis = new RedisServer();
+        $client = $this->client($library, $redis->url());
+        $client->counter('parent_total');
+        $client->flush();
+        $child = pcntl_fork();
+        if ($child === 0) {
+            for ($i = 0; $i < 50; $i++) {
+                $client->counter('child_total');
+                $client->flush();
+            }
+            posix_kill((int) getmypid(), SIGKILL);
+        }
+        for ($i = 0; $i < 50; $i++) {
+            $client->counter('parent_total');
+            $client->flush();
+        }
+        pcntl_waitpid($child, $status);
+        self::assertSame([], $client->dropped(), (string) $client->lastLoss());
+        $names = array_count_values(array_column($redis->samples(), 'name'));
+        ksort($names);
+        self::assertSame(['child_total' => 50, 'parent_total' => 51], $names);
+    }
+
+    /** @return iterable<string, array{class-string, string, string}> */
+    public static function faults(): iterable
+    {
+        foreach (self::libraries() as $name => [$library]) {
+            yield "$name, a port that refuses" => [$library, 'nobody', 'unreachable'];
+            yield "$name, a server that says nothing" => [$library, 'silent', 'unreachable'];
+            yield "$name, one that says nothing to a login" => [$library, 'silent-login', 'unreachable'];
+            yield "$name, one that says nothing to TLS" => [$library, 'silent-tls', 'unreachable'];
+            yield "$name, a server that cuts" => [$library, 'cut', 'unreachable'];
+            yield "$name, a server that refuses" => [$library, 'refuse', 'refused'];
+        }
+    }
+
+    /** @dataProvider faults */
+    public function testNothingHoldsAFlushUp(string $library, string $manner, string $reason): void
+    {
+        $peer = $manner === 'nobody' ? null : new Peer(explode('-', $manner)[0]);
+        $port = $peer->port ?? Process::freePort();
+        $client = $this->client($library, match ($manner) {
+            'silent-login' => "redis://:secret@127.0.0.1:$port/1",
+            'silent-tls' => "rediss://127.0.0.1:$port",
+            default => "redis://127.0.0.1:$port",
+        });
+        $took = [];
+        do {
+            for ($i = 0; $i < 500; $i++) {
+                $client->counter('x_total', ['number' => $i, 'text' => str_repeat('x', 1000)]);
+            }
+            $started = hrtime(true);
+            self::assertFalse($client->flush());
+            $took[] = (hrtime(true) - $started) / 1e9;
+        } while (min($took) > self::PROMISED_SECONDS && count($took) < self::TRIES);
+        self::assertLessThan(self::PROMISED_SECONDS, min($took), implode(' ', $took));
+        self::assertSame([$reason => 500 * count($took)], $client->dropped(), (string) $client->lastLoss());
+    }
+
+    /** @dataProvider libraries */
+    public function testAServerThatCutsAfterEachPushLosesNothing(string $library): void
+    {
+        $peer = new Peer('cut-later');
+        $client = $this->client($library, $peer->url());
+        for ($i = 0; $i < 5; $i++) {
+            $client->counter('x_total');
+            self::assertTrue($client->flush(), (string) $client->lastLoss());
+        }
+    }
+
+    public function testYoursIsOnlyAskedForItsAddress(): void
+    {
+        if (!extension_loaded('redis') || !class_exists(\Predis\Client::class)) {
+            self::markTestSkipped('needs the redis extension and Predis');
+        }
+        $redis = new RedisServer(['--requirepass', 'secret']);
+        $phpredis = new \Redis();
+        $phpredis->connect('127.0.0.1', $redis->port);
+        $phpredis->auth('secret');
+        $phpredis->select(2);
+        $phpredis->setOption(\Redis::OPT_PREFIX, 'laravel_database_');
+        $phpredis->setOption(\Redis::OPT_SERIALIZER, \Redis::SERIALIZER_PHP);
+        $phpredis->multi();
+        $predis = new \Predis\Client(
+            ['host' => '127.0.0.1', 'port' => $redis->port, 'password' => 'secret', 'database' => 2],
+            ['prefix' => 'laravel_database_'],
+        );
+        foreach ([$phpredis, $predis] as $yours) {
+            $client = Client::using($yours, new Options(key: 'samples', log: fn () => null));
+            $client->counter('x_total');
+            self::assertTrue($client->flush(), (string) $client->lastLoss());
+        }
+        $phpredis->discard();
+        $phpredis->setOption(\Redis::OPT_PREFIX, '');
+        $phpredis->setOption(\Redis::OPT_SERIALIZER, \Redis::SERIALIZER_NONE);
+        self::assertSame(
+            array_fill(0, 2, '{"name":"x_total","type":"counter","value":1}'),
+            $phpredis->lRange('samples', 0, -1),
+        );
+    }
+
+    public function testSamplesAreSentAtTheEndOfTheProcessAsTheEnvironmentSays(): void
+    {
+        $redis = new RedisServer();
+        $program = 'require "' . __DIR__ . '/bootstrap.php";
+            $metrics = PromStreamGateway\Client::connect();
+            register_shutdown_function(fn () => $metrics->counter("late_total"));
+            $metrics->counter("early_total");
+            exit(3);';
+        $environment = ['PROM_STREAM_GATEWAY_REDIS_URL' => $redis->url(), 'PROM_STREAM_GATEWAY_KEY' => 'samples'];
+        self::assertSame('', Process::run([PHP_BINARY, '-r', $program], $environment));
+        self::assertSame(['early_total', 'late_total'], array_column($redis->samples('samples'), 'name'));
+    }
+
+    public function testAnAddressThatIsNoneIsSaid(): void
+    {
+        $said = [];
+        $log = function (string $line) use (&$said): void {
+            $said[] = $line;
+        };
+        $client = Client::connect('http://user:secret@host', new Options(log: $log));
+        $client->counter('x_total');
+        self::assertFalse($client->flush());
+        self::assertCount(1, $said);
+        self::assertStringContainsString('redis://', $said[0]);
+        self::assertStringNotContainsString('secret', $said[0]);
+    }
+}
