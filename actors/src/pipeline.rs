@@ -131,7 +131,9 @@ impl Pipeline {
         let (requester, checkpoint_requests) = checkpoint_requests();
         let commits = settings.queue.once.map(|once| (requester, once.lease * COMMIT_PATIENCE));
         let workers = settings.queue.workers;
-        let rejects = RejectBoard::new(workers, catalog.clone(), settings.expose_payloads);
+        let unknown_fields = metrics.unknown_fields.clone();
+        let rejects =
+            RejectBoard::new(workers, catalog.clone(), unknown_fields, settings.expose_payloads);
         let mut tasks = Vec::new();
         let dead_letters = start_dead_letters(&settings, &metrics, &mut tasks);
         Ok(Self {

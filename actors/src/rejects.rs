@@ -8,13 +8,14 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use psg_engine::catalog::{Catalog, Family};
 use psg_engine::metric::Shape;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::timestamp::UnixTime;
-use psg_engine::wire::metric_name_in;
+use psg_engine::wire::{UnknownFields, metric_name_in};
 use serde::Serialize;
 
 /// The path that they are served under.
@@ -33,6 +34,7 @@ const SHOWN_MISMATCHES: usize = 256;
 pub struct RejectBoard {
     rings: Vec<Mutex<RejectRing>>,
     catalog: Catalog,
+    unknown_fields: Arc<Mutex<UnknownFields>>,
     expose_payloads: bool,
 }
 
@@ -54,6 +56,8 @@ pub struct RejectReport {
     /// Metrics whose samples came with another layout than the first one had,
     /// which they are aggregated into; the most frequent first.
     pub layout_mismatches: Vec<LayoutMismatch>,
+    /// Fields that were ignored, since nobody reads them; the most frequent first.
+    pub unknown_fields: Vec<UnknownField>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +86,14 @@ pub struct LayoutMismatch {
     pub expected: ShownLayout,
     /// Another one that came, of several the one that was parsed last.
     pub got: ShownLayout,
+}
+
+/// A field that nobody reads.
+#[derive(Debug, Serialize)]
+pub struct UnknownField {
+    pub name: String,
+    /// How many samples that had it were parsed.
+    pub samples: u64,
 }
 
 /// Buckets or quantiles, by the names that they have in a payload.
@@ -116,9 +128,14 @@ struct KeptReject {
 
 impl RejectBoard {
     /// A board for as many readers, without any refusal.
-    pub fn new(workers: usize, catalog: Catalog, expose_payloads: bool) -> Self {
+    pub fn new(
+        workers: usize,
+        catalog: Catalog,
+        unknown_fields: Arc<Mutex<UnknownFields>>,
+        expose_payloads: bool,
+    ) -> Self {
         let rings = (0..workers).map(|_| Mutex::default()).collect();
-        Self { rings, catalog, expose_payloads }
+        Self { rings, catalog, unknown_fields, expose_payloads }
     }
 
     pub fn note(&self, worker: usize, refusal: RejectedSample<'_>) {
@@ -136,7 +153,18 @@ impl RejectBoard {
                 .into_iter()
                 .filter_map(|(samples, family)| LayoutMismatch::of(samples, &family))
                 .collect(),
+            unknown_fields: self.unknown_fields(),
         }
+    }
+
+    fn unknown_fields(&self) -> Vec<UnknownField> {
+        let counted = self.unknown_fields.lock().clone();
+        let mut fields: Vec<UnknownField> = counted
+            .iter()
+            .map(|(name, samples)| UnknownField { name: name.to_owned(), samples })
+            .collect();
+        fields.sort_by_key(|field| Reverse(field.samples));
+        fields
     }
 
     /// The newest of all rings, the newest first.
@@ -221,7 +249,7 @@ mod tests {
 
     fn board(workers: usize, expose_payloads: bool) -> RejectBoard {
         let catalog = Catalog::default();
-        RejectBoard::new(workers, catalog, expose_payloads)
+        RejectBoard::new(workers, catalog, Arc::default(), expose_payloads)
     }
 
     fn refuse(board: &RejectBoard, worker: usize, at: i64, sample: &[u8]) {

@@ -20,6 +20,7 @@ use psg_engine::metric::Ignored;
 use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
 use psg_engine::timestamp::UnixTime;
+use psg_engine::wire::UnknownFields;
 
 use crate::dead_letters::DeadLetterMetrics;
 use crate::error_kind::ErrorKind;
@@ -42,6 +43,8 @@ pub struct SelfMetrics {
     pub workers: Vec<Arc<WorkerMetrics>>,
     /// One for each shard.
     pub shards: Vec<Arc<ShardMetrics>>,
+    /// Unknown fields of the samples that were parsed.
+    pub unknown_fields: Arc<Mutex<UnknownFields>>,
     /// The queue, whatever it is.
     pub queue: Arc<QueueMetrics>,
     /// How long messages waited for room in an inbox.
@@ -85,6 +88,7 @@ impl SelfMetrics {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
             shards: (0..shards).map(|_| Arc::default()).collect(),
+            unknown_fields: Arc::default(),
             queue: Arc::default(),
             inbox_wait: AtomicHistogram::new(INBOX_WAIT_BOUNDS),
             scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),

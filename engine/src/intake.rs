@@ -45,7 +45,7 @@ use crate::series::{Handle, ReaderIndex, SeriesKey};
 use crate::sharding::{ShardCount, ShardIndex};
 use crate::timestamp::UnixTime;
 use crate::updates::{Details, Updates, ValueUpdate};
-use crate::wire::{JsonDecoder, PayloadForm};
+use crate::wire::{JsonDecoder, PayloadForm, UnknownFields};
 
 use entry_id::EntryId;
 use json_payloads::JsonPayloads;
@@ -82,6 +82,15 @@ impl Default for IntakeSettings {
             sort_labels: true,
             overflow: false,
         }
+    }
+}
+
+impl IntakeSettings {
+    /// A decoder of payloads as an intake with these settings has it.
+    pub fn decoder(&self) -> JsonDecoder {
+        JsonDecoder::new(self.payload.clone())
+            .dropping(self.drop_labels.clone())
+            .defaulting(self.default_buckets.clone())
     }
 }
 
@@ -139,6 +148,8 @@ pub struct RoutedBatch {
     /// Samples that came with another bucket layout or other objectives than
     /// their family's, refused ones included.
     pub layout_mismatches: u64,
+    /// Unknown fields of the samples that were parsed.
+    pub unknown_fields: UnknownFields,
 }
 
 /// A sample that admission refused.
@@ -160,10 +171,8 @@ impl Intake {
         shards: ShardCount,
         reader: ReaderIndex,
     ) -> Self {
-        let IntakeSettings { payload, cache_series, sort_labels, .. } = &settings;
-        let decoder = JsonDecoder::new(payload.clone())
-            .dropping(settings.drop_labels.clone())
-            .defaulting(settings.default_buckets.clone());
+        let IntakeSettings { cache_series, sort_labels, .. } = &settings;
+        let decoder = settings.decoder();
         Self {
             shards,
             reader,
@@ -292,6 +301,7 @@ impl Intake {
             newest: self.batch.newest,
             parsed: std::mem::take(&mut self.json.parsed),
             layout_mismatches: std::mem::take(&mut self.resolver.layout_mismatches),
+            unknown_fields: self.json.take_unknown_fields(),
             ..RoutedBatch::default()
         };
         let expected = self.batch.samples.len() / self.shards.get();

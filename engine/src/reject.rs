@@ -28,11 +28,11 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The element is not JSON, not UTF-8 or nests over 64 deep; or it, or one of an array of samples, has half a surrogate pair.
+    /// The element is not JSON, not UTF-8 or nests over 64 deep.
     InvalidJson => "invalid_json",
     /// The element, or one of an array of samples, is JSON but not an object; or the array is empty.
     NotASample => "not_a_sample",
-    /// A known field has the wrong JSON type, or can't be there together with another one or with the type.
+    /// A known field other than `timestamp` and `ttl` has the wrong JSON type; or one can't be there together with another one or with the type.
     InvalidField => "invalid_field",
     /// `type` is none of counter, gauge, summary, histogram or 0 to 3.
     UnknownType => "unknown_type",
@@ -58,9 +58,9 @@ reasons! {
     BadBuckets => "bad_buckets",
     /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
     BadQuantiles => "bad_quantiles",
-    /// `timestamp` is more than ten minutes ahead of the gateway's clock.
+    /// `timestamp` is no number, nor a text with one in it, or is more than ten minutes ahead of the gateway's clock.
     BadTimestamp => "bad_timestamp",
-    /// `ttl` is negative.
+    /// `ttl` is no number, nor a text with one in it, or is negative.
     BadTtl => "bad_ttl",
     /// There are more values than `Metrics.MaxValues`.
     TooManyValues => "too_many_values",

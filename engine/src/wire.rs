@@ -11,7 +11,7 @@
 //! 1. `payload_too_large`
 //! 2. `invalid_json`, then `not_a_sample`
 //! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons,
-//!    timestamp, ttl, op, values, counts, sum, unit
+//!    op, values, counts, sum, unit
 //! 4. `unknown_type`
 //!
 //! and [`validate`], for every encoding:
@@ -40,9 +40,11 @@
 //! member of `Fields`; from there see [`crate::intake`].
 
 pub mod json;
+mod unknown_fields;
 mod validate;
 
 pub use json::{FIELDS, JsonDecoder, JsonSample, metric_name_in};
+pub use unknown_fields::{MAX_UNKNOWN_FIELDS, UnknownFields};
 #[cfg(doc)]
 use validate::RawSample;
 

@@ -48,6 +48,7 @@ const READER: ReaderIndex = ReaderIndex(0);
 
 /// Gives verdicts on payloads, which it takes for those of one gateway.
 pub struct Linter<'a, W> {
+    settings: IntakeSettings,
     intake: Intake,
     store: Store,
     largest: usize,
@@ -81,7 +82,8 @@ impl<'a, W: Write> Linter<'a, W> {
     ) -> Self {
         Self {
             largest: settings.payload.max_payload_bytes,
-            intake: Intake::new(settings, catalog, ShardCount::new(1), READER),
+            intake: Intake::new(settings.clone(), catalog, ShardCount::new(1), READER),
+            settings,
             store: Store::default(),
             clock,
             name,
@@ -95,7 +97,7 @@ impl<'a, W: Write> Linter<'a, W> {
     /// The same that writes in this format, and looks for what is odd where it is
     /// strict.
     pub fn with(mut self, form: FindingFormat, is_strict: bool) -> Self {
-        (self.form, self.strict) = (form, is_strict.then(Strict::default));
+        (self.form, self.strict) = (form, is_strict.then(|| Strict::new(&self.settings)));
         self
     }
 
@@ -149,7 +151,7 @@ impl<'a, W: Write> Linter<'a, W> {
         }
         let Some(strict) = &mut self.strict else { return Ok(()) };
         let places: Vec<usize> = refused.iter().map(|(at, _)| *at).collect();
-        let odd = strict.look(payload.bytes, &places);
+        let odd = strict.look(payload.bytes, &places, (self.clock)());
         odd.iter().try_for_each(|odd| self.report(payload, odd.at, odd.reason, &odd.detail, false))
     }
 

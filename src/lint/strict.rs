@@ -2,18 +2,22 @@
 //! reads, and metrics without what their later readers will miss.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
+use psg_engine::intake::IntakeSettings;
+use psg_engine::metric::Kind;
 use psg_engine::printable::{SHORT, printable};
-use psg_engine::wire::FIELDS;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use psg_engine::sample::Sample;
+use psg_engine::timestamp::UnixTime;
+use psg_engine::wire::{FIELDS, JsonDecoder, PayloadForm};
 
 /// A name with up to this many slips is meant to be that of a field.
 const MAX_SLIPS: usize = 2;
 
-/// Looks at samples; each metric's name is reported once.
-#[derive(Debug, Default)]
+/// Looks at samples as the gateway reads them; each metric's name is reported once.
+#[derive(Debug)]
 pub struct Strict {
+    decoder: JsonDecoder,
     unnamed: HashSet<String>,
     unhelped: HashSet<String>,
 }
@@ -28,52 +32,61 @@ pub struct Oddity {
 }
 
 impl Strict {
-    /// What is odd about the samples of a payload. Of those that are refused,
-    /// by where they begin, unknown fields alone: they may be why.
-    pub fn look(&mut self, payload: &[u8], refused: &[usize]) -> Vec<Oddity> {
+    /// For the payloads of an intake with these settings.
+    pub fn new(settings: &IntakeSettings) -> Self {
+        Self { decoder: settings.decoder(), unnamed: HashSet::new(), unhelped: HashSet::new() }
+    }
+
+    /// What is odd about the samples of a payload that is taken at `now`. Of those
+    /// that are refused, by where they begin, unknown fields alone: they may be why.
+    pub fn look(&mut self, payload: &[u8], refused: &[usize], now: UnixTime) -> Vec<Oddity> {
         let mut odd = Vec::new();
-        let Ok(payload) = str::from_utf8(payload) else { return odd };
-        for (at, sample) in samples(payload) {
-            let Ok(fields) = serde_json::from_str::<Map<String, Value>>(sample) else { continue };
-            let mut report = |reason, detail| odd.push(Oddity { at, reason, detail });
-            for name in fields.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-                report("unknown_field", unknown(name));
+        for place in self.places(payload) {
+            let at = place.start;
+            let Self { decoder, unnamed, unhelped } = self;
+            let mut found = Vec::new();
+            if let Ok(decoded) = decoder.decode(&payload[place], now)
+                && !refused.contains(&at)
+            {
+                found = of_sample(&decoded.sample, unnamed, unhelped);
             }
-            if !refused.contains(&at) {
-                self.sample(&fields, report);
-            }
+            let fields = decoder.take_unknown_fields();
+            let unknown = fields.iter().map(|(name, _)| ("unknown_field", unknown(name)));
+            let all = unknown.chain(found);
+            odd.extend(all.map(|(reason, detail)| Oddity { at, reason, detail }));
         }
         odd
     }
 
-    fn sample(
-        &mut self,
-        fields: &Map<String, Value>,
-        mut report: impl FnMut(&'static str, String),
-    ) {
-        let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-        let name = text("name").trim();
-        if is_counter(fields.get("type"))
-            && !name.ends_with("_total")
-            && self.unnamed.insert(name.to_owned())
-        {
-            let detail = format!("expected a counter's name to end in _total, got {name}");
-            report("counter_without_total", detail);
+    /// Where the samples of a payload stand in it.
+    fn places(&mut self, payload: &[u8]) -> Vec<Range<usize>> {
+        let mut places = Vec::new();
+        match PayloadForm::of(payload) {
+            PayloadForm::JsonSample => places.push(0..payload.len()),
+            // Where it can't be read it has no samples.
+            PayloadForm::JsonArray => drop(self.decoder.elements(payload, &mut places)),
         }
-        if text("help").is_empty() && self.unhelped.insert(name.to_owned()) {
-            report("no_help", format!("expected a help text for {name}, got none"));
-        }
+        places
     }
 }
 
-/// The samples of a payload, and where each begins.
-fn samples(payload: &str) -> Vec<(usize, &str)> {
-    if !payload.trim_start().starts_with('[') {
-        return vec![(0, payload)];
+/// What those who read the metric later will miss.
+fn of_sample(
+    sample: &Sample<'_>,
+    unnamed: &mut HashSet<String>,
+    unhelped: &mut HashSet<String>,
+) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let name = sample.name;
+    if sample.kind == Kind::Counter && !name.ends_with("_total") && unnamed.insert(name.to_owned())
+    {
+        let detail = format!("expected a counter's name to end in _total, got {name}");
+        found.push(("counter_without_total", detail));
     }
-    let parts: Vec<&RawValue> = serde_json::from_str(payload).unwrap_or_default();
-    let place = |part: &str| part.as_ptr() as usize - payload.as_ptr() as usize;
-    parts.into_iter().map(|part| (place(part.get()), part.get())).collect()
+    if sample.help.is_empty() && unhelped.insert(name.to_owned()) {
+        found.push(("no_help", format!("expected a help text for {name}, got none")));
+    }
+    found
 }
 
 fn unknown(name: &str) -> String {
@@ -83,25 +96,19 @@ fn unknown(name: &str) -> String {
     format!("expected {expected}, got {}", printable(name, SHORT))
 }
 
-/// As the gateway reads it: what says nothing is a counter.
-fn is_counter(kind: Option<&Value>) -> bool {
-    match kind {
-        None | Some(Value::Null) => true,
-        Some(Value::String(word)) => {
-            word.trim().eq_ignore_ascii_case("counter") || word.trim() == "0"
-        }
-        Some(Value::Number(number)) => number.as_u64() == Some(0),
-        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn look(payload: &[u8], refused: &[usize]) -> Vec<Oddity> {
+        let outcome = crate::config::from_settings(&[]);
+        let settings = outcome.config.expect("sound settings").gateway.pipeline.intake;
+        Strict::new(&settings).look(payload, refused, UnixTime::MIN)
+    }
+
     #[track_caller]
     fn check(payload: &str, expected: &[(usize, &'static str, &str)]) {
-        let found = Strict::default().look(payload.as_bytes(), &[]);
+        let found = look(payload.as_bytes(), &[]);
         let expected: Vec<Oddity> = expected
             .iter()
             .map(|(at, reason, detail)| Oddity { at: *at, reason, detail: (*detail).to_owned() })
@@ -119,8 +126,17 @@ mod tests {
             ],
         );
         let all = "expected one of type, name, value, labels, help, buckets, quantiles, epsilons, \
-                   timestamp, ttl, got operation";
+                   timestamp, ttl, op, values, counts, sum, unit, got operation";
         check(r#"{"name":"h_total","help":"h","operation":1}"#, &[(0, "unknown_field", all)]);
+    }
+
+    /// Which other readers of JSON refuse.
+    #[test]
+    fn a_sample_with_half_a_surrogate_pair_is_looked_at() {
+        let payload = r#"[{"name":"h_total","help":"\ud83d","lang":"js"}]"#;
+        let found = look(payload.as_bytes(), &[]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].at, found[0].reason), (1, "unknown_field"));
     }
 
     #[test]
@@ -141,7 +157,7 @@ mod tests {
     #[test]
     fn of_refused_samples_unknown_fields_alone_are_told() {
         let payload = br#"[{"name":"a","vale":-1}]"#;
-        let found = Strict::default().look(payload, &[1]);
+        let found = look(payload, &[1]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].reason, "unknown_field");
     }
@@ -149,7 +165,7 @@ mod tests {
     #[test]
     fn every_field_of_the_wire_is_known() {
         let fields = FIELDS.map(|name| format!("\"{name}\":null")).join(",");
-        let found = Strict::default().look(format!("{{{fields}}}").as_bytes(), &[0]);
+        let found = look(format!("{{{fields}}}").as_bytes(), &[0]);
         assert_eq!(found, []);
     }
 }

@@ -37,6 +37,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("series_limit", "gauge", &[]),
     ("series_bytes", "gauge", &[]),
     ("layout_mismatches_total", "counter", &[]),
+    ("unknown_fields_total", "counter", &["field"]),
     ("inbox_wait_seconds", "histogram", &[]),
     ("checkpoint_failures_total", "counter", &[]),
     ("checkpoint_bytes_total", "counter", &[]),
@@ -54,7 +55,7 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
 #[test]
 fn each_is_there_and_explained() {
     let mut rig = Rig::start();
-    rig.send(&["{broken", r#"{"name":"n","value":1,"timestamp":1}"#]);
+    rig.send(&["{broken", r#"{"name":"n","value":1,"timestamp":1,"x":1}"#]);
     rig.redis.go_down();
     wait_until("an error to be counted", || {
         rig.gateway.scrape().sum("prom_stream_gateway_redis_errors_total") > 0.0

@@ -105,3 +105,23 @@ fn names_whose_samples_disagree_on_the_layout_are_told() {
     assert_eq!(report["layout_mismatches"], expected);
     assert_eq!(report["rejects"], Value::Array(Vec::new()), "they are no rejects");
 }
+
+#[test]
+fn fields_that_nobody_reads_are_told() {
+    let mut rig = Rig::with(&[("Redis__MetricQueueWorkers", "1")]);
+    let shaped = |number: usize| format!(r#"{{"name":"n","value":1,"f{}":1}}"#, number % 40);
+    let mut payloads: Vec<String> = (0..80).map(shaped).collect();
+    payloads.push(format!(r#"{{"name":"n","value":1,"{}\n":1}}"#, "long".repeat(100)));
+    payloads.insert(0, r#"{"name":"n","tpye":1,"labels":{"x":"y"}}"#.into());
+    payloads.insert(0, r#"{"tpye":2}"#.into());
+    let seen = rig.send(&payloads);
+    let unknown = "prom_stream_gateway_unknown_fields_total";
+    assert_eq!(seen.value(unknown, &[("field", "tpye")]), Some(2.0));
+    assert_eq!(seen.samples(unknown).count(), 33, "names are bounded");
+    assert_eq!(seen.sum(unknown), 83.0);
+    assert_eq!(seen.value(unknown, &[("field", "other")]), Some(19.0));
+    let report = report(&rig.gateway);
+    let fields = report["unknown_fields"].as_array().expect("an array");
+    assert_eq!(fields[0], serde_json::json!({"name": "other", "samples": 19}));
+    assert_eq!(fields.len(), 33);
+}

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::{Intake, IntakeSettings, PendingDefine, RefusedSample};
 use psg_engine::reject::{Reason, Reject};
@@ -12,6 +13,7 @@ use psg_engine::sharding::ShardIndex;
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::updates::Updates;
+use psg_engine::wire::UnknownFields;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::{Clock, UnixClock};
@@ -41,6 +43,7 @@ pub struct Router {
 struct Account {
     worker: usize,
     metrics: Arc<WorkerMetrics>,
+    unknown_fields: Arc<Mutex<UnknownFields>>,
     log: Arc<RejectLog>,
     board: Arc<RejectBoard>,
     letters: Option<DeadLetterQueue>,
@@ -84,6 +87,7 @@ impl Router {
             account: Account {
                 worker,
                 metrics: metrics.workers[worker].clone(),
+                unknown_fields: metrics.unknown_fields.clone(),
                 log: settings.reject_log,
                 board: settings.rejects,
                 letters: settings.dead_letters,
@@ -177,6 +181,9 @@ impl Router {
         add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
         add(&self.account.metrics.folded, outcome.folded);
         add(&self.account.metrics.parsed, outcome.parsed);
+        if !outcome.unknown_fields.is_empty() {
+            self.account.unknown_fields.lock().add(&outcome.unknown_fields);
+        }
         for refused in outcome.refused {
             let sample = sample_of(batch, &refused);
             self.account.refuse(refused.reject, sample, sample.len() as u64, taken_at);

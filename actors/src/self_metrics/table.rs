@@ -168,6 +168,16 @@ pub static SELF_METRICS: &[SelfMetric] = &[
             series.sum(sources.metrics.workers.iter().map(|worker| &worker.layout_mismatches));
         },
     ),
+    counter(
+        "unknown_fields_total",
+        &["field"],
+        "Fields of samples that no version of the gateway known here reads, by name: they are ignored. Counted when a sample is parsed, which is not each time that it comes again with another value alone (compare parsed_samples_total): that a name is here says that producers send it. A misspelt name means that what it says is lost; a new one, that the gateway is older than its producers. At most 32 names, the others under the label value other.",
+        |sources, series| {
+            for (field, count) in sources.metrics.unknown_fields.lock().iter() {
+                series.labelled(&[("field", field)], count as f64);
+            }
+        },
+    ),
     gauge(
         "series",
         &["shard", "type"],

@@ -8,7 +8,7 @@ use super::pending::KEPT_ELEMENTS;
 use super::resolver::SeriesLookup;
 use super::template::{CachedRoute, Located, Repeats, TemplateCache};
 use crate::reject::Reject;
-use crate::wire::{JsonDecoder, JsonSample};
+use crate::wire::{JsonDecoder, JsonSample, UnknownFields};
 
 #[derive(Debug)]
 pub struct JsonPayloads {
@@ -25,6 +25,11 @@ impl JsonPayloads {
     /// series.
     pub fn new(decoder: JsonDecoder, capacity: usize) -> Self {
         Self { decoder, templates: TemplateCache::new(capacity), parsed: 0, elements: Vec::new() }
+    }
+
+    /// Those of the samples that were decoded since the last call.
+    pub fn take_unknown_fields(&mut self) -> UnknownFields {
+        self.decoder.take_unknown_fields()
     }
 }
 

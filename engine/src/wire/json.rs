@@ -8,8 +8,7 @@
 //!
 //! A payload may also be an array of samples ([`JsonDecoder::elements`]). All of
 //! it must be JSON by its grammar; then each element is a payload of its own, with
-//! a verdict of its own (half a surrogate pair, which the grammar allows, is for
-//! that to judge), and none of them may be an array again.
+//! a verdict of its own, and none of them may be an array again.
 
 mod field_types;
 mod fields;
@@ -19,14 +18,15 @@ mod scanner;
 
 use std::ops::Range;
 
-use super::validate::{self, RawSample, Rules, SampleLists};
+use super::unknown_fields::UnknownFields;
+use super::validate::{self, RawSample, RawTime, Rules, SampleLists};
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::metric::default_buckets::DefaultBuckets;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
-use crate::text::{JsonType, Texts};
+use crate::text::{JsonType, Text, Texts};
 use crate::timestamp::UnixTime;
 pub use fields::FIELDS;
 use fields::{Document, Field, Fields, List, Number, UnknownKind};
@@ -39,6 +39,9 @@ pub struct JsonDecoder {
     rules: Rules,
     unescaped: String,
     lists: SampleLists,
+    /// The names of unknown fields in the document that is read.
+    unknown: Vec<Text>,
+    unknown_fields: UnknownFields,
 }
 
 /// A sample, and where its value stands.
@@ -62,6 +65,8 @@ impl JsonDecoder {
             rules: Rules { limits, ..Rules::default() },
             unescaped: String::new(),
             lists: SampleLists::default(),
+            unknown: Vec::new(),
+            unknown_fields: UnknownFields::default(),
         }
     }
 
@@ -85,14 +90,17 @@ impl JsonDecoder {
         payload: &'a [u8],
         now: UnixTime,
     ) -> Result<JsonSample<'a>, Reject> {
-        let Self { rules, unescaped, lists } = self;
+        let Self { rules, unescaped, lists, unknown, unknown_fields } = self;
         let payload = check_bytes(payload, rules.limits.max_payload_bytes)?;
         unescaped.clear();
         unescaped.shrink_to(KEPT_BYTES);
-        let mut scanner = Scanner::<false>::new(payload, unescaped);
-        match fields::read(&mut scanner, lists, &rules.limits) {
+        let mut scanner = Scanner::new(payload, unescaped);
+        match fields::read(&mut scanner, lists, unknown, &rules.limits) {
             Ok(Document::Object(fields)) => {
                 let texts = Texts::new(payload, unescaped);
+                if !unknown.is_empty() {
+                    note_unknown(unknown, texts, unknown_fields);
+                }
                 field_types::check_types(&fields, texts)?;
                 let (raw, value_at) = raw_sample(&fields, texts, lists)?;
                 Ok(JsonSample { sample: validate::sample(raw, rules, now)?, value_at })
@@ -102,12 +110,18 @@ impl JsonDecoder {
         }
     }
 
+    /// The unknown fields of the objects that were decoded since the last call,
+    /// refused ones included.
+    pub fn take_unknown_fields(&mut self) -> UnknownFields {
+        std::mem::take(&mut self.unknown_fields)
+    }
+
     /// Where the elements of `payload`, which is an array, stand in it: each a
     /// payload of its own. None of them where all of it is not JSON.
     pub fn elements(&mut self, payload: &[u8], out: &mut Vec<Range<usize>>) -> Result<(), Reject> {
         let payload = check_bytes(payload, self.rules.limits.max_payload_bytes)?;
         self.unescaped.clear();
-        let mut scanner = Scanner::<true>::new(payload, &mut self.unescaped);
+        let mut scanner = Scanner::new(payload, &mut self.unescaped);
         let read = fields::elements(&mut scanner, out);
         self.unescaped.clear();
         self.unescaped.shrink_to(KEPT_BYTES);
@@ -122,6 +136,11 @@ impl JsonDecoder {
             }
         }
     }
+}
+
+#[cold]
+fn note_unknown(names: &[Text], texts: Texts<'_>, fields: &mut UnknownFields) {
+    names.iter().for_each(|name| fields.note(texts.get(*name)));
 }
 
 /// What an object says whose fields have types that they can have, and the place
@@ -169,10 +188,19 @@ fn raw_sample<'a>(
         epsilons_sent: sent(epsilons),
         lists,
         texts,
-        timestamp: timestamp.given(),
-        ttl: ttl.given(),
+        timestamp: time(timestamp, texts),
+        ttl: time(ttl, texts),
     };
     Ok((raw, value.map(|Number { place, .. }| place)))
+}
+
+#[inline(always)]
+fn time(field: Field<f64>, texts: Texts<'_>) -> RawTime<'_> {
+    match field {
+        Field::Absent => RawTime::Absent,
+        Field::Given(number) => RawTime::Given(number),
+        Field::Wrong(found, span) => RawTime::Wrong(found, texts.get(span.into())),
+    }
 }
 
 #[cold]
@@ -201,7 +229,7 @@ fn check_bytes(payload: &[u8], limit: usize) -> Result<&str, Reject> {
 pub fn metric_name_in(beginning: &[u8]) -> Option<String> {
     let valid = beginning.utf8_chunks().next()?.valid();
     let mut unescaped = String::new();
-    fields::name(&mut Scanner::<false>::new(valid, &mut unescaped))
+    fields::name(&mut Scanner::new(valid, &mut unescaped))
 }
 
 /// Whether `payload`, if it is JSON at all, is an array.
@@ -234,6 +262,7 @@ fn invalid_json(payload: &str, SyntaxError { expected, at }: SyntaxError) -> Rej
 
 #[cfg(test)]
 mod tests {
+    use super::super::MAX_UNKNOWN_FIELDS;
     use super::*;
 
     /// What is listed is read: nothing of it can be an array in an array.
@@ -245,7 +274,12 @@ mod tests {
                 .decode(payload.as_bytes(), UnixTime::MIN)
                 .map(drop)
                 .map_err(|refused| refused.reason);
-            let reason = if field == "type" { Reason::UnknownType } else { Reason::InvalidField };
+            let reason = match field {
+                "type" => Reason::UnknownType,
+                "timestamp" => Reason::BadTimestamp,
+                "ttl" => Reason::BadTtl,
+                _ => Reason::InvalidField,
+            };
             assert_eq!(refused, Err(reason), "{field}");
         }
     }
@@ -260,6 +294,7 @@ mod tests {
             text(&format!(r#""help":"{}","#, many(r"\n"))),
             text(&many(r#""name":"\u006d","#)),
             text(&many(r#""\u006e":0,"#)),
+            text(&many(r#""unknown":0,"#)),
             text(&format!(r#""labels":{{{}"a":"b"}},"#, many(r#""\u0061":"\n","#))),
             text(&format!(
                 r#""buckets":[{}0],"quantiles":[{}0],"#,
@@ -274,6 +309,7 @@ mod tests {
         }
         decoder.decode(br#"{"name":"m"}"#, UnixTime::MIN).expect("a sample");
         assert!(decoder.unescaped.capacity() <= 2 * KEPT_BYTES);
+        assert!(decoder.unknown.capacity() <= 2 * MAX_UNKNOWN_FIELDS);
         assert!(decoder.lists.labels.capacity() <= 2 * limits.max_labels);
         assert!(decoder.lists.buckets.capacity() <= 2 * limits.max_buckets);
         assert!(decoder.lists.quantiles.capacity() <= 2 * limits.max_quantiles);

@@ -10,7 +10,7 @@ use crate::name;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::{Labels, Sample};
-use crate::text::{LabelText, Texts};
+use crate::text::{JsonType, LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
 /// Up to this many labels, each is compared with each other.
@@ -51,9 +51,17 @@ pub(super) struct RawSample<'a> {
     /// Where the labels point to.
     pub(super) texts: Texts<'a>,
     /// Since 1970, in seconds or milliseconds.
-    pub(super) timestamp: Option<f64>,
+    pub(super) timestamp: RawTime<'a>,
     /// In seconds, maybe below 0.
-    pub(super) ttl: Option<f64>,
+    pub(super) ttl: RawTime<'a>,
+}
+
+/// A number that may be absent, or something that is none, as it was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RawTime<'a> {
+    Absent,
+    Given(f64),
+    Wrong(JsonType, &'a str),
 }
 
 /// Where the labels and arrays of a sample are kept; reused from one to the next.
@@ -493,8 +501,14 @@ fn bad_quantiles(detail: String) -> Reject {
 }
 
 #[inline(always)]
-fn check_timestamp(sent: Option<f64>, now: UnixTime) -> Result<Option<UnixTime>, Reject> {
-    let Some(number) = sent else { return Ok(None) };
+fn check_timestamp(sent: RawTime<'_>, now: UnixTime) -> Result<Option<UnixTime>, Reject> {
+    let number = match sent {
+        RawTime::Absent => return Ok(None),
+        RawTime::Given(number) => number,
+        RawTime::Wrong(found, text) => {
+            return Err(no_number(Reason::BadTimestamp, "timestamp", found, text));
+        }
+    };
     let timestamp = UnixTime::from_sample(number);
     if number.is_nan() || timestamp.is_too_far_ahead_of(now) {
         return Err(bad_timestamp(number, now));
@@ -503,12 +517,20 @@ fn check_timestamp(sent: Option<f64>, now: UnixTime) -> Result<Option<UnixTime>,
 }
 
 #[inline(always)]
-fn check_ttl(sent: Option<f64>) -> Result<Option<Ttl>, Reject> {
+fn check_ttl(sent: RawTime<'_>) -> Result<Option<Ttl>, Reject> {
     match sent {
-        None => Ok(None),
-        Some(seconds) if seconds < 0.0 || seconds.is_nan() => Err(bad_ttl(seconds)),
-        Some(seconds) => Ok(Some(Ttl::from_sample(seconds))),
+        RawTime::Absent => Ok(None),
+        RawTime::Given(seconds) if seconds < 0.0 || seconds.is_nan() => Err(bad_ttl(seconds)),
+        RawTime::Given(seconds) => Ok(Some(Ttl::from_sample(seconds))),
+        RawTime::Wrong(found, text) => Err(no_number(Reason::BadTtl, "ttl", found, text)),
     }
+}
+
+#[cold]
+fn no_number(reason: Reason, field: &str, got: JsonType, text: &str) -> Reject {
+    let text = if got == JsonType::String { printable(text, SHORT) } else { String::new() };
+    let detail = format!("expected a number as {field}, got {} {text}", got.as_str());
+    Reject::new(reason, detail.trim_ascii_end().to_owned())
 }
 
 #[cold]

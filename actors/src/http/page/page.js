@@ -5,7 +5,7 @@ const PERIOD_MS = 2000;
 /** Looks between two at what changes seldom, or at the series of the chosen metric. */
 const LOOKS = 5;
 
-const seen = { status: null, at: 0, report: { rejects: [], layout_mismatches: [] }, rejected: -1, looks: 0, error: null };
+const seen = { status: null, at: 0, report: { rejects: [], layout_mismatches: [], unknown_fields: [] }, rejected: -1, looks: 0, error: null };
 let timer;
 let isTurning = false;
 

@@ -66,6 +66,8 @@ function showRejects(status, report) {
   at("mismatches").hidden = report.layout_mismatches.length === 0;
   rows(at("mismatch-rows"), report.layout_mismatches, ({ name }) => name, 
     ({ name, samples, expected, got }) => [name, count(samples), layoutText(expected), layoutText(got)]);
+  at("unknown-fields").hidden = report.unknown_fields.length === 0;
+  rows(at("unknown-field-rows"), report.unknown_fields, ({ name }) => name, ({ name, samples }) => [name, count(samples)]);
 }
 
 /** Buckets or quantiles, not too many of them. */

@@ -23,8 +23,9 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         buckets,
         quantiles,
         epsilons,
-        timestamp,
-        ttl,
+        // These two have reasons of their own, and are judged as numbers are.
+        timestamp: _,
+        ttl: _,
         op,
         values,
         counts,
@@ -39,8 +40,6 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         | is_wrong_list(buckets)
         | is_wrong_list(quantiles)
         | is_wrong_list(epsilons)
-        | is_wrong(timestamp)
-        | is_wrong(ttl)
         | is_wrong(op)
         | is_wrong_list(values)
         | is_wrong_list(counts)
@@ -78,8 +77,6 @@ fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     check_list("buckets", &fields.buckets)?;
     check_list("quantiles", &fields.quantiles)?;
     check_list("epsilons", &fields.epsilons)?;
-    check("timestamp", NUMBER, fields.timestamp.wrong())?;
-    check("ttl", NUMBER, fields.ttl.wrong())?;
     check("op", "a string", fields.op.wrong())?;
     check_list("values", &fields.values)?;
     check_list("counts", &fields.counts)?;

@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
+use super::super::unknown_fields::MAX_UNKNOWN_FIELDS;
 use super::super::validate::SampleLists;
+use super::number::parse_json_number;
 use super::scanner::{Scanned, Scanner};
 use crate::limits::PayloadLimits;
 use crate::metric::Kind;
@@ -104,7 +106,7 @@ impl Fields {
     };
 }
 
-/// The names that are known; all others are passed over.
+/// The names that are known; all others are passed over, and counted.
 pub const FIELDS: [&str; 15] = [
     "type",
     "name",
@@ -132,17 +134,20 @@ pub(super) enum Document {
     Other(JsonType),
 }
 
-/// Reads the whole document.
+/// Reads the whole document; `unknown` gets the names of unknown fields, not more
+/// than are told apart.
 #[inline(always)]
 pub(super) fn read(
     scanner: &mut Scanner<'_, '_>,
     lists: &mut SampleLists,
+    unknown: &mut Vec<Text>,
     limits: &PayloadLimits,
 ) -> Scanned<Document> {
     if scanner.space() != b'{' {
         let found = scanner.skip(TOP - 1)?;
         return scanner.finish().map(|()| Document::Other(found));
     }
+    unknown.clear();
     let mut fields = Fields::NONE;
     scanner.object(TOP, |scanner, name| {
         match scanner.resolve(name) {
@@ -158,8 +163,8 @@ pub(super) fn read(
             "epsilons" => {
                 fields.epsilons = list(scanner, &mut lists.epsilons, limits.max_quantiles)?;
             }
-            "timestamp" => fields.timestamp = nullable_number(scanner)?,
-            "ttl" => fields.ttl = nullable_number(scanner)?,
+            "timestamp" => fields.timestamp = time(scanner)?,
+            "ttl" => fields.ttl = time(scanner)?,
             "op" => fields.op = text(scanner)?,
             "values" => fields.values = list(scanner, &mut lists.values, limits.max_values)?,
             // One more than there are buckets, of which the last may say +Inf.
@@ -168,7 +173,12 @@ pub(super) fn read(
             }
             "sum" => fields.sum = nullable_number(scanner)?,
             "unit" => fields.unit = text(scanner)?,
-            _unknown => drop(scanner.skip(TOP)?),
+            _unknown => {
+                if unknown.len() < MAX_UNKNOWN_FIELDS {
+                    unknown.push(name);
+                }
+                scanner.skip(TOP)?;
+            }
         }
         Ok(())
     })?;
@@ -177,10 +187,7 @@ pub(super) fn read(
 
 /// Reads a whole document that is an array; `out` gets the place of each
 /// element.
-pub(super) fn elements(
-    scanner: &mut Scanner<'_, '_, true>,
-    out: &mut Vec<Range<usize>>,
-) -> Scanned<()> {
+pub(super) fn elements(scanner: &mut Scanner<'_, '_>, out: &mut Vec<Range<usize>>) -> Scanned<()> {
     out.clear();
     scanner.space();
     scanner.array(TOP, |scanner| {
@@ -259,6 +266,31 @@ fn nullable_number(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
         return scanner.number().map(Field::Given);
     }
     other_than_expected(scanner)
+}
+
+/// A number, or a text with a number in it, or null.
+#[inline(always)]
+fn time(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
+    if begins_number(scanner.peek()) {
+        return scanner.number().map(Field::Given);
+    }
+    time_in_text(scanner)
+}
+
+/// Languages that keep numbers as texts send them so. As in that of `type`, white
+/// space around does not count.
+#[cold]
+fn time_in_text(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
+    if scanner.peek() != b'"' {
+        return other_than_expected(scanner);
+    }
+    let start = scanner.at();
+    let text = scanner.string()?;
+    let digits = scanner.resolve(text).trim().as_bytes();
+    Ok(match parse_json_number(digits) {
+        Some((number, length)) if length == digits.len() => Field::Given(number),
+        Some(_) | None => Field::Wrong(JsonType::String, PayloadSpan::new(start, scanner.at())),
+    })
 }
 
 #[inline(always)]

@@ -1,5 +1,6 @@
 //! The scanner: a cursor over one document. It takes exactly RFC 8259, with at
-//! most [`MAX_DEPTH`] levels and no half surrogate pairs.
+//! most [`MAX_DEPTH`] levels. Half a surrogate pair, which the grammar allows and
+//! which is no character, is read as U+FFFD, as most languages' readers do.
 //!
 //! It builds nothing: what to do with a member or an element is the caller's,
 //! who must move the cursor over its value.
@@ -25,18 +26,15 @@ pub(super) type Scanned<T> = Result<T, SyntaxError>;
 /// What most payloads need is inlined into the caller, and what few need is
 /// called by value, so that no call sees the cursor itself and its position can
 /// live in a register.
-///
-/// Half a surrogate pair is a fault, unless `HALVES` says that it is passed over,
-/// since somebody else will refuse it.
 #[derive(Debug)]
-pub(super) struct Scanner<'p, 'd, const HALVES: bool = false> {
+pub(super) struct Scanner<'p, 'd> {
     payload: &'p str,
     at: usize,
     /// Receives the strings that had escapes.
     unescaped: &'d mut String,
 }
 
-impl<'p, 'd, const HALVES: bool> Scanner<'p, 'd, HALVES> {
+impl<'p, 'd> Scanner<'p, 'd> {
     pub(super) fn new(payload: &'p str, unescaped: &'d mut String) -> Self {
         Self { payload, at: 0, unescaped }
     }
@@ -145,7 +143,7 @@ impl<'p, 'd, const HALVES: bool> Scanner<'p, 'd, HALVES> {
         let start = self.at + 1;
         let end = end_of_plain(self.bytes(), start);
         if self.bytes().get(end) != Some(&b'"') {
-            let (text, after) = unescape::<HALVES>(self.payload, start, self.unescaped)?;
+            let (text, after) = unescape(self.payload, start, self.unescaped)?;
             self.at = after;
             return Ok(text);
         }
@@ -166,7 +164,7 @@ impl<'p, 'd, const HALVES: bool> Scanner<'p, 'd, HALVES> {
     /// and returns its type. Not inlined.
     #[inline(always)]
     pub(super) fn skip(&mut self, depth: u32) -> Scanned<JsonType> {
-        let (found, at) = skip_from::<HALVES>(self.payload, self.at, self.unescaped, depth)?;
+        let (found, at) = skip_from(self.payload, self.at, self.unescaped, depth)?;
         self.at = at;
         Ok(found)
     }
@@ -226,13 +224,13 @@ impl<'p, 'd, const HALVES: bool> Scanner<'p, 'd, HALVES> {
 
 /// As [`Scanner::skip`], from `at`; also returns where the value ends.
 #[inline(never)]
-fn skip_from<const HALVES: bool>(
+fn skip_from(
     payload: &str,
     at: usize,
     unescaped: &mut String,
     depth: u32,
 ) -> Scanned<(JsonType, usize)> {
-    let mut scanner = Scanner::<HALVES> { payload, at, unescaped };
+    let mut scanner = Scanner { payload, at, unescaped };
     let found = scanner.skip_value(depth)?;
     Ok((found, scanner.at))
 }
@@ -241,13 +239,9 @@ fn skip_from<const HALVES: bool>(
 /// what it says.
 #[cold]
 #[inline(never)]
-fn unescape<const HALVES: bool>(
-    payload: &str,
-    start: usize,
-    unescaped: &mut String,
-) -> Scanned<(Text, usize)> {
+fn unescape(payload: &str, start: usize, unescaped: &mut String) -> Scanned<(Text, usize)> {
     let kept = unescaped.len();
-    let mut scanner = Scanner::<HALVES> { payload, at: start, unescaped };
+    let mut scanner = Scanner { payload, at: start, unescaped };
     loop {
         let end = end_of_plain(scanner.bytes(), scanner.at);
         scanner.unescaped.push_str(&payload[scanner.at..end]);
@@ -267,7 +261,7 @@ fn unescape<const HALVES: bool>(
 }
 
 /// What only strings with escapes need.
-impl<const HALVES: bool> Scanner<'_, '_, HALVES> {
+impl Scanner<'_, '_> {
     /// Passes over the escape sequence under the cursor.
     fn escape(&mut self) -> Scanned<char> {
         self.at += 1;
@@ -288,26 +282,24 @@ impl<const HALVES: bool> Scanner<'_, '_, HALVES> {
     /// Passes over `u` and its four digits, and those of the pair's other half
     /// where they are half a surrogate pair (RFC 8259 section 7).
     fn unicode_escape(&mut self) -> Scanned<char> {
-        let lone = match HALVES {
-            false => Err(self.expected("both halves of a surrogate pair")),
-            true => Ok(char::REPLACEMENT_CHARACTER),
-        };
+        let lone = char::REPLACEMENT_CHARACTER;
         let first = self.hex_digits()?;
         if !(0xd800..0xdc00).contains(&first) {
-            return char::from_u32(first).map_or(lone, Ok);
+            return Ok(char::from_u32(first).unwrap_or(lone));
         }
         let after_first = self.at;
         if !self.bytes()[after_first..].starts_with(b"\\u") {
-            return lone;
+            return Ok(lone);
         }
         self.at += 1;
         let second = self.hex_digits()?;
         if !(0xdc00..0xe000).contains(&second) {
+            // What follows is a character of its own.
             self.at = after_first;
-            return lone;
+            return Ok(lone);
         }
         let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        char::from_u32(code).map_or(lone, Ok)
+        Ok(char::from_u32(code).unwrap_or(lone))
     }
 
     /// Passes over `u` and four hexadecimal digits.

@@ -103,23 +103,38 @@ fn escapes() {
         "gauge m{a=\"é😀\\t/\\u{8}\\u{c}\\r\\n\\\"\\\\\"} 0.0",
     );
     accepts(r#"{"name":"m","labels":{"a":"\uD83D\uDE00\u0000"}}"#, "counter m{a=\"😀\\0\"} 0.0");
-    refuses(
-        Reason::InvalidJson,
-        &[
-            r#"{"name":"m","help":"\ud800"}"#,
-            r#"{"name":"m","help":"\udc00"}"#,
-            r#"{"name":"m","help":"\ud800\ud800"}"#,
-            r#"{"name":"m","help":"\ud800x"}"#,
-            r#"{"name":"m","help":"\ud800\n"}"#,
-            r#"{"name":"m","help":"\ude00\ud83d"}"#,
-            r#"{"name":"m","x":"\ud800"}"#,
-            r#"{"name":"m","x":[{"a":"\udfff"}]}"#,
-            r#"{"name":"m","\ud800":1}"#,
-            r#"{"name":"m","x":{"\ud800":1}}"#,
-            r#"{"name":"m","labels":{"\ud800":"1"}}"#,
-            r#"{"name":"\ud800","name":"m"}"#,
-        ],
-    );
+}
+
+/// As readers of most languages do; JavaScript makes such of a text that it cuts
+/// within an emoji.
+#[test]
+fn half_a_surrogate_pair_is_a_replacement_character() {
+    for (escaped, text) in [
+        (r"\ud800", "\u{fffd}"),
+        (r"\udc00", "\u{fffd}"),
+        (r"\uD800\uD800", "\u{fffd}\u{fffd}"),
+        (r"\ud800x", "\u{fffd}x"),
+        (r"\ud800\n", "\u{fffd}\n"),
+        (r"\ud800\u0041", "\u{fffd}A"),
+        (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+        (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+        (r"\\ud800", "\\ud800"),
+    ] {
+        accepts(
+            &format!(r#"{{"name":"m","labels":{{"a":"{escaped}"}},"help":"{escaped}"}}"#),
+            &format!("counter m{{a={text:?}}} 0.0 help {text:?}"),
+        );
+    }
+    accepts(r#"{"name":"m","\ud800":1,"x":[{"\udfff":"\udfff"}]}"#, "counter m{} 0.0");
+    accepts(r#"{"name":"\ud800","name":"m"}"#, "counter m{} 0.0");
+    refuses(Reason::InvalidName, &[r#"{"name":"\ud800"}"#]);
+    refuses(Reason::InvalidLabelName, &[r#"{"name":"m","labels":{"\ud800":"1"}}"#]);
+    refuses(Reason::UnknownType, &[r#"{"name":"m","type":"\ud800"}"#]);
+    // What the grammar does not have.
+    for broken in [r"\ud83", r"\ud83d\u", r"\ud83d\x", r"\ud83d\u004", r"\ud83d\"] {
+        let payload = format!(r#"{{"name":"m","help":"{broken}"}}"#);
+        refuses(Reason::InvalidJson, &[&payload]);
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
+use psg_engine::wire::{FIELDS, JsonDecoder, MAX_UNKNOWN_FIELDS};
 
-use super::show::{accepts, decode, refuses};
+use super::show::{accepts, decode, now, refuses};
 
 #[test]
 fn fields() {
@@ -333,8 +334,9 @@ fn details() {
         (r#"{"name":5}"#, "invalid_field: expected a string as name, got a number"),
         (
             r#"{"name":"m","timestamp":"2026-01-01\u0000"}"#,
-            "invalid_field: expected a number as timestamp, got a string \"2026-01-01\\u0000\"",
+            "bad_timestamp: expected a number as timestamp, got a string \"2026-01-01\\u0000\"",
         ),
+        (r#"{"name":"m","ttl":[]}"#, "bad_ttl: expected a number as ttl, got an array"),
         (
             r#"{"name":"m","buckets":[1,null]}"#,
             "invalid_field: expected an array of numbers as buckets, got null",
@@ -356,4 +358,22 @@ fn details() {
         let refused = decode(payload.as_bytes(), PayloadLimits::default()).expect_err(payload);
         assert_eq!(refused.to_string(), expected);
     }
+}
+
+#[test]
+fn unknown_fields_are_counted_by_name() {
+    let mut decoder = JsonDecoder::new(PayloadLimits::default());
+    let mut unknown = |payload: &str| {
+        let _ = decoder.decode(payload.as_bytes(), now());
+        let fields = decoder.take_unknown_fields();
+        fields.iter().map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>()
+    };
+    assert_eq!(unknown(r#"{"name":"m","value":1,"labels":{"x":"y"}}"#), [""; 0]);
+    let known = FIELDS.map(|field| format!("\"{field}\":null")).join(",");
+    assert_eq!(unknown(&format!("{{{known}}}")), [""; 0]);
+    assert_eq!(unknown(r#"{"name":"m","Name":1,"x":{"y":1},"\u0078":2}"#), ["Name=1", "x=2"]);
+    assert_eq!(unknown(r#"{"name":5,"tpye":1}"#), ["tpye=1"], "of what is refused too");
+    assert_eq!(unknown(r#"{"name":"m","x":1"#), [""; 0], "what is no JSON has no fields");
+    let many: Vec<String> = (0..1000).map(|number| format!("\"f{number}\":0")).collect();
+    assert_eq!(unknown(&format!("{{{}}}", many.join(","))).len(), MAX_UNKNOWN_FIELDS);
 }

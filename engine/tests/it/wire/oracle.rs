@@ -29,9 +29,36 @@ pub fn decode(payload: &[u8], limits: &PayloadLimits) -> Result<String, Reason> 
         return Err(Reason::PayloadTooLarge);
     }
     let text = std::str::from_utf8(payload).map_err(|_| Reason::InvalidJson)?;
+    let text = &without_halves(text);
     let tree = Tree::parse(text).filter(|tree| tree.depth() <= 64).ok_or(Reason::InvalidJson)?;
     let Tree::Object(members) = tree else { return Err(Reason::NotASample) };
     judge(text, &Payload(members), limits)
+}
+
+/// `text` with U+FFFD for each half of a surrogate pair that lacks the other, which
+/// serde_json refuses. All stays in its place: one escape is as long as another.
+pub fn without_halves(text: &str) -> String {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        let is_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_hexadecimal.then(|| u16::from_str_radix(digits, 16).expect("four digits"))
+    };
+    let mut mended = text.to_owned();
+    let mut at = 0;
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        at += match (unit(at), unit(at + 6)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => {
+                mended.replace_range(at..at + 6, "\\ufffd");
+                6
+            }
+            (Some(_), _) => 6,
+            // What is escaped may be of several bytes, where it may not be escaped.
+            (None, _) => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    mended
 }
 
 /// What the decoder must make of each element of `payload`, where that is an
@@ -44,7 +71,6 @@ pub fn decode_array(
         return Err(Reason::PayloadTooLarge);
     }
     let text = std::str::from_utf8(payload).map_err(|_| Reason::InvalidJson)?;
-    // Reads past half surrogate pairs, which are the element's fault.
     let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Reason::InvalidJson)?;
     refuse_if(depth_of(text) > 64, Reason::InvalidJson)?;
     if elements.is_empty() {
@@ -154,11 +180,27 @@ impl<'p> Payload<'p> {
         }
     }
 
-    fn time(&self, name: &str) -> Result<Option<f64>, Reason> {
+    fn optional_number(&self, name: &str) -> Result<Option<f64>, Reason> {
         match self.last(name) {
             None | Some(Tree::Null) => Ok(None),
             Some(Tree::Number(digits)) => Ok(Some(digits.parse().expect("a double"))),
             Some(_) => Err(Reason::InvalidField),
+        }
+    }
+
+    /// A number, or a text in which serde_json finds one.
+    fn time(&self, name: &str, wrong: Reason) -> Result<Option<f64>, Reason> {
+        let is_number = |text: &str| {
+            let read: Option<&RawValue> = serde_json::from_str(text).ok();
+            read.is_some_and(|raw| raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()))
+        };
+        match self.last(name) {
+            None | Some(Tree::Null) => Ok(None),
+            Some(Tree::Number(digits)) => Ok(Some(digits.parse().expect("a double"))),
+            Some(Tree::Text(text)) if is_number(text.trim()) => {
+                Ok(Some(text.trim().parse().expect("a double")))
+            }
+            Some(_) => Err(wrong),
         }
     }
 
@@ -227,11 +269,10 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     let buckets = payload.list("buckets")?;
     let quantiles = payload.list("quantiles")?;
     let epsilons = payload.list("epsilons")?;
-    let (timestamp, ttl) = (payload.time("timestamp")?, payload.time("ttl")?);
     let op = payload.optional_text("op")?;
     let values = payload.optional_list("values")?;
     let counts = payload.optional_list("counts")?;
-    let sum = payload.time("sum")?;
+    let sum = payload.optional_number("sum")?;
     let unit = payload.text("unit")?;
     let kind = payload.kind()?;
     refuse_if(name.trim().is_empty(), Reason::MissingName)?;
@@ -267,6 +308,8 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     refuse_if(f64::is_infinite(value), Reason::NonFinite)?;
     refuse_if(help.len() > limits.max_help_bytes, Reason::HelpTooLong)?;
     let labels = labels(members, kind, limits)?;
+    let (timestamp, ttl) =
+        (payload.time("timestamp", Reason::BadTimestamp), payload.time("ttl", Reason::BadTtl));
     let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| Label { name, value }).collect();
     let value_at = digits.map(|digits| place(text, digits));
     let buckets = if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() };
@@ -287,22 +330,30 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         labels: labels.as_slice().into(),
         buckets: &buckets,
         buckets_by_default: false,
-        timestamp: timestamp.map(UnixTime::from_sample),
-        ttl: ttl.map(Ttl::from_sample),
         objectives: &if kind == Kind::Summary {
             objectives(&quantiles, &epsilons, limits)?
         } else {
             Vec::new()
         },
+        timestamp: None,
+        ttl: None,
     };
-    let ahead = |timestamp: f64| {
-        let seconds = if timestamp > 1e11 { timestamp / 1000.0 } else { timestamp };
-        // A double of this size tells microseconds apart only just.
-        ((seconds - f64::from(NOW) - 600.0) * 1e6).round() > 0.0
-    };
-    refuse_if(timestamp.is_some_and(ahead), Reason::BadTimestamp)?;
+    let timestamp = timestamp?;
+    refuse_if(timestamp.is_some_and(ahead_of_now), Reason::BadTimestamp)?;
+    let ttl = ttl?;
     refuse_if(ttl.is_some_and(|ttl| ttl < 0.0), Reason::BadTtl)?;
+    let sample = Sample {
+        timestamp: timestamp.map(UnixTime::from_sample),
+        ttl: ttl.map(Ttl::from_sample),
+        ..sample
+    };
     Ok(show(&JsonSample { sample, value_at }))
+}
+
+fn ahead_of_now(timestamp: f64) -> bool {
+    let seconds = if timestamp > 1e11 { timestamp / 1000.0 } else { timestamp };
+    // A double of this size tells microseconds apart only just.
+    ((seconds - f64::from(NOW) - 600.0) * 1e6).round() > 0.0
 }
 
 fn refuse_if(fault: bool, reason: Reason) -> Result<(), Reason> {

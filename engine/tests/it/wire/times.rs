@@ -1,4 +1,5 @@
-//! `timestamp` and `ttl`: read, judged, refused where they are no numbers.
+//! `timestamp` and `ttl`: read, from texts too, judged, refused where they are no
+//! numbers.
 
 use psg_engine::reject::Reason;
 
@@ -21,15 +22,43 @@ fn seconds_and_milliseconds() {
 }
 
 #[test]
+fn a_text_with_a_number_in_it_is_that_number() {
+    check(r#""timestamp":"1699999999.25""#, " measured at 1699999999.25");
+    check(r#""timestamp":"1699999999250""#, " measured at 1699999999.25");
+    check(r#""ttl":"\u00310e1""#, " ttl Some(100)");
+    check(r#""ttl":" 0\n","timestamp":"\u00a0-3 ""#, " measured at -3 ttl None");
+}
+
+#[test]
 fn what_is_no_number_is_refused_and_not_taken_for_another_time() {
-    for field in ["timestamp", "ttl"] {
+    for (field, reason) in [("timestamp", Reason::BadTimestamp), ("ttl", Reason::BadTtl)] {
         check(&format!(r#""{field}":null"#), "");
         check(&format!(r#""{field}":"x","{field}":-1,"{field}":null"#), "");
-        for wrong in ["true", r#""1700000000""#, r#""600""#, "[1]", r#"{"a":1}"#, r#""x""#] {
-            let payload = format!(r#"{{"type":1,"name":"m","{field}":{wrong}}}"#);
-            refuses(Reason::InvalidField, &[&payload]);
+        for wrong in [
+            "true",
+            "[1]",
+            r#"{"a":1}"#,
+            r#""x""#,
+            r#""""#,
+            r#"" ""#,
+            r#""null""#,
+            r#""01""#,
+            r#""1.""#,
+            r#""+1""#,
+            r#""0x10""#,
+            r#""1_000""#,
+            r#""1 2""#,
+            r#""NaN""#,
+            r#""inf""#,
+            r#""2023-11-14T22:13:20Z""#,
+            r#""-1e999x""#,
+        ] {
+            refuses(reason, &[&format!(r#"{{"type":1,"name":"m","{field}":{wrong}}}"#)]);
         }
     }
+    refuses(Reason::BadTtl, &[r#"{"name":"m","ttl":"-1"}"#, r#"{"name":"m","ttl":"-1e999"}"#]);
+    refuses(Reason::BadTimestamp, &[r#"{"name":"m","timestamp":"1e11","ttl":"x"}"#]);
+    refuses(Reason::BadBuckets, &[r#"{"name":"m","type":3,"timestamp":"x"}"#]);
 }
 
 #[test]
