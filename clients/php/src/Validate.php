@@ -7,6 +7,11 @@ namespace PromStreamGateway;
 /** What the gateway would reject is found here, where the caller can be named. */
 final class Validate
 {
+    private const MOST_LABEL_NAMES = 1000;
+
+    /** @var array<string, true> names of labels that are known to be right */
+    private static array $labelNames = [];
+
     /** @throws InvalidSample */
     public static function name(mixed $name): string
     {
@@ -40,11 +45,11 @@ final class Validate
         }
         $texts = [];
         foreach ($labels as $name => $value) {
-            if (
-                !is_string($name) || $name === $reserved || str_starts_with($name, '__')
-                || preg_match('/^[a-zA-Z_][a-zA-Z0-9_]*$/D', $name) !== 1
-            ) {
-                throw new InvalidSample('expected a label name, got ' . self::shown($name));
+            if (!isset(self::$labelNames[$name])) {
+                self::labelName($name);
+            }
+            if ($name === $reserved) {
+                throw new InvalidSample("expected a label name, got \"$name\", which the buckets or quantiles have");
             }
             $text = is_string($value) ? $value : self::text($value);
             if ($text !== '') {
@@ -88,6 +93,16 @@ final class Validate
             }
         }
         return array_map(self::number(...), array_values($quantiles));
+    }
+
+    private static function labelName(mixed $name): void
+    {
+        if (!is_string($name) || preg_match('/^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/D', $name) !== 1) {
+            throw new InvalidSample('expected a label name, got ' . self::shown($name));
+        }
+        if (count(self::$labelNames) < self::MOST_LABEL_NAMES) {
+            self::$labelNames[$name] = true;
+        }
     }
 
     private static function text(mixed $value): string
