@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 import redis.asyncio
+import redis.asyncio.connection
 import redis.asyncio.retry
 from redis.backoff import NoBackoff
 from redis.connection import (
@@ -95,6 +96,47 @@ _BOUNDED = {
 }
 
 
+async def _leave_if_dead(connection: Any) -> None:
+    """Disconnect if the peer has closed the connection meanwhile.
+
+    What the pool of redis-py asks before it hands a connection out sees that in some
+    versions only. The event loop needs turns to read it: a function that was frozen
+    has had none.
+    """
+    for _ in range(3):
+        if connection._reader is None:
+            return
+        if connection._reader.at_eof():
+            await connection.disconnect(nowait=True)
+            return
+        await asyncio.sleep(0)
+
+
+class _AsyncConnection(redis.asyncio.connection.Connection):
+    async def connect(self) -> None:
+        await _leave_if_dead(self)
+        await super().connect()  # type: ignore[no-untyped-call]
+
+
+class _AsyncSSLConnection(redis.asyncio.connection.SSLConnection):
+    async def connect(self) -> None:
+        await _leave_if_dead(self)
+        await super().connect()  # type: ignore[no-untyped-call]
+
+
+class _AsyncUnixConnection(redis.asyncio.connection.UnixDomainSocketConnection):
+    async def connect(self) -> None:
+        await _leave_if_dead(self)
+        await super().connect()  # type: ignore[no-untyped-call]
+
+
+_ASYNC = {
+    redis.asyncio.connection.Connection: _AsyncConnection,
+    redis.asyncio.connection.SSLConnection: _AsyncSSLConnection,
+    redis.asyncio.connection.UnixDomainSocketConnection: _AsyncUnixConnection,
+}
+
+
 _NAMELESS: dict[str, Any] = (
     {"driver_info": None}
     if "driver_info" in inspect.signature(AbstractConnection.__init__).parameters
@@ -118,10 +160,10 @@ class BoundedRedis:
 
     def __init__(self, url: str, timeout: float) -> None:
         self._timeout = timeout
-        bounded = parse_url(url).get("connection_class", Connection)  # type: ignore[no-untyped-call]
+        kind = parse_url(url).get("connection_class")  # type: ignore[no-untyped-call]
         pool = ConnectionPool.from_url(
             url,
-            connection_class=_BOUNDED[bounded],
+            connection_class=_BOUNDED[kind or Connection],
             # A push that was repeated could count twice. The pool replaces a connection
             # that it finds dead before anything is written to it.
             retry=Retry(NoBackoff(), 0),
@@ -158,15 +200,19 @@ class AsyncRedis:
         # A function on AWS Lambda that calls `asyncio.run` has a loop for each invocation,
         # and a connection is of use in its own loop only.
         if self._loop is not loop:
-            retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
-            self._redis = redis.asyncio.Redis.from_url(
-                self._url, retry=retry, **_settings(self._timeout)
+            kind = redis.asyncio.connection.parse_url(self._url).get("connection_class")
+            pool = redis.asyncio.ConnectionPool.from_url(
+                self._url,
+                connection_class=_ASYNC[kind or redis.asyncio.connection.Connection],
+                retry=redis.asyncio.retry.Retry(NoBackoff(), 0),
+                **_settings(self._timeout),
             )
+            self._redis = redis.asyncio.Redis(connection_pool=pool)
             self._loop = loop
         return await self._redis.lpush(name, *values)
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._loop is asyncio.get_running_loop():
-            await self._redis.aclose()
+            await self._redis.connection_pool.disconnect()
         self._redis = self._loop = None

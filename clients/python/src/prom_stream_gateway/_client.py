@@ -230,11 +230,12 @@ class AsyncMetrics(Buffer):
             push = self._redis.lpush(self._key, *batch.elements)
             await asyncio.wait_for(push, self._timeout)
         except asyncio.TimeoutError:
-            error = TimeoutError(f"no answer within {self._timeout} s")
-            self._drop("not_sent", "metrics", error, samples=batch.samples)
+            silence = TimeoutError(f"no answer within {self._timeout} s")
+            self._drop("not_sent", "metrics", silence, samples=batch.samples)
             return False
-        except asyncio.CancelledError as error:
-            self._drop("not_sent", "metrics", Exception(error), samples=batch.samples)
+        except asyncio.CancelledError:
+            end = RuntimeError("the flush was cancelled")
+            self._drop("not_sent", "metrics", end, samples=batch.samples)
             raise
         except Exception as error:
             self._drop("not_sent", "metrics", error, samples=batch.samples)

@@ -53,7 +53,7 @@ def value_class(metrics: Buffer) -> type[Any]:
             name: str,
             labelnames: Sequence[str],
             labelvalues: Sequence[str],
-            help_text: str,
+            help_text: str = "",
             multiprocess_mode: str = "",
             **_: Any,
         ) -> None:
@@ -77,7 +77,8 @@ def value_class(metrics: Buffer) -> type[Any]:
             elif typ == "histogram" and name.endswith("_bucket"):
                 bounds[metric_name].append(float(labelvalues[-1]))
                 return
-            metrics.describe(described, help_text)
+            if help_text:
+                metrics.describe(described, help_text)
 
         def inc(self, amount: float) -> None:
             with self._lock:
