@@ -61,16 +61,18 @@ def samples(draw):
     return counters + gauges + histograms
 
 
+PROGRAMS = {
+    "PHP": ["php", "-d", "opcache.enable_cli=1", f"{HERE}/invocation.php"],
+    "Python": [sys.executable, f"{HERE}/invocation.py"],
+}
+
+
 class Worker:
     """The process of one way."""
 
-    def __init__(self, language, way, arguments, environment):
-        program = {
-            "PHP": ["php", "-d", "opcache.enable_cli=1", f"{HERE}/invocation.php"],
-            "Python": [sys.executable, f"{HERE}/invocation.py"],
-        }[language]
+    def __init__(self, command, **environment):
         self.process = subprocess.Popen(
-            [*program, way, *arguments], env={**os.environ, **environment},
+            command, env={**os.environ, **environment},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def invoke(self):
@@ -107,7 +109,7 @@ def measure(ways, options, draw):
             out.write(rendered(some))
         arguments = [file, str(options.redis), str(options.pushgateway)]
         workers = {
-            way: Worker(*way[:2], arguments, {"TEXT_FILE": text}) for way in ways
+            way: Worker([*PROGRAMS[way[0]], way[1], *arguments], TEXT_FILE=text) for way in ways
         }
         figures = {way: [] for way in ways}
         for turn in range(WARM_UP + options.rounds):
