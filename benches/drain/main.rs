@@ -114,6 +114,16 @@ enum CorpusName {
     Bad10,
     /// Four summaries that take all samples.
     HotSummaries,
+    /// Gauges that are set.
+    Set,
+    /// The same gauges, added to.
+    Add,
+    /// Histograms of ten buckets, an observation in each sample.
+    Single,
+    /// The same, twenty in each.
+    Values,
+    /// The same, twenty in each as counts of the buckets.
+    Whole,
 }
 
 /// How a corpus is made and what the gateway needs for it.
@@ -145,6 +155,11 @@ impl CorpusName {
                 Plan { length: 4, ..plan("counter=9,gauge=9,histogram=9,summary=9,bad=4", &[]) }
             }
             CorpusName::HotSummaries => Plan { series: Some(4), ..plan("summary=1", &[]) },
+            CorpusName::Set => Plan { length: 4, ..plan("gauge=1", &[]) },
+            CorpusName::Add => Plan { length: 4, ..plan("add=1", &[]) },
+            CorpusName::Single => Plan { length: 4, ..plan("duration=1", &[]) },
+            CorpusName::Values => plan("values=1", &[]),
+            CorpusName::Whole => plan("whole=1", &[]),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum JsonValue {
     Thousandths(i64),
     /// An array of these numbers.
     Numbers(&'static [&'static str]),
+    /// An array of numbers, in thousandths.
+    Many(Vec<i64>),
     Object(Vec<JsonMember>),
 }
 
@@ -133,16 +135,31 @@ fn write_value(depth: usize, value: JsonValue, style: JsonStyle, out: &mut Vec<u
         JsonValue::Hex(number) => put(out, format_args!("\"{number:016x}\"")),
         JsonValue::Thousandths(thousandths) => write_thousandths(thousandths, out),
         JsonValue::Numbers(numbers) => {
-            out.push(b'[');
-            for (index, number) in numbers.iter().enumerate() {
-                begin_item(index, depth + 1, style.spacing, out);
+            write_array(depth + 1, numbers, style, out, |number, out| {
                 out.extend_from_slice(number.as_bytes());
-            }
-            end_items(depth + 1, style.spacing, out);
-            out.push(b']');
+            })
         }
+        JsonValue::Many(numbers) => write_array(depth + 1, &numbers, style, out, |number, out| {
+            write_thousandths(*number, out);
+        }),
         JsonValue::Object(members) => write_object_at(depth + 1, members, style, out),
     }
+}
+
+fn write_array<T>(
+    depth: usize,
+    items: &[T],
+    style: JsonStyle,
+    out: &mut Vec<u8>,
+    write: fn(&T, &mut Vec<u8>),
+) {
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        begin_item(index, depth, style.spacing, out);
+        write(item, out);
+    }
+    end_items(depth, style.spacing, out);
+    out.push(b']');
 }
 
 /// The shortest text, as a serializer writes it: 12.5, not 12.500.
@@ -179,6 +196,8 @@ mod tests {
         let array = || vec![("a", JsonValue::Numbers(&["0.1", "1"]))];
         assert_eq!(written(1, array()), r#"{"a": [0.1, 1]}"#);
         assert_eq!(written(0, array()), r#"{"a":[0.1,1]}"#);
+        let many = vec![("a", JsonValue::Many(vec![100, 1000]))];
+        assert_eq!(written(1, many), r#"{"a": [0.1, 1]}"#);
         let nested = vec![("l", JsonValue::Object(array()))];
         let expected = "{\n    \"l\": {\n        \"a\": [\n            0.1,\n            1\n        ]\n    }\n}";
         assert_eq!(written(6, nested), expected);

@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use psg_engine::metric::Kind;
+use psg_engine::metric::{GaugeOp, Kind};
 
 /// The series of one metric type in the reference's own mix: 99 names, nine
 /// instances, four regions, one job.
@@ -24,6 +24,10 @@ pub enum Ingredient {
     /// that each write its fields and labels in an order of their own and with
     /// the spacing of a serializer.
     Shuffled,
+    /// What a sample may do to one of the reference's gauges besides setting it.
+    Operation(GaugeOp),
+    /// Observations of a duration, in histograms of ten buckets with a unit.
+    Duration(Form),
     /// A counter of the next of many series: each comes once in every pass
     /// over all of them.
     Distinct,
@@ -34,13 +38,33 @@ pub enum Ingredient {
     Bad,
 }
 
+/// How observations are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One.
+    Single,
+    /// One, with an exemplar.
+    WithExemplar,
+    /// Twenty, one by one.
+    Values,
+    /// Twenty, as the counts of the buckets.
+    Whole,
+}
+
 impl Ingredient {
-    pub const ALL: [Ingredient; 8] = [
+    pub const ALL: [Ingredient; 15] = [
         Ingredient::Plain(Kind::Counter),
         Ingredient::Plain(Kind::Gauge),
         Ingredient::Plain(Kind::Histogram),
         Ingredient::Plain(Kind::Summary),
         Ingredient::Shuffled,
+        Ingredient::Operation(GaugeOp::Add),
+        Ingredient::Operation(GaugeOp::Max),
+        Ingredient::Operation(GaugeOp::Min),
+        Ingredient::Duration(Form::Single),
+        Ingredient::Duration(Form::WithExemplar),
+        Ingredient::Duration(Form::Values),
+        Ingredient::Duration(Form::Whole),
         Ingredient::Distinct,
         Ingredient::NewLabel,
         Ingredient::Bad,
@@ -51,6 +75,11 @@ impl Ingredient {
         match self {
             Ingredient::Plain(kind) => kind.as_str(),
             Ingredient::Shuffled => "shuffled",
+            Ingredient::Operation(op) => op.as_str(),
+            Ingredient::Duration(Form::Single) => "duration",
+            Ingredient::Duration(Form::WithExemplar) => "exemplar",
+            Ingredient::Duration(Form::Values) => "values",
+            Ingredient::Duration(Form::Whole) => "whole",
             Ingredient::Distinct => "distinct",
             Ingredient::NewLabel => "newlabel",
             Ingredient::Bad => "bad",
@@ -62,7 +91,11 @@ impl Ingredient {
         match self {
             Ingredient::Plain(own) => own == kind,
             Ingredient::Shuffled => true,
-            Ingredient::Distinct | Ingredient::NewLabel | Ingredient::Bad => false,
+            Ingredient::Operation(_) => kind == Kind::Gauge,
+            Ingredient::Duration(_)
+            | Ingredient::Distinct
+            | Ingredient::NewLabel
+            | Ingredient::Bad => false,
         }
     }
 }
@@ -72,6 +105,7 @@ impl Ingredient {
 pub struct Mix {
     weights: Vec<(Ingredient, u32)>,
     series: [u64; Kind::ALL.len()],
+    durations: u64,
     distinct: u64,
 }
 
@@ -104,14 +138,15 @@ pub enum MixError {
 
 impl Mix {
     /// The same mix over `series` distinct series, shared equally among the
-    /// metric types and `distinct`. Unbounded, each type has the reference's
-    /// own, and `distinct` a million. Bad payloads have no series.
+    /// metric types, the durations and `distinct`. Unbounded, each type has as many as
+    /// in the reference, and `distinct` a million. Bad payloads have no series.
     pub fn with_series(mut self, series: u64) -> Result<Self, MixError> {
         if self.has(Ingredient::NewLabel) {
             return Err(MixError::Unbounded);
         }
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.covers(*kind)).collect();
-        let parts = kinds.len() as u64 + u64::from(self.has(Ingredient::Distinct));
+        let (durations, distinct) = (self.has_durations(), self.has(Ingredient::Distinct));
+        let parts = kinds.len() as u64 + u64::from(durations) + u64::from(distinct);
         if !(parts..=MAX_SERIES).contains(&series) {
             return Err(MixError::BadSeries { least: parts, got: series });
         }
@@ -124,7 +159,10 @@ impl Mix {
         for kind in kinds {
             self.series[kind as usize] = share();
         }
-        if self.has(Ingredient::Distinct) {
+        if durations {
+            self.durations = share();
+        }
+        if distinct {
             self.distinct = share();
         }
         Ok(self)
@@ -140,6 +178,11 @@ impl Mix {
         self.series[kind as usize]
     }
 
+    /// How many series the durations spread over.
+    pub(super) fn duration_series(&self) -> u64 {
+        self.durations
+    }
+
     /// How many series `distinct` goes through.
     pub(super) fn distinct_series(&self) -> u64 {
         self.distinct
@@ -147,6 +190,10 @@ impl Mix {
 
     fn covers(&self, kind: Kind) -> bool {
         self.weights.iter().any(|(ingredient, _)| ingredient.covers(kind))
+    }
+
+    fn has_durations(&self) -> bool {
+        self.weights.iter().any(|(own, _)| matches!(own, Ingredient::Duration(_)))
     }
 
     fn has(&self, ingredient: Ingredient) -> bool {
@@ -170,8 +217,12 @@ impl FromStr for Mix {
         if parts.is_empty() {
             return Err(MixError::Empty);
         }
-        let series = [REFERENCE_SERIES; Kind::ALL.len()];
-        Ok(Mix { weights: parts, series, distinct: DISTINCT_SERIES })
+        Ok(Mix {
+            weights: parts,
+            series: [REFERENCE_SERIES; Kind::ALL.len()],
+            durations: REFERENCE_SERIES,
+            distinct: DISTINCT_SERIES,
+        })
     }
 }
 
@@ -220,8 +271,8 @@ mod tests {
         );
         check_refused(
             "meter=1",
-            "expected one of counter, gauge, histogram, summary, shuffled, distinct, newlabel, \
-             bad, got \"meter\"",
+            "expected one of counter, gauge, histogram, summary, shuffled, add, max, min, \
+             duration, exemplar, values, whole, distinct, newlabel, bad, got \"meter\"",
         );
         check_refused("bad=1,bad=2", "\"bad\" is given twice");
         check_refused("counter=0", "expected at least one weight above 0");
@@ -230,10 +281,9 @@ mod tests {
     #[test]
     fn a_bound_is_shared_to_the_last_series() {
         for series in [3, 4, 5, 1000, 1001] {
-            let mix: Mix = "counter=1,summary=9,distinct=1,bad=1".parse().unwrap();
+            let mix: Mix = "counter=1,whole=9,values=9,distinct=1,bad=1".parse().unwrap();
             let mix = mix.with_series(series).unwrap();
-            let shares =
-                [mix.series(Kind::Counter), mix.series(Kind::Summary), mix.distinct_series()];
+            let shares = [mix.series(Kind::Counter), mix.duration_series(), mix.distinct_series()];
             assert_eq!(shares.iter().sum::<u64>(), series);
             assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
         }
@@ -246,6 +296,7 @@ mod tests {
             assert_eq!(mix.with_series(series), Err(expected), "{text} over {series}");
         };
         check("shuffled=1", 3, MixError::BadSeries { least: 4, got: 3 });
+        check("add=1,whole=1", 1, MixError::BadSeries { least: 2, got: 1 });
         check("counter=1", 100_000_001, MixError::BadSeries { least: 1, got: 100_000_001 });
         check("newlabel=1,counter=1", 100, MixError::Unbounded);
     }

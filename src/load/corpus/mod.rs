@@ -8,9 +8,9 @@ mod payload;
 mod tests;
 
 use json::{JsonStyle, JsonValue};
-pub use mix::{Ingredient, Mix};
-use payload::CorpusPayload;
-use psg_engine::metric::Kind;
+pub use mix::{Form, Ingredient, Mix};
+use payload::{CorpusPayload, Said};
+use psg_engine::metric::{GaugeOp, Kind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -19,6 +19,9 @@ pub const REFERENCE_MIX: &str = "counter=1,gauge=1,histogram=1,summary=1";
 
 /// How many series are remembered for bad payloads to give another type.
 const REMEMBERED: usize = 64;
+
+/// How many observations come in one sample of many.
+const OBSERVATIONS: usize = 20;
 
 /// How many payloads lie between these series and the first bad payload that
 /// uses one: enough that a gateway with several readers has seen the good one
@@ -101,6 +104,12 @@ impl Corpus {
                 let program = self.index_below(JsonStyle::PROGRAMS);
                 self.reference(kind).at(now).write_as(program, out);
             }
+            Ingredient::Operation(op) => {
+                self.operation(op).at(now).write(JsonStyle::COMPACT, out);
+            }
+            Ingredient::Duration(form) => {
+                self.duration(form).at(now).write(JsonStyle::COMPACT, out);
+            }
             Ingredient::Distinct => self.distinct().at(now).write(JsonStyle::COMPACT, out),
             Ingredient::NewLabel => self.new_label().at(now).write(JsonStyle::COMPACT, out),
             Ingredient::Bad => self.write_bad(out),
@@ -130,6 +139,27 @@ impl Corpus {
         self.of_a_generation(payload, index)
     }
 
+    /// Of what is added, as much is taken away in the long run.
+    fn operation(&mut self, op: GaugeOp) -> CorpusPayload {
+        let payload = self.reference(Kind::Gauge);
+        let value = match op {
+            GaugeOp::Add => self.value() - 50_000,
+            GaugeOp::Set | GaugeOp::Max | GaugeOp::Min => self.value(),
+        };
+        CorpusPayload { said: Said::Operation(op, value), ..payload }
+    }
+
+    fn duration(&mut self, form: Form) -> CorpusPayload {
+        let index = self.below(self.mix.duration_series());
+        let said = match form {
+            Form::Single => Said::Duration(self.value(), None),
+            Form::WithExemplar => Said::Duration(self.value(), Some(self.next_request())),
+            Form::Values => Said::Durations(self.values()),
+            Form::Whole => Said::Counts(self.values()),
+        };
+        self.of_a_generation(CorpusPayload::duration(index, said), index)
+    }
+
     fn distinct(&mut self) -> CorpusPayload {
         let series = self.mix.distinct_series();
         let (pass, step) = (self.made_distinct / series, self.made_distinct % series);
@@ -150,9 +180,15 @@ impl Corpus {
     }
 
     fn new_label(&mut self) -> CorpusPayload {
-        self.next_request = self.next_request.wrapping_add(REQUEST_STRIDE);
+        let request = self.next_request();
         let index = self.below(u64::MAX);
-        CorpusPayload::new_label(index, self.next_request, self.value())
+        CorpusPayload::new_label(index, request, self.value())
+    }
+
+    /// A number that no other call returns.
+    fn next_request(&mut self) -> u64 {
+        self.next_request = self.next_request.wrapping_add(REQUEST_STRIDE);
+        self.next_request
     }
 
     fn write_bad(&mut self, out: &mut Vec<u8>) {
@@ -202,6 +238,10 @@ impl Corpus {
 
     fn index_below(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
+    }
+
+    fn values(&mut self) -> Vec<i64> {
+        (0..OBSERVATIONS).map(|_| self.value()).collect()
     }
 
     /// From 0 to 100, in thousandths.

@@ -1,7 +1,7 @@
 //! The payload: one sample of a known series, or something that only looks
 //! like one, as the JSON that a producer pushes.
 
-use psg_engine::metric::Kind;
+use psg_engine::metric::{GaugeOp, Kind};
 
 use super::json::{JsonMember, JsonStyle, JsonValue, write_object};
 use super::mix::REFERENCE_SERIES;
@@ -18,13 +18,29 @@ pub(super) struct CorpusPayload {
     /// The metric type that it says it has.
     pub(super) kind: Kind,
     pub(super) name: JsonValue,
-    /// In thousandths.
-    pub(super) value: i64,
+    pub(super) said: Said,
     /// Label names and values.
     pub(super) labels: Vec<JsonMember>,
     /// When it was made, in seconds since 1970, where it says so.
     pub(super) timestamp: Option<i64>,
 }
+
+/// What a sample says of its series; numbers are in thousandths.
+pub(super) enum Said {
+    Value(i64),
+    /// A value, and what to do to a gauge with it.
+    Operation(GaugeOp, i64),
+    /// One of ten buckets, of a trace where it says so.
+    Duration(i64, Option<u64>),
+    /// Many of these.
+    Durations(Vec<i64>),
+    /// The same, as the counts of the buckets and the sum.
+    Counts(Vec<i64>),
+}
+
+/// The buckets of durations: as they are written, and in thousandths.
+const TEN_BUCKETS: [&str; 10] = ["0.1", "0.5", "1", "2.5", "5", "10", "25", "50", "75", "100"];
+const TEN_BOUNDS: [i64; 10] = [100, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 75_000, 100_000];
 
 impl CorpusPayload {
     /// A sample of the `index`-th series of `kind` in the reference's mix.
@@ -41,7 +57,17 @@ impl CorpusPayload {
         };
         let labels = labels(index % INSTANCES, index / REFERENCE_SERIES, place);
         let name = JsonValue::Numbered("test_metric_", number, ending);
-        CorpusPayload { kind, name, value, labels, timestamp: None }
+        CorpusPayload { kind, name, said: Said::Value(value), labels, timestamp: None }
+    }
+
+    /// A sample of the `index`-th series of histograms of durations, as many of each
+    /// name as in the reference's mix.
+    pub(super) fn duration(index: u64, said: Said) -> Self {
+        let payload = CorpusPayload::reference(Kind::Histogram, index, 0);
+        let JsonValue::Numbered(before, number, _) = payload.name else {
+            unreachable!("names of metrics have numbers")
+        };
+        CorpusPayload { name: JsonValue::Numbered(before, number, "_seconds"), said, ..payload }
     }
 
     /// As [`CorpusPayload::write`], as that program writes it.
@@ -57,7 +83,13 @@ impl CorpusPayload {
     pub(super) fn distinct(index: u64, value: i64) -> Self {
         let name = JsonValue::Numbered("test_distinct_", index % COUNTERS + 1, "_total");
         let labels = labels(index / COUNTERS, 0, index);
-        CorpusPayload { kind: Kind::Counter, name, value, labels, timestamp: None }
+        CorpusPayload {
+            kind: Kind::Counter,
+            name,
+            said: Said::Value(value),
+            labels,
+            timestamp: None,
+        }
     }
 
     /// A sample of one of twenty counters that bears the number of a request.
@@ -65,7 +97,13 @@ impl CorpusPayload {
         let name = JsonValue::Numbered("test_request_", index % COUNTERS + 1, "_total");
         let mut labels = labels(index % INSTANCES, 0, index);
         labels.push(("request", JsonValue::Hex(request)));
-        CorpusPayload { kind: Kind::Counter, name, value, labels, timestamp: None }
+        CorpusPayload {
+            kind: Kind::Counter,
+            name,
+            said: Said::Value(value),
+            labels,
+            timestamp: None,
+        }
     }
 
     /// The same, made at that time.
@@ -80,26 +118,60 @@ impl CorpusPayload {
             Kind::Histogram => "A histogram of random values from 0 to 100",
             Kind::Summary => "A summary of random values from 0 to 100",
         };
-        let mut members = Vec::with_capacity(8);
+        let mut members = Vec::with_capacity(10);
         members.push(("type", JsonValue::Text(self.kind.as_str())));
         members.push(("name", self.name));
         members.push(("help", JsonValue::Text(help)));
-        members.push(("value", JsonValue::Thousandths(self.value)));
+        self.said.write_before_labels(&mut members);
         members.push(("labels", JsonValue::Object(self.labels)));
-        match self.kind {
-            Kind::Counter | Kind::Gauge => {}
-            Kind::Histogram => {
-                members.push(("buckets", JsonValue::Numbers(&["0.1", "1", "5", "10", "50"])))
-            }
-            Kind::Summary => {
-                members.push(("quantiles", JsonValue::Numbers(&["0.5", "0.9", "0.99"])));
-                members.push(("epsilons", JsonValue::Numbers(&["0.05", "0.01", "0.001"])));
-            }
-        }
+        self.said.write_after_labels(self.kind, &mut members);
         if let Some(seconds) = self.timestamp {
             members.push(("timestamp", JsonValue::Thousandths(seconds * 1000)));
         }
         write_object(members, style, out);
+    }
+}
+
+impl Said {
+    /// The numbers, as members of the sample.
+    fn write_before_labels(&self, members: &mut Vec<JsonMember>) {
+        match self {
+            Said::Value(value) | Said::Operation(_, value) | Said::Duration(value, _) => {
+                members.push(("value", JsonValue::Thousandths(*value)));
+            }
+            Said::Durations(values) => members.push(("values", JsonValue::Many(values.clone()))),
+            Said::Counts(values) => {
+                let mut counts = vec![0; TEN_BOUNDS.len() + 1];
+                for value in values {
+                    counts[TEN_BOUNDS.partition_point(|bound| bound < value)] += 1000;
+                }
+                members.push(("counts", JsonValue::Many(counts)));
+                members.push(("sum", JsonValue::Thousandths(values.iter().sum())));
+            }
+        }
+    }
+
+    /// What a call site says again and again, and the exemplar.
+    fn write_after_labels(&self, kind: Kind, members: &mut Vec<JsonMember>) {
+        match (self, kind) {
+            (Said::Operation(op, _), _) => members.push(("op", JsonValue::Text(op.as_str()))),
+            (Said::Duration(..) | Said::Durations(_) | Said::Counts(_), _) => {
+                members.push(("unit", JsonValue::Text("seconds")));
+                members.push(("buckets", JsonValue::Numbers(&TEN_BUCKETS)));
+            }
+            (Said::Value(_), Kind::Counter | Kind::Gauge) => {}
+            (Said::Value(_), Kind::Histogram) => {
+                members.push(("buckets", JsonValue::Numbers(&["0.1", "1", "5", "10", "50"])));
+            }
+            (Said::Value(_), Kind::Summary) => {
+                members.push(("quantiles", JsonValue::Numbers(&["0.5", "0.9", "0.99"])));
+                members.push(("epsilons", JsonValue::Numbers(&["0.05", "0.01", "0.001"])));
+            }
+        }
+        if let Said::Duration(_, Some(trace)) = self {
+            let labels = JsonValue::Object(vec![("trace_id", JsonValue::Hex(*trace))]);
+            members.push(("exemplar", JsonValue::Object(vec![("labels", labels)])));
+        }
     }
 }
 

@@ -34,8 +34,7 @@ fn count_series(corpus: Corpus, count: usize) -> usize {
     all.iter().map(|(_, payload)| series(&parse(payload))).collect::<HashSet<_>>().len()
 }
 
-const EVERYTHING: &str =
-    "counter=1,gauge=1,histogram=1,summary=1,shuffled=1,distinct=1,newlabel=1,bad=1";
+const EVERYTHING: &str = "counter=1,gauge=1,histogram=1,summary=1,shuffled=1,add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1,distinct=1,newlabel=1,bad=1";
 
 #[test]
 fn the_same_seed_makes_the_same_bytes() {
@@ -50,13 +49,38 @@ fn every_good_payload_is_a_sample_of_its_type() {
         let kind = match ingredient {
             Ingredient::Plain(kind) => Some(kind.as_str()),
             Ingredient::Distinct | Ingredient::NewLabel => Some("counter"),
+            Ingredient::Operation(_) => Some("gauge"),
+            Ingredient::Duration(_) => Some("histogram"),
             Ingredient::Shuffled => None,
             Ingredient::Bad => continue,
         };
         let sample = parse(&payload);
         let written = sample["type"].as_str().unwrap();
         assert!(kind.is_none_or(|kind| kind == written), "{sample}");
-        assert!((0.0..=100.0).contains(&sample["value"].as_f64().unwrap()), "{sample}");
+        let is_good = |value: &Value| (0.0..=100.0).contains(&value.as_f64().unwrap());
+        match ingredient {
+            Ingredient::Operation(GaugeOp::Add) => {
+                assert!((-50.0..=50.0).contains(&sample["value"].as_f64().unwrap()), "{sample}");
+            }
+            Ingredient::Duration(Form::Values) => {
+                let values = sample["values"].as_array().unwrap();
+                assert!(values.len() == 20 && values.iter().all(is_good), "{sample}");
+            }
+            Ingredient::Duration(Form::Whole) => {
+                let counts = sample["counts"].as_array().unwrap().iter();
+                let counts: Vec<u64> = counts.map(|count| count.as_u64().unwrap()).collect();
+                assert_eq!(counts.len(), sample["buckets"].as_array().unwrap().len() + 1);
+                assert_eq!(counts.iter().sum::<u64>(), 20, "{sample}");
+                assert!((0.0..=2000.0).contains(&sample["sum"].as_f64().unwrap()), "{sample}");
+            }
+            Ingredient::Plain(_)
+            | Ingredient::Shuffled
+            | Ingredient::Operation(GaugeOp::Set | GaugeOp::Max | GaugeOp::Min)
+            | Ingredient::Duration(Form::Single | Form::WithExemplar)
+            | Ingredient::Distinct
+            | Ingredient::NewLabel
+            | Ingredient::Bad => assert!(is_good(&sample["value"]), "{sample}"),
+        }
         assert!(sample["help"].is_string() && sample["name"].is_string(), "{sample}");
         assert!(sample["labels"].as_object().unwrap().values().all(Value::is_string), "{sample}");
         assert_eq!(sample["buckets"].is_array(), written == "histogram", "{sample}");
@@ -114,6 +138,8 @@ fn a_bound_on_series_is_reached_and_kept() {
     check("counter=1", 1, 100);
     check(REFERENCE_MIX, 10, 1000);
     check("shuffled=1,gauge=1", 401, 15_000);
+    check("gauge=1,add=1,max=1,min=1", 100, 2_000);
+    check("duration=1,exemplar=1,values=1,whole=1", 400, 10_000);
     // Beyond the reference's own series, jobs are added.
     check("counter=1", 4000, 50_000);
     check("distinct=1", 20_000, 20_000);

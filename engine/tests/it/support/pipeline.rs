@@ -97,7 +97,6 @@ impl Pipeline {
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
             overflow: settings.overflow,
-            ..IntakeSettings::default()
         };
         let tombstones =
             TombstoneSettings { ttl_ms: settings.tombstone_ttl_ms, max: settings.max_tombstones };
