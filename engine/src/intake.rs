@@ -38,6 +38,7 @@ use std::ops::Range;
 use crate::catalog::Catalog;
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
+use crate::metric::Observations;
 use crate::metric::default_buckets::DefaultBuckets;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
@@ -50,7 +51,7 @@ use crate::wire::{JsonDecoder, PayloadForm, UnknownFields};
 use entry_id::EntryId;
 use json_payloads::JsonPayloads;
 use pending::PendingBatch;
-use resolver::{Resolver, SeriesLookup};
+use resolver::{Resolved, Resolver, SeriesLookup};
 use series_cache::SeriesState;
 
 /// What an intake is tuned by.
@@ -218,7 +219,7 @@ impl Intake {
     /// [`Intake::next_payload`].
     pub fn take(&mut self, sample: &Sample<'_>, payload: u32) -> Result<(), Reject> {
         let resolved = self.resolver.resolve(sample)?;
-        self.batch.push(resolved.entry, payload, sample);
+        push(&mut self.resolver, &mut self.batch, resolved, payload, sample);
         if resolved.lookup == SeriesLookup::ByLabels {
             self.resolver.keep_label_set(sample, resolved.entry);
         }
@@ -369,6 +370,25 @@ impl Intake {
             }
         });
     }
+}
+
+/// Takes a sample whose series is known into the batch, in the layout of its family.
+#[inline]
+fn push(
+    resolver: &mut Resolver,
+    batch: &mut PendingBatch,
+    resolved: Resolved,
+    payload: u32,
+    sample: &Sample<'_>,
+) {
+    if !resolved.fits
+        && let Some(counts) = resolver.fold_counts(sample, resolved.entry)
+    {
+        let observations = Observations::Counts(counts);
+        batch.push(resolved.entry, payload, &Sample { observations, ..sample.clone() });
+        return;
+    }
+    batch.push(resolved.entry, payload, sample);
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ reasons! {
     NegativeCounter => "negative_counter",
     /// A value or the sum overflows to infinity.
     NonFinite => "non_finite",
-    /// A histogram's buckets are absent or empty and no setting gives it some, or they are too many, not finite or not strictly increasing; or its counts are not whole numbers, or not as many as its buckets.
+    /// A histogram's buckets are absent or empty and no setting gives it some, or they are too many, not finite or not strictly increasing; or its counts are not whole numbers, not as many as its buckets, or of buckets that lack one of the metric's.
     BadBuckets => "bad_buckets",
     /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
     BadQuantiles => "bad_quantiles",

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use super::Intake;
 use super::pending::KEPT_ELEMENTS;
 use super::resolver::SeriesLookup;
 use super::template::{CachedRoute, Located, Repeats, TemplateCache};
+use super::{Intake, push};
 use crate::reject::Reject;
 use crate::wire::{JsonDecoder, JsonSample, UnknownFields};
 
@@ -63,7 +63,7 @@ impl Intake {
         let Self { json: JsonPayloads { decoder, templates, .. }, resolver, batch, .. } = self;
         let JsonSample { sample, value_at } = decoder.decode(payload, batch.taken_at)?;
         let resolved = resolver.resolve(&sample)?;
-        batch.push(resolved.entry, number, &sample);
+        push(resolver, batch, resolved, number, &sample);
         if resolved.lookup == SeriesLookup::New {
             return Ok(());
         }

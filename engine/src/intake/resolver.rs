@@ -17,7 +17,9 @@ use super::series_cache::SeriesCache;
 use super::template::TemplateCache;
 use crate::catalog::{Admission, Catalog, Family, FamilyRef};
 use crate::labels::{LabelRenderer, SeriesLabels};
-use crate::reject::Reject;
+use crate::metric::{Observations, Shape};
+use crate::printable::{LONG, printable};
+use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
 use crate::series::{SeriesKey, Slot};
 use crate::sharding::ShardIndex;
@@ -38,6 +40,8 @@ pub struct Resolver {
     pub(super) layout_mismatches: u64,
     /// [`Catalog::retirements`] at the last look.
     pub(super) retirements: u64,
+    /// The counts of a whole histogram, in the layout of its family.
+    folded_counts: Vec<u64>,
     /// Slots of retired families, to be given back with the batch.
     pub(super) given_back: Vec<(ShardIndex, Slot)>,
     /// Whether labels are shown sorted; else in first-seen order.
@@ -77,6 +81,7 @@ impl Resolver {
             overflow: Overflow::default(),
             layout_mismatches: 0,
             retirements: catalog.retirements(),
+            folded_counts: Vec::new(),
             given_back: Vec::new(),
             catalog,
             sort_labels,
@@ -94,15 +99,30 @@ impl Resolver {
         let has_name = |id| families.get(id).is_some_and(|family| family.name() == sample.name);
         if let Some((entry, id)) = self.series.find(hash, labels, has_name)
             && let Some(family) = families.of_kind(id, sample.kind)
+            && let Some(fits) = note_family(family, sample, &mut self.layout_mismatches)
         {
-            let fits = note_family(family, sample, &mut self.layout_mismatches);
             self.series.touch(entry);
             return Ok(Resolved { entry, fits, lookup: SeriesLookup::ByLabels });
         }
         // Only now: a refused sample copies nothing.
-        let family = self.families.hold(&self.catalog, sample)?;
+        let (id, family) = self.families.hold(&self.catalog, sample)?;
+        let Some(fits) = note_family(family.family(), sample, &mut self.layout_mismatches) else {
+            return Err(unlike_family(&family, sample));
+        };
         let labels = SeriesLabels::from(labels);
-        Ok(self.admit(sample, hash, labels, family))
+        let entry = self.admit(sample, hash, labels, (id, family));
+        Ok(Resolved { entry, fits, lookup: SeriesLookup::New })
+    }
+
+    /// What the counts of a resolved whole histogram come to in the layout of its
+    /// family, where they have another one.
+    #[cold]
+    pub fn fold_counts(&mut self, sample: &Sample<'_>, entry: EntryId) -> Option<&[u64]> {
+        let Observations::Counts(counts) = sample.observations else { return None };
+        let family = self.series.family(entry).and_then(|id| self.families.get(id))?;
+        let Shape::Histogram(layout) = family.shape() else { return None };
+        layout.fold(sample.buckets, counts, &mut self.folded_counts);
+        Some(&self.folded_counts)
     }
 
     fn find_by_label_set(&mut self, sample: &Sample<'_>) -> Option<Resolved> {
@@ -113,7 +133,7 @@ impl Resolver {
         };
         let (entry, id) = self.label_sets.find(sample.labels, family_id)?;
         let family = families.of_kind(id, sample.kind)?;
-        let fits = note_family(family, sample, &mut self.layout_mismatches);
+        let fits = note_family(family, sample, &mut self.layout_mismatches)?;
         self.series.touch(entry);
         Some(Resolved { entry, fits, lookup: SeriesLookup::ByLabelSet })
     }
@@ -125,8 +145,7 @@ impl Resolver {
         hash: u64,
         labels: SeriesLabels,
         (id, family): (FamilyId, FamilyRef),
-    ) -> Resolved {
-        let fits = note_family(family.family(), sample, &mut self.layout_mismatches);
+    ) -> EntryId {
         let mut display = None;
         if !self.sort_labels {
             let as_sent = self.renderer.as_sent(sample.labels);
@@ -135,7 +154,7 @@ impl Resolver {
         let entry = self.series.insert(hash, id, labels.clone());
         let key = SeriesKey::new(family, labels, display, Admission::Counted);
         self.unknown.push((entry, key));
-        Resolved { entry, fits, lookup: SeriesLookup::New }
+        entry
     }
 
     /// Keeps the label set of a series that was found by its labels, so that the
@@ -182,19 +201,40 @@ impl Resolver {
     }
 }
 
-/// Whether a sample has the layout of its family; counted where not. Its help is
-/// kept where it is the first.
-fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> bool {
-    if !sample.help.is_empty() && family.help().is_empty() {
-        note_help(family, sample.help);
-    }
+/// Whether a sample has the layout of its family; counted where not, and `None` where
+/// it can't be taken for that. Its help is kept where it is the first.
+fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> Option<bool> {
     let agrees = family.shape().agrees(sample.buckets, sample.objectives);
     let fits = agrees || sample.buckets_by_default;
     if !fits {
+        if !can_fold(family, sample) {
+            return None;
+        }
         *mismatches += 1;
         family.note_layout_mismatch(sample);
     }
-    fits
+    if !sample.help.is_empty() && family.help().is_empty() {
+        note_help(family, sample.help);
+    }
+    Some(fits)
+}
+
+/// Whether a sample of another layout can be aggregated into that of its family:
+/// values always, counts where the family's bounds are among their own.
+#[cold]
+fn can_fold(family: &Family, sample: &Sample<'_>) -> bool {
+    match (sample.observations, family.shape()) {
+        (Observations::Counts(_), Shape::Histogram(layout)) => layout.is_among(sample.buckets),
+        (Observations::One | Observations::Values(_) | Observations::Counts(_), _) => true,
+    }
+}
+
+#[cold]
+fn unlike_family(family: &Family, sample: &Sample<'_>) -> Reject {
+    let shown = |bounds: &[f64]| printable(&format!("{bounds:?}"), LONG);
+    let (own, got) = (shown(family.shape().bounds().unwrap_or_default()), shown(sample.buckets));
+    let expected = "expected counts of buckets that have all of the metric's among them";
+    Reject::new(Reason::BadBuckets, format!("{expected}, {own}, got {got}"))
 }
 
 #[cold]

@@ -54,7 +54,31 @@ impl BucketLayout {
         }
         self.bounds.partition_point(|bound| value > *bound)
     }
+
+    /// Whether all its bounds are among `bounds`, so that counts by these are counts
+    /// by its own once they are added up.
+    pub fn is_among(&self, bounds: &[f64]) -> bool {
+        let is_one = |own: &f64| bounds.binary_search_by(|bound| bound.total_cmp(own)).is_ok();
+        self.bounds.iter().all(is_one)
+    }
+
+    /// Leaves in `folded` what `counts` by `bounds`, which its own are among, come to:
+    /// one for each of its buckets.
+    pub fn fold(&self, bounds: &[f64], counts: &[u64], folded: &mut Vec<u64>) {
+        folded.clear();
+        folded.resize(self.bounds.len() + 1, 0);
+        for (bucket, count) in counts.iter().enumerate() {
+            let upper = bounds.get(bucket);
+            let own = upper.map_or(self.bounds.len(), |bound| self.bucket_of(*bound));
+            // Where it does not fit, it is more than a histogram takes.
+            folded[own] = folded[own].saturating_add(*count);
+        }
+    }
 }
+
+/// No process counts that far one by one. Whole histograms do not take a total
+/// beyond it, so that a stored one is read again, whatever is counted after them.
+const GREATEST_TOTAL: u64 = u64::MAX >> 9;
 
 /// The observations of one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,13 +121,8 @@ impl Histogram {
     /// Adds `counts`, one for each bucket, of observations whose sum is `sum`; all of
     /// them or none.
     pub fn add(&mut self, counts: &[u64], sum: f64) -> Result<(), Ignored> {
-        let has_room = |count: u64| count.checked_add(self.count());
-        if counts
-            .iter()
-            .try_fold(0, |all: u64, count| all.checked_add(*count))
-            .and_then(has_room)
-            .is_none()
-        {
+        let total = counts.iter().fold(self.count(), |total, count| total.saturating_add(*count));
+        if total > GREATEST_TOTAL {
             return Err(Ignored::InfiniteTotal);
         }
         add(&mut self.sum, sum)?;

@@ -11,7 +11,8 @@ use crate::limits::SMALLEST_EPSILON;
 use crate::record::{ShapeRecord, Since, StateError, ValueRecord};
 use crate::timestamp::{Moment, UnixTime};
 
-/// No process counts that far, and there is room for what comes.
+/// No process counts that far, and there is room for what comes. Twice of what
+/// whole histograms come to.
 const GREATEST_COUNT: u64 = u64::MAX >> 8;
 
 impl Shape {

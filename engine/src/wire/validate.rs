@@ -1,17 +1,20 @@
 //! Validation: what an encoding has read becomes a sample, or the one reason why
 //! not. The order of the checks is the one that [`super`] documents.
 
+mod observed;
+
 use crate::labels::DropLabels;
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::metric::default_buckets::DefaultBuckets;
 use crate::metric::histogram::{BadBounds, BucketLayout};
-use crate::metric::{GaugeOp, Kind, Observations};
+use crate::metric::{Kind, Observations};
 use crate::name;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::{Labels, Sample};
 use crate::text::{JsonType, LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
+use observed::{Observed, check_op, normalize_counts};
 
 /// Up to this many labels, each is compared with each other.
 const FEW_LABELS: usize = 64;
@@ -120,7 +123,7 @@ pub(super) fn sample<'a>(
             buckets_by_default = buckets_sent == 0;
             normalize_buckets(&mut lists.buckets, buckets_sent, name, rules)?;
             if let Observed::Counts { sent, .. } = observed {
-                normalize_counts(lists, sent)?;
+                normalize_counts(lists, sent, buckets_by_default)?;
             }
         }
         Kind::Summary => {
@@ -178,122 +181,6 @@ fn name_too_long(name: &str, limits: &PayloadLimits) -> Reject {
 
 fn too_much(what: &str, limit: usize, got: usize) -> String {
     format!("expected at most {limit} {what}, got {got}")
-}
-
-/// What a value does to its series; `add` is what it does to a counter anyway.
-#[inline(always)]
-fn check_op(sent: Option<&str>, kind: Kind) -> Result<GaugeOp, Reject> {
-    let Some(word) = sent else { return Ok(GaugeOp::Set) };
-    match (GaugeOp::from_word(word), kind) {
-        (Some(op), Kind::Gauge) => Ok(op),
-        (Some(GaugeOp::Add), Kind::Counter) => Ok(GaugeOp::Set),
-        (Some(_), Kind::Counter | Kind::Histogram | Kind::Summary) => {
-            let detail = format!("expected no op on a {}, got {word}", kind.as_str());
-            Err(Reject::new(Reason::InvalidField, detail))
-        }
-        (None, _) => {
-            let detail =
-                format!("expected set, add, max or min as op, got {}", printable(word, SHORT));
-            Err(Reject::new(Reason::InvalidField, detail))
-        }
-    }
-}
-
-/// By which fields a sample says what was observed.
-#[derive(Clone, Copy)]
-enum Observed {
-    Value(f64),
-    Values { sent: usize },
-    Counts { sent: usize, sum: f64 },
-}
-
-impl Observed {
-    /// What these fields say together, for a sample of that type.
-    #[inline(always)]
-    fn of(
-        value: Option<f64>,
-        values: Option<usize>,
-        counts: Option<usize>,
-        sum: Option<f64>,
-        kind: Kind,
-    ) -> Result<Self, Reject> {
-        match (value, values, counts, sum) {
-            (value, None, None, None) => Ok(Observed::Value(value.unwrap_or(0.0))),
-            (None, Some(sent), None, None) if kind != Kind::Gauge => Ok(Observed::Values { sent }),
-            (None, None, Some(sent), Some(sum)) if kind == Kind::Histogram => {
-                Ok(Observed::Counts { sent, sum })
-            }
-            (_, Some(_), None, None) if kind == Kind::Gauge => {
-                Err(not_together("no values on a gauge", "some"))
-            }
-            (None, None, Some(_), Some(_)) => {
-                Err(not_together("counts on a histogram alone", kind.as_str()))
-            }
-            (_, _, None, Some(_)) => Err(not_together("a sum beside counts", "one without")),
-            (None, None, Some(_), None) => Err(not_together("a sum beside counts", "none")),
-            (..) => Err(not_together("one of value, values and counts", "several")),
-        }
-    }
-
-    /// The value of the sample, where what was observed is a number.
-    #[inline(always)]
-    fn value(self, lists: &SampleLists, kind: Kind, limits: &PayloadLimits) -> Result<f64, Reject> {
-        match self {
-            Observed::Value(value) => normalize_value(value, kind),
-            Observed::Counts { sum, .. } => normalize_value(sum, kind),
-            Observed::Values { sent } => value_of_several(&lists.values, sent, kind, limits),
-        }
-    }
-}
-
-#[cold]
-fn not_together(expected: &str, got: &str) -> Reject {
-    Reject::new(Reason::InvalidField, format!("expected {expected}, got {got}"))
-}
-
-/// The sum of values where they are a counter's, else 0.
-#[cold]
-fn value_of_several(
-    values: &[f64],
-    sent: usize,
-    kind: Kind,
-    limits: &PayloadLimits,
-) -> Result<f64, Reject> {
-    if sent == 0 {
-        return Err(not_together("at least one value in values", "none"));
-    }
-    if sent > limits.max_values {
-        let detail = too_much("values", limits.max_values, sent);
-        return Err(Reject::new(Reason::TooManyValues, detail));
-    }
-    values.iter().try_for_each(|value| normalize_value(*value, kind).map(drop))?;
-    match kind {
-        Kind::Counter => normalize_value(values.iter().sum(), kind),
-        Kind::Gauge | Kind::Histogram | Kind::Summary => Ok(0.0),
-    }
-}
-
-/// Whole numbers beyond this are not told apart by a double.
-const GREATEST_COUNT: f64 = (1_u64 << 53) as f64;
-
-/// Leaves in `counts` one for each bucket that was sent, and one for `+Inf`.
-#[cold]
-fn normalize_counts(lists: &mut SampleLists, sent: usize) -> Result<(), Reject> {
-    let SampleLists { buckets, counts_sent, counts, .. } = lists;
-    if sent != buckets.len() && sent != buckets.len() + 1 {
-        let expected = format!("expected {0} counts or {1}", buckets.len() + 1, buckets.len());
-        let detail = format!("{expected}, for the +Inf bucket may be left out, got {sent}");
-        return Err(Reject::new(Reason::BadBuckets, detail));
-    }
-    let is_count = |count: &f64| (0.0..=GREATEST_COUNT).contains(count) && count.fract() == 0.0;
-    if let Some(other) = counts_sent.iter().find(|count| !is_count(count)) {
-        let detail = format!("expected whole numbers up to 2^53 as counts, got {}", shown(*other));
-        return Err(Reject::new(Reason::BadBuckets, detail));
-    }
-    counts.clear();
-    counts.extend(counts_sent.iter().map(|count| *count as u64));
-    counts.resize(buckets.len() + 1, 0);
-    Ok(())
 }
 
 /// Minus zero is a counter's zero.

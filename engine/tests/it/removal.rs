@@ -23,7 +23,7 @@ fn pipeline() -> Pipeline {
 }
 
 /// Retires the family and lets every shard remove it; tells what was removed.
-fn remove(pipeline: &mut Pipeline, name: &str) -> (usize, usize) {
+pub fn remove(pipeline: &mut Pipeline, name: &str) -> (usize, usize) {
     let family = pipeline.catalog.retire(name).expect("the family is there");
     let mut all = (0, 0);
     for store in &mut pipeline.stores {

@@ -20,6 +20,9 @@ pub fn payload() -> impl Strategy<Value = String> {
         Just(r#""type":"gauge","name":"f","timestamp":1700000000"#),
         Just(r#""type":"gauge","name":"f","timestamp":1700000001.5"#),
         Just(r#""type":"histogram","name":"h","buckets":[0.5,2.5,50]"#),
+        Just(r#""type":"histogram","name":"h","buckets":[0.5,2.5,50],"counts":[1,0,7,2]"#),
+        Just(r#""type":"gauge","name":"a","op":"add""#),
+        Just(r#""type":"gauge","name":"b","op":"max""#),
         Just(r#""type":"summary","name":"s","quantiles":[0.5,0.99],"epsilons":[0.05,0.001]"#),
         Just(r#""type":"summary","name":"t""#),
     ];
@@ -30,7 +33,8 @@ pub fn payload() -> impl Strategy<Value = String> {
     let ttl = prop_oneof![9 => Just(""), 1 => Just(r#","ttl":3"#), 1 => Just(r#","ttl":0"#)];
     (metric, 0u32..100_000, labels.prop_shuffle(), ttl).prop_map(|(metric, value, labels, ttl)| {
         let value = f64::from(value) / 128.0;
-        format!(r#"{{{metric},"value":{value}{ttl},"labels":{{{}}}}}"#, labels.join(","))
+        let key = if metric.contains("counts") { "sum" } else { "value" };
+        format!(r#"{{{metric},"{key}":{value}{ttl},"labels":{{{}}}}}"#, labels.join(","))
     })
 }
 
