@@ -7,6 +7,7 @@ mod parser;
 
 mod golden;
 mod payload;
+mod fields;
 mod arrays;
 mod reference;
 mod rejects;
