@@ -238,6 +238,27 @@ def test_a_full_buffer_is_pushed_beside_the_work(port: int) -> None:
     assert len(peers.pushed(port)) == 30
 
 
+def test_a_flush_after_a_full_buffer_keeps_its_time() -> None:
+    async def work(port: int) -> float:
+        quickest = 60.0
+        for _ in range(TRIES):
+            metrics = connect_async(f"redis://127.0.0.1:{port}", max_series=10)
+            for index in range(15):
+                metrics.counter("jobs_total", {"job": index})
+            await asyncio.sleep(0)
+            started = time.monotonic()
+            assert not await metrics.flush()
+            quickest = min(quickest, time.monotonic() - started)
+            assert metrics.dropped == {"not_sent": 15}
+            await metrics.close()
+            if quickest < PROMISED:
+                break
+        return quickest
+
+    with peers.peer(peers.silent) as port:
+        assert asyncio.run(work(port)) < PROMISED
+
+
 def test_a_full_buffer_without_an_event_loop_is_dropped() -> None:
     metrics = connect_async(max_series=10)
     for index in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -133,62 +134,54 @@ def test_a_call_within_a_call_does_not_hang() -> None:
     metrics.assert_value("outer_total", 1)
 
 
-@pytest.fixture
-def other_thread_in_a_call() -> Iterator[Any]:
-    """Return a function that makes another thread hold the lock of a client."""
-    over = threading.Event()
-    threads: list[threading.Thread] = []
+@contextlib.contextmanager
+def held_by_another_thread(lock: Any) -> Iterator[None]:
+    """Let another thread hold a lock during the block."""
+    held, over = threading.Event(), threading.Event()
 
-    def hold(lock: Any) -> None:
-        held = threading.Event()
+    def run() -> None:
+        with lock:
+            held.set()
+            over.wait()
 
-        def run() -> None:
-            with lock:
-                held.set()
-                over.wait()
-
-        threads.append(threading.Thread(target=run))
-        threads[-1].start()
-        held.wait()
-
-    yield hold
-    over.set()
-    for thread in threads:
-        thread.join()
+    holder = threading.Thread(target=run)
+    holder.start()
+    held.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        holder.join()
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("interval", [None, 0.01])
-def test_a_fork_counts_nothing_twice(
-    port: int, interval: float | None, other_thread_in_a_call: Any
-) -> None:
+def test_a_fork_counts_nothing_twice(port: int, interval: float | None) -> None:
     """A child begins with an empty buffer, a connection of its own, and a free lock."""
     metrics = connect(timeout=30, interval=interval)
     metrics.counter("jobs_total", value=1)
     assert metrics.flush()
     metrics.counter("jobs_total", value=10)
-    other_thread_in_a_call(metrics._lock)
     children = []
-    for value in (100, 1000):
-        child = os.fork()
-        if child == 0:
-            # Nothing of the test's own may go on here.
-            status = 1
-            try:
-                metrics.counter("jobs_total", value=value)
-                if interval:
-                    flusher = metrics._flusher
-                    status = 0 if flusher and flusher.is_alive() else 2
-                    metrics.flush()
-                else:
-                    status = 0 if metrics.flush() and not metrics.dropped else 3
-            finally:
-                os._exit(status)
-        children.append(child)
+    with held_by_another_thread(metrics._lock):
+        for value in (100, 1000):
+            child = os.fork()
+            if child == 0:
+                # Nothing of the test's own may go on here.
+                status = 1
+                try:
+                    metrics.counter("jobs_total", value=value)
+                    alive = metrics._flusher is not None and metrics._flusher.is_alive()
+                    metrics.close()
+                    status = 0 if alive == bool(interval) and not metrics.dropped else 2
+                finally:
+                    os._exit(status)
+            children.append(child)
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
-    pending = metrics._pending
-    assert interval or [series.total for series in pending] == [10]  # type: ignore[attr-defined]
-    assert total(port) in (1101, 1111)
+    metrics.counter("jobs_total", value=10_000)
+    metrics.close()
+    assert not metrics.dropped
+    assert total(port) == 11_111
 
 
 def run_program(text: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,9 @@ from ._buffer import DEFAULT_BUCKETS, DEFAULT_KEY, Batch, Buffer, FullError
 
 DEFAULT_TIMEOUT = 0.2
 
+# How many seconds the thread that flushes may still take when a client is closed.
+PATIENCE = 1
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -111,12 +114,15 @@ class Metrics(Buffer):
         self._send(batch)
 
     def _at_exit(self) -> None:
+        self._closed.set()
+        if self._flusher:
+            # It may be sending, which ends with the process otherwise.
+            self._flusher.join(PATIENCE)
         self.flush()
 
     def close(self) -> None:
         """Flush, and close the connection."""
-        self._closed.set()
-        self.flush()
+        self._at_exit()
         # Nothing is left to be lost; and what pushes need not be closable.
         with contextlib.suppress(Exception):
             self._redis.close()
@@ -213,8 +219,10 @@ class AsyncMetrics(Buffer):
 
         A push that failed is not repeated: it may have been taken, and would count twice.
         """
-        sent = await self._send(self._take())
-        return await self._finished() and sent
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        # In the order in which it was recorded.
+        earlier = await self._finished()
+        return await self._send(self._take(), deadline) and earlier
 
     async def _finished(self) -> bool:
         """Wait for the batch that went away because the buffer was full."""
@@ -223,12 +231,12 @@ class AsyncMetrics(Buffer):
             return True
         return await sending
 
-    async def _send(self, batch: Batch) -> bool:
+    async def _send(self, batch: Batch, deadline: float) -> bool:
         if not batch.elements:
             return True
         try:
             push = self._redis.lpush(self._key, *batch.elements)
-            await asyncio.wait_for(push, self._timeout)
+            await asyncio.wait_for(push, deadline - asyncio.get_running_loop().time())
         except asyncio.TimeoutError:
             silence = TimeoutError(f"no answer within {self._timeout} s")
             self._drop("not_sent", "metrics", silence, samples=batch.samples)
@@ -253,7 +261,7 @@ class AsyncMetrics(Buffer):
         except RuntimeError as error:
             self._drop("full", "samples", error, samples=batch.samples)
             return
-        self._sending = loop.create_task(self._send(batch))
+        self._sending = loop.create_task(self._send(batch, loop.time() + self._timeout))
 
     def _at_exit(self) -> None:
         lost = self._take().samples
