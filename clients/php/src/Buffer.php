@@ -81,12 +81,11 @@ final class Buffer
         $samples = [];
         foreach ($this->series as $series) {
             foreach ($series->samples() as $sample) {
-                $sample = ['name' => $series->name] + $sample;
                 if ($series->labels !== []) {
                     $sample['labels'] = $series->labels;
                 }
                 if (isset($descriptions[$series->name])) {
-                    $sample += $descriptions[$series->name]->fields();
+                    $sample += $descriptions[$series->name]->fields;
                     unset($descriptions[$series->name]);
                 }
                 $samples[] = $sample;

@@ -7,16 +7,20 @@ namespace PromStreamGateway;
 /** What holds for all series of a name. */
 final class Description
 {
+    /** @var array<string, string> help and unit, as fields of a sample */
+    public readonly array $fields;
+
     /**
      * @param ?list<int|float> $buckets
      * @param ?list<int|float> $quantiles
      */
     public function __construct(
-        public readonly ?string $help,
-        public readonly ?string $unit,
+        ?string $help,
+        ?string $unit,
         public readonly ?array $buckets,
         public readonly ?array $quantiles,
     ) {
+        $this->fields = array_filter(['help' => $help, 'unit' => $unit], is_string(...));
     }
 
     /** @throws InvalidSample */
@@ -37,11 +41,5 @@ final class Description
             $buckets === null ? null : Validate::buckets($buckets),
             $quantiles === null ? null : Validate::quantiles($quantiles),
         );
-    }
-
-    /** @return array<string, string> fields of a sample */
-    public function fields(): array
-    {
-        return array_filter(['help' => $this->help, 'unit' => $this->unit], is_string(...));
     }
 }

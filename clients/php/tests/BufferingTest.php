@@ -241,6 +241,7 @@ final class BufferingTest extends TestCase
             $client->gauge('g')->max($i);
         }
         $client->flush();
+        self::assertGreaterThan(10, count($this->memory->pushes));
         self::assertSame(1000, array_sum(array_map(
             fn (array $sample) => $sample['name'] === 's' ? count($sample['values'] ?? [0]) : 0,
             $this->memory->samples,

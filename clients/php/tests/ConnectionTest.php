@@ -59,9 +59,7 @@ final class ConnectionTest extends TestCase
             self::assertTrue($client->flush(), (string) $client->lastLoss());
         }
         self::assertSame(['x_total', 'g', 'x_total', 'g', 'x_total', 'g'], array_column($redis->samples(), 'name'));
-        preg_match('/total_connections_received:(\d+)/', $redis->command('INFO', 'stats'), $received);
-        // The client's, and this test's own for the two questions.
-        self::assertSame('3', $received[1]);
+        self::assertSame(3, $redis->connections(), 'one of the client, two of this test');
     }
 
     /** @dataProvider libraries */
@@ -74,10 +72,12 @@ final class ConnectionTest extends TestCase
             $client->counter('x_total');
             self::assertTrue($client->flush(), (string) $client->lastLoss());
         }
+        self::assertSame(3, $redis->connections(), 'it is not allowed to PING, and keeps its connection all the same');
         self::assertStringContainsString('db3:keys=1', $redis->command('INFO', 'keyspace'));
         $wrong = $this->client($library, "redis://app:wrong@127.0.0.1:$redis->port");
         $wrong->counter('x_total');
         self::assertFalse($wrong->flush());
+        self::assertSame(['refused' => 1], $wrong->dropped());
         self::assertStringContainsString('WRONGPASS', (string) $wrong->lastLoss());
         self::assertStringNotContainsString('wrong@', (string) $wrong->lastLoss());
     }
@@ -136,6 +136,22 @@ final class ConnectionTest extends TestCase
         }
     }
 
+    /** It would be read as the answer to what is asked next. @dataProvider libraries */
+    public function testAnAnswerThatComesTooLateIsNeverRead(string $library): void
+    {
+        $redis = new RedisServer();
+        $client = $this->client($library, $redis->url());
+        $client->counter('x_total');
+        self::assertTrue($client->flush());
+        $redis->command('CLIENT', 'PAUSE', '60000', 'WRITE');
+        $client->counter('x_total');
+        self::assertFalse($client->flush());
+        $redis->command('CLIENT', 'UNPAUSE');
+        $client->counter('x_total');
+        self::assertTrue($client->flush(), (string) $client->lastLoss());
+        self::assertSame(5, $redis->connections(), 'two of the client, three of this test');
+    }
+
     /** @dataProvider libraries */
     public function testAServerThatComesBackIsFoundAgain(string $library): void
     {
@@ -177,6 +193,7 @@ final class ConnectionTest extends TestCase
         }
         pcntl_waitpid($child, $status);
         self::assertSame([], $client->dropped(), (string) $client->lastLoss());
+        self::assertSame(3, $redis->connections(), 'one of each process, one of this test');
         $names = array_count_values(array_column($redis->samples(), 'name'));
         ksort($names);
         self::assertSame(['child_total' => 50, 'parent_total' => 51], $names);
@@ -191,6 +208,7 @@ final class ConnectionTest extends TestCase
             yield "$name, one that says nothing to a login" => [$library, 'silent-login', 'unreachable'];
             yield "$name, one that says nothing to TLS" => [$library, 'silent-tls', 'unreachable'];
             yield "$name, a server that cuts" => [$library, 'cut', 'unreachable'];
+            yield "$name, a server that cuts in the middle" => [$library, 'midway', 'unreachable'];
             yield "$name, a server that refuses" => [$library, 'refuse', 'refused'];
         }
     }
@@ -216,6 +234,20 @@ final class ConnectionTest extends TestCase
         } while (min($took) > self::PROMISED_SECONDS && count($took) < self::TRIES);
         self::assertLessThan(self::PROMISED_SECONDS, min($took), implode(' ', $took));
         self::assertSame([$reason => 500 * count($took)], $client->dropped(), (string) $client->lastLoss());
+    }
+
+    /** @dataProvider libraries */
+    public function testAPushMayTakeWhatIsLeftOfTheTime(string $library): void
+    {
+        $peer = new Peer('slow');
+        $client = $this->client($library, $peer->url());
+        for ($i = 0; $i < self::TRIES; $i++) {
+            $client->counter('x_total');
+            if ($client->flush()) {
+                break;
+            }
+        }
+        self::assertLessThan(self::TRIES, $i, (string) $client->lastLoss());
     }
 
     /** @dataProvider libraries */
@@ -271,6 +303,8 @@ final class ConnectionTest extends TestCase
         $environment = ['PROM_STREAM_GATEWAY_REDIS_URL' => $redis->url(), 'PROM_STREAM_GATEWAY_KEY' => 'samples'];
         self::assertSame('', Process::run([PHP_BINARY, '-r', $program], $environment));
         self::assertSame(['early_total', 'late_total'], array_column($redis->samples('samples'), 'name'));
+        Process::run([PHP_BINARY, '-r', str_replace('exit(3)', 'undefined()', $program)], $environment);
+        self::assertCount(4, $redis->samples('samples'), 'after a fatal error too');
     }
 
     public function testAnAddressThatIsNoneIsSaid(): void

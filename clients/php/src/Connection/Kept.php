@@ -40,7 +40,7 @@ abstract class Kept implements Connection
         }
     }
 
-    /** Connects and logs in; all steps together should take no longer than this. */
+    /** Connects; all steps of that together should take no longer than this. */
     abstract protected function open(Address $address, float $timeout): void;
 
     /**
@@ -57,7 +57,15 @@ abstract class Kept implements Connection
     {
         $this->isOpen = false;
         $this->close();
-        $this->open(($this->address)(), self::left($deadline));
+        $address = ($this->address)();
+        $this->open($address, self::left($deadline));
+        if ($address->password !== null) {
+            $login = $address->user === null ? [] : [$address->user];
+            $this->command(['AUTH', ...$login, $address->password], self::left($deadline));
+        }
+        if ($address->database !== 0) {
+            $this->command(['SELECT', (string) $address->database], self::left($deadline));
+        }
         $this->isOpen = true;
         $this->process = (int) getmypid();
     }

@@ -22,7 +22,7 @@ final class PhpRedis extends Kept
             $timeout / 2,
             null,
             0,
-            $timeout / 4,
+            0,
             $address->tlsOptions === [] ? [] : ['stream' => $address->tlsOptions],
         );
         if (!$connected) {
@@ -31,22 +31,23 @@ final class PhpRedis extends Kept
         // phpredis would connect anew in the middle of an answer, and wait for its end.
         $redis->setOption(\Redis::OPT_MAX_RETRIES, 0);
         $this->redis = $redis;
-        if ($address->password !== null) {
-            $login = $address->user === null ? [] : [$address->user];
-            $this->command(['AUTH', ...$login, $address->password], $timeout / 4);
-        }
-        if ($address->database !== 0) {
-            $this->command(['SELECT', (string) $address->database], $timeout / 4);
-        }
     }
 
     protected function command(array $arguments, float $timeout): void
     {
         $this->redis->setOption(\Redis::OPT_READ_TIMEOUT, $timeout);
         $this->redis->clearLastError();
-        if (@$this->redis->rawCommand(...$arguments) === false) {
+        try {
+            $answer = @$this->redis->rawCommand(...$arguments);
+        } catch (\RedisException $error) {
+            $answer = false;
+        }
+        // Some errors of Redis are thrown, such as NOPERM, and some are not, such as ERR.
+        if ($answer === false) {
             $refusal = $this->redis->getLastError();
-            throw $refusal === null ? new \RuntimeException('it could not be written') : new Refused($refusal);
+            throw $refusal !== null
+                ? new Refused($refusal)
+                : $error ?? new \RuntimeException('it could not be written');
         }
     }
 

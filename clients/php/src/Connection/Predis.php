@@ -16,18 +16,20 @@ final class Predis extends Kept
         if (!class_exists(\Predis\Client::class)) {
             throw new \RuntimeException('expected the redis extension, or the package predis/predis');
         }
-        $this->client = new \Predis\Client(array_filter([
+        $parameters = array_filter([
             'scheme' => $address->socket !== null ? 'unix' : ($address->tls ? 'tls' : 'tcp'),
             'path' => $address->socket,
             'host' => $address->host,
             'port' => $address->port,
-            'username' => $address->user,
-            'password' => $address->password,
-            'database' => $address->database ?: null,
             'ssl' => $address->tlsOptions ?: null,
             'timeout' => $timeout / 4,
             'read_write_timeout' => $timeout / 4,
-        ], fn (mixed $value) => $value !== null));
+        ], fn (mixed $value) => $value !== null);
+        if (class_exists(\Predis\Retry\Retry::class)) {
+            // A push whose answer was lost may have been taken, and would count twice.
+            $parameters['retry'] = new \Predis\Retry\Retry(new \Predis\Retry\Strategy\NoBackoff(), 0);
+        }
+        $this->client = new \Predis\Client($parameters);
         // Without the warnings of a TLS handshake, which would be on the user's page.
         @$this->client->connect();
     }

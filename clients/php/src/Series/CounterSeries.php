@@ -21,6 +21,6 @@ final class CounterSeries extends Series
 
     public function samples(): array
     {
-        return [['type' => 'counter', 'value' => $this->total]];
+        return [['name' => $this->name, 'type' => 'counter', 'value' => $this->total]];
     }
 }

@@ -45,11 +45,14 @@ final class GaugeSeries extends Series
 
     public function samples(): array
     {
-        return array_map(
-            fn (array $operation) => $operation[0] === 'set'
-                ? ['type' => 'gauge', 'value' => $operation[1]]
-                : ['type' => 'gauge', 'op' => $operation[0], 'value' => $operation[1]],
-            $this->operations,
-        );
+        $samples = [];
+        foreach ($this->operations as [$operation, $number]) {
+            $sample = ['name' => $this->name, 'type' => 'gauge', 'value' => $number];
+            if ($operation !== 'set') {
+                $sample['op'] = $operation;
+            }
+            $samples[] = $sample;
+        }
+        return $samples;
     }
 }

@@ -48,11 +48,16 @@ final class HistogramSeries extends Series
 
     public function samples(): array
     {
-        $sample = ['type' => 'histogram', 'buckets' => $this->bounds];
+        $sample = ['name' => $this->name, 'type' => 'histogram', 'buckets' => $this->bounds];
         if ($this->counts !== []) {
-            return [$sample + ['counts' => $this->counts, 'sum' => $this->sum]];
+            $sample['counts'] = $this->counts;
+            $sample['sum'] = $this->sum;
+        } elseif (count($this->values) === 1) {
+            $sample['value'] = $this->values[0];
+        } else {
+            $sample['values'] = $this->values;
         }
-        return [$sample + (count($this->values) === 1 ? ['value' => $this->values[0]] : ['values' => $this->values])];
+        return [$sample];
     }
 
     private function count(int|float $number): void

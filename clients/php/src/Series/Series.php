@@ -24,7 +24,7 @@ abstract class Series
     }
 
     /**
-     * What the gateway is to be told, in order, without name and labels.
+     * What the gateway is to be told, in order, but for labels, help and unit.
      *
      * @return list<array<string, mixed>>
      */

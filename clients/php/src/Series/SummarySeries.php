@@ -37,7 +37,7 @@ final class SummarySeries extends Series
     {
         // The error in rank, a tenth of what is left beyond the quantile: 0.05 for 0.5, 0.001 for 0.99.
         $epsilon = fn (int|float $quantile) => round(min($quantile, 1 - $quantile) / 10, 9);
-        $sample = ['type' => 'summary'];
+        $sample = ['name' => $this->name, 'type' => 'summary'];
         if ($this->quantiles !== []) {
             $sample['quantiles'] = $this->quantiles;
             $sample['epsilons'] = array_map($epsilon, $this->quantiles);

@@ -57,6 +57,13 @@ final class RedisServer
         return $samples;
     }
 
+    /** How many connections it has had, with the one that asks. */
+    public function connections(): int
+    {
+        preg_match('/total_connections_received:(\d+)/', $this->command('INFO', 'stats'), $received);
+        return (int) $received[1];
+    }
+
     public function cutAll(): void
     {
         $this->command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');

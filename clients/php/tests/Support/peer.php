@@ -4,7 +4,9 @@
 //
 // silent   is never heard of
 // cut      ends each connection at once
+// midway   ends each connection in the middle of its first answer
 // refuse   answers each command with an error
+// slow     answers well, but takes a tenth of a second for an LPUSH
 // cut-later   answers well, but ends a connection after its first LPUSH
 // mute-later  answers well, but the first connection has no answer after its first LPUSH
 
@@ -35,7 +37,11 @@ while (true) {
     $connection = @stream_socket_accept($server, 60);
     while ($connection && $manner !== 'cut' && ($arguments = command($connection)) !== []) {
         $isPush = strtoupper($arguments[0]) === 'LPUSH';
+        if ($isPush && $manner === 'slow') {
+            usleep(100_000);
+        }
         fwrite($connection, match (true) {
+            $manner === 'midway' => '$1',
             $manner === 'refuse' => "-ERR the queue has another key\r\n",
             $isPush => ":1\r\n",
             default => "+OK\r\n",
@@ -43,6 +49,10 @@ while (true) {
         if ($isPush && $manner === 'mute-later' && $mute === []) {
             $mute[] = $connection;
             continue 2;
+        }
+        if ($manner === 'midway') {
+            usleep(20_000); // so that phpredis is reading: without its option it would read for ever
+            break;
         }
         if ($isPush && $manner === 'cut-later') {
             break;
