@@ -246,7 +246,7 @@ class Client
     }
 
     /** Why samples were dropped last, in words. */
-    public function lastLoss(): ?string
+    public function lastReason(): ?string
     {
         return $this->losses->last();
     }

@@ -274,7 +274,7 @@ final class BufferingTest extends TestCase
         self::assertFalse($client->flush());
         self::assertSame(2, $connection->calls);
         self::assertSame(['unreachable' => 20, 'full' => 80], $client->dropped());
-        self::assertSame('metrics were not sent: away', $client->lastLoss());
+        self::assertSame('metrics were not sent: away', $client->lastReason());
         self::assertCount(2, $this->said, implode("\n", $this->said));
     }
 

@@ -56,7 +56,7 @@ final class ConnectionTest extends TestCase
         for ($i = 0; $i < 3; $i++) {
             $client->counter('x_total', ['number' => $i]);
             $client->gauge('g')->set($i);
-            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            self::assertTrue($client->flush(), (string) $client->lastReason());
         }
         self::assertSame(['x_total', 'g', 'x_total', 'g', 'x_total', 'g'], array_column($redis->samples(), 'name'));
         self::assertSame(3, $redis->connections(), 'one of the client, two of this test');
@@ -70,7 +70,7 @@ final class ConnectionTest extends TestCase
         $client = $this->client($library, "redis://app:p%40ss%2Fword@127.0.0.1:$redis->port/3");
         for ($i = 0; $i < 2; $i++) {
             $client->counter('x_total');
-            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            self::assertTrue($client->flush(), (string) $client->lastReason());
         }
         self::assertSame(3, $redis->connections(), 'it is not allowed to PING, and keeps its connection all the same');
         self::assertStringContainsString('db3:keys=1', $redis->command('INFO', 'keyspace'));
@@ -78,8 +78,8 @@ final class ConnectionTest extends TestCase
         $wrong->counter('x_total');
         self::assertFalse($wrong->flush());
         self::assertSame(['refused' => 1], $wrong->dropped());
-        self::assertStringContainsString('WRONGPASS', (string) $wrong->lastLoss());
-        self::assertStringNotContainsString('wrong@', (string) $wrong->lastLoss());
+        self::assertStringContainsString('WRONGPASS', (string) $wrong->lastReason());
+        self::assertStringNotContainsString('wrong@', (string) $wrong->lastReason());
     }
 
     /** @dataProvider libraries */
@@ -104,7 +104,7 @@ final class ConnectionTest extends TestCase
         $client = $this->client($library, $trusting);
         for ($i = 0; $i < 2; $i++) {
             $client->counter('x_total');
-            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            self::assertTrue($client->flush(), (string) $client->lastReason());
         }
         self::assertCount(2, $redis->samples());
         array_map(unlink(...), glob("$folder/*"));
@@ -118,7 +118,7 @@ final class ConnectionTest extends TestCase
         $client = $this->client($library, $redis->url());
         for ($i = 0; $i < 4; $i++) {
             $client->counter('x_total');
-            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            self::assertTrue($client->flush(), (string) $client->lastReason());
             $redis->cutAll();
         }
         self::assertCount(4, $redis->samples());
@@ -132,7 +132,7 @@ final class ConnectionTest extends TestCase
         $client = $this->client($library, $peer->url());
         for ($i = 0; $i < 3; $i++) {
             $client->counter('x_total');
-            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            self::assertTrue($client->flush(), (string) $client->lastReason());
         }
     }
 
@@ -148,7 +148,7 @@ final class ConnectionTest extends TestCase
         self::assertFalse($client->flush());
         $redis->command('CLIENT', 'UNPAUSE');
         $client->counter('x_total');
-        self::assertTrue($client->flush(), (string) $client->lastLoss());
+        self::assertTrue($client->flush(), (string) $client->lastReason());
         self::assertSame(5, $redis->connections(), 'two of the client, three of this test');
     }
 
@@ -165,7 +165,7 @@ final class ConnectionTest extends TestCase
         self::assertFalse($client->flush());
         $redis = new RedisServer(['--port', (string) $port]);
         $client->counter('x_total');
-        self::assertTrue($client->flush(), (string) $client->lastLoss());
+        self::assertTrue($client->flush(), (string) $client->lastReason());
         self::assertSame(['unreachable' => 1], $client->dropped());
     }
 
@@ -192,7 +192,7 @@ final class ConnectionTest extends TestCase
             $client->flush();
         }
         pcntl_waitpid($child, $status);
-        self::assertSame([], $client->dropped(), (string) $client->lastLoss());
+        self::assertSame([], $client->dropped(), (string) $client->lastReason());
         self::assertSame(3, $redis->connections(), 'one of each process, one of this test');
         $names = array_count_values(array_column($redis->samples(), 'name'));
         ksort($names);
@@ -209,6 +209,7 @@ final class ConnectionTest extends TestCase
             yield "$name, one that says nothing to TLS" => [$library, 'silent-tls', 'unreachable'];
             yield "$name, a server that cuts" => [$library, 'cut', 'unreachable'];
             yield "$name, a server that cuts in the middle" => [$library, 'midway', 'unreachable'];
+            yield "$name, a server that cuts in the middle at once" => [$library, 'abrupt', 'unreachable'];
             yield "$name, a server that refuses" => [$library, 'refuse', 'refused'];
         }
     }
@@ -233,7 +234,7 @@ final class ConnectionTest extends TestCase
             $took[] = (hrtime(true) - $started) / 1e9;
         } while (min($took) > self::PROMISED_SECONDS && count($took) < self::TRIES);
         self::assertLessThan(self::PROMISED_SECONDS, min($took), implode(' ', $took));
-        self::assertSame([$reason => 500 * count($took)], $client->dropped(), (string) $client->lastLoss());
+        self::assertSame([$reason => 500 * count($took)], $client->dropped(), (string) $client->lastReason());
     }
 
     /** @dataProvider libraries */
@@ -247,7 +248,7 @@ final class ConnectionTest extends TestCase
                 break;
             }
         }
-        self::assertLessThan(self::TRIES, $i, (string) $client->lastLoss());
+        self::assertLessThan(self::TRIES, $i, (string) $client->lastReason());
     }
 
     /** @dataProvider libraries */
@@ -257,7 +258,7 @@ final class ConnectionTest extends TestCase
         $client = $this->client($library, $peer->url());
         for ($i = 0; $i < 5; $i++) {
             $client->counter('x_total');
-            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            self::assertTrue($client->flush(), (string) $client->lastReason());
         }
     }
 
@@ -281,7 +282,7 @@ final class ConnectionTest extends TestCase
         foreach ([$phpredis, $predis] as $yours) {
             $client = Client::using($yours, new Options(key: 'samples', log: fn () => null));
             $client->counter('x_total');
-            self::assertTrue($client->flush(), (string) $client->lastLoss());
+            self::assertTrue($client->flush(), (string) $client->lastReason());
         }
         $phpredis->discard();
         $phpredis->setOption(\Redis::OPT_PREFIX, '');

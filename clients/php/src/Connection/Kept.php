@@ -30,7 +30,11 @@ abstract class Kept implements Connection
             if (!$this->isOpen || !$this->isAlive($timeout / 4)) {
                 $this->replace($deadline);
             }
-            $this->command(['LPUSH', $key, ...$elements], self::left($deadline));
+            $length = $this->command(['LPUSH', $key, ...$elements], self::left($deadline));
+            // phpredis takes an answer that was cut for a whole one.
+            if (!is_int($length) || $length < 1) {
+                throw new \RuntimeException('expected the length of the list as the answer');
+            }
         } catch (\Throwable $error) {
             // What comes late must not be read as the answer to the next command; and
             // who refused may be a former primary, whose name leads elsewhere now.
@@ -49,7 +53,7 @@ abstract class Kept implements Connection
      * @param non-empty-list<string> $arguments
      * @throws Refused where the answer is an error
      */
-    abstract protected function command(array $arguments, float $timeout): void;
+    abstract protected function command(array $arguments, float $timeout): mixed;
 
     abstract protected function close(): void;
 

@@ -33,7 +33,7 @@ final class PhpRedis extends Kept
         $this->redis = $redis;
     }
 
-    protected function command(array $arguments, float $timeout): void
+    protected function command(array $arguments, float $timeout): mixed
     {
         $this->redis->setOption(\Redis::OPT_READ_TIMEOUT, $timeout);
         $this->redis->clearLastError();
@@ -49,6 +49,7 @@ final class PhpRedis extends Kept
                 ? new Refused($refusal)
                 : $error ?? new \RuntimeException('it could not be written');
         }
+        return $answer;
     }
 
     protected function close(): void

@@ -34,7 +34,7 @@ final class Predis extends Kept
         @$this->client->connect();
     }
 
-    protected function command(array $arguments, float $timeout): void
+    protected function command(array $arguments, float $timeout): mixed
     {
         $stream = $this->client->getConnection()->getResource();
         if (is_resource($stream)) {
@@ -46,6 +46,7 @@ final class Predis extends Kept
         if ($refused) {
             throw new Refused((string) $answer);
         }
+        return $answer;
     }
 
     protected function close(): void

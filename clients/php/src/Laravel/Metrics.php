@@ -20,7 +20,7 @@ use PromStreamGateway\Testing\FakeClient;
  * @method static bool flush()
  * @method static void clear()
  * @method static array dropped()
- * @method static ?string lastLoss()
+ * @method static ?string lastReason()
  *
  * @see Client
  */

@@ -99,7 +99,7 @@ final class FakeClient extends Client
     /** No sample was dropped, so names, labels and values are what the gateway takes. */
     public function assertNothingDropped(): void
     {
-        Assert::assertSame([], $this->dropped(), (string) $this->lastLoss());
+        Assert::assertSame([], $this->dropped(), (string) $this->lastReason());
     }
 
     public function clear(): void

@@ -2,11 +2,12 @@
 
 // Listens on a free port, which it prints, and treats connections one at a time:
 //
-// silent   is never heard of
-// cut      ends each connection at once
-// midway   ends each connection in the middle of its first answer
-// refuse   answers each command with an error
-// slow     answers well, but takes a tenth of a second for an LPUSH
+// silent      is never heard of
+// cut         ends each connection at once
+// abrupt      ends each connection in the middle of its first answer
+// midway      the same, but waits a little first
+// refuse      answers each command with an error
+// slow        answers well, but takes a tenth of a second for an LPUSH
 // cut-later   answers well, but ends a connection after its first LPUSH
 // mute-later  answers well, but the first connection has no answer after its first LPUSH
 
@@ -42,6 +43,7 @@ while (true) {
         }
         fwrite($connection, match (true) {
             $manner === 'midway' => '$1',
+            $manner === 'abrupt' => ':',
             $manner === 'refuse' => "-ERR the queue has another key\r\n",
             $isPush => ":1\r\n",
             default => "+OK\r\n",
@@ -54,7 +56,7 @@ while (true) {
             usleep(20_000); // so that phpredis is reading: without its option it would read for ever
             break;
         }
-        if ($isPush && $manner === 'cut-later') {
+        if ($manner === 'abrupt' || ($isPush && $manner === 'cut-later')) {
             break;
         }
     }
