@@ -17,8 +17,10 @@ use super::{begins_as_array, oracle};
 use crate::lint::lines::LimitedLines;
 use crate::lint::linter::{LintTally, Linter};
 
-/// What only the payloads before and the catalog know.
-const OF_THE_CATALOG: [Reason; 5] = [
+/// What only the payloads before and the catalog know: of buckets, whether counts come
+/// with the metric's.
+const OF_THE_CATALOG: [Reason; 6] = [
+    Reason::BadBuckets,
     Reason::TypeConflict,
     Reason::SuffixConflict,
     Reason::ReservedName,
@@ -30,8 +32,8 @@ const OF_THE_CATALOG: [Reason; 5] = [
 const SERIES: SeriesLimits =
     SeriesLimits { max_series: 5, max_series_per_metric: 3, max_series_bytes: usize::MAX };
 
-/// More than place, reason and detail of a refusal take.
-const LONGEST_VERDICT: usize = 300;
+/// More than place, reason and detail of a refusal take, which may show two layouts.
+const LONGEST_VERDICT: usize = 1000;
 
 /// The first byte says how large payloads may be, whether series over the limit
 /// are folded, and how many bytes are read at once; the rest is the input.
@@ -174,7 +176,8 @@ fn refused_by_the_oracle(
         vec![oracle::decode(payload, limits)]
     };
     let refused = samples.iter().zip(verdicts);
-    refused.filter_map(|((at, _), verdict)| Some((*at, verdict.err()?))).collect()
+    let refused = refused.filter_map(|((at, _), verdict)| Some((*at, verdict.err()?)));
+    refused.filter(|(_, reason)| !OF_THE_CATALOG.contains(reason)).collect()
 }
 
 /// Of each line its beginning is kept, and how long it was; no more.

@@ -19,7 +19,7 @@ use psg_engine::store::{
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
-use psg_engine::updates::{Details, UpdateRun};
+use psg_engine::updates::{Details, UpdateRun, ValueUpdate};
 
 /// When batches are taken, in Unix seconds.
 pub const NOW: u32 = 1_700_000_000;
@@ -72,8 +72,8 @@ pub struct Pipeline {
     pub layout_mismatches: u64,
     /// Samples that went to overflow series.
     pub folded: u64,
-    /// What samples said besides their value, each with that.
-    pub details: Vec<(f64, Details)>,
+    /// What samples said besides their value, each with that, as text.
+    pub details: Vec<String>,
     /// The newest timestamp that was taken.
     pub newest: Option<UnixTime>,
     /// The time, which tests move.
@@ -200,7 +200,11 @@ impl Pipeline {
         for (store, updates) in self.stores.iter_mut().zip(outcome.updates) {
             self.details.extend(updates.runs().filter_map(|run| match run {
                 UpdateRun::Values(_) => None,
-                UpdateRun::Detailed(update, details, _) => Some((update.value, details)),
+                UpdateRun::Detailed(ValueUpdate { value, op, slot: _ }, details, observed) => {
+                    // Where they lay depends on the batch; minus zero is zero.
+                    let Details { timestamp, ttl, observations: _ } = details;
+                    Some(format!("{} {op:?} {timestamp:?} {ttl:?} {observed:?}", value + 0.0))
+                }
             }));
             store.apply(&updates, self.now);
         }
