@@ -143,11 +143,24 @@ fn healthcheck_finds_a_gateway_that_listens_on_all_addresses() {
 fn load_pushes_samples_that_show() {
     let redis = RedisServer::start();
     let gateway = GatewayBuilder::reading(&redis).start();
-    let finished = run(&["load", "--count", "2000", "--rate", "0", "--redis", &redis.address()]);
-    assert_eq!(finished.code(), 0, "{}", finished.output());
+    let load = |more: &[&str]| {
+        let address = redis.address();
+        let arguments = ["load", "--count", "2000", "--rate", "0", "--redis", &address];
+        let finished = run(&[&arguments, more].concat());
+        assert_eq!(finished.code(), 0, "{}", finished.output());
+    };
+    load(&[]);
     let seen = gateway.scrape_after(2000);
     assert_eq!(seen.totals(), (2000, 0));
     assert!(!seen.produced().is_empty());
+    let mix = "add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1";
+    load(&["--mix", mix, "--series", "40"]);
+    let seen = gateway.scrape_after(4000);
+    assert_eq!(seen.totals(), (4000, 0));
+    let observations: f64 =
+        seen.produced().keys().map(|name| seen.sum(&format!("{name}_count"))).sum();
+    // Two of seven samples have twenty each; the rest is chance.
+    assert!(observations > 10_000.0, "{observations} are fewer than were sent");
 }
 
 fn run(arguments: &[&str]) -> Finished {
