@@ -40,8 +40,13 @@ const BATCH: usize = 1000;
 /// Samples in a corpus.
 const CORPUS: usize = 100_000;
 /// The corpora: a name, and the mix.
-const CORPORA: [(&str, &str); 3] =
-    [("mix", corpus::REFERENCE_MIX), ("shuffled", "shuffled=1"), ("new labels", "newlabel=1")];
+const CORPORA: [(&str, &str); 5] = [
+    ("mix", corpus::REFERENCE_MIX),
+    ("shuffled", "shuffled=1"),
+    ("new labels", "newlabel=1"),
+    ("twenty values", "values=1"),
+    ("whole histograms", "whole=1"),
+];
 
 fn payloads(mix: &str) -> Vec<Vec<u8>> {
     let mix: Mix = mix.parse().expect("a mix of this file");
