@@ -10,11 +10,18 @@ use PromStreamGateway\Series\HistogramSeries;
 use PromStreamGateway\Series\Series;
 use PromStreamGateway\Series\SummarySeries;
 
-/** Series by type, name and labels, each once, until they are taken to be sent. */
+/**
+ * Series by type, name and labels, each once. They stay when they have been sent,
+ * since a worker and a function that is called again record the same ones.
+ */
 final class Buffer
 {
     /** @var array<string, Series> */
     private array $series = [];
+    /** @var list<Series> those with something to send */
+    private array $pending = [];
+    /** @var array<string, array{array<string, mixed>, Series}> the last labels of each type and name, as given */
+    private array $last = [];
     /** How often a series grew: operations of gauges, observations of summaries. */
     private int $growth = 0;
 
@@ -24,80 +31,86 @@ final class Buffer
     ) {
     }
 
+    /** The series, if the last call with the name had the same labels. */
+    public function repeated(string $type, string $name, mixed $labels): ?Series
+    {
+        $last = $this->last["$type $name"] ?? null;
+        return $last !== null && $last[0] === $labels ? $last[1] : null;
+    }
+
     /**
-     * What tells series apart.
+     * The series, which is new or there already.
      *
      * @param array<string, string> $labels in order
-     */
-    public static function key(string $type, string $name, array $labels): string
-    {
-        return "$type $name " . ($labels === [] ? '' : serialize($labels));
-    }
-
-    /** Whether there is room for this. What only changes a number always has room. */
-    public function hasRoom(string $key, string $operation): bool
-    {
-        $series = $this->series[$key] ?? null;
-        return $series === null
-            ? count($this->series) < $this->maxSeries
-            : !$series->wouldGrow($operation) || $this->growth < $this->maxGrowth;
-    }
-
-    /**
-     * Adds to a series, which is new or there already; false where its total would
-     * leave the range of numbers.
-     *
-     * @param array<string, string> $labels
      * @param list<int|float> $layout buckets or quantiles
      */
-    public function add(
-        string $key,
-        string $type,
-        string $name,
-        array $labels,
-        array $layout,
-        int|float $number,
-        string $operation,
-    ): bool {
-        $series = $this->series[$key] ??= match ($type) {
-            'counter' => new CounterSeries($name, $labels),
-            'gauge' => new GaugeSeries($name, $labels),
+    public function series(string $type, string $name, array $labels, array $layout): Series
+    {
+        $key = "$type $name " . ($labels === [] ? '' : serialize($labels));
+        if (!isset($this->series[$key]) && count($this->series) >= 2 * $this->maxSeries) {
+            $this->series = array_filter($this->series, fn (Series $series) => $series->isPending);
+            $this->last = [];
+        }
+        return $this->series[$key] ??= match ($type) {
+            'counter' => new CounterSeries($name, $type, $labels),
+            'gauge' => new GaugeSeries($name, $type, $labels),
             'histogram' => new HistogramSeries($name, $labels, $layout),
             'summary' => new SummarySeries($name, $labels, $layout),
         };
+    }
+
+    /**
+     * For repeated(). What an object is as a text may change, so that labels with one
+     * are never the same.
+     *
+     * @param array<string, mixed> $labels as given
+     */
+    public function remember(string $type, array $labels, Series $series): void
+    {
+        foreach ($labels as $value) {
+            if ($value !== null && !is_scalar($value)) {
+                return;
+            }
+        }
+        $this->last["$type $series->name"] = [$labels, $series];
+    }
+
+    /** Whether there is room for this. What only changes a number always has room. */
+    public function hasRoom(Series $series, string $operation): bool
+    {
+        return $series->isPending
+            ? !$series->wouldGrow($operation) || $this->growth < $this->maxGrowth
+            : count($this->pending) < $this->maxSeries;
+    }
+
+    /** Adds to a series; false where its total would leave the range of numbers. */
+    public function add(Series $series, int|float $number, string $operation): bool
+    {
+        if (!$series->isPending) {
+            $series->isPending = true;
+            $this->pending[] = $series;
+        }
         $this->growth += (int) $series->wouldGrow($operation);
         return $series->add($number, $operation);
     }
 
     /**
-     * Empties the buffer. Help and unit go with the first sample of each name: the
-     * gateway asks for no more.
+     * Those with something to send, which is the caller's to take.
      *
-     * @param array<string, Description> $descriptions
-     * @return list<array<string, mixed>>
+     * @return list<Series>
      */
-    public function take(array $descriptions): array
+    public function takePending(): array
     {
-        $samples = [];
-        foreach ($this->series as $series) {
-            foreach ($series->samples() as $sample) {
-                if ($series->labels !== []) {
-                    $sample['labels'] = $series->labels;
-                }
-                if (isset($descriptions[$series->name])) {
-                    $sample += $descriptions[$series->name]->fields;
-                    unset($descriptions[$series->name]);
-                }
-                $samples[] = $sample;
-            }
-        }
-        $this->clear();
-        return $samples;
+        $pending = $this->pending;
+        $this->pending = [];
+        $this->growth = 0;
+        return $pending;
     }
 
     public function clear(): void
     {
+        $this->takePending();
         $this->series = [];
-        $this->growth = 0;
+        $this->last = [];
     }
 }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace PromStreamGateway;
 
+use PromStreamGateway\Series\Series;
+
 /**
  * Records measurements in the process and sends them with one LPUSH: when flush()
  * is called, when the buffer is full, and at the end of the process.
@@ -205,14 +207,7 @@ class Client
     public function flush(): bool
     {
         $this->forgetParent();
-        $samples = [];
-        foreach ($this->buffer->take($this->descriptions) as $sample) {
-            try {
-                $samples[] = Payload::encode($sample);
-            } catch (\Throwable $error) {
-                $this->losses->add('invalid', 1, 'a sample was not sent: ' . self::named($sample['name'], $error));
-            }
-        }
+        $samples = $this->takeSamples();
         if ($samples === []) {
             return true;
         }
@@ -251,6 +246,33 @@ class Client
         return $this->losses->last();
     }
 
+    /**
+     * Empties the buffer. Help and unit go with the first sample of each name: the
+     * gateway asks for no more.
+     *
+     * @return list<string> encoded
+     */
+    private function takeSamples(): array
+    {
+        $samples = [];
+        $described = [];
+        foreach ($this->buffer->takePending() as $series) {
+            $isFirst = !isset($described[$series->name]);
+            $described[$series->name] = true;
+            $description = $isFirst && isset($this->descriptions[$series->name])
+                ? $this->descriptions[$series->name]->fields
+                : '';
+            foreach ($series->take($description) as $sample) {
+                if (strlen($sample) <= Payload::MOST_BYTES) {
+                    $samples[] = $sample;
+                } else {
+                    $this->losses->add('invalid', 1, "a sample was not sent: $series->name: it is too large");
+                }
+            }
+        }
+        return $samples;
+    }
+
     private function record(
         string $type,
         mixed $name,
@@ -264,19 +286,15 @@ class Client
         }
         $this->forgetParent();
         try {
-            $name = Validate::name($name);
             $number = Validate::number($value);
             if ($type === 'counter' && $number < 0) {
                 throw new InvalidSample("expected a counter's value of at least 0, got $number");
             }
-            $labels = $this->labels($type, $labels);
-            $layout = $this->layout($type, $name, $layout);
-            $key = Buffer::key($type, $name, $labels);
-            if (!$this->makeRoom($key, $operation)) {
+            $series = is_string($name) ? $this->buffer->repeated($type, $name, $labels) : null;
+            $series ??= $this->series($type, $name, $labels, $layout);
+            if (!$this->makeRoom($series, $operation)) {
                 $this->losses->add('full', 1, 'samples were dropped: the buffer is full and could not be sent');
-                return;
-            }
-            if (!$this->buffer->add($key, $type, $name, $labels, $layout, $number, $operation)) {
+            } elseif (!$this->buffer->add($series, $number, $operation)) {
                 throw new InvalidSample("expected a finite total, got $number on top of it");
             }
         } catch (\Throwable $error) {
@@ -284,14 +302,15 @@ class Client
         }
     }
 
-    /** @return array<string, string> */
-    private function labels(string $type, mixed $labels): array
+    /** @throws InvalidSample */
+    private function series(string $type, mixed $name, mixed $labels, mixed $layout): Series
     {
-        if (is_array($labels) && $this->options->labels !== []) {
-            $labels += $this->options->labels;
-        }
+        $name = Validate::name($name);
         $reserved = ['histogram' => 'le', 'summary' => 'quantile'][$type] ?? '';
-        return $labels === [] ? [] : Validate::labels($labels, $reserved);
+        $texts = Validate::labels(is_array($labels) ? $labels + $this->options->labels : $labels, $reserved);
+        $series = $this->buffer->series($type, $name, $texts, $this->layout($type, $name, $layout));
+        $this->buffer->remember($type, $labels, $series);
+        return $series;
     }
 
     /**
@@ -322,16 +341,16 @@ class Client
      * A full buffer is flushed, but once only where that fails: a server that is away
      * must not hold the work up again for each thousand series of it.
      */
-    private function makeRoom(string $key, string $operation): bool
+    private function makeRoom(Series $series, string $operation): bool
     {
-        if ($this->buffer->hasRoom($key, $operation)) {
+        if ($this->buffer->hasRoom($series, $operation)) {
             return true;
         }
         if ($this->flushFailed || !$this->options->autoFlush) {
             return false;
         }
         $this->flush();
-        return $this->buffer->hasRoom($key, $operation);
+        return $this->buffer->hasRoom($series, $operation);
     }
 
     /** What a forked process finds in its buffer is its parent's, who sends it. */

@@ -7,8 +7,8 @@ namespace PromStreamGateway;
 /** What holds for all series of a name. */
 final class Description
 {
-    /** @var array<string, string> help and unit, as fields of a sample */
-    public readonly array $fields;
+    /** Help and unit as fields of a sample, each with a comma before it. */
+    public readonly string $fields;
 
     /**
      * @param ?list<int|float> $buckets
@@ -20,7 +20,8 @@ final class Description
         public readonly ?array $buckets,
         public readonly ?array $quantiles,
     ) {
-        $this->fields = array_filter(['help' => $help, 'unit' => $unit], is_string(...));
+        $fields = array_filter(['help' => $help, 'unit' => $unit], is_string(...));
+        $this->fields = $fields === [] ? '' : ',' . substr(Payload::json($fields), 1, -1);
     }
 
     /** @throws InvalidSample */

@@ -7,23 +7,15 @@ namespace PromStreamGateway;
 /** Samples as elements of the queue. */
 final class Payload
 {
+    /** Elements, and so samples, stay below 32 KB. */
+    public const MOST_BYTES = 32000;
     private const MOST_SINGLE_SAMPLES = 100;
-    private const MOST_BYTES = 32000;
     private const JSON = JSON_THROW_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES
         | JSON_UNESCAPED_UNICODE;
 
-    /**
-     * @param array<string, mixed> $sample
-     * @throws InvalidSample where it is too large, \JsonException
-     */
-    public static function encode(array $sample): string
+    public static function json(mixed $value): string
     {
-        $json = json_encode($sample, self::JSON);
-        if (strlen($json) > self::MOST_BYTES) {
-            $most = self::MOST_BYTES;
-            throw new InvalidSample("expected at most $most bytes with help and labels, got " . strlen($json));
-        }
-        return $json;
+        return is_int($value) ? (string) $value : json_encode($value, self::JSON);
     }
 
     /**

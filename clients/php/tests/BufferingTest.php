@@ -39,7 +39,7 @@ final class BufferingTest extends TestCase
         }
         self::assertTrue($client->flush());
         self::assertSame(
-            [['name' => 'jobs_total', 'type' => 'counter', 'value' => 1000, 'labels' => ['a' => '1', 'b' => 'x']]],
+            [['name' => 'jobs_total', 'type' => 'counter', 'labels' => ['a' => '1', 'b' => 'x'], 'value' => 1000]],
             $this->memory->samples,
         );
         self::assertTrue($client->flush());
@@ -59,6 +59,59 @@ final class BufferingTest extends TestCase
         self::assertSame(
             ["1\0b", '1', 'true', '1.5', '1', '1'],
             array_column(array_column($this->memory->samples, 'labels'), 'a'),
+        );
+    }
+
+    public function testALabelIsWhatAnObjectIsNow(): void
+    {
+        $client = $this->client();
+        $user = new class implements \Stringable {
+            public string $name = 'a';
+
+            public function __toString(): string
+            {
+                return $this->name;
+            }
+        };
+        $client->counter('x_total', ['user' => $user, 'zone' => null]);
+        $user->name = 'b';
+        $client->counter('x_total', ['user' => $user, 'zone' => null]);
+        $client->flush();
+        self::assertSame([['user' => 'a'], ['user' => 'b']], array_column($this->memory->samples, 'labels'));
+    }
+
+    /** What is sent is kept to be recorded again, but not all of it for ever. */
+    public function testSeriesThatComeAndGoTakeNoMoreMemory(): void
+    {
+        $connection = new class implements Connection {
+            /** @var array<string, int> */
+            public array $totals = [];
+
+            public function lpush(string $key, array $elements, float $timeout): void
+            {
+                foreach ($elements as $element) {
+                    $sample = json_decode($element, true);
+                    $name = rtrim($sample['name'], '0..9');
+                    $this->totals[$name] = ($this->totals[$name] ?? 0) + $sample['value'];
+                }
+            }
+        };
+        $client = new Client($connection, new Options(maxSeries: 50));
+        $memory = 0;
+        for ($i = 0; $i < 20000; $i++) {
+            $client->counter('often_total');
+            $client->counter("seldom_$i");
+            $client->counter('again_total', ['number' => $i % 70]);
+            if ($i === 1000) {
+                $memory = memory_get_usage();
+            }
+        }
+        $client->flush();
+        self::assertLessThan($memory + 100_000, memory_get_usage());
+        ksort($connection->totals);
+        self::assertSame(
+            ['again_total' => 20000, 'often_total' => 20000, 'seldom_' => 20000],
+            $connection->totals,
         );
     }
 
@@ -124,8 +177,8 @@ final class BufferingTest extends TestCase
     {
         $seed = random_int(0, PHP_INT_MAX);
         mt_srand($seed);
-        foreach ([1, 2, 31, 32, 33, 34, 500] as $times) {
-            $client = $this->client();
+        $client = $this->client();
+        foreach ([1, 2, 31, 32, 33, 34, 500, 500, 1] as $times) {
             $this->memory->samples = [];
             $expected = [0, 0, 0, 0];
             $sum = 0;
@@ -190,8 +243,12 @@ final class BufferingTest extends TestCase
             $client->summary('job_seconds', 1, ['queue' => 'resize']);
             $client->flush();
         }
+        $client->describe('busy', 'How many are busy.');
+        $client->gauge('busy')->inc();
+        $client->gauge('busy')->max(3);
+        $client->flush();
         self::assertSame(
-            ['How long jobs took.', null, 'How long jobs took.', null],
+            ['How long jobs took.', null, 'How long jobs took.', null, 'How many are busy.', null],
             array_map(fn (array $sample) => $sample['help'] ?? null, $this->memory->samples),
         );
         self::assertSame('seconds', $this->memory->samples[0]['unit']);

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace PromStreamGateway\Series;
 
+use PromStreamGateway\Payload;
+
 /** A sum. */
 final class CounterSeries extends Series
 {
@@ -19,8 +21,10 @@ final class CounterSeries extends Series
         return true;
     }
 
-    public function samples(): array
+    protected function takeFields(): array
     {
-        return [['name' => $this->name, 'type' => 'counter', 'value' => $this->total]];
+        $fields = ',"value":' . Payload::json($this->total);
+        $this->total = 0;
+        return [$fields];
     }
 }

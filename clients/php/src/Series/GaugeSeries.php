@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace PromStreamGateway\Series;
 
+use PromStreamGateway\Payload;
+
 /**
  * Operations in the order in which they came. One is merged with the one before
  * where that makes no difference; else both are sent, one after the other.
@@ -43,16 +45,13 @@ final class GaugeSeries extends Series
         return $operation !== 'set' && $last !== 'set' && $last !== $operation;
     }
 
-    public function samples(): array
+    protected function takeFields(): array
     {
-        $samples = [];
+        $fields = [];
         foreach ($this->operations as [$operation, $number]) {
-            $sample = ['name' => $this->name, 'type' => 'gauge', 'value' => $number];
-            if ($operation !== 'set') {
-                $sample['op'] = $operation;
-            }
-            $samples[] = $sample;
+            $fields[] = ($operation === 'set' ? '' : ",\"op\":\"$operation\"") . ',"value":' . Payload::json($number);
         }
-        return $samples;
+        $this->operations = [];
+        return $fields;
     }
 }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace PromStreamGateway\Series;
 
+use PromStreamGateway\Payload;
+
 /** A few observations as they are, more of them as counts for each bucket. */
 final class HistogramSeries extends Series
 {
@@ -21,7 +23,7 @@ final class HistogramSeries extends Series
      */
     public function __construct(string $name, array $labels, private readonly array $bounds)
     {
-        parent::__construct($name, $labels);
+        parent::__construct($name, 'histogram', $labels, ['buckets' => $bounds]);
     }
 
     public function add(int|float $number, string $operation): bool
@@ -46,18 +48,15 @@ final class HistogramSeries extends Series
         return true;
     }
 
-    public function samples(): array
+    protected function takeFields(): array
     {
-        $sample = ['name' => $this->name, 'type' => 'histogram', 'buckets' => $this->bounds];
-        if ($this->counts !== []) {
-            $sample['counts'] = $this->counts;
-            $sample['sum'] = $this->sum;
-        } elseif (count($this->values) === 1) {
-            $sample['value'] = $this->values[0];
-        } else {
-            $sample['values'] = $this->values;
-        }
-        return [$sample];
+        $fields = match (true) {
+            $this->counts !== [] => ',"counts":' . Payload::json($this->counts) . ',"sum":' . Payload::json($this->sum),
+            count($this->values) === 1 => ',"value":' . Payload::json($this->values[0]),
+            default => ',"values":' . Payload::json($this->values),
+        };
+        [$this->counts, $this->values, $this->sum] = [[], [], 0];
+        return [$fields];
     }
 
     private function count(int|float $number): void

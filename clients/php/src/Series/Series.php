@@ -4,14 +4,25 @@ declare(strict_types=1);
 
 namespace PromStreamGateway\Series;
 
-/** What has been recorded of one series since the last flush. */
+use PromStreamGateway\Payload;
+
+/** One series, and what has been recorded of it since it was sent last. */
 abstract class Series
 {
-    /** @param array<string, string> $labels */
-    public function __construct(
-        public readonly string $name,
-        public readonly array $labels,
-    ) {
+    /** Whether there is something to send. */
+    public bool $isPending = false;
+
+    /** What is the same in each sample of it, encoded once. */
+    private readonly string $head;
+
+    /**
+     * @param array<string, string> $labels
+     * @param array<string, mixed> $layout further fields that stay
+     */
+    public function __construct(public readonly string $name, string $type, array $labels, array $layout = [])
+    {
+        $fields = ['name' => $name, 'type' => $type] + ($labels === [] ? [] : ['labels' => $labels]) + $layout;
+        $this->head = substr(Payload::json($fields), 0, -1);
     }
 
     /** Adds a number; false where the total would leave the range of numbers. */
@@ -24,9 +35,26 @@ abstract class Series
     }
 
     /**
-     * What the gateway is to be told, in order, but for labels, help and unit.
+     * Samples with what was recorded, encoded; after that there is nothing to send.
      *
-     * @return list<array<string, mixed>>
+     * @param string $description fields of the first sample, each with a comma before it
+     * @return list<string>
      */
-    abstract public function samples(): array;
+    public function take(string $description): array
+    {
+        $samples = [];
+        foreach ($this->takeFields() as $fields) {
+            $samples[] = $this->head . $description . $fields . '}';
+            $description = '';
+        }
+        $this->isPending = false;
+        return $samples;
+    }
+
+    /**
+     * What tells one sample from the other, each field with a comma before it.
+     *
+     * @return list<string>
+     */
+    abstract protected function takeFields(): array;
 }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace PromStreamGateway\Series;
 
+use PromStreamGateway\Payload;
+
 /** All observations: quantiles can't be estimated from anything less. */
 final class SummarySeries extends Series
 {
@@ -17,9 +19,14 @@ final class SummarySeries extends Series
      * @param array<string, string> $labels
      * @param list<int|float> $quantiles
      */
-    public function __construct(string $name, array $labels, private readonly array $quantiles)
+    public function __construct(string $name, array $labels, array $quantiles)
     {
-        parent::__construct($name, $labels);
+        // The error in rank, a tenth of what is left beyond the quantile: 0.05 for 0.5, 0.001 for 0.99.
+        $epsilon = fn (int|float $quantile) => round(min($quantile, 1 - $quantile) / 10, 9);
+        parent::__construct($name, 'summary', $labels, $quantiles === [] ? [] : [
+            'quantiles' => $quantiles,
+            'epsilons' => array_map($epsilon, $quantiles),
+        ]);
     }
 
     public function add(int|float $number, string $operation): bool
@@ -33,18 +40,15 @@ final class SummarySeries extends Series
         return true;
     }
 
-    public function samples(): array
+    protected function takeFields(): array
     {
-        // The error in rank, a tenth of what is left beyond the quantile: 0.05 for 0.5, 0.001 for 0.99.
-        $epsilon = fn (int|float $quantile) => round(min($quantile, 1 - $quantile) / 10, 9);
-        $sample = ['name' => $this->name, 'type' => 'summary'];
-        if ($this->quantiles !== []) {
-            $sample['quantiles'] = $this->quantiles;
-            $sample['epsilons'] = array_map($epsilon, $this->quantiles);
+        $fields = [];
+        foreach (array_chunk($this->values, self::VALUES_PER_SAMPLE) as $values) {
+            $fields[] = count($values) === 1
+                ? ',"value":' . Payload::json($values[0])
+                : ',"values":' . Payload::json($values);
         }
-        return array_map(
-            fn (array $values) => $sample + (count($values) === 1 ? ['value' => $values[0]] : ['values' => $values]),
-            array_chunk($this->values, self::VALUES_PER_SAMPLE),
-        );
+        $this->values = [];
+        return $fields;
     }
 }
