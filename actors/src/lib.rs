@@ -23,6 +23,7 @@ pub mod http;
 pub mod self_metrics;
 pub mod status;
 mod log_throttle;
+pub mod accounts;
 mod reject_log;
 mod rejects;
 pub mod dead_letters;

@@ -27,12 +27,12 @@ use psg_engine::catalog::Catalog;
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::{SharedTombstones, Store, TombstoneKey};
 
+use crate::accounts::Accounts;
 use crate::checkpoint::Checkpoints;
 use crate::checkpoint_requests::{CheckpointRequests, checkpoint_requests};
 use crate::clock::{Clock, UnixClock};
 use crate::dead_letters::DeadLetterQueue;
 use crate::fatal::{FatalError, FatalSignal};
-use crate::rejects::RejectBoard;
 use crate::scrape::{self, ScrapeParts};
 use crate::scrapers::{Handover, Scrapers};
 use crate::self_metrics::SelfMetrics;
@@ -63,6 +63,7 @@ pub struct Pipeline {
     settings: PipelineSettings,
     handle: PipelineHandle,
     scrapers: Scrapers,
+    accounts: Accounts,
     dead_letters: Option<DeadLetterQueue>,
     clock: Clock,
     /// What gauges go by.
@@ -110,9 +111,13 @@ impl Pipeline {
         let metrics = Arc::new(self_metrics(&settings, &catalog));
         let tombstones =
             SharedTombstones::new(settings.store.tombstones, tombstone_key, settings.shards.count);
+        let mut tasks = Vec::new();
+        let dead_letters = start_dead_letters(&settings, &metrics, &mut tasks);
+        let letters = dead_letters.clone();
+        let accounts = Accounts::new(&metrics, &catalog, settings.expose_payloads, letters);
         let store = |shard| store(&settings, &tombstones, shard);
         let (shards, shard_threads) =
-            ShardSet::start(settings.shards, metrics.clone(), clock, store)?;
+            ShardSet::start(settings.shards, metrics.clone(), &accounts, clock, store)?;
         let (gate, scrapers) = (closed_gate(&settings), Scrapers::new(clock));
         let (scrapes, scraper) = scrape::start(ScrapeParts {
             shards: shards.clone(),
@@ -130,12 +135,6 @@ impl Pipeline {
         let status = StatusBoard::new(metrics.clone(), catalog.clone(), clock, info);
         let (requester, checkpoint_requests) = checkpoint_requests();
         let commits = settings.queue.once.map(|once| (requester, once.lease * COMMIT_PATIENCE));
-        let workers = settings.queue.workers;
-        let unknown_fields = metrics.unknown_fields.clone();
-        let rejects =
-            RejectBoard::new(workers, catalog.clone(), unknown_fields, settings.expose_payloads);
-        let mut tasks = Vec::new();
-        let dead_letters = start_dead_letters(&settings, &metrics, &mut tasks);
         Ok(Self {
             handle: PipelineHandle::new(Services {
                 catalog,
@@ -144,7 +143,7 @@ impl Pipeline {
                 gate,
                 scrapes,
                 status: Arc::new(status),
-                rejects: Arc::new(rejects),
+                rejects: accounts.rejects().clone(),
                 queue,
                 commits,
                 stop,
@@ -152,6 +151,7 @@ impl Pipeline {
             checkpoint_requests: settings.queue.once.map(|_| checkpoint_requests),
             settings,
             scrapers,
+            accounts,
             dead_letters,
             clock,
             unix: UnixClock::start(),

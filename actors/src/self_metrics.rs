@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
-use psg_engine::metric::Ignored;
 use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
 use psg_engine::timestamp::UnixTime;
@@ -108,7 +107,7 @@ impl SelfMetrics {
         }
     }
 
-    /// Samples that are in the shards' inboxes or beyond.
+    /// Samples that were applied.
     pub fn processed(&self) -> u64 {
         self.workers.iter().map(|worker| worker.processed.load(Ordering::Relaxed)).sum()
     }
@@ -152,7 +151,9 @@ impl QueueLag {
 pub struct WorkerMetrics {
     /// Pops that found nothing.
     pub empty_pops: AtomicU64,
-    /// Samples that are in a shard's inbox.
+    /// Samples that are in a shard's inbox or beyond.
+    pub routed: AtomicU64,
+    /// Of these, those that were applied.
     pub processed: AtomicU64,
     /// Samples whose payload was not recognised, and had to be parsed.
     pub parsed: AtomicU64,
@@ -229,8 +230,10 @@ pub struct ShardMetrics {
     pub series: [AtomicU64; Kind::ALL.len()],
     /// Nanoseconds spent on applying batches.
     pub apply_nanoseconds: AtomicU64,
-    /// Accepted samples that changed nothing, indexed by `ignored as usize`.
-    pub ignored: [AtomicU64; Ignored::ALL.len()],
+    /// Samples of gauges that were older than what is shown.
+    pub stale_gauge_samples: AtomicU64,
+    /// Samples of gauges that were measured some minutes after they were taken.
+    pub future_timestamps: AtomicU64,
     /// Series that have expired.
     pub expired: AtomicU64,
     /// Tombstones that had to make room.

@@ -26,6 +26,7 @@ use psg_engine::timestamp::Moment;
 use psg_engine::updates::Updates;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
+use crate::accounts::{Accounts, TakenAt};
 use crate::clock::Clock;
 use crate::self_metrics::ShardMetrics;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
@@ -206,6 +207,7 @@ pub struct Shard {
     readers: Vec<Option<UnboundedSender<ShardReply>>>,
     snapshot: Option<SnapshotUnderWay>,
     background: BackgroundJobs,
+    accounts: Accounts,
     metrics: Arc<ShardMetrics>,
     checkpoints: Arc<CheckpointMetrics>,
     clock: Clock,
@@ -216,6 +218,7 @@ impl Shard {
     pub fn new(
         index: ShardIndex,
         inbox: Receiver<ShardMessage>,
+        accounts: Accounts,
         metrics: Arc<ShardMetrics>,
         checkpoints: Arc<CheckpointMetrics>,
         clock: Clock,
@@ -231,6 +234,7 @@ impl Shard {
             readers: vec![None; MAX_READERS],
             snapshot: None,
             background: BackgroundJobs::new(),
+            accounts,
             metrics,
             checkpoints,
             clock,
@@ -309,10 +313,14 @@ impl Shard {
     }
 
     fn apply(&mut self, updates: &Updates) {
-        let before = Instant::now();
-        self.store.apply(updates, self.clock.now());
+        let (before, now) = (Instant::now(), self.clock.now());
+        self.store.apply(updates, now);
         let spent = before.elapsed().as_nanos() as u64;
         self.metrics.apply_nanoseconds.fetch_add(spent, Ordering::Relaxed);
+        // Only now: a scrape that shows n processed shows what these n did.
+        let taken_at = TakenAt { now, unix: updates.taken_at };
+        let refused = self.store.take_refused();
+        self.accounts.of(updates.reader).settle(updates.samples(), &refused, taken_at);
         self.publish_live();
         self.notify_readers();
     }
@@ -321,9 +329,9 @@ impl Shard {
         for (gauge, live) in self.metrics.series.iter().zip(self.store.live()) {
             gauge.store(live as u64, Ordering::Relaxed);
         }
-        for (counter, ignored) in self.metrics.ignored.iter().zip(self.store.ignored()) {
-            counter.store(ignored, Ordering::Relaxed);
-        }
+        let (stale, future) = (self.store.stale_gauge_samples(), self.store.future_timestamps());
+        self.metrics.stale_gauge_samples.store(stale, Ordering::Relaxed);
+        self.metrics.future_timestamps.store(future, Ordering::Relaxed);
     }
 
     fn define(

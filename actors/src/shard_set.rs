@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::Store;
 
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::self_metrics::SelfMetrics;
 use crate::settings::ShardSettings;
@@ -36,17 +37,20 @@ impl ShardSet {
     pub fn start(
         settings: ShardSettings,
         metrics: Arc<SelfMetrics>,
+        accounts: &Accounts,
         clock: Clock,
         store: impl Fn(ShardIndex) -> Store,
     ) -> io::Result<(Self, ShardThreads)> {
         let mut inboxes = Vec::new();
         let mut threads = Vec::new();
+        let checkpoints = &metrics.checkpoints;
         for (number, shard_metrics) in metrics.shards.iter().enumerate() {
             let index = ShardIndex(number as u16);
             let (sender, inbox) = bounded(settings.inbox_capacity);
-            let checkpoints = metrics.checkpoints.clone();
-            let metrics = shard_metrics.clone();
-            let shard = Shard::new(index, inbox, metrics, checkpoints, clock, store(index));
+            let (accounts, metrics) = (accounts.clone(), shard_metrics.clone());
+            let checkpoints = checkpoints.clone();
+            let shard =
+                Shard::new(index, inbox, accounts, metrics, checkpoints, clock, store(index));
             let thread = std::thread::Builder::new().name(format!("shard-{number}"));
             threads.push(thread.spawn(move || shard.run())?);
             inboxes.push(sender);

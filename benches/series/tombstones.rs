@@ -135,7 +135,7 @@ fn none() -> Tombstones {
 /// Of a counter, where there are no buckets.
 fn value(buckets: usize) -> Value {
     match buckets {
-        0 => Value::Counter(1.0),
+        0 => Value::Counter(1.0, 0.0),
         _ => Value::Histogram(Box::new(Histogram::from_parts(vec![1; buckets].into(), 1.0))),
     }
 }

@@ -1,5 +1,6 @@
 //! What a series holds: one aggregate for each metric type, a file each.
 
+mod counter;
 pub mod default_buckets;
 mod gauge;
 pub mod histogram;
@@ -22,59 +23,43 @@ use summary::Summary;
 /// The aggregate of one series.
 #[derive(Debug, Clone)]
 pub enum Value {
-    /// The sum of all samples.
-    Counter(f64),
+    /// The sum of all samples as a double, and what that leaves out of it.
+    Counter(f64, f32),
     /// The sample that was measured last, and when that was.
     Gauge(f64, PackedTime),
+    /// What a gauge has come to that samples have added to, and when one set it last.
+    GaugeTotal(f64, PackedTime),
     /// Counts per bucket, and the sum.
     Histogram(Box<Histogram>),
     /// Quantiles over the window; sum and count for ever.
     Summary(Box<Summary>),
 }
 
-/// Why a sample that was accepted changes nothing.
+/// Why a sample changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Ignored {
-    /// A gauge's, which was measured before the one that is shown.
-    Older,
+pub enum Unapplied {
+    /// It sets a gauge, and was measured before the sample that is there.
+    Stale,
     /// With it a total would be infinite, and would stay so.
-    InfiniteTotal,
+    NonFinite,
 }
 
-impl Ignored {
-    /// Every one; `ignored as usize` indexes it.
-    pub const ALL: [Ignored; 2] = [Ignored::Older, Ignored::InfiniteTotal];
-
-    /// The value of the `reason` label in `ignored_samples_total`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Ignored::Older => "older",
-            Ignored::InfiniteTotal => "infinite_total",
-        }
-    }
-}
-
-/// Adds to a total, unless that would be no number any more.
+/// What a sum comes to with these values, unless that would be no number any more.
 #[inline]
-fn add(total: &mut f64, sample: f64) -> Result<(), Ignored> {
-    let sum = *total + sample;
-    if !sum.is_finite() {
-        return Err(Ignored::InfiniteTotal);
-    }
-    *total = sum;
-    Ok(())
+fn sum_of(sum: f64, values: &[f64]) -> Result<f64, Unapplied> {
+    let sum = values.iter().fold(sum, |sum, value| sum + value);
+    if sum.is_finite() { Ok(sum) } else { Err(Unapplied::NonFinite) }
 }
 
 impl Value {
     /// What stands in place of a value where there is none.
-    pub(crate) const NONE: Value = Value::Counter(0.0);
+    pub(crate) const NONE: Value = Value::Counter(0.0, 0.0);
 
     /// The aggregate of no sample, of a series of that shape.
     pub fn new(shape: &Shape, now: Moment) -> Self {
         match shape {
-            Shape::Counter => Value::Counter(0.0),
-            Shape::Gauge => Value::Gauge(0.0, UnixTime::MIN.into()),
+            Shape::Counter => Value::Counter(0.0, 0.0),
+            Shape::Gauge => Value::Gauge(f64::NAN, UnixTime::MIN.into()),
             Shape::Histogram(layout) => Value::Histogram(Box::new(Histogram::new(layout))),
             Shape::Summary(plan) => Value::Summary(Box::new(Summary::new(plan, now))),
         }
@@ -84,25 +69,33 @@ impl Value {
     #[inline]
     pub fn kind(&self) -> Kind {
         match self {
-            Value::Counter(_) => Kind::Counter,
-            Value::Gauge(..) => Kind::Gauge,
+            Value::Counter(..) => Kind::Counter,
+            Value::Gauge(..) | Value::GaugeTotal(..) => Kind::Gauge,
             Value::Histogram(_) => Kind::Histogram,
             Value::Summary(_) => Kind::Summary,
         }
     }
 
-    /// A copy of the total that outlives its series, see [`Kind::accumulates`].
-    pub(crate) fn copy_of_total(&self) -> Option<Self> {
-        self.kind().accumulates().then(|| self.clone())
+    /// Whether it outlives its series, so that one which returns goes on from it.
+    fn is_total(&self) -> bool {
+        match self {
+            Value::Counter(..) | Value::GaugeTotal(..) | Value::Histogram(_) => true,
+            Value::Gauge(..) | Value::Summary(_) => false,
+        }
     }
 
-    /// The total that outlives its series, see [`Kind::accumulates`].
+    /// A copy of the total that outlives its series.
+    pub(crate) fn copy_of_total(&self) -> Option<Self> {
+        self.is_total().then(|| self.clone())
+    }
+
+    /// The total that outlives its series.
     pub(crate) fn into_total(self) -> Option<Self> {
-        self.kind().accumulates().then_some(self)
+        self.is_total().then_some(self)
     }
 
     /// Takes one sample in, or says why it changes nothing. `shape` is the one
-    /// that the value was made for.
+    /// that the value was made for; `op` is `Set` for all but gauges.
     #[inline]
     pub fn apply(
         &mut self,
@@ -111,10 +104,25 @@ impl Value {
         time: SampleTime,
         shape: &Shape,
         now: Moment,
-    ) -> Result<(), Ignored> {
-        match (self, shape) {
-            (Value::Counter(total), _) => add(total, sample),
-            (Value::Gauge(last, at), _) => gauge::apply(last, at, sample, op, time),
+    ) -> Result<(), Unapplied> {
+        match (&mut *self, shape) {
+            (Value::Counter(sum, rest), _) => counter::add(sum, rest, sample),
+            (Value::Gauge(value, at) | Value::GaugeTotal(value, at), _) => match op {
+                GaugeOp::Set => gauge::set(value, at, sample, time),
+                GaugeOp::Add => {
+                    *self = Value::GaugeTotal(gauge::added(*value, sample)?, *at);
+                    Ok(())
+                }
+                // Either is the sample where the value is no number yet.
+                GaugeOp::Max => {
+                    *value = value.max(sample);
+                    Ok(())
+                }
+                GaugeOp::Min => {
+                    *value = value.min(sample);
+                    Ok(())
+                }
+            },
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
                 histogram.observe(sample, layout)
             }
@@ -133,7 +141,7 @@ impl Value {
         sum: f64,
         shape: &Shape,
         now: Moment,
-    ) -> Result<(), Ignored> {
+    ) -> Result<(), Unapplied> {
         match (self, observations, shape) {
             (Value::Histogram(it), Observations::Values(values), Shape::Histogram(layout)) => {
                 it.observe_all(values, layout)
@@ -153,34 +161,90 @@ mod tests {
     use super::summary::{QuantilePlan, SummarySettings};
     use super::*;
 
+    const NOW: Moment = Moment(0);
+    const TAKEN: SampleTime = SampleTime::taken(UnixTime::MIN);
+
     /// One sample would else decide over all that come after it.
     #[test]
     fn a_total_stays_a_number_whatever_comes() {
-        const NOW: Moment = Moment(0);
         let plan = QuantilePlan::new(&[], SummarySettings::default());
         for (shape, least) in [
             (Shape::Counter, f64::MAX),
+            (Shape::Gauge, f64::MIN),
             (Shape::Histogram(BucketLayout::new(&[1.0])), f64::MIN),
             (Shape::Summary(plan), f64::MIN),
         ] {
             let mut value = Value::new(&shape, NOW);
-            let mut apply = |sample| {
-                value.apply(sample, GaugeOp::Set, SampleTime::taken(UnixTime::MIN), &shape, NOW)
-            };
+            let mut apply = |sample| value.apply(sample, GaugeOp::Add, TAKEN, &shape, NOW);
             assert_eq!(apply(f64::MAX), Ok(()), "{shape:?}");
-            assert_eq!(apply(f64::MAX), Err(Ignored::InfiniteTotal), "{shape:?}");
+            assert_eq!(apply(f64::MAX), Err(Unapplied::NonFinite), "{shape:?}");
             assert_eq!(apply(1.0), Ok(()), "{shape:?}");
             if least < 0.0 {
                 assert_eq!([apply(least), apply(least)], [Ok(()), Ok(())], "{shape:?}");
-                assert_eq!(apply(least), Err(Ignored::InfiniteTotal), "{shape:?}");
+                assert_eq!(apply(least), Err(Unapplied::NonFinite), "{shape:?}");
             }
             match &value {
-                Value::Counter(total) => assert_eq!(*total, f64::MAX),
+                Value::Counter(total, rest) => assert_eq!((*total, *rest), (f64::MAX, 1.0)),
+                Value::GaugeTotal(total, _) => assert_eq!(*total, f64::MIN),
                 Value::Histogram(it) => assert_eq!((it.count(), it.sum()), (4, f64::MIN)),
                 Value::Summary(it) => assert_eq!((it.count(), it.sum()), (4, f64::MIN)),
-                Value::Gauge(..) => unreachable!("there is none"),
+                Value::Gauge(..) => unreachable!("it was added to"),
             }
         }
+    }
+
+    #[test]
+    fn a_gauge_is_a_total_from_the_first_addition_on() {
+        let time = |seconds: i64| SampleTime {
+            taken_at: UnixTime::from_micros(1_000_000_000),
+            timestamp: Some(UnixTime::from_micros(seconds * 1_000_000)),
+        };
+        let mut value = Value::new(&Shape::Gauge, NOW);
+        let mut check = |op, sample, at, expected: Result<f64, Unapplied>, is_total| {
+            let applied = value.apply(sample, op, time(at), &Shape::Gauge, NOW);
+            assert_eq!((applied.err(), value.is_total()), (expected.err(), is_total));
+            if let (Ok(expected), Value::Gauge(got, _) | Value::GaugeTotal(got, _)) =
+                (expected, &value)
+            {
+                assert_eq!(*got, expected, "after {op:?} {sample}");
+            }
+        };
+        use GaugeOp::{Add, Max, Min, Set};
+        // The first is taken whatever it is, and is none that sets.
+        check(Max, -3.0, 100, Ok(-3.0), false);
+        check(Min, -5.0, 1, Ok(-5.0), false);
+        check(Max, -7.0, 100, Ok(-5.0), false);
+        check(Set, 2.0, 50, Ok(2.0), false);
+        check(Set, 3.0, 49, Err(Unapplied::Stale), false);
+        check(Add, 1.5, 1, Ok(3.5), true);
+        check(Set, 9.0, 49, Err(Unapplied::Stale), true);
+        check(Min, 3.0, 1, Ok(3.0), true);
+        check(Set, 8.0, 60, Ok(8.0), true);
+        check(Add, -9.0, 1, Ok(-1.0), true);
+    }
+
+    /// Of values that come together all count or none.
+    #[test]
+    fn observations_that_come_together_are_taken_whole() {
+        let layout = BucketLayout::new(&[1.0, 2.0]);
+        let mut histogram = Histogram::new(&layout);
+        assert_eq!(histogram.observe_all(&[0.5, 1.5, 3.0], &layout), Ok(()));
+        let before = histogram.clone();
+        let refused = Err(Unapplied::NonFinite);
+        assert_eq!(histogram.observe_all(&[1.0, f64::MAX, f64::MAX], &layout), refused);
+        assert_eq!(histogram.add(&[1, 0, u64::MAX], 1.0), refused);
+        assert_eq!(histogram.add(&[0, 0, u64::MAX >> 8], 1.0), refused);
+        assert_eq!(histogram, before);
+        assert_eq!(histogram.add(&[1, 0, 2], 10.0), Ok(()));
+        assert_eq!(histogram, Histogram::from_parts([2, 1, 3].into(), 15.0));
+
+        let plan = QuantilePlan::new(&[(0.5, 0.1)], SummarySettings::default());
+        let mut summary = Summary::new(&plan, NOW);
+        assert_eq!(summary.observe_all(&[1.0, 2.0, 4.0], &plan, NOW), Ok(()));
+        assert_eq!(summary.observe_all(&[1.0, f64::MAX, f64::MAX], &plan, NOW), refused);
+        let mut median = Vec::new();
+        summary.quantiles(&plan, NOW, &mut median);
+        assert_eq!((summary.count(), summary.sum(), median), (3, 7.0, vec![2.0]));
     }
 
     /// There may be millions of them.

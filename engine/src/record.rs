@@ -137,10 +137,12 @@ pub struct TombstoneRecord {
     pub age: u64,
 }
 
-/// How a tombstone numbers the types that accumulate; what was appended by
+/// How a tombstone numbers the totals that there may be; what was appended by
 /// [`append_total`] follows it.
 const COUNTER_TOTAL: u32 = 0;
 const HISTOGRAM_TOTAL: u32 = 1;
+const EXACT_COUNTER_TOTAL: u32 = 2;
+const GAUGE_TOTAL: u32 = 3;
 
 /// See [`crate::metric::Value`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -161,6 +163,17 @@ pub enum ValueRecord<'a> {
         count: u64,
         /// `None` where the family has no objectives.
         window: Option<WindowRecord<'a>>,
+    },
+    /// A counter's total as a double, and what that leaves out of it; not 0.
+    ExactCounter {
+        sum: f64,
+        rest: f32,
+    },
+    /// A gauge that has been added to.
+    GaugeTotal {
+        value: f64,
+        /// When it was set last, in microseconds of Unix time.
+        at: i64,
     },
 }
 
@@ -207,8 +220,10 @@ pub enum SketchRecord<'a> {
 pub const FIRST: u16 = 1;
 /// That of segments whose list of families is followed by sections.
 pub const WITH_SECTIONS: u16 = 3;
+/// That of totals with a rest, and of gauges that are totals.
+const WITH_EXACT_TOTALS: u16 = 5;
 /// The newest one.
-pub const NEWEST: u16 = with_created(WITH_SECTIONS);
+pub const NEWEST: u16 = with_created(WITH_EXACT_TOTALS);
 
 /// The version after `version`, which tells when totals began.
 pub const fn with_created(version: u16) -> u16 {
@@ -242,6 +257,7 @@ impl ValueRecord<'_> {
             ValueRecord::Summary { window, .. } => {
                 window.as_ref().map_or(FIRST, WindowRecord::since)
             }
+            ValueRecord::ExactCounter { .. } | ValueRecord::GaugeTotal { .. } => WITH_EXACT_TOTALS,
         }
     }
 }
@@ -264,13 +280,15 @@ pub fn append(blob: &mut Vec<u8>, record: &impl Serialize) {
     postcard::serialize_with_flavor(record, AppendTo(blob)).expect("memory takes what is written");
 }
 
-/// Appends what a series of a type that accumulates had come to.
+/// Appends what a series had come to that is a total.
 pub fn append_total(blob: &mut Vec<u8>, total: &ValueRecord<'_>) {
     match total {
         ValueRecord::Counter(total) => append(blob, &(COUNTER_TOTAL, total)),
         ValueRecord::Histogram { counts, sum } => append(blob, &(HISTOGRAM_TOTAL, counts, sum)),
+        ValueRecord::ExactCounter { sum, rest } => append(blob, &(EXACT_COUNTER_TOTAL, sum, rest)),
+        ValueRecord::GaugeTotal { value, at } => append(blob, &(GAUGE_TOTAL, value, at)),
         ValueRecord::Gauge { .. } | ValueRecord::Summary { .. } => {
-            unreachable!("only what accumulates leaves a total")
+            unreachable!("they are no totals")
         }
     }
 }
@@ -300,6 +318,10 @@ pub fn take_total(rest: &mut &[u8]) -> Result<ValueRecord<'static>, StateError> 
         HISTOGRAM_TOTAL => {
             take(rest, WHAT).map(|(counts, sum)| ValueRecord::Histogram { counts, sum })
         }
+        EXACT_COUNTER_TOTAL => {
+            take(rest, WHAT).map(|(sum, rest)| ValueRecord::ExactCounter { sum, rest })
+        }
+        GAUGE_TOTAL => take(rest, WHAT).map(|(value, at)| ValueRecord::GaugeTotal { value, at }),
         _ => Err(StateError::NewerRecord { what: WHAT }),
     }
 }

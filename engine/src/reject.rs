@@ -52,7 +52,7 @@ reasons! {
     SuffixConflict => "suffix_conflict",
     /// A counter was given a negative value.
     NegativeCounter => "negative_counter",
-    /// A value or the sum overflows to infinity.
+    /// A value or the sum overflows to infinity, or a total of the series would with it.
     NonFinite => "non_finite",
     /// A histogram's buckets are absent or empty and no setting gives it some, or they are too many, not finite or not strictly increasing; or its counts are not whole numbers, not as many as its buckets, or of buckets that lack one of the metric's.
     BadBuckets => "bad_buckets",

@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::SeriesLabels;
 use crate::metric::Kind;
-use crate::metric::{Ignored, Observations, Shape, Value};
+use crate::metric::{Observations, Shape, Unapplied, Value};
 use crate::series::{Generation, ReaderSet, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;
@@ -32,6 +32,7 @@ mod filter;
 mod first_seen;
 mod listing;
 mod pages;
+mod refused;
 mod remove;
 mod restore;
 mod search;
@@ -47,6 +48,7 @@ pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
 pub use filter::{Filter, MAX_SHARES, SeriesShare};
 pub use first_seen::{AckHorizon, ScrapeContext, ScrapeSeq};
+pub use refused::RefusedUpdate;
 pub use remove::{RemoveJob, Removed};
 pub use restore::Restored;
 pub use search::{Found, FoundSeries, SearchJob, SearchOrder};
@@ -89,8 +91,10 @@ pub struct Store {
     tombstones: Tombstones,
     tombstones_checked: Tick,
     expired: u64,
-    /// Samples that changed nothing, by [`Ignored`].
-    ignored: [u64; Ignored::ALL.len()],
+    stale_gauge_samples: u64,
+    future_timestamps: u64,
+    /// Since they were asked for.
+    refused: Vec<RefusedUpdate>,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
     /// Series that some scraper has not been shown yet.
@@ -140,6 +144,17 @@ struct SeriesFlags(u8);
 
 const _: () = assert!(size_of::<Option<Series>>() == 64);
 
+/// What became of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Its series has it.
+    Taken,
+    /// Its series can't take it.
+    Refused,
+    /// Its family was removed.
+    Dropped,
+}
+
 impl Store {
     /// The store of `shard`, without series.
     pub fn new(settings: StoreSettings, tombstones: SharedTombstones, shard: ShardIndex) -> Self {
@@ -161,7 +176,10 @@ impl Store {
             match run {
                 UpdateRun::Values(values) => {
                     for update in values {
-                        self.apply_one(*update, SampleTime::taken(updates.taken_at), now);
+                        let time = SampleTime::taken(updates.taken_at);
+                        if self.apply_one(*update, time, now) == Outcome::Refused {
+                            self.refuse(*update, Observations::One);
+                        }
                     }
                 }
                 UpdateRun::Detailed(update, details, observations) => {
@@ -184,13 +202,21 @@ impl Store {
     ) {
         let Details { timestamp, ttl, observations: _ } = details;
         let slot = update.slot;
-        match observations {
+        let outcome = match observations {
             Observations::One => self.apply_one(update, SampleTime { taken_at, timestamp }, now),
             Observations::Values(_) | Observations::Counts(_) => {
                 self.apply_with(slot, taken_at, now, |value, shape| {
                     value.apply_several(observations, update.value, shape, now)
-                });
+                })
             }
+        };
+        match outcome {
+            Outcome::Taken => {}
+            Outcome::Refused => return self.refuse(update, observations),
+            Outcome::Dropped => return,
+        }
+        if timestamp.is_some_and(|timestamp| timestamp.is_ahead_of(taken_at)) {
+            self.future_timestamps += 1;
         }
         if let Some(ttl) = ttl {
             let seconds = ttl.seconds().unwrap_or(0);
@@ -199,11 +225,11 @@ impl Store {
     }
 
     #[inline(always)]
-    fn apply_one(&mut self, update: ValueUpdate, time: SampleTime, now: Moment) {
+    fn apply_one(&mut self, update: ValueUpdate, time: SampleTime, now: Moment) -> Outcome {
         let ValueUpdate { slot, op, value: sample } = update;
         self.apply_with(slot, time.taken_at, now, |value, shape| {
             value.apply(sample, op, time, shape, now)
-        });
+        })
     }
 
     /// Changes the value of a series, which is live from now on.
@@ -213,20 +239,31 @@ impl Store {
         slot: Slot,
         taken_at: UnixTime,
         now: Moment,
-        change: impl FnOnce(&mut Value, &Shape) -> Result<(), Ignored>,
-    ) {
+        change: impl FnOnce(&mut Value, &Shape) -> Result<(), Unapplied>,
+    ) -> Outcome {
         let mut series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
         if !series.is_live() {
             if !self.activate(slot, taken_at, now) {
-                return;
+                return Outcome::Dropped;
             }
             series = held(&mut self.slots, slot);
         }
         series.touched = Tick::at(now);
-        if let Err(ignored) = change(&mut series.value, series.family.shape()) {
-            self.ignored[ignored as usize] += 1;
+        match change(&mut series.value, series.family.shape()) {
+            Ok(()) => Outcome::Taken,
+            Err(Unapplied::Stale) => {
+                self.stale_gauge_samples += 1;
+                Outcome::Taken
+            }
+            Err(Unapplied::NonFinite) => Outcome::Refused,
         }
+    }
+
+    #[cold]
+    fn refuse(&mut self, update: ValueUpdate, observations: Observations<'_>) {
+        let series = held(&mut self.slots, update.slot);
+        self.refused.push(RefusedUpdate::new(series, update, observations));
     }
 
     /// Live series of each type, indexed by `kind as usize`.
@@ -234,9 +271,20 @@ impl Store {
         self.live
     }
 
-    /// Samples that changed nothing, indexed by `ignored as usize`.
-    pub fn ignored(&self) -> [u64; Ignored::ALL.len()] {
-        self.ignored
+    /// Samples of gauges that were measured before what is there, and changed nothing.
+    pub fn stale_gauge_samples(&self) -> u64 {
+        self.stale_gauge_samples
+    }
+
+    /// Samples of gauges that were measured some minutes after they were taken.
+    pub fn future_timestamps(&self) -> u64 {
+        self.future_timestamps
+    }
+
+    /// The samples that were refused since the last call: at most as many as were
+    /// applied.
+    pub fn take_refused(&mut self) -> Vec<RefusedUpdate> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Slots in use: live series, those that readers have asked for and sent

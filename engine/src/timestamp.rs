@@ -13,6 +13,8 @@ const MICROS_PER_SECOND: f64 = 1e6;
 /// Timestamps further ahead of the clock than this are refused: as in Prometheus,
 /// more than two clocks differ by, and less than a time zone.
 const MOST_AHEAD: i64 = 600 * 1_000_000;
+/// Clocks that are kept in time do not differ by more.
+const AHEAD: i64 = 300 * 1_000_000;
 
 /// A point in Unix time, in microseconds; before and after some 1,100 years
 /// from 1970 it stands still, so that seven bytes hold it.
@@ -66,6 +68,12 @@ impl UnixTime {
     /// Seconds since the beginning of 1970.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / MICROS_PER_SECOND
+    }
+
+    /// Whether it is so far ahead of `now` that one of two clocks is wrong.
+    #[inline]
+    pub fn is_ahead_of(self, now: UnixTime) -> bool {
+        self.0 > now.0 + AHEAD
     }
 
     /// Whether it is further ahead of `now` than two clocks may differ.
@@ -158,6 +166,8 @@ mod tests {
     #[test]
     fn ten_minutes_ahead_is_the_bound() {
         let now = UnixTime::from_micros(5);
+        assert!(!UnixTime::from_micros(300_000_005).is_ahead_of(now));
+        assert!(UnixTime::from_micros(300_000_006).is_ahead_of(now));
         assert!(!UnixTime::from_micros(600_000_005).is_too_far_ahead_of(now));
         assert!(UnixTime::from_micros(600_000_006).is_too_far_ahead_of(now));
     }

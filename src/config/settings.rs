@@ -164,7 +164,7 @@ settings! {
     METRICS_SERIES_TTL_SECONDS = "Metrics.SeriesTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
     /// The same for gauges; 0 uses `Metrics.SeriesTtlSeconds`.
     METRICS_GAUGE_TTL_SECONDS = "Metrics.GaugeTtlSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
-    /// Seconds within which a counter or histogram that expired and returns continues from its old total.
+    /// Seconds within which a counter, a histogram or a gauge that is added to, which expired and returns, continues from its old total.
     METRICS_TOMBSTONE_TTL_SECONDS = "Metrics.TombstoneTtlSeconds", Value("86400"), whole(0, SECONDS_OF_A_YEAR);
     /// Most totals of expired series to keep; the oldest are dropped first.
     METRICS_MAX_TOMBSTONES = "Metrics.MaxTombstones", Value("1000000"), whole(0, 1_000_000_000);

@@ -140,11 +140,14 @@ impl<'a, W: Write> Linter<'a, W> {
         let outcome = self.intake.finish();
         let place = |refused: &RefusedSample| refused.part.as_ref().map_or(0, |part| part.start);
         refused.extend(outcome.refused.into_iter().map(|one| (place(&one), one.reject)));
-        refused.sort_by_key(|(at, _)| *at);
         for updates in &outcome.updates {
-            self.tally.accepted += updates.samples() as u64;
             self.store.apply(updates, Moment(0));
+            let not_taken = self.store.take_refused();
+            self.tally.accepted += (updates.samples() - not_taken.len()) as u64;
+            // Which one of an array it was is not known any more.
+            refused.extend(not_taken.iter().map(|update| (0, update.reject())));
         }
+        refused.sort_by_key(|(at, _)| *at);
         self.tally.mismatches += outcome.layout_mismatches;
         for (at, reject) in &refused {
             self.report(payload, *at, reject.reason.as_str(), &reject.detail, true)?;

@@ -37,9 +37,8 @@ fn a_gauge_keeps_the_sample_measured_last() {
     let seen = rig.send(&[gauge(1, now - 60), gauge(2, now - 120), gauge(3, (now - 90) * 1000)]);
     assert_eq!(seen.value("g", &[]), Some(1.0));
     // A clock that is ahead keeps the others' samples out, and a figure tells of it.
-    let older = [("reason", "older")];
-    let ignored = "prom_stream_gateway_ignored_samples_total";
-    rig.gateway.scrape_until("it to tell", |seen| seen.value(ignored, &older) == Some(2.0));
+    let stale = "prom_stream_gateway_stale_gauge_samples_total";
+    rig.gateway.scrape_until("it to tell", |seen| seen.value(stale, &[]) == Some(2.0));
     let seen = rig.send(&[gauge(4, now + 3600), gauge(5, now - 50)]);
     assert_eq!(seen.rejected("bad_timestamp"), 1);
     assert_eq!(seen.value("g", &[]), Some(5.0));

@@ -213,5 +213,5 @@ fn a_total_stays_a_number() {
     let add = r#"{"name":"big","value":1.7e308}"#;
     let seen = rig.send(&[add, add]);
     let sample = seen.samples("big").next().expect("it was accepted");
-    assert_eq!(sample.value, "1.7e+308", "the second one is ignored");
+    assert_eq!(sample.value, "1.7e+308", "the second one is rejected");
 }

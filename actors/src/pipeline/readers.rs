@@ -2,17 +2,16 @@
 //! payload to the last.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
+use psg_engine::series::ReaderIndex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Pipeline;
 use super::queue::Queue;
 use crate::reader::{Reader, Router, RouterSettings};
-use crate::reject_log::RejectLog;
 use crate::source::QueueSource;
 use crate::source::redis::once::OnceSettings;
 use crate::stop::StopSignal;
@@ -64,9 +63,8 @@ fn router_settings(pipeline: &Pipeline) -> RouterSettings {
         intake: pipeline.settings.intake.clone(),
         catalog: services.catalog.clone(),
         shards: services.shards.clone(),
-        reject_log: Arc::new(RejectLog::default()),
-        rejects: services.rejects.clone(),
-        dead_letters: pipeline.dead_letters.clone(),
+        accounts: pipeline.accounts.clone(),
+        lag: services.metrics.queue_lag.clone(),
         clock: pipeline.clock,
         unix: pipeline.unix.clone(),
     }
@@ -84,7 +82,7 @@ fn start(
     let (stop, (tell_done, done)) = (services.stop.clone(), oneshot::channel());
     let arbiter = Arbiter::new();
     arbiter.spawn_fn(move || {
-        let router = Router::new(settings, &metrics, worker);
+        let router = Router::new(settings, ReaderIndex(worker as u8));
         let counted = metrics.workers[worker].clone();
         match (queue, once) {
             (Queue::Redis(queue), Some(once)) => {

@@ -1,26 +1,19 @@
 //! The router of one reader: from the elements of a batch to the shards'
-//! inboxes, and the accounts of it. taken = processed + rejected.
+//! inboxes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
 use psg_engine::intake::{Intake, IntakeSettings, PendingDefine, RefusedSample};
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardIndex;
-use psg_engine::timestamp::Moment;
-use psg_engine::timestamp::UnixTime;
 use psg_engine::updates::Updates;
-use psg_engine::wire::UnknownFields;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::accounts::{Account, Accounts, TakenAt, add};
 use crate::clock::{Clock, UnixClock};
-use crate::dead_letters::DeadLetterQueue;
-use crate::reject_log::RejectLog;
-use crate::rejects::{RejectBoard, RejectedSample};
-use crate::self_metrics::{QueueLag, SelfMetrics, WorkerMetrics};
+use crate::self_metrics::QueueLag;
 use crate::shard::{ShardMessage, ShardReply};
 use crate::shard_set::{ShardSet, ShardsGone};
 use crate::source::{Batch, Slice};
@@ -33,27 +26,10 @@ pub struct Router {
     reader: ReaderIndex,
     reply: UnboundedSender<ShardReply>,
     words: UnboundedReceiver<ShardReply>,
-    account: Account,
+    accounts: Accounts,
     lag: Arc<QueueLag>,
     clock: Clock,
     unix: UnixClock,
-}
-
-#[derive(Debug)]
-struct Account {
-    worker: usize,
-    metrics: Arc<WorkerMetrics>,
-    unknown_fields: Arc<Mutex<UnknownFields>>,
-    log: Arc<RejectLog>,
-    board: Arc<RejectBoard>,
-    letters: Option<DeadLetterQueue>,
-}
-
-/// When a batch was taken.
-#[derive(Debug, Clone, Copy)]
-struct BatchTime {
-    now: Moment,
-    unix: UnixTime,
 }
 
 /// What the routers of all readers share.
@@ -63,36 +39,26 @@ pub struct RouterSettings {
     pub intake: IntakeSettings,
     pub catalog: Catalog,
     pub shards: ShardSet,
-    pub reject_log: Arc<RejectLog>,
-    pub rejects: Arc<RejectBoard>,
-    /// Where refused payloads go, if anywhere.
-    pub dead_letters: Option<DeadLetterQueue>,
+    pub accounts: Accounts,
+    pub lag: Arc<QueueLag>,
     pub clock: Clock,
     /// The Unix time that all readers go by.
     pub unix: UnixClock,
 }
 
 impl Router {
-    /// A router that counts under `worker`.
-    pub fn new(settings: RouterSettings, metrics: &SelfMetrics, worker: usize) -> Self {
+    /// The router of that reader.
+    pub fn new(settings: RouterSettings, reader: ReaderIndex) -> Self {
         #[expect(clippy::disallowed_methods, reason = "it holds no more than the reader does")]
         let (reply, words) = unbounded_channel();
-        let reader = ReaderIndex(worker as u8);
         Self {
             intake: Intake::new(settings.intake, settings.catalog, settings.shards.count(), reader),
             shards: settings.shards,
             reader,
             reply,
             words,
-            account: Account {
-                worker,
-                metrics: metrics.workers[worker].clone(),
-                unknown_fields: metrics.unknown_fields.clone(),
-                log: settings.reject_log,
-                board: settings.rejects,
-                letters: settings.dead_letters,
-            },
-            lag: metrics.queue_lag.clone(),
+            accounts: settings.accounts,
+            lag: settings.lag,
             clock: settings.clock,
             unix: settings.unix,
         }
@@ -110,13 +76,13 @@ impl Router {
     /// Routes all elements of a batch. The future must not be dropped before it
     /// is done: what it has taken would be lost.
     pub async fn route(&mut self, batch: Batch<'_>) -> Result<(), ShardsGone> {
-        let taken_at = BatchTime { now: self.clock.now(), unix: self.unix.now() };
+        let taken_at = TakenAt { now: self.clock.now(), unix: self.unix.now() };
         self.intake.begin(taken_at.unix);
         for element in batch.elements {
             match element {
                 Slice::Whole(range) => {
                     let payload = &batch.buffer[range.clone()];
-                    let account = &self.account;
+                    let account = self.accounts.of(self.reader);
                     let refuse = |sample: &[u8], reject: Reject| {
                         account.refuse(reject, sample, sample.len() as u64, taken_at);
                     };
@@ -126,7 +92,7 @@ impl Router {
                     self.intake.next_payload();
                     let detail = format!("the element has {length} bytes");
                     let reject = Reject::new(Reason::PayloadTooLarge, detail);
-                    self.account.refuse(reject, &batch.buffer[head.clone()], *length, taken_at);
+                    self.account().refuse(reject, &batch.buffer[head.clone()], *length, taken_at);
                 }
             }
         }
@@ -176,17 +142,16 @@ impl Router {
         }
     }
 
-    fn send(&mut self, batch: Batch<'_>, taken_at: BatchTime) -> Result<(), ShardsGone> {
+    fn send(&mut self, batch: Batch<'_>, taken_at: TakenAt) -> Result<(), ShardsGone> {
         let outcome = self.intake.finish();
-        add(&self.account.metrics.layout_mismatches, outcome.layout_mismatches);
-        add(&self.account.metrics.folded, outcome.folded);
-        add(&self.account.metrics.parsed, outcome.parsed);
-        if !outcome.unknown_fields.is_empty() {
-            self.account.unknown_fields.lock().add(&outcome.unknown_fields);
-        }
+        let account = self.account();
+        add(&account.metrics.layout_mismatches, outcome.layout_mismatches);
+        add(&account.metrics.folded, outcome.folded);
+        add(&account.metrics.parsed, outcome.parsed);
+        account.note_unknown(&outcome.unknown_fields);
         for refused in outcome.refused {
             let sample = sample_of(batch, &refused);
-            self.account.refuse(refused.reject, sample, sample.len() as u64, taken_at);
+            account.refuse(refused.reject, sample, sample.len() as u64, taken_at);
         }
         self.send_updates(outcome.updates)?;
         if let Some(newest) = outcome.newest {
@@ -202,22 +167,13 @@ impl Router {
             }
             let samples = updates.samples() as u64;
             self.shards.send(ShardIndex(number as u16), ShardMessage::Apply(updates))?;
-            // Only now: a scrape that shows n processed shows what these n did.
-            add(&self.account.metrics.processed, samples);
+            add(&self.account().metrics.routed, samples);
         }
         Ok(())
     }
-}
 
-impl Account {
-    /// Counts the refusal of one sample, and hands it to those who show it.
-    fn refuse(&self, reject: Reject, sample: &[u8], length: u64, taken_at: BatchTime) {
-        add(&self.metrics.rejected[reject.reason as usize], 1);
-        self.log.note(&reject, sample, taken_at.now);
-        if let Some(letters) = &self.letters {
-            letters.offer(sample, length);
-        }
-        self.board.note(self.worker, RejectedSample { at: taken_at.unix, reject, sample, length });
+    fn account(&self) -> &Account {
+        self.accounts.of(self.reader)
     }
 }
 
@@ -225,8 +181,4 @@ impl Account {
 fn sample_of<'a>(batch: Batch<'a>, refused: &RefusedSample) -> &'a [u8] {
     let payload = &batch.buffer[batch.elements[refused.payload as usize].range()];
     refused.part.clone().map_or(payload, |part| &payload[part])
-}
-
-fn add(count: &AtomicU64, more: u64) {
-    count.fetch_add(more, Ordering::Relaxed);
 }

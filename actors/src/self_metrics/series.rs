@@ -49,7 +49,7 @@ impl SelfSeries {
 
     pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
         let value = match self.shape {
-            Shape::Counter => Value::Counter(value),
+            Shape::Counter => Value::Counter(value, 0.0),
             Shape::Gauge | Shape::Histogram(_) | Shape::Summary(_) => {
                 Value::Gauge(value, UnixTime::MIN.into())
             }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use psg_engine::metric::Ignored;
 use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
 
@@ -99,16 +98,21 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     ),
     counter(
-        "ignored_samples_total",
-        &["reason"],
-        "Samples that were accepted and counted as processed, but changed nothing. older: of a gauge, measured before the sample that it shows; some are normal where samples overtake each other, many mean a producer whose clock is ahead and whose timestamps keep the others' samples out. infinite_total: the total of the series would be infinite for ever after, so a producer sends absurd values.",
+        "stale_gauge_samples_total",
+        &[],
+        "Samples of gauges that were accepted and changed nothing, because they were measured before the sample that is shown. Some are normal where samples overtake each other; many mean a producer whose clock is ahead and whose timestamps keep the others' samples out.",
         |sources, series| {
-            for reason in Ignored::ALL {
-                let shards = sources.metrics.shards.iter();
-                let ignored =
-                    shards.map(|shard| shard.ignored[reason as usize].load(Ordering::Relaxed));
-                series.labelled(&[("reason", reason.as_str())], ignored.sum::<u64>() as f64);
-            }
+            let shards = sources.metrics.shards.iter();
+            series.sum(shards.map(|shard| &shard.stale_gauge_samples));
+        },
+    ),
+    counter(
+        "future_timestamps_total",
+        &[],
+        "Samples of gauges that were accepted with a timestamp more than five minutes ahead of the gateway's clock; beyond ten minutes they are rejected. Should not grow: a producer's clock, or the gateway's, is wrong, and until that time no other sample sets these gauges.",
+        |sources, series| {
+            let shards = sources.metrics.shards.iter();
+            series.sum(shards.map(|shard| &shard.future_timestamps));
         },
     ),
     counter(
@@ -209,7 +213,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "tombstones_evicted_total",
         &[],
-        "Totals of expired counters and histograms that were dropped early, because there were more than Metrics.MaxTombstones. If such a series returns, it begins at 0, which Prometheus takes for a reset. If it grows, raise Metrics.MaxTombstones (about 80 bytes each), or lower Metrics.TombstoneTtlSeconds.",
+        "Totals of expired series (counters, histograms, gauges that are added to) that were dropped early, because there were more than Metrics.MaxTombstones. If such a series returns, it begins at 0, which Prometheus takes for a reset. If it grows, raise Metrics.MaxTombstones (about 80 bytes each), or lower Metrics.TombstoneTtlSeconds.",
         |sources, series| {
             series.sum(sources.metrics.shards.iter().map(|shard| &shard.tombstones_evicted));
         },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use psg_actors::accounts::Accounts;
 use psg_actors::checkpoint::{Checkpoints, TakenSnapshot};
 use psg_actors::clock::{Clock, UnixClock};
 use psg_actors::self_metrics::SelfMetrics;
@@ -42,8 +43,9 @@ impl Gateway {
             store
         };
         let settings = ShardSettings { count, inbox_capacity: 4 };
-        let (shards, threads) =
-            ShardSet::start(settings, metrics.clone(), clock, store).expect("threads start");
+        let accounts = Accounts::new(&metrics, &catalog, false, None);
+        let (shards, threads) = ShardSet::start(settings, metrics.clone(), &accounts, clock, store)
+            .expect("threads start");
         let checkpoints = Checkpoints::new(
             shards.clone(),
             catalog.clone(),

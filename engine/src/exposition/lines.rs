@@ -68,7 +68,10 @@ impl LineWriter {
         let name = family.name();
         let mut lines = SeriesLines { out, dialect: *dialect, name, labels, exemplars };
         match (value, family.shape()) {
-            (Value::Counter(number) | Value::Gauge(number, _), _) => {
+            (
+                Value::Counter(number, _) | Value::Gauge(number, _) | Value::GaugeTotal(number, _),
+                _,
+            ) => {
                 lines.start("");
                 lines.end_with_total(*number);
             }

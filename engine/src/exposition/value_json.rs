@@ -54,9 +54,10 @@ impl ValueJson {
     /// What `value`, of a series of that shape, holds `now`.
     pub(crate) fn new(value: &mut Value, shape: &Shape, now: Moment) -> Self {
         match (value, shape) {
-            (Value::Counter(number) | Value::Gauge(number, _), _) => {
-                Self::Number { value: text(*number) }
-            }
+            (
+                Value::Counter(number, _) | Value::Gauge(number, _) | Value::GaugeTotal(number, _),
+                _,
+            ) => Self::Number { value: text(*number) },
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
                 let bounds = layout.bounds().iter().chain(&[f64::INFINITY]);
                 let buckets = bounds.zip(histogram.cumulative());

@@ -1,7 +1,7 @@
 //! A gauge: the sample that was measured last, and when that was; and what else a
-//! sample may do to one.
+//! sample may do to one. Before its first sample it is no number, which no sample is.
 
-use super::Ignored;
+use super::Unapplied;
 use crate::timestamp::{PackedTime, SampleTime, UnixTime};
 
 /// What a sample does to a gauge.
@@ -39,47 +39,31 @@ impl GaugeOp {
     }
 }
 
-/// Does with a gauge what `op` says. Whether it has a value is told by its time.
-#[inline]
-pub fn apply(
-    last: &mut f64,
-    at: &mut PackedTime,
-    sample: f64,
-    op: GaugeOp,
-    time: SampleTime,
-) -> Result<(), Ignored> {
-    let is_first = UnixTime::from(*at) == UnixTime::MIN;
-    match op {
-        GaugeOp::Set => return observe(last, at, sample, time),
-        GaugeOp::Add => super::add(last, sample)?,
-        GaugeOp::Max if is_first || sample > *last => *last = sample,
-        GaugeOp::Min if is_first || sample < *last => *last = sample,
-        GaugeOp::Max | GaugeOp::Min => {}
-    }
-    if is_first {
-        *at = time.taken_at.into();
-    }
-    Ok(())
-}
-
 /// Puts `sample` in the place of `last`, measured at `at`, unless it was
 /// measured before; of two at the same time the one taken later stays.
 ///
 /// A time further ahead than a sample could have been accepted with says that
 /// the clock was set back since, and counts for nothing.
 #[inline]
-pub fn observe(
+pub fn set(
     last: &mut f64,
     at: &mut PackedTime,
     sample: f64,
     time: SampleTime,
-) -> Result<(), Ignored> {
+) -> Result<(), Unapplied> {
     let (known, new) = (UnixTime::from(*at), time.timestamp.unwrap_or(time.taken_at));
     if new < known && !known.is_too_far_ahead_of(time.taken_at) {
-        return Err(Ignored::Older);
+        return Err(Unapplied::Stale);
     }
     (*last, *at) = (sample, new.into());
     Ok(())
+}
+
+/// What a value comes to with a sample that adds to it.
+#[inline]
+pub fn added(value: f64, sample: f64) -> Result<f64, Unapplied> {
+    let total = if value.is_nan() { sample } else { value + sample };
+    if total.is_finite() { Ok(total) } else { Err(Unapplied::NonFinite) }
 }
 
 #[cfg(test)]
@@ -107,7 +91,7 @@ mod tests {
                 timestamp: timestamp.map(UnixTime::from_micros),
             };
             let known = last;
-            let taken = observe(&mut last, &mut at, *sample, time);
+            let taken = set(&mut last, &mut at, *sample, time);
             assert_eq!(last, if taken.is_ok() { *sample } else { known });
         }
         assert_eq!(last, expected, "{samples:?}");

@@ -1,6 +1,6 @@
 //! Histogram: how many observations fell at or below each upper bound.
 
-use super::{Ignored, add};
+use super::{Unapplied, sum_of};
 
 /// The upper bounds of a family's buckets.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,27 +105,28 @@ impl Histogram {
     }
 
     /// Counts one finite value.
-    pub fn observe(&mut self, value: f64, layout: &BucketLayout) -> Result<(), Ignored> {
-        add(&mut self.sum, value)?;
-        self.counts[layout.bucket_of(value)] += 1;
-        Ok(())
+    pub fn observe(&mut self, value: f64, layout: &BucketLayout) -> Result<(), Unapplied> {
+        self.observe_all(&[value], layout)
     }
 
     /// Counts finite values, all of them or none.
-    pub fn observe_all(&mut self, values: &[f64], layout: &BucketLayout) -> Result<(), Ignored> {
-        add(&mut self.sum, values.iter().sum())?;
-        values.iter().for_each(|value| self.counts[layout.bucket_of(*value)] += 1);
+    #[inline]
+    pub fn observe_all(&mut self, values: &[f64], layout: &BucketLayout) -> Result<(), Unapplied> {
+        self.sum = sum_of(self.sum, values)?;
+        for value in values {
+            self.counts[layout.bucket_of(*value)] += 1;
+        }
         Ok(())
     }
 
     /// Adds `counts`, one for each bucket, of observations whose sum is `sum`; all of
     /// them or none.
-    pub fn add(&mut self, counts: &[u64], sum: f64) -> Result<(), Ignored> {
+    pub fn add(&mut self, counts: &[u64], sum: f64) -> Result<(), Unapplied> {
         let total = counts.iter().fold(self.count(), |total, count| total.saturating_add(*count));
         if total > GREATEST_TOTAL {
-            return Err(Ignored::InfiniteTotal);
+            return Err(Unapplied::NonFinite);
         }
-        add(&mut self.sum, sum)?;
+        self.sum = sum_of(self.sum, &[sum])?;
         self.counts.iter_mut().zip(counts).for_each(|(own, more)| *own += more);
         Ok(())
     }

@@ -7,7 +7,7 @@
 pub enum Kind {
     /// Only rises; samples add.
     Counter,
-    /// Samples replace.
+    /// Samples replace, or do what their operation says.
     Gauge,
     /// Samples are counted into buckets.
     Histogram,
@@ -57,9 +57,8 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.as_number() == digits)
     }
 
-    /// Whether samples add to a total that only rises. Such a total outlives its
-    /// series, so that one which returns goes on from it; scrapers are shown where
-    /// it starts, since `increase` is asked of it; and samples of several series
+    /// Whether samples add to a total that only rises. Scrapers are shown where such
+    /// a total starts, since `increase` is asked of it; and samples of several series
     /// can be added up in one.
     #[inline]
     pub const fn accumulates(self) -> bool {

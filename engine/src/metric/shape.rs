@@ -13,7 +13,7 @@ const BYTES_PER_BOUND: usize = 64;
 pub enum Shape {
     /// A number that rises.
     Counter,
-    /// A number that is set.
+    /// A number that is set, or added to.
     Gauge,
     /// Counts for these buckets.
     Histogram(BucketLayout),

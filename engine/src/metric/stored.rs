@@ -84,8 +84,22 @@ impl ValueRecord<'_> {
         match self {
             ValueRecord::Counter(total) if is_number(*total) && *total >= 0.0 => Ok(()),
             ValueRecord::Counter(_) => Err("a number of at least 0 as a counter's total"),
-            ValueRecord::Gauge { value, at: _ } if value.is_finite() => Ok(()),
-            ValueRecord::Gauge { .. } => Err("a number as a gauge's value"),
+            // Half of the rest rounds away even below a power of two, where steps
+            // are half as large.
+            ValueRecord::ExactCounter { sum, rest }
+                if sum.is_finite() && *sum >= 0.0 && sum + f64::from(*rest) / 2.0 == *sum =>
+            {
+                Ok(())
+            }
+            ValueRecord::ExactCounter { .. } => Err("a counter's total and less than a step of it"),
+            ValueRecord::Gauge { value, at: _ } | ValueRecord::GaugeTotal { value, at: _ }
+                if value.is_finite() =>
+            {
+                Ok(())
+            }
+            ValueRecord::Gauge { .. } | ValueRecord::GaugeTotal { .. } => {
+                Err("a number as a gauge's value")
+            }
             ValueRecord::Histogram { counts, sum } => check_observations(counts, *sum),
             ValueRecord::Summary { sum, count, window: _ } => check_observations(&[*count], *sum),
         }
@@ -112,9 +126,13 @@ impl Value {
     /// What is stored of it at `now`.
     pub(crate) fn record(&self, now: Moment) -> ValueRecord<'_> {
         match self {
-            Value::Counter(total) => ValueRecord::Counter(*total),
+            Value::Counter(sum, rest) if *rest == 0.0 => ValueRecord::Counter(*sum),
+            Value::Counter(sum, rest) => ValueRecord::ExactCounter { sum: *sum, rest: *rest },
             Value::Gauge(last, at) => {
                 ValueRecord::Gauge { value: *last, at: UnixTime::from(*at).micros() }
+            }
+            Value::GaugeTotal(total, at) => {
+                ValueRecord::GaugeTotal { value: *total, at: UnixTime::from(*at).micros() }
             }
             Value::Histogram(histogram) => ValueRecord::Histogram {
                 counts: Cow::Borrowed(histogram.counts()),
@@ -137,9 +155,15 @@ impl Value {
         since: Since,
     ) -> Result<Self, StateError> {
         match (record, shape) {
-            (ValueRecord::Counter(total), Shape::Counter) => Ok(Value::Counter(total)),
+            (ValueRecord::Counter(total), Shape::Counter) => Ok(Value::Counter(total, 0.0)),
+            (ValueRecord::ExactCounter { sum, rest }, Shape::Counter) => {
+                Ok(Value::Counter(sum, rest))
+            }
             (ValueRecord::Gauge { value, at }, Shape::Gauge) => {
                 Ok(Value::Gauge(value, UnixTime::from_micros(at).into()))
+            }
+            (ValueRecord::GaugeTotal { value, at }, Shape::Gauge) => {
+                Ok(Value::GaugeTotal(value, UnixTime::from_micros(at).into()))
             }
             (ValueRecord::Histogram { counts, sum }, Shape::Histogram(layout)) => {
                 if counts.len() != layout.bounds().len() + 1 {
@@ -157,7 +181,9 @@ impl Value {
             }
             (
                 ValueRecord::Counter(_)
+                | ValueRecord::ExactCounter { .. }
                 | ValueRecord::Gauge { .. }
+                | ValueRecord::GaugeTotal { .. }
                 | ValueRecord::Histogram { .. }
                 | ValueRecord::Summary { .. },
                 _,

@@ -2,7 +2,7 @@
 
 pub use super::quantile::QuantilePlan;
 use super::quantile::Window;
-use super::{Ignored, add};
+use super::{Unapplied, sum_of};
 use crate::record::{Since, StateError, WindowRecord};
 use crate::timestamp::Moment;
 
@@ -71,23 +71,24 @@ impl Summary {
     }
 
     /// Takes one finite value in.
-    pub fn observe(&mut self, value: f64, plan: &QuantilePlan, now: Moment) -> Result<(), Ignored> {
-        add(&mut self.sum, value)?;
-        self.count += 1;
-        if let Some(window) = &mut self.window {
-            window.observe(value, plan, now);
-        }
-        Ok(())
+    pub fn observe(
+        &mut self,
+        value: f64,
+        plan: &QuantilePlan,
+        now: Moment,
+    ) -> Result<(), Unapplied> {
+        self.observe_all(&[value], plan, now)
     }
 
     /// Takes finite values in, all of them or none.
+    #[inline]
     pub fn observe_all(
         &mut self,
         values: &[f64],
         plan: &QuantilePlan,
         now: Moment,
-    ) -> Result<(), Ignored> {
-        add(&mut self.sum, values.iter().sum())?;
+    ) -> Result<(), Unapplied> {
+        self.sum = sum_of(self.sum, values)?;
         self.count += values.len() as u64;
         if let Some(window) = &mut self.window {
             values.iter().for_each(|value| window.observe(*value, plan, now));

@@ -96,7 +96,9 @@ impl Store {
         // Else a notice of before would be taken for one of a series of now.
         self.generation = before.generation;
         // Counters of the self-metrics must not fall.
-        (self.expired, self.ignored) = (before.expired, before.ignored);
+        self.expired = before.expired;
+        self.stale_gauge_samples = before.stale_gauge_samples;
+        self.future_timestamps = before.future_timestamps;
         self.tombstones.go_on_counting(&before.tombstones);
         if before.changes.marks.is_some() {
             self.watch_changes();

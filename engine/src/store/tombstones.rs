@@ -1,6 +1,7 @@
-//! Tombstones: a tombstone is what is left of a counter or a histogram that
-//! expired, its total, so that the series goes on from it if it returns and a
-//! counter which is seldom touched does not look reset.
+//! Tombstones: a tombstone is what is left of a counter, a histogram or a gauge that
+//! is added to when it expired, its total, so that the series goes on from it if it
+//! returns: a counter which is seldom touched does not look reset, and what was
+//! counted up is there to be counted down.
 //!
 //! All that is kept of a series' identity is a keyed hash of 128 bits: the key is
 //! random, so nobody can make two series that are taken for one. Ten of its bits

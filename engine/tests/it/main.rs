@@ -24,6 +24,7 @@ mod removal;
 
 // What is shown.
 mod first_increments;
+mod gauge_totals;
 mod exposition;
 mod pipeline;
 mod search;

@@ -109,6 +109,10 @@ fn expect(input: &[u8], settings: &PipelineSettings) -> Expected {
         let of_the_payload = refused.iter().filter(|(_, reason)| !OF_THE_CATALOG.contains(reason));
         let own: Vec<(usize, Reason)> = of_the_payload.copied().collect();
         assert_eq!(own, refused_by_the_oracle(payload, &samples, limits), "right: the oracle");
+        // Of these it is not known where they stand in the payload.
+        let by_series = vec![(0, Reason::NonFinite); pipeline.refused_by_shards().len()];
+        let mut refused = [refused, by_series].concat();
+        refused.sort_by_key(|(at, _)| *at);
         expected.tally.accepted += (samples.len() - refused.len()) as u64;
         let told = refused.iter().map(|(at, reason)| (start + at, reason.as_str().to_owned()));
         expected.refused.extend(told);

@@ -44,6 +44,7 @@ pub fn check(lines: &[u8]) {
         let mut found = run(&settings(shards, cache_series), &alternating, batch);
         assert_eq!(found.refused, expected.refused, "left: K {shards}, cache {cache_series}");
         assert_eq!(found.details(), expected.details());
+        assert_eq!(found.by_shards, expected.by_shards);
         let (found, expected) = (&mut found.pipeline, &mut expected.pipeline);
         assert_eq!(found.layout_mismatches, expected.layout_mismatches);
         assert_eq!(found.newest, expected.newest);
@@ -55,6 +56,8 @@ struct Routed {
     pipeline: Pipeline,
     /// For each payload the samples of it that were refused.
     refused: Vec<Vec<(Vec<u8>, Reason)>>,
+    /// What series refused, sorted, since its order depends on K.
+    by_shards: Vec<String>,
 }
 
 impl Routed {
@@ -83,7 +86,9 @@ fn run(settings: &PipelineSettings, lines: &[&[u8]], batch: usize) -> Routed {
             }
         }
     }
-    Routed { pipeline, refused }
+    let mut by_shards = pipeline.refused_by_shards();
+    by_shards.sort_unstable();
+    Routed { pipeline, refused, by_shards }
 }
 
 /// The milliseconds of a line that says that time passes.

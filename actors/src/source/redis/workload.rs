@@ -72,7 +72,7 @@ impl Workload {
         self.observe(
             elements,
             WorkCounts {
-                samples: metrics.processed.load(Ordering::Relaxed),
+                samples: metrics.routed.load(Ordering::Relaxed),
                 parsed: metrics.parsed.load(Ordering::Relaxed),
             },
         );

@@ -29,9 +29,6 @@ impl Tombstones {
     /// `budget`; true when none is left. Others may come and go between two
     /// calls.
     pub fn sweep(&mut self, sweep: &mut Sweep, family: &Arc<Family>, budget: usize) -> bool {
-        if !family.kind().accumulates() {
-            return true;
-        }
         let mut left = budget.saturating_mul(LOOKS);
         while sweep.next < self.table.key_bound() && left > 0 {
             let key = sweep.next;

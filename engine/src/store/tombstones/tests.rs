@@ -112,7 +112,7 @@ fn happen(tombstones: &mut Tombstones, families: &[FamilyRef], event: &Event, at
     match event {
         Event::Store { .. } => {
             let total = match family.shape().bounds() {
-                None => Value::Counter(f64::from(at.0)),
+                None => Value::Counter(f64::from(at.0), 0.0),
                 Some(bounds) => {
                     let counts = vec![u64::from(at.0); bounds.len() + 1].into();
                     Value::Histogram(Box::new(Histogram::from_parts(counts, 0.5)))

@@ -27,6 +27,8 @@ pub const COUNTER: u8 = 0;
 pub const GAUGE: u8 = 1;
 pub const HISTOGRAM: u8 = 2;
 pub const SUMMARY: u8 = 3;
+const EXACT_COUNTER: u8 = 4;
+pub const GAUGE_TOTAL: u8 = 5;
 
 impl Default for Forged<'_> {
     fn default() -> Self {
@@ -38,6 +40,16 @@ impl Default for Forged<'_> {
 
 pub fn number(kind: u8, number: f64) -> Vec<u8> {
     [&[kind][..], &number.to_le_bytes()].concat()
+}
+
+/// A counter's total, as a series or a tombstone numbers it.
+pub fn exact_counter(kind: u8, sum: f64, rest: f32) -> Vec<u8> {
+    [number(kind, sum), rest.to_le_bytes().to_vec()].concat()
+}
+
+/// The same of a gauge that was set last at the beginning of 1970.
+pub fn gauge_total(kind: u8, total: f64) -> Vec<u8> {
+    [number(kind, total), vec![0]].concat()
 }
 
 pub fn varint(mut number: u64) -> Vec<u8> {
@@ -172,9 +184,28 @@ fn totals_that_no_samples_come_to_are_refused() {
         of(number(COUNTER, total), vec![COUNTER])
             .must_be_refused("a number of at least 0 as a counter's total, got n{}");
     }
-    let gauge = |value| [number(GAUGE, value), vec![0]].concat();
-    of(gauge(-5.0), vec![GAUGE]).must_load();
-    of(gauge(f64::NAN), vec![GAUGE]).must_be_refused("a number as a gauge's value, got n{}");
+    let exact = |sum, rest| of(exact_counter(EXACT_COUNTER, sum, rest), vec![COUNTER]);
+    exact(9_007_199_254_740_992.0, 1.0).must_load();
+    exact(9_007_199_254_740_992.0, -0.5).must_load();
+    exact(0.3, 2e-17).must_load();
+    for (sum, rest) in [
+        (9_007_199_254_740_994.0, 3.0),
+        (1.0, f32::NAN),
+        (1.0, f32::INFINITY),
+        (0.0, 1e-40),
+        (-1e16, 1.0),
+        (f64::NAN, 1.0),
+        (f64::INFINITY, 1.0),
+    ] {
+        exact(sum, rest).must_be_refused("a counter's total and less than a step of it, got n{}");
+    }
+    for gauge in [GAUGE, GAUGE_TOTAL] {
+        of(gauge_total(gauge, -5.0), vec![GAUGE]).must_load();
+        for value in [f64::NAN, f64::INFINITY] {
+            of(gauge_total(gauge, value), vec![GAUGE])
+                .must_be_refused("a number as a gauge's value, got n{}");
+        }
+    }
 
     let summary = |sum: f64, count: u64| [number(SUMMARY, sum), varint(count), vec![0]].concat();
     let shape = vec![SUMMARY, 0, 1, 1, 1];

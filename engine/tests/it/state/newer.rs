@@ -6,14 +6,17 @@ use psg_engine::metric::summary::{Estimator, SummarySettings};
 use psg_engine::state::{Head, RunTime};
 use psg_engine::timestamp::UnixTime;
 
-use super::hostile::{COUNTER, Forged, HISTOGRAM, SUMMARY, framed, number, varint};
+use super::hostile::{
+    COUNTER, Forged, GAUGE, GAUGE_TOTAL, HISTOGRAM, SUMMARY, exact_counter, framed, gauge_total,
+    number, varint,
+};
 use crate::support::pipeline::PipelineSettings;
 
 /// The first number that no variant has.
 const UNKNOWN_SHAPE: u8 = 4;
-const UNKNOWN_VALUE: u8 = 4;
+const UNKNOWN_VALUE: u8 = 6;
 const UNKNOWN_SKETCH: u8 = 2;
-const UNKNOWN_TOTAL: u8 = 2;
+const UNKNOWN_TOTAL: u8 = 4;
 
 const BIASED: u8 = 0;
 const TARGETED: u8 = 1;
@@ -60,6 +63,10 @@ fn totals_are_read_by_their_own_numbers() {
     let counts = |kind: u8| [vec![kind, 2, 1, 1], 2.0_f64.to_le_bytes().to_vec()].concat();
     let (value, tombstone) = (counts(HISTOGRAM), Some(counts(1)));
     Forged { shape: bounds, value, tombstone, ..Forged::default() }.must_load();
+    let tombstone = Some(exact_counter(2, 1e16, 1.0));
+    Forged { tombstone, ..Forged::default() }.must_load();
+    let (value, tombstone) = (gauge_total(GAUGE_TOTAL, 5.0), Some(gauge_total(3, 5.0)));
+    Forged { shape: vec![GAUGE], value, tombstone, ..Forged::default() }.must_load();
 }
 
 /// Windows of `ckms-biased` are not stored any more: those that were start empty.

@@ -18,10 +18,11 @@ pub fn payload() -> impl Strategy<Value = String> {
         Just(r#""type":"counter","name":"d""#),
         Just(r#""type":"gauge","name":"g","help":"one \"line\"\nand another""#),
         Just(r#""type":"gauge","name":"f","timestamp":1700000000"#),
+        Just(r#""type":"gauge","name":"f","op":"add""#),
+        Just(r#""type":"gauge","name":"f","op":"min""#),
         Just(r#""type":"gauge","name":"f","timestamp":1700000001.5"#),
         Just(r#""type":"histogram","name":"h","buckets":[0.5,2.5,50]"#),
         Just(r#""type":"histogram","name":"h","buckets":[0.5,2.5,50],"counts":[1,0,7,2]"#),
-        Just(r#""type":"gauge","name":"a","op":"add""#),
         Just(r#""type":"gauge","name":"b","op":"max""#),
         Just(r#""type":"summary","name":"s","quantiles":[0.5,0.99],"epsilons":[0.05,0.001]"#),
         Just(r#""type":"summary","name":"t""#),
@@ -31,8 +32,13 @@ pub fn payload() -> impl Strategy<Value = String> {
         0..=3,
     );
     let ttl = prop_oneof![9 => Just(""), 1 => Just(r#","ttl":3"#), 1 => Just(r#","ttl":0"#)];
-    (metric, 0u32..100_000, labels.prop_shuffle(), ttl).prop_map(|(metric, value, labels, ttl)| {
-        let value = f64::from(value) / 128.0;
+    // Some of which leave a rest beside a counter's double.
+    let value = prop_oneof![
+        (0u32..100_000).prop_map(|value| f64::from(value) / 128.0),
+        (0u32..1000).prop_map(|value| f64::from(value) / 1000.0),
+        Just(9_007_199_254_740_993.0),
+    ];
+    (metric, value, labels.prop_shuffle(), ttl).prop_map(|(metric, value, labels, ttl)| {
         let key = if metric.contains("counts") { "sum" } else { "value" };
         format!(r#"{{{metric},"{key}":{value}{ttl},"labels":{{{}}}}}"#, labels.join(","))
     })

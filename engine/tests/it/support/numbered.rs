@@ -42,14 +42,19 @@ pub fn number_of(metric: &str, text: &str) -> usize {
 }
 
 /// A sample.
-pub fn payload(series: usize, tenths: u32) -> String {
+pub fn payload(series: usize, quarters: u32) -> String {
     format!(
-        r#"{{"type":"{}","name":"{}","value":{}.{},"labels":{{"s":"{series}"}},"buckets":[1,2]}}"#,
+        r#"{{"type":"{}","name":"{}","value":{}{},"labels":{{"s":"{series}"}},"buckets":[1,2]}}"#,
         kind(series),
         name(series),
-        tenths / 10,
-        tenths % 10
+        f64::from(quarters) / 4.0,
+        if is_set(series) || kind(series) != "gauge" { "" } else { r#","op":"add""# },
     )
+}
+
+/// Whether samples of a series replace each other; to every other gauge they add.
+pub fn is_set(series: usize) -> bool {
+    kind(series) == "gauge" && series % 2 == 1
 }
 
 /// The shard of a series.

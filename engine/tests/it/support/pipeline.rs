@@ -211,6 +211,12 @@ impl Pipeline {
         outcome.refused
     }
 
+    /// What series have refused since the last call, in JSON.
+    pub fn refused_by_shards(&mut self) -> Vec<String> {
+        let refused = self.stores.iter_mut().flat_map(|store| store.take_refused());
+        refused.map(|update| serde_json::to_string(&update).expect("JSON")).collect()
+    }
+
     /// Lets everything expire that is due, a few at a time.
     pub fn expire(&mut self) {
         for store in &mut self.stores {

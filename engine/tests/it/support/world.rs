@@ -20,7 +20,7 @@ use psg_engine::timestamp::UnixTime;
 use psg_engine::updates::Updates;
 
 use super::exposition_parser::{Dialect, parse};
-use super::numbered::{kind, name, number_of, overflow_of, owner, payload};
+use super::numbered::{is_set, kind, name, number_of, overflow_of, owner, payload};
 
 const TICK_MS: u64 = 100;
 const READERS: usize = 2;
@@ -125,11 +125,11 @@ impl World {
         }
     }
 
-    /// A reader takes `(series, tenths)` samples and sends what is accepted.
+    /// A reader takes `(series, quarters)` samples and sends what is accepted.
     pub fn batch(&mut self, reader: usize, samples: &[(usize, u32)]) {
         self.intakes[reader].begin(UnixTime::from_sample(1e9 + self.now as f64));
-        for (series, tenths) in samples {
-            let payload = payload(*series, *tenths);
+        for (series, quarters) in samples {
+            let payload = payload(*series, *quarters);
             self.intakes[reader].route(payload.as_bytes(), |_, reject| panic!("{reject}"));
         }
         let beyond_a_limit = self.ask(reader);
@@ -255,7 +255,7 @@ impl World {
             .collect();
         assert_eq!(shown, expected, "at tick {now}");
         let totals_last = self.settings.tombstone_ttl >= 1_000_000;
-        for (series, total) in shown.into_iter().filter(|(series, _)| kind(*series) != "gauge") {
+        for (series, total) in shown.into_iter().filter(|(series, _)| !is_set(*series)) {
             let before = self.seen.insert(series, total).unwrap_or(0.0);
             assert!(!totals_last || total >= before, "{series} fell from {before} to {total}");
         }
@@ -299,7 +299,7 @@ impl World {
 
     pub fn shown(&mut self, series: usize) -> f64 {
         (0..self.stores.len()).for_each(|shard| self.drain(shard));
-        self.lines()[&series] * 10.0
+        self.lines()[&series] * 4.0
     }
 
     fn pass_on_notices(&mut self, shard: usize) {
@@ -324,13 +324,14 @@ impl World {
         let accepted = samples.iter().enumerate().filter(|(number, _)| !refused.contains(number));
         let mut by_shard = vec![Vec::new(); self.stores.len()];
         let mut folded = 0;
-        for (_, (series, tenths)) in accepted {
+        for (_, (series, quarters)) in accepted {
             let series = match beyond_a_limit.contains(series) {
                 true => overflow_of(*series),
                 false => *series,
             };
             folded += u64::from(series == overflow_of(series));
-            by_shard[owner(series, self.settings.shards)].push((series, f64::from(*tenths) / 10.0));
+            by_shard[owner(series, self.settings.shards)]
+                .push((series, f64::from(*quarters) / 4.0));
         }
         assert_eq!(outcome.folded, folded);
         assert!(folded == 0 || self.settings.overflow);
@@ -350,9 +351,9 @@ impl World {
             }
             known.is_shown = true;
         }
-        match kind(series) {
-            "gauge" => known.total = value,
-            _ => known.total += value,
+        match is_set(series) {
+            true => known.total = value,
+            false => known.total += value,
         }
         known.touched = now;
     }

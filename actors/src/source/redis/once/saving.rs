@@ -75,14 +75,14 @@ impl Owned {
         self.covered = settings.checkpoint_requests.cover();
         let covered = self.ledger.position();
         let pending = settings.checkpoints.begin(self.write_all)?;
-        // The dead letters of what it covers: after it they would be written never,
-        // before it at worst twice.
-        let letters = settings.dead_letters.as_ref().map(DeadLetterQueue::flush);
+        let letters = settings.dead_letters.clone();
         self.phase = CheckpointPhase::Snapshot(
             covered,
             Box::pin(async move {
                 let taken = pending.collect().await;
-                if let Some(written) = letters {
+                // The dead letters of what it covers, those of the shards too: after it
+                // they would be written never, before it at worst twice.
+                if let Some(written) = letters.as_ref().map(DeadLetterQueue::flush) {
                     let _ = timeout(LETTERS_PATIENCE, written).await;
                 }
                 taken
