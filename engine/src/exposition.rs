@@ -10,6 +10,7 @@ mod fragments;
 mod lines;
 pub mod number;
 mod openmetrics;
+mod protobuf;
 mod text;
 mod value_json;
 

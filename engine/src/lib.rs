@@ -27,5 +27,6 @@ mod record;
 pub mod metric;
 pub mod state;
 pub mod store;
+pub mod protobuf;
 pub mod exposition;
 pub mod merge;

@@ -84,7 +84,8 @@ impl<'a> Block<'a> {
         let older = |fragment: &Fragment| fragment.family.uid() < family.uid();
         let fragments = &fragments[fragments.partition_point(older)..];
         let is_typed = fragments.iter().any(|fragment| fragment.is_typed);
-        Some(Self { shown: ShownFamily { family, is_typed }, fragments })
+        let bytes = fragments.iter().flat_map(|fragment| &fragment.chunks).map(Bytes::len).sum();
+        Some(Self { shown: ShownFamily { family, is_typed, bytes }, fragments })
     }
 
     fn chunks(self) -> impl Iterator<Item = &'a Bytes> {

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn negotiation() {
-        use Format::{OpenMetrics, Text};
+        use Format::{OpenMetrics, Protobuf, Text};
         let prometheus_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
         let text_first =
@@ -147,6 +147,16 @@ mod tests {
             ("application/openmetrics-text;q=0", Text),
             ("application/openmetrics-text;q=0.1,text/plain;q=0.9", Text),
             ("application/openmetrics-text,text/plain", OpenMetrics),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+                Protobuf,
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text;q=0.6,text/plain;q=0.5",
+                Text,
+            ),
+            ("application/vnd.google.protobuf;proto=other;encoding=delimited", Text),
+            ("application/vnd.google.protobuf", Protobuf),
             ("text/plain,application/openmetrics-text", Text),
             ("*/*", Text),
             ("text/html,application/xhtml+xml,*/*;q=0.8", Text),

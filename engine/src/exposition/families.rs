@@ -33,6 +33,8 @@ pub struct ShownFamily<'a> {
     pub family: &'a Family,
     /// See [`Fragment::is_typed`](super::Fragment::is_typed).
     pub is_typed: bool,
+    /// How many bytes its series are.
+    pub bytes: usize,
 }
 
 /// The families of an exposition.

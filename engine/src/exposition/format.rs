@@ -2,6 +2,7 @@
 
 use super::encoder::Encoder;
 use super::openmetrics::OpenMetricsEncoder;
+use super::protobuf::ProtobufEncoder;
 use super::text::TextEncoder;
 use crate::catalog::Catalog;
 
@@ -12,6 +13,8 @@ pub enum Format {
     Text,
     /// OpenMetrics 1.0.0.
     OpenMetrics,
+    /// Prometheus' protobuf, delimited.
+    Protobuf,
 }
 
 /// What HTTP calls a format.
@@ -28,7 +31,7 @@ pub struct MediaType {
 
 impl Format {
     /// Every format; the first is what clients get that do not ask for another.
-    pub const ALL: [Format; 2] = [Format::Text, Format::OpenMetrics];
+    pub const ALL: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::Protobuf];
 
     /// What HTTP calls it.
     pub fn media_type(self) -> MediaType {
@@ -43,6 +46,15 @@ impl Format {
                 parameters: &[("version", "1.0.0")],
                 content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
             },
+            Format::Protobuf => MediaType {
+                name: "application/vnd.google.protobuf",
+                parameters: &[
+                    ("proto", "io.prometheus.client.MetricFamily"),
+                    ("encoding", "delimited"),
+                ],
+                content_type: "application/vnd.google.protobuf; \
+                               proto=io.prometheus.client.MetricFamily; encoding=delimited",
+            },
         }
     }
 
@@ -50,6 +62,7 @@ impl Format {
     pub fn encoder(self, living: &Catalog) -> Box<dyn Encoder> {
         match self {
             Format::Text => Box::new(TextEncoder::default()),
+            Format::Protobuf => Box::new(ProtobufEncoder::default()),
             Format::OpenMetrics => Box::new(OpenMetricsEncoder::new(living.clone())),
         }
     }

@@ -162,7 +162,7 @@ fn summaries_end_in_their_quantiles() {
 fn help_is_one_line() {
     let check = |format: Format, help: &str, expected: &str| {
         let family = Family::standalone("x", help, Shape::Gauge);
-        let shown = ShownFamily { family: &family, is_typed: false };
+        let shown = ShownFamily { family: &family, is_typed: false, bytes: 0 };
         let mut out = b"before\n".to_vec();
         let encoder = format.encoder(&Catalog::default());
         encoder.write_header(&mut out, &shown, &Families::new(vec![shown]));
@@ -187,7 +187,7 @@ fn claimed(catalog: &Catalog, families: &[(&str, Kind)]) -> Vec<FamilyRef> {
 
 /// All of them in one exposition.
 fn together<'a>(families: &'a [FamilyRef], is_typed: bool) -> Families<'a> {
-    let shown = |family: &'a FamilyRef| ShownFamily { family, is_typed };
+    let shown = |family: &'a FamilyRef| ShownFamily { family, is_typed, bytes: 0 };
     let mut shown: Vec<ShownFamily<'a>> = families.iter().map(shown).collect();
     shown.sort_by_key(|shown| shown.family.name());
     Families::new(shown)
@@ -200,7 +200,7 @@ fn check_heading(families: &[(&str, Kind)], name: &str, type_word: &str) {
     let first = &*claimed[0];
     let check = |format: Format, living: &Catalog, among: &[FamilyRef], name, type_word| {
         let mut out = Vec::new();
-        let shown = ShownFamily { family: first, is_typed: false };
+        let shown = ShownFamily { family: first, is_typed: false, bytes: 0 };
         format.encoder(living).write_header(&mut out, &shown, &together(among, false));
         let expected = format!("# HELP {name} \n# TYPE {name} {type_word}\n");
         assert_eq!(String::from_utf8_lossy(&out), expected, "{families:?}");
@@ -275,7 +275,7 @@ fn check_displaced(families: &[(&str, Kind)], expected: &[&str]) {
     let claim = |(name, kind): &(&str, Kind)| claim(&catalog, name, *kind).family().clone();
     let families: Vec<Arc<Family>> = families.iter().map(claim).collect();
     let mut shown: Vec<ShownFamily<'_>> =
-        families.iter().map(|family| ShownFamily { family, is_typed: false }).collect();
+        families.iter().map(|family| ShownFamily { family, is_typed: false, bytes: 0 }).collect();
     shown.sort_by_key(|shown| shown.family.name());
     let found = Families::new(shown);
     let displaced = families.iter().filter(|family| found.is_displaced(family));
@@ -302,7 +302,8 @@ fn the_newer_of_two_that_print_a_name_stays() {
 fn next(format: Format) -> Option<Format> {
     match format {
         Format::Text => Some(Format::OpenMetrics),
-        Format::OpenMetrics => None,
+        Format::OpenMetrics => Some(Format::Protobuf),
+        Format::Protobuf => None,
     }
 }
 

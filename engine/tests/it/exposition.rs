@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::support::cases;
 use crate::support::exposition_parser::{Dialect, ParsedFamily, ParsedSample, identity, parse};
+use crate::support::protobuf_reader;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -15,6 +16,7 @@ use psg_engine::labels::{LabelRenderer, SeriesLabels};
 use psg_engine::merge::merge;
 use psg_engine::metric::Value;
 use psg_engine::metric::{GaugeOp, Kind};
+use psg_engine::protobuf::MetricType;
 use psg_engine::reject::Reject;
 use psg_engine::sample::{Label, Labels, Sample};
 use psg_engine::timestamp::Moment;
@@ -175,12 +177,14 @@ fn exposed(made: &mut [Made], sources: usize, format: Format) -> Vec<ParsedFamil
 fn exposed_as(made: &mut [Made], sources: usize, show: Show<'_>) -> Vec<ParsedFamily> {
     let format = show.format;
     let exposition = merge(format, split(made, sources, show), show.living);
-    let body = String::from_utf8(exposition.pieces.concat()).expect("UTF-8");
+    let body = exposition.pieces.concat();
     assert_eq!(exposition.length, body.len());
     let dialect = match format {
         Format::Text => Dialect::Text,
         Format::OpenMetrics => Dialect::OpenMetrics,
+        Format::Protobuf => return protobuf_reader::parse(&body),
     };
+    let body = String::from_utf8(body).expect("UTF-8");
     parse(&body, dialect).unwrap_or_else(|problem| panic!("{problem}\n{body}"))
 }
 
@@ -309,6 +313,37 @@ proptest! {
             for (left, right) in samples.into_iter().zip(&openmetrics.samples) {
                 prop_assert_eq!(&left.name, &right.name);
                 prop_assert_eq!(left.value.to_bits(), right.value.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn protobuf_says_the_same_as_text(drafts in vec(draft(), 0..6)) {
+        let mut made = make(&drafts);
+        let text = sorted(exposed(&mut made, 2, Format::Text));
+        prop_assert_eq!(text, sorted(exposed(&mut made, 2, Format::Protobuf)));
+    }
+
+    #[test]
+    fn protobuf_says_when_totals_began(drafts in vec(draft(), 0..6), micros in any::<i64>()) {
+        let living = &Catalog::default();
+        let (_held, mut made) = make_living(living, &drafts);
+        let created = Some(UnixTime::from_micros(micros));
+        let show = Show { format: Format::Protobuf, created, living };
+        let body = merge(show.format, split(&mut made, 2, show), living).pieces.concat();
+        for family in protobuf_reader::messages(&body) {
+            let of = family.r#type();
+            for metric in family.metric {
+                let started = match of {
+                    MetricType::Counter => metric.counter.unwrap().created_timestamp,
+                    MetricType::Histogram => metric.histogram.unwrap().created_timestamp,
+                    MetricType::Summary => metric.summary.unwrap().created_timestamp,
+                    _ => continue,
+                };
+                let started = started.expect("a start");
+                let told = started.seconds * 1_000_000 + i64::from(started.nanos) / 1000;
+                prop_assert_eq!(Some(UnixTime::from_micros(told)), created);
+                prop_assert!((0..1_000_000_000).contains(&started.nanos));
             }
         }
     }

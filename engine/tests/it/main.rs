@@ -27,6 +27,7 @@ mod first_increments;
 mod gauge_totals;
 mod exposition;
 mod pipeline;
+mod protobuf_schema;
 mod search;
 
 // What outlives the process.

@@ -4,6 +4,7 @@
 pub mod exposition_parser;
 pub mod numbered;
 pub mod pipeline;
+pub mod protobuf_reader;
 pub mod world;
 
 use proptest::prelude::ProptestConfig;

@@ -31,6 +31,9 @@ mod oracle;
 #[path = "../../../engine/tests/it/support/pipeline.rs"]
 mod pipeline;
 #[allow(dead_code, reason = "the engine's tests use more of it")]
+#[path = "../../../engine/tests/it/support/protobuf_reader.rs"]
+mod protobuf_reader;
+#[allow(dead_code, reason = "the engine's tests use more of it")]
 #[path = "../../../engine/tests/it/wire/show.rs"]
 mod show;
 

@@ -1,6 +1,7 @@
 //! The whole engine on one thread: an intake and K stores, wired as the
 //! actors wire them.
 
+use super::protobuf_reader;
 use psg_engine::catalog::{Catalog, CatalogSettings};
 use psg_engine::exposition::Format;
 use psg_engine::intake::{Intake, IntakeSettings, RefusedSample};
@@ -241,6 +242,16 @@ impl Pipeline {
 
     /// The same, where something happens before it is merged.
     pub fn exposition_with(&mut self, format: Format, meanwhile: impl FnOnce()) -> String {
+        let body = self.body(format, meanwhile);
+        match format {
+            Format::Text | Format::OpenMetrics => {
+                String::from_utf8(body).expect("an exposition is UTF-8")
+            }
+            Format::Protobuf => protobuf_reader::lines(&body),
+        }
+    }
+
+    fn body(&mut self, format: Format, meanwhile: impl FnOnce()) -> Vec<u8> {
         let now = self.now;
         let sources = self.stores.iter_mut().map(|store| {
             let mut job = ExposeJob::new(format, &self.catalog);
@@ -252,7 +263,7 @@ impl Pipeline {
         let exposition = merge(format, sources, &self.catalog);
         let body: Vec<u8> = exposition.pieces.iter().flatten().copied().collect();
         assert_eq!(body.len(), exposition.length);
-        String::from_utf8(body).expect("an exposition is UTF-8")
+        body
     }
 
     /// Its lines, sorted within each family's block, whose header comes first.

@@ -1,0 +1,198 @@
+//! Prometheus' protobuf format: each family a message, its length before it.
+//!
+//! A series is one `Metric` of its family's message, so shards write the bytes of
+//! that field, and what stands before them is the rest of the message. The labels
+//! are written as they lie; all else is put into the messages of the schema first,
+//! which own no memory but lists of buckets and quantiles.
+
+use prost::Message;
+use prost::encoding::{self, WireType, encode_key, encode_varint, encoded_len_varint};
+use prost_types::Timestamp;
+
+use super::encoder::{Encoder, ShownSeries};
+use super::families::{Families, ShownFamily};
+use crate::catalog::Family;
+use crate::exemplar::{KeptExemplar, SeriesExemplars};
+use crate::labels::LabelPairs;
+use crate::metric::histogram::{BucketLayout, Histogram};
+use crate::metric::summary::{QuantilePlan, Summary};
+use crate::metric::{Kind, Shape, Value};
+use crate::protobuf as schema;
+use crate::timestamp::{Moment, UnixTime};
+
+/// Fields of the schema that are written by hand.
+const METRIC_OF_FAMILY: u32 = 4;
+const LABEL_OF_METRIC: u32 = 1;
+const NAME_OF_LABEL: u32 = 1;
+const VALUE_OF_LABEL: u32 = 2;
+
+/// One exposition in protobuf.
+#[derive(Debug, Default)]
+pub(super) struct ProtobufEncoder {
+    /// The labels of one series, kept from one to the next.
+    labels: Vec<u8>,
+}
+
+impl Encoder for ProtobufEncoder {
+    fn shows_created(&self) -> bool {
+        true
+    }
+
+    fn write_series(
+        &mut self,
+        out: &mut Vec<u8>,
+        family: &Family,
+        series: ShownSeries<'_>,
+    ) -> bool {
+        let ShownSeries { labels, value, created, exemplars, now } = series;
+        self.labels.clear();
+        append_labels(&mut self.labels, labels);
+        let metric = metric(value, family.shape(), Extras { created, exemplars }, now);
+        encode_key(METRIC_OF_FAMILY, WireType::LengthDelimited, out);
+        encode_varint((self.labels.len() + metric.encoded_len()) as u64, out);
+        out.extend_from_slice(&self.labels);
+        metric.encode_raw(out);
+        // A type says the same of every name here.
+        false
+    }
+
+    fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, _: &Families<'_>) {
+        let ShownFamily { family, bytes, is_typed: _ } = *shown;
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let header = schema::MetricFamily {
+            name: some(family.name()),
+            help: some(family.help()),
+            r#type: Some(type_of(family.kind()) as i32),
+            unit: some(family.unit()),
+            metric: Vec::new(),
+        };
+        encode_varint((header.encoded_len() + bytes) as u64, out);
+        header.encode_raw(out);
+    }
+}
+
+fn type_of(kind: Kind) -> schema::MetricType {
+    match kind {
+        Kind::Counter => schema::MetricType::Counter,
+        Kind::Gauge => schema::MetricType::Gauge,
+        Kind::Histogram => schema::MetricType::Histogram,
+        Kind::Summary => schema::MetricType::Summary,
+    }
+}
+
+/// What few series have.
+#[derive(Clone, Copy)]
+struct Extras<'a> {
+    created: Option<UnixTime>,
+    exemplars: Option<&'a SeriesExemplars>,
+}
+
+impl Extras<'_> {
+    fn start(self) -> Option<Timestamp> {
+        self.created.map(timestamp)
+    }
+
+    fn exemplar(self, bucket: usize) -> Option<schema::Exemplar> {
+        self.exemplars?.of(bucket as u32).map(exemplar)
+    }
+}
+
+/// A series but for its labels.
+fn metric(value: &mut Value, shape: &Shape, extras: Extras<'_>, now: Moment) -> schema::Metric {
+    let mut metric = schema::Metric::default();
+    match (value, shape) {
+        (Value::Counter(total), _) => {
+            let created_timestamp = extras.start();
+            let exemplar = extras.exemplar(0);
+            let value = Some(*total);
+            metric.counter = Some(schema::Counter { value, exemplar, created_timestamp });
+        }
+        (Value::Gauge(value, _), _) => {
+            metric.gauge = Some(schema::Gauge { value: Some(*value) });
+        }
+        (Value::Histogram(it), Shape::Histogram(layout)) => {
+            metric.histogram = Some(histogram(it, layout, extras));
+        }
+        (Value::Summary(it), Shape::Summary(plan)) => {
+            metric.summary = Some(summary(it, plan, extras, now));
+        }
+        (Value::Histogram(_), Shape::Counter | Shape::Gauge | Shape::Summary(_))
+        | (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
+            unreachable!("a series keeps the type of its family")
+        }
+    }
+    metric
+}
+
+fn histogram(it: &Histogram, layout: &BucketLayout, extras: Extras<'_>) -> schema::Histogram {
+    let bounds = layout.bounds().iter().copied().chain([f64::INFINITY]);
+    let bucket = |(index, (bound, count))| schema::Bucket {
+        cumulative_count: Some(count),
+        upper_bound: Some(bound),
+        exemplar: extras.exemplar(index),
+        cumulative_count_float: None,
+    };
+    schema::Histogram {
+        sample_count: Some(it.count()),
+        sample_sum: Some(it.sum()),
+        bucket: bounds.zip(it.cumulative()).enumerate().map(bucket).collect(),
+        created_timestamp: extras.start(),
+        ..schema::Histogram::default()
+    }
+}
+
+fn summary(
+    it: &mut Summary,
+    plan: &QuantilePlan,
+    extras: Extras<'_>,
+    now: Moment,
+) -> schema::Summary {
+    let mut values = Vec::new();
+    it.quantiles(plan, now, &mut values);
+    let quantile = |((rank, _), value): (&(f64, f64), f64)| schema::Quantile {
+        quantile: Some(*rank),
+        value: Some(value),
+    };
+    schema::Summary {
+        sample_count: Some(it.count()),
+        sample_sum: Some(it.sum()),
+        quantile: plan.objectives().iter().zip(values).map(quantile).collect(),
+        created_timestamp: extras.start(),
+    }
+}
+
+fn exemplar(kept: &KeptExemplar) -> schema::Exemplar {
+    let label = |(name, value): (&str, std::borrow::Cow<'_, str>)| schema::LabelPair {
+        name: Some(name.to_owned()),
+        value: Some(value.into_owned()),
+    };
+    schema::Exemplar {
+        label: kept.labels().iter().map(label).collect(),
+        value: Some(kept.value),
+        timestamp: Some(timestamp(kept.at)),
+    }
+}
+
+fn timestamp(at: UnixTime) -> Timestamp {
+    const PER_SECOND: i64 = 1_000_000;
+    let (seconds, micros) =
+        (at.micros().div_euclid(PER_SECOND), at.micros().rem_euclid(PER_SECOND));
+    Timestamp { seconds, nanos: micros as i32 * 1000 }
+}
+
+/// Appends a field for each label.
+fn append_labels(out: &mut Vec<u8>, labels: LabelPairs<'_>) {
+    let length_of = |text: &str| 1 + encoded_len_varint(text.len() as u64) + text.len();
+    for (name, value) in labels.iter() {
+        encode_key(LABEL_OF_METRIC, WireType::LengthDelimited, out);
+        encode_varint((length_of(name) + length_of(&value)) as u64, out);
+        append_text(out, NAME_OF_LABEL, name);
+        append_text(out, VALUE_OF_LABEL, &value);
+    }
+}
+
+fn append_text(out: &mut Vec<u8>, field: u32, text: &str) {
+    encoding::encode_key(field, WireType::LengthDelimited, out);
+    encode_varint(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
