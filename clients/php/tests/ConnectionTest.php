@@ -10,6 +10,7 @@ use PromStreamGateway\Connection\Address;
 use PromStreamGateway\Connection\PhpRedis;
 use PromStreamGateway\Connection\Predis;
 use PromStreamGateway\Options;
+use PromStreamGateway\Tests\Support\Folder;
 use PromStreamGateway\Tests\Support\Peer;
 use PromStreamGateway\Tests\Support\Process;
 use PromStreamGateway\Tests\Support\RedisServer;
@@ -85,30 +86,28 @@ final class ConnectionTest extends TestCase
     /** @dataProvider libraries */
     public function testThroughTls(string $library): void
     {
-        $folder = sys_get_temp_dir() . '/psg-tls-' . getmypid() . '-' . bin2hex(random_bytes(4));
-        mkdir($folder);
+        $folder = new Folder();
+        [$certificateFile, $keyFile] = [$folder->file('cert.pem'), $folder->file('key.pem')];
         $key = openssl_pkey_new(['private_key_type' => OPENSSL_KEYTYPE_EC, 'curve_name' => 'prime256v1']);
         $request = openssl_csr_new(['commonName' => 'localhost'], $key);
-        openssl_x509_export_to_file(openssl_csr_sign($request, null, $key, 1), "$folder/cert.pem");
-        openssl_pkey_export_to_file($key, "$folder/key.pem");
+        openssl_x509_export_to_file(openssl_csr_sign($request, null, $key, 1), $certificateFile);
+        openssl_pkey_export_to_file($key, $keyFile);
         $port = Process::freePort();
         $redis = new RedisServer([
-            '--tls-port', (string) $port, '--tls-auth-clients', 'no', '--tls-cert-file', "$folder/cert.pem",
-            '--tls-key-file', "$folder/key.pem", '--tls-ca-cert-file', "$folder/cert.pem",
+            '--tls-port', (string) $port, '--tls-auth-clients', 'no', '--tls-cert-file', $certificateFile,
+            '--tls-key-file', $keyFile, '--tls-ca-cert-file', $certificateFile,
         ]);
         // First, since Predis 1 leaves what it trusts in PHP's default context.
         $distrusting = $this->client($library, "rediss://localhost:$port");
         $distrusting->counter('x_total');
         self::assertFalse($distrusting->flush());
-        $trusting = new Address('localhost', $port, tls: true, tlsOptions: ['cafile' => "$folder/cert.pem"]);
+        $trusting = new Address('localhost', $port, tls: true, tlsOptions: ['cafile' => $certificateFile]);
         $client = $this->client($library, $trusting);
         for ($i = 0; $i < 2; $i++) {
             $client->counter('x_total');
             self::assertTrue($client->flush(), (string) $client->lastReason());
         }
         self::assertCount(2, $redis->samples());
-        array_map(unlink(...), glob("$folder/*"));
-        rmdir($folder);
     }
 
     /** @dataProvider libraries */

@@ -5,13 +5,14 @@ declare(strict_types=1);
 namespace PromStreamGateway\Tests;
 
 use PHPUnit\Framework\TestCase;
+use PromStreamGateway\Tests\Support\Folder;
 use PromStreamGateway\Tests\Support\Process;
 use PromStreamGateway\Tests\Support\RedisServer;
 
 /** What users copy runs as it stands. */
 final class ExamplesTest extends TestCase
 {
-    private string $folder;
+    private Folder $folder;
     private RedisServer $redis;
 
     protected function setUp(): void
@@ -20,22 +21,27 @@ final class ExamplesTest extends TestCase
             self::markTestSkipped('needs redis-server');
         }
         $this->redis = new RedisServer();
-        $this->folder = sys_get_temp_dir() . '/psg-' . bin2hex(random_bytes(6));
-        mkdir("$this->folder/vendor", recursive: true);
+        $this->folder = new Folder();
+        mkdir($this->folder->file('vendor'));
         $bootstrap = var_export(__DIR__ . '/bootstrap.php', true);
-        file_put_contents("$this->folder/vendor/autoload.php", "<?php require $bootstrap;");
+        file_put_contents($this->folder->file('vendor/autoload.php'), "<?php require $bootstrap;");
+    }
+
+    protected function tearDown(): void
+    {
+        unset($this->redis, $this->folder);
     }
 
     private function runProgram(string $file, string $program): string
     {
-        file_put_contents("$this->folder/$file", $program);
+        file_put_contents($this->folder->file($file), $program);
         $environment = ['PROM_STREAM_GATEWAY_REDIS_URL' => $this->redis->url()];
-        return Process::run([PHP_BINARY, "$this->folder/$file"], $environment);
+        return Process::run([PHP_BINARY, $this->folder->file($file)], $environment);
     }
 
     public function testTheHandlerForBref(): void
     {
-        copy(dirname(__DIR__) . '/examples/bref.php', "$this->folder/bref.php");
+        copy(dirname(__DIR__) . '/examples/bref.php', $this->folder->file('bref.php'));
         $said = $this->runProgram('runtime.php', '<?php
             $handler = require __DIR__ . "/bref.php";
             for ($i = 0; $i < 3; $i++) {

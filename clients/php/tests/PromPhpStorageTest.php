@@ -13,6 +13,7 @@ use Prometheus\Storage\Adapter;
 use PromStreamGateway\Options;
 use PromStreamGateway\PromPhpStorage;
 use PromStreamGateway\Testing\FakeClient;
+use PromStreamGateway\Tests\Support\Folder;
 use PromStreamGateway\Tests\Support\Process;
 
 /** The adapter's contract; with PromPHP itself where it is installed. */
@@ -138,7 +139,7 @@ final class PromPhpStorageTest extends TestCase
         ], $seen);
         self::assertSame("Jobs\nthat were \"done\", in C:\\temp.", $families[2]->getHelp());
         self::assertSame('jobs_total', $storage->collect(false)[0]->getName());
-        self::assertStringContainsString('name[]=jobs_total', (string) file_get_contents("$folder/asked"));
+        self::assertStringContainsString('name[]=jobs_total', (string) file_get_contents($folder->file('asked')));
     }
 
     public function testAGatewayThatDoesNotAnswerIsAnErrorOfTheStorage(): void
@@ -175,23 +176,22 @@ final class PromPhpStorageTest extends TestCase
         $this->client->assertNotRecorded('php_info');
         $this->client->assertNothingDropped();
 
-        [, $port, $server] = $this->serve(self::EXPOSITION);
+        [$folder, $port, $server] = $this->serve(self::EXPOSITION);
         $collecting = new CollectorRegistry(new PromPhpStorage($this->client, "http://127.0.0.1:$port/metrics"));
         $text = (new RenderTextFormat())->render($collecting->getMetricFamilySamples());
         self::assertStringContainsString('job_seconds_bucket{queue="mail",le="0.5"} 1', $text);
     }
 
-    /** @return array{string, int, Process} a folder where `asked` has the last request, port, and server */
+    /** @return array{Folder, int, Process} a folder where `asked` has the last request, port, and server */
     private function serve(string $text): array
     {
-        $folder = sys_get_temp_dir() . '/psg-' . bin2hex(random_bytes(6));
-        mkdir($folder);
-        file_put_contents("$folder/router.php", '<?php
+        $folder = new Folder();
+        file_put_contents($folder->file('router.php'), '<?php
             file_put_contents(__DIR__ . "/asked", urldecode($_SERVER["REQUEST_URI"]));
             echo file_get_contents(__DIR__ . "/text");');
-        file_put_contents("$folder/text", $text);
+        file_put_contents($folder->file('text'), $text);
         $port = Process::freePort();
-        $server = new Process([PHP_BINARY, '-S', "127.0.0.1:$port", "$folder/router.php"]);
+        $server = new Process([PHP_BINARY, '-S', "127.0.0.1:$port", $folder->file('router.php')]);
         $deadline = hrtime(true) + 10_000_000_000;
         while (!@fsockopen('127.0.0.1', $port)) {
             self::assertLessThan($deadline, hrtime(true), 'expected a server');
