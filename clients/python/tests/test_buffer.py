@@ -193,6 +193,8 @@ def test_nothing_throws_and_what_is_bad_is_counted(caplog: pytest.LogCaptureFixt
     assert metrics.samples() == []
     metrics.describe(Odd(), help="x")  # type: ignore[arg-type]
     metrics.describe("a_total", unit="seconds")
+    metrics.describe("b_total", "x" * 40_000)
+    assert metrics._descriptions == {}
     with metrics.timer("bad name"):
         pass
     assert metrics.last_reason

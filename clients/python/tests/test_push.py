@@ -151,7 +151,9 @@ def test_a_peer_that_expects_tls_holds_nothing_up(make: Callable[..., Both]) -> 
         a_flush_keeps_its_promise(make(f"rediss://127.0.0.1:{port}"))
 
 
-@pytest.mark.parametrize("url", ["http://localhost", "", "redis://localhost:port", "redis"])
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "", "redis://localhost:port", "redis", "redis://:sec/ret@localhost"]
+)
 def test_a_wrong_url_fails_pushes_only(
     make: Callable[..., Both], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +162,21 @@ def test_a_wrong_url_fails_pushes_only(
     both.metrics.counter("jobs_total")
     assert not both.flush()
     assert both.metrics.dropped == {"not_sent": 1}
+    assert both.metrics.last_reason == (
+        "metrics not sent: expected a URL such as redis://localhost:6379"
+    )
+
+
+def test_what_a_peer_says_is_made_printable(make: Callable[..., Both]) -> None:
+    def colouring(connection: socket.socket, over: threading.Event) -> None:
+        while connection.recv(100_000):
+            connection.sendall(b"-ERR \x1b[31mred\x07\r\n")
+
+    with peers.peer(colouring) as port:
+        both = make(f"redis://127.0.0.1:{port}", timeout=5)
+        both.metrics.counter("jobs_total")
+        assert not both.flush()
+        assert both.metrics.last_reason == "metrics not sent: \ufffd[31mred\ufffd"
 
 
 def test_a_connection_that_was_cut_meanwhile_is_replaced(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 import wsgiref.simple_server
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Callable
 
+import peers
 import pytest
 
 from prom_stream_gateway import web
@@ -82,3 +88,48 @@ def test_an_asgi_application_flushes_after_its_answer(fails: bool) -> None:
         assert fails
     assert sent == [("done", 0)]
     assert len(metrics.queue.samples) == 1
+
+
+APPLICATION = """
+from prom_stream_gateway import connect, prometheus, web
+
+metrics = connect(timeout=30)
+prometheus.install(metrics)
+from prometheus_client import Counter
+
+requests = Counter("requests", "Requests.")
+requests.inc(1000)
+
+
+def answer(environ, start_response):
+    requests.inc()
+    start_response("200 OK", [("Content-Length", "4"), ("Connection", "close")])
+    return [b"done"]
+
+
+application = web.wsgi(answer, metrics)
+"""
+
+
+def test_workers_of_gunicorn_push_for_themselves(port: int, tmp_path: Path) -> None:
+    """The application is loaded before the fork, and instrumented with prometheus_client."""
+    pytest.importorskip("gunicorn")
+    (tmp_path / "shop.py").write_text(APPLICATION, encoding="utf-8")
+    http = peers.free_port()
+    command = [
+        sys.executable, "-m", "gunicorn", "--preload", "--workers", "3", "--log-level", "error",
+        "--bind", f"127.0.0.1:{http}", "shop:application",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, env=os.environ) as gunicorn:
+        try:
+            peers.wait_until(lambda: gunicorn.poll() is not None or peers.listens(http))
+            for _ in range(30):
+                with urllib.request.urlopen(f"http://127.0.0.1:{http}/", timeout=30) as answered:
+                    assert answered.read() == b"done"
+        finally:
+            gunicorn.terminate()
+            assert gunicorn.wait(60) == 0
+    values = [json.loads(element)["value"] for element in peers.pushed(port)]
+    # What was counted before the fork is the first process' to push, at its end.
+    assert sorted(values)[-1] == 1000
+    assert sum(values) == 1030

@@ -19,12 +19,14 @@ from ._checks import (
     is_label_name,
     is_name,
     label_text,
+    printable,
     text,
 )
 from ._series import (
     SERIES,
     GaugeOperation,
     Series,
+    encode,
 )
 from ._timer import Timer
 
@@ -146,6 +148,8 @@ class Buffer:
                 description["buckets"] = checked_buckets(buckets)
             if quantiles is not None:
                 description.update(checked_quantiles(quantiles))
+            if len(encode(description)) > ELEMENT_BYTES:
+                raise ValueError(f"expected at most {ELEMENT_BYTES} bytes")
             with self._lock:
                 if self._descriptions.get(name) == description:
                     return
@@ -377,7 +381,7 @@ class Buffer:
     def _drop(self, reason: str, what: str, error: Exception, samples: int) -> None:
         """Count dropped samples, and say why, once for each cause."""
         try:
-            said = str(error)[:500]
+            said = printable(str(error)[:500])
         except Exception:  # what others raise need not have a text
             said = ""
         why = f"{what} not sent: {said or type(error).__name__}"

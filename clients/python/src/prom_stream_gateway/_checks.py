@@ -49,6 +49,11 @@ def text(value: object) -> str:
     return as_text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def printable(what: str) -> str:
+    """Return what others wrote as one that a terminal can show."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in what)
+
+
 def label_text(value: object) -> str:
     """Return a label's value as the gateway reads it: numbers and booleans as JSON."""
     if type(value) is str:

@@ -69,5 +69,8 @@ def _pushes(url: str, timeout: float, asynchronous: bool) -> Any:
         from ._bounded import AsyncRedis, BoundedRedis  # noqa: PLC0415
 
         return AsyncRedis(url, timeout) if asynchronous else BoundedRedis(url, timeout)
-    except Exception as error:
+    except ImportError as error:
         return NoConnection(error)
+    except Exception:
+        # Their texts quote a part of the URL, which may be of the password.
+        return NoConnection(ValueError("expected a URL such as redis://localhost:6379"))

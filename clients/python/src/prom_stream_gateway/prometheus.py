@@ -2,7 +2,7 @@
 
 Every process pushes what it adds itself, so nothing is kept in files, and forked
 workers (gunicorn, celery) need nothing else. What the metrics show by themselves stays
-as it was.
+as it was, but that it begins at 0 in a process that was forked.
 """
 
 from __future__ import annotations
