@@ -101,13 +101,13 @@ impl Extras<'_> {
 fn metric(value: &mut Value, shape: &Shape, extras: Extras<'_>, now: Moment) -> schema::Metric {
     let mut metric = schema::Metric::default();
     match (value, shape) {
-        (Value::Counter(total), _) => {
+        (Value::Counter(total, _), _) => {
             let created_timestamp = extras.start();
             let exemplar = extras.exemplar(0);
             let value = Some(*total);
             metric.counter = Some(schema::Counter { value, exemplar, created_timestamp });
         }
-        (Value::Gauge(value, _), _) => {
+        (Value::Gauge(value, _) | Value::GaugeTotal(value, _), _) => {
             metric.gauge = Some(schema::Gauge { value: Some(*value) });
         }
         (Value::Histogram(it), Shape::Histogram(layout)) => {
