@@ -35,7 +35,7 @@ def invocation(way: str, samples: list[dict[str, Any]], port: str) -> Callable[[
             if sample["type"] == "counter":
                 metrics.counter(sample["name"], sample["labels"], sample["value"])
             elif sample["type"] == "gauge":
-                metrics.gauge(sample["name"], sample["value"], sample["labels"])
+                metrics.gauge(sample["name"], sample["labels"]).set(sample["value"])
             else:
                 metrics.histogram(sample["name"], sample["value"], sample["labels"])
         metrics.flush()

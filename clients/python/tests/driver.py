@@ -18,7 +18,6 @@ from prom_stream_gateway import AsyncMetrics, Metrics, connect, connect_async
 # How the field of a call is called as an argument.
 ARGUMENTS = {
     "counter": ("name", "labels", "value"),
-    "gauge": ("name", "value", "labels", "op"),
     "histogram": ("name", "value", "labels", "buckets"),
     "summary": ("name", "value", "labels", "quantiles"),
     "describe": ("name", "help", "unit", "buckets", "quantiles", "ttl"),
@@ -32,9 +31,13 @@ def call(metrics: Metrics | AsyncMetrics, what: str, fields: dict[str, Any]) -> 
         circular.append(circular)
         metrics.counter("bad_total", {"text": b"\xff\xfe"}, float("nan"))
         metrics.counter("bad_total", {"text": circular})
-        metrics.gauge("bad", object())  # type: ignore[arg-type]
+        metrics.gauge("bad").set(object())  # type: ignore[arg-type]
         metrics.histogram("bad seconds", float("inf"))
         metrics.counter(None)  # type: ignore[arg-type]
+        return
+    if what == "gauge":
+        gauge = metrics.gauge(fields["name"], fields.get("labels"))
+        getattr(gauge, fields["op"])(fields["value"])
         return
     given = {name: fields[name] for name in ARGUMENTS[what] if name in fields}
     getattr(metrics, what)(**given)

@@ -77,7 +77,7 @@ def test_gauge_operations_are_merged_in_their_order() -> None:
         for _ in range(draw.randrange(1, 12)):
             op = draw.choice(["set", "add", "max", "min"])
             value = draw.randrange(-20, 20)
-            metrics.gauge("depth", value, op=op)  # type: ignore[arg-type]
+            getattr(metrics.gauge("depth"), op)(value)
             if op == "add":
                 model = (model or 0) + value
             elif op == "set" or model is None:
@@ -92,9 +92,9 @@ def test_gauge_operations_are_merged_in_their_order() -> None:
 def test_gauge_operations_become_as_few_as_say_the_same() -> None:
     metrics = FakeMetrics()
     for op, value in [("add", 1), ("add", 2), ("max", 5), ("max", 4)]:
-        metrics.gauge("a", value, op=op)  # type: ignore[arg-type]
+        getattr(metrics.gauge("a"), op)(value)
     for op, value in [("add", 1), ("max", 9), ("set", 3), ("add", 4), ("min", 6)]:
-        metrics.gauge("b", value, op=op)  # type: ignore[arg-type]
+        getattr(metrics.gauge("b"), op)(value)
     assert [(s["name"], s["op"], s["value"]) for s in metrics.samples()] == [
         ("a", "add", 3), ("a", "max", 5), ("b", "set", 6),
     ]  # fmt: skip
@@ -172,7 +172,11 @@ BAD_LABELS: list[Any] = [
 @pytest.mark.filterwarnings("ignore")
 def test_nothing_throws_and_what_is_bad_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     metrics = FakeMetrics()
-    calls: list[Any] = [metrics.counter, metrics.gauge, metrics.histogram, metrics.summary]
+
+    def gauge(name: Any, value: Any, labels: Any = None) -> None:
+        metrics.gauge(name, labels).max(value)
+
+    calls: list[Any] = [metrics.counter, gauge, metrics.histogram, metrics.summary]
     expected = 0
     for record in calls:
         for bad in BAD_VALUES:
@@ -183,13 +187,12 @@ def test_nothing_throws_and_what_is_bad_is_counted(caplog: pytest.LogCaptureFixt
             record("good", value=1, labels=bad)
         expected += len(BAD_VALUES) + len(BAD_NAMES) + len(BAD_LABELS)
     metrics.counter("good", value=-1)
-    metrics.gauge("good", 1, op="twice")  # type: ignore[arg-type]
     metrics.histogram("good", 1, {"le": "1"})
     metrics.histogram("good", 1, buckets=[2, 1])
     metrics.histogram("good", 1, buckets=[])
     metrics.summary("good", 1, {"quantile": "1"})
     metrics.summary("good", 1, quantiles=[2])
-    assert metrics.dropped == {"invalid": expected + 7}
+    assert metrics.dropped == {"invalid": expected + 6}
     assert metrics.samples() == []
     metrics.describe(Odd(), help="x")  # type: ignore[arg-type]
     metrics.describe("a_total", unit="seconds")
@@ -248,8 +251,8 @@ def test_a_full_buffer_drops_where_it_may_not_be_pushed() -> None:
     for _ in range(8):
         metrics.summary("size_bytes", 1)
     for _ in range(20):
-        metrics.gauge("depth", 1, op="max")
-        metrics.gauge("depth", 1, op="add")
+        metrics.gauge("depth").max(1)
+        metrics.gauge("depth").inc()
     assert metrics.observed("size_bytes") == (5, 5)
     assert metrics.dropped == {"full": 15 + 3 + 16}
 
@@ -271,13 +274,13 @@ def test_elements_are_small_and_few() -> None:
     queue = Elements()
     metrics = Metrics(queue, max_series=100_000, max_observations=100_000)
     for index in range(100):
-        metrics.gauge("one", index, {"index": index})
+        metrics.gauge("one", {"index": index}).set(index)
     metrics.flush()
     assert len(queue.elements) == 100
     queue.samples.clear()
-    metrics.gauge("one", 100, {"index": 100})
+    metrics.gauge("one", {"index": 100}).set(100)
     for index in range(5000):
-        metrics.gauge("one", index, {"index": index, "text": "x" * (index % 1000)})
+        metrics.gauge("one", {"index": index, "text": "x" * (index % 1000)}).set(index)
     for index in range(3000):
         metrics.summary("size_bytes", 1 / (index + 1))
     metrics.flush()
@@ -289,7 +292,7 @@ def test_elements_are_small_and_few() -> None:
 
     # More than a command may have.
     for index in range(8000):
-        metrics.gauge("two", index, {"index": index, "text": "x" * 20_000})
+        metrics.gauge("two", {"index": index, "text": "x" * 20_000}).set(index)
     metrics.flush()
     assert len(queue.elements) < 3900
     assert metrics.dropped == {"full": 8000 - len(queue.elements)}
@@ -302,7 +305,7 @@ def test_the_environment_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics.describe("jobs_total", "Jobs.")
     metrics.counter("jobs_total")
     metrics.counter("bad name")
-    metrics.gauge("depth", 1)
+    metrics.gauge("depth").dec()
     with metrics.timer("work_seconds"):
         pass
     assert metrics.flush()

@@ -66,7 +66,7 @@ def test_a_flush_is_one_command(make: Callable[..., Both], port: int) -> None:
     both = make(labels={"app": "shop"}, timeout=5)
     for index in range(3):
         both.metrics.counter("jobs_total", {"job": index}, 2)
-    both.metrics.gauge("depth", 1.5)
+    both.metrics.gauge("depth").set(1.5)
     assert both.flush()
     assert both.flush()
     with redis.Redis(host="127.0.0.1", port=port) as client:
@@ -117,7 +117,7 @@ def test_no_peer_holds_a_flush_up(
         before = both.metrics.dropped["not_sent"]
         for _ in range(3):
             both.metrics.counter("jobs_total")
-            both.metrics.gauge("depth", 1)
+            both.metrics.gauge("depth").set(1)
             assert not both.flush()
         assert both.metrics.dropped == {"not_sent": before + 6}
         if serve is peers.refusing and not path:

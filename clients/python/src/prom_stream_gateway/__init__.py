@@ -8,6 +8,7 @@ True
 
 from ._client import AsyncMetrics, Metrics
 from ._connect import connect, connect_async
+from ._gauge import Gauge
 from ._timer import Timer
 
-__all__ = ["AsyncMetrics", "Metrics", "Timer", "connect", "connect_async"]
+__all__ = ["AsyncMetrics", "Gauge", "Metrics", "Timer", "connect", "connect_async"]

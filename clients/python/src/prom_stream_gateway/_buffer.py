@@ -22,6 +22,7 @@ from ._checks import (
     printable,
     text,
 )
+from ._gauge import Gauge
 from ._series import (
     SERIES,
     GaugeOperation,
@@ -45,7 +46,6 @@ CAUSES = 100
 NAMES = 10_000
 
 NO_LABELS: Mapping[str, object] = {}
-OPERATIONS = ("set", "add", "max", "min")
 QUANTILES = ("quantiles", "epsilons")
 RESERVED = {"histogram": "le", "summary": "quantile"}
 
@@ -188,15 +188,9 @@ class Buffer:
         if batch:
             self._send_at_bound(batch)
 
-    def gauge(
-        self,
-        name: str,
-        value: float,
-        labels: Mapping[str, object] | None = None,
-        op: GaugeOperation = "set",
-    ) -> None:
-        """Set a gauge, add to it (a negative value takes away), or raise or lower it to a value."""
-        self._record("gauge", name, value, labels, op=op)
+    def gauge(self, name: str, labels: Mapping[str, object] | None = None) -> Gauge:
+        """Return a gauge: `metrics.gauge("queue_size").set(17)`, or `add`, `max`, `min`."""
+        return Gauge(self, name, labels)
 
     def histogram(
         self,
@@ -242,8 +236,6 @@ class Buffer:
         batch = None
         try:
             value = finite(value)
-            if op not in OPERATIONS:
-                raise ValueError(f"expected op to be one of {', '.join(OPERATIONS)}, got {op!r}")
             labels = labels or NO_LABELS
             key = (kind, name, *labels, *labels.values())
             with self._lock:

@@ -17,6 +17,7 @@ import prometheus_client.metrics
 import prometheus_client.values
 
 from ._buffer import Buffer, logger
+from ._gauge import Gauge
 
 
 def install(metrics: Buffer) -> None:
@@ -68,7 +69,9 @@ def value_class(metrics: Buffer) -> type[Any]:
                 described = name
                 self._push = lambda amount, _: metrics.counter(name, labels, amount)
             elif typ == "gauge":
-                self._push, self._push_set = _gauge_pushes(metrics, name, labels, multiprocess_mode)
+                self._push, self._push_set = _gauge_pushes(
+                    metrics.gauge(name, labels), multiprocess_mode
+                )
             elif typ == "summary" and name.endswith("_sum"):
                 self._push = lambda amount, _: metrics.summary(metric_name, amount, labels)
             elif typ == "histogram" and name.endswith("_sum"):
@@ -115,7 +118,7 @@ def value_class(metrics: Buffer) -> type[Any]:
 
 
 def _gauge_pushes(
-    metrics: Buffer, name: str, labels: dict[str, str], mode: str
+    gauge: Gauge, mode: str
 ) -> tuple[Callable[[float, float], None], Callable[[float, float], None]]:
     """Return what pushes an increment and a set, which get the difference and the value.
 
@@ -124,16 +127,16 @@ def _gauge_pushes(
     """
 
     def add(difference: float, _: float) -> None:
-        metrics.gauge(name, difference, labels, "add")
+        gauge.add(difference)
 
     def put(_: float, value: float) -> None:
-        metrics.gauge(name, value, labels)
+        gauge.set(value)
 
     def highest(_: float, value: float) -> None:
-        metrics.gauge(name, value, labels, "max")
+        gauge.max(value)
 
     def lowest(_: float, value: float) -> None:
-        metrics.gauge(name, value, labels, "min")
+        gauge.min(value)
 
     return {"sum": (add, add), "max": (highest, highest), "min": (lowest, lowest)}.get(
         mode.replace("live", "", 1), (add, put)
