@@ -48,3 +48,4 @@ mod self_metrics;
 mod status;
 mod demo;
 mod top;
+mod totals;

@@ -359,14 +359,14 @@ fn a_refused_whole_histogram_leaves_nothing() {
 fn whole_histograms_do_not_count_beyond_what_a_state_may_hold() {
     let mut pipeline = Pipeline::new(&PipelineSettings::default());
     let most = 1_u64 << 53;
-    let whole = format!(
-        r#"{{"type":3,"name":"h","buckets":[1,2],"counts":[{most},{most},{most}],"sum":1}}"#
-    );
-    for _ in 0..3 {
+    let whole = format!(r#"{{"type":3,"name":"h","buckets":[1,2],"counts":[0,{most},0],"sum":1}}"#);
+    for _ in 0..5 {
         assert_eq!(pipeline.batch(&[&whole]), [None]);
     }
+    let more = whole.replace("[0,", "[1,");
+    assert_eq!(pipeline.batch(&[more]), [Some(Reason::BadBuckets)]);
     assert_eq!(pipeline.refused_by_shards().len(), 2);
     let shown = pipeline.exposition(Format::Text);
     assert!(shown.contains(&format!("h_count {}\n", 3 * most)), "{shown}");
-    assert!(shown.contains("h_sum 1\n"), "{shown}");
+    assert!(shown.contains("h_sum 3\n"), "{shown}");
 }

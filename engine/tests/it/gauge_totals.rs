@@ -158,7 +158,7 @@ impl World {
             .filter(|(_, known)| known.is_live && !known.is_due(now))
             .map(|(series, known)| format!("g{{s=\"{series}\"}} {}", known.value.unwrap_or(0)))
             .collect();
-        for format in Format::ALL {
+        for format in [Format::Text, Format::OpenMetrics] {
             let lines = self.pipeline.lines(format).into_iter();
             let values = lines.filter(|line| !line.starts_with('#'));
             let shown: Vec<String> = values.map(|line| line.replace(".0", "")).collect();

@@ -76,10 +76,12 @@ fn a_checkpoint_waits_for_the_dead_letters_that_it_covers() {
     let redis = persistent();
     let address = proxy(&redis, letters_are_late, |_| {});
     let gateway = owner_at(&address).set("Redis__DeadLetterKey", "dead").start();
-    redis.push(&[ONE, "no JSON"]);
+    // A shard refuses the last one.
+    let big = r#"{"name":"big","value":1.7e308}"#;
+    redis.push(&[ONE, "no JSON", big, big]);
     await_total(&gateway, 1.0);
     await_checkpoint(&redis);
-    assert_eq!(redis.run::<u32>(&["LLEN", "dead"]), 1);
+    assert_eq!(redis.run::<u32>(&["LLEN", "dead"]), 2);
 }
 
 /// Two nodes; the first one has all slots.

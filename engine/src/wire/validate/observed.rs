@@ -83,7 +83,8 @@ fn not_together(expected: &str, got: &str) -> Reject {
     Reject::new(Reason::InvalidField, format!("expected {expected}, got {got}"))
 }
 
-/// The sum of values where they are a counter's, else 0.
+/// The sum of values where they are a counter's, else 0; a series could not begin with
+/// a sum that is infinite.
 #[cold]
 fn value_of_several(
     values: &[f64],
@@ -99,8 +100,9 @@ fn value_of_several(
         return Err(Reject::new(Reason::TooManyValues, detail));
     }
     values.iter().try_for_each(|value| normalize_value(*value, kind).map(drop))?;
+    let sum = normalize_value(values.iter().sum(), kind)?;
     match kind {
-        Kind::Counter => normalize_value(values.iter().sum(), kind),
+        Kind::Counter => Ok(sum),
         Kind::Gauge | Kind::Histogram | Kind::Summary => Ok(0.0),
     }
 }
@@ -132,5 +134,10 @@ pub(super) fn normalize_counts(
     counts.clear();
     counts.extend(counts_sent.iter().map(|count| *count as u64));
     counts.resize(buckets.len() + 1, 0);
+    let all = counts.iter().fold(0_u64, |all, count| all.saturating_add(*count));
+    if all > GREATEST_COUNT as u64 {
+        let detail = format!("expected counts of up to 2^53 observations, got {all}");
+        return Err(Reject::new(Reason::BadBuckets, detail));
+    }
     Ok(())
 }

@@ -304,8 +304,9 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         refuse_if(kind == Kind::Counter && *value < 0.0, Reason::NegativeCounter)?;
     }
     let is_several = values.is_some() && kind != Kind::Counter;
-    let value = if is_several { 0.0 } else { observed.iter().sum() };
-    refuse_if(f64::is_infinite(value), Reason::NonFinite)?;
+    let all: f64 = observed.iter().sum();
+    refuse_if(all.is_infinite(), Reason::NonFinite)?;
+    let value = if is_several { 0.0 } else { all };
     refuse_if(help.len() > limits.max_help_bytes, Reason::HelpTooLong)?;
     let labels = labels(members, kind, limits)?;
     let (timestamp, ttl) =
@@ -416,6 +417,8 @@ fn whole_counts(sent: &[f64], bounds: usize) -> Result<Vec<u64>, Reason> {
     let whole =
         |count: &f64| *count >= 0.0 && *count <= 9_007_199_254_740_992.0 && *count % 1.0 == 0.0;
     refuse_if(!sent.iter().all(whole), Reason::BadBuckets)?;
+    let all: u128 = sent.iter().map(|count| *count as u128).sum();
+    refuse_if(all > 1 << 53, Reason::BadBuckets)?;
     let beyond = if sent.len() == bounds { Some(0) } else { None };
     Ok(sent.iter().map(|count| *count as u64).chain(beyond).collect())
 }
