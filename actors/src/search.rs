@@ -56,6 +56,8 @@ pub struct MetricJson {
     pub kind: &'static str,
     /// Its help text; may be empty.
     pub help: String,
+    /// Its unit; may be empty.
+    pub unit: String,
     /// Its series; a histogram or a summary counts as one.
     pub series: usize,
 }
@@ -141,6 +143,7 @@ impl MetricJson {
             name: family.name().to_owned(),
             kind: family.kind().as_str(),
             help: family.help().to_owned(),
+            unit: family.unit().to_owned(),
             series: family.live_series(),
         }
     }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
 use psg_engine::metric::Kind;
-use psg_engine::reject::Reason;
+use psg_engine::reject::{DroppedExemplar, Reason};
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::UnknownFields;
 
@@ -161,6 +161,8 @@ pub struct WorkerMetrics {
     pub layout_mismatches: AtomicU64,
     /// Samples that went to an overflow series.
     pub folded: AtomicU64,
+    /// Exemplars that were dropped, indexed by `dropped as usize`.
+    pub dropped_exemplars: [AtomicU64; DroppedExemplar::ALL.len()],
     /// Refused samples, indexed by `reason as usize`.
     pub rejected: [AtomicU64; Reason::COUNT],
 }
@@ -234,6 +236,8 @@ pub struct ShardMetrics {
     pub stale_gauge_samples: AtomicU64,
     /// Samples of gauges that were measured some minutes after they were taken.
     pub future_timestamps: AtomicU64,
+    /// Exemplars that are kept.
+    pub exemplars: AtomicU64,
     /// Series that have expired.
     pub expired: AtomicU64,
     /// Tombstones that had to make room.

@@ -332,6 +332,7 @@ impl Shard {
         let (stale, future) = (self.store.stale_gauge_samples(), self.store.future_timestamps());
         self.metrics.stale_gauge_samples.store(stale, Ordering::Relaxed);
         self.metrics.future_timestamps.store(future, Ordering::Relaxed);
+        self.metrics.exemplars.store(self.store.exemplars() as u64, Ordering::Relaxed);
     }
 
     fn define(

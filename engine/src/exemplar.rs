@@ -13,53 +13,8 @@ use crate::timestamp::UnixTime;
 /// Characters that the names and values of its labels may have together, as
 /// OpenMetrics 1.0 counts them.
 pub const MOST_CHARACTERS: usize = 128;
-
-/// Why an exemplar is dropped, though its sample is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Dropped {
-    /// They are not asked for.
-    Off,
-    /// No format shows it: it is of a gauge, of a summary, or of a counter whose name
-    /// does not end in `_total`.
-    Type,
-    /// Its members have other types than they can have.
-    Malformed,
-    /// A label name is not `[a-zA-Z_][a-zA-Z0-9_]*`, or begins with `__`.
-    LabelName,
-    /// Its labels are longer than [`MOST_CHARACTERS`].
-    TooLong,
-    /// It has no value that a double holds, or its sample has several and it has none.
-    Value,
-    /// Its timestamp is further ahead of the clock than a sample's may be.
-    Timestamp,
-}
-
-impl Dropped {
-    /// Every one; `dropped as usize` indexes it.
-    pub const ALL: [Dropped; 7] = [
-        Dropped::Off,
-        Dropped::Type,
-        Dropped::Malformed,
-        Dropped::LabelName,
-        Dropped::TooLong,
-        Dropped::Value,
-        Dropped::Timestamp,
-    ];
-
-    /// The value of the `reason` label in `dropped_exemplars_total`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Dropped::Off => "off",
-            Dropped::Type => "type",
-            Dropped::Malformed => "malformed",
-            Dropped::LabelName => "label_name",
-            Dropped::TooLong => "too_long",
-            Dropped::Value => "value",
-            Dropped::Timestamp => "timestamp",
-        }
-    }
-}
+/// As many labels as these are enough for.
+pub const MOST_LABELS: usize = MOST_CHARACTERS / 2;
 
 /// Whether OpenMetrics shows exemplars of a metric that is called so.
 pub fn takes_exemplars(name: &str, kind: Kind) -> bool {
@@ -92,14 +47,15 @@ pub struct KeptExemplar {
     /// What was observed, or added.
     pub value: f64,
     /// When.
-    pub at: UnixTime,
+    pub timestamp: UnixTime,
 }
 
 impl KeptExemplar {
-    /// That of a sample which was taken then.
-    pub fn of(exemplar: &Exemplar<'_>, taken_at: UnixTime) -> Self {
-        let labels = LabelRenderer::default().canonical(exemplar.labels).as_text().into();
-        Self { labels, value: exemplar.value, at: exemplar.timestamp.unwrap_or(taken_at) }
+    /// That of a sample.
+    pub fn of(exemplar: &Exemplar<'_>) -> Self {
+        let Exemplar { labels, value, timestamp } = *exemplar;
+        let labels = LabelRenderer::default().canonical(labels).as_text().into();
+        Self { labels, value, timestamp }
     }
 
     /// Its labels, sorted.
@@ -108,12 +64,12 @@ impl KeptExemplar {
     }
 
     pub(crate) fn record(&self) -> ExemplarRecord<'_> {
-        ExemplarRecord { labels: &self.labels, value: self.value, at: self.at.micros() }
+        ExemplarRecord { labels: &self.labels, value: self.value, at: self.timestamp.micros() }
     }
 
     pub(crate) fn from_record(record: &ExemplarRecord<'_>) -> Self {
         let ExemplarRecord { labels, value, at } = *record;
-        Self { labels: labels.into(), value, at: UnixTime::from_micros(at) }
+        Self { labels: labels.into(), value, timestamp: UnixTime::from_micros(at) }
     }
 }
 
@@ -147,7 +103,7 @@ impl SeriesExemplars {
     pub(crate) fn replace(&mut self, bucket: u32, exemplar: KeptExemplar) -> Option<KeptExemplar> {
         let Ok(position) = self.position(bucket) else { return Some(exemplar) };
         let kept = &mut self.0[position].exemplar;
-        if exemplar.at >= kept.at {
+        if exemplar.timestamp >= kept.timestamp {
             *kept = exemplar;
         }
         None

@@ -40,7 +40,7 @@ use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::metric::Observations;
 use crate::metric::default_buckets::DefaultBuckets;
-use crate::reject::{Reason, Reject};
+use crate::reject::{DroppedExemplar, Reason, Reject};
 use crate::sample::Sample;
 use crate::series::{Handle, ReaderIndex, SeriesKey};
 use crate::sharding::{ShardCount, ShardIndex};
@@ -63,6 +63,10 @@ pub struct IntakeSettings {
     pub drop_labels: DropLabels,
     /// Layouts of histograms that come without buckets.
     pub default_buckets: DefaultBuckets,
+    /// Whether names get the units that they don't end in; else the sample is refused.
+    pub append_units: bool,
+    /// Whether exemplars are taken; else they are dropped.
+    pub exemplars: bool,
     /// Series, and payload templates, that are kept from batch to batch.
     pub cache_series: usize,
     /// Whether labels are printed sorted; else in first-seen order.
@@ -79,6 +83,8 @@ impl Default for IntakeSettings {
             payload: PayloadLimits::default(),
             drop_labels: DropLabels::default(),
             default_buckets: DefaultBuckets::default(),
+            append_units: false,
+            exemplars: false,
             cache_series: 100_000,
             sort_labels: true,
             overflow: false,
@@ -92,6 +98,8 @@ impl IntakeSettings {
         JsonDecoder::new(self.payload.clone())
             .dropping(self.drop_labels.clone())
             .defaulting(self.default_buckets.clone())
+            .appending_units(self.append_units)
+            .with_exemplars(self.exemplars)
     }
 }
 
@@ -151,6 +159,8 @@ pub struct RoutedBatch {
     pub layout_mismatches: u64,
     /// Unknown fields of the samples that were parsed.
     pub unknown_fields: UnknownFields,
+    /// Exemplars that were dropped, by [`DroppedExemplar`].
+    pub dropped_exemplars: [u64; DroppedExemplar::ALL.len()],
 }
 
 /// A sample that admission refused.
@@ -303,6 +313,7 @@ impl Intake {
             parsed: std::mem::take(&mut self.json.parsed),
             layout_mismatches: std::mem::take(&mut self.resolver.layout_mismatches),
             unknown_fields: self.json.take_unknown_fields(),
+            dropped_exemplars: self.batch.dropped_exemplars,
             ..RoutedBatch::default()
         };
         let expected = self.batch.samples.len() / self.shards.get();
@@ -335,10 +346,7 @@ impl Intake {
                 SeriesState::Folded { shard, slot } => {
                     // What it says of its own series is not for this one.
                     let updates = &mut routed.updates[shard.get()];
-                    match details.map(|Details { observations, .. }| Details {
-                        observations,
-                        ..Details::default()
-                    }) {
+                    match details.map(Details::of_events) {
                         None => updates.push(update(slot)),
                         Some(details) => updates.push_detailed(update(slot), details, arena),
                     }

@@ -1,4 +1,5 @@
-//! Why a sample was refused: the one list of reasons, and the refusal itself.
+//! Why a sample was refused: the one list of reasons, and the refusal itself. And
+//! why an exemplar was dropped, which refuses nothing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -50,6 +51,8 @@ reasons! {
     TypeConflict => "type_conflict",
     /// The name is one that another family prints, or this family would print the name of another one.
     SuffixConflict => "suffix_conflict",
+    /// `unit` does not match `[a-zA-Z0-9_:]+`; or the name does not end in it, as in `_seconds` or a counter's `_seconds_total`, and `Metrics.AppendUnits` is not set.
+    InvalidUnit => "invalid_unit",
     /// A counter was given a negative value.
     NegativeCounter => "negative_counter",
     /// A value or the sum overflows to infinity, or a total of the series would with it.
@@ -123,3 +126,50 @@ impl fmt::Display for Reject {
 }
 
 impl std::error::Error for Reject {}
+
+/// Why an exemplar is dropped, though its sample is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum DroppedExemplar {
+    /// They are not asked for.
+    Off,
+    /// No format shows it: it is of a gauge, of a summary, or of a counter whose name
+    /// does not end in `_total`.
+    Type,
+    /// Its members have other types than they can have.
+    Malformed,
+    /// A label name is not `[a-zA-Z_][a-zA-Z0-9_]*`, or begins with `__`.
+    LabelName,
+    /// Its labels are longer than 128 characters.
+    TooLong,
+    /// It has no value that a double holds, or its sample has several and it has none.
+    Value,
+    /// Its timestamp is further ahead of the clock than a sample's may be.
+    Timestamp,
+}
+
+impl DroppedExemplar {
+    /// Every one; `dropped as usize` indexes it.
+    pub const ALL: [DroppedExemplar; 7] = [
+        DroppedExemplar::Off,
+        DroppedExemplar::Type,
+        DroppedExemplar::Malformed,
+        DroppedExemplar::LabelName,
+        DroppedExemplar::TooLong,
+        DroppedExemplar::Value,
+        DroppedExemplar::Timestamp,
+    ];
+
+    /// The value of the `reason` label in `dropped_exemplars_total`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DroppedExemplar::Off => "off",
+            DroppedExemplar::Type => "type",
+            DroppedExemplar::Malformed => "malformed",
+            DroppedExemplar::LabelName => "label_name",
+            DroppedExemplar::TooLong => "too_long",
+            DroppedExemplar::Value => "value",
+            DroppedExemplar::Timestamp => "timestamp",
+        }
+    }
+}

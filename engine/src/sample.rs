@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::metric::{GaugeOp, Kind, Observations};
+use crate::reject::DroppedExemplar;
 use crate::text::{LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 
@@ -34,8 +35,8 @@ pub struct Exemplar<'a> {
     pub labels: Labels<'a>,
     /// Finite.
     pub value: f64,
-    /// When it was measured, if it says so.
-    pub timestamp: Option<UnixTime>,
+    /// When it happened; as its sample's, or when that was taken, if it doesn't say so.
+    pub timestamp: UnixTime,
 }
 
 /// A valid sample. All of it borrows from the payload or from the decoder.
@@ -71,6 +72,8 @@ pub struct Sample<'a> {
     /// (φ, ε) pairs, φ ascending and unique, 0 ≤ φ ≤ 1, 0.0001 ≤ ε ≤ 1; empty
     /// for other types than summary.
     pub objectives: &'a [(f64, f64)],
+    /// Its exemplar if it has one, or why that is dropped.
+    pub exemplar: Option<Result<Exemplar<'a>, DroppedExemplar>>,
 }
 
 impl<'a> Sample<'a> {
@@ -91,6 +94,7 @@ impl<'a> Sample<'a> {
             timestamp: None,
             ttl: None,
             objectives: &[],
+            exemplar: None,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::series::{Generation, ReaderSet, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;
 use crate::timestamp::{SampleTime, UnixTime};
-use crate::updates::{Details, UpdateRun, Updates, ValueUpdate};
+use crate::updates::{DetailedUpdate, Details, UpdateRun, Updates, ValueUpdate};
 
 mod changes;
 mod created;
@@ -182,8 +182,8 @@ impl Store {
                         }
                     }
                 }
-                UpdateRun::Detailed(update, details, observations) => {
-                    self.apply_detailed(update, details, observations, updates.taken_at, now);
+                UpdateRun::Detailed(update) => {
+                    self.apply_detailed(update, updates.taken_at, now);
                 }
             }
         }
@@ -192,15 +192,9 @@ impl Store {
         }
     }
 
-    fn apply_detailed(
-        &mut self,
-        update: ValueUpdate,
-        details: Details,
-        observations: Observations<'_>,
-        taken_at: UnixTime,
-        now: Moment,
-    ) {
-        let Details { timestamp, ttl, observations: _ } = details;
+    fn apply_detailed(&mut self, detailed: DetailedUpdate<'_>, taken_at: UnixTime, now: Moment) {
+        let DetailedUpdate { update, details, observations, exemplar } = detailed;
+        let Details { timestamp, ttl, observations: _, exemplar: _ } = details;
         let slot = update.slot;
         let outcome = match observations {
             Observations::One => self.apply_one(update, SampleTime { taken_at, timestamp }, now),
@@ -218,6 +212,9 @@ impl Store {
         if timestamp.is_some_and(|timestamp| timestamp.is_ahead_of(taken_at)) {
             self.future_timestamps += 1;
         }
+        if let Some(exemplar) = exemplar {
+            self.put_exemplar(slot, exemplar.clone());
+        }
         if let Some(ttl) = ttl {
             let seconds = ttl.seconds().unwrap_or(0);
             self.set_ttl(slot, u64::from(seconds) * 1000, now);
@@ -232,7 +229,8 @@ impl Store {
         })
     }
 
-    /// Changes the value of a series, which is live from now on.
+    /// Changes the value of a series, which is live from now on; false where it stays
+    /// as it was.
     #[inline(always)]
     fn apply_with(
         &mut self,

@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use crate::exemplar::KeptExemplar;
 use crate::metric::{GaugeOp, Observations};
 use crate::sample::Sample;
 use crate::series::{ReaderIndex, Slot};
@@ -58,7 +59,12 @@ pub struct Details {
     pub ttl: Option<Ttl>,
     /// How many observations it is.
     pub observations: ObservationsAt,
+    /// Which one of the exemplars of the [`Arena`] it has.
+    pub exemplar: Option<ExemplarIndex>,
 }
+
+/// Which one of the exemplars of an [`Arena`].
+pub type ExemplarIndex = u32;
 
 /// [`Observations`] that lie in an [`Arena`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,15 +85,16 @@ pub struct Place {
     length: u32,
 }
 
-/// The observations of samples that have several.
+/// The observations of samples that have several, and the exemplars of those with one.
 #[derive(Debug, Default)]
 pub struct Arena {
     values: Vec<f64>,
     counts: Vec<u64>,
+    exemplars: Vec<KeptExemplar>,
 }
 
 impl Arena {
-    /// Numbers that are kept room for.
+    /// Numbers, and exemplars, that are kept room for.
     const KEPT: usize = 4096;
 
     /// Copies observations in.
@@ -114,12 +121,34 @@ impl Arena {
         }
     }
 
+    #[cold]
+    fn put_exemplar(&mut self, exemplar: KeptExemplar) -> ExemplarIndex {
+        self.exemplars.push(exemplar);
+        (self.exemplars.len() - 1) as ExemplarIndex
+    }
+
+    /// Copies in what `details` say that lies in `other`.
+    fn take_over(&mut self, details: Details, other: &Arena) -> Details {
+        let exemplar = other.exemplar(details.exemplar).cloned();
+        Details {
+            observations: self.put(other.get(details.observations)),
+            exemplar: exemplar.map(|exemplar| self.put_exemplar(exemplar)),
+            ..details
+        }
+    }
+
+    fn exemplar(&self, index: Option<ExemplarIndex>) -> Option<&KeptExemplar> {
+        self.exemplars.get(index? as usize)
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
         self.values.clear();
         self.values.shrink_to(Self::KEPT);
         self.counts.clear();
         self.counts.shrink_to(Self::KEPT);
+        self.exemplars.clear();
+        self.exemplars.shrink_to(Self::KEPT);
     }
 }
 
@@ -142,13 +171,25 @@ impl Place {
 pub enum UpdateRun<'a> {
     /// Values and nothing else, as nearly all samples are.
     Values(&'a [ValueUpdate]),
-    /// One value with details, and its observations.
-    Detailed(ValueUpdate, Details, Observations<'a>),
+    /// One value with details.
+    Detailed(DetailedUpdate<'a>),
+}
+
+/// A value with details, and those that lie elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DetailedUpdate<'a> {
+    /// The value.
+    pub update: ValueUpdate,
+    /// What its sample says besides.
+    pub details: Details,
+    /// How many observations it is.
+    pub observations: Observations<'a>,
+    /// The exemplar that it has.
+    pub exemplar: Option<&'a KeptExemplar>,
 }
 
 impl Details {
-    /// What `sample` says besides its value; its observations are put into
-    /// `arena`.
+    /// What `sample` says besides its value; what is long is put into `arena`.
     #[inline]
     pub fn of(sample: &Sample<'_>, arena: &mut Arena) -> Self {
         // Each field is named, so that the compiler asks of a new one whether
@@ -158,6 +199,7 @@ impl Details {
             timestamp,
             ttl,
             observations,
+            exemplar,
             // They say which series it is.
             name: _,
             labels: _,
@@ -172,14 +214,23 @@ impl Details {
             op: _,
         } = *sample;
         let timestamp = if kind.is_momentary() { timestamp } else { None };
-        Self { timestamp, ttl, observations: arena.put(observations) }
+        let exemplar = exemplar.and_then(Result::ok);
+        let exemplar = exemplar.map(|exemplar| arena.put_exemplar(KeptExemplar::of(&exemplar)));
+        Self { timestamp, ttl, observations: arena.put(observations), exemplar }
+    }
+
+    /// What of it holds in whichever series the sample is counted.
+    pub fn of_events(self) -> Self {
+        let Self { timestamp: _, ttl: _, observations, exemplar } = self;
+        Self { timestamp: None, ttl: None, observations, exemplar }
     }
 
     /// Whether the sample says nothing but its value.
     #[inline]
     pub fn is_none(&self) -> bool {
-        let Self { timestamp, ttl, observations } = self;
-        timestamp.is_none() && ttl.is_none() && *observations == ObservationsAt::One
+        let Self { timestamp, ttl, observations, exemplar } = self;
+        let is_one = *observations == ObservationsAt::One;
+        timestamp.is_none() && ttl.is_none() && is_one && exemplar.is_none()
     }
 }
 
@@ -196,11 +247,11 @@ impl Updates {
         self.values.push(update);
     }
 
-    /// Appends a value with details, whose observations lie in `arena`.
+    /// Appends a value with details, which lie in `arena`.
     #[cold]
     pub fn push_detailed(&mut self, update: ValueUpdate, details: Details, arena: &Arena) {
-        let observations = self.arena.put(arena.get(details.observations));
-        self.details.push((self.values.len() as ValueIndex, Details { observations, ..details }));
+        let details = self.arena.take_over(details, arena);
+        self.details.push((self.values.len() as ValueIndex, details));
         self.push(update);
     }
 
@@ -219,6 +270,15 @@ impl Updates {
         self.values.iter().map(|update| update.slot)
     }
 
+    fn detailed(&self, at: usize, details: Details) -> DetailedUpdate<'_> {
+        DetailedUpdate {
+            update: self.values[at],
+            details,
+            observations: self.arena.get(details.observations),
+            exemplar: self.arena.exemplar(details.exemplar),
+        }
+    }
+
     /// All updates, in order.
     pub fn runs(&self) -> impl Iterator<Item = UpdateRun<'_>> {
         let mut begin = 0;
@@ -227,10 +287,9 @@ impl Updates {
             .iter()
             .flat_map(move |(index, details)| {
                 let at = *index as usize;
-                let (plain, update) = (&self.values[begin..at], self.values[at]);
-                let observations = self.arena.get(details.observations);
+                let plain = &self.values[begin..at];
                 begin = at + 1;
-                [UpdateRun::Values(plain), UpdateRun::Detailed(update, *details, observations)]
+                [UpdateRun::Values(plain), UpdateRun::Detailed(self.detailed(at, *details))]
             })
             .chain([UpdateRun::Values(&self.values[last_run..])])
     }
@@ -257,7 +316,7 @@ mod tests {
                 UpdateRun::Values(values) => {
                     values.iter().map(|update| (update.slot.0, false)).collect()
                 }
-                UpdateRun::Detailed(update, details, _) => {
+                UpdateRun::Detailed(DetailedUpdate { update, details, .. }) => {
                     vec![(update.slot.0, details == detailed)]
                 }
             });

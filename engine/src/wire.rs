@@ -11,12 +11,13 @@
 //! 1. `payload_too_large`
 //! 2. `invalid_json`, then `not_a_sample`
 //! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons,
-//!    op, values, counts, sum, unit
+//!    op, values, counts, sum, unit, exemplar
 //! 4. `unknown_type`
 //!
 //! and [`validate`], for every encoding:
 //!
-//! 5. `missing_name`, then `name_too_long`, then `invalid_name`
+//! 5. `missing_name`, then `name_too_long`, then `invalid_name`; then `invalid_unit`,
+//!    and `name_too_long` of a name that gets its unit
 //! 6. `invalid_field`: an unknown op, or one of another type; more than one of
 //!    value, values and counts, or one that the type does not take; counts without
 //!    a sum, or a sum without counts
@@ -26,6 +27,8 @@
 //!    `invalid_label_name`, `invalid_label_value`, `label_too_long`
 //! 10. `bad_buckets` of a histogram, `bad_quantiles` of a summary
 //! 11. `bad_timestamp`, then `bad_ttl`
+//!
+//! What is wrong in an exemplar refuses nothing: the exemplar is dropped.
 //!
 //! Reserved names are the catalog's to refuse, since a family may print names
 //! besides its own.

@@ -86,13 +86,18 @@ impl<'a> Checker<'a> {
         connection: RedisConnection,
         embedded: Option<EmbeddedLogin>,
     ) -> PipelineSettings {
+        let (queue, embedded) =
+            (self.queue(connection, embedded.is_some()), self.embedded(embedded));
+        let (catalog, intake) = (self.catalog(), self.intake());
+        let (store, shards) = (self.store(), self.shards());
+        let max_exemplars = if intake.exemplars { store.max_exemplars } else { 0 };
         PipelineSettings {
-            queue: self.queue(connection, embedded.is_some()),
-            embedded: self.embedded(embedded),
-            catalog: self.catalog(),
-            intake: self.intake(),
-            store: self.store(),
-            shards: self.shards(),
+            queue,
+            embedded,
+            catalog,
+            intake,
+            store: StoreSettings { max_exemplars: max_exemplars.div_ceil(shards.count), ..store },
+            shards,
             scrape: self.scrape(),
             state_file: self.state_file(),
             expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
@@ -151,6 +156,8 @@ impl<'a> Checker<'a> {
             drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
                 kind.label_names(text).map(DropLabels::new).ok_or_else(|| unlike(kind, text))
             }),
+            append_units: self.flag(&METRICS_APPEND_UNITS),
+            exemplars: self.flag(&METRICS_EXEMPLARS),
             cache_series: self.count(&METRICS_READER_CACHE_SERIES),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             overflow: self.choice(&METRICS_ON_SERIES_LIMIT) == "overflow",
@@ -189,7 +196,7 @@ impl<'a> Checker<'a> {
             },
             empty_instance: self.flag(&METRICS_EMPTY_INSTANCE),
             created_timestamps: self.flag(&METRICS_CREATED_TIMESTAMPS),
-            max_exemplars: 0,
+            max_exemplars: self.count(&METRICS_MAX_EXEMPLARS),
         }
     }
 

@@ -190,6 +190,12 @@ settings! {
     METRICS_DEFAULT_BUCKETS = "Metrics.DefaultBuckets", Value(""), ValueKind::Buckets;
     /// The same by name, before `Metrics.DefaultBuckets`: `*_seconds:0.01,0.1,1;*_bytes:1024,65536`. `*` stands for any text; the first pattern that fits holds.
     METRICS_HISTOGRAM_BUCKETS = "Metrics.HistogramBuckets", Value(""), ValueKind::BucketsByName;
+    /// Whether a `unit` that a metric name does not end in is appended to the name (before a counter's `_total`); else such samples are rejected.
+    METRICS_APPEND_UNITS = "Metrics.AppendUnits", Value("false"), ValueKind::Flag;
+    /// Whether exemplars are taken from samples and shown in OpenMetrics; else they are dropped, and counted.
+    METRICS_EXEMPLARS = "Metrics.Exemplars", Value("false"), ValueKind::Flag;
+    /// Most exemplars to keep, spread over the shards; the oldest make room.
+    METRICS_MAX_EXEMPLARS = "Metrics.MaxExemplars", Value("100000"), whole(1, 100_000_000);
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
     METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), ValueKind::Flag;
     /// Whether OpenMetrics has a `_created` line for each counter, histogram and summary: when its total began.

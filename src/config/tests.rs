@@ -103,6 +103,8 @@ const EFFECTIVE: &[&str] = &[
     "Log__Level=debug",
     "Metrics__EmptyInstance=true",
     "Metrics__CreatedTimestamps=true",
+    "Metrics__AppendUnits=true",
+    "Metrics__Exemplars=true",
     "Metrics__FirstIncrement=exact",
     "Http__ShutdownLingerSeconds=22",
 ];
@@ -130,10 +132,15 @@ fn every_built_setting_has_its_effect() {
         assert!(!seen.contains(&printed), "{line} has no effect");
         seen.push(printed);
     }
-    let beside_a_file = "Metrics__StateFileIntervalSeconds=8";
-    let printed = format!("{:?}", config(&["Metrics__StateFile=state", beside_a_file], "{}"));
-    assert!(!seen.contains(&printed), "{beside_a_file} has no effect");
-    seen.push(printed);
+    let beside = [
+        ("Metrics__StateFile=state", "Metrics__StateFileIntervalSeconds=8"),
+        ("Metrics__Exemplars=true", "Metrics__MaxExemplars=29"),
+    ];
+    for (another, line) in beside {
+        let printed = format!("{:?}", config(&[another, line], "{}"));
+        assert!(!seen.contains(&printed), "{line} has no effect");
+        seen.push(printed);
+    }
     let of_once =
         ["Redis__CheckpointIntervalSeconds=6", "Redis__LeaseSeconds=7", "Shards__Count=4"];
     for line in of_once {
@@ -154,7 +161,11 @@ fn every_built_setting_has_its_effect() {
         "Http.ConfigFile",
         "Http.ExemptHealthEndpoints",
     ];
-    let checked = EFFECTIVE.len() + of_embedded.len() + 1 + of_once.len() + checked_elsewhere.len();
+    let checked = EFFECTIVE.len()
+        + of_embedded.len()
+        + beside.len()
+        + of_once.len()
+        + checked_elsewhere.len();
     assert_eq!(checked, SETTINGS.len(), "a setting is missing here");
 }
 

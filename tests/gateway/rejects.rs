@@ -28,6 +28,7 @@ const REJECTED: &[(&[u8], &str)] = &[
     (b"{\"name\":\"x\",\"value\":1,\"unknown\":\"\xC3\"}", "invalid_json"),
     (br#"{"name":"x","value":1,"labels":{"a":"\ud80"}}"#, "invalid_json"),
     (br#"{"name":"x","value":1,"labels":{"a":"\q"}}"#, "invalid_json"),
+    (br#"{"name":"x_total","exemplar":{"labels":{"a":1,}}}"#, "invalid_json"),
     // JSON, but no sample.
     (b"null", "not_a_sample"),
     (b"1", "not_a_sample"),
@@ -66,6 +67,12 @@ const REJECTED: &[(&[u8], &str)] = &[
     (br#"{"name":null,"value":1}"#, "missing_name"),
     (br#"{"name":"","value":1}"#, "missing_name"),
     (br#"{"name":"  ","value":1}"#, "missing_name"),
+    (br#"{"name":"x_total","exemplar":"trace"}"#, "invalid_field"),
+    (br#"{"name":"x_total","unit":1}"#, "invalid_field"),
+    // Units.
+    (br#"{"name":"x_total","unit":"seconds"}"#, "invalid_unit"),
+    (br#"{"type":"gauge","name":"x_seconds_total","unit":"seconds"}"#, "invalid_unit"),
+    (br#"{"type":"gauge","name":"x","unit":"m/s"}"#, "invalid_unit"),
     (br#"{"name":"1x","value":1}"#, "invalid_name"),
     (br#"{"name":"a-b","value":1}"#, "invalid_name"),
     (br#"{"name":"a b","value":1}"#, "invalid_name"),

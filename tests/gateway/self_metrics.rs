@@ -39,6 +39,8 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("series_bytes", "gauge", &[]),
     ("layout_mismatches_total", "counter", &[]),
     ("unknown_fields_total", "counter", &["field"]),
+    ("dropped_exemplars_total", "counter", &["reason"]),
+    ("exemplars", "gauge", &[]),
     ("inbox_wait_seconds", "histogram", &[]),
     ("checkpoint_failures_total", "counter", &[]),
     ("checkpoint_bytes_total", "counter", &[]),

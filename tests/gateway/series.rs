@@ -35,7 +35,8 @@ fn series_are_shown_with_what_they_hold() {
     ]);
     let found = search(&rig.gateway, "name=jobs_total&exact=true");
     assert_eq!((&found["metrics_found"], &found["complete"]), (&json!(1), &json!(true)));
-    let metric = json!({"name": "jobs_total", "type": "counter", "help": "Jobs.", "series": 2});
+    let metric =
+        json!({"name": "jobs_total", "type": "counter", "help": "Jobs.", "unit": "", "series": 2});
     assert_eq!(found["metrics"], json!([metric]));
     assert_eq!(
         series(&found),

@@ -148,6 +148,11 @@ impl Router {
         add(&account.metrics.layout_mismatches, outcome.layout_mismatches);
         add(&account.metrics.folded, outcome.folded);
         add(&account.metrics.parsed, outcome.parsed);
+        for (count, dropped) in
+            account.metrics.dropped_exemplars.iter().zip(outcome.dropped_exemplars)
+        {
+            add(count, dropped);
+        }
         account.note_unknown(&outcome.unknown_fields);
         for refused in outcome.refused {
             let sample = sample_of(batch, &refused);

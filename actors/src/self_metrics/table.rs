@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use psg_engine::metric::Kind;
-use psg_engine::reject::Reason;
+use psg_engine::reject::{DroppedExemplar, Reason};
 
 use super::entry::{counter, gauge, histogram};
 use super::{SelfMetrics, UNKNOWN};
@@ -170,6 +170,27 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They count in the first layout. Growing means that two versions of a producer disagree: to use the new layout, remove the metric or restart the gateway once all producers have it.",
         |sources, series| {
             series.sum(sources.metrics.workers.iter().map(|worker| &worker.layout_mismatches));
+        },
+    ),
+    counter(
+        "dropped_exemplars_total",
+        &["reason"],
+        "Exemplars that were dropped, of samples that were taken all the same. off: Metrics.Exemplars is not set. type: no format shows exemplars of a gauge, a summary, or a counter whose name does not end in _total. malformed: a part of it has a JSON type that it can't have. label_name: a label name is not [a-zA-Z_][a-zA-Z0-9_]*, or begins with __. too_long: names and values of its labels have more than 128 characters together. value: it has no value that a double holds, or none while its sample says several. timestamp: it is more than ten minutes ahead of the gateway's clock.",
+        |sources, series| {
+            for dropped in DroppedExemplar::ALL {
+                let workers = sources.metrics.workers.iter();
+                let dropped_by = workers
+                    .map(|it| it.dropped_exemplars[dropped as usize].load(Ordering::Relaxed));
+                series.labelled(&[("reason", dropped.as_str())], dropped_by.sum::<u64>() as f64);
+            }
+        },
+    ),
+    gauge(
+        "exemplars",
+        &[],
+        "Exemplars that are kept, of counters and of buckets of histograms. Near Metrics.MaxExemplars, old ones make room for new ones.",
+        |sources, series| {
+            series.sum(sources.metrics.shards.iter().map(|shard| &shard.exemplars));
         },
     ),
     counter(

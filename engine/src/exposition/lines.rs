@@ -261,7 +261,7 @@ impl SeriesLines<'_> {
         self.out.extend_from_slice(b"} ");
         number::write_value(self.out, exemplar.value, self.dialect.notation);
         self.out.push(b' ');
-        number::write_value(self.out, exemplar.at.seconds(), self.dialect.notation);
+        number::write_value(self.out, exemplar.timestamp.seconds(), self.dialect.notation);
     }
 
     fn end_with_value(&mut self, value: f64) {

@@ -169,7 +169,7 @@ fn exemplar(kept: &KeptExemplar) -> schema::Exemplar {
     schema::Exemplar {
         label: kept.labels().iter().map(label).collect(),
         value: Some(kept.value),
-        timestamp: Some(timestamp(kept.at)),
+        timestamp: Some(timestamp(kept.timestamp)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::entry_id::EntryId;
 use crate::metric::GaugeOp;
+use crate::reject::DroppedExemplar;
 use crate::sample::Sample;
 use crate::timestamp::UnixTime;
 use crate::updates::{Arena, Details};
@@ -22,6 +23,7 @@ pub struct PendingBatch {
     /// What few samples say besides their value, with their index.
     pub(super) details: Vec<(usize, Details)>,
     pub(super) arena: Arena,
+    pub(super) dropped_exemplars: [u64; DroppedExemplar::ALL.len()],
     /// Which samples came in arrays.
     array_elements: Vec<ArrayElement>,
     payloads: u32,
@@ -80,6 +82,9 @@ impl PendingBatch {
     #[inline]
     pub fn push(&mut self, entry: EntryId, payload: u32, sample: &Sample<'_>) {
         self.newest = self.newest.max(sample.timestamp);
+        if let Some(Err(dropped)) = sample.exemplar {
+            self.dropped_exemplars[dropped as usize] += 1;
+        }
         let details = Details::of(sample, &mut self.arena);
         self.push_value(entry, payload, sample.op, sample.value, details);
     }
@@ -123,6 +128,7 @@ impl PendingBatch {
         self.samples.clear();
         self.details.clear();
         self.arena.clear();
+        self.dropped_exemplars = Default::default();
         self.array_elements.clear();
         self.array_elements.shrink_to(KEPT_ELEMENTS);
     }

@@ -202,7 +202,8 @@ impl Resolver {
 }
 
 /// Whether a sample has the layout of its family; counted where not, and `None` where
-/// it can't be taken for that. Its help is kept where it is the first.
+/// it can't be taken for that. Its help and unit are kept where they are the
+/// first.
 fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> Option<bool> {
     let agrees = family.shape().agrees(sample.buckets, sample.objectives);
     let fits = agrees || sample.buckets_by_default;
@@ -213,8 +214,9 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
         *mismatches += 1;
         family.note_layout_mismatch(sample);
     }
-    if !sample.help.is_empty() && family.help().is_empty() {
-        note_help(family, sample.help);
+    let is_first = |said: &str, known: &str| !said.is_empty() && known.is_empty();
+    if is_first(sample.help, family.help()) || is_first(sample.unit, family.unit()) {
+        note_texts(family, sample);
     }
     Some(fits)
 }
@@ -238,8 +240,8 @@ fn unlike_family(family: &Family, sample: &Sample<'_>) -> Reject {
 }
 
 #[cold]
-fn note_help(family: &Arc<Family>, help: &str) {
+fn note_texts(family: &Arc<Family>, sample: &Sample<'_>) {
     if let Some(held) = FamilyRef::from_cached(family) {
-        held.note_texts(help, "");
+        held.note_texts(sample.help, sample.unit);
     }
 }

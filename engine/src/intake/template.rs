@@ -85,6 +85,7 @@ impl CachedRoute {
             timestamp,
             op,
             observations,
+            exemplar,
             // They say which series it is, as the entry does.
             name: _,
             labels: _,
@@ -97,8 +98,8 @@ impl CachedRoute {
             // It is read from each payload.
             value: _,
         } = *sample;
-        if timestamp.is_some() || observations != Observations::One {
-            // The one may be refused later, and both are hardly ever sent again.
+        if timestamp.is_some() || observations != Observations::One || exemplar.is_some() {
+            // The one may be refused later, and all are hardly ever sent again.
             return None;
         }
         Some(Self { entry, fits, op, kind, ttl })

@@ -102,13 +102,13 @@ mod tests {
     use crate::timestamp::UnixTime;
 
     fn at(micros: i64) -> KeptExemplar {
-        let exemplar = Exemplar { labels: Labels::NONE, value: 1.0, timestamp: None };
-        KeptExemplar::of(&exemplar, UnixTime::from_micros(micros))
+        let timestamp = UnixTime::from_micros(micros);
+        KeptExemplar::of(&Exemplar { labels: Labels::NONE, value: 1.0, timestamp })
     }
 
     fn times(exemplars: &Exemplars, slot: Slot) -> Vec<i64> {
         let of_series = exemplars.get(slot).into_iter().flat_map(SeriesExemplars::iter);
-        of_series.map(|exemplar| exemplar.at.micros()).collect()
+        of_series.map(|exemplar| exemplar.timestamp.micros()).collect()
     }
 
     #[test]

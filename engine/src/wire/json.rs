@@ -84,6 +84,19 @@ impl JsonDecoder {
         self
     }
 
+    /// The same, but a unit that a name does not end in is put there; else it refuses
+    /// the sample.
+    pub fn appending_units(mut self, appends: bool) -> Self {
+        self.rules.append_units = appends;
+        self
+    }
+
+    /// The same, but exemplars are taken; else they are dropped.
+    pub fn with_exemplars(mut self, takes_some: bool) -> Self {
+        self.rules.exemplars = takes_some;
+        self
+    }
+
     /// The sample in `payload`, taken at `now`, or why it is refused.
     pub fn decode<'a>(
         &'a mut self,
@@ -167,6 +180,7 @@ fn raw_sample<'a>(
         counts,
         sum,
         unit,
+        exemplar,
     } = *fields;
     let text = |field: Field<_>| field.given().map_or("", |text| texts.get(text));
     let list = |field: Field<List>| field.given().map(|list| list.sent as usize);
@@ -190,6 +204,7 @@ fn raw_sample<'a>(
         texts,
         timestamp: time(timestamp, texts),
         ttl: time(ttl, texts),
+        has_exemplar: exemplar.given().is_some(),
     };
     Ok((raw, value.map(|Number { place, .. }| place)))
 }

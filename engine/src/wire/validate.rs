@@ -1,8 +1,10 @@
 //! Validation: what an encoding has read becomes a sample, or the one reason why
 //! not. The order of the checks is the one that [`super`] documents.
 
+mod exemplar;
 mod observed;
 
+use crate::exemplar::takes_exemplars;
 use crate::labels::DropLabels;
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::metric::default_buckets::DefaultBuckets;
@@ -10,11 +12,14 @@ use crate::metric::histogram::{BadBounds, BucketLayout};
 use crate::metric::{Kind, Observations};
 use crate::name;
 use crate::printable::{SHORT, printable};
-use crate::reject::{Reason, Reject};
+use crate::reject::{DroppedExemplar, Reason, Reject};
 use crate::sample::{Labels, Sample};
 use crate::text::{JsonType, LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 use observed::{Observed, check_op, normalize_counts};
+
+use exemplar::OfSample;
+pub(super) use exemplar::RawExemplar;
 
 /// Up to this many labels, each is compared with each other.
 const FEW_LABELS: usize = 64;
@@ -24,6 +29,9 @@ pub(super) struct Rules {
     pub(super) limits: PayloadLimits,
     pub(super) drop_labels: DropLabels,
     pub(super) default_buckets: DefaultBuckets,
+    /// Whether names get the units that they don't end in.
+    pub(super) append_units: bool,
+    pub(super) exemplars: bool,
 }
 
 /// A sample as an encoding has read it: each part has the type that it must have,
@@ -57,6 +65,8 @@ pub(super) struct RawSample<'a> {
     pub(super) timestamp: RawTime<'a>,
     /// In seconds, maybe below 0.
     pub(super) ttl: RawTime<'a>,
+    /// Whether one was sent, which is in `lists` then.
+    pub(super) has_exemplar: bool,
 }
 
 /// A number that may be absent, or something that is none, as it was written.
@@ -76,6 +86,10 @@ pub(super) struct SampleLists {
     pub(super) epsilons: Vec<f64>,
     pub(super) values: Vec<f64>,
     pub(super) counts_sent: Vec<f64>,
+    pub(super) exemplar: RawExemplar,
+    pub(super) exemplar_labels: Vec<LabelText>,
+    /// A name with the unit that it did not end in.
+    name: String,
     /// The former, once they are validated.
     counts: Vec<u64>,
     /// Pairs of the former two, once they are validated.
@@ -107,9 +121,14 @@ pub(super) fn sample<'a>(
         texts,
         timestamp,
         ttl,
+        has_exemplar,
     } = raw;
     let limits = &rules.limits;
     check_metric_name(name, limits)?;
+    let appends = !unit.is_empty() && lacks_unit(name, unit, kind, rules)?;
+    if appends {
+        append_unit(&mut lists.name, name, unit, kind, limits)?;
+    }
     let op = check_op(op, kind)?;
     let observed = Observed::of(value, values_sent, counts_sent, sum, kind)?;
     let value = observed.value(lists, kind, limits)?;
@@ -121,6 +140,7 @@ pub(super) fn sample<'a>(
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
         Kind::Histogram => {
             buckets_by_default = buckets_sent == 0;
+            let name = if appends { &lists.name } else { name };
             normalize_buckets(&mut lists.buckets, buckets_sent, name, rules)?;
             if let Observed::Counts { sent, .. } = observed {
                 normalize_counts(lists, sent, buckets_by_default)?;
@@ -133,6 +153,15 @@ pub(super) fn sample<'a>(
     }
     let timestamp = check_timestamp(timestamp, now)?;
     let ttl = check_ttl(ttl)?;
+    let exemplar = has_exemplar.then(|| {
+        if !rules.exemplars {
+            return Err(DroppedExemplar::Off);
+        }
+        let shows_some = takes_exemplars(name, kind);
+        let of_sample = OfSample { kind, shows_some, observed, value, timestamp, now };
+        exemplar::check(lists, texts, &of_sample)
+    });
+    let name = if appends { &lists.name } else { name };
     Ok(Sample {
         kind,
         name,
@@ -151,7 +180,47 @@ pub(super) fn sample<'a>(
         timestamp,
         ttl,
         objectives: &lists.objectives,
+        exemplar: exemplar.map(|said| Ok(said?.with(&lists.exemplar_labels, texts))),
     })
+}
+
+/// Whether a name does not end in the unit, so that it is to be put there.
+#[cold]
+fn lacks_unit(name: &str, unit: &str, kind: Kind, rules: &Rules) -> Result<bool, Reject> {
+    let stem = kind.stem(name);
+    if name::is_of_unit(stem, unit) {
+        return Ok(false);
+    }
+    if !name::is_unit(unit) {
+        let detail = format!("expected a unit like [a-zA-Z0-9_:]+, got {}", printable(unit, SHORT));
+        return Err(Reject::new(Reason::InvalidUnit, detail));
+    }
+    if rules.append_units {
+        return Ok(true);
+    }
+    let (unit, total) = (printable(unit, SHORT), &name[stem.len()..]);
+    let detail =
+        format!("expected a name that ends in _{unit}{total}, got {}", printable(name, SHORT));
+    Err(Reject::new(Reason::InvalidUnit, detail))
+}
+
+/// Leaves in `out` the name with the unit: a counter's `_total` stays at its end.
+#[cold]
+fn append_unit(
+    out: &mut String,
+    name: &str,
+    unit: &str,
+    kind: Kind,
+    limits: &PayloadLimits,
+) -> Result<(), Reject> {
+    let (stem, total) = name.split_at(kind.stem(name).len());
+    let length = name.len() + "_".len() + unit.len();
+    if length > limits.max_name_bytes {
+        return Err(name_too_long(length, limits));
+    }
+    out.clear();
+    [stem, "_", unit, total].into_iter().for_each(|part| out.push_str(part));
+    Ok(())
 }
 
 fn check_metric_name(name: &str, limits: &PayloadLimits) -> Result<(), Reject> {
@@ -167,7 +236,7 @@ fn bad_metric_name(name: &str, limits: &PayloadLimits) -> Reject {
         return Reject::new(Reason::MissingName, "expected a name, got none or a blank one");
     }
     if name.len() > limits.max_name_bytes {
-        return name_too_long(name, limits);
+        return name_too_long(name.len(), limits);
     }
     let detail =
         format!("expected a name like [a-zA-Z_:][a-zA-Z0-9_:]*, got {}", printable(name, SHORT));
@@ -175,8 +244,8 @@ fn bad_metric_name(name: &str, limits: &PayloadLimits) -> Reject {
 }
 
 #[cold]
-fn name_too_long(name: &str, limits: &PayloadLimits) -> Reject {
-    Reject::new(Reason::NameTooLong, too_much("bytes in a name", limits.max_name_bytes, name.len()))
+fn name_too_long(length: usize, limits: &PayloadLimits) -> Reject {
+    Reject::new(Reason::NameTooLong, too_much("bytes in a name", limits.max_name_bytes, length))
 }
 
 fn too_much(what: &str, limit: usize, got: usize) -> String {
@@ -279,7 +348,7 @@ fn check_label(
 ) -> Result<(), Reject> {
     let name = texts.get(label.name);
     if name.len() > limits.max_name_bytes {
-        return Err(name_too_long(name, limits));
+        return Err(name_too_long(name.len(), limits));
     }
     if !name::is_label_name(name) {
         return Err(bad_label_name("[a-zA-Z_][a-zA-Z0-9_]* and not beginning with __", name));

@@ -29,14 +29,30 @@ fn payload() -> impl Strategy<Value = String> {
         Just(r#","quantiles":[0.5],"epsilons":[0.05]"#),
         Just("")
     ];
-    (kind, name, value, labels, shape, times()).prop_map(
-        |(kind, name, value, labels, shape, times)| {
+    (kind, name, value, labels, shape, times(), extras()).prop_map(
+        |(kind, name, value, labels, shape, times, extras)| {
             let labels = labels.join(",");
             format!(
-                r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}{times}}}"#
+                r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}{times}{extras}}}"#
             )
         },
     )
+}
+
+/// What few samples have: units and exemplars.
+fn extras() -> impl Strategy<Value = String> {
+    let exemplar = (0u32..9, prop::option::of(0i32..70), prop::option::of(0u32..9)).prop_map(
+        |(trace, value, second)| {
+            let value = value.map_or(String::new(), |value| format!(r#","value":{value}"#));
+            let second = second.map_or(String::new(), |it| format!(r#","timestamp":{}"#, NOW - it));
+            format!(r#","exemplar":{{"labels":{{"trace":{trace}}}{value}{second}}}"#)
+        },
+    );
+    prop_oneof![
+        6 => Just(String::new()),
+        1 => Just(r#","unit":"sum""#.to_owned()),
+        3 => exemplar,
+    ]
 }
 
 /// Payloads that are JSON, whatever else is wrong with them.
@@ -113,7 +129,9 @@ proptest! {
         prop_assert_eq!(recognising.layout_mismatches, decoding.layout_mismatches);
         prop_assert_eq!(&recognising.details, &decoding.details);
         prop_assert_eq!(recognising.newest, decoding.newest);
-        prop_assert_eq!(recognising.lines(Format::Text), decoding.lines(Format::Text));
+        for format in Format::ALL {
+            prop_assert_eq!(recognising.lines(format), decoding.lines(format));
+        }
     }
 
     /// An array is worth what its samples are worth alone, and of each that is
@@ -134,7 +152,9 @@ proptest! {
             .collect();
         prop_assert_eq!(refused, expected);
         prop_assert_eq!(&pipeline.details, &alone.details);
-        prop_assert_eq!(pipeline.lines(Format::Text), alone.lines(Format::Text));
+        for format in Format::ALL {
+            prop_assert_eq!(pipeline.lines(format), alone.lines(format));
+        }
     }
 
     /// What is dropped is as if it had not been sent, also where a template is

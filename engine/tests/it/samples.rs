@@ -2,11 +2,12 @@
 //! and it goes the way of those that came as JSON.
 
 use proptest::prelude::*;
+use psg_engine::exemplar::takes_exemplars;
 use psg_engine::exposition::Format;
 use psg_engine::limits::SeriesLimits;
 use psg_engine::metric::Kind;
 use psg_engine::reject::Reason;
-use psg_engine::sample::{Label, Labels, Sample};
+use psg_engine::sample::{Exemplar, Label, Labels, Sample};
 use psg_engine::timestamp::{Ttl, UnixTime};
 
 use crate::support::cases;
@@ -23,11 +24,13 @@ struct Draft {
     buckets: &'static [f64],
     timestamp: Option<u32>,
     ttl: Option<u16>,
+    /// The value of an exemplar.
+    exemplar: Option<u16>,
 }
 
 impl Draft {
     fn json(&self) -> String {
-        let Self { kind, name, help, value, labels, buckets, timestamp, ttl } = self;
+        let Self { kind, name, help, value, labels, buckets, timestamp, ttl, exemplar } = self;
         // In this order, which serde_json does not keep.
         let labels: Vec<String> = labels
             .iter()
@@ -45,6 +48,9 @@ impl Draft {
                 sample["epsilons"] = [0.05].as_slice().into();
             }
         }
+        if let Some(value) = exemplar {
+            sample["exemplar"] = serde_json::json!({"labels": {"t": "\"é"}, "value": value});
+        }
         let fields = sample.to_string();
         format!("{},\"labels\":{{{}}}}}", &fields[..fields.len() - 1], labels.join(","))
     }
@@ -58,6 +64,16 @@ impl Draft {
             objectives: if self.kind == Kind::Summary { &[(0.5, 0.05)] } else { &[] },
             timestamp: self.timestamp.map(|seconds| UnixTime::from_sample(seconds.into())),
             ttl: self.ttl.map(|seconds| Ttl::from_sample(seconds.into())),
+            exemplar: self.exemplar.filter(|_| takes_exemplars(self.name, self.kind)).map(
+                |value| {
+                    let timestamp = self.timestamp.unwrap_or(NOW);
+                    Ok(Exemplar {
+                        labels: Labels::from(&[Label { name: "t", value: "\"é" }][..]),
+                        value: value.into(),
+                        timestamp: UnixTime::from_sample(timestamp.into()),
+                    })
+                },
+            ),
             ..Sample::of(self.kind, self.name)
         }
     }
@@ -70,15 +86,18 @@ fn draft() -> impl Strategy<Value = Draft> {
         Label { name: "y", value: "\"2\"\\\n" },
         Label { name: "z", value: "é" },
     ];
-    let texts =
-        (prop::sample::select(vec!["a", "b", "a_sum", "c"]), prop::sample::select(vec!["", "h"]));
+    let texts = (
+        prop::sample::select(vec!["a", "b_total", "a_sum", "c"]),
+        prop::sample::select(vec!["", "h"]),
+    );
     let labels = prop::sample::subsequence(LABELS.to_vec(), 0..=3).prop_shuffle();
     let buckets = prop::sample::select(vec![&[1.0, 2.5, 50.0][..], &[1.0, 2.5]]);
     let times =
         (prop::option::weighted(0.2, NOW - 3..NOW + 5), prop::option::weighted(0.2, 0u16..9));
+    let exemplar = prop::option::weighted(0.3, 0u16..70);
     let kind = prop::sample::select(Kind::ALL.to_vec());
-    (kind, texts, 0u16..100, labels, buckets, times).prop_map(
-        |(kind, (name, help), value, labels, buckets, (timestamp, ttl))| Draft {
+    (kind, texts, 0u16..100, labels, buckets, times, exemplar).prop_map(
+        |(kind, (name, help), value, labels, buckets, (timestamp, ttl), exemplar)| Draft {
             kind,
             name,
             help,
@@ -87,6 +106,7 @@ fn draft() -> impl Strategy<Value = Draft> {
             buckets,
             timestamp,
             ttl,
+            exemplar,
         },
     )
 }

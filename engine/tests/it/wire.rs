@@ -2,6 +2,7 @@
 
 mod arrays;
 mod documents;
+mod exemplars;
 mod fields;
 mod golden;
 mod labels;

@@ -7,7 +7,7 @@ use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::wire::{JsonDecoder, metric_name_in};
 
-use super::show::{now, show, small_limits};
+use super::show::{decoder, now, show, small_limits};
 use super::{begins_as_array, oracle};
 
 thread_local! {
@@ -17,7 +17,7 @@ thread_local! {
 }
 
 fn with_decoder(limits: PayloadLimits) -> (PayloadLimits, JsonDecoder) {
-    (limits.clone(), JsonDecoder::new(limits))
+    (limits.clone(), decoder(limits))
 }
 
 /// Decodes `payload` under limits that are soon reached, and under the usual.

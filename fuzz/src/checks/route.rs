@@ -48,7 +48,9 @@ pub fn check(lines: &[u8]) {
         let (found, expected) = (&mut found.pipeline, &mut expected.pipeline);
         assert_eq!(found.layout_mismatches, expected.layout_mismatches);
         assert_eq!(found.newest, expected.newest);
-        assert_eq!(found.lines(Format::Text), expected.lines(Format::Text));
+        for format in Format::ALL {
+            assert_eq!(found.lines(format), expected.lines(format));
+        }
     }
 }
 

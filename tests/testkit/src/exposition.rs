@@ -26,6 +26,19 @@ pub struct Sample {
     /// The line with its labels sorted as printed: what must agree wherever
     /// the order of labels is free.
     pub canonical: String,
+    /// What stands behind the value.
+    pub exemplar: Option<Exemplar>,
+}
+
+/// An exemplar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar {
+    /// Unescaped, in the order printed.
+    pub labels: Vec<(String, String)>,
+    /// As printed.
+    pub value: String,
+    /// As printed.
+    pub timestamp: String,
 }
 
 impl Sample {
@@ -54,19 +67,26 @@ pub struct Family {
     pub help: String,
     /// The word of the TYPE line.
     pub kind: String,
+    /// The word of the UNIT line, if there is one.
+    pub unit: Option<String>,
     /// In the order printed.
     pub samples: Vec<Sample>,
 }
 
 impl Family {
-    /// HELP, TYPE and the samples' canonical lines: equal for two expositions
+    /// HELP, TYPE, UNIT and the samples' canonical lines: equal for two expositions
     /// that differ only in what is free.
     pub fn lines(&self) -> BTreeSet<String> {
         let header = [
             format!("# HELP {} {}", self.name, self.help),
             format!("# TYPE {} {}", self.name, self.kind),
         ];
-        header.into_iter().chain(self.samples.iter().map(|s| s.canonical.clone())).collect()
+        let unit = self.unit.iter().map(|unit| format!("# UNIT {} {unit}", self.name));
+        header
+            .into_iter()
+            .chain(unit)
+            .chain(self.samples.iter().map(|s| s.canonical.clone()))
+            .collect()
     }
 }
 
@@ -104,12 +124,20 @@ impl Exposition {
             }
             check_kind(kind, format)?;
             check_help(help, format)?;
-            let mut family =
-                Family { name: name.into(), help: help.into(), kind: kind.into(), samples: vec![] };
             next = lines.next();
+            let unit_line = next.filter(|line| line.starts_with("# UNIT "));
+            let unit = unit_line.map(|line| unit(line, name, format)).transpose()?;
+            if unit.is_some() {
+                next = lines.next();
+            }
+            let (name, help, kind) = (name.into(), help.into(), kind.into());
+            let mut family = Family { name, help, kind, unit, samples: vec![] };
             while let Some(line) = next.filter(|line| !line.starts_with('#')) {
                 let sample = sample(line).map_err(|error| format!("{error} in `{line}`"))?;
                 check_membership(&family, &sample, format)?;
+                if let Some(exemplar) = &sample.exemplar {
+                    check_exemplar(&family, &sample, exemplar, format)?;
+                }
                 family.samples.push(sample);
                 next = lines.next();
             }
@@ -214,6 +242,38 @@ fn check_help(help: &str, format: Format) -> Result<(), String> {
     unescape(help, escapes).map(|_| ())
 }
 
+/// The unit of a family of that name, which ends in it.
+fn unit(line: &str, name: &str, format: Format) -> Result<String, String> {
+    let (of, unit) = header(line, "UNIT")?;
+    let ends_so = name.ends_with(&format!("_{unit}")) && is_unit(unit);
+    if of != name || !ends_so || format == Format::Text {
+        return Err(format!("`{line}` after the TYPE of {name}"));
+    }
+    Ok(unit.to_owned())
+}
+
+/// Exemplars are OpenMetrics' alone, on counters and on buckets that have their value.
+fn check_exemplar(
+    family: &Family,
+    sample: &Sample,
+    exemplar: &Exemplar,
+    format: Format,
+) -> Result<(), String> {
+    let value: f64 = exemplar.value.parse().expect("the parser has checked it");
+    let bound = sample.label("le").and_then(|bound| bound.parse::<f64>().ok());
+    let has_place = match (family.kind.as_str(), bound) {
+        ("counter", _) => sample.name.ends_with("_total"),
+        ("histogram", Some(bound)) => value <= bound,
+        _ => false,
+    };
+    let characters = |(name, value): &(String, String)| name.chars().chain(value.chars()).count();
+    let length: usize = exemplar.labels.iter().map(characters).sum();
+    if format == Format::Text || !has_place || length > 128 {
+        return Err(format!("an exemplar behind `{}`: {exemplar:?}", sample.canonical));
+    }
+    Ok(())
+}
+
 fn check_membership(family: &Family, sample: &Sample, format: Format) -> Result<(), String> {
     let suffixes: &[&str] = match (family.kind.as_str(), format) {
         ("counter", Format::OpenMetrics) => &["_total", "_created"],
@@ -240,7 +300,7 @@ fn check_membership(family: &Family, sample: &Sample, format: Format) -> Result<
     }
 }
 
-/// `name{label="value",…} value`
+/// `name{label="value",…} value`, and maybe ` # {label="value",…} value timestamp`
 fn sample(line: &str) -> Result<Sample, String> {
     let name_end = line.find(['{', ' ']).ok_or("no value")?;
     let (name, rest) = line.split_at(name_end);
@@ -252,9 +312,35 @@ fn sample(line: &str) -> Result<Sample, String> {
         None => (Vec::new(), rest),
     };
     let value = rest.strip_prefix(' ').ok_or("no space before the value")?;
+    let (value, exemplar) = match value.split_once(" # {") {
+        Some((value, rest)) => (value, Some(exemplar(rest)?)),
+        None => (value, None),
+    };
     check_value(value)?;
+    let labels = unescaped(&printed)?;
+    let mut sorted = printed;
+    sorted.sort();
+    let braces =
+        if sorted.is_empty() { String::new() } else { format!("{{{}}}", sorted.join(",")) };
+    let canonical = format!("{name}{braces} {value}");
+    Ok(Sample { name: name.into(), labels, value: value.into(), canonical, exemplar })
+}
+
+/// What follows the opening brace of an exemplar.
+fn exemplar(text: &str) -> Result<Exemplar, String> {
+    let (printed, rest) = labels(text)?;
+    let rest = rest.strip_prefix(' ').ok_or("no space before the value of an exemplar")?;
+    let (value, timestamp) = rest.split_once(' ').ok_or("no timestamp of an exemplar")?;
+    check_value(value)?;
+    check_value(timestamp)?;
+    let labels = unescaped(&printed)?;
+    Ok(Exemplar { labels, value: value.into(), timestamp: timestamp.into() })
+}
+
+/// Names and values of labels that are given as printed.
+fn unescaped(printed: &[String]) -> Result<Vec<(String, String)>, String> {
     let mut labels = Vec::new();
-    for label in &printed {
+    for label in printed {
         let (name, quoted) = label.split_once('=').expect("the label was found by it");
         let value = &quoted[1..quoted.len() - 1];
         labels.push((name.to_owned(), unescape(value, &['\\', 'n', '"'])?));
@@ -263,12 +349,7 @@ fn sample(line: &str) -> Result<Sample, String> {
     if names.len() != labels.len() {
         return Err("a label stands twice".into());
     }
-    let mut sorted = printed;
-    sorted.sort();
-    let braces =
-        if sorted.is_empty() { String::new() } else { format!("{{{}}}", sorted.join(",")) };
-    let canonical = format!("{name}{braces} {value}");
-    Ok(Sample { name: name.into(), labels, value: value.into(), canonical })
+    Ok(labels)
 }
 
 /// The labels up to the closing brace, each as printed, and what follows it.
@@ -327,6 +408,10 @@ fn check_value(value: &str) -> Result<(), String> {
     } else {
         Err(format!("`{value}` is no value"))
     }
+}
+
+fn is_unit(unit: &str) -> bool {
+    !unit.is_empty() && unit.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
 }
 
 fn is_name(name: &str, colons: bool) -> bool {

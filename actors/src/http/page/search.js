@@ -87,7 +87,8 @@ async function look() {
     const found = await ask(`api/v1/series?${query}`, browser.looking.signal);
     const metric = found.metrics[0];
     if (!metric) return showGone();
-    say(at("shown-help"), metric.help ? plain(metric.help) : "");
+    const unit = metric.unit ? `Unit: ${metric.unit}.` : "";
+    say(at("shown-help"), [metric.help ? plain(metric.help) : "", unit].join(" ").trim());
     const all = found.complete ? plural(found.series.length, "series", "series") : `${count(found.series.length)} of ${labels ? "those" : count(metric.series)}`;
     say(at("shown-count"), `${metric.type}, ${all}, as of ${clock.format(new Date())}`);
     at("more").hidden = found.complete || browser.limit >= 1000;

@@ -31,6 +31,7 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         counts,
         sum,
         unit,
+        exemplar,
     } = fields;
     // One branch for nearly all payloads.
     let is_wrong = is_wrong(name)
@@ -44,7 +45,8 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         | is_wrong_list(values)
         | is_wrong_list(counts)
         | is_wrong(sum)
-        | is_wrong(unit);
+        | is_wrong(unit)
+        | is_wrong(exemplar);
     if is_wrong { refuse_first(fields, texts) } else { Ok(()) }
 }
 
@@ -81,7 +83,8 @@ fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     check_list("values", &fields.values)?;
     check_list("counts", &fields.counts)?;
     check("sum", NUMBER, fields.sum.wrong())?;
-    check("unit", "a string", fields.unit.wrong())
+    check("unit", "a string", fields.unit.wrong())?;
+    check("exemplar", "an object", fields.exemplar.wrong())
 }
 
 fn wrong_type(field: &str, expected: &str, got: JsonType, text: &str) -> Reject {

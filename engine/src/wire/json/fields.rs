@@ -3,6 +3,8 @@
 //! Of a name given twice the last wins completely, so that nothing can be
 //! refused before the whole document was read.
 
+mod exemplar;
+
 use std::ops::Range;
 
 use super::super::unknown_fields::MAX_UNKNOWN_FIELDS;
@@ -83,6 +85,8 @@ pub(super) struct Fields {
     pub(super) counts: Field<List>,
     pub(super) sum: Field<f64>,
     pub(super) unit: Field<Text>,
+    /// What it says is in [`SampleLists`].
+    pub(super) exemplar: Field<()>,
 }
 
 impl Fields {
@@ -103,11 +107,12 @@ impl Fields {
         counts: Field::Absent,
         sum: Field::Absent,
         unit: Field::Absent,
+        exemplar: Field::Absent,
     };
 }
 
 /// The names that are known; all others are passed over, and counted.
-pub const FIELDS: [&str; 15] = [
+pub const FIELDS: [&str; 16] = [
     "type",
     "name",
     "value",
@@ -123,6 +128,7 @@ pub const FIELDS: [&str; 15] = [
     "counts",
     "sum",
     "unit",
+    "exemplar",
 ];
 
 /// The depth of the top-level object.
@@ -173,6 +179,9 @@ pub(super) fn read(
             }
             "sum" => fields.sum = nullable_number(scanner)?,
             "unit" => fields.unit = text(scanner)?,
+            "exemplar" => {
+                fields.exemplar = scanner.apart(|scanner| exemplar::read(scanner, lists))?;
+            }
             _unknown => {
                 if unknown.len() < MAX_UNKNOWN_FIELDS {
                     unknown.push(name);
@@ -328,7 +337,7 @@ fn labels(
     let mut sent = 0;
     scanner.object(TOP + 1, |scanner, name| {
         sent += 1;
-        let label = label(scanner, name)?;
+        let label = label(scanner, name, TOP + 1)?;
         if kept.len() < limit {
             kept.push(label);
         }
@@ -343,19 +352,22 @@ fn labels_not_in_an_object(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<usize
     let start = scanner.at();
     let found = other_than_expected(scanner)?;
     let sent = scanner.resolve(Text::in_payload(start, scanner.at()));
-    let is_empty_array =
-        sent.len() >= 2 && sent.starts_with('[') && sent[1..sent.len() - 1].trim_ascii().is_empty();
-    Ok(if is_empty_array { Field::Absent } else { found })
+    Ok(if is_empty_array(sent) { Field::Absent } else { found })
+}
+
+/// Whether a value is an array without elements.
+fn is_empty_array(value: &str) -> bool {
+    value.len() >= 2 && value.starts_with('[') && value[1..value.len() - 1].trim_ascii().is_empty()
 }
 
 #[inline(always)]
-fn label(scanner: &mut Scanner<'_, '_>, name: Text) -> Scanned<LabelText> {
+fn label(scanner: &mut Scanner<'_, '_>, name: Text, depth: u32) -> Scanned<LabelText> {
     if scanner.peek() == b'"' {
         let value = scanner.string()?;
         return Ok(LabelText { name, value, wrong: None });
     }
     let start = scanner.at();
-    let (value, wrong) = match scanner.skip(TOP + 1)? {
+    let (value, wrong) = match scanner.skip(depth)? {
         JsonType::Number | JsonType::Boolean => (Text::in_payload(start, scanner.at()), None),
         JsonType::Null | JsonType::String => (Text::EMPTY, None),
         found @ (JsonType::Array | JsonType::Object) => (Text::EMPTY, Some(found)),

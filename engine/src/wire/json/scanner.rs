@@ -169,6 +169,20 @@ impl<'p, 'd> Scanner<'p, 'd> {
         Ok(found)
     }
 
+    /// What `read` returns, with a cursor of its own, after which this one goes on:
+    /// for what is not inlined.
+    #[inline(always)]
+    pub(super) fn apart<T>(
+        &mut self,
+        read: impl FnOnce(&mut Scanner<'p, '_>) -> Scanned<T>,
+    ) -> Scanned<T> {
+        let Self { payload, at, unescaped } = self;
+        let mut other = Scanner { payload, at: *at, unescaped };
+        let found = read(&mut other)?;
+        *at = other.at;
+        Ok(found)
+    }
+
     #[inline(always)]
     fn skip_value(&mut self, depth: u32) -> Scanned<JsonType> {
         match self.peek() {

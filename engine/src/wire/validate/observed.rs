@@ -27,7 +27,7 @@ pub(super) fn check_op(sent: Option<&str>, kind: Kind) -> Result<GaugeOp, Reject
 }
 
 /// By which fields a sample says what was observed.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Observed {
     Value(f64),
     Values { sent: usize },

@@ -26,6 +26,12 @@ pub fn payload() -> impl Strategy<Value = String> {
         Just(r#""type":"gauge","name":"b","op":"max""#),
         Just(r#""type":"summary","name":"s","quantiles":[0.5,0.99],"epsilons":[0.05,0.001]"#),
         Just(r#""type":"summary","name":"t""#),
+        Just(r#""type":"counter","name":"u_bytes_total","unit":"bytes""#),
+        Just(r#""type":"counter","name":"c_total","exemplar":{"labels":{"t":"\"é"}}"#),
+        Just(
+            r#""type":"histogram","name":"h","buckets":[0.5,2.5,50],"exemplar":{"labels":{"b":1,"a":2}}"#
+        ),
+        Just(r#""type":"histogram","name":"h","buckets":[0.5,2.5,50],"exemplar":{"value":1}"#),
     ];
     let labels = prop::sample::subsequence(
         vec![r#""x":"1""#, r#""y":"\"2\"""#, r#""z":3"#, r#""v":"ö""#, r#""w":"w""#],

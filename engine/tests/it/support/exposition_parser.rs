@@ -14,6 +14,8 @@ pub struct ParsedFamily {
     pub name: String,
     pub help: String,
     pub type_word: String,
+    /// Empty where there is none.
+    pub unit: String,
     pub samples: Vec<ParsedSample>,
 }
 
@@ -24,6 +26,15 @@ pub struct ParsedSample {
     pub labels: Vec<(String, String)>,
     pub value: f64,
     pub value_text: String,
+    pub exemplar: Option<ParsedExemplar>,
+}
+
+/// What stands behind a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedExemplar {
+    pub labels: Vec<(String, String)>,
+    pub value: f64,
+    pub timestamp: f64,
 }
 
 /// The families of a body, in order, or what is wrong with it and where.
@@ -48,14 +59,29 @@ pub fn parse(body: &str, dialect: Dialect) -> Result<Vec<ParsedFamily>, String> 
                 name: metric_name(name).map_err(at)?,
                 help: unescape(help, dialect == Dialect::OpenMetrics).map_err(at)?,
                 type_word: type_word.into(),
+                unit: String::new(),
                 samples: Vec::new(),
             });
+            lines.next()
+        } else if let Some(rest) = line.strip_prefix("# UNIT ") {
+            let family = families.last_mut().ok_or_else(|| at("no HELP yet".into()))?;
+            let unit = rest.strip_prefix(&*family.name).and_then(|rest| rest.strip_prefix(' '));
+            let unit = unit.ok_or_else(|| at("a UNIT of another name".into()))?;
+            let is_first = family.unit.is_empty() && family.samples.is_empty();
+            let ends_so = !unit.is_empty() && family.name.ends_with(&format!("_{unit}"));
+            if !is_first || !ends_so || dialect == Dialect::Text {
+                return Err(at("a UNIT where there is none".into()));
+            }
+            family.unit = unit.into();
             lines.next()
         } else {
             let sample = sample(line, dialect).map_err(at)?;
             let family = families.last_mut().ok_or_else(|| at("no HELP yet".into()))?;
             if !may_hold(family, &sample.name, dialect) {
                 return Err(at(format!("not a sample of {} {}", family.type_word, family.name)));
+            }
+            if sample.exemplar.as_ref().is_some_and(|it| !may_have(family, &sample, it)) {
+                return Err(at("an exemplar where there is none".into()));
             }
             let same = |other: &ParsedSample| identity(other) == identity(&sample);
             if family.samples.iter().any(same) {
@@ -142,12 +168,45 @@ fn sample(line: &str, dialect: Dialect) -> Result<ParsedSample, String> {
         None => (Vec::new(), rest),
     };
     let value_text = rest.strip_prefix(' ').ok_or("no space before the value")?;
+    let (value_text, exemplar) = match value_text.split_once(" # {") {
+        Some((value_text, rest)) => (value_text, Some(exemplar(rest, dialect)?)),
+        None => (value_text, None),
+    };
     Ok(ParsedSample {
         name: metric_name(name)?,
         labels,
         value: number(value_text, dialect)?,
         value_text: value_text.into(),
+        exemplar,
     })
+}
+
+/// What follows the opening brace of an exemplar.
+fn exemplar(text: &str, dialect: Dialect) -> Result<ParsedExemplar, String> {
+    let (labels, rest) = match text.strip_prefix('}') {
+        Some(rest) => (Vec::new(), rest),
+        None => labels(text)?,
+    };
+    let rest = rest.strip_prefix(' ').ok_or("no space before the value of an exemplar")?;
+    let (value, timestamp) = rest.split_once(' ').ok_or("no timestamp of an exemplar")?;
+    let (value, timestamp) = (number(value, dialect)?, number(timestamp, dialect)?);
+    Ok(ParsedExemplar { labels, value, timestamp })
+}
+
+/// Whether a sample may have that exemplar.
+fn may_have(family: &ParsedFamily, sample: &ParsedSample, exemplar: &ParsedExemplar) -> bool {
+    let is_in_bucket = |(name, bound): &(String, String)| {
+        let bound = bound.parse().unwrap_or(f64::INFINITY);
+        name == "le" && exemplar.value <= bound
+    };
+    let characters =
+        exemplar.labels.iter().flat_map(|(name, value)| name.chars().chain(value.chars()));
+    let has_place = match family.type_word.as_str() {
+        "counter" => sample.name.ends_with("_total"),
+        "histogram" => sample.name.ends_with("_bucket") && sample.labels.iter().any(is_in_bucket),
+        _ => false,
+    };
+    has_place && characters.count() <= 128
 }
 
 type Labels = Vec<(String, String)>;

@@ -20,7 +20,7 @@ use psg_engine::store::{
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
-use psg_engine::updates::{Details, UpdateRun, ValueUpdate};
+use psg_engine::updates::{DetailedUpdate, Details, UpdateRun, ValueUpdate};
 
 /// When batches are taken, in Unix seconds.
 pub const NOW: u32 = 1_700_000_000;
@@ -61,7 +61,7 @@ impl Default for PipelineSettings {
             overflow: false,
             max_tombstones: 1000,
             created_timestamps: false,
-            max_exemplars: 0,
+            max_exemplars: 10_000,
         }
     }
 }
@@ -98,6 +98,8 @@ impl Pipeline {
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
             overflow: settings.overflow,
+            append_units: false,
+            exemplars: settings.max_exemplars > 0,
         };
         let tombstones =
             TombstoneSettings { ttl_ms: settings.tombstone_ttl_ms, max: settings.max_tombstones };
@@ -201,10 +203,12 @@ impl Pipeline {
         for (store, updates) in self.stores.iter_mut().zip(outcome.updates) {
             self.details.extend(updates.runs().filter_map(|run| match run {
                 UpdateRun::Values(_) => None,
-                UpdateRun::Detailed(ValueUpdate { value, op, slot: _ }, details, observed) => {
+                UpdateRun::Detailed(DetailedUpdate { update, details, observations, exemplar }) => {
                     // Where they lay depends on the batch; minus zero is zero.
-                    let Details { timestamp, ttl, observations: _ } = details;
-                    Some(format!("{} {op:?} {timestamp:?} {ttl:?} {observed:?}", value + 0.0))
+                    let ValueUpdate { value, op, slot: _ } = update;
+                    let Details { timestamp, ttl, observations: _, exemplar: _ } = details;
+                    let numbers = format!("{} {op:?} {timestamp:?} {ttl:?}", value + 0.0);
+                    Some(format!("{numbers} {observations:?} {exemplar:?}"))
                 }
             }));
             store.apply(&updates, self.now);

@@ -16,7 +16,7 @@ pub fn messages(mut body: &[u8]) -> Vec<MetricFamily> {
     families
 }
 
-/// The same as families of the text format.
+/// The same as families of the text format, which has no units and no exemplars.
 pub fn parse(body: &[u8]) -> Vec<ParsedFamily> {
     messages(body).iter().map(family).collect()
 }
@@ -24,9 +24,17 @@ pub fn parse(body: &[u8]) -> Vec<ParsedFamily> {
 /// The same as lines: each family begins with two that say what it is.
 pub fn lines(body: &[u8]) -> String {
     let mut lines = String::new();
-    for ParsedFamily { name, help, type_word, samples } in parse(body) {
+    for message in messages(body) {
+        let ParsedFamily { name, help, type_word, samples, .. } = family(&message);
         lines.push_str(&format!("# HELP {name} {help:?}\n# TYPE {name} {type_word}\n"));
+        lines.push_str(&format!("unit {:?}\n", message.unit()));
         samples.iter().for_each(|sample| lines.push_str(&format!("{sample:?}\n")));
+        for Metric { label, counter, histogram, .. } in &message.metric {
+            let of_counter = counter.iter().filter_map(|it| it.exemplar.as_ref());
+            let buckets = histogram.iter().flat_map(|it| &it.bucket);
+            let exemplars = of_counter.chain(buckets.filter_map(|it| it.exemplar.as_ref()));
+            exemplars.for_each(|it| lines.push_str(&format!("{label:?} {it:?}\n")));
+        }
     }
     lines
 }
@@ -43,6 +51,7 @@ fn family(message: &MetricFamily) -> ParsedFamily {
         name: message.name().to_owned(),
         help: message.help().to_owned(),
         type_word: type_word.to_owned(),
+        unit: String::new(),
         samples: message.metric.iter().flat_map(|metric| samples(message.name(), metric)).collect(),
     }
 }
@@ -53,7 +62,7 @@ fn samples(name: &str, metric: &Metric) -> Vec<ParsedSample> {
         let pair = |label: &LabelPair| (label.name().to_owned(), label.value().to_owned());
         let own = own.map(|(name, bound)| (name.to_owned(), text(bound)));
         let labels = metric.label.iter().map(pair).chain(own).collect();
-        ParsedSample { name: format!("{name}{suffix}"), labels, value, value_text }
+        ParsedSample { name: format!("{name}{suffix}"), labels, value, value_text, exemplar: None }
     };
     let value = |suffix, own, value| sample(suffix, own, value, text(value));
     let count = |suffix, own, count: u64| sample(suffix, own, count as f64, count.to_string());

@@ -4,11 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
-use psg_engine::wire::{JsonDecoder, PayloadForm};
+use psg_engine::wire::PayloadForm;
 
 use super::oracle;
 use super::payloads::{damaged_payload, payload, token_soup};
-use super::show::{now, show, small_limits};
+use super::show::{decoder, now, show, small_limits};
 use crate::support::cases;
 
 /// The verdicts on the elements of an array, in order; or that on all of it.
@@ -16,7 +16,7 @@ fn decode_array(
     payload: &[u8],
     limits: PayloadLimits,
 ) -> Result<Vec<Result<String, Reason>>, Reason> {
-    let mut decoder = JsonDecoder::new(limits);
+    let mut decoder = decoder(limits);
     let mut places = Vec::new();
     decoder.elements(payload, &mut places).map_err(|refused| refused.reason)?;
     let verdict = |place| {

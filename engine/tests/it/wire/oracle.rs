@@ -4,8 +4,8 @@ use std::fmt;
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::metric::{GaugeOp, Kind, Observations};
-use psg_engine::reject::Reason;
-use psg_engine::sample::{Label, Sample};
+use psg_engine::reject::{DroppedExemplar, Reason};
+use psg_engine::sample::{Exemplar, Label, Sample};
 use psg_engine::timestamp::{Ttl, UnixTime};
 use psg_engine::wire::JsonSample;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::show::{NOW, show};
 
 /// A document with its duplicates, and its numbers as they were written.
+#[derive(Clone)]
 pub enum Tree<'p> {
     Null,
     Boolean(&'p str),
@@ -274,10 +275,15 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     let counts = payload.optional_list("counts")?;
     let sum = payload.optional_number("sum")?;
     let unit = payload.text("unit")?;
+    let exemplar = payload.exemplar()?;
     let kind = payload.kind()?;
     refuse_if(name.trim().is_empty(), Reason::MissingName)?;
     refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
     refuse_if(!is_name(name, "_:"), Reason::InvalidName)?;
+    let stem = if kind == Kind::Counter { name.strip_suffix("_total") } else { None };
+    let has_total = stem.is_some_and(|stem| !stem.is_empty());
+    let stem = stem.filter(|_| has_total).unwrap_or(name);
+    refuse_if(!unit.is_empty() && !stem.ends_with(&format!("_{unit}")), Reason::InvalidUnit)?;
     let op = match (op, kind) {
         (None | Some("set"), Kind::Gauge) | (None | Some("add"), Kind::Counter) => GaugeOp::Set,
         (None, Kind::Histogram | Kind::Summary) => GaugeOp::Set,
@@ -331,6 +337,7 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         labels: labels.as_slice().into(),
         buckets: &buckets,
         buckets_by_default: false,
+        exemplar: None,
         objectives: &if kind == Kind::Summary {
             objectives(&quantiles, &epsilons, limits)?
         } else {
@@ -348,7 +355,70 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         ttl: ttl.map(Ttl::from_sample),
         ..sample
     };
-    Ok(show(&JsonSample { sample, value_at }))
+    let shows_exemplars = has_total || kind == Kind::Histogram;
+    let of_sample = (!is_several && counts.is_none()).then_some(sample.value);
+    let judged = exemplar.map(|exemplar| match shows_exemplars {
+        true => exemplar.judge(of_sample, timestamp.unwrap_or(NOW.into()), ahead_of_now),
+        false => Err(DroppedExemplar::Type),
+    });
+    let labels = judged.as_ref().and_then(|judged| judged.as_ref().ok());
+    let labels = labels.into_iter().flat_map(|(labels, ..)| labels);
+    let labels: Vec<Label<'_>> = labels.map(|(name, value)| Label { name, value }).collect();
+    let exemplar = judged.as_ref().map(|judged| match judged {
+        Ok((_, value, timestamp)) => {
+            let timestamp = UnixTime::from_sample(*timestamp);
+            Ok(Exemplar { labels: labels.as_slice().into(), value: *value, timestamp })
+        }
+        Err(dropped) => Err(*dropped),
+    });
+    Ok(show(&JsonSample { sample: Sample { exemplar, ..sample }, value_at }))
+}
+
+/// Labels, value and timestamp.
+type JudgedExemplar = (Vec<(String, String)>, f64, f64);
+
+impl Payload<'_> {
+    /// The members of the exemplar.
+    fn exemplar(&self) -> Result<Option<Payload<'_>>, Reason> {
+        match self.last("exemplar") {
+            None | Some(Tree::Null) => Ok(None),
+            Some(Tree::Object(members)) => Ok(Some(Payload(members.clone()))),
+            Some(_) => Err(Reason::InvalidField),
+        }
+    }
+
+    /// What must become of an exemplar with these members.
+    fn judge(
+        &self,
+        value_of_sample: Option<f64>,
+        time_of_sample: f64,
+        is_ahead: impl Fn(f64) -> bool,
+    ) -> Result<JudgedExemplar, DroppedExemplar> {
+        let malformed = |_: Reason| DroppedExemplar::Malformed;
+        let members = self.labels().map_err(malformed)?;
+        let value = self.optional_number("value").map_err(malformed)?;
+        let timestamp = self.optional_number("timestamp").map_err(malformed)?;
+        let drop_if = |fault: bool, dropped| if fault { Err(dropped) } else { Ok(()) };
+        let nests = |value: &Tree<'_>| matches!(value, Tree::Array(_) | Tree::Object(_));
+        drop_if(members.iter().any(|(_, value)| nests(value)), DroppedExemplar::Malformed)?;
+        let is_label_name = |name: &str| is_name(name, "_") && !name.starts_with("__");
+        let all_named = members.iter().all(|(name, _)| is_label_name(name));
+        drop_if(!all_named, DroppedExemplar::LabelName)?;
+        let unbounded = PayloadLimits {
+            max_labels: usize::MAX,
+            max_name_bytes: usize::MAX,
+            max_label_value_bytes: usize::MAX,
+            ..PayloadLimits::default()
+        };
+        let labels = labels(members, Kind::Counter, &unbounded).expect("they are judged");
+        let both = |(name, value): &(String, String)| name.chars().chain(value.chars()).count();
+        drop_if(labels.iter().map(both).sum::<usize>() > 128, DroppedExemplar::TooLong)?;
+        let value = value.or(value_of_sample).filter(|value| value.is_finite());
+        let value = value.ok_or(DroppedExemplar::Value)?;
+        let timestamp = timestamp.unwrap_or(time_of_sample);
+        drop_if(is_ahead(timestamp), DroppedExemplar::Timestamp)?;
+        Ok((labels, value, timestamp))
+    }
 }
 
 fn ahead_of_now(timestamp: f64) -> bool {

@@ -102,15 +102,14 @@ fn sample_members() -> impl Strategy<Value = Vec<(String, Node)>> {
         2 => kind(),
         3 => select(vec!["counter", "gauge", "histogram", "summary"]).prop_map(text),
     ];
-    let expected =
-        (kind, metric_name(), observed(), labels(), numbers(), shares(), vec(member(), 0..2));
-    expected.prop_map(|(kind, name, observed, labels, buckets, (quantiles, epsilons), more)| {
+    let expected = (kind, named(), observed(), labels(), numbers(), shares(), vec(member(), 0..2));
+    expected.prop_map(|(kind, named, observed, labels, buckets, (quantiles, epsilons), more)| {
         let mut members = more;
+        members.extend(named);
         members.extend(observed);
         members.extend(
             [
                 ("type", kind),
-                ("name", name),
                 ("labels", labels),
                 ("buckets", buckets),
                 ("quantiles", quantiles),
@@ -126,7 +125,7 @@ fn member() -> impl Strategy<Value = (String, Node)> {
     prop_oneof![
         (
             "type|name|help|value|labels|buckets|quantiles|epsilons|timestamp|ttl|op|values|counts|sum\
-             |unit|Name|x",
+             |unit|exemplar|Name|x",
             any_value()
         ),
         (Just("type".to_owned()), kind()),
@@ -140,6 +139,19 @@ fn member() -> impl Strategy<Value = (String, Node)> {
         (Just("ttl".to_owned()), number()),
         (Just("op".to_owned()), op()),
         (Just("unit".to_owned()), short_text()),
+        (Just("exemplar".to_owned()), exemplar()),
+    ]
+}
+
+/// A name, and what few samples have beside it.
+fn named() -> impl Strategy<Value = Vec<(String, Node)>> {
+    let named = |name: &str, node| (name.to_owned(), node);
+    let of_unit = ("a_b|a_b_total|c_b|a_total", "b|b|b|c");
+    prop_oneof![
+        12 => metric_name().prop_map(move |name| vec![named("name", name)]),
+        1 => of_unit.prop_map(move |(name, unit)| vec![named("name", text(&name)), named("unit", text(&unit))]),
+        3 => ("a_total|a", exemplar())
+            .prop_map(move |(name, exemplar)| vec![named("name", text(&name)), named("exemplar", exemplar)]),
     ]
 }
 
@@ -152,9 +164,26 @@ fn observed() -> impl Strategy<Value = Vec<(String, Node)>> {
         6 => number().prop_map(move |value| vec![named("value", value)]),
         1 => (number(), op()).prop_map(move |(value, op)| vec![named("value", value), named("op", op)]),
         2 => values.prop_map(move |values| vec![named("values", values)]),
-        2 => (counts, number())
+        4 => (counts, number())
             .prop_map(move |(counts, sum)| vec![named("counts", counts), named("sum", sum)]),
     ]
+}
+
+fn exemplar() -> impl Strategy<Value = Node> {
+    let value = prop_oneof![9 => number(), 1 => any_value()];
+    let timestamp = prop_oneof![9 => timestamp(), 1 => any_value()];
+    let long =
+        "[a-zé]{110,140}".prop_map(|value| Node::Object(vec![("t".to_owned(), text(&value))]));
+    let wrong = select(vec!["3", r#"{"a":[]}"#, r#"{"a-b":1}"#, r#"{"__a":1}"#]).prop_map(bare);
+    let labels = prop_oneof![3 => labels(), 2 => long, 2 => wrong];
+    (
+        vec(("labels", labels), 0..2),
+        vec(("value", value), 0..2),
+        vec(("timestamp", timestamp), 0..2),
+    )
+        .prop_map(|(labels, value, timestamp)| {
+            Node::Object(labels.into_iter().chain(value).chain(timestamp).collect())
+        })
 }
 
 fn op() -> impl Strategy<Value = Node> {

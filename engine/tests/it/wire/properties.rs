@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use psg_engine::limits::PayloadLimits;
 use psg_engine::metric::{GaugeOp, Observations};
-use psg_engine::reject::Reason;
-use psg_engine::wire::{JsonDecoder, JsonSample};
+use psg_engine::reject::{DroppedExemplar, Reason};
+use psg_engine::wire::JsonSample;
 
 use super::payloads::{damaged_payload, payload, token_soup};
-use super::show::{decode, now, show, small_limits};
+use super::show::{decode, decoder, now, show, small_limits};
 use super::{oracle, payloads};
 use crate::support::cases;
 
@@ -98,7 +98,7 @@ proptest! {
     fn a_decoder_forgets_the_payload_before(
         payloads in proptest::collection::vec(payloads::payload(), 1..6),
     ) {
-        let mut used = JsonDecoder::new(small_limits());
+        let mut used = decoder(small_limits());
         for payload in payloads {
             let again = used.decode(payload.as_bytes(), now()).map(|sample| show(&sample));
             prop_assert_eq!(again, decode(payload.as_bytes(), small_limits()));
@@ -113,13 +113,14 @@ proptest! {
 fn generated_payloads_meet_every_verdict() {
     let counts: [Cell<u32>; Reason::COUNT] = std::array::from_fn(|_| Cell::new(0));
     let kinds: Cell<[u32; 4]> = Cell::default();
-    let [several, counted, ops]: [Cell<u32>; 3] = Default::default();
-    let config = Config { cases: 4096, failure_persistence: None, ..Config::default() };
+    let [several, counted, ops, units]: [Cell<u32>; 4] = Default::default();
+    let exemplars: [Cell<u32>; DroppedExemplar::ALL.len() + 1] = Default::default();
+    let config = Config { cases: 6144, failure_persistence: None, ..Config::default() };
     // Always the same cases, since a rare verdict may be missing from others.
     let seeded = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, seeded);
     let run = runner.run(&payloads::payload(), |payload| {
-        match JsonDecoder::new(small_limits()).decode(payload.as_bytes(), now()) {
+        match decoder(small_limits()).decode(payload.as_bytes(), now()) {
             Ok(JsonSample { sample, .. }) => {
                 let mut seen = kinds.get();
                 seen[sample.kind as usize] += 1;
@@ -130,6 +131,12 @@ fn generated_payloads_meet_every_verdict() {
                     Observations::Counts(_) => counted.set(counted.get() + 1),
                 }
                 ops.set(ops.get() + u32::from(sample.op != GaugeOp::Set));
+                units.set(units.get() + u32::from(!sample.unit.is_empty()));
+                if let Some(exemplar) = sample.exemplar {
+                    let taken = DroppedExemplar::ALL.len();
+                    let count = &exemplars[exemplar.map_or_else(|it| it as usize, |_| taken)];
+                    count.set(count.get() + 1);
+                }
             }
             Err(refused) => {
                 let count = &counts[refused.reason as usize];
@@ -140,8 +147,10 @@ fn generated_payloads_meet_every_verdict() {
     });
     run.expect("every case passes");
     assert!(kinds.get().iter().all(|count| *count > 100), "{kinds:?}");
-    let rare = [several, counted, ops];
+    let rare = [several, counted, ops, units];
     assert!(rare.iter().all(|count| count.get() > 5), "{rare:?}");
+    // But for those that are turned off.
+    assert!(exemplars[1..].iter().all(|count| count.get() > 0), "{exemplars:?}");
     for reason in Reason::ALL {
         let elsewhere = matches!(
             reason,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use psg_engine::limits::PayloadLimits;
 use psg_engine::metric::{GaugeOp, Observations};
 use psg_engine::reject::{Reason, Reject};
+use psg_engine::sample::Exemplar;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::{JsonDecoder, JsonSample};
 
@@ -32,11 +33,16 @@ pub fn small_limits() -> PayloadLimits {
 
 /// The sample that a fresh decoder finds in `payload`, as one line.
 pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
-    JsonDecoder::new(limits).decode(payload, now()).map(|decoded| show(&decoded))
+    decoder(limits).decode(payload, now()).map(|decoded| show(&decoded))
+}
+
+/// A decoder that takes exemplars.
+pub fn decoder(limits: PayloadLimits) -> JsonDecoder {
+    JsonDecoder::new(limits).with_exemplars(true)
 }
 
 /// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,
-/// buckets, objectives, unit, op, observations, timestamp and ttl.
+/// buckets, objectives, unit, op, observations, timestamp, ttl and exemplar.
 pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
     let labels: Vec<String> =
         sample.labels.iter().map(|label| format!("{}={:?}", label.name, label.value)).collect();
@@ -71,6 +77,13 @@ pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
     }
     if let Some(ttl) = sample.ttl {
         append(format!(" ttl {:?}", ttl.seconds()));
+    }
+    match sample.exemplar {
+        None => {}
+        Some(Ok(Exemplar { labels, value, timestamp })) => {
+            append(format!(" exemplar {labels:?} {value:?} at {timestamp}"));
+        }
+        Some(Err(dropped)) => append(format!(" exemplar dropped for {}", dropped.as_str())),
     }
     line
 }
