@@ -86,6 +86,7 @@ const EFFECTIVE: &[&str] = &[
     "Metrics__MaxHelpBytes=1 KiB",
     "Metrics__MaxBuckets=17",
     "Metrics__MaxQuantiles=18",
+    "Metrics__MaxValues=30",
     "Metrics__MaxPayloadBytes=19",
     "Shards__Count=20",
     "Shards__InboxCapacity=21",
