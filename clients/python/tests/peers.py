@@ -115,8 +115,7 @@ def exposition(port: int) -> dict[str, float]:
 def pushed(port: int) -> list[str]:
     """Return and remove the elements of the queue, the first pushed first."""
     with redis.Redis(host="127.0.0.1", port=port, decode_responses=True) as client:
-        elements = client.lrange(QUEUE, 0, -1)
-        client.delete(QUEUE)
+        elements, _ = client.pipeline().lrange(QUEUE, 0, -1).delete(QUEUE).execute()
     assert isinstance(elements, list)
     return elements[::-1]
 

@@ -28,7 +28,7 @@ TRIES = 8
 class Both:
     """A client of either kind, whose flush is called like a function."""
 
-    def __init__(self, kind: str, url: str | None = None, **options: Any) -> None:
+    def __init__(self, kind: str, url: str | None, options: dict[str, Any]) -> None:
         self.metrics: Metrics | AsyncMetrics
         if kind == "sync":
             self.metrics = connect(url, **options)
@@ -57,7 +57,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Both]]:
     with contextlib.ExitStack() as stack:
 
         def made(url: str | None = None, **options: Any) -> Both:
-            return stack.enter_context(contextlib.closing(Both(request.param, url, **options)))
+            return stack.enter_context(contextlib.closing(Both(request.param, url, options)))
 
         yield made
 
@@ -274,6 +274,28 @@ def test_a_flush_after_a_full_buffer_keeps_its_time() -> None:
 
     with peers.peer(peers.silent) as port:
         assert asyncio.run(work(port)) < PROMISED
+
+
+def test_flushes_at_once_share_a_connection(port: int) -> None:
+    async def work() -> None:
+        async with connect_async(timeout=30) as metrics:
+
+            async def request(index: int) -> bool:
+                metrics.counter("jobs_total", {"job": index})
+                return await metrics.flush()
+
+            assert all(await asyncio.gather(*map(request, range(50))))
+
+    def connections() -> int:
+        with redis.Redis(host="127.0.0.1", port=port) as client:
+            received = client.info("stats")["total_connections_received"]
+            assert isinstance(received, int)
+            return received
+
+    before = connections()
+    asyncio.run(work())
+    assert connections() == before + 2  # one is of who asks
+    assert len(peers.pushed(port)) == 50
 
 
 def test_a_full_buffer_without_an_event_loop_is_dropped() -> None:

@@ -23,12 +23,7 @@ from ._checks import (
     text,
 )
 from ._gauge import Gauge
-from ._series import (
-    SERIES,
-    GaugeOperation,
-    Series,
-    encode,
-)
+from ._series import SERIES, GaugeOperation, Series, encode
 from ._timer import Timer
 
 DEFAULT_KEY = "prom-stream-gateway:metric-queue"

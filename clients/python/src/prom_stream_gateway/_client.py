@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Callable, Protocol, TypeVar, cast
+from typing import Any, Callable, Protocol, TypedDict, TypeVar, cast
 
 from ._buffer import DEFAULT_BUCKETS, DEFAULT_KEY, Batch, Buffer, FullError
 
@@ -21,6 +21,23 @@ DEFAULT_TIMEOUT = 0.2
 PATIENCE = 1
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class AsyncOptions(TypedDict, total=False):
+    """The options that every client has."""
+
+    labels: Mapping[str, object] | None
+    buckets: Sequence[float]
+    max_series: int
+    max_observations: int
+    auto_flush: bool
+    enabled: bool | None
+
+
+class Options(AsyncOptions, total=False):
+    """The options of `Metrics`."""
+
+    interval: float | None
 
 
 class Pushes(Protocol):
@@ -213,30 +230,25 @@ class AsyncMetrics(Buffer):
     def _forget(self) -> None:
         super()._forget()
         self._sending: asyncio.Task[bool] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def flush(self) -> bool:
         """Push what was recorded. Return whether nothing was lost by it.
 
         A push that failed is not repeated: it may have been taken, and would count twice.
         """
-        deadline = asyncio.get_running_loop().time() + self._timeout
-        # In the order in which it was recorded.
-        earlier = await self._finished()
-        return await self._send(self._take(), deadline) and earlier
+        # The batch that went away because the buffer was full has its turn first.
+        earlier, self._sending = self._sending, None
+        sent = await self._send(self._take())
+        if earlier and earlier.get_loop() is asyncio.get_running_loop():
+            sent = await earlier and sent
+        return sent
 
-    async def _finished(self) -> bool:
-        """Wait for the batch that went away because the buffer was full."""
-        sending, self._sending = self._sending, None
-        if sending is None or sending.get_loop() is not asyncio.get_running_loop():
-            return True
-        return await sending
-
-    async def _send(self, batch: Batch, deadline: float) -> bool:
+    async def _send(self, batch: Batch) -> bool:
         if not batch.elements:
             return True
         try:
-            push = self._redis.lpush(self._key, *batch.elements)
-            await asyncio.wait_for(push, deadline - asyncio.get_running_loop().time())
+            await asyncio.wait_for(self._push(batch), self._timeout)
         except asyncio.TimeoutError:
             silence = TimeoutError(f"no answer within {self._timeout} s")
             self._drop("not_sent", "metrics", silence, samples=batch.samples)
@@ -250,6 +262,14 @@ class AsyncMetrics(Buffer):
             return False
         return True
 
+    async def _push(self, batch: Batch) -> None:
+        """Push a batch in its turn: one after the other they need one connection only."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._turn = loop, asyncio.Lock()
+        async with self._turn:
+            await self._redis.lpush(self._key, *batch.elements)
+
     def _send_at_bound(self, batch: Batch) -> None:
         # One batch at a time, else a silent Redis would let them pile up.
         if self._sending and not self._sending.done():
@@ -261,7 +281,7 @@ class AsyncMetrics(Buffer):
         except RuntimeError as error:
             self._drop("full", "samples", error, samples=batch.samples)
             return
-        self._sending = loop.create_task(self._send(batch, loop.time() + self._timeout))
+        self._sending = loop.create_task(self._send(batch))
 
     def _at_exit(self) -> None:
         lost = self._take().samples

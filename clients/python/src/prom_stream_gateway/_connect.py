@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._buffer import DEFAULT_KEY
-from ._client import DEFAULT_TIMEOUT, AsyncMetrics, Metrics, is_enabled
+from ._client import DEFAULT_TIMEOUT, AsyncMetrics, AsyncOptions, Metrics, Options, is_enabled
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 DEFAULT_URL = "redis://localhost:6379"
 
@@ -16,7 +19,7 @@ def connect(
     *,
     key: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Metrics:
     """Return a client for a Redis: `redis://[user:password@]host:port/db`, or `rediss://`.
 
@@ -34,7 +37,7 @@ def connect_async(
     *,
     key: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
-    **options: Any,
+    **options: Unpack[AsyncOptions],
 ) -> AsyncMetrics:
     """Return an asyncio client for a Redis; see `connect`."""
     url, key = from_environment(url, key)
