@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NoReturn
 
 import pytest
 import redis
@@ -22,6 +22,13 @@ QUEUE = "prom-stream-gateway:metric-queue"
 
 class NotInTimeError(Exception):
     """A condition did not come true in time."""
+
+
+def skip(why: str) -> NoReturn:
+    """Skip a test; where CI runs it, nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 def free_port() -> int:
@@ -67,7 +74,7 @@ def redis_server(folder: Path) -> Iterator[int]:
     """Run a Redis that keeps nothing."""
     found = shutil.which("redis-server")
     if not found:
-        pytest.skip("redis-server is not installed")
+        skip("redis-server is not installed")
     port = free_port()
     command = [
         found,
@@ -92,7 +99,7 @@ def gateway(redis_port: int | None) -> Iterator[tuple[str, int]]:
     """
     binary = os.environ.get("PSG_GATEWAY")
     if not binary:
-        pytest.skip("PSG_GATEWAY names no gateway")
+        skip("PSG_GATEWAY names no gateway")
     http, queue = free_port(), redis_port or free_port()
     settings = {
         "Redis__ConnectionString": f"127.0.0.1:{queue}" if redis_port else "embedded",
