@@ -70,24 +70,14 @@ def program(port: int, *command: str, **environment: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def redis_server(folder: Path) -> Iterator[int]:
+def redis_server(folder: Path, *more: str, port_option: str = "--port") -> Iterator[int]:
     """Run a Redis that keeps nothing."""
     found = shutil.which("redis-server")
     if not found:
         skip("redis-server is not installed")
     port = free_port()
-    command = [
-        found,
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--dir",
-        str(folder),
-    ]
-    with program(port, *command):
+    command = [found, "--port", "0", port_option, str(port), "--bind", "127.0.0.1", "--save", ""]
+    with program(port, *command, "--dir", str(folder), *more):
         yield port
 
 

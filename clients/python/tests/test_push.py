@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -165,6 +167,53 @@ def test_a_wrong_url_fails_pushes_only(
     assert both.metrics.last_reason == (
         "metrics not sent: expected a URL such as redis://localhost:6379"
     )
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Run a Redis with a password that speaks TLS, and on a Unix socket. Yield its URLs."""
+    if not shutil.which("openssl"):
+        peers.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("protected")
+    certificate, key, path = folder / "certificate.pem", folder / "key.pem", folder / "redis.sock"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1",
+         "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    options = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no"]
+    options += ["--tls-ca-cert-file", certificate, "--unixsocket", path, "--requirepass", "secret"]
+    with peers.redis_server(folder, *map(str, options), port_option="--tls-port") as port:
+        yield {
+            "tls": f"rediss://:secret@127.0.0.1:{port}/2?ssl_ca_certs={certificate}",
+            "unix": f"unix://:secret@{path}?db=2",
+            "stranger": f"rediss://:secret@127.0.0.1:{port}/2",
+        }
+
+
+@pytest.mark.parametrize("way", ["tls", "unix"])
+def test_a_password_and_a_database_are_used(
+    make: Callable[..., Both], protected: dict[str, str], way: str
+) -> None:
+    both = make(protected[way], timeout=10)
+    with redis.Redis.from_url(protected[way]) as client:
+        client.flushall()
+        for _ in range(3):
+            both.metrics.counter("jobs_total")
+            assert both.flush(), both.metrics.last_reason
+            client.client_kill_filter(_type="normal", skipme=True)
+        assert client.llen(peers.QUEUE) == 3
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    make: Callable[..., Both], protected: dict[str, str]
+) -> None:
+    both = make(protected["stranger"], timeout=10)
+    both.metrics.counter("jobs_total")
+    assert not both.flush()
+    assert "certificate" in str(both.metrics.last_reason).lower()
 
 
 def test_what_a_peer_says_is_made_printable(make: Callable[..., Both]) -> None:
