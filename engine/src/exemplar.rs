@@ -112,6 +112,8 @@ impl SeriesExemplars {
     /// Takes one in whose bucket has none; its place gets this number.
     pub(crate) fn insert(&mut self, bucket: u32, number: u64, exemplar: KeptExemplar) {
         let (Ok(position) | Err(position)) = self.position(bucket);
+        // Most series have one or a few, for long.
+        self.0.reserve_exact(1);
         self.0.insert(position, Place { bucket, number, exemplar });
     }
 

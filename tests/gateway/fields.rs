@@ -278,6 +278,36 @@ const CASES: &[FieldCase] = &[
         leaving: &[],
     },
     FieldCase {
+        fields: "unit",
+        settings: &[("Metrics__MaxNameBytes", "20")],
+        accepted: &[
+            (r#"{"name":"c_bytes_total","unit":"bytes"}"#, "OM # UNIT c_bytes bytes"),
+            (r#"{"type":"gauge","name":"g_s","unit":"s"}"#, "OM # UNIT g_s s"),
+            (r#"{"name":"d_bytes","unit":null}"#, "OM # TYPE d_bytes unknown"),
+            (r#"{"name":"d_bytes","unit":"bytes"}"#, "OM # UNIT d_bytes bytes"),
+        ],
+        refused: &[
+            (r#"{"name":"c_total","unit":"bytes"}"#, "invalid_unit"),
+            (r#"{"type":"gauge","name":"bytes","unit":"bytes"}"#, "invalid_unit"),
+            (r#"{"type":"gauge","name":"g_s_total","unit":"s"}"#, "invalid_unit"),
+            (r#"{"name":"c_bytes_total","unit":"b/s"}"#, "invalid_unit"),
+            (r#"{"name":"c_bytes_total","unit":1}"#, "invalid_field"),
+        ],
+        restarted: &[(r#"{"name":"c_bytes_total"}"#, "OM # UNIT c_bytes bytes")],
+        leaving: &[],
+    },
+    FieldCase {
+        fields: "unit",
+        settings: &[("Metrics__AppendUnits", "true"), ("Metrics__MaxNameBytes", "13")],
+        accepted: &[
+            (r#"{"name":"c_total","value":2,"unit":"bytes"}"#, "c_bytes_total 2"),
+            (r#"{"type":"gauge","name":"g_bytes","value":2,"unit":"bytes"}"#, "g_bytes 2"),
+        ],
+        refused: &[(r#"{"name":"cc_total","unit":"bytes"}"#, "name_too_long")],
+        restarted: &[(r#"{"name":"c_total","value":1,"unit":"bytes"}"#, "c_bytes_total 3")],
+        leaving: &[],
+    },
+    FieldCase {
         fields: "buckets",
         settings: &[("Metrics__MaxBuckets", "3")],
         accepted: &[
@@ -375,6 +405,53 @@ const CASES: &[FieldCase] = &[
         ],
         restarted: &[(r#"{"name":"ever","value":1}"#, "ever 2")],
         leaving: &["short ", "usual "],
+    },
+    FieldCase {
+        fields: "exemplar",
+        settings: &[("Metrics__Exemplars", "true")],
+        accepted: &[
+            (
+                r#"{"name":"c_total","value":2,"exemplar":{"labels":{"trace_id":"a"},"timestamp":1.5}}"#,
+                r##"OM c_total 2.0 # {trace_id="a"} 2.0 1.5"##,
+            ),
+            (
+                r#"{"name":"c_total","value":1,"exemplar":{"labels":{"trace_id":"b"},"value":-7,"timestamp":2}}"#,
+                r##"OM c_total 3.0 # {trace_id="b"} -7.0 2.0"##,
+            ),
+            (
+                r#"{"name":"c_total","value":1,"exemplar":{"timestamp":1,"value":8}}"#,
+                r##"OM c_total 4.0 # {trace_id="b"} -7.0 2.0"##,
+            ),
+            (
+                r#"{"name":"c_total","value":1,"exemplar":{"labels":{"a-b":"c"},"timestamp":3}}"#,
+                r##"OM c_total 5.0 # {trace_id="b"} -7.0 2.0"##,
+            ),
+            (
+                r#"{"type":"histogram","name":"h","value":2,"buckets":[1,3],"timestamp":9,"exemplar":{"labels":{"a":1}}}"#,
+                r##"OM h_bucket{le="3.0"} 1 # {a="1"} 2.0 9.0"##,
+            ),
+            (
+                r#"{"type":"histogram","name":"h","values":[0.5,4],"buckets":[1,3],"exemplar":{"value":4,"timestamp":5}}"#,
+                r##"OM h_bucket{le="+Inf"} 3 # {} 4.0 5.0"##,
+            ),
+            (r#"{"type":"gauge","name":"g","value":2,"exemplar":{}}"#, "OM g 2.0"),
+            (r#"{"name":"none_total","value":2,"exemplar":null}"#, "OM none_total 2.0"),
+        ],
+        refused: &[
+            (r#"{"name":"c_total","exemplar":"a"}"#, "invalid_field"),
+            (r#"{"name":"c_total","exemplar":[]}"#, "invalid_field"),
+        ],
+        restarted: &[
+            (
+                r#"{"name":"c_total","value":1,"exemplar":{"timestamp":1}}"#,
+                r##"OM c_total 6.0 # {trace_id="b"} -7.0 2.0"##,
+            ),
+            (
+                r#"{"name":"c_total","value":1,"exemplar":{"timestamp":2}}"#,
+                "OM c_total 7.0 # {} 1.0 2.0",
+            ),
+        ],
+        leaving: &[],
     },
 ];
 

@@ -9,6 +9,7 @@ mod golden;
 mod payload;
 mod fields;
 mod arrays;
+mod exemplars;
 mod reference;
 mod rejects;
 mod shapes;
