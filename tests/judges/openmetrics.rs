@@ -128,6 +128,44 @@ fn others_accept_negative_observations_and_thresholds() {
 }
 
 #[test]
+fn others_accept_units_and_exemplars() {
+    let mut rig = Rig::with(&[
+        ("Metrics__Exemplars", "true"),
+        ("Metrics__CreatedTimestamps", "true"),
+        ("Shards__Count", "3"),
+    ]);
+    let longest = "é".repeat(123);
+    let exemplars = [
+        r#"{"labels":{"trace_id":"\" \\ \n # {a=\"b\"} 1"}}"#.to_owned(),
+        format!(r#"{{"labels":{{"trace":"{longest}"}},"value":-1e-9,"timestamp":0.000001}}"#),
+        r#"{"value":1e300,"timestamp":-1}"#.to_owned(),
+        "{}".to_owned(),
+    ];
+    let payloads: Vec<String> = (0..200)
+        .map(|i| {
+            let (kind, name, unit) = [
+                ("counter", "c_bytes_total", "bytes"),
+                ("counter", "x_bytes_total", "bytes"),
+                ("gauge", "x_bytes", "bytes"),
+                ("counter", "bare_bytes", "bytes"),
+                ("histogram", "h_s", "s"),
+                ("summary", "s_a_b", "a_b"),
+            ][i % 6];
+            let exemplar = &exemplars[i % exemplars.len()];
+            format!(
+                r#"{{"type":"{kind}","name":"{name}","unit":"{unit}","value":{i},"buckets":[1,25,1e6],"labels":{{"i":{}}},"exemplar":{exemplar}}}"#,
+                i % 5
+            )
+        })
+        .collect();
+    let seen = rig.send(&payloads);
+    assert_eq!(seen.totals(), (200, 0));
+    assert!(rig.gateway.scrape_openmetrics().families.iter().any(|family| family.unit.is_some()));
+    judged_by_python(&rig);
+    judged_by_promtool(&rig);
+}
+
+#[test]
 fn others_accept_a_gateway_that_took_nothing() {
     let rig = Rig::start();
     judged_by_python(&rig);

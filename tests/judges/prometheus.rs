@@ -3,6 +3,7 @@
 
 mod alerts;
 mod dashboard;
+mod exemplars;
 mod formats;
 mod instances;
 mod load;

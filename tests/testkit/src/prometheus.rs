@@ -88,6 +88,11 @@ impl Prometheus {
     /// One with that configuration, as in its file. It is ready; it may not have
     /// scraped yet.
     pub fn with(edition: &Edition, configuration: &Value) -> Self {
+        Self::with_arguments(edition, configuration, &[])
+    }
+
+    /// The same with more arguments of its command line.
+    pub fn with_arguments(edition: &Edition, configuration: &Value, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("prometheus.yml");
         // Each JSON is YAML.
@@ -99,7 +104,8 @@ impl Prometheus {
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--log.level=warn");
+            .arg("--log.level=warn")
+            .args(arguments);
         let mut process = Process::start("prometheus", &mut command);
         wait_for("prometheus to be ready", || {
             if let Some(status) = process.ended() {
