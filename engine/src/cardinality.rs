@@ -60,13 +60,13 @@ impl LabelValues {
     pub fn add(&mut self, labels: LabelPairs<'_>) {
         for (name, value) in labels.iter() {
             let hash = xxh3_64(value.as_bytes());
-            if let Some(counted) = self.names.get_mut(name) {
+            if let Some(counted) = self.names.get_mut(&*name) {
                 counted.series += 1;
                 counted.values.add(hash);
             } else if self.names.len() < NAMES {
                 let mut values = Distinct::Exact(HashSet::default());
                 values.add(hash);
-                self.names.insert(name.into(), CountedLabel { values, series: 1 });
+                self.names.insert((*name).into(), CountedLabel { values, series: 1 });
             } else {
                 self.left_out += 1;
             }

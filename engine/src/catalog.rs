@@ -14,7 +14,7 @@
 //!
 //! Claiming also reserves the names that a family prints besides its own
 //! (`x_sum`, `x_count`, `x_bucket`, `x_created`), under a mutex: claims are
-//! rare. If a name changes hands while a scrape is under way, the scrape prints
+//! rare. Of a name that is escaped for some scrapers that are the escaped ones. If a name changes hands while a scrape is under way, the scrape prints
 //! the newer family alone.
 //!
 //! *Removal.* An operator may take a name from its family (`DELETE
@@ -25,6 +25,7 @@
 //! its way finds a series that is not shown, and a shard refuses to show one of
 //! a retired family, so the value is dropped.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -40,6 +41,7 @@ use crate::limits::SeriesLimits;
 use crate::metric::Kind;
 use crate::metric::Shape;
 use crate::metric::summary::SummarySettings;
+use crate::name::escaping::Escaping;
 use crate::record::FamilyRecord;
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
@@ -54,7 +56,7 @@ mod retirement;
 
 pub use admission::Admission;
 use admission::add_within;
-use names::{printed_names, release_names, reserve_names};
+use names::{Printed, print_names, release_names, reserve_names};
 
 /// All families of the process. Cheap to clone; clones are the same catalog.
 #[derive(Debug, Clone)]
@@ -65,9 +67,11 @@ pub struct Catalog {
 #[derive(Debug)]
 struct CatalogInner {
     families: DashMap<Box<str>, Arc<Family>, RandomState>,
-    /// Every name that a family prints, and the family's uid. Locked by claims
-    /// and retirements only, both rare.
-    printed: Mutex<HashMap<Box<str>, u64>>,
+    /// Every name that a family prints. Locked by claims and retirements, both rare,
+    /// and where some family has a name that is escaped also by scrapes.
+    printed: Mutex<HashMap<Box<str>, Printed>>,
+    /// Whether there was a family whose name is escaped.
+    has_escaped: AtomicBool,
     next_uid: AtomicU64,
     /// How many families were retired while they had references.
     retirements: CachePadded<AtomicU64>,
@@ -94,6 +98,8 @@ pub struct CatalogSettings {
 pub struct Family {
     uid: u64,
     name: Box<str>,
+    /// Where it is escaped under [`Escaping::Underscores`]: to what.
+    escaped: Option<Box<str>>,
     name_hash: u64,
     /// That of the first sample which came with one, as is the unit.
     help: OnceLock<Box<str>>,
@@ -134,6 +140,7 @@ impl Catalog {
         let inner = CatalogInner {
             families: DashMap::default(),
             printed: Mutex::default(),
+            has_escaped: AtomicBool::new(false),
             next_uid: AtomicU64::new(1),
             retirements: CachePadded::default(),
             live_series: CachePadded::default(),
@@ -224,9 +231,10 @@ impl Catalog {
                 return Err(refused);
             }
         };
-        for name in printed_names(&family.name, family.kind()) {
-            printed.insert(name, family.uid);
+        if family.escaped.is_some() {
+            self.inner.has_escaped.store(true, Ordering::Release);
         }
+        print_names(&mut printed, &family);
         entry.insert(family.clone());
         Ok(FamilyRef(family))
     }
@@ -263,9 +271,14 @@ impl CatalogInner {
 impl Family {
     /// A family outside any catalog, as the gateway's own metrics use it.
     pub fn standalone(name: &str, help: &str, shape: Shape) -> Self {
+        let escaped = match Escaping::Underscores.metric(name) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(escaped) => Some(escaped.into()),
+        };
         Self {
             uid: 0,
             name: name.into(),
+            escaped,
             name_hash: name_hash(name),
             help: if help.is_empty() { OnceLock::new() } else { OnceLock::from(Box::from(help)) },
             unit: OnceLock::new(),
@@ -283,6 +296,12 @@ impl Family {
     /// The metric name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name as it is printed to scrapers that read legacy names. No two families
+    /// that live have one in common, see [`escaping`](crate::name::escaping).
+    pub(crate) fn printed_name(&self) -> &str {
+        self.escaped.as_deref().unwrap_or(&self.name)
     }
 
     /// A fixed hash of the name: the same in every process and version.

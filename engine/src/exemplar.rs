@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::labels::{LabelPairs, LabelRenderer};
 use crate::metric::Kind;
+use crate::name::NameRules;
 use crate::record::ExemplarRecord;
 use crate::sample::{Exemplar, Labels};
 use crate::timestamp::UnixTime;
@@ -36,8 +37,8 @@ pub fn has_room_for(labels: Labels<'_>) -> bool {
 pub(crate) fn is_label_text(text: &str) -> bool {
     let labels = LabelPairs::from_text(text);
     let characters = |text: &str| text.chars().count();
-    let all = || labels.iter().map(|(name, value)| characters(name) + characters(&value));
-    labels.is_canonical(Kind::Counter) && all().sum::<usize>() <= MOST_CHARACTERS
+    let all = || labels.iter().map(|(name, value)| characters(&name) + characters(&value));
+    labels.is_canonical(Kind::Counter, NameRules::Legacy) && all().sum::<usize>() <= MOST_CHARACTERS
 }
 
 /// An exemplar as a series keeps it. Clones share the labels.

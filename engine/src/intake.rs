@@ -36,10 +36,11 @@ mod template;
 use std::ops::Range;
 
 use crate::catalog::Catalog;
-use crate::labels::DropLabels;
+use crate::labels::{DropLabels, LabelRenderer};
 use crate::limits::PayloadLimits;
 use crate::metric::Observations;
 use crate::metric::default_buckets::DefaultBuckets;
+use crate::name::NameRules;
 use crate::reject::{DroppedExemplar, Reason, Reject};
 use crate::sample::Sample;
 use crate::series::{Handle, ReaderIndex, SeriesKey};
@@ -61,6 +62,8 @@ pub struct IntakeSettings {
     pub payload: PayloadLimits,
     /// Labels that are taken off.
     pub drop_labels: DropLabels,
+    /// Which names producers may use.
+    pub names: NameRules,
     /// Layouts of histograms that come without buckets.
     pub default_buckets: DefaultBuckets,
     /// Whether names get the units that they don't end in; else the sample is refused.
@@ -82,6 +85,7 @@ impl Default for IntakeSettings {
         Self {
             payload: PayloadLimits::default(),
             drop_labels: DropLabels::default(),
+            names: NameRules::default(),
             default_buckets: DefaultBuckets::default(),
             append_units: false,
             exemplars: false,
@@ -100,6 +104,7 @@ impl IntakeSettings {
             .defaulting(self.default_buckets.clone())
             .appending_units(self.append_units)
             .with_exemplars(self.exemplars)
+            .naming(self.names)
     }
 }
 
@@ -182,13 +187,18 @@ impl Intake {
         shards: ShardCount,
         reader: ReaderIndex,
     ) -> Self {
-        let IntakeSettings { cache_series, sort_labels, .. } = &settings;
+        let IntakeSettings { cache_series, sort_labels, names, .. } = &settings;
         let decoder = settings.decoder();
         Self {
             shards,
             reader,
             json: JsonPayloads::new(decoder, *cache_series),
-            resolver: Resolver::new(catalog, *cache_series, *sort_labels),
+            resolver: Resolver::new(
+                catalog,
+                LabelRenderer::new(*names),
+                *cache_series,
+                *sort_labels,
+            ),
             batch: PendingBatch::default(),
             settings,
         }
@@ -263,7 +273,8 @@ impl Intake {
     /// Takes a shard's answers, one for each key that it was asked for.
     pub fn answer(&mut self, asked: PendingDefine, answers: Vec<Result<Handle, Reason>>) {
         for (entry, answer) in asked.entries.into_iter().zip(answers) {
-            if self.settings.overflow && answer.is_err() {
+            if self.settings.overflow && answer.is_err_and(|reason| reason != Reason::LabelConflict)
+            {
                 self.resolver.overflow.note(entry);
             }
             self.resolver.series.resolve(entry, asked.shard, answer);
@@ -355,7 +366,7 @@ impl Intake {
                 SeriesState::Refused(reason) => routed.refused.push(RefusedSample {
                     payload: sample.origin.payload(),
                     part: self.batch.place_of(index),
-                    reject: Reject::of_limit(reason),
+                    reject: Reject::of_series(reason),
                 }),
                 SeriesState::Unknown => unreachable!("every shard has answered"),
             }

@@ -1,10 +1,12 @@
 //! The labels of a series, and all that is known about how they are kept.
 //!
 //! They are kept as the text that the text formats print, `a="1",b="2"`: sorted
-//! by name (bytewise), values escaped, without braces. Escaping is injective, so
-//! two label sets are equal exactly where their texts are; and a scrape in a
-//! text format copies what is there. Nothing outside this module takes that text
-//! apart: others ask [`LabelPairs::iter`] for names and values.
+//! by name (bytewise), values escaped, without braces. Names that are no legacy ones
+//! stand between quotes, `"a.b"="1"`, before all others: so the first byte of a text
+//! tells whether it has any. Escaping is injective, so two label sets are equal
+//! exactly where their texts are; and a scrape in a text format copies what is there,
+//! but for a scraper that asks for names without quotes. Nothing outside this module
+//! takes that text apart: others ask [`LabelPairs::iter`] for names and values.
 
 mod drop_labels;
 mod empty_instance;

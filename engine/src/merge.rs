@@ -8,7 +8,7 @@ use std::mem;
 use bytes::Bytes;
 
 use crate::catalog::Catalog;
-use crate::exposition::{Encoder, Families, Format, Fragment, ShownFamily};
+use crate::exposition::{Encoder, Families, Fragment, PageFormat, ShownFamily};
 
 /// Chunks below this size are copied together; larger ones pass as they are.
 const SMALL_CHUNK: usize = 4 * 1024;
@@ -40,8 +40,12 @@ struct Block<'a> {
 /// series stay in the order of `sources`. Of two families that print the same name
 /// the newer alone is in it, and what a format can't show beside the others is
 /// left out ([`Encoder::displaced_newcomers`]). It may be a part of what lives.
-pub fn merge(format: Format, sources: Vec<Vec<Fragment>>, living: &Catalog) -> Exposition {
-    let encoder = format.encoder(living);
+pub fn merge(
+    page: impl Into<PageFormat>,
+    sources: Vec<Vec<Fragment>>,
+    living: &Catalog,
+) -> Exposition {
+    let encoder = page.into().encoder(living);
     let mut fragments: Vec<Fragment> = sources.into_iter().flatten().collect();
     // Retired while the scrape was under way: some shards may have it no more.
     fragments.retain(|fragment| !fragment.family.is_retired());
@@ -55,7 +59,7 @@ pub fn merge(format: Format, sources: Vec<Vec<Fragment>>, living: &Catalog) -> E
 
     let shown = families_of(&blocks);
     let left_out = encoder.displaced_newcomers(&shown);
-    blocks.retain(|block| !left_out.iter().any(|name| name == block.shown.family.name()));
+    blocks.retain(|block| !left_out.iter().any(|name| name == block.shown.family.printed_name()));
 
     let mut body = Body::default();
     for block in blocks {
@@ -135,6 +139,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::Family;
+    use crate::exposition::Format;
     use crate::metric::Shape;
 
     fn fragment(family: &Arc<Family>, chunks: &[&str]) -> Fragment {

@@ -2,9 +2,64 @@
 //!
 //! Prometheus' own rules: a metric name is `[a-zA-Z_:][a-zA-Z0-9_:]*`, a label
 //! name `[a-zA-Z_][a-zA-Z0-9_]*`, where `__` begins names that are Prometheus'
-//! own and where `le` and `quantile` belong to the types that print them.
+//! own and where `le` and `quantile` belong to the types that print them. These are
+//! the *legacy* names. Where an operator allows for it, all of UTF-8 is ([`NameRules`]);
+//! such names are printed escaped, to scrapers that do not read them ([`escaping`]).
 
+pub mod escaping;
 pub mod pattern;
+
+use escaping::Escaping;
+
+/// Which names producers may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NameRules {
+    /// Those that every Prometheus knows.
+    #[default]
+    Legacy,
+    /// Those of any script.
+    Utf8,
+}
+
+impl NameRules {
+    /// Both, the default first.
+    pub const ALL: [NameRules; 2] = [NameRules::Legacy, NameRules::Utf8];
+
+    /// What a setting calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NameRules::Legacy => "legacy",
+            NameRules::Utf8 => "utf8",
+        }
+    }
+
+    /// Whether a metric may be called so.
+    #[inline]
+    pub fn takes_metric(self, name: &str) -> bool {
+        is_metric_name(name) || (self == NameRules::Utf8 && !name.trim().is_empty())
+    }
+
+    /// Whether a label may be called so.
+    #[inline]
+    pub fn takes_label(self, name: &str) -> bool {
+        match self {
+            NameRules::Legacy => is_label_name(name),
+            NameRules::Utf8 => !name.is_empty() && !name.starts_with("__") && is_unlike_own(name),
+        }
+    }
+}
+
+/// Whether a label of this name is printed as none that Prometheus gives a meaning
+/// of its own, nor, being a legacy name, as what another one is escaped to.
+fn is_unlike_own(name: &str) -> bool {
+    let is_own =
+        |escaping: Escaping| matches!(&*escaping.label(name), "__name__" | "__type__" | "__unit__");
+    let is_escape = name.starts_with("U__") && is_legacy_label(name);
+    // Nearly all names begin with a letter, which stays.
+    let begins_with_letter = name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    let is_own = !begins_with_letter && (is_own(Escaping::Underscores) || is_own(Escaping::Dots));
+    !is_escape && !is_own
+}
 
 /// Names that begin so are the gateway's own; producers can't write them.
 pub const RESERVED_PREFIX: &str = "prom_stream_gateway_";
@@ -25,6 +80,11 @@ pub fn is_metric_name(name: &str) -> bool {
 /// begin with `__`.
 pub fn is_label_name(name: &str) -> bool {
     is_made_of(name, LABEL_LETTER) && !name.starts_with("__")
+}
+
+/// Whether a label of this name is printed as it is to every scraper.
+pub(crate) fn is_legacy_label(name: &str) -> bool {
+    is_made_of(name, LABEL_LETTER)
 }
 
 /// Whether all of `unit` matches `[a-zA-Z0-9_:]+`, as units do in OpenMetrics.
@@ -59,6 +119,13 @@ const fn classes() -> [u8; 256] {
         byte += 1;
     }
     table
+}
+
+/// Whether a character at that byte of a name is a `letter` or, but for the first, a
+/// digit.
+fn is_part(character: char, at: usize, letter: u8) -> bool {
+    let class = u8::try_from(character).map_or(0, |byte| CLASSES[usize::from(byte)]);
+    class & letter != 0 || (at > 0 && class & DIGIT != 0)
 }
 
 /// Whether `name` is one `letter` and then letters and digits.
@@ -115,6 +182,25 @@ mod tests {
         }
         for name in ["up_total", "Up", "alerts", "ALERTS_", "scrape", "scraped", "my_scrape_x"] {
             assert!(!is_of_prometheus(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_any_script() {
+        for name in ["a.b", "größe", "温度", "a b", "1", "\"", "U__a", "a\n", "\u{fffd}"] {
+            assert!(NameRules::Utf8.takes_metric(name), "{name:?}");
+        }
+        assert!(!NameRules::Utf8.takes_metric("") && !NameRules::Utf8.takes_metric(" \u{2003}"));
+        for name in
+            ["a.b", "größe", "温度", " ", "a:b", "le", "1", ".name", "name_", "U__é", "a__b"]
+        {
+            assert!(NameRules::Utf8.takes_label(name), "{name:?}");
+            assert_eq!(NameRules::Legacy.takes_label(name), is_label_name(name), "{name:?}");
+        }
+        for name in
+            ["", "__", "__a", "__é", "U__a_2e_b", ".-name..", "_name_", "..type__", "é_unit--"]
+        {
+            assert!(!NameRules::Utf8.takes_label(name), "{name:?}");
         }
     }
 

@@ -218,7 +218,8 @@ pub enum SketchRecord<'a> {
 /// after it has the same, and tells after each series and each tombstone when its
 /// total began.
 pub const FIRST: u16 = 1;
-/// That of segments whose list of families is followed by sections.
+/// That of segments whose list of families is followed by sections, and in which names
+/// need not be legacy ones.
 pub const WITH_SECTIONS: u16 = 3;
 /// That of totals with a rest, and of gauges that are totals.
 const WITH_EXACT_TOTALS: u16 = 5;

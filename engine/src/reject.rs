@@ -39,20 +39,22 @@ reasons! {
     UnknownType => "unknown_type",
     /// `name` is absent, null or blank.
     MissingName => "missing_name",
-    /// `name` does not match `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+    /// `name` does not match `[a-zA-Z_:][a-zA-Z0-9_:]*`, while `Metrics.Names` is `legacy`.
     InvalidName => "invalid_name",
     /// The name, or one that its family would print, is the gateway's own or, unless `Metrics.AllowReservedNames` is set, Prometheus' own: `up`, `scrape_*`, `ALERTS`, `ALERTS_FOR_STATE`.
     ReservedName => "reserved_name",
-    /// A label name does not match `[a-zA-Z_][a-zA-Z0-9_]*`, begins with `__`, or is `le` on a histogram or `quantile` on a summary.
+    /// A label name does not match `[a-zA-Z_][a-zA-Z0-9_]*` while `Metrics.Names` is `legacy`, begins with `__`, or is `le` on a histogram or `quantile` on a summary. While `Metrics.Names` is `utf8`: it is empty, or escaped to one of Prometheus' own, or looks like an escaped one (`U__`).
     InvalidLabelName => "invalid_label_name",
     /// A label value is an array or an object.
     InvalidLabelValue => "invalid_label_value",
     /// The name is already in use with another type.
     TypeConflict => "type_conflict",
-    /// The name is one that another family prints, or this family would print the name of another one.
+    /// The name is one that another family prints, or this family would print the name of another one; where names are escaped, too.
     SuffixConflict => "suffix_conflict",
     /// `unit` does not match `[a-zA-Z0-9_:]+`; or the name does not end in it, as in `_seconds` or a counter's `_seconds_total`, and `Metrics.AppendUnits` is not set.
     InvalidUnit => "invalid_unit",
+    /// Two label names of the sample, or its labels and those of another series of the metric, would be printed alike where names are escaped.
+    LabelConflict => "label_conflict",
     /// A counter was given a negative value.
     NegativeCounter => "negative_counter",
     /// A value or the sum overflows to infinity, or a total of the series would with it.
@@ -104,6 +106,18 @@ impl Reject {
     /// A refusal for `reason`, explained by `detail`.
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { reason, detail: detail.into() }
+    }
+
+    /// A refusal of a new series by its shard.
+    pub(crate) fn of_series(reason: Reason) -> Self {
+        match reason == Reason::LabelConflict {
+            true => Self::new(
+                reason,
+                "expected labels that are not printed as those of another series where names are \
+                 escaped",
+            ),
+            false => Self::of_limit(reason),
+        }
     }
 
     /// A refusal of a new series for a limit on series.

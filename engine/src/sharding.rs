@@ -1,7 +1,9 @@
 //! Sharding: which shard owns a series.
 //!
 //! The hash of a series is the same in every process: xxh3 (64 bits) of its label
-//! text, seeded with the xxh3 of its metric name. It picks one of [`SEGMENTS`]
+//! text, as scrapers of legacy names are shown it, seeded with the xxh3 of its metric
+//! name. Series that such a scraper can't tell apart so come to the same shard, which
+//! takes one of them. It picks one of [`SEGMENTS`]
 //! segments, and the segment modulo the number of shards picks the shard, so that
 //! a segment never straddles shards, however many there are.
 
@@ -97,7 +99,7 @@ pub fn name_hash(name: &str) -> u64 {
 /// The fixed hash of the series with these labels, in canonical form, of a metric
 /// whose name has that [`name_hash`].
 pub fn series_hash(name_hash: u64, labels: LabelPairs<'_>) -> u64 {
-    xxh3_64_with_seed(labels.as_bytes(), name_hash)
+    xxh3_64_with_seed(labels.print().as_bytes(), name_hash)
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@
 //! 7. `too_many_values`, then `non_finite`, then `negative_counter`
 //! 8. `help_too_long`
 //! 9. `too_many_labels`; then for each label in turn `name_too_long`,
-//!    `invalid_label_name`, `invalid_label_value`, `label_too_long`
+//!    `invalid_label_name`, `invalid_label_value`, `label_too_long`; then
+//!    `label_conflict`
 //! 10. `bad_buckets` of a histogram, `bad_quantiles` of a summary
 //! 11. `bad_timestamp`, then `bad_ttl`
 //!

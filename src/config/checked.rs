@@ -22,6 +22,7 @@ use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::default_buckets::DefaultBuckets;
 use psg_engine::metric::histogram::BucketLayout;
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::name::NameRules;
 use psg_engine::name::pattern::NamePattern;
 use psg_engine::printable::printable;
 use psg_engine::store::{ExpirySettings, StoreSettings, TombstoneSettings};
@@ -158,10 +159,16 @@ impl<'a> Checker<'a> {
             }),
             append_units: self.flag(&METRICS_APPEND_UNITS),
             exemplars: self.flag(&METRICS_EXEMPLARS),
+            names: self.name_rules(),
             cache_series: self.count(&METRICS_READER_CACHE_SERIES),
             sort_labels: self.flag(&METRICS_SORT_INCOMING_LABELS),
             overflow: self.choice(&METRICS_ON_SERIES_LIMIT) == "overflow",
         }
+    }
+
+    fn name_rules(&mut self) -> NameRules {
+        let word = self.choice(&METRICS_NAMES);
+        NameRules::ALL.into_iter().find(|rules| rules.as_str() == word).unwrap_or_default()
     }
 
     /// The layouts of histograms that bring none, each with `most` buckets at most.

@@ -2,6 +2,7 @@
 //! docs/tune.md all come from it; a setting's doc comment is its help text.
 
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::name::NameRules;
 
 use super::listen::ListenSyntax;
 use super::value_kind::{ValueKind, estimator_name};
@@ -184,6 +185,8 @@ settings! {
     METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), ValueKind::Choice(&["drop", "overflow"]);
     /// Whether producers may use the names of what Prometheus says itself of targets and alerts: `up`, `scrape_*`, `ALERTS`, `ALERTS_FOR_STATE`.
     METRICS_ALLOW_RESERVED_NAMES = "Metrics.AllowReservedNames", Value("false"), ValueKind::Flag;
+    /// Which names metrics and labels may have: `legacy`, those that every Prometheus reads, or `utf8`, those of any script; a scraper that does not ask for them is shown `_` for each other character.
+    METRICS_NAMES = "Metrics.Names", From(default_names), ValueKind::Choice(&["legacy", "utf8"]);
     /// Label names, comma-separated, to remove from every sample: series that differ in nothing else become one.
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), ValueKind::LabelNames;
     /// Upper bounds, comma-separated, of histograms whose samples come without buckets; empty: those are rejected.
@@ -289,6 +292,10 @@ pub static FALLBACKS: &[Fallback] = &[
         help: "The level by its .NET name, such as `Information`.",
     },
 ];
+
+fn default_names() -> &'static str {
+    NameRules::default().as_str()
+}
 
 fn default_estimator() -> &'static str {
     estimator_name(SummarySettings::default().estimator)

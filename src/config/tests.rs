@@ -76,6 +76,7 @@ const EFFECTIVE: &[&str] = &[
     "Metrics__MaxSeries=11",
     "Metrics__MaxSeriesPerMetric=12",
     "Metrics__DropLabels=request_id",
+    "Metrics__Names=utf8",
     "Metrics__DefaultBuckets=0.1,1",
     "Metrics__HistogramBuckets=*_seconds:0.1,1",
     "Metrics__SeriesTtlSeconds=22",

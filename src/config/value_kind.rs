@@ -4,7 +4,7 @@
 use psg_actors::http::hosts::is_pattern;
 use psg_engine::metric::histogram::BucketLayout;
 use psg_engine::metric::summary::Estimator;
-use psg_engine::name::is_label_name;
+use psg_engine::name::NameRules;
 use tracing::level_filters::LevelFilter;
 
 use super::{connection, listen};
@@ -87,7 +87,7 @@ impl ValueKind {
             ValueKind::Text => "a text".into(),
             ValueKind::Key => "a text that is not empty".into(),
             ValueKind::LabelNames => {
-                "label names like [a-zA-Z_][a-zA-Z0-9_]*, separated by commas".into()
+                "label names without white space, separated by commas".into()
             }
             ValueKind::HostNames => {
                 "host names without a port, such as gateway.example.com or *.example.com, separated \
@@ -117,7 +117,9 @@ impl ValueKind {
     }
 
     pub fn label_names(self, text: &str) -> Option<Vec<&str>> {
-        listed(text, is_label_name)
+        let is_name =
+            |name: &str| !name.contains(char::is_whitespace) && NameRules::Utf8.takes_label(name);
+        listed(text, is_name)
     }
 
     pub fn host_names(self, text: &str) -> Option<Vec<&str>> {
@@ -310,7 +312,7 @@ mod tests {
         check("a,,b", None);
         check("a b", None);
         check("a,", None);
-        check("request-id", None);
+        check("request-id,größe.x", Some(&["request-id", "größe.x"]));
         check("__name__", None);
     }
 

@@ -68,6 +68,28 @@ const CASES: &[FieldCase] = &[
         leaving: &[],
     },
     FieldCase {
+        fields: "name",
+        settings: &[("Metrics__MaxNameBytes", "8"), ("Metrics__Names", "utf8")],
+        accepted: &[
+            (r#"{"name":"a.b","value":2}"#, "a_b 2"),
+            (r#"{"name":"ölölö","value":2}"#, "_l_l_ 2"),
+            (r#"{"name":"a","value":2,"labels":{"ö.ä":"1"}}"#, r#"a{___="1"} 2"#),
+        ],
+        refused: &[
+            (r#"{"name":" "}"#, "missing_name"),
+            (r#"{"name":"ölölö."}"#, "name_too_long"),
+            (r#"{"name":"a_b"}"#, "suffix_conflict"),
+            (r#"{"name":"scrape.x"}"#, "reserved_name"),
+            (r#"{"name":"a","labels":{"ö/ä":"1"}}"#, "label_conflict"),
+            (r#"{"name":"a","labels":{"__ö":"1"}}"#, "invalid_label_name"),
+        ],
+        restarted: &[
+            (r#"{"name":"a.b","value":1}"#, "a_b 3"),
+            (r#"{"name":"a","value":1,"labels":{"ö.ä":"1"}}"#, r#"a{___="1"} 3"#),
+        ],
+        leaving: &[],
+    },
+    FieldCase {
         fields: "value",
         settings: &[],
         accepted: &[

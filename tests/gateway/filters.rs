@@ -98,7 +98,7 @@ fn families_by_any_name_that_they_print() {
 #[test]
 fn what_can_not_be_meant_in_a_query_is_refused() {
     let rig = Rig::start();
-    for query in ["name=a", "shard=1", "shard=2&of=2", "name[]=a%20b", "shard=x&of=1"] {
+    for query in ["name=a", "shard=1", "shard=2&of=2", "name[]=", "shard=x&of=1"] {
         let reply = rig.gateway.must_get(&format!("/metrics?{query}"), &[]);
         assert_eq!(reply.status, 400, "{query}");
         assert!(reply.text().contains("expected"), "{query}: {}", reply.text());

@@ -11,6 +11,7 @@ mod fields;
 mod arrays;
 mod exemplars;
 mod reference;
+mod names;
 mod rejects;
 mod shapes;
 

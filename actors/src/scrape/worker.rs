@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use psg_engine::catalog::Catalog;
-use psg_engine::exposition::{Fragment, FragmentWriter};
+use psg_engine::exposition::{Fragment, FragmentWriter, PageFormat};
 use psg_engine::merge::merge;
 use psg_engine::store::{ScrapeContext, ScrapeSeq};
 
@@ -241,7 +241,7 @@ impl ScrapeWorker {
         }
         let ScrapeParts { shards, metrics, catalog, created_timestamps, .. } = &self.parts;
         let inboxes: Vec<usize> = shards.waiting().collect();
-        let mut writer = FragmentWriter::new(format.encoder(catalog));
+        let mut writer = FragmentWriter::new(PageFormat::from(*format).encoder(catalog));
         metrics.write_fragments(&mut writer, &inboxes, *created_timestamps);
         let mut fragments = writer.finish();
         fragments.retain(|fragment| filter.has_family(&fragment.family));

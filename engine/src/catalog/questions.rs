@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Catalog, Family};
 use crate::labels::contains_ignoring_case;
@@ -40,8 +41,12 @@ impl Catalog {
         (found, best.into_iter().map(|(_, family)| family).collect())
     }
 
-    /// The type of the family that has this name now.
+    /// The type of the family that is printed under this name now, to scrapers that
+    /// read legacy names.
     pub(crate) fn kind_of(&self, name: &str) -> Option<Kind> {
+        if self.inner.has_escaped.load(Ordering::Acquire) {
+            return self.inner.printed.lock().get(name)?.kind;
+        }
         let family = self.inner.families.get(name)?;
         family.is_alive().then(|| family.kind())
     }

@@ -39,15 +39,15 @@ pub trait Encoder: fmt::Debug + Send {
     /// `among` which it is shown.
     fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, among: &Families<'_>);
 
-    /// The series that come next are of another family.
-    fn begin_family(&mut self) {}
+    /// The series that come next are of this family.
+    fn begin_family(&mut self, _family: &Family) {}
 
     /// Appends what stands after the last family.
     fn write_end(&self, _out: &mut Vec<u8>) {}
 
-    /// The names of families that can't be shown beside the others, because they
-    /// came into being, or went, while the shards were writing. The next exposition
-    /// shows what is there then.
+    /// The families that can't be shown beside the others, because they came into
+    /// being, or went, while the shards were writing; by the names under which scrapers
+    /// of legacy names see them. The next exposition shows what is there then.
     fn displaced_newcomers(&self, _shown: &Families<'_>) -> Vec<String> {
         Vec::new()
     }

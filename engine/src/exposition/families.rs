@@ -4,19 +4,23 @@
 //! never lived at the same time meet here.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::catalog::Family;
 use crate::metric::{Kind, reserving};
 
-/// Every name under which some format shows the family or a line of its series.
+/// Every name under which some format shows the family or a line of its series: its
+/// own ones, and those that scrapers of legacy names see where these are others.
 pub(crate) fn shown_names(family: &Family) -> impl Iterator<Item = Cow<'_, str>> {
-    let (name, suffixes) = (family.name(), family.kind().suffixes());
     let with = |name: &str, suffix: &str| Cow::Owned(format!("{name}{suffix}"));
-    let stem = counter_stem(family);
-    [Cow::Borrowed(name)]
-        .into_iter()
-        .chain(suffixes.iter().map(move |suffix| with(name, suffix)))
-        .chain(stem.into_iter().flat_map(move |stem| [stem.into(), with(stem, "_created")]))
+    let names =
+        [(family.name(), counter_stem(family)), (family.printed_name(), printed_stem(family))];
+    let is_escaped = family.printed_name() != family.name();
+    names.into_iter().take(1 + usize::from(is_escaped)).flat_map(move |(name, stem)| {
+        let derived = family.kind().suffixes().iter().map(move |suffix| with(name, suffix));
+        let of_stem = stem.into_iter().flat_map(move |stem| [stem.into(), with(stem, "_created")]);
+        std::iter::once(Cow::Borrowed(name)).chain(derived).chain(of_stem)
+    })
 }
 
 /// The name of a counter without `_total`, where it has that and something else.
@@ -24,6 +28,11 @@ pub(crate) fn shown_names(family: &Family) -> impl Iterator<Item = Cow<'_, str>>
 pub(super) fn counter_stem(family: &Family) -> Option<&str> {
     let stem = family.kind().stem(family.name());
     (stem != family.name()).then_some(stem)
+}
+
+/// The same as scrapers of legacy names see it.
+pub(super) fn printed_stem(family: &Family) -> Option<&str> {
+    counter_stem(family).and_then(|_| family.printed_name().strip_suffix("_total"))
 }
 
 /// A family of an exposition.
@@ -37,18 +46,27 @@ pub struct ShownFamily<'a> {
     pub bytes: usize,
 }
 
-/// The families of an exposition.
+/// The families of an exposition. Asked for is by the names that scrapers of legacy
+/// names see, which tell what collides, see [`escaping`](crate::name::escaping).
 #[derive(Debug)]
 pub struct Families<'a> {
     /// Sorted by name, one for each name.
     shown: Vec<ShownFamily<'a>>,
+    /// Those whose names are escaped, by the escaped ones.
+    escaped: BTreeMap<&'a str, Vec<&'a Family>>,
 }
 
 impl<'a> Families<'a> {
     /// Families that are sorted by name, one for each name.
     pub fn new(sorted: Vec<ShownFamily<'a>>) -> Self {
         debug_assert!(sorted.is_sorted_by(|left, right| left.family.name() < right.family.name()));
-        Self { shown: sorted }
+        let mut escaped: BTreeMap<&str, Vec<&Family>> = BTreeMap::new();
+        for ShownFamily { family, .. } in &sorted {
+            if family.printed_name() != family.name() {
+                escaped.entry(family.printed_name()).or_default().push(family);
+            }
+        }
+        Self { shown: sorted, escaped }
     }
 
     /// The families in the order of their names.
@@ -56,9 +74,9 @@ impl<'a> Families<'a> {
         self.shown.iter()
     }
 
-    /// The type of the one that is called so.
-    pub fn kind_of(&self, name: &str) -> Option<Kind> {
-        self.find(name).map(Family::kind)
+    /// The type of the one that is printed so.
+    pub fn kind_of(&self, printed: &str) -> Option<Kind> {
+        self.find(printed).next().map(Family::kind)
     }
 
     /// Whether a newer one of these families prints a name that `family` prints
@@ -66,25 +84,35 @@ impl<'a> Families<'a> {
     /// shards gave of it is from before.
     pub fn is_displaced(&self, family: &Family) -> bool {
         let newer = |other: &Family| other.uid() > family.uid();
-        self.deriving(family.name()).any(newer) || self.derived_from(family).any(newer)
+        self.find(family.printed_name()).any(newer)
+            || self.deriving(family.printed_name()).any(newer)
+            || self.derived_from(family).any(newer)
     }
 
     /// The families that print `name` besides their own.
     fn deriving(&self, name: &str) -> impl Iterator<Item = &'a Family> {
-        reserving(name).filter_map(|(base, suffix)| {
-            let family = self.find(base)?;
-            family.kind().reserved_suffixes().contains(&suffix).then_some(family)
+        reserving(name).flat_map(|(base, suffix)| {
+            let derives = |family: &&Family| family.kind().reserved_suffixes().contains(&suffix);
+            self.find(base).filter(derives).collect::<Vec<_>>()
         })
     }
 
     /// The families whose own name is one that `family` prints besides its own.
     fn derived_from(&self, family: &Family) -> impl Iterator<Item = &'a Family> {
-        let (name, suffixes) = (family.name(), family.kind().reserved_suffixes());
-        suffixes.iter().filter_map(move |suffix| self.find(&format!("{name}{suffix}")))
+        let (name, suffixes) = (family.printed_name(), family.kind().reserved_suffixes());
+        suffixes
+            .iter()
+            .flat_map(move |suffix| self.find(&format!("{name}{suffix}")).collect::<Vec<_>>())
     }
 
-    fn find(&self, name: &str) -> Option<&'a Family> {
-        let position = self.shown.binary_search_by(|shown| shown.family.name().cmp(name)).ok()?;
-        Some(self.shown[position].family)
+    /// The families whose own name is printed so; there may be several of which only
+    /// one lives.
+    fn find(&self, printed: &str) -> impl Iterator<Item = &'a Family> {
+        let position = self.shown.binary_search_by(|shown| shown.family.name().cmp(printed)).ok();
+        let legacy = position.map(|position| self.shown[position].family);
+        // A name that is escaped is called so by nobody.
+        let legacy = legacy.filter(|family| family.printed_name() == family.name());
+        let escaped = self.escaped.get(printed).into_iter().flatten().copied();
+        legacy.into_iter().chain(escaped)
     }
 }

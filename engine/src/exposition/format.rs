@@ -5,6 +5,7 @@ use super::openmetrics::OpenMetricsEncoder;
 use super::protobuf::ProtobufEncoder;
 use super::text::TextEncoder;
 use crate::catalog::Catalog;
+use crate::name::escaping::Escaping;
 
 /// A format that scrapers can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,6 +16,15 @@ pub enum Format {
     OpenMetrics,
     /// Prometheus' protobuf, delimited.
     Protobuf,
+}
+
+/// All that a scraper chooses of an exposition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PageFormat {
+    /// The format.
+    pub format: Format,
+    /// What becomes of names that are no legacy ones.
+    pub escaping: Escaping,
 }
 
 /// What HTTP calls a format.
@@ -57,13 +67,22 @@ impl Format {
             },
         }
     }
+}
 
+impl PageFormat {
     /// An encoder for one exposition, beside the families that live.
     pub fn encoder(self, living: &Catalog) -> Box<dyn Encoder> {
-        match self {
-            Format::Text => Box::new(TextEncoder::default()),
-            Format::Protobuf => Box::new(ProtobufEncoder::default()),
-            Format::OpenMetrics => Box::new(OpenMetricsEncoder::new(living.clone())),
+        match self.format {
+            Format::Text => Box::new(TextEncoder::new(self.escaping)),
+            Format::OpenMetrics => Box::new(OpenMetricsEncoder::new(self.escaping, living.clone())),
+            Format::Protobuf => Box::new(ProtobufEncoder::new(self.escaping)),
         }
+    }
+}
+
+/// What scrapers get that do not say which names they read.
+impl From<Format> for PageFormat {
+    fn from(format: Format) -> Self {
+        Self { format, escaping: Escaping::default() }
     }
 }

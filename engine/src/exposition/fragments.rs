@@ -58,7 +58,7 @@ impl FragmentWriter {
     /// The series that come next are of this family. Families come sorted by name,
     /// and of those without series there is no fragment.
     pub fn begin_family(&mut self, family: &Arc<Family>) {
-        self.encoder.begin_family();
+        self.encoder.begin_family(family);
         self.begin_part(family.clone());
     }
 

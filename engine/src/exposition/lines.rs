@@ -2,12 +2,14 @@
 
 use super::encoder::ShownSeries;
 use super::number::{self, Notation};
+use super::printed_name::PrintedName;
 use crate::catalog::Family;
 use crate::exemplar::SeriesExemplars;
 use crate::labels::LabelPairs;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{QuantilePlan, Summary};
 use crate::metric::{Shape, Value};
+use crate::name::escaping::Escaping;
 use crate::timestamp::Moment;
 
 /// What one line needs beside its name and labels: braces, quotes, separators,
@@ -26,6 +28,11 @@ pub(super) struct Dialect {
 #[derive(Debug)]
 pub(super) struct LineWriter {
     dialect: Dialect,
+    escaping: Escaping,
+    /// Of the family that was begun last.
+    name: PrintedName,
+    /// Labels that are escaped.
+    labels: String,
     bounds: NumberTexts,
     quantiles: NumberTexts,
 }
@@ -56,16 +63,37 @@ impl NumberTexts {
 }
 
 impl LineWriter {
-    pub fn new(dialect: Dialect) -> Self {
-        let (bounds, quantiles) = (NumberTexts::default(), NumberTexts::default());
-        Self { dialect, bounds, quantiles }
+    pub fn new(dialect: Dialect, escaping: Escaping) -> Self {
+        Self {
+            dialect,
+            escaping,
+            name: PrintedName::default(),
+            labels: String::new(),
+            bounds: NumberTexts::default(),
+            quantiles: NumberTexts::default(),
+        }
+    }
+
+    /// The series that come next are of this family.
+    pub fn begin_family(&mut self, family: &Family) {
+        self.name.set(family.name(), self.escaping);
+    }
+
+    /// How a family of that name is called.
+    pub fn printed(&self, name: &str) -> PrintedName {
+        PrintedName::new(name, self.escaping)
+    }
+
+    /// How a counter of that name is called without its `_total`.
+    pub fn printed_stem(&self, counter: &str) -> PrintedName {
+        PrintedName::of_stem(counter, self.escaping)
     }
 
     /// Appends the lines of one series.
     pub fn write(&mut self, out: &mut Vec<u8>, family: &Family, series: ShownSeries<'_>) {
         let ShownSeries { labels, value, now, exemplars, created: _ } = series;
-        let Self { dialect, bounds, quantiles } = self;
-        let name = family.name();
+        let Self { dialect, escaping, name, labels: buffer, bounds, quantiles } = self;
+        let labels = escaped(labels, *escaping, buffer);
         let mut lines = SeriesLines { out, dialect: *dialect, name, labels, exemplars };
         match (value, family.shape()) {
             (
@@ -90,21 +118,37 @@ impl LineWriter {
 
     /// Appends a line of its own.
     pub fn write_line(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
-        name: &str,
+        name: &PrintedName,
         suffix: &str,
         labels: LabelPairs<'_>,
         value: f64,
     ) {
         let dialect = self.dialect;
+        let labels = escaped(labels, self.escaping, &mut self.labels);
         SeriesLines { out, dialect, name, labels, exemplars: None }.value(suffix, value);
     }
 }
 
+/// Labels as they are printed under that escaping, in `buffer` where not as they are.
+#[inline]
+fn escaped<'a>(
+    labels: LabelPairs<'a>,
+    escaping: Escaping,
+    buffer: &'a mut String,
+) -> LabelPairs<'a> {
+    if !labels.are_escaped(escaping) {
+        return labels;
+    }
+    buffer.clear();
+    labels.append_escaped(buffer, escaping);
+    LabelPairs::from_text(buffer)
+}
+
 /// What stands before the series of a family.
 pub(super) struct Header<'a> {
-    pub name: &'a str,
+    pub name: &'a PrintedName,
     pub type_word: &'a str,
     pub help: &'a str,
     /// Empty where there is none, or the format has no place for it.
@@ -119,19 +163,19 @@ pub(super) fn write_header(
     append_help: fn(&mut String, &str),
 ) {
     let Header { name, type_word, help, unit } = *header;
-    let mut lines = String::with_capacity(3 * name.len() + help.len() + unit.len() + 48);
+    let mut lines = String::with_capacity(3 * name.text().len() + help.len() + unit.len() + 48);
     lines.push_str("# HELP ");
-    lines.push_str(name);
+    name.append_to(&mut lines);
     lines.push(' ');
     append_help(&mut lines, help);
     lines.push_str("\n# TYPE ");
-    lines.push_str(name);
+    name.append_to(&mut lines);
     lines.push(' ');
     lines.push_str(type_word);
     lines.push('\n');
     if !unit.is_empty() {
         lines.push_str("# UNIT ");
-        lines.push_str(name);
+        name.append_to(&mut lines);
         lines.push(' ');
         lines.push_str(unit);
         lines.push('\n');
@@ -143,7 +187,7 @@ pub(super) fn write_header(
 struct SeriesLines<'a> {
     out: &'a mut Vec<u8>,
     dialect: Dialect,
-    name: &'a str,
+    name: &'a PrintedName,
     labels: LabelPairs<'a>,
     exemplars: Option<&'a SeriesExemplars>,
 }
@@ -212,8 +256,10 @@ impl SeriesLines<'_> {
     fn start(&mut self, suffix: &str) {
         self.start_name(suffix, 0);
         if !self.labels.is_empty() {
-            self.out.push(b'{');
+            self.out.push(if self.name.is_quoted() { b',' } else { b'{' });
             self.labels.write_text(self.out);
+            self.out.push(b'}');
+        } else if self.name.is_quoted() {
             self.out.push(b'}');
         }
         self.out.push(b' ');
@@ -222,7 +268,7 @@ impl SeriesLines<'_> {
     /// Appends name and labels with one more label, which needs no escaping.
     fn start_with_last_label(&mut self, suffix: &str, label: &str, text: &str) {
         self.start_name(suffix, text.len());
-        self.out.push(b'{');
+        self.out.push(if self.name.is_quoted() { b',' } else { b'{' });
         if !self.labels.is_empty() {
             self.labels.write_text(self.out);
             self.out.push(b',');
@@ -233,10 +279,18 @@ impl SeriesLines<'_> {
         self.out.extend_from_slice(b"\"} ");
     }
 
+    /// Appends the name; a quoted one stands behind the opening brace.
     fn start_name(&mut self, suffix: &str, more: usize) {
-        self.out.reserve(self.name.len() + self.labels.as_bytes().len() + more + LINE_OVERHEAD);
-        self.out.extend_from_slice(self.name.as_bytes());
+        let name = self.name.text();
+        self.out.reserve(name.len() + self.labels.as_bytes().len() + more + LINE_OVERHEAD);
+        if self.name.is_quoted() {
+            self.out.extend_from_slice(b"{\"");
+        }
+        self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(suffix.as_bytes());
+        if self.name.is_quoted() {
+            self.out.push(b'"');
+        }
     }
 
     /// A total that has no buckets, with its exemplar where it has one.

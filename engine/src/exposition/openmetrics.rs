@@ -11,12 +11,14 @@
 //! exposition.
 
 use super::encoder::{Encoder, ShownSeries};
-use super::families::{Families, ShownFamily, counter_stem};
+use super::families::{Families, ShownFamily, counter_stem, printed_stem};
 use super::lines::{Dialect, Header, LineWriter, write_header};
 use super::number::Notation;
+use super::printed_name::PrintedName;
 use crate::catalog::{Catalog, Family};
 use crate::labels::escape;
 use crate::metric::{Kind, reserving};
+use crate::name::escaping::Escaping;
 use crate::name::is_of_unit;
 
 /// No sum, bound or quantile may be negative, and the reference parser refuses
@@ -39,40 +41,44 @@ enum TypedLines {
     /// It may not have any, see the top of this file.
     Without,
     /// It may; each `_created` line begins with this name.
-    Named(String),
+    Named(PrintedName),
 }
 
 impl OpenMetricsEncoder {
-    pub fn new(living: Catalog) -> Self {
-        Self { lines: LineWriter::new(DIALECT), living, typed: TypedLines::Undecided }
+    pub fn new(escaping: Escaping, living: Catalog) -> Self {
+        let lines = LineWriter::new(DIALECT, escaping);
+        Self { lines, living, typed: TypedLines::Undecided }
     }
 
     fn decide_typed(&self, family: &Family) -> TypedLines {
-        let name = if family.kind().drops_total() {
-            counter_stem(family)
-                .filter(|stem| claimants(stem, |name| self.living.kind_of(name)).is_empty())
-        } else {
-            family.kind().suffixes().contains(&"_created").then_some(family.name())
+        let kind_of = |name: &str| self.living.kind_of(name);
+        let may_have = match printed_stem(family) {
+            Some(stem) => claimants(stem, kind_of).is_empty(),
+            None => family.kind().suffixes().contains(&"_created"),
         };
-        name.map_or(TypedLines::Without, |name| TypedLines::Named(name.to_owned()))
+        match may_have {
+            true => TypedLines::Named(self.heading_name(family)),
+            false => TypedLines::Without,
+        }
     }
 
-    /// The name and the type that HELP and TYPE give to a family.
-    fn heading<'a>(
-        &self,
-        shown: &ShownFamily<'a>,
-        among: &Families<'_>,
-    ) -> (&'a str, &'static str) {
-        let own = (shown.family.name(), shown.family.kind().as_str());
+    /// The name that HELP and TYPE give to a family whose type they tell.
+    fn heading_name(&self, family: &Family) -> PrintedName {
+        match counter_stem(family) {
+            Some(_) => self.lines.printed_stem(family.name()),
+            None => self.lines.printed(family.name()),
+        }
+    }
+
+    /// Whether HELP and TYPE tell the type of a family; else it is unknown.
+    fn is_typed(&self, shown: &ShownFamily<'_>, among: &Families<'_>) -> bool {
         if !shown.family.kind().drops_total() {
-            return own;
+            return true;
         }
         // Families that are in another part of the exposition count too.
         let kind_of = |name: &str| among.kind_of(name).or_else(|| self.living.kind_of(name));
-        match counter_stem(shown.family) {
-            Some(stem) if shown.is_typed || claimants(stem, kind_of).is_empty() => (stem, own.1),
-            Some(_) | None => (own.0, "unknown"),
-        }
+        let may_be = |stem| shown.is_typed || claimants(stem, kind_of).is_empty();
+        printed_stem(shown.family).is_some_and(may_be)
     }
 }
 
@@ -81,7 +87,8 @@ impl Encoder for OpenMetricsEncoder {
         true
     }
 
-    fn begin_family(&mut self) {
+    fn begin_family(&mut self, family: &Family) {
+        self.lines.begin_family(family);
         self.typed = TypedLines::Undecided;
     }
 
@@ -111,12 +118,23 @@ impl Encoder for OpenMetricsEncoder {
     }
 
     fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, among: &Families<'_>) {
-        let (name, type_word) = self.heading(shown, among);
+        let family = shown.family;
+        let (stem, name, type_word) = match self.is_typed(shown, among) {
+            true => {
+                let stem = family.kind().stem(family.name());
+                (stem, self.heading_name(family), family.kind().as_str())
+            }
+            false => (family.name(), self.lines.printed(family.name()), "unknown"),
+        };
         // Quotes are escaped in HELP too: the grammar demands it, and a parser that
         // looks for quoted names stumbles without.
-        let (help, unit) = (shown.family.help(), shown.family.unit());
-        let unit = if is_of_unit(name, unit) { unit } else { "" };
-        write_header(out, &Header { name, type_word, help, unit }, escape::append_label_value);
+        let (help, unit) = (family.help(), family.unit());
+        let unit = if is_of_unit(stem, unit) { unit } else { "" };
+        write_header(
+            out,
+            &Header { name: &name, type_word, help, unit },
+            escape::append_label_value,
+        );
     }
 
     fn write_end(&self, out: &mut Vec<u8>) {
@@ -125,13 +143,14 @@ impl Encoder for OpenMetricsEncoder {
 
     fn displaced_newcomers(&self, shown: &Families<'_>) -> Vec<String> {
         let typed = shown.iter().filter(|shown| shown.is_typed);
-        let stems = typed.filter_map(|shown| counter_stem(shown.family));
+        let stems = typed.filter_map(|shown| printed_stem(shown.family));
         stems.flat_map(|stem| claimants(stem, |name| shown.kind_of(name))).collect()
     }
 }
 
 /// The families whose names a counter of this stem needs for itself: the stem, and
-/// the stem followed by `_created`.
+/// the stem followed by `_created`. All of these as scrapers of legacy names see them:
+/// what they can tell apart, all others can.
 fn claimants(stem: &str, kind_of: impl Fn(&str) -> Option<Kind>) -> Vec<String> {
     let created = format!("{stem}_created");
     let created_total = format!("{created}_total");

@@ -5,6 +5,8 @@
 //! are written as they lie; all else is put into the messages of the schema first,
 //! which own no memory but lists of buckets and quantiles.
 
+use std::borrow::Cow;
+
 use prost::Message;
 use prost::encoding::{self, WireType, encode_key, encode_varint, encoded_len_varint};
 use prost_types::Timestamp;
@@ -17,6 +19,7 @@ use crate::labels::LabelPairs;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{QuantilePlan, Summary};
 use crate::metric::{Kind, Shape, Value};
+use crate::name::escaping::Escaping;
 use crate::protobuf as schema;
 use crate::timestamp::{Moment, UnixTime};
 
@@ -27,10 +30,17 @@ const NAME_OF_LABEL: u32 = 1;
 const VALUE_OF_LABEL: u32 = 2;
 
 /// One exposition in protobuf.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ProtobufEncoder {
+    escaping: Escaping,
     /// The labels of one series, kept from one to the next.
     labels: Vec<u8>,
+}
+
+impl ProtobufEncoder {
+    pub fn new(escaping: Escaping) -> Self {
+        Self { escaping, labels: Vec::new() }
+    }
 }
 
 impl Encoder for ProtobufEncoder {
@@ -46,7 +56,7 @@ impl Encoder for ProtobufEncoder {
     ) -> bool {
         let ShownSeries { labels, value, created, exemplars, now } = series;
         self.labels.clear();
-        append_labels(&mut self.labels, labels);
+        append_labels(&mut self.labels, labels, self.escaping);
         let metric = metric(value, family.shape(), Extras { created, exemplars }, now);
         encode_key(METRIC_OF_FAMILY, WireType::LengthDelimited, out);
         encode_varint((self.labels.len() + metric.encoded_len()) as u64, out);
@@ -60,7 +70,7 @@ impl Encoder for ProtobufEncoder {
         let ShownFamily { family, bytes, is_typed: _ } = *shown;
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let header = schema::MetricFamily {
-            name: some(family.name()),
+            name: some(&self.escaping.metric(family.name())),
             help: some(family.help()),
             r#type: Some(type_of(family.kind()) as i32),
             unit: some(family.unit()),
@@ -162,8 +172,8 @@ fn summary(
 }
 
 fn exemplar(kept: &KeptExemplar) -> schema::Exemplar {
-    let label = |(name, value): (&str, std::borrow::Cow<'_, str>)| schema::LabelPair {
-        name: Some(name.to_owned()),
+    let label = |(name, value): (Cow<'_, str>, Cow<'_, str>)| schema::LabelPair {
+        name: Some(name.into_owned()),
         value: Some(value.into_owned()),
     };
     schema::Exemplar {
@@ -181,12 +191,14 @@ fn timestamp(at: UnixTime) -> Timestamp {
 }
 
 /// Appends a field for each label.
-fn append_labels(out: &mut Vec<u8>, labels: LabelPairs<'_>) {
+fn append_labels(out: &mut Vec<u8>, labels: LabelPairs<'_>, escaping: Escaping) {
     let length_of = |text: &str| 1 + encoded_len_varint(text.len() as u64) + text.len();
+    let are_escaped = labels.are_escaped(escaping);
     for (name, value) in labels.iter() {
+        let name = if are_escaped { escaping.label(&name) } else { Cow::Borrowed(&*name) };
         encode_key(LABEL_OF_METRIC, WireType::LengthDelimited, out);
-        encode_varint((length_of(name) + length_of(&value)) as u64, out);
-        append_text(out, NAME_OF_LABEL, name);
+        encode_varint((length_of(&name) + length_of(&value)) as u64, out);
+        append_text(out, NAME_OF_LABEL, &name);
         append_text(out, VALUE_OF_LABEL, &value);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Families, Format, MediaType, ShownFamily, ShownSeries};
+use super::{Families, Format, MediaType, PageFormat, ShownFamily, ShownSeries};
 use crate::catalog::{Catalog, Family, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::histogram::BucketLayout;
@@ -27,8 +27,8 @@ fn check(shape: Shape, labels: &str, samples: &[f64], text: &str, openmetrics: &
         let labels = LabelPairs::from_text(labels);
         let series =
             ShownSeries { labels, value: &mut value, created: None, exemplars: None, now: NOW };
-        let mut encoder = format.encoder(&Catalog::default());
-        encoder.begin_family();
+        let mut encoder = PageFormat::from(format).encoder(&Catalog::default());
+        encoder.begin_family(&family);
         assert!(!encoder.write_series(&mut out, &family, series));
         let expected = format!("before\n{}\n", expected.replace('|', "\n"));
         assert_eq!(String::from_utf8_lossy(&out), expected, "in {format:?}");
@@ -52,8 +52,8 @@ fn created_line(family: &Family, labels: &str, living: &Catalog) -> Option<Strin
     let mut lines = |format: Format, created| {
         let mut out = Vec::new();
         let series = ShownSeries { labels, value: &mut value, created, exemplars: None, now: NOW };
-        let mut encoder = format.encoder(living);
-        encoder.begin_family();
+        let mut encoder = PageFormat::from(format).encoder(living);
+        encoder.begin_family(family);
         let says_so = encoder.write_series(&mut out, family, series);
         (says_so, String::from_utf8(out).expect("UTF-8"))
     };
@@ -164,7 +164,7 @@ fn help_is_one_line() {
         let family = Family::standalone("x", help, Shape::Gauge);
         let shown = ShownFamily { family: &family, is_typed: false, bytes: 0 };
         let mut out = b"before\n".to_vec();
-        let encoder = format.encoder(&Catalog::default());
+        let encoder = PageFormat::from(format).encoder(&Catalog::default());
         encoder.write_header(&mut out, &shown, &Families::new(vec![shown]));
         assert_eq!(String::from_utf8_lossy(&out), format!("before\n{expected}# TYPE x gauge\n"));
     };
@@ -201,7 +201,8 @@ fn check_heading(families: &[(&str, Kind)], name: &str, type_word: &str) {
     let check = |format: Format, living: &Catalog, among: &[FamilyRef], name, type_word| {
         let mut out = Vec::new();
         let shown = ShownFamily { family: first, is_typed: false, bytes: 0 };
-        format.encoder(living).write_header(&mut out, &shown, &together(among, false));
+        let encoder = PageFormat::from(format).encoder(living);
+        encoder.write_header(&mut out, &shown, &together(among, false));
         let expected = format!("# HELP {name} \n# TYPE {name} {type_word}\n");
         assert_eq!(String::from_utf8_lossy(&out), expected, "{families:?}");
     };
@@ -257,7 +258,8 @@ fn what_comes_to_claim_the_stem_of_a_counter_is_left_out() {
             shown.is_typed = shown.family.uid() == claimed[0].uid();
         }
         let shown = Families::new(shown);
-        let left_out = |format: Format| format.encoder(&catalog).displaced_newcomers(&shown);
+        let left_out =
+            |format: Format| PageFormat::from(format).encoder(&catalog).displaced_newcomers(&shown);
         assert_eq!(left_out(Format::OpenMetrics), expected, "{families:?}");
         assert!(left_out(Format::Text).is_empty());
     };

@@ -6,6 +6,7 @@ use super::lines::{Dialect, Header, LineWriter, write_header};
 use super::number::Notation;
 use crate::catalog::Family;
 use crate::labels::escape;
+use crate::name::escaping::Escaping;
 
 const DIALECT: Dialect = Dialect { notation: Notation::Plain, takes_negative: true };
 
@@ -15,15 +16,19 @@ pub(super) struct TextEncoder {
     lines: LineWriter,
 }
 
-impl Default for TextEncoder {
-    fn default() -> Self {
-        Self { lines: LineWriter::new(DIALECT) }
+impl TextEncoder {
+    pub fn new(escaping: Escaping) -> Self {
+        Self { lines: LineWriter::new(DIALECT, escaping) }
     }
 }
 
 impl Encoder for TextEncoder {
     fn shows_created(&self) -> bool {
         false
+    }
+
+    fn begin_family(&mut self, family: &Family) {
+        self.lines.begin_family(family);
     }
 
     fn write_series(
@@ -38,7 +43,8 @@ impl Encoder for TextEncoder {
 
     fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, _: &Families<'_>) {
         let family = shown.family;
-        let (name, type_word, help) = (family.name(), family.kind().as_str(), family.help());
+        let name = &self.lines.printed(family.name());
+        let (type_word, help) = (family.kind().as_str(), family.help());
         write_header(out, &Header { name, type_word, help, unit: "" }, escape::append_line);
     }
 }

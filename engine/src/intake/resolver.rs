@@ -71,9 +71,14 @@ pub enum SeriesLookup {
 impl Resolver {
     /// A resolver without any known series; it keeps `cache_series` from batch
     /// to batch.
-    pub fn new(catalog: Catalog, cache_series: usize, sort_labels: bool) -> Self {
+    pub fn new(
+        catalog: Catalog,
+        renderer: LabelRenderer,
+        cache_series: usize,
+        sort_labels: bool,
+    ) -> Self {
         Self {
-            renderer: LabelRenderer::default(),
+            renderer,
             families: FamilyCache::default(),
             series: SeriesCache::new(cache_series),
             label_sets: LabelSets::default(),

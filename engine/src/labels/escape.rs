@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use memchr::{memchr2, memchr3};
 
+use crate::name::is_legacy_label;
+
 /// Appends a label value as it stands between its quotes.
 pub fn append_label_value(out: &mut String, value: &str) {
     append_escaped(out, value, |rest| memchr3(b'\\', b'"', b'\n', rest));
@@ -12,6 +14,26 @@ pub fn append_label_value(out: &mut String, value: &str) {
 /// Appends a text that takes up the rest of a line, where a quote is no end.
 pub fn append_line(out: &mut String, text: &str) {
     append_escaped(out, text, |rest| memchr2(b'\\', b'\n', rest));
+}
+
+/// Appends a name as it stands in a label text: between quotes where it is no legacy
+/// name.
+pub(super) fn append_label_name(out: &mut String, name: &str) {
+    if is_legacy_label(name) {
+        out.push_str(name);
+    } else {
+        out.push('"');
+        append_label_value(out, name);
+        out.push('"');
+    }
+}
+
+/// The name that stands so in a label text.
+pub(super) fn label_name_of(written: &str) -> Cow<'_, str> {
+    match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        None => Cow::Borrowed(written),
+        Some(quoted) => label_value_of(quoted),
+    }
 }
 
 /// The label value that is written so between its quotes.

@@ -2,12 +2,14 @@
 
 use super::escape;
 use super::pairs::LabelPairs;
+use crate::name::{NameRules, is_legacy_label};
 use crate::sample::Labels;
 
 /// Brings the labels of samples into the form in which series keep them; keeps
 /// its buffers from one sample to the next.
 #[derive(Debug, Default)]
 pub struct LabelRenderer {
+    names: NameRules,
     order: Vec<Position>,
     canonical: String,
     as_sent: String,
@@ -17,11 +19,20 @@ pub struct LabelRenderer {
 type Position = (u64, u16);
 
 impl LabelRenderer {
+    /// One for names that keep to these rules; the default is for legacy names.
+    pub fn new(names: NameRules) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     /// `labels` in canonical form.
     pub fn canonical(&mut self, labels: Labels<'_>) -> LabelPairs<'_> {
-        let Self { order, canonical, .. } = self;
+        let Self { names, order, canonical, .. } = self;
         order.clear();
         let positions = labels.iter().enumerate();
+        let beginning = |name| match names {
+            NameRules::Legacy => beginning(name),
+            NameRules::Utf8 => beginning_with_quote(name),
+        };
         order.extend(positions.map(|(index, label)| (beginning(label.name), index as u16)));
         let name = |position: &Position| labels.at(usize::from(position.1)).name;
         let compare = |left: &Position, right: &Position| {
@@ -31,15 +42,22 @@ impl LabelRenderer {
             order.sort_unstable_by(compare);
         }
         canonical.clear();
-        order.iter().for_each(|(_, index)| append(canonical, labels, usize::from(*index)));
+        order.iter().for_each(|(_, index)| append(canonical, labels, usize::from(*index), *names));
         LabelPairs::from_text(canonical)
     }
 
-    /// `labels` in the order in which they were sent.
+    /// `labels` in the order in which they were sent, those with quoted names first.
     pub fn as_sent(&mut self, labels: Labels<'_>) -> LabelPairs<'_> {
-        self.as_sent.clear();
-        (0..labels.len()).for_each(|index| append(&mut self.as_sent, labels, index));
-        LabelPairs::from_text(&self.as_sent)
+        let Self { names, as_sent, .. } = self;
+        as_sent.clear();
+        let is_quoted = |index: &usize| !is_legacy_label(labels.at(*index).name);
+        if *names == NameRules::Utf8 {
+            let quoted = (0..labels.len()).filter(is_quoted);
+            quoted.for_each(|index| append(as_sent, labels, index, *names));
+        }
+        let others = (0..labels.len()).filter(|at| *names == NameRules::Legacy || !is_quoted(at));
+        others.for_each(|index| append(as_sent, labels, index, *names));
+        LabelPairs::from_text(as_sent)
     }
 }
 
@@ -53,12 +71,23 @@ fn beginning(name: &str) -> u64 {
     }
 }
 
-fn append(out: &mut String, labels: Labels<'_>, index: usize) {
+/// That of a name with the quote before it, where it needs one.
+fn beginning_with_quote(name: &str) -> u64 {
+    match is_legacy_label(name) {
+        true => beginning(name),
+        false => beginning(name) >> 8 | u64::from(b'"') << 56,
+    }
+}
+
+fn append(out: &mut String, labels: Labels<'_>, index: usize, names: NameRules) {
     let label = labels.at(index);
     if !out.is_empty() {
         out.push(',');
     }
-    out.push_str(label.name);
+    match names {
+        NameRules::Legacy => out.push_str(label.name),
+        NameRules::Utf8 => escape::append_label_name(out, label.name),
+    }
     out.push_str("=\"");
     match labels.is_plain(index) {
         true => out.push_str(label.value),
@@ -75,9 +104,27 @@ mod tests {
     fn check(labels: &[(&str, &str)], canonical: &str, as_sent: &str) {
         let labels: Vec<Label<'_>> =
             labels.iter().map(|(name, value)| Label { name, value }).collect();
-        let mut renderer = LabelRenderer::default();
-        assert_eq!(renderer.canonical(Labels::from(&labels[..])).to_string(), canonical);
-        assert_eq!(renderer.as_sent(Labels::from(&labels[..])).to_string(), as_sent);
+        for names in NameRules::ALL {
+            if labels.iter().all(|label| names.takes_label(label.name)) {
+                let mut renderer = LabelRenderer::new(names);
+                assert_eq!(renderer.canonical(Labels::from(&labels[..])).to_string(), canonical);
+                assert_eq!(renderer.as_sent(Labels::from(&labels[..])).to_string(), as_sent);
+            }
+        }
+    }
+
+    #[test]
+    fn quoted_names_stand_first() {
+        check(
+            &[("b", "2"), ("é", "3"), ("a.b", "1"), ("A", "4")],
+            r#""a.b"="1","é"="3",A="4",b="2""#,
+            r#""é"="3","a.b"="1",b="2",A="4""#,
+        );
+        check(
+            &[("a.long.name.2", "1"), ("a.long.name.1", "2"), ("~\"\\\n", "3"), ("z", "4")],
+            r#""a.long.name.1"="2","a.long.name.2"="1","~\"\\\n"="3",z="4""#,
+            r#""a.long.name.2"="1","a.long.name.1"="2","~\"\\\n"="3",z="4""#,
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Label text taken apart: names, and values as they stand between their quotes.
+//! Label text taken apart: names, those that need quotes within them, and values as
+//! they stand between their quotes.
 
 use memchr::{memchr, memchr2, memchr2_iter};
 
@@ -32,8 +33,12 @@ pub(super) fn every_part<'a>(
 
 /// The first label of a text, and the text after it.
 fn first(text: &str) -> Option<(&str, &str, &str)> {
-    // A name has no `=` in it, and a quote follows.
-    let (name, after) = text.split_at_checked(memchr(b'=', text.as_bytes())?)?;
+    // A name without quotes has no `=` in it, and a quote follows.
+    let end_of_name = match text.strip_prefix('"') {
+        None => memchr(b'=', text.as_bytes())?,
+        Some(quoted) => end_of_value(quoted)? + "\"\"".len(),
+    };
+    let (name, after) = text.split_at_checked(end_of_name)?;
     let quoted = after.strip_prefix("=\"")?;
     let (value, after) = quoted.split_at_checked(end_of_value(quoted)?)?;
     Some((name, value, after.strip_prefix('"')?))
@@ -76,5 +81,12 @@ mod tests {
             of(r#"a="\\",b="\",=\\\"",c="x""#),
             [("a", r"\\"), ("b", r#"\",=\\\""#), ("c", "x")]
         );
+        assert_eq!(
+            of(r#""a=\"\\"="1","b"="",c="x""#),
+            [(r#""a=\"\\""#, "1"), (r#""b""#, ""), ("c", "x")]
+        );
+        for damaged in ["\"", r#""a"#, r#""a\"="1""#, r#""a"b="1""#, r#""a" ="1""#] {
+            assert_eq!(of(damaged), [], "{damaged}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 use super::StateError;
 use crate::exemplar;
 use crate::labels::LabelPairs;
-use crate::name::{self, RESERVED_PREFIX, is_metric_name};
+use crate::name::{self, NameRules, RESERVED_PREFIX};
 use crate::printable::{SHORT, printable};
 use crate::record::{ExemplarRecord, FamilyRecord, SeriesRecord, ValueRecord};
 
@@ -15,7 +15,8 @@ const GREATEST_UID: u64 = u64::MAX / 2;
 /// Refuses a family that no samples can make.
 pub(super) fn family(record: &FamilyRecord<'_>) -> Result<(), StateError> {
     let FamilyRecord { uid, name, help: _, shape, unit } = record;
-    if !is_metric_name(name) {
+    // Also while names of any script are refused: what was taken once is kept.
+    if !NameRules::Utf8.takes_metric(name) {
         return Err(unlike("a metric name", &shown(name)));
     }
     if name.starts_with(RESERVED_PREFIX) {
@@ -38,7 +39,7 @@ pub(super) fn series(
     let SeriesRecord { labels: text, display, value, .. } = record;
     let labels = LabelPairs::from_text(text);
     let is_of_labels = |display| LabelPairs::from_text(display).is_reordered(labels);
-    let fault = if !labels.is_canonical(family.shape.kind()) {
+    let fault = if !labels.is_canonical(family.shape.kind(), NameRules::Utf8) {
         Err("labels as they are printed")
     } else if !display.is_none_or(is_of_labels) {
         Err("labels in two orders that are the same")

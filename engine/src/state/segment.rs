@@ -11,6 +11,8 @@ use super::frame::{self, Content};
 use super::sections::{ExemplarReader, Sections, StoredExemplars};
 use super::{RunTime, StateError, StoredSegment};
 use crate::catalog::Family;
+use crate::labels::LabelPairs;
+use crate::name::is_metric_name;
 use crate::record::{
     self, ExemplarRecord, FamilyRecord, SegmentRecord, SeriesRecord, TombstoneRecord, ValueRecord,
 };
@@ -79,7 +81,7 @@ impl SegmentWriter {
         if !exemplars.is_empty() {
             self.exemplars.append(self.series.count, exemplars);
         }
-        self.version = self.version.max(record.value.since());
+        self.version = self.version.max(of_series(record));
         self.series.append(*created, |bytes| {
             record::append(bytes, record);
         })
@@ -98,7 +100,7 @@ impl SegmentWriter {
 
     pub(crate) fn finish(self, segment: Segment, taken: RunTime) -> StoredSegment {
         let families: Vec<_> = self.families.iter().map(|family| family.record()).collect();
-        let of_families = families.iter().map(|family| family.shape.since()).max();
+        let of_families = families.iter().map(of_family).max();
         let mut version = self.version.max(of_families.unwrap_or(FIRST));
         let sections = Sections::records(&families, self.exemplars);
         if !sections.is_empty() {
@@ -139,6 +141,19 @@ impl Records {
         }
         self.bytes.len() - before
     }
+}
+
+/// The version that a family asks for.
+fn of_family(family: &FamilyRecord<'_>) -> u16 {
+    let of_name = if is_metric_name(&family.name) { FIRST } else { WITH_SECTIONS };
+    family.shape.since().max(of_name)
+}
+
+/// The version that a series asks for.
+fn of_series(series: &SeriesRecord<'_>) -> u16 {
+    let has_quoted_names = LabelPairs::from_text(series.labels).has_quoted_names();
+    let of_names = if has_quoted_names { WITH_SECTIONS } else { FIRST };
+    series.value.since().max(of_names)
 }
 
 /// A stored segment that is undamaged, with its families read.

@@ -9,7 +9,7 @@ use super::tick::Tick;
 use super::{Series, Store};
 use crate::catalog::Catalog;
 use crate::exemplar::SeriesExemplars;
-use crate::exposition::{Format, Fragment, FragmentWriter, ShownSeries};
+use crate::exposition::{Fragment, FragmentWriter, PageFormat, ShownSeries};
 use crate::labels::{EmptyInstance, LabelPairs};
 use crate::metric::Value;
 use crate::series::Slot;
@@ -43,9 +43,9 @@ struct Shown<'a> {
 impl ExposeJob {
     /// A scrape from the first family on, with everything as it is; beside the
     /// families that live.
-    pub fn new(format: Format, living: &Catalog) -> Self {
+    pub fn new(page: impl Into<PageFormat>, living: &Catalog) -> Self {
         Self {
-            writer: FragmentWriter::new(format.encoder(living)),
+            writer: FragmentWriter::new(page.into().encoder(living)),
             context: None,
             filter: Filter::default(),
             starts_after: None,
@@ -126,14 +126,14 @@ impl Store {
     /// A scrape for some scrapers; without a context it shows everything as it is.
     pub fn begin_exposure(
         &mut self,
-        format: Format,
+        page: impl Into<PageFormat>,
         living: &Catalog,
         context: Option<ScrapeContext>,
     ) -> ExposeJob {
         if let Some(context) = &context {
             self.first_seen.begin_scrape(context);
         }
-        ExposeJob { context, ..ExposeJob::new(format, living) }
+        ExposeJob { context, ..ExposeJob::new(page, living) }
     }
 
     /// Takes over what scrapers have acknowledged, where that is known before

@@ -25,7 +25,7 @@ pub(super) struct Indexed {
 
 impl Store {
     /// A handle on a series, which `reader` then holds; or which limit refuses
-    /// a new one.
+    /// a new one, or that another series is printed as it would be.
     pub fn define(
         &mut self,
         key: SeriesKey,
@@ -35,6 +35,9 @@ impl Store {
         let index_hash = self.index_hash(&key.family, key.labels.pairs(), Segment::of(key.hash));
         if let Some(slot) = self.find(index_hash, &key.family, key.labels.pairs()) {
             let series = self.series_mut(slot);
+            if series.labels != key.labels {
+                return Err(Reason::LabelConflict);
+            }
             series.holders.insert(reader);
             return Ok(Handle { slot, generation: series.generation });
         }
@@ -72,17 +75,20 @@ impl Store {
     }
 
     /// A hash of this process' own, and in its low bits the segment, so that
-    /// this has a place in the series' cache line.
+    /// this has a place in the series' cache line. Series that are printed alike have
+    /// the same.
     pub(super) fn index_hash(
         &self,
         family: &Family,
         labels: LabelPairs<'_>,
         segment: Segment,
     ) -> u32 {
-        let hash = self.hasher.hash_one((family.uid(), labels)) as u32;
+        let hash = self.hasher.hash_one((family.uid(), &*labels.print())) as u32;
         hash / SEGMENTS as u32 * SEGMENTS as u32 + segment.get() as u32
     }
 
+    /// The series that is printed as that one is, under some escaping: as long as no
+    /// second one of these is taken in, it is the same.
     pub(super) fn find(
         &self,
         index_hash: u32,
@@ -92,7 +98,8 @@ impl Store {
         let found = self.index.find(spread(index_hash), |found| {
             found.hash == index_hash
                 && self.slots[found.slot.0 as usize].as_ref().is_some_and(|series| {
-                    series.family.uid() == family.uid() && series.labels.pairs() == labels
+                    series.family.uid() == family.uid()
+                        && series.labels.pairs().is_printed_as(labels)
                 })
         });
         found.map(|found| found.slot)

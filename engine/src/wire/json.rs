@@ -23,6 +23,7 @@ use super::validate::{self, RawSample, RawTime, Rules, SampleLists};
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::metric::default_buckets::DefaultBuckets;
+use crate::name::NameRules;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
@@ -94,6 +95,12 @@ impl JsonDecoder {
     /// The same, but exemplars are taken; else they are dropped.
     pub fn with_exemplars(mut self, takes_some: bool) -> Self {
         self.rules.exemplars = takes_some;
+        self
+    }
+
+    /// The same that takes names by these rules.
+    pub fn naming(mut self, names: NameRules) -> Self {
+        self.rules.names = names;
         self
     }
 

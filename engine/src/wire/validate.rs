@@ -2,6 +2,7 @@
 //! not. The order of the checks is the one that [`super`] documents.
 
 mod exemplar;
+mod labels;
 mod observed;
 
 use crate::exemplar::takes_exemplars;
@@ -10,7 +11,7 @@ use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::metric::default_buckets::DefaultBuckets;
 use crate::metric::histogram::{BadBounds, BucketLayout};
 use crate::metric::{Kind, Observations};
-use crate::name;
+use crate::name::{self, NameRules};
 use crate::printable::{SHORT, printable};
 use crate::reject::{DroppedExemplar, Reason, Reject};
 use crate::sample::{Labels, Sample};
@@ -21,13 +22,11 @@ use observed::{Observed, check_op, normalize_counts};
 use exemplar::OfSample;
 pub(super) use exemplar::RawExemplar;
 
-/// Up to this many labels, each is compared with each other.
-const FEW_LABELS: usize = 64;
-
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) limits: PayloadLimits,
     pub(super) drop_labels: DropLabels,
+    pub(super) names: NameRules,
     pub(super) default_buckets: DefaultBuckets,
     /// Whether names get the units that they don't end in.
     pub(super) append_units: bool,
@@ -124,7 +123,7 @@ pub(super) fn sample<'a>(
         has_exemplar,
     } = raw;
     let limits = &rules.limits;
-    check_metric_name(name, limits)?;
+    check_metric_name(name, rules)?;
     let appends = !unit.is_empty() && lacks_unit(name, unit, kind, rules)?;
     if appends {
         append_unit(&mut lists.name, name, unit, kind, limits)?;
@@ -133,7 +132,7 @@ pub(super) fn sample<'a>(
     let observed = Observed::of(value, values_sent, counts_sent, sum, kind)?;
     let value = observed.value(lists, kind, limits)?;
     check_help(help, limits)?;
-    normalize_labels(&mut lists.labels, labels_sent, texts, kind, rules)?;
+    labels::normalize(&mut lists.labels, labels_sent, texts, kind, rules)?;
     lists.objectives.clear();
     let mut buckets_by_default = false;
     match kind {
@@ -223,11 +222,11 @@ fn append_unit(
     Ok(())
 }
 
-fn check_metric_name(name: &str, limits: &PayloadLimits) -> Result<(), Reject> {
-    if name.len() <= limits.max_name_bytes && name::is_metric_name(name) {
+fn check_metric_name(name: &str, rules: &Rules) -> Result<(), Reject> {
+    if name.len() <= rules.limits.max_name_bytes && rules.names.takes_metric(name) {
         return Ok(());
     }
-    Err(bad_metric_name(name, limits))
+    Err(bad_metric_name(name, &rules.limits))
 }
 
 #[cold]
@@ -282,97 +281,6 @@ fn check_help(help: &str, limits: &PayloadLimits) -> Result<(), Reject> {
         return Err(Reject::new(Reason::HelpTooLong, detail));
     }
     Ok(())
-}
-
-/// Leaves in `labels` the valid labels that the sample has.
-fn normalize_labels(
-    labels: &mut Vec<LabelText>,
-    sent: usize,
-    texts: Texts<'_>,
-    kind: Kind,
-    rules: &Rules,
-) -> Result<(), Reject> {
-    if sent == 0 {
-        labels.clear();
-        return Ok(());
-    }
-    let limits = &rules.limits;
-    if sent > limits.max_labels {
-        let detail = too_much("labels", limits.max_labels, sent);
-        return Err(Reject::new(Reason::TooManyLabels, detail));
-    }
-    if labels.len() <= FEW_LABELS {
-        supersede_pairwise(labels, texts);
-    } else {
-        supersede_sorted(labels, texts);
-    }
-    if !rules.drop_labels.is_empty() {
-        labels.retain(|label| !rules.drop_labels.contains(texts.get(label.name)));
-    }
-    let own_label = kind.own_label();
-    labels.iter().try_for_each(|label| check_label(label, texts, own_label, limits))?;
-    labels.retain(|label| !label.value.is_empty());
-    Ok(())
-}
-
-/// Takes the value off each label that another of the same name follows.
-fn supersede_pairwise(labels: &mut [LabelText], texts: Texts<'_>) {
-    for later in 1..labels.len() {
-        let (earlier, rest) = labels.split_at_mut(later);
-        let name = rest[0].name;
-        for label in earlier.iter_mut().filter(|label| label.name.len() == name.len()) {
-            if texts.get(label.name) == texts.get(name) {
-                label.supersede();
-            }
-        }
-    }
-}
-
-/// The same in less than quadratic time, for where the limit was set high.
-fn supersede_sorted(labels: &mut [LabelText], texts: Texts<'_>) {
-    let mut order: Vec<usize> = (0..labels.len()).collect();
-    order.sort_by_key(|index| texts.get(labels[*index].name));
-    for pair in order.windows(2) {
-        if texts.get(labels[pair[0]].name) == texts.get(labels[pair[1]].name) {
-            labels[pair[0]].supersede();
-        }
-    }
-}
-
-#[inline(always)]
-fn check_label(
-    label: &LabelText,
-    texts: Texts<'_>,
-    own_label: Option<&str>,
-    limits: &PayloadLimits,
-) -> Result<(), Reject> {
-    let name = texts.get(label.name);
-    if name.len() > limits.max_name_bytes {
-        return Err(name_too_long(name.len(), limits));
-    }
-    if !name::is_label_name(name) {
-        return Err(bad_label_name("[a-zA-Z_][a-zA-Z0-9_]* and not beginning with __", name));
-    }
-    if own_label == Some(name) {
-        return Err(bad_label_name("one that the type does not print itself", name));
-    }
-    if let Some(got) = label.wrong {
-        let detail =
-            format!("expected text as value of {}, got {}", printable(name, SHORT), got.as_str());
-        return Err(Reject::new(Reason::InvalidLabelValue, detail));
-    }
-    if label.value.len() > limits.max_label_value_bytes {
-        let limit = limits.max_label_value_bytes;
-        let detail = too_much("bytes in a label value", limit, label.value.len());
-        return Err(Reject::new(Reason::LabelTooLong, detail));
-    }
-    Ok(())
-}
-
-#[cold]
-fn bad_label_name(expected: &str, name: &str) -> Reject {
-    let detail = format!("expected a label name like {expected}, got {}", printable(name, SHORT));
-    Reject::new(Reason::InvalidLabelName, detail)
 }
 
 /// Leaves in `buckets` the finite upper bounds: those that were sent, or the

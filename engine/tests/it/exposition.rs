@@ -11,7 +11,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use psg_engine::catalog::{Catalog, Family, FamilyRef};
-use psg_engine::exposition::{Format, Fragment, ShownSeries};
+use psg_engine::exposition::{Format, Fragment, PageFormat, ShownSeries};
 use psg_engine::labels::{LabelRenderer, SeriesLabels};
 use psg_engine::merge::merge;
 use psg_engine::metric::Value;
@@ -147,8 +147,8 @@ fn fragment_of(
     is_here: impl Fn(usize) -> bool,
     show: Show<'_>,
 ) -> Option<Fragment> {
-    let mut encoder = show.format.encoder(show.living);
-    encoder.begin_family();
+    let mut encoder = PageFormat::from(show.format).encoder(show.living);
+    encoder.begin_family(&made.family);
     let (mut chunks, mut is_typed) = (Vec::new(), false);
     for (series, value) in made.series.iter_mut().filter(|(series, _)| is_here(series.place)) {
         let (mut out, labels) = (Vec::new(), labels_of(series));

@@ -26,6 +26,7 @@ mod removal;
 mod first_increments;
 mod gauge_totals;
 mod exposition;
+mod names;
 mod pipeline;
 mod protobuf_schema;
 mod search;

@@ -5,7 +5,7 @@
 use psg_engine::exposition::Format;
 
 use psg_engine::metric::summary::{Estimator, SummarySettings};
-use psg_engine::name::is_label_name;
+use psg_engine::name::NameRules;
 use psg_engine::sharding::{Segment, ShardCount};
 use psg_engine::state::{Head, Instants, Loading, RunTime, StoredSegment};
 use psg_engine::store::{SearchJob, SearchOrder, Snapshot, SnapshotOrder, SurveyJob, TombstoneKey};
@@ -62,8 +62,9 @@ fn look_at_all_of(pipeline: &mut Pipeline) {
     while !store.search_some(&mut search, 100, NOW) {}
     let found = search.finish().series;
     let names = found.iter().flat_map(|series| series.labels.pairs().iter());
-    assert!(names.map(|(name, _)| name).all(is_label_name), "not the labels of a sample");
-    assert!(survey.finish().most(usize::MAX).iter().all(|label| is_label_name(&label.name)));
+    let is_name = |name: &str| NameRules::Utf8.takes_label(name);
+    assert!(names.into_iter().all(|(name, _)| is_name(&name)), "not the labels of a sample");
+    assert!(survey.finish().most(usize::MAX).iter().all(|label| is_name(&label.name)));
 }
 
 /// The content in a frame without a fault.

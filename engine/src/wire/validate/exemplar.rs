@@ -1,7 +1,8 @@
 //! Whether the exemplar of a sample is one that OpenMetrics shows. One that is not is
 //! dropped for the first of its faults, in the order of [`DroppedExemplar`].
 
-use super::{Observed, SampleLists, supersede_pairwise};
+use super::labels::supersede_pairwise;
+use super::{Observed, SampleLists};
 use crate::exemplar::{MOST_LABELS, has_room_for};
 use crate::metric::Kind;
 use crate::name;

@@ -227,7 +227,11 @@ fn totals_that_no_samples_come_to_are_refused() {
 fn names_and_layouts_that_no_sample_has_are_refused() {
     let named = |name| Forged { name, ..Forged::default() };
     named("a:b").must_load();
-    named("a b\n").must_be_refused(r"a metric name, got a b\n");
+    named("a b\n").must_load();
+    named(" \n").must_be_refused(r"a metric name, got  \n");
+    named("").must_be_refused("a metric name, got ");
+    let escaped = named("prom.stream.gateway.info").load(CatalogSettings::default());
+    assert_eq!(escaped, Ok((0, 1)), "left out, since it would be printed so");
     named("prom_stream_gateway_info")
         .must_be_refused("a name that is not the gateway's own, got prom_stream_gateway_info");
     for bounds in [[2.0, 1.0], [1.0, f64::INFINITY], [f64::NAN, 1.0], [-0.0, 1.0]] {

@@ -3,13 +3,14 @@
 
 use super::protobuf_reader;
 use psg_engine::catalog::{Catalog, CatalogSettings};
-use psg_engine::exposition::Format;
+use psg_engine::exposition::{Format, PageFormat};
 use psg_engine::intake::{Intake, IntakeSettings, RefusedSample};
 use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
 use psg_engine::metric::default_buckets::DefaultBuckets;
 use psg_engine::metric::summary::SummarySettings;
+use psg_engine::name::NameRules;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::sample::Sample;
 use psg_engine::series::{Handle, ReaderIndex};
@@ -33,6 +34,7 @@ pub struct PipelineSettings {
     pub cache_series: usize,
     pub sort_labels: bool,
     pub drop_labels: &'static [&'static str],
+    pub names: NameRules,
     pub default_buckets: DefaultBuckets,
     pub limits: SeriesLimits,
     pub expiry: ExpirySettings,
@@ -55,6 +57,7 @@ impl Default for PipelineSettings {
             limits: SeriesLimits::default(),
             expiry: ExpirySettings::default(),
             drop_labels: &[],
+            names: NameRules::default(),
             default_buckets: DefaultBuckets::default(),
             summary: SummarySettings::default(),
             tombstone_ttl_ms: 0,
@@ -94,6 +97,7 @@ impl Pipeline {
         let intake_settings = IntakeSettings {
             payload: settings.payload.clone(),
             drop_labels: DropLabels::new(settings.drop_labels),
+            names: settings.names,
             default_buckets: settings.default_buckets.clone(),
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
@@ -240,14 +244,19 @@ impl Pipeline {
     }
 
     /// The exposition of all shards.
-    pub fn exposition(&mut self, format: Format) -> String {
-        self.exposition_with(format, || {})
+    pub fn exposition(&mut self, page: impl Into<PageFormat>) -> String {
+        self.exposition_with(page, || {})
     }
 
     /// The same, where something happens before it is merged.
-    pub fn exposition_with(&mut self, format: Format, meanwhile: impl FnOnce()) -> String {
-        let body = self.body(format, meanwhile);
-        match format {
+    pub fn exposition_with(
+        &mut self,
+        page: impl Into<PageFormat>,
+        meanwhile: impl FnOnce(),
+    ) -> String {
+        let page = page.into();
+        let body = self.body(page, meanwhile);
+        match page.format {
             Format::Text | Format::OpenMetrics => {
                 String::from_utf8(body).expect("an exposition is UTF-8")
             }
@@ -255,24 +264,24 @@ impl Pipeline {
         }
     }
 
-    fn body(&mut self, format: Format, meanwhile: impl FnOnce()) -> Vec<u8> {
+    fn body(&mut self, page: PageFormat, meanwhile: impl FnOnce()) -> Vec<u8> {
         let now = self.now;
         let sources = self.stores.iter_mut().map(|store| {
-            let mut job = ExposeJob::new(format, &self.catalog);
+            let mut job = ExposeJob::new(page, &self.catalog);
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });
         let sources: Vec<_> = sources.collect();
         meanwhile();
-        let exposition = merge(format, sources, &self.catalog);
+        let exposition = merge(page, sources, &self.catalog);
         let body: Vec<u8> = exposition.pieces.iter().flatten().copied().collect();
         assert_eq!(body.len(), exposition.length);
         body
     }
 
     /// Its lines, sorted within each family's block, whose header comes first.
-    pub fn lines(&mut self, format: Format) -> Vec<String> {
-        let text = self.exposition(format);
+    pub fn lines(&mut self, page: impl Into<PageFormat>) -> Vec<String> {
+        let text = self.exposition(page);
         let mut blocks: Vec<Vec<String>> = Vec::new();
         for line in text.lines() {
             match blocks.last_mut() {

@@ -159,6 +159,7 @@ fn generated_payloads_meet_every_verdict() {
                 | Reason::ReservedName
                 | Reason::TypeConflict
                 | Reason::SuffixConflict
+                | Reason::LabelConflict
                 | Reason::SeriesLimit
                 | Reason::MetricSeriesLimit
                 | Reason::SeriesBytesLimit
