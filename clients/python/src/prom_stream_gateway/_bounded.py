@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import selectors
 import socket
 import threading
 import time
@@ -15,8 +16,8 @@ from typing import Any
 
 import redis
 import redis.asyncio
-import redis.asyncio.connection
-import redis.asyncio.retry
+from redis.asyncio import connection as asyncio_connection
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.connection import (
     AbstractConnection,
@@ -100,40 +101,43 @@ async def _leave_if_dead(connection: Any) -> None:
     """Disconnect if the peer has closed the connection meanwhile.
 
     What the pool of redis-py asks before it hands a connection out sees that in some
-    versions only. The event loop needs turns to read it: a function that was frozen
-    has had none.
+    versions only. The event loop may not have read it either: a function that was frozen
+    had no turn for that. Nothing is awaited here, so anything to be read is the end.
     """
-    for _ in range(3):
-        if connection._reader is None:
-            return
-        if connection._reader.at_eof():
-            await connection.disconnect(nowait=True)
-            return
-        await asyncio.sleep(0)
+    writer = connection._writer
+    if writer is None:
+        return
+    descriptor = writer.get_extra_info("socket").fileno()
+    if not writer.is_closing() and descriptor >= 0:
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            if not selector.select(0):
+                return
+    await connection.disconnect(nowait=True)
 
 
-class _AsyncConnection(redis.asyncio.connection.Connection):
+class _AsyncConnection(asyncio_connection.Connection):
     async def connect(self) -> None:
         await _leave_if_dead(self)
         await super().connect()  # type: ignore[no-untyped-call]
 
 
-class _AsyncSSLConnection(redis.asyncio.connection.SSLConnection):
+class _AsyncSSLConnection(asyncio_connection.SSLConnection):
     async def connect(self) -> None:
         await _leave_if_dead(self)
         await super().connect()  # type: ignore[no-untyped-call]
 
 
-class _AsyncUnixConnection(redis.asyncio.connection.UnixDomainSocketConnection):
+class _AsyncUnixConnection(asyncio_connection.UnixDomainSocketConnection):
     async def connect(self) -> None:
         await _leave_if_dead(self)
         await super().connect()  # type: ignore[no-untyped-call]
 
 
 _ASYNC = {
-    redis.asyncio.connection.Connection: _AsyncConnection,
-    redis.asyncio.connection.SSLConnection: _AsyncSSLConnection,
-    redis.asyncio.connection.UnixDomainSocketConnection: _AsyncUnixConnection,
+    asyncio_connection.Connection: _AsyncConnection,
+    asyncio_connection.SSLConnection: _AsyncSSLConnection,
+    asyncio_connection.UnixDomainSocketConnection: _AsyncUnixConnection,
 }
 
 
@@ -160,15 +164,12 @@ class BoundedRedis:
 
     def __init__(self, url: str, timeout: float) -> None:
         self._timeout = timeout
-        kind = parse_url(url).get("connection_class")  # type: ignore[no-untyped-call]
-        pool = ConnectionPool.from_url(
-            url,
-            connection_class=_BOUNDED[kind or Connection],
-            # A push that was repeated could count twice. The pool replaces a connection
-            # that it finds dead before anything is written to it.
-            retry=Retry(NoBackoff(), 0),
-            **_settings(timeout),
-        )
+        # A push that was repeated could count twice. The pool replaces a connection that it
+        # finds dead before anything is written to it.
+        options = {"retry": Retry(NoBackoff(), 0), **_settings(timeout)}
+        options.update(parse_url(url))  # type: ignore[no-untyped-call]
+        options["connection_class"] = _BOUNDED[options.get("connection_class", Connection)]
+        pool = ConnectionPool(**options)
         self._redis = redis.Redis(connection_pool=pool)
 
     def lpush(self, name: str, *values: str) -> object:
@@ -200,13 +201,11 @@ class AsyncRedis:
         # A function on AWS Lambda that calls `asyncio.run` has a loop for each invocation,
         # and a connection is of use in its own loop only.
         if self._loop is not loop:
-            kind = redis.asyncio.connection.parse_url(self._url).get("connection_class")
-            pool = redis.asyncio.ConnectionPool.from_url(
-                self._url,
-                connection_class=_ASYNC[kind or redis.asyncio.connection.Connection],
-                retry=redis.asyncio.retry.Retry(NoBackoff(), 0),
-                **_settings(self._timeout),
-            )
+            options = {"retry": AsyncRetry(NoBackoff(), 0), **_settings(self._timeout)}
+            options.update(asyncio_connection.parse_url(self._url))
+            kind = options.get("connection_class", asyncio_connection.Connection)
+            options["connection_class"] = _ASYNC[kind]
+            pool = asyncio_connection.ConnectionPool(**options)
             self._redis = redis.asyncio.Redis(connection_pool=pool)
             self._loop = loop
         return await self._redis.lpush(name, *values)
