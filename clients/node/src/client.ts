@@ -91,6 +91,8 @@ export class Metrics {
   readonly #log: (message: string) => void;
   readonly #dropped = new Map<Reason, number>();
   readonly #told = new Map<Reason, number>();
+  /** Those under way, none of which takes longer than its time-out. */
+  readonly #pushes = new Set<Promise<void>>();
   #flushing = false;
   #again = false;
 
@@ -217,11 +219,24 @@ export class Metrics {
     }
   }
 
-  /** Sends what is buffered. While too many pushes have no answer it stays so. */
+  /**
+   * Sends what is buffered, and waits for pushes that are under way already. While
+   * too many of them have no answer the buffer stays as it is.
+   */
   async flush(): Promise<void> {
-    if (this.#link.isBusy) return;
-    const samples = this.take();
-    if (samples.length === 0) return;
+    if (!this.#link.isBusy) {
+      const samples = this.take();
+      if (samples.length > 0) {
+        const push = this.#push(samples);
+        this.#pushes.add(push);
+        void push.then(() => this.#pushes.delete(push));
+      }
+    }
+    await Promise.all(this.#pushes);
+  }
+
+  /** Never rejects. */
+  async #push(samples: string[]): Promise<void> {
     const small = samples.filter(fits);
     const large = samples.length - small.length;
     if (large > 0) this.#drop("payload_too_large", large, "beyond 32 KB");

@@ -92,6 +92,16 @@ for (const [name, connect] of Object.entries(LIBRARIES)) {
     assert.equal(redis.samples.length, 16);
   });
 
+  waiting(`${name}: nothing under way is lost by close`, async (t) => {
+    const { redis, metrics } = await start(t, connect);
+    metrics.counter("x_total");
+    metrics.flushSoon();
+    await metrics.close();
+    assert.equal(redis.samples.length, 1);
+    assert.deepEqual(metrics.dropped, {});
+    await redis.until(() => redis.open === 0);
+  });
+
   waiting(`${name}: a refused connection is told, once`, async (t) => {
     const { redis, metrics, said } = await start(t, connect);
     await redis.stop();

@@ -1,5 +1,6 @@
 // Units of work: what they recorded is sent at their end, whatever that is.
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { recording } from "./support/record.mjs";
@@ -92,15 +93,32 @@ test("a middleware observes requests, and sends them after the response", async 
   });
 });
 
-test("flushes in the background are few, and leave nothing behind", async () => {
+test("a request that was aborted has no status", async () => {
+  const { metrics, samples } = recording();
+  const response = new EventEmitter();
+  Object.assign(response, { statusCode: 200, writableFinished: false });
+  metrics.middleware("seconds")({ method: "GET" }, response, () => {});
+  response.emit("close");
+  const [{ name, labels }] = await samples();
+  assert.equal(name, "seconds");
+  assert.deepEqual(labels, {
+    method: "GET",
+    route: "unmatched",
+    status: "aborted",
+  });
+});
+
+test("flushes in the background are few, and a flush waits for them", async () => {
   const { metrics, pushes } = recording();
   for (let at = 0; at < 50; at++) {
     metrics.counter("x_total", { at });
     metrics.flushSoon();
   }
   await metrics.flush();
-  while (pushes.length < 2) await new Promise(setImmediate);
-  const sent = pushes.flat();
-  assert.equal(sent.length, 50);
+  assert.equal(pushes.flat().length, 50);
   assert.ok(pushes.length <= 3, `${pushes.length} pushes`);
+  metrics.counter("y_total");
+  metrics.flushSoon();
+  await metrics.flush();
+  assert.equal(pushes.flat().length, 51);
 });

@@ -1,6 +1,7 @@
 // A server that takes pushes as Redis does, or fails in one of the ways in which
 // one can.
 import { createServer } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 
 /** What it does with a command. */
 const ANSWERS = {
@@ -19,18 +20,28 @@ export class FakeRedis {
   connections = 0;
   behaves = "answers";
   #sockets = new Set();
-  #server = createServer((socket) => this.#serve(socket));
+  #server;
+  #scheme;
   #waiting = [];
 
-  static async start(behaves = "answers") {
-    const redis = new FakeRedis();
+  /** With TLS where it gets a certificate. */
+  constructor(certificate) {
+    const serve = (socket) => this.#serve(socket);
+    this.#scheme = certificate ? "rediss" : "redis";
+    this.#server = certificate
+      ? createTlsServer(certificate, serve)
+      : createServer(serve);
+  }
+
+  static async start(behaves = "answers", certificate = undefined) {
+    const redis = new FakeRedis(certificate);
     redis.behaves = behaves;
     await new Promise((done) => redis.#server.listen(0, "127.0.0.1", done));
     return redis;
   }
 
   get url() {
-    return `redis://127.0.0.1:${this.#server.address().port}`;
+    return `${this.#scheme}://127.0.0.1:${this.#server.address().port}`;
   }
 
   /** The samples of all pushes. */
