@@ -467,6 +467,36 @@ mod tests {
         assert_eq!(store.live()[Kind::Counter as usize], 1);
     }
 
+    /// Each of them is another text: they must not drive out what was learnt, nor keep
+    /// it from being learnt, whether they are taken or dropped.
+    #[test]
+    fn samples_with_exemplars_do_not_disturb_the_templates_of_others() {
+        for exemplars in [false, true] {
+            let (mut intake, mut store) = one_shard(10);
+            let settings = IntakeSettings { exemplars, ..intake.settings.clone() };
+            intake.settings = settings;
+            intake.forget_all();
+            let plain = |value: usize| format!(r#"{{"name":"n_total","value":{value}}}"#);
+            let with = |value: usize| {
+                let exemplar = format!(r#""exemplar":{{"labels":{{"t":{value}}},"value":2}}"#);
+                let value = format!(r#""value":{value}"#);
+                let (first, second) =
+                    if value.len() % 2 == 0 { (&value, &exemplar) } else { (&exemplar, &value) };
+                format!(r#"{{"name":"n_total",{first},{second}}}"#)
+            };
+            let mut recognised = 0;
+            for number in 0..100 {
+                recognised += usize::from(route(&mut intake, &mut store, &plain(number)));
+                for other in 0..9 {
+                    let payload = with(10 * number + other);
+                    assert!(!route(&mut intake, &mut store, &payload), "{payload}");
+                }
+            }
+            assert_eq!(recognised, 97, "as without the others");
+            assert_eq!(store.live()[Kind::Counter as usize], 1);
+        }
+    }
+
     #[test]
     fn templates_leave_with_their_series() {
         let (mut intake, mut store) = one_shard(1);

@@ -174,6 +174,19 @@ impl DroppedExemplar {
         DroppedExemplar::Timestamp,
     ];
 
+    /// What is wrong with it, for people.
+    pub fn fault(self) -> &'static str {
+        match self {
+            DroppedExemplar::Off => "one where they are off",
+            DroppedExemplar::Type => "one of a metric that has none",
+            DroppedExemplar::Malformed => "a part of another JSON type",
+            DroppedExemplar::LabelName => "a label name that none may have",
+            DroppedExemplar::TooLong => "labels of more than 128 characters",
+            DroppedExemplar::Value => "no value, or one that overflows",
+            DroppedExemplar::Timestamp => "a timestamp that is too far ahead",
+        }
+    }
+
     /// The value of the `reason` label in `dropped_exemplars_total`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use psg_engine::intake::IntakeSettings;
 use psg_engine::metric::Kind;
 use psg_engine::printable::{SHORT, printable};
+use psg_engine::reject::DroppedExemplar;
 use psg_engine::sample::Sample;
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::{FIELDS, JsonDecoder, PayloadForm};
@@ -86,6 +87,14 @@ fn of_sample(
     if sample.help.is_empty() && unhelped.insert(name.to_owned()) {
         found.push(("no_help", format!("expected a help text for {name}, got none")));
     }
+    match sample.exemplar {
+        // Where they are off, that is the operator's wish.
+        None | Some(Ok(_) | Err(DroppedExemplar::Off)) => {}
+        Some(Err(dropped)) => {
+            let detail = format!("expected an exemplar that can be shown, got {}", dropped.fault());
+            found.push(("dropped_exemplar", detail));
+        }
+    }
     found
 }
 
@@ -126,7 +135,7 @@ mod tests {
             ],
         );
         let all = "expected one of type, name, value, labels, help, buckets, quantiles, epsilons, \
-                   timestamp, ttl, op, values, counts, sum, unit, got operation";
+                   timestamp, ttl, op, values, counts, sum, unit, exemplar, got operation";
         check(r#"{"name":"h_total","help":"h","operation":1}"#, &[(0, "unknown_field", all)]);
     }
 
@@ -152,6 +161,19 @@ mod tests {
                 (1, "no_help", "expected a help text for jobs, got none"),
             ],
         );
+    }
+
+    #[test]
+    fn an_exemplar_that_would_be_dropped_is_told_where_exemplars_are_taken() {
+        let payload = r#"{"name":"a_total","help":"h","exemplar":{"labels":{"a-b":"c"}}}"#;
+        check(payload, &[]);
+        let outcome = crate::config::from_settings(&[("Metrics__Exemplars", "true")]);
+        let settings = outcome.config.expect("sound settings").gateway.pipeline.intake;
+        let found = Strict::new(&settings).look(payload.as_bytes(), &[], UnixTime::MIN);
+        let expected =
+            "expected an exemplar that can be shown, got a label name that none may have";
+        assert_eq!((found.len(), found[0].reason), (1, "dropped_exemplar"));
+        assert_eq!(found[0].detail, expected);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Forged<'a> {
     pub value: Vec<u8>,
     /// The total of a series that expired, if one did.
     pub tombstone: Option<Vec<u8>>,
+    /// The list of sections; `None` in a segment of the first version.
+    pub sections: Option<Vec<u8>>,
 }
 
 pub const COUNTER: u8 = 0;
@@ -34,7 +36,8 @@ impl Default for Forged<'_> {
     fn default() -> Self {
         let value = number(COUNTER, 7.0);
         let shape = vec![COUNTER];
-        Self { name: "n", shape, labels: "", display: None, value, tombstone: None }
+        let (display, tombstone, sections) = (None, None, None);
+        Self { name: "n", shape, labels: "", display, value, tombstone, sections }
     }
 }
 
@@ -85,8 +88,11 @@ impl Forged<'_> {
             text(self.name),
             text(""),
             self.shape.clone(),
-            // One series of that family, and its tombstones.
-            vec![1, self.tombstone.is_some().into(), 0],
+            // One series, and its tombstones.
+            vec![1, self.tombstone.is_some().into()],
+            self.sections.clone().unwrap_or_default(),
+            // Of that family.
+            vec![0],
             text(self.labels),
             display,
             // Idle for no time, without a ttl, and no overflow series.
@@ -98,7 +104,8 @@ impl Forged<'_> {
                 [vec![0], id, vec![0], total.clone()].concat()
             }),
         ];
-        StoredSegment { segment, bytes: framed(*b"PSGS", 1, &content.concat()).into() }
+        let version = if self.sections.is_some() { 3 } else { 1 };
+        StoredSegment { segment, bytes: framed(*b"PSGS", version, &content.concat()).into() }
     }
 
     /// How many series come of it, or why none; and how many families have to be
@@ -164,6 +171,70 @@ fn label_texts_that_no_sample_has_are_refused() {
     histogram.must_load();
     Forged { labels: r#"le="1""#, shape: bounds, value, ..Forged::default() }
         .must_be_refused(r#"labels as they are printed, got n{le="1"}"#);
+}
+
+/// A list of one section.
+fn section(number: u8, is_needed: bool, content: &[u8]) -> Option<Vec<u8>> {
+    Some([vec![1, number, is_needed.into()], varint(content.len() as u64), content.into()].concat())
+}
+
+#[test]
+fn units_that_no_sample_has_are_refused() {
+    let of = |name, position, unit: &str| {
+        let sections = section(0, false, &[vec![1, position], text(unit)].concat());
+        Forged { name, sections, ..Forged::default() }
+    };
+    of("n_bytes", 0, "bytes").must_load();
+    of("n_bytes_total", 0, "bytes").must_load();
+    for (name, unit) in [("n", "bytes"), ("n_a b", "a b"), ("n_bytes", "bytes\n# TYPE x gauge")] {
+        let refused = of(name, 0, unit).load(CatalogSettings::default()).expect_err(unit);
+        assert!(refused.starts_with("it is malformed: expected "), "{refused}");
+        assert!(!refused.contains(char::is_control), "{refused:?}");
+    }
+    let refused = of("n_bytes", 1, "bytes").load(CatalogSettings::default());
+    assert_eq!(refused, Err("it is malformed: a unit of no family".to_owned()));
+}
+
+#[test]
+fn exemplars_that_no_sample_has_are_refused() {
+    let exemplar =
+        |labels: &str, value: f64| [text(labels), value.to_le_bytes().to_vec(), vec![2]].concat();
+    let of = |name, position: u8, exemplars: &[Vec<u8>]| {
+        let content = [vec![position, exemplars.len() as u8], exemplars.concat()].concat();
+        Forged { name, sections: section(1, false, &content), ..Forged::default() }
+    };
+    of("n_total", 0, &[]).must_load();
+    of("n_total", 0, &[exemplar(r#"a="\"",b="é""#, 1.0), exemplar("", -1.0)]).must_load();
+    let long = format!("a=\"{}\"", "x".repeat(128));
+    for (name, labels, value) in [
+        ("n", "", 1.0),
+        ("n_total", "a=", 1.0),
+        ("n_total", "a=\"x\"} 1 1\nforged_total{b=\"y\"", 1.0),
+        ("n_total", r#"b="1",a="2""#, 1.0),
+        ("n_total", &long, 1.0),
+        ("n_total", "", f64::NAN),
+        ("n_total", "", f64::INFINITY),
+    ] {
+        of(name, 0, &[exemplar(labels, value)])
+            .must_be_refused(&format!("exemplars as they are printed, got others of {name}"));
+    }
+    let refused = of("n_total", 1, &[exemplar("", 1.0)]).load(CatalogSettings::default());
+    assert_eq!(refused, Err("it is malformed: exemplars of no series".to_owned()));
+    let cut = Forged { sections: section(1, false, &[0, 1, 9]), ..Forged::default() };
+    let refused = cut.load(CatalogSettings::default());
+    assert_eq!(refused, Err("it is malformed: exemplars".to_owned()));
+}
+
+/// Of the sections that are not known, those are passed over which say so.
+#[test]
+fn segments_can_grow() {
+    let with =
+        |is_needed| Forged { sections: section(200, is_needed, &[5, 5]), ..Forged::default() };
+    with(false).must_load();
+    let newer = "its list of sections holds a kind of record that is not known here: a newer \
+                 gateway wrote it";
+    assert_eq!(with(true).load(CatalogSettings::default()), Err(newer.to_owned()));
+    Forged { sections: Some(vec![0]), ..Forged::default() }.must_load();
 }
 
 #[test]

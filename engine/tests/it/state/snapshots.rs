@@ -28,11 +28,14 @@ proptest! {
         before in prop::collection::vec(payload(), 0..80),
         after in prop::collection::vec((payload(), 0usize..4), 0..120),
         cache_series in 0usize..20,
+        // Few, so that some make room before their turn.
+        max_exemplars in prop::sample::select(vec![1, 4, 1000]),
     ) {
-        let settings = PipelineSettings { shards: 3, cache_series, ..PipelineSettings::default() };
+        let settings =
+            PipelineSettings { shards: 3, cache_series, max_exemplars, ..PipelineSettings::default() };
         let mut original = pipeline(&settings);
         feed(&mut original, &before, 10);
-        let (expected, at) = (original.lines(Format::Text), instants(&original));
+        let (expected, at) = (original.lines(Format::OpenMetrics), instants(&original));
         begin(&mut original, 1, true);
         let mut stored = Vec::new();
         for (payload, slices) in after {
@@ -42,7 +45,7 @@ proptest! {
         end(&mut original, &mut stored);
         prop_assert_eq!(stored.len() as u64, SEGMENTS);
         let mut copy = restored(&settings, &stored, at.run_time);
-        prop_assert_eq!(copy.lines(Format::Text), expected);
+        prop_assert_eq!(copy.lines(Format::OpenMetrics), expected);
     }
 
     /// The same with totals of expired series: those that leave before their
@@ -112,7 +115,7 @@ proptest! {
         let stored: Vec<StoredSegment> = kept.into_values().collect();
         let at = instants(&original).run_time;
         let mut copy = restored(&settings, &stored, at);
-        prop_assert_eq!(copy.lines(Format::Text), original.lines(Format::Text));
+        prop_assert_eq!(copy.lines(Format::OpenMetrics), original.lines(Format::OpenMetrics));
         prop_assert_eq!(snapshot(&mut original, 100, false), []);
     }
 }
