@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use psg_actors::settings::{GatewaySettings, StateFileSettings};
-use psg_actors::source::redis::doctor::{Diagnosis, Severity, examine};
+use psg_actors::source::redis::doctor::{Diagnosis, ElementVerdict, Severity, examine};
 use psg_actors::state_file::missing_folder;
 
 use crate::config::ConfigOutcome;
@@ -69,7 +69,10 @@ fn look(settings: &GatewaySettings) -> io::Result<Vec<Diagnosis>> {
     if let Some(embedded) = &settings.pipeline.embedded {
         return Ok(embedded::look(settings, embedded));
     }
-    let judge = |element: &[u8]| lint::refusals(&settings.pipeline, element);
+    let judge = |element: &[u8]| ElementVerdict {
+        refusals: lint::refusals(&settings.pipeline, element),
+        is_plainly_sample: lint::is_plainly_sample(&settings.pipeline, element),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(examine(&settings.pipeline.queue, judge)))
 }

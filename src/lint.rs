@@ -22,6 +22,8 @@ use clap::Args;
 use psg_actors::clock::system_time;
 use psg_actors::settings::PipelineSettings;
 use psg_engine::catalog::Catalog;
+use psg_engine::metric::Kind;
+use psg_engine::wire::PayloadForm;
 
 use crate::config::ConfigOutcome;
 use crate::exit;
@@ -100,6 +102,26 @@ pub fn refusals(settings: &PipelineSettings, element: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect()
 }
 
+/// Whether an element is a sample, or an array that begins with one, and hardly
+/// anything else that has a name: it says a value or a type, and nothing that no field
+/// of a sample is for.
+pub fn is_plainly_sample(settings: &PipelineSettings, element: &[u8]) -> bool {
+    let mut decoder = settings.intake.decoder();
+    let sample = match PayloadForm::of(element) {
+        PayloadForm::JsonSample => element,
+        PayloadForm::JsonArray => {
+            let mut places = Vec::new();
+            // One that can't be read has no places.
+            let _ = decoder.elements(element, &mut places);
+            places.first().map_or(&[][..], |first| &element[first.clone()])
+        }
+    };
+    let says_more = decoder
+        .decode(sample, system_time())
+        .is_ok_and(|decoded| decoded.value_at.is_some() || decoded.sample.kind != Kind::Counter);
+    says_more && decoder.take_unknown_fields().is_empty()
+}
+
 fn lint(
     file: Option<&Path>,
     options: &LintOptions,
@@ -157,6 +179,25 @@ mod tests {
         assert_eq!(found.len(), 2);
         let found = refusals(&settings(), &[b'x'; 201]);
         assert_eq!(found, ["payload:1:1: payload_too_large: expected at most 200 bytes, got 201"]);
+    }
+
+    #[test]
+    fn what_else_has_a_name_is_not_plainly_a_sample() {
+        for (element, expected) in [
+            (r#"{"name":"a","value":1}"#, true),
+            (r#"[{"type":"gauge","name":"a","labels":{"b":"c"}}, 7]"#, true),
+            (r#"{"name":"a"}"#, false),
+            (r#"{"name":"jane","value":1,"email":"x"}"#, false),
+            (r#"{"name":"Jane Doe","value":1}"#, false),
+            (r#"{"uuid":"1","displayName":"App\\Jobs\\Mail","job":"x"}"#, false),
+            ("[]", false),
+            ("[7]", false),
+            ("7", false),
+            ("", false),
+            ("[", false),
+        ] {
+            assert_eq!(is_plainly_sample(&settings(), element.as_bytes()), expected, "{element}");
+        }
     }
 
     #[test]

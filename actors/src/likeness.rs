@@ -1,7 +1,7 @@
 //! Likeness: whether a key was meant to be the queue's, by its name, and what
 //! mends it.
 
-use psg_engine::printable::{LONG, printable};
+use psg_engine::printable::{LONG, SHORT, printable};
 
 /// Slips in a name at most, however long it is.
 const MAX_SLIPS: usize = 3;
@@ -23,6 +23,8 @@ pub enum Likeness {
     Misspelt,
     /// They end alike, as those of other lists may, too.
     SameEnd,
+    /// They don't, but what lies there is a sample.
+    HoldsSamples,
 }
 
 impl Likeness {
@@ -35,6 +37,7 @@ impl Likeness {
             Likeness::OtherCase => "letter case counts in a key",
             Likeness::Misspelt => "the names are nearly the same",
             Likeness::SameEnd => "the names end alike, and what it holds is a sample",
+            Likeness::HoldsSamples => "what it holds is a sample, and no gateway takes from it",
         }
     }
 }
@@ -42,10 +45,14 @@ impl Likeness {
 /// What mends it that producers push to `name` and not to `queue`.
 pub fn advice(name: &str, queue: &str, like: Option<Likeness>) -> String {
     let mend = match like {
-        Some(Likeness::Prefixed) => "push by a connection without a prefix".to_owned(),
-        Some(Likeness::OtherCase | Likeness::Misspelt | Likeness::SameEnd) | None => {
-            format!("have producers push to {}", printable(queue, LONG))
+        Some(Likeness::Prefixed) => {
+            let prefix = name.strip_suffix(queue).unwrap_or_default();
+            format!("push by a connection without the prefix {}", printable(prefix, SHORT))
         }
+        Some(
+            Likeness::OtherCase | Likeness::Misspelt | Likeness::SameEnd | Likeness::HoldsSamples,
+        )
+        | None => format!("have producers push to {}", printable(queue, LONG)),
     };
     match like.is_some() && is_plain(name) {
         true => format!("set Redis.MetricQueueKey={name}, or {mend}"),
@@ -129,10 +136,15 @@ mod tests {
         let check = |name: &str, expected: &str| {
             assert_eq!(advice(name, "q", likeness(name, "q")), expected);
         };
-        check("app:q", "set Redis.MetricQueueKey=app:q, or push by a connection without a prefix");
+        check(
+            "app:q",
+            "set Redis.MetricQueueKey=app:q, or push by a connection without the prefix app:",
+        );
         check("Q", "set Redis.MetricQueueKey=Q, or have producers push to q");
         check("jobs", "have producers push to q");
-        check("\u{1b}[2J:q", "push by a connection without a prefix");
+        check("\u{1b}[2J:q", r"push by a connection without the prefix \u{1b}[2J:");
+        let found = advice("metrics", "q", Some(Likeness::HoldsSamples));
+        assert_eq!(found, "set Redis.MetricQueueKey=metrics, or have producers push to q");
     }
 
     #[test]

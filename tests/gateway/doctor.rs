@@ -207,7 +207,7 @@ fn a_misspelt_key_is_found_with_the_setting_to_change() {
         let redis = RedisServer::start();
         redis.push_to(0, name, &[GOOD]);
         // Nobody takes these for the queue.
-        redis.push_to(0, "emails", &[GOOD]);
+        redis.push_to(0, "emails", &[r#"{"name":"jane","value":1,"to":"x@example.com"}"#]);
         redis.push_to(0, "app:metric-queues", &["no sample"]);
         redis.run::<()>(&["LPUSH", "not \u{fffd} text", "x"]);
         let of = examined(GatewayBuilder::reading(&redis));
@@ -220,6 +220,34 @@ fn a_misspelt_key_is_found_with_the_setting_to_change() {
         let last = of.lines.last().map(String::as_str);
         assert_eq!(last, Some("1 problem found; nothing was changed"), "{}", of.output());
     }
+}
+
+#[test]
+fn samples_under_any_other_name_are_found() {
+    let redis = RedisServer::start();
+    let jobs: Vec<String> = (0..50).map(|job| format!("queues:job-{job}")).collect();
+    for name in &jobs {
+        redis.push_to(0, name, &[r#"{"uuid":"1","displayName":"App\\Jobs\\Mail","data":{}}"#]);
+    }
+    is_well(&examined(GatewayBuilder::reading(&redis)));
+    redis.push_to(0, "telemetry", &[GOOD, GOOD]);
+    redis.push_to(0, "arrays", &[format!("[{GOOD},{GOOD}]")]);
+    let of = examined(GatewayBuilder::reading(&redis));
+    assert_eq!(of.code(), 0, "a gateway may be away: {}", of.output());
+    let (line, _) = finding(&of, "warn", "other lists");
+    assert!(line.contains("what it holds is a sample, and no gateway takes from it"), "{line}");
+    for found in [
+        "2 elements lie in the list telemetry, which is not the queue",
+        "1 element lies in the list arrays, which is not the queue",
+        "-> set Redis.MetricQueueKey=telemetry, or have producers push to",
+    ] {
+        assert!(of.output().contains(found), "{found}: {}", of.output());
+    }
+    // Who may not look is not told of it.
+    redis.run::<()>(&["ACL", "SETUSER", "few", "on", ">pass", "~*", "+@all", "-lindex"]);
+    let few = GatewayBuilder::connecting(&format!("{},user=few,password=pass", redis.address()));
+    let of = examined(few);
+    finding(&of, "ok", "other lists");
 }
 
 #[test]

@@ -34,12 +34,17 @@ fn pushes_to_another_key_of_the_embedded_queue_are_told_of() {
     let of = examined(builder());
     assert_eq!(of.code(), 1, "{}", of.output());
     assert!(of.output().contains(&format!("pushes to {laravel} in database 0 (3)")));
-    assert!(of.output().contains(&format!("set Redis.MetricQueueKey={laravel}, or push by")));
+    let advice = format!(
+        "set Redis.MetricQueueKey={laravel}, or push by a connection without the prefix \
+         laravel_database_"
+    );
+    assert!(of.output().contains(&advice), "{}", of.output());
     assert!(of.output().contains("set Redis.MetricQueueDatabase=3, or have producers SELECT 0"));
     let log = gateway.log().into_iter().filter(|line| line.contains("a push to another key"));
     let log: Vec<String> = log.collect();
     assert_eq!(log.len(), 2, "once for each key and database: {log:?}");
     assert!(log[0].contains(&laravel) && log[0].contains("127.0.0.1:"), "{log:?}");
+    assert!(log[0].contains(QUEUE) && log[0].contains("the prefix laravel_database_"), "{log:?}");
     let status = gateway.must_get("/api/v1/status", &[]).text();
     let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!(status["queue"]["other_keys"][1]["pushes"], 3, "{status}");

@@ -20,11 +20,20 @@ pub use diagnosis::{Diagnosis, Severity};
 
 use visit::Visit;
 
-/// Looks at the Redis of `settings`. `refusals_of` says why an element would be
-/// refused: nothing where it would not be.
+/// What the gateway would do with an element.
+#[derive(Debug)]
+pub struct ElementVerdict {
+    /// Why it would be refused, by sample; nothing where it would not be.
+    pub refusals: Vec<String>,
+    /// Whether it is one, or an array of some, that nothing else is: it has a value or
+    /// a type, and no field besides those of samples.
+    pub is_plainly_sample: bool,
+}
+
+/// Looks at the Redis of `settings`. `judge` is asked about elements.
 pub async fn examine(
     settings: &QueueSettings,
-    refusals_of: impl Fn(&[u8]) -> Vec<String>,
+    judge: impl Fn(&[u8]) -> ElementVerdict,
 ) -> Vec<Diagnosis> {
     let mut visit = match Visit::open(settings).await {
         Ok(visit) => visit,
@@ -32,8 +41,8 @@ pub async fn examine(
     };
     let mut findings = server::look(&mut visit).await;
     findings.extend(rights::look(&mut visit).await);
-    findings.extend(queue::look(&mut visit, &refusals_of).await);
-    findings.extend(other_lists::look(&mut visit, &refusals_of).await);
+    findings.extend(queue::look(&mut visit, &judge).await);
+    findings.extend(other_lists::look(&mut visit, &judge).await);
     findings.push(gateways::look(&mut visit).await);
     findings
 }

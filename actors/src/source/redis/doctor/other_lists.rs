@@ -1,5 +1,5 @@
 //! Other lists: those that producers fill and nobody takes from, since their name is
-//! nearly the queue's, or since they lie in another database.
+//! nearly the queue's or another altogether, or since they lie in another database.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use redis::{RedisError, cmd};
 use super::super::info::ServerInfo;
 use super::super::once::Keys;
 use super::super::presence;
+use super::ElementVerdict;
 use super::diagnosis::Diagnosis;
 use super::server;
 use super::visit::{Visit, unanswered};
@@ -21,18 +22,20 @@ const KEYS_AT_ONCE: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Lists that are reported.
 const REPORTED: usize = 5;
+/// Lists of names that are not like the queue's, of which an element is looked at.
+const LOOKED_INTO: usize = 200;
 /// Databases that are looked into.
 const DATABASES: usize = 16;
 
-/// Looks for both. `refusals_of` says why an element would be refused.
+/// Looks for all of them. `judge` says what the gateway would do with an element.
 pub async fn look(
     visit: &mut Visit<'_>,
-    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+    judge: &impl Fn(&[u8]) -> ElementVerdict,
 ) -> Vec<Diagnosis> {
     // Most users may not ask, and need not.
     let info = server::info(visit).await.ok();
     let is_part = info.as_ref().is_some_and(ServerInfo::is_cluster);
-    let mut findings = match alike(visit, is_part, refusals_of).await {
+    let mut findings = match in_the_same_database(visit, is_part, judge).await {
         Ok(findings) => findings,
         Err(cause) => vec![unanswered("other lists", "SCAN", &cause)],
     };
@@ -41,18 +44,21 @@ pub async fn look(
     findings
 }
 
-/// Lists whose names are nearly the queue's.
-async fn alike(
+/// Lists whose names are nearly the queue's, and those that hold samples.
+async fn in_the_same_database(
     visit: &mut Visit<'_>,
     is_part: bool,
-    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+    judge: &impl Fn(&[u8]) -> ElementVerdict,
 ) -> Result<Vec<Diagnosis>, RedisError> {
     let settings = visit.settings;
     let claimed = Keys::beside(&settings.key).work;
     let until = Instant::now() + PATIENCE;
-    let mut findings = Vec::new();
+    let (mut findings, mut looked_into) = (Vec::new(), 0);
     // SCAN may give a key twice.
-    let mut seen = BTreeSet::from([settings.dead_letters.key.clone().into_bytes()]);
+    let mut seen = BTreeSet::from([
+        settings.key.clone().into_bytes(),
+        settings.dead_letters.key.clone().into_bytes(),
+    ]);
     let mut cursor: u64 = 0;
     loop {
         let mut scan = cmd("SCAN");
@@ -60,12 +66,12 @@ async fn alike(
         let (next, keys): (u64, Vec<Vec<u8>>) = visit.ask(&scan).await?;
         for key in keys {
             let name = String::from_utf8_lossy(&key);
-            let like = likeness(&name, &settings.key).filter(|_| !name.starts_with(&claimed));
-            if let Some(like) = like
-                && findings.len() < REPORTED
-                && !seen.contains(&key)
-            {
-                findings.extend(stray(visit, &key, like, refusals_of).await);
+            let like = likeness(&name, &settings.key).unwrap_or(Likeness::HoldsSamples);
+            let is_wanted = like != Likeness::HoldsSamples || looked_into < LOOKED_INTO;
+            let is_own = name.starts_with(&claimed) || seen.contains(&key);
+            if is_wanted && !is_own && findings.len() < REPORTED {
+                looked_into += usize::from(like == Likeness::HoldsSamples);
+                findings.extend(stray(visit, &key, like, judge).await);
                 seen.insert(key);
             }
         }
@@ -76,7 +82,10 @@ async fn alike(
     }
     if findings.is_empty() {
         let looked = match (cursor, is_part) {
-            (0, false) => "no other list has a name like the queue's",
+            (0, false) if looked_into < LOOKED_INTO => {
+                "no other list has a name like the queue's, or holds samples"
+            }
+            (0, false) => "no other list has a name like the queue's; there are many lists",
             (0, true) => "no other list on this node of the cluster has a name like the queue's",
             _ => {
                 "no other list was found with a name like the queue's; Redis has too many keys to \
@@ -94,18 +103,23 @@ async fn stray(
     visit: &mut Visit<'_>,
     key: &[u8],
     like: Likeness,
-    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+    judge: &impl Fn(&[u8]) -> ElementVerdict,
 ) -> Option<Diagnosis> {
+    if let Likeness::SameEnd | Likeness::HoldsSamples = like {
+        let ask = cmd("LINDEX").arg(key).arg(-1).take();
+        let element: Option<Vec<u8>> = visit.ask(&ask).await.ok()?;
+        let verdict = judge(&element?);
+        let is_sample = match like == Likeness::HoldsSamples {
+            true => verdict.is_plainly_sample,
+            false => verdict.refusals.is_empty(),
+        };
+        is_sample.then_some(())?;
+    }
     let length: u64 = visit.ask(&cmd("LLEN").arg(key).take()).await.ok()?;
     let name = String::from_utf8_lossy(key);
     let gateways = presence::on_queue(&mut visit.link.connection, &name).await.unwrap_or_default();
     if length == 0 || !gateways.is_empty() {
         return None;
-    }
-    if like == Likeness::SameEnd {
-        let ask = cmd("LINDEX").arg(key).arg(-1).take();
-        let element: Option<Vec<u8>> = visit.ask(&ask).await.ok()?;
-        element.filter(|element| refusals_of(element).is_empty())?;
     }
     Some(stray_list(&name, &visit.settings.key, like, length))
 }
@@ -117,7 +131,14 @@ fn stray_list(name: &str, queue: &str, like: Likeness, length: u64) -> Diagnosis
         printable(name, LONG),
         like.why(),
     );
-    Diagnosis::fail("other lists", text, advice(name, queue, Some(like)))
+    let advice = advice(name, queue, Some(like));
+    match like {
+        // It may be the queue of a gateway that is away.
+        Likeness::HoldsSamples => Diagnosis::warn("other lists", text, advice),
+        Likeness::Prefixed | Likeness::OtherCase | Likeness::Misspelt | Likeness::SameEnd => {
+            Diagnosis::fail("other lists", text, advice)
+        }
+    }
 }
 
 /// Lists of the queue's name in other databases.

@@ -5,6 +5,7 @@ use redis::cmd;
 
 use super::super::error::{kind_of_reply, reply_words};
 use super::super::once::{Keys, uncovered};
+use super::ElementVerdict;
 use super::diagnosis::Diagnosis;
 use super::visit::{Visit, unanswered};
 use crate::error_kind::ErrorKind;
@@ -24,7 +25,7 @@ const WRAPPINGS: &[(&[u8], &str)] = &[
 /// element that is next.
 pub async fn look(
     visit: &mut Visit<'_>,
-    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+    judge: &impl Fn(&[u8]) -> ElementVerdict,
 ) -> Vec<Diagnosis> {
     let key = &visit.settings.key;
     let length = visit.ask::<u64>(&cmd("LLEN").arg(key).take()).await;
@@ -36,7 +37,7 @@ pub async fn look(
     let mut findings = vec![waiting(key, length)];
     findings.extend(left(visit).await);
     if length > 0 {
-        findings.extend(next(visit, refusals_of).await);
+        findings.extend(next(visit, judge).await);
     }
     findings
 }
@@ -77,7 +78,7 @@ async fn left(visit: &mut Visit<'_>) -> Option<Diagnosis> {
 /// The element that would be popped next.
 async fn next(
     visit: &mut Visit<'_>,
-    refusals_of: &impl Fn(&[u8]) -> Vec<String>,
+    judge: &impl Fn(&[u8]) -> ElementVerdict,
 ) -> Option<Diagnosis> {
     let ask = cmd("LINDEX").arg(&visit.settings.key).arg(-1).take();
     let element = match visit.ask::<Option<Vec<u8>>>(&ask).await {
@@ -86,7 +87,7 @@ async fn next(
         Ok(Some(element)) => element,
         Err(cause) => return Some(unanswered("payload", "LINDEX", &cause)),
     };
-    let refusals = refusals_of(&element);
+    let refusals = judge(&element).refusals;
     let Some(first) = refusals.first() else {
         return Some(Diagnosis::ok("payload", "the element that is next would be accepted"));
     };
