@@ -134,9 +134,8 @@ mod tests {
                 (0, "unknown_field", "expected value, got valeu"),
             ],
         );
-        let all = "expected one of type, name, value, labels, help, buckets, quantiles, epsilons, \
-                   timestamp, ttl, op, values, counts, sum, unit, exemplar, got operation";
-        check(r#"{"name":"h_total","help":"h","operation":1}"#, &[(0, "unknown_field", all)]);
+        let all = format!("expected one of {}, got operation", FIELDS.join(", "));
+        check(r#"{"name":"h_total","help":"h","operation":1}"#, &[(0, "unknown_field", &all)]);
     }
 
     /// Which other readers of JSON refuse.
