@@ -4,16 +4,16 @@
 mod exemplar;
 mod labels;
 mod observed;
+mod unit;
 
-use crate::exemplar::takes_exemplars;
 use crate::labels::DropLabels;
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
+use crate::metric::Kind;
 use crate::metric::default_buckets::DefaultBuckets;
 use crate::metric::histogram::{BadBounds, BucketLayout};
-use crate::metric::{Kind, Observations};
-use crate::name::{self, NameRules};
+use crate::name::NameRules;
 use crate::printable::{SHORT, printable};
-use crate::reject::{DroppedExemplar, Reason, Reject};
+use crate::reject::{Reason, Reject};
 use crate::sample::{Labels, Sample};
 use crate::text::{JsonType, LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
@@ -102,76 +102,44 @@ pub(super) fn sample<'a>(
     rules: &Rules,
     now: UnixTime,
 ) -> Result<Sample<'a>, Reject> {
-    let RawSample {
-        kind,
-        name,
-        help,
-        unit,
-        value,
-        op,
-        values_sent,
-        counts_sent,
-        sum,
-        labels_sent,
-        buckets_sent,
-        quantiles_sent,
-        epsilons_sent,
-        lists,
-        texts,
-        timestamp,
-        ttl,
-        has_exemplar,
-    } = raw;
+    let RawSample { kind, name, unit, texts, lists, .. } = raw;
     let limits = &rules.limits;
     check_metric_name(name, rules)?;
-    let appends = !unit.is_empty() && lacks_unit(name, unit, kind, rules)?;
-    if appends {
-        append_unit(&mut lists.name, name, unit, kind, limits)?;
-    }
-    let op = check_op(op, kind)?;
-    let observed = Observed::of(value, values_sent, counts_sent, sum, kind)?;
+    let is_named = !unit.is_empty() && unit::name_with(&mut lists.name, name, unit, kind, rules)?;
+    let op = check_op(raw.op, kind)?;
+    let observed = Observed::of(raw.value, raw.values_sent, raw.counts_sent, raw.sum, kind)?;
     let value = observed.value(lists, kind, limits)?;
-    check_help(help, limits)?;
-    labels::normalize(&mut lists.labels, labels_sent, texts, kind, rules)?;
+    check_help(raw.help, limits)?;
+    labels::normalize(&mut lists.labels, raw.labels_sent, texts, kind, rules)?;
     lists.objectives.clear();
-    let mut buckets_by_default = false;
+    let buckets_by_default = kind == Kind::Histogram && raw.buckets_sent == 0;
     match kind {
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
         Kind::Histogram => {
-            buckets_by_default = buckets_sent == 0;
-            let name = if appends { &lists.name } else { name };
-            normalize_buckets(&mut lists.buckets, buckets_sent, name, rules)?;
+            let name = if is_named { &lists.name } else { name };
+            normalize_buckets(&mut lists.buckets, raw.buckets_sent, name, rules)?;
             if let Observed::Counts { sent, .. } = observed {
                 normalize_counts(lists, sent, buckets_by_default)?;
             }
         }
         Kind::Summary => {
             lists.buckets.clear();
-            normalize_objectives(lists, quantiles_sent, epsilons_sent, limits)?;
+            normalize_objectives(lists, raw.quantiles_sent, raw.epsilons_sent, limits)?;
         }
     }
-    let timestamp = check_timestamp(timestamp, now)?;
-    let ttl = check_ttl(ttl)?;
-    let exemplar = has_exemplar.then(|| {
-        if !rules.exemplars {
-            return Err(DroppedExemplar::Off);
-        }
-        let shows_some = takes_exemplars(name, kind);
-        let of_sample = OfSample { kind, shows_some, observed, value, timestamp, now };
-        exemplar::check(lists, texts, &of_sample)
+    let timestamp = check_timestamp(raw.timestamp, now)?;
+    let ttl = check_ttl(raw.ttl)?;
+    let exemplar = raw.has_exemplar.then(|| {
+        let of_sample = OfSample { name, kind, observed, value, timestamp, now };
+        exemplar::check(lists, texts, rules, &of_sample)
     });
-    let name = if appends { &lists.name } else { name };
     Ok(Sample {
         kind,
-        name,
-        help,
+        name: if is_named { &lists.name } else { name },
+        help: raw.help,
         unit,
         value,
-        observations: match observed {
-            Observed::Values { .. } if kind != Kind::Counter => Observations::Values(&lists.values),
-            Observed::Counts { .. } => Observations::Counts(&lists.counts),
-            Observed::Value(_) | Observed::Values { .. } => Observations::One,
-        },
+        observations: observed.observations(kind, &lists.values, &lists.counts),
         op,
         labels: Labels::decoded(&lists.labels, texts),
         buckets: &lists.buckets,
@@ -181,45 +149,6 @@ pub(super) fn sample<'a>(
         objectives: &lists.objectives,
         exemplar: exemplar.map(|said| Ok(said?.with(&lists.exemplar_labels, texts))),
     })
-}
-
-/// Whether a name does not end in the unit, so that it is to be put there.
-#[cold]
-fn lacks_unit(name: &str, unit: &str, kind: Kind, rules: &Rules) -> Result<bool, Reject> {
-    let stem = kind.stem(name);
-    if name::is_of_unit(stem, unit) {
-        return Ok(false);
-    }
-    if !name::is_unit(unit) {
-        let detail = format!("expected a unit like [a-zA-Z0-9_:]+, got {}", printable(unit, SHORT));
-        return Err(Reject::new(Reason::InvalidUnit, detail));
-    }
-    if rules.append_units {
-        return Ok(true);
-    }
-    let (unit, total) = (printable(unit, SHORT), &name[stem.len()..]);
-    let detail =
-        format!("expected a name that ends in _{unit}{total}, got {}", printable(name, SHORT));
-    Err(Reject::new(Reason::InvalidUnit, detail))
-}
-
-/// Leaves in `out` the name with the unit: a counter's `_total` stays at its end.
-#[cold]
-fn append_unit(
-    out: &mut String,
-    name: &str,
-    unit: &str,
-    kind: Kind,
-    limits: &PayloadLimits,
-) -> Result<(), Reject> {
-    let (stem, total) = name.split_at(kind.stem(name).len());
-    let length = name.len() + "_".len() + unit.len();
-    if length > limits.max_name_bytes {
-        return Err(name_too_long(length, limits));
-    }
-    out.clear();
-    [stem, "_", unit, total].into_iter().for_each(|part| out.push_str(part));
-    Ok(())
 }
 
 fn check_metric_name(name: &str, rules: &Rules) -> Result<(), Reject> {

@@ -2,8 +2,8 @@
 //! dropped for the first of its faults, in the order of [`DroppedExemplar`].
 
 use super::labels::supersede_pairwise;
-use super::{Observed, SampleLists};
-use crate::exemplar::{MOST_LABELS, has_room_for};
+use super::{Observed, Rules, SampleLists};
+use crate::exemplar::{MOST_LABELS, has_room_for, takes_exemplars};
 use crate::metric::Kind;
 use crate::name;
 use crate::reject::DroppedExemplar;
@@ -34,10 +34,9 @@ pub struct Said {
 
 /// What an exemplar has of its sample.
 #[derive(Debug)]
-pub struct OfSample {
+pub struct OfSample<'a> {
+    pub name: &'a str,
     pub kind: Kind,
-    /// Whether some format shows exemplars of it.
-    pub shows_some: bool,
     pub observed: Observed,
     pub value: f64,
     /// When it was measured, else when it was taken.
@@ -50,11 +49,15 @@ pub struct OfSample {
 pub fn check(
     lists: &mut SampleLists,
     texts: Texts<'_>,
-    sample: &OfSample,
+    rules: &Rules,
+    sample: &OfSample<'_>,
 ) -> Result<Said, DroppedExemplar> {
     let RawExemplar { labels_sent, value, timestamp, is_malformed } = lists.exemplar;
     let labels = &mut lists.exemplar_labels;
-    if !sample.shows_some {
+    if !rules.exemplars {
+        return Err(DroppedExemplar::Off);
+    }
+    if !takes_exemplars(sample.name, sample.kind) {
         return Err(DroppedExemplar::Type);
     }
     if is_malformed || labels.iter().any(|label| label.wrong.is_some()) {

@@ -3,7 +3,7 @@
 
 use super::{SampleLists, bad_buckets, normalize_value, shown, too_much};
 use crate::limits::PayloadLimits;
-use crate::metric::{GaugeOp, Kind};
+use crate::metric::{GaugeOp, Kind, Observations};
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 
@@ -59,6 +59,21 @@ impl Observed {
             (_, _, None, Some(_)) => Err(not_together("a sum beside counts", "one without")),
             (None, None, Some(_), None) => Err(not_together("a sum beside counts", "none")),
             (..) => Err(not_together("one of value, values and counts", "several")),
+        }
+    }
+
+    /// What a sample of that type with these lists observed.
+    #[inline(always)]
+    pub(super) fn observations<'a>(
+        self,
+        kind: Kind,
+        values: &'a [f64],
+        counts: &'a [u64],
+    ) -> Observations<'a> {
+        match self {
+            Observed::Values { .. } if kind != Kind::Counter => Observations::Values(values),
+            Observed::Counts { .. } => Observations::Counts(counts),
+            Observed::Value(_) | Observed::Values { .. } => Observations::One,
         }
     }
 

@@ -1,0 +1,99 @@
+//! What a reader keeps, and lets go of.
+
+use super::*;
+use crate::metric::Kind;
+use crate::sample::Labels;
+use crate::store::Store;
+use crate::timestamp::Moment;
+
+/// Routes one payload as a batch of its own; whether it was recognised.
+fn route(intake: &mut Intake, store: &mut Store, payload: &str) -> bool {
+    let payload = payload.as_bytes();
+    let located = intake.json.templates.locate(payload);
+    let route = located.and_then(|located| intake.json.templates.recognise(payload, &located));
+    intake.route(payload, |_, reject| panic!("{reject}"));
+    intake.define_with(|_, key| store.define(key, ReaderIndex(0), Moment(0)));
+    intake.finish().updates.iter().for_each(|updates| store.apply(updates, Moment(0)));
+    route.is_some()
+}
+
+fn one_shard(cache_series: usize) -> (Intake, Store) {
+    let settings = IntakeSettings { cache_series, ..IntakeSettings::default() };
+    let catalog = Catalog::default();
+    (Intake::new(settings, catalog, ShardCount::new(1), ReaderIndex(0)), Store::default())
+}
+
+/// Without this the properties that compare templates with the decoder
+/// would hold for nothing.
+#[test]
+fn a_spelling_that_comes_back_is_recognised() {
+    let (mut intake, mut store) = one_shard(10);
+    let payload = |value: u32| format!(r#"{{"name":"n","value":{value},"labels":{{"a":"b"}}}}"#);
+    let mut recognised = (0..6).map(|value| route(&mut intake, &mut store, &payload(value)));
+    assert!((0..3).all(|_| recognised.next() == Some(false)));
+    assert!(recognised.all(|recognised| recognised));
+}
+
+/// The same for label sets.
+#[test]
+fn a_series_that_is_spelt_differently_each_time_is_found_by_its_labels() {
+    let (mut intake, mut store) = one_shard(10);
+    let payload = |value: u32, labels: &str| {
+        format!(r#"{{"value":{value},"timestamp":{value},"name":"n","labels":{{{labels}}}}}"#)
+    };
+    let labels = [crate::sample::Label { name: "a", value: "/" }];
+    let is_kept = |intake: &mut Intake| {
+        let family = intake.resolver.families.id_of("n");
+        intake.resolver.label_sets.find(Labels::from(&labels[..]), || family).is_some()
+    };
+    route(&mut intake, &mut store, &payload(1, r#""a":"/""#));
+    assert!(!is_kept(&mut intake), "it may never come again");
+    route(&mut intake, &mut store, &payload(2, r#" "a" : "\/" "#));
+    assert!(is_kept(&mut intake));
+    route(&mut intake, &mut store, &payload(3, r#""b":"","a":"\u002f""#));
+    assert_eq!(store.live()[Kind::Counter as usize], 1);
+}
+
+/// Each of them is another text: they must not drive out what was learnt, nor keep
+/// it from being learnt, whether they are taken or dropped.
+#[test]
+fn samples_with_exemplars_do_not_disturb_the_templates_of_others() {
+    for exemplars in [false, true] {
+        let (mut intake, mut store) = one_shard(10);
+        let settings = IntakeSettings { exemplars, ..intake.settings.clone() };
+        intake.settings = settings;
+        intake.forget_all();
+        let plain = |value: usize| format!(r#"{{"name":"n_total","value":{value}}}"#);
+        let with = |value: usize| {
+            let exemplar = format!(r#""exemplar":{{"labels":{{"t":{value}}},"value":2}}"#);
+            let value = format!(r#""value":{value}"#);
+            let (first, second) =
+                if value.len() % 2 == 0 { (&value, &exemplar) } else { (&exemplar, &value) };
+            format!(r#"{{"name":"n_total",{first},{second}}}"#)
+        };
+        let mut recognised = 0;
+        for number in 0..100 {
+            recognised += usize::from(route(&mut intake, &mut store, &plain(number)));
+            for other in 0..9 {
+                let payload = with(10 * number + other);
+                assert!(!route(&mut intake, &mut store, &payload), "{payload}");
+            }
+        }
+        assert_eq!(recognised, 97, "as without the others");
+        assert_eq!(store.live()[Kind::Counter as usize], 1);
+    }
+}
+
+#[test]
+fn templates_leave_with_their_series() {
+    let (mut intake, mut store) = one_shard(1);
+    let payload = |name: &str| format!(r#"{{"name":"{name}","value":1}}"#);
+    for _ in 0..4 {
+        route(&mut intake, &mut store, &payload("a"));
+    }
+    assert!(route(&mut intake, &mut store, &payload("a")));
+    // One batch gives the first series its second chance, the next evicts it.
+    route(&mut intake, &mut store, &payload("b"));
+    route(&mut intake, &mut store, &payload("c"));
+    assert!(!route(&mut intake, &mut store, &payload("a")));
+}
