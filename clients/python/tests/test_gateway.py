@@ -19,7 +19,7 @@ import pytest
 
 from prom_stream_gateway import connect
 
-BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 OWN_BOUNDS = [1.0, 2.0, 4.0]
 DRIVER = Path(__file__).parent / "driver.py"
 

@@ -1,4 +1,4 @@
-// Drive makes the calls that it reads, for the suite that holds the clients of all
+// Drive makes the calls that it reads, with promstream or with client_golang, for the suite that holds the clients of all
 // languages against the gateway (tests/clients in the repository). Each line of
 // standard input is a call, as JSON. After each flush it prints how long that took,
 // how many samples were dropped so far, and the last reason.
@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prom-stream-gateway/prom-stream-gateway/clients/go/promstream"
@@ -29,15 +30,21 @@ type call struct {
 }
 
 func main() {
-	if len(os.Args) != 2 || os.Args[1] != "go-redis" {
-		fmt.Fprintln(os.Stderr, "usage: driver go-redis")
-		os.Exit(2)
-	}
 	said := &lastReason{}
 	metrics := promstream.FromEnvironment(promstream.Options{Logger: slog.New(said)})
+	make, push := func(one call) { one.make(metrics) }, metrics.Flush
+	switch strings.Join(os.Args[1:], " ") {
+	case "go-redis":
+	case "client_golang":
+		library := newInstrumented(metrics)
+		make, push = library.make, library.pusher.PushContext
+	default:
+		fmt.Fprintln(os.Stderr, "usage: driver go-redis|client_golang")
+		os.Exit(2)
+	}
 	flush := func() {
 		started := time.Now()
-		_ = metrics.Flush(context.Background())
+		_ = push(context.Background())
 		report(time.Since(started), metrics, said.reason)
 	}
 	lines := bufio.NewScanner(os.Stdin)
@@ -51,17 +58,22 @@ func main() {
 		if one.Call == "flush" {
 			flush()
 		} else {
-			one.make(metrics)
+			make(one)
 		}
 	}
 	flush()
 }
 
-func (c call) make(metrics *promstream.Client) {
-	value := 1.0
-	if c.Value != nil {
-		value = *c.Value
+// How much: 1 if it says nothing.
+func (c call) value() float64 {
+	if c.Value == nil {
+		return 1
 	}
+	return *c.Value
+}
+
+func (c call) make(metrics *promstream.Client) {
+	value := c.value()
 	switch c.Call {
 	case "counter":
 		metrics.Counter(c.Name, c.Labels).Add(value)

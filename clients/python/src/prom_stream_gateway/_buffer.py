@@ -27,7 +27,9 @@ from ._series import SERIES, GaugeOperation, Series, encode
 from ._timer import Timer
 
 DEFAULT_KEY = "prom-stream-gateway:metric-queue"
-DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+# Those of most of Prometheus' libraries, and of the packages for other languages: a gateway
+# keeps to the first buckets of a name, whoever sends them.
+DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 # Up to so many samples are an element of the queue each; more are packed into arrays.
 ELEMENTS = 100
