@@ -7,6 +7,7 @@ mod exemplars;
 mod formats;
 mod instances;
 mod load;
+mod names;
 mod restarts;
 mod text_only;
 
