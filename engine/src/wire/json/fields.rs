@@ -135,6 +135,7 @@ pub const FIELDS: [&str; 16] = [
 const TOP: u32 = 1;
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 pub(super) enum Document {
     Object(Fields),
     Other(JsonType),
