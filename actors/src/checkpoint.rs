@@ -19,6 +19,8 @@
 use std::sync::Arc;
 
 use psg_engine::catalog::Catalog;
+use psg_engine::printable::{SHORT, printable};
+use psg_engine::reject::Reject;
 use psg_engine::sharding::ShardIndex;
 use psg_engine::state::{Head, Instants, LoadError, Loading, RunTime, StateError, StoredSegment};
 use psg_engine::store::{Restored, SnapshotOrder, TombstoneKey};
@@ -168,8 +170,9 @@ impl Checkpoints {
             restored.series += part.series;
             restored.left_out += part.left_out;
         }
-        let left_out = left_out.iter().map(|(name, why)| format!("{name}: {}", why.detail));
-        Ok(Loaded { restored, left_out: left_out.collect() })
+        let told =
+            |(name, why): &(String, Reject)| format!("{}: {}", printable(name, SHORT), why.detail);
+        Ok(Loaded { restored, left_out: left_out.iter().map(told).collect() })
     }
 }
 

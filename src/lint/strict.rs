@@ -78,14 +78,14 @@ fn of_sample(
     unhelped: &mut HashSet<String>,
 ) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
-    let name = sample.name;
+    let (name, shown) = (sample.name, printable(sample.name, SHORT));
     if sample.kind == Kind::Counter && !name.ends_with("_total") && unnamed.insert(name.to_owned())
     {
-        let detail = format!("expected a counter's name to end in _total, got {name}");
+        let detail = format!("expected a counter's name to end in _total, got {shown}");
         found.push(("counter_without_total", detail));
     }
     if sample.help.is_empty() && unhelped.insert(name.to_owned()) {
-        found.push(("no_help", format!("expected a help text for {name}, got none")));
+        found.push(("no_help", format!("expected a help text for {shown}, got none")));
     }
     match sample.exemplar {
         // Where they are off, that is the operator's wish.
