@@ -280,18 +280,9 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     refuse_if(name.trim().is_empty(), Reason::MissingName)?;
     refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
     refuse_if(!is_name(name, "_:"), Reason::InvalidName)?;
-    let stem = if kind == Kind::Counter { name.strip_suffix("_total") } else { None };
-    let has_total = stem.is_some_and(|stem| !stem.is_empty());
-    let stem = stem.filter(|_| has_total).unwrap_or(name);
+    let stem = stem(name, kind);
     refuse_if(!unit.is_empty() && !stem.ends_with(&format!("_{unit}")), Reason::InvalidUnit)?;
-    let op = match (op, kind) {
-        (None | Some("set"), Kind::Gauge) | (None | Some("add"), Kind::Counter) => GaugeOp::Set,
-        (None, Kind::Histogram | Kind::Summary) => GaugeOp::Set,
-        (Some("add"), Kind::Gauge) => GaugeOp::Add,
-        (Some("max"), Kind::Gauge) => GaugeOp::Max,
-        (Some("min"), Kind::Gauge) => GaugeOp::Min,
-        (Some(_), _) => return Err(Reason::InvalidField),
-    };
+    let op = operation(op, kind)?;
     let forms = [digits.is_some(), values.is_some(), counts.is_some()];
     refuse_if(forms.iter().filter(|given| **given).count() > 1, Reason::InvalidField)?;
     refuse_if(values.is_some() && kind == Kind::Gauge, Reason::InvalidField)?;
@@ -355,14 +346,22 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         ttl: ttl.map(Ttl::from_sample),
         ..sample
     };
-    let shows_exemplars = has_total || kind == Kind::Histogram;
+    let shows_exemplars = stem != name || kind == Kind::Histogram;
     let of_sample = (!is_several && counts.is_none()).then_some(sample.value);
     let judged = exemplar.map(|exemplar| match shows_exemplars {
         true => exemplar.judge(of_sample, timestamp.unwrap_or(NOW.into()), ahead_of_now),
         false => Err(DroppedExemplar::Type),
     });
-    let labels = judged.as_ref().and_then(|judged| judged.as_ref().ok());
-    let labels = labels.into_iter().flat_map(|(labels, ..)| labels);
+    Ok(show_with(judged, sample, value_at))
+}
+
+/// The sample as a line, with what became of its exemplar.
+fn show_with(
+    judged: Option<Result<JudgedExemplar, DroppedExemplar>>,
+    sample: Sample<'_>,
+    value_at: Option<(usize, usize)>,
+) -> String {
+    let labels = judged.iter().flatten().flat_map(|(labels, ..)| labels);
     let labels: Vec<Label<'_>> = labels.map(|(name, value)| Label { name, value }).collect();
     let exemplar = judged.as_ref().map(|judged| match judged {
         Ok((_, value, timestamp)) => {
@@ -371,7 +370,24 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         }
         Err(dropped) => Err(*dropped),
     });
-    Ok(show(&JsonSample { sample: Sample { exemplar, ..sample }, value_at }))
+    show(&JsonSample { sample: Sample { exemplar, ..sample }, value_at })
+}
+
+/// A counter's name without the `_total` behind something else.
+fn stem(name: &str, kind: Kind) -> &str {
+    let stem = if kind == Kind::Counter { name.strip_suffix("_total") } else { None };
+    stem.filter(|stem| !stem.is_empty()).unwrap_or(name)
+}
+
+fn operation(op: Option<&str>, kind: Kind) -> Result<GaugeOp, Reason> {
+    match (op, kind) {
+        (None | Some("set"), Kind::Gauge) | (None | Some("add"), Kind::Counter) => Ok(GaugeOp::Set),
+        (None, Kind::Histogram | Kind::Summary) => Ok(GaugeOp::Set),
+        (Some("add"), Kind::Gauge) => Ok(GaugeOp::Add),
+        (Some("max"), Kind::Gauge) => Ok(GaugeOp::Max),
+        (Some("min"), Kind::Gauge) => Ok(GaugeOp::Min),
+        (Some(_), _) => Err(Reason::InvalidField),
+    }
 }
 
 /// Labels, value and timestamp.
