@@ -221,7 +221,7 @@ pub const FIRST: u16 = 1;
 /// That of segments whose list of families is followed by sections, and in which names
 /// need not be legacy ones.
 pub const WITH_SECTIONS: u16 = 3;
-/// That of totals with a rest, and of gauges that are totals.
+/// That of counters beyond what a double holds, and of gauges that are totals.
 const WITH_EXACT_TOTALS: u16 = 5;
 /// The newest one.
 pub const NEWEST: u16 = with_created(WITH_EXACT_TOTALS);

@@ -1,14 +1,29 @@
 //! A counter: a total as a double, and beside it what the double leaves out. A
 //! double alone stops at 2^53 to change by steps of 1; a counter that is fed whole
-//! numbers stays exact to 2^77.
+//! numbers stays exact to 2^77. Below 2^53 there is nothing beside it, and adding to
+//! it costs what adding to a double costs.
 
 use super::Unapplied;
+
+/// Doubles that are not below it have no fraction, and further on they leave out
+/// whole numbers.
+pub(super) const FIRST_WITH_REST: f64 = (1_u64 << 53) as f64;
 
 /// Adds a sample, which is not negative, to a total of `sum + rest`, unless it
 /// would be no number any more. `sum` is the double nearest to the total, and
 /// never falls.
 #[inline]
 pub fn add(sum: &mut f64, rest: &mut f32, sample: f64) -> Result<(), Unapplied> {
+    let total = *sum + sample;
+    if total < FIRST_WITH_REST {
+        *sum = total;
+        return Ok(());
+    }
+    add_to_large(sum, rest, sample)
+}
+
+#[cold]
+fn add_to_large(sum: &mut f64, rest: &mut f32, sample: f64) -> Result<(), Unapplied> {
     let (rough, missing) = two_sum(*sum, sample);
     let (new_sum, new_rest) = two_sum(rough, missing + f64::from(*rest));
     // Where the first sum is infinite, what is missing is no number.
@@ -20,7 +35,6 @@ pub fn add(sum: &mut f64, rest: &mut f32, sample: f64) -> Result<(), Unapplied> 
 }
 
 /// The double nearest to `a + b`, and by how much it is off: Knuth's TwoSum.
-#[inline]
 fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let of_b = sum - a;
@@ -30,7 +44,6 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 /// The nearest of the floats that are not further from 0. Another one could be half
 /// a step of the sum away from it, and the next sum would round to the other side:
 /// a total that fell, which Prometheus takes for a reset.
-#[inline]
 fn toward_zero(number: f64) -> f32 {
     let nearest = number as f32;
     let is_further = f64::from(nearest).abs() > number.abs();
@@ -122,6 +135,7 @@ mod tests {
             prop_assert_eq!(sum + f64::from(rest), sum, "the rest is less than half a step");
             let rough: f64 = numbers.iter().sum();
             prop_assert!((sum - rough).abs() <= rough * 1e-13, "{} for {}", sum, rough);
+            prop_assert!(sum >= FIRST_WITH_REST || (sum, rest) == (rough, 0.0));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::histogram::{BucketLayout, Histogram};
 use super::summary::{QuantilePlan, Summary, SummarySettings};
-use super::{Kind, Shape, Value};
+use super::{Kind, Shape, Value, counter};
 use crate::limits::SMALLEST_EPSILON;
 use crate::record::{ShapeRecord, Since, StateError, ValueRecord};
 use crate::timestamp::{Moment, UnixTime};
@@ -87,7 +87,9 @@ impl ValueRecord<'_> {
             // Half of the rest rounds away even below a power of two, where steps
             // are half as large.
             ValueRecord::ExactCounter { sum, rest }
-                if sum.is_finite() && *sum >= 0.0 && sum + f64::from(*rest) / 2.0 == *sum =>
+                if sum.is_finite()
+                    && *sum >= counter::FIRST_WITH_REST
+                    && sum + f64::from(*rest) / 2.0 == *sum =>
             {
                 Ok(())
             }

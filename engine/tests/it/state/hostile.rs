@@ -258,11 +258,11 @@ fn totals_that_no_samples_come_to_are_refused() {
     let exact = |sum, rest| of(exact_counter(EXACT_COUNTER, sum, rest), vec![COUNTER]);
     exact(9_007_199_254_740_992.0, 1.0).must_load();
     exact(9_007_199_254_740_992.0, -0.5).must_load();
-    exact(0.3, 2e-17).must_load();
     for (sum, rest) in [
         (9_007_199_254_740_994.0, 3.0),
         (1.0, f32::NAN),
         (1.0, f32::INFINITY),
+        (0.3, 2e-17),
         (0.0, 1e-40),
         (-1e16, 1.0),
         (f64::NAN, 1.0),
