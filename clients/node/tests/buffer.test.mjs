@@ -1,6 +1,8 @@
 // What calls become: few samples, in order, and none that the gateway would refuse.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { recording, random } from "./support/record.mjs";
 
 test("a thousand increments are one sample", async () => {
@@ -385,6 +387,25 @@ test("series of any number are forgotten again, and lose nothing", async () => {
   }
   for (const { value } of await samples()) total += value;
   assert.equal(total, 10_000);
+});
+
+test("series that were sent take no more and more memory", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc");
+  const { metrics, samples } = recording({ maxSeries: 100 });
+  const used = () => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  for (let at = 0; at < 20_000; at++) {
+    metrics.counter("x_total", { text: String(at).padEnd(2_000, "x") });
+    if (at % 50 === 0) await samples();
+  }
+  await samples();
+  // All of them would be 40 MB, and as much again for what is sent.
+  const grown = used() - before;
+  assert.ok(grown < 10e6, `it has grown by ${grown} bytes`);
 });
 
 test("nothing is recorded where it is disabled", async () => {

@@ -52,16 +52,15 @@ for (const [name, connect] of Object.entries(LIBRARIES)) {
     async (t) => {
       const { redis, metrics } = await start(t, connect);
       assert.equal(redis.connections, 0);
-      for (let at = 0; at < 3; at++) {
+      // More often than pushes may be without an answer.
+      for (let at = 0; at < 40; at++) {
         metrics.counter("x_total", { at });
         metrics.gauge("g").set(at);
         await metrics.flush();
       }
       assert.equal(redis.connections, 1);
-      assert.deepEqual(
-        redis.pushes.map(({ length }) => length),
-        [2, 2, 2],
-      );
+      assert.equal(redis.pushes.length, 40);
+      assert.equal(redis.samples.length, 80);
       assert.deepEqual(metrics.dropped, {});
     },
   );
