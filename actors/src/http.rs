@@ -72,7 +72,7 @@ pub struct Route {
 pub static ROUTES: &[Route] = &[
     Route {
         path: "/metrics",
-        meaning: "All series: Prometheus text 0.0.4, or OpenMetrics 1.0.0 where `Accept` prefers it; zstd or gzip where `Accept-Encoding` allows it. 503 where no complete answer can be given. `?name[]=x` shows the families that print that name, `?shard=i&of=n` one of n parts of all series.",
+        meaning: "All series: in Prometheus' text format, or in OpenMetrics or its protobuf where `Accept` prefers that, with names as its `escaping` asks; zstd or gzip where `Accept-Encoding` allows it. 503 where no complete answer can be given. `?name[]=x` shows the families that print that name, `?shard=i&of=n` one of n parts of all series.",
         resource: |resource| get_and_head(resource, metrics::metrics),
     },
     Route {

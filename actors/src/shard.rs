@@ -13,7 +13,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use psg_engine::cardinality::LabelValues;
 use psg_engine::catalog::{Catalog, Family};
-use psg_engine::exposition::{Format, Fragment};
+use psg_engine::exposition::{Fragment, PageFormat};
 use psg_engine::reject::Reason;
 use psg_engine::series::{Handle, MAX_READERS, ReaderIndex, SeriesKey};
 use psg_engine::sharding::{ShardCount, ShardIndex};
@@ -156,7 +156,7 @@ pub struct Defined {
 #[derive(Debug, Clone)]
 pub struct ExposeOrder {
     /// The format of all fragments.
-    pub format: Format,
+    pub page: PageFormat,
     /// Which families live, whether or not they are shown.
     pub catalog: Catalog,
     /// Who asks, where that makes a difference.
@@ -169,9 +169,9 @@ pub struct ExposeOrder {
 
 impl ExposeOrder {
     /// Everything as it is.
-    pub fn plain(format: Format, catalog: Catalog) -> Self {
+    pub fn plain(page: PageFormat, catalog: Catalog) -> Self {
         let (filter, abandoned) = (Filter::default(), Arc::default());
-        Self { format, catalog, context: None, filter, abandoned }
+        Self { page, catalog, context: None, filter, abandoned }
     }
 }
 
@@ -281,8 +281,8 @@ impl Shard {
             ShardMessage::Apply(updates) => self.apply(&updates),
             ShardMessage::Define { reader, keys, reply } => self.define(reader, keys, reply),
             ShardMessage::Expose { order, reply } => {
-                let ExposeOrder { format, catalog, context, filter, abandoned } = order;
-                let job = self.store.begin_exposure(format, &catalog, context).filtered(filter);
+                let ExposeOrder { page, catalog, context, filter, abandoned } = order;
+                let job = self.store.begin_exposure(page, &catalog, context).filtered(filter);
                 self.scrapes.push_back(ScrapeUnderWay { job, abandoned, reply });
             }
             ShardMessage::SetAckHorizon(horizon) => self.store.set_ack_horizon(horizon),

@@ -19,7 +19,7 @@ mod value_json;
 pub use encoder::{Encoder, ShownSeries};
 pub(crate) use families::shown_names;
 pub use families::{Families, ShownFamily};
-pub use format::{Format, MediaType, PageFormat};
+pub use format::{ESCAPING, Format, MEDIA_TYPES, MediaType, PageFormat};
 pub use fragments::{Fragment, FragmentWriter};
 pub use value_json::ValueJson;
 

@@ -14,16 +14,16 @@ use escaping::Escaping;
 /// Which names producers may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NameRules {
-    /// Those that every Prometheus knows.
-    #[default]
-    Legacy,
     /// Those of any script.
+    #[default]
     Utf8,
+    /// Those that every Prometheus knows.
+    Legacy,
 }
 
 impl NameRules {
     /// Both, the default first.
-    pub const ALL: [NameRules; 2] = [NameRules::Legacy, NameRules::Utf8];
+    pub const ALL: [NameRules; 2] = [NameRules::Utf8, NameRules::Legacy];
 
     /// What a setting calls it.
     pub fn as_str(self) -> &'static str {

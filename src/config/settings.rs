@@ -185,8 +185,8 @@ settings! {
     METRICS_ON_SERIES_LIMIT = "Metrics.OnSeriesLimit", Value("drop"), ValueKind::Choice(&["drop", "overflow"]);
     /// Whether producers may use the names of what Prometheus says itself of targets and alerts: `up`, `scrape_*`, `ALERTS`, `ALERTS_FOR_STATE`.
     METRICS_ALLOW_RESERVED_NAMES = "Metrics.AllowReservedNames", Value("false"), ValueKind::Flag;
-    /// Which names metrics and labels may have: `legacy`, those that every Prometheus reads, or `utf8`, those of any script; a scraper that does not ask for them is shown `_` for each other character.
-    METRICS_NAMES = "Metrics.Names", From(default_names), ValueKind::Choice(&["legacy", "utf8"]);
+    /// Which names metrics and labels may have: `utf8`, those of any script, or `legacy`, those that every Prometheus reads; a scraper that does not ask for others is shown `_` for each other character.
+    METRICS_NAMES = "Metrics.Names", From(default_names), ValueKind::Choice(&["utf8", "legacy"]);
     /// Label names, comma-separated, to remove from every sample: series that differ in nothing else become one.
     METRICS_DROP_LABELS = "Metrics.DropLabels", Value(""), ValueKind::LabelNames;
     /// Upper bounds, comma-separated, of histograms whose samples come without buckets; empty: those are rejected.

@@ -43,7 +43,7 @@ fn http_1_0_gets_no_transfer_encoding() {
 fn every_refusal_says_that_it_is_plain_text() {
     let gateway = GatewayBuilder::connecting("127.0.0.1:1").start_unready();
     let cases = [
-        ("GET /metrics?name[]=<script>", 400),
+        ("GET /metrics?shard=<script>", 400),
         ("GET /metrics?shard=1", 400),
         ("GET /api/v1/series?limit=<b>", 400),
         ("POST /metrics", 405),

@@ -50,7 +50,7 @@ const CASES: &[FieldCase] = &[
     },
     FieldCase {
         fields: "name",
-        settings: &[("Metrics__MaxNameBytes", "8")],
+        settings: &[("Metrics__MaxNameBytes", "8"), ("Metrics__Names", "legacy")],
         accepted: &[
             (r#"{"name":"a:_Z9","value":2}"#, "a:_Z9 2"),
             (r#"{"name":"eight_8_","value":2}"#, "eight_8_ 2"),
@@ -69,7 +69,7 @@ const CASES: &[FieldCase] = &[
     },
     FieldCase {
         fields: "name",
-        settings: &[("Metrics__MaxNameBytes", "8"), ("Metrics__Names", "utf8")],
+        settings: &[("Metrics__MaxNameBytes", "8")],
         accepted: &[
             (r#"{"name":"a.b","value":2}"#, "a_b 2"),
             (r#"{"name":"ölölö","value":2}"#, "_l_l_ 2"),
@@ -250,7 +250,11 @@ const CASES: &[FieldCase] = &[
     },
     FieldCase {
         fields: "labels",
-        settings: &[("Metrics__MaxLabels", "2"), ("Metrics__MaxLabelValueBytes", "5")],
+        settings: &[
+            ("Metrics__MaxLabels", "2"),
+            ("Metrics__MaxLabelValueBytes", "5"),
+            ("Metrics__Names", "legacy"),
+        ],
         accepted: &[
             (
                 r#"{"name":"c","value":1,"labels":{"_a":"five5","b":200}}"#,
@@ -414,7 +418,7 @@ const CASES: &[FieldCase] = &[
         fields: "ttl",
         settings: &[("Metrics__SeriesTtlSeconds", "2")],
         accepted: &[
-            (r#"{"name":"short","value":1,"ttl":0.5}"#, "short 1"),
+            (r#"{"name":"short","value":1,"ttl":4.5}"#, "short 1"),
             (r#"{"name":"usual","value":1}"#, "usual 1"),
             (r#"{"name":"long","value":1,"ttl":3600}"#, "long 1"),
             (r#"{"name":"ever","value":1,"ttl":0}"#, "ever 1"),

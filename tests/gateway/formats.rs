@@ -1,10 +1,20 @@
 //! Formats: which one is answered to whom, compressed or not, and that a
 //! family is one block whatever the shards.
 
+use prost::Message;
+use psg_engine::protobuf::MetricFamily;
+use psg_testkit::http::Reply;
 use psg_testkit::{Exposition, Format, Rig};
 
+const TEXT_1: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPENMETRICS: &str =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+const OPENMETRICS_UTF8: &str =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
+const OPENMETRICS_0: &str = "application/openmetrics-text; version=0.0.1; charset=utf-8";
+const PROTOBUF: &str = "application/vnd.google.protobuf; \
+    proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
 const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0;q=0.5,\
     application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
@@ -30,7 +40,8 @@ fn the_accept_header_decides() {
         (Some("application/openmetrics-text"), OPENMETRICS),
         (Some("application/openmetrics-text; version=1.0.0"), OPENMETRICS),
         (Some("application/openmetrics-text; version=1.0.0;"), OPENMETRICS),
-        (Some("application/openmetrics-text; version=0.0.1"), TEXT),
+        (Some("application/openmetrics-text; version=0.0.1"), OPENMETRICS_0),
+        (Some("text/plain;version=1.0.0;escaping=allow-utf-8"), TEXT_1),
         (Some("application/openmetrics-text; version=1.0.0; charset=utf-8"), OPENMETRICS),
         (Some("Application/OpenMetrics-Text; Version=1.0.0"), OPENMETRICS),
         (Some("application/openmetrics-text;q=0"), TEXT),
@@ -41,17 +52,58 @@ fn the_accept_header_decides() {
         (Some("application/openmetrics-text;q=0.5, */*;q=0.1"), OPENMETRICS),
         (Some("application/openmetrics-text;q=0.5, */*"), TEXT),
         (Some(PROMETHEUS_2), OPENMETRICS),
-        (Some(PROMETHEUS_3), OPENMETRICS),
-        (Some(PROMETHEUS_PROTOBUF), OPENMETRICS),
+        (Some(PROMETHEUS_3), OPENMETRICS_UTF8),
+        (Some(PROMETHEUS_PROTOBUF), PROTOBUF),
     ];
     for (accept, content_type) in cases {
         let headers: Vec<_> = accept.into_iter().map(|value| ("Accept", value)).collect();
         let reply = rig.gateway.must_get("/metrics", &headers);
         assert_eq!(reply.status, 200, "Accept {accept:?}");
         assert_eq!(reply.header("content-type"), Some(content_type), "Accept {accept:?}");
-        let format = if content_type == TEXT { Format::Text } else { Format::OpenMetrics };
-        Exposition::parse(&reply.text(), format).expect("it is what its header says");
+        match content_type.split(';').next() {
+            Some("text/plain") => drop(parsed(&reply, Format::Text)),
+            Some("application/openmetrics-text") => drop(parsed(&reply, Format::OpenMetrics)),
+            _ => assert_eq!(protobuf_families(&reply.body), protobuf_families_of_text(&rig)),
+        }
     }
+}
+
+fn parsed(reply: &Reply, format: Format) -> Exposition {
+    Exposition::parse(&reply.text(), format).expect("it is what its header says")
+}
+
+/// The names of the families, by the schema.
+fn protobuf_families(mut body: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    while !body.is_empty() {
+        let family = MetricFamily::decode_length_delimited(&mut body).expect("a family");
+        names.push(family.name().to_owned());
+    }
+    names
+}
+
+fn protobuf_families_of_text(rig: &Rig) -> Vec<String> {
+    let text = rig.gateway.must_get("/metrics", &[]).text();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// A decoder need not have room for more than 8 MB (RFC 9659).
+#[test]
+fn windows_of_zstd_are_small() {
+    let mut rig = Rig::start();
+    let payload =
+        |i| format!(r#"{{"type":"gauge","name":"g","value":{i},"labels":{{"i":"{i}"}}}}"#);
+    rig.send(&(0..2000).map(payload).collect::<Vec<_>>());
+    let reply = rig.gateway.must_get("/metrics", &[("Accept-Encoding", "zstd")]);
+    assert_eq!(reply.header("content-encoding"), Some("zstd"));
+    let [0x28, 0xb5, 0x2f, 0xfd, descriptor, window, ..] = reply.body[..] else {
+        panic!("no frame of zstd")
+    };
+    // RFC 8878, 3.1.1.1: bit 5 says that the window is as large as the content.
+    assert_eq!(descriptor & 0b10_0000, 0, "a window of its own");
+    let log = 10 + (window >> 3);
+    assert!((1_u64 << log) + (1_u64 << log) / 8 * u64::from(window & 7) <= 8 << 20, "{log}");
 }
 
 #[test]

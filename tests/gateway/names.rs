@@ -15,11 +15,11 @@ fn is_there(seen: &Exposition) {
 
 #[test]
 fn they_are_taken_where_an_operator_says_so() {
-    let mut rig = Rig::start();
+    let mut rig = Rig::with(&[("Metrics__Names", "legacy")]);
     let seen = rig.send(&[DOTTED, r#"{"name":"a","labels":{"a.b":"1"}}"#, LEGACY]);
     assert_eq!((seen.rejected("invalid_name"), seen.rejected("invalid_label_name")), (1, 1));
 
-    let mut rig = Rig::with(&[("Metrics__Names", "UTF8"), ("Http__EnableAdmin", "true")]);
+    let mut rig = Rig::with(&[("Http__EnableAdmin", "true")]);
     let seen = rig.send(&[DOTTED, LEGACY]);
     is_there(&seen);
     is_there(&rig.gateway.scrape_openmetrics());
@@ -32,6 +32,32 @@ fn they_are_taken_where_an_operator_says_so() {
         let page = rig.gateway.must_get(&format!("/metrics?name[]={name}"), &[]).text();
         let lines = page.lines().filter(|line| !line.starts_with('#'));
         assert_eq!(lines.count(), 1, "{name}: {page}");
+    }
+}
+
+#[test]
+fn a_scraper_chooses_how_they_are_printed() {
+    let mut rig = Rig::start();
+    rig.send(&[DOTTED]);
+    for (escaping, line) in [
+        ("allow-utf-8", r#"{"my.jobs_total","größe"="9","job.id"="\"7\""} 2"#),
+        ("underscores", r#"my_jobs_total{gr__e="9",job_id="\"7\""} 2"#),
+        ("dots", r#"my_dot_jobs__total{gr____e="9",job_dot_id="\"7\""} 2"#),
+        ("values", r#"U__my_2e_jobs__total{U__gr_f6__df_e="9",U__job_2e_id="\"7\""} 2"#),
+    ] {
+        for (media_type, value) in [
+            ("text/plain;version=0.0.4", line.to_owned()),
+            ("text/plain;version=1.0.0", line.to_owned()),
+            ("application/openmetrics-text;version=0.0.1", format!("{line}.0")),
+            ("application/openmetrics-text;version=1.0.0", format!("{line}.0")),
+        ] {
+            let accept = format!("{media_type};escaping={escaping}");
+            let reply = rig.gateway.must_get("/metrics", &[("Accept", &accept)]);
+            let said = reply.header("content-type").expect("a content type").to_owned();
+            assert!(said.ends_with(&format!("; escaping={escaping}")), "{accept}: {said}");
+            let page = reply.text();
+            assert!(page.lines().any(|line| line == value), "{accept}: {value}\n{page}");
+        }
     }
 }
 

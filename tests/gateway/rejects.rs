@@ -158,7 +158,7 @@ const REJECTED: &[(&[u8], &str)] = &[
 
 #[test]
 fn each_reason_is_counted_and_leaves_nothing() {
-    let mut rig = Rig::start();
+    let mut rig = Rig::with(&[("Metrics__Names", "legacy")]);
     let mut before = rig.gateway.scrape();
     let mut failures = Vec::new();
     for (payload, reason) in REJECTED {

@@ -14,7 +14,7 @@ use futures_util::stream;
 
 use super::HttpState;
 use super::connection::Exchange;
-use super::negotiate::format_for;
+use super::negotiate::negotiate;
 use super::query;
 use crate::scrape::{DeliveryGuard, ScrapeError, ScrapeRequest, Scraped, Selection};
 use crate::scrapers::{Receipt, ScraperId};
@@ -32,7 +32,7 @@ const LONGEST_TIMEOUT_SECONDS: f64 = 86_400.0;
 /// into one body.
 pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpResponse {
     let accept = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
-    let format = format_for(accept);
+    let negotiated = negotiate(accept);
     let filter = match query::filter(request.query_string()) {
         Ok(filter) => filter,
         Err(problem) => return HttpResponse::BadRequest().body(format!("{problem}\n")),
@@ -40,11 +40,11 @@ pub async fn metrics(request: HttpRequest, state: Data<HttpState>) -> HttpRespon
     let granted = granted(&request);
     let now = Instant::now();
     let deadline = granted.map(|granted| now + time_to_render(granted));
-    let selection = Selection { format, filter };
+    let selection = Selection { page: negotiated.page, filter };
     let asked = ScrapeRequest { selection, scraper: scraper(&request), deadline };
     match scrape(&request, &state, asked).await {
         Ok(scraped) => HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, format.media_type().content_type))
+            .insert_header((CONTENT_TYPE, negotiated.content_type))
             .insert_header((VARY, "Accept, Accept-Encoding"))
             .body(body(
                 scraped,

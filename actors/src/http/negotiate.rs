@@ -1,9 +1,16 @@
 //! Content negotiation for `/metrics`, and for `/`.
 
-use psg_engine::exposition::{Format, MediaType};
+use psg_engine::exposition::{ESCAPING, MEDIA_TYPES, MediaType, PageFormat};
+use psg_engine::name::escaping::Escaping;
 
-/// What clients get that ask for nothing else.
-const DEFAULT: Format = Format::ALL[0];
+/// What a scraper is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Negotiated {
+    /// What is rendered.
+    pub page: PageFormat,
+    /// The `Content-Type` of the answer.
+    pub content_type: String,
+}
 
 /// One media range of an `Accept` header.
 struct MediaRange<'a> {
@@ -14,18 +21,21 @@ struct MediaRange<'a> {
     parameters: Vec<(&'a str, &'a str)>,
 }
 
-/// The format that `Accept` asks for: the highest q wins, of equals the first;
-/// nothing, `*/*` and anything unknown give text.
-pub fn format_for<'a>(accept: impl Iterator<Item = &'a str>) -> Format {
-    let mut best = (DEFAULT, 0.0);
+/// What `Accept` asks for: the highest q wins, of equals the first; nothing, `*/*`
+/// and anything unknown give text.
+pub fn negotiate<'a>(accept: impl Iterator<Item = &'a str>) -> Negotiated {
+    let (mut media_type, mut escaping, mut best) = (&MEDIA_TYPES[0], None, 0.0);
     for range in ranges(accept) {
-        if let Some(format) = range.format()
-            && range.q > best.1
+        if let Some(wanted) = range.media_type()
+            && range.q > best
         {
-            best = (format, range.q);
+            (media_type, escaping, best) = (wanted, range.escaping(), range.q);
         }
     }
-    best.0
+    Negotiated {
+        page: PageFormat { format: media_type.format, escaping: escaping.unwrap_or_default() },
+        content_type: media_type.content_type(escaping),
+    }
 }
 
 /// Whether `Accept` asks for a page rather than for text: it names `text/html`,
@@ -72,21 +82,30 @@ impl<'a> MediaRange<'a> {
         Some(range)
     }
 
-    fn format(&self) -> Option<Format> {
+    fn media_type(&self) -> Option<&'static MediaType> {
         match self.name.as_str() {
-            "text/*" | "*/*" => Some(DEFAULT),
-            _ => Format::ALL.into_iter().find(|format| self.admits(format.media_type())),
+            "text/*" | "*/*" => Some(&MEDIA_TYPES[0]),
+            _ => MEDIA_TYPES.iter().find(|media_type| self.admits(media_type)),
         }
     }
 
     /// Whether it names that type, and no other value for one of its parameters.
-    fn admits(&self, MediaType { name, parameters, .. }: MediaType) -> bool {
-        self.name == name
-            && self.parameters.iter().all(|(given, value)| {
-                parameters.iter().all(|(parameter, wanted)| {
-                    !given.eq_ignore_ascii_case(parameter) || value == wanted
-                })
+    fn admits(&self, MediaType { name, parameters, .. }: &MediaType) -> bool {
+        self.name == *name
+            && parameters.iter().all(|(parameter, wanted)| {
+                self.parameter(parameter).is_none_or(|value| value == *wanted)
             })
+    }
+
+    /// The escaping that it asks for, if for one that there is.
+    fn escaping(&self) -> Option<Escaping> {
+        let asked = self.parameter(ESCAPING)?;
+        Escaping::ALL.into_iter().find(|escaping| escaping.as_str() == asked)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        let found = self.parameters.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| *value)
     }
 }
 
@@ -127,47 +146,70 @@ mod tests {
         assert!(wants_page(["*/*;q=0.1", "text/html"].into_iter()));
     }
 
+    /// Whole `Accept` headers, and the `Content-Type` of the answer.
     #[test]
     fn negotiation() {
-        use Format::{OpenMetrics, Protobuf, Text};
+        const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+        const TEXT_1: &str = "text/plain; version=1.0.0; charset=utf-8";
+        const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        const OPENMETRICS_0: &str = "application/openmetrics-text; version=0.0.1; charset=utf-8";
+        const PROTOBUF: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+        const DEFAULT: &str = "; escaping=underscores";
+        const UTF8: &str = "; escaping=allow-utf-8";
         let prometheus_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        let prometheus_3_native = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
         let text_first =
             "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5";
-        for (accept, format) in [
-            (prometheus_2, OpenMetrics),
-            (prometheus_3, OpenMetrics),
-            (text_first, Text),
-            ("application/openmetrics-text", OpenMetrics),
-            ("APPLICATION/OpenMetrics-Text; Version=1.0.0", OpenMetrics),
-            ("application/openmetrics-text;version=2.0.0", Text),
-            ("application/openmetrics-text;version=0.0.1", Text),
-            ("application/openmetrics-text;version=1.0.0;", OpenMetrics),
-            ("application/openmetrics-text ; ; q=0.5 ;, text/plain;q=0.4;", OpenMetrics),
-            ("application/openmetrics-text;q=0", Text),
-            ("application/openmetrics-text;q=0.1,text/plain;q=0.9", Text),
-            ("application/openmetrics-text,text/plain", OpenMetrics),
+        for (accept, media_type, escaping) in [
+            (prometheus_2, OPENMETRICS, DEFAULT),
+            (prometheus_3, OPENMETRICS, UTF8),
+            (prometheus_3_native, PROTOBUF, ""),
+            (text_first, TEXT, ""),
+            ("application/openmetrics-text", OPENMETRICS, DEFAULT),
+            ("APPLICATION/OpenMetrics-Text; Version=1.0.0", OPENMETRICS, DEFAULT),
+            ("application/openmetrics-text;version=2.0.0", TEXT, ""),
+            ("application/openmetrics-text;version=0.0.1", OPENMETRICS_0, ""),
+            ("application/openmetrics-text;version=1.0.0;", OPENMETRICS, DEFAULT),
+            ("application/openmetrics-text ; ; q=0.5 ;, text/plain;q=0.4;", OPENMETRICS, DEFAULT),
+            ("application/openmetrics-text;q=0", TEXT, ""),
+            ("application/openmetrics-text;q=0.1,text/plain;q=0.9", TEXT, ""),
+            ("application/openmetrics-text,text/plain", OPENMETRICS, DEFAULT),
+            ("text/plain,application/openmetrics-text", TEXT, ""),
+            ("application/openmetrics-text;escaping=dots", OPENMETRICS, "; escaping=dots"),
+            ("application/openmetrics-text;escaping=\"values\"", OPENMETRICS, "; escaping=values"),
+            ("application/openmetrics-text;Escaping=other", OPENMETRICS, DEFAULT),
             (
-                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
-                Protobuf,
+                "application/openmetrics-text;version=0.0.1;escaping=dots",
+                OPENMETRICS_0,
+                "; escaping=dots",
             ),
+            ("text/plain;version=1.0.0", TEXT_1, DEFAULT),
+            ("text/plain;version=1.0.0;escaping=allow-utf-8;", TEXT_1, UTF8),
+            ("text/plain;version=0.0.4;escaping=allow-utf-8", TEXT, UTF8),
+            ("text/plain;version=0.0.2", TEXT, ""),
+            ("text/plain;escaping=values", TEXT, "; escaping=values"),
+            ("*/*;escaping=allow-utf-8", TEXT, UTF8),
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text;q=0.6,text/plain;q=0.5",
-                Text,
+                TEXT,
+                "",
             ),
-            ("application/vnd.google.protobuf;proto=other;encoding=delimited", Text),
-            ("application/vnd.google.protobuf", Protobuf),
-            ("text/plain,application/openmetrics-text", Text),
-            ("*/*", Text),
-            ("text/html,application/xhtml+xml,*/*;q=0.8", Text),
-            ("", Text),
-            (";;,=,q=", Text),
-            ("application/openmetrics-text;q=nan", Text),
+            ("application/vnd.google.protobuf;proto=other;encoding=delimited", TEXT, ""),
+            ("application/vnd.google.protobuf;escaping=allow-utf-8", PROTOBUF, UTF8),
+            ("*/*", TEXT, ""),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", TEXT, ""),
+            ("", TEXT, ""),
+            (";;,=,q=", TEXT, ""),
+            ("application/openmetrics-text;q=nan", TEXT, ""),
         ] {
-            assert_eq!(format_for([accept].into_iter()), format, "{accept}");
+            let answer = negotiate([accept].into_iter());
+            assert_eq!(answer.content_type, format!("{media_type}{escaping}"), "{accept}");
+            let said = escaping.strip_prefix("; escaping=").unwrap_or("underscores");
+            assert_eq!(answer.page.escaping.as_str(), said, "{accept}");
         }
-        assert_eq!(format_for(std::iter::empty()), Text);
+        assert_eq!(negotiate(std::iter::empty()).content_type, TEXT);
         let two = ["text/plain;q=0.2", "application/openmetrics-text;q=0.3"];
-        assert_eq!(format_for(two.into_iter()), OpenMetrics);
+        assert!(negotiate(two.into_iter()).content_type.starts_with(OPENMETRICS));
     }
 }

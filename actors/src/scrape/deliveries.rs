@@ -140,7 +140,7 @@ mod tests {
     use crate::serving_gate::Permit;
 
     fn selection(format: Format) -> Selection {
-        Selection { format, filter: Filter::default() }
+        Selection { page: format.into(), filter: Filter::default() }
     }
 
     fn text() -> Selection {

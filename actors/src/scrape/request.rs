@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use psg_engine::exposition::Format;
+use psg_engine::exposition::PageFormat;
 use psg_engine::store::{Filter, ScrapeSeq};
 use tokio::sync::oneshot;
 
@@ -26,7 +26,7 @@ pub struct ScrapeRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// The format of the body.
-    pub format: Format,
+    pub page: PageFormat,
     /// Which families and series.
     pub filter: Filter,
 }

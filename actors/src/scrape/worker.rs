@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use psg_engine::catalog::Catalog;
-use psg_engine::exposition::{Fragment, FragmentWriter, PageFormat};
+use psg_engine::exposition::{Fragment, FragmentWriter};
 use psg_engine::merge::merge;
 use psg_engine::store::{ScrapeContext, ScrapeSeq};
 
@@ -229,19 +229,19 @@ impl ScrapeWorker {
             let horizon = scrapers.ack_horizon(start);
             shards.broadcast(|| ShardMessage::SetAckHorizon(horizon))?;
         }
-        let exposition = merge(selection.format, vec![self.own_fragments(selection)], catalog);
+        let exposition = merge(selection.page, vec![self.own_fragments(selection)], catalog);
         let exposition = Arc::new(counted(exposition, &metrics.unsent));
         Ok(Rendered { id: self.renderings, exposition, permit, start, starts_after: None })
     }
 
     /// What of the gateway's own metrics is shown.
-    fn own_fragments(&self, Selection { format, filter }: &Selection) -> Vec<Fragment> {
+    fn own_fragments(&self, Selection { page, filter }: &Selection) -> Vec<Fragment> {
         if !filter.has_own_metrics() {
             return Vec::new();
         }
         let ScrapeParts { shards, metrics, catalog, created_timestamps, .. } = &self.parts;
         let inboxes: Vec<usize> = shards.waiting().collect();
-        let mut writer = FragmentWriter::new(PageFormat::from(*format).encoder(catalog));
+        let mut writer = FragmentWriter::new(page.encoder(catalog));
         metrics.write_fragments(&mut writer, &inboxes, *created_timestamps);
         let mut fragments = writer.finish();
         fragments.retain(|fragment| filter.has_family(&fragment.family));
@@ -264,7 +264,7 @@ impl ScrapeWorker {
         let horizon = settings.exact_first_increment.then(|| scrapers.ack_horizon(start));
         let context =
             horizon.map(|horizon| ScrapeContext { seq: start.seq, last_seen: seen, horizon });
-        let plain = ExposeOrder::plain(selection.format, catalog.clone());
+        let plain = ExposeOrder::plain(selection.page, catalog.clone());
         let order = ExposeOrder { context, filter: selection.filter.clone(), ..plain };
         let expose = |reply| ShardMessage::Expose { order: order.clone(), reply };
         let parts = shards.request(expose)?;
@@ -277,7 +277,7 @@ impl ScrapeWorker {
             sources[part.shard.get()] = part.fragments;
         }
         sources.push(own);
-        let exposition = merge(selection.format, sources, catalog);
+        let exposition = merge(selection.page, sources, catalog);
         let exposition = Arc::new(counted(exposition, &metrics.unsent));
         metrics.exposition_bytes.store(exposition.length as u64, Ordering::Relaxed);
         metrics.scrape_duration.observe(before.elapsed());

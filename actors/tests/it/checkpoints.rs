@@ -101,7 +101,7 @@ impl Gateway {
         let parts = self
             .shards
             .request(|reply| ShardMessage::Expose {
-                order: ExposeOrder::plain(Format::Text, Catalog::default()),
+                order: ExposeOrder::plain(Format::Text.into(), Catalog::default()),
                 reply,
             })
             .expect("shards run");

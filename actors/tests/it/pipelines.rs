@@ -135,7 +135,7 @@ impl Running {
 }
 
 async fn scrape(handle: &PipelineHandle) -> Result<String, ScrapeError> {
-    let selection = Selection { format: Format::Text, filter: Filter::default() };
+    let selection = Selection { page: Format::Text.into(), filter: Filter::default() };
     let request = ScrapeRequest { selection, scraper: None, deadline: None };
     let scraped = handle.scrape(request).await?;
     Ok(String::from_utf8(scraped.exposition.pieces.concat()).unwrap())

@@ -27,46 +27,72 @@ pub struct PageFormat {
     pub escaping: Escaping,
 }
 
-/// What HTTP calls a format.
+/// A version of a format, as HTTP calls it.
 #[derive(Debug, Clone, Copy)]
 pub struct MediaType {
+    /// What is sent.
+    pub format: Format,
     /// Type and subtype, in lower case.
     pub name: &'static str,
     /// Its parameters: a client that names one of them and wants another value
-    /// wants another format.
+    /// wants another media type.
     pub parameters: &'static [(&'static str, &'static str)],
-    /// The `Content-Type` of a body.
-    pub content_type: &'static str,
+    /// Whether it is text.
+    is_text: bool,
+    /// Whether a reply has to name the escaping, though nobody asked for one.
+    names_escaping: bool,
 }
 
-impl Format {
-    /// Every format; the first is what clients get that do not ask for another.
-    pub const ALL: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::Protobuf];
+/// Every media type; the first is what clients get that do not ask for another, and
+/// of those with one name the first is what clients get that name no version.
+pub const MEDIA_TYPES: [MediaType; 5] = [
+    text("text/plain", &[("version", "0.0.4")], Format::Text, false),
+    text("text/plain", &[("version", "1.0.0")], Format::Text, true),
+    text("application/openmetrics-text", &[("version", "1.0.0")], Format::OpenMetrics, true),
+    text("application/openmetrics-text", &[("version", "0.0.1")], Format::OpenMetrics, false),
+    MediaType {
+        format: Format::Protobuf,
+        name: "application/vnd.google.protobuf",
+        parameters: &[("proto", "io.prometheus.client.MetricFamily"), ("encoding", "delimited")],
+        is_text: false,
+        names_escaping: false,
+    },
+];
 
-    /// What HTTP calls it.
-    pub fn media_type(self) -> MediaType {
-        match self {
-            Format::Text => MediaType {
-                name: "text/plain",
-                parameters: &[("version", "0.0.4")],
-                content_type: "text/plain; version=0.0.4; charset=utf-8",
-            },
-            Format::OpenMetrics => MediaType {
-                name: "application/openmetrics-text",
-                parameters: &[("version", "1.0.0")],
-                content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            },
-            Format::Protobuf => MediaType {
-                name: "application/vnd.google.protobuf",
-                parameters: &[
-                    ("proto", "io.prometheus.client.MetricFamily"),
-                    ("encoding", "delimited"),
-                ],
-                content_type: "application/vnd.google.protobuf; \
-                               proto=io.prometheus.client.MetricFamily; encoding=delimited",
-            },
+const fn text(
+    name: &'static str,
+    parameters: &'static [(&'static str, &'static str)],
+    format: Format,
+    names_escaping: bool,
+) -> MediaType {
+    MediaType { format, name, parameters, is_text: true, names_escaping }
+}
+
+impl MediaType {
+    /// The `Content-Type` of a body, of a scraper that asked for that escaping, if for
+    /// any.
+    pub fn content_type(&self, asked: Option<Escaping>) -> String {
+        let mut text = self.name.to_owned();
+        let mut add = |name: &str, value: &str| {
+            text.extend(["; ", name, "=", value]);
+        };
+        self.parameters.iter().for_each(|(name, value)| add(name, value));
+        if self.is_text {
+            add("charset", "utf-8");
         }
+        if self.names_escaping || asked.is_some() {
+            add(ESCAPING, asked.unwrap_or_default().as_str());
+        }
+        text
     }
+}
+
+/// The parameter of a media type that names an [`Escaping`].
+pub const ESCAPING: &str = "escaping";
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 3] = [Format::Text, Format::OpenMetrics, Format::Protobuf];
 }
 
 impl PageFormat {

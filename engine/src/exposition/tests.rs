@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Families, Format, MediaType, PageFormat, ShownFamily, ShownSeries};
+use super::{Families, Format, MEDIA_TYPES, PageFormat, ShownFamily, ShownSeries};
 use crate::catalog::{Catalog, Family, FamilyRef};
 use crate::labels::LabelPairs;
 use crate::metric::histogram::BucketLayout;
 use crate::metric::summary::{QuantilePlan, SummarySettings};
 use crate::metric::{GaugeOp, Kind, Shape, Value};
+use crate::name::escaping::Escaping;
 use crate::sample::Sample;
 use crate::timestamp::{Moment, SampleTime, UnixTime};
 
@@ -310,13 +311,35 @@ fn next(format: Format) -> Option<Format> {
 }
 
 #[test]
-fn every_format_is_listed_and_says_in_its_content_type_what_it_is() {
+fn every_format_is_listed_and_has_a_media_type() {
     let all: Vec<Format> =
         std::iter::successors(Some(Format::Text), |format| next(*format)).collect();
     assert_eq!(Format::ALL.to_vec(), all);
     for format in all {
-        let MediaType { name, parameters, content_type } = format.media_type();
-        let says = |(name, value): &(&str, &str)| content_type.contains(&format!("{name}={value}"));
-        assert!(content_type.starts_with(name) && parameters.iter().all(says), "{content_type}");
+        assert!(MEDIA_TYPES.iter().any(|media_type| media_type.format == format), "{format:?}");
+    }
+}
+
+#[test]
+fn a_content_type_says_what_a_body_is() {
+    let said: Vec<String> =
+        MEDIA_TYPES.iter().map(|media_type| media_type.content_type(None)).collect();
+    assert_eq!(
+        said,
+        [
+            "text/plain; version=0.0.4; charset=utf-8",
+            "text/plain; version=1.0.0; charset=utf-8; escaping=underscores",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+            "application/openmetrics-text; version=0.0.1; charset=utf-8",
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+             encoding=delimited",
+        ]
+    );
+    for (media_type, without) in MEDIA_TYPES.iter().zip(said) {
+        for escaping in Escaping::ALL {
+            let without = without.trim_end_matches("; escaping=underscores");
+            let expected = format!("{without}; escaping={}", escaping.as_str());
+            assert_eq!(media_type.content_type(Some(escaping)), expected);
+        }
     }
 }
