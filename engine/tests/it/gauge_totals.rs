@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use psg_engine::exposition::Format;
+use psg_engine::merge::merge;
 use psg_engine::metric::{GaugeOp, Kind};
-use psg_engine::store::ExpirySettings;
+use psg_engine::store::{AckHorizon, ExpirySettings, ScrapeContext, ScrapeSeq};
+use psg_engine::timestamp::Moment;
 
 use crate::state::{instants, pipeline, restored, snapshot};
 use crate::support::cases;
@@ -252,4 +254,23 @@ fn a_sample_that_a_total_can_not_take_is_told() {
         let sent: serde_json::Value = serde_json::from_str(second).expect("JSON");
         assert_eq!(told, sent);
     }
+}
+
+/// A scraper is shown it as it is at once, not first at 0: `increase` is not asked of it.
+#[test]
+fn a_gauge_that_is_new_has_no_start() {
+    let mut pipeline = Pipeline::new(&PipelineSettings { shards: 1, ..Default::default() });
+    let horizon = AckHorizon { record_until: Moment(u64::MAX), ..AckHorizon::default() };
+    pipeline.stores[0].set_ack_horizon(horizon);
+    pipeline.batch(&[
+        r#"{"type":"gauge","name":"g","op":"add","value":3}"#,
+        r#"{"name":"c","value":3}"#,
+    ]);
+    let context = ScrapeContext { seq: ScrapeSeq(1), last_seen: Some(ScrapeSeq(0)), horizon };
+    let store = &mut pipeline.stores[0];
+    let mut job = store.begin_exposure(Format::Text, &pipeline.catalog, Some(context));
+    while !store.expose_some(&mut job, 3, Moment(0)) {}
+    let body = merge(Format::Text, vec![job.finish()], &pipeline.catalog).pieces.concat();
+    let body = String::from_utf8(body).expect("UTF-8");
+    assert!(body.contains("\ng 3\n") && body.contains("\nc 0\n"), "{body}");
 }
