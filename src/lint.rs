@@ -138,7 +138,13 @@ fn lint(
 }
 
 fn linter<'a, W: Write>(settings: &PipelineSettings, name: &'a str, out: W) -> Linter<'a, W> {
-    Linter::new(settings.intake.clone(), Catalog::new(settings.catalog), system_time, name, out)
+    Linter::new(
+        settings.intake.clone(),
+        Catalog::new(settings.catalog.clone()),
+        system_time,
+        name,
+        out,
+    )
 }
 
 #[cfg(test)]

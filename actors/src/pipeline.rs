@@ -107,7 +107,7 @@ impl Pipeline {
         let state_file = settings.state_file.as_ref().map(StateFile::open);
         let state_file = state_file.transpose().map_err(io::Error::other)?;
         let (clock, tombstone_key) = (Clock::start(), TombstoneKey(rand::random()));
-        let catalog = Catalog::new(settings.catalog);
+        let catalog = Catalog::new(settings.catalog.clone());
         let metrics = Arc::new(self_metrics(&settings, &catalog));
         let tombstones =
             SharedTombstones::new(settings.store.tombstones, tombstone_key, settings.shards.count);

@@ -102,6 +102,9 @@ pub struct ShownLayout {
     /// The finite upper bounds of a histogram.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buckets: Option<Vec<f64>>,
+    /// That of its native buckets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantiles: Option<Vec<f64>>,
     /// The error that each of them may have.
@@ -196,7 +199,12 @@ impl From<&Shape> for ShownLayout {
         let objectives = shape.objectives().map(|objectives| objectives.iter().copied());
         let (quantiles, epsilons): (Option<Vec<f64>>, Option<Vec<f64>>) =
             objectives.map(Iterator::unzip).unzip();
-        Self { buckets: shape.bounds().map(<[f64]>::to_vec), quantiles, epsilons }
+        Self {
+            buckets: shape.bounds().map(<[f64]>::to_vec),
+            factor: shape.native().map(|plan| plan.schema.factor()),
+            quantiles,
+            epsilons,
+        }
     }
 }
 

@@ -124,6 +124,8 @@ enum CorpusName {
     Values,
     /// The same, twenty in each as counts of the buckets.
     Whole,
+    /// The same as native histograms, an observation in each sample.
+    Native,
 }
 
 /// How a corpus is made and what the gateway needs for it.
@@ -160,6 +162,7 @@ impl CorpusName {
             CorpusName::Single => Plan { length: 4, ..plan("duration=1", &[]) },
             CorpusName::Values => plan("values=1", &[]),
             CorpusName::Whole => plan("whole=1", &[]),
+            CorpusName::Native => Plan { length: 4, ..plan("native=1", &[]) },
         }
     }
 }

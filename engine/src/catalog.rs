@@ -39,7 +39,9 @@ use parking_lot::Mutex;
 
 use crate::limits::SeriesLimits;
 use crate::metric::Kind;
+use crate::metric::Observations;
 use crate::metric::Shape;
+use crate::metric::native::{NativePlan, NativeSettings};
 use crate::metric::summary::SummarySettings;
 use crate::name::escaping::Escaping;
 use crate::record::FamilyRecord;
@@ -82,12 +84,14 @@ struct CatalogInner {
 }
 
 /// What families are held to, and made with.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CatalogSettings {
     /// How many series may live.
     pub limits: SeriesLimits,
     /// Window and estimator of summaries.
     pub summary: SummarySettings,
+    /// Which histograms are native.
+    pub native: NativeSettings,
     /// Whether producers may use the names that Prometheus gives to what it
     /// finds out itself.
     pub allow_reserved_names: bool,
@@ -241,9 +245,21 @@ impl Catalog {
 
     fn make_family(&self, sample: &Sample<'_>) -> Family {
         let Sample { kind, buckets, objectives, .. } = *sample;
-        let shape = Shape::new(kind, buckets, objectives, self.inner.settings.summary);
+        let shape = Shape::new(kind, buckets, objectives, self.inner.settings.summary)
+            .with_native(self.native_plan(sample));
         let uid = self.inner.next_uid.fetch_add(1, Ordering::Relaxed);
         self.held_family(uid, sample.name, sample.help, shape)
+    }
+
+    /// How a histogram is native that begins with this sample. Of what a producer has
+    /// counted nobody knows the native buckets.
+    fn native_plan(&self, sample: &Sample<'_>) -> Option<NativePlan> {
+        match sample.observations {
+            Observations::One | Observations::Values(_) => {
+                self.inner.settings.native.plan(sample.name, sample.schema)
+            }
+            Observations::Counts(_) => None,
+        }
     }
 
     /// A family of this catalog with one reference.

@@ -99,6 +99,11 @@ impl SeriesExemplars {
         self.0.iter().map(|place| &place.exemplar)
     }
 
+    /// The newest.
+    pub fn newest(&self) -> Option<&KeptExemplar> {
+        self.iter().max_by_key(|exemplar| exemplar.timestamp)
+    }
+
     /// Puts it in the place of an older one of its bucket, or nowhere where that is
     /// the newer one; gives it back where the bucket has none.
     pub(crate) fn replace(&mut self, bucket: u32, exemplar: KeptExemplar) -> Option<KeptExemplar> {

@@ -40,6 +40,7 @@ use crate::labels::{DropLabels, LabelRenderer};
 use crate::limits::PayloadLimits;
 use crate::metric::Observations;
 use crate::metric::default_buckets::DefaultBuckets;
+use crate::metric::native::NativeSettings;
 use crate::name::NameRules;
 use crate::reject::{DroppedExemplar, Reason, Reject};
 use crate::sample::Sample;
@@ -70,6 +71,8 @@ pub struct IntakeSettings {
     pub append_units: bool,
     /// Whether exemplars are taken; else they are dropped.
     pub exemplars: bool,
+    /// Which histograms are native, as the catalog has it.
+    pub native: NativeSettings,
     /// Series, and payload templates, that are kept from batch to batch.
     pub cache_series: usize,
     /// Whether labels are printed sorted; else in first-seen order.
@@ -89,6 +92,7 @@ impl Default for IntakeSettings {
             default_buckets: DefaultBuckets::default(),
             append_units: false,
             exemplars: false,
+            native: NativeSettings::default(),
             cache_series: 100_000,
             sort_labels: true,
             overflow: false,
@@ -105,6 +109,7 @@ impl IntakeSettings {
             .appending_units(self.append_units)
             .with_exemplars(self.exemplars)
             .naming(self.names)
+            .native(self.native.clone())
     }
 }
 

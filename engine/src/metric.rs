@@ -5,6 +5,7 @@ pub mod default_buckets;
 mod gauge;
 pub mod histogram;
 mod kind;
+pub mod native;
 mod observations;
 mod quantile;
 mod shape;
@@ -35,6 +36,15 @@ pub enum Value {
     Summary(Box<Summary>),
 }
 
+/// What a sample that is taken does to the total that it is added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// Nothing but what the sample says.
+    Added,
+    /// The total begins anew with it, see [`native`].
+    BeganAnew,
+}
+
 /// Why a sample changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unapplied {
@@ -60,7 +70,7 @@ impl Value {
         match shape {
             Shape::Counter => Value::Counter(0.0, 0.0),
             Shape::Gauge => Value::Gauge(f64::NAN, UnixTime::MIN.into()),
-            Shape::Histogram(layout) => Value::Histogram(Box::new(Histogram::new(layout))),
+            Shape::Histogram(layout) => Value::Histogram(Box::new(Histogram::new(layout, now))),
             Shape::Summary(plan) => Value::Summary(Box::new(Summary::new(plan, now))),
         }
     }
@@ -104,34 +114,28 @@ impl Value {
         time: SampleTime,
         shape: &Shape,
         now: Moment,
-    ) -> Result<(), Unapplied> {
+    ) -> Result<Applied, Unapplied> {
         match (&mut *self, shape) {
-            (Value::Counter(sum, rest), _) => counter::add(sum, rest, sample),
+            (Value::Counter(sum, rest), _) => counter::add(sum, rest, sample)?,
             (Value::Gauge(value, at) | Value::GaugeTotal(value, at), _) => match op {
-                GaugeOp::Set => gauge::set(value, at, sample, time),
-                GaugeOp::Add => {
-                    *self = Value::GaugeTotal(gauge::added(*value, sample)?, *at);
-                    Ok(())
-                }
+                GaugeOp::Set => gauge::set(value, at, sample, time)?,
+                GaugeOp::Add => *self = Value::GaugeTotal(gauge::added(*value, sample)?, *at),
                 // Either is the sample where the value is no number yet.
-                GaugeOp::Max => {
-                    *value = value.max(sample);
-                    Ok(())
-                }
-                GaugeOp::Min => {
-                    *value = value.min(sample);
-                    Ok(())
-                }
+                GaugeOp::Max => *value = value.max(sample),
+                GaugeOp::Min => *value = value.min(sample),
             },
             (Value::Histogram(histogram), Shape::Histogram(layout)) => {
-                histogram.observe(sample, layout)
+                return histogram.observe(sample, layout, now);
             }
-            (Value::Summary(summary), Shape::Summary(plan)) => summary.observe(sample, plan, now),
+            (Value::Summary(summary), Shape::Summary(plan)) => {
+                summary.observe(sample, plan, now)?
+            }
             (Value::Histogram(_), Shape::Counter | Shape::Gauge | Shape::Summary(_))
             | (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
                 unreachable!("a series keeps the type of its family")
             }
         }
+        Ok(Applied::Added)
     }
 
     /// Takes several observations in, all of them or none; `sum` is that of counts.
@@ -141,23 +145,25 @@ impl Value {
         sum: f64,
         shape: &Shape,
         now: Moment,
-    ) -> Result<(), Unapplied> {
+    ) -> Result<Applied, Unapplied> {
         match (self, observations, shape) {
             (Value::Histogram(it), Observations::Values(values), Shape::Histogram(layout)) => {
-                it.observe_all(values, layout)
+                return it.observe_all(values, layout, now);
             }
-            (Value::Histogram(it), Observations::Counts(counts), _) => it.add(counts, sum),
+            (Value::Histogram(it), Observations::Counts(counts), _) => it.add(counts, sum)?,
             (Value::Summary(it), Observations::Values(values), Shape::Summary(plan)) => {
-                it.observe_all(values, plan, now)
+                it.observe_all(values, plan, now)?;
             }
             (other, ..) => unreachable!("a {} has no such samples", other.kind().as_str()),
         }
+        Ok(Applied::Added)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::histogram::BucketLayout;
+    use super::native::{NativeSettings, Schema};
     use super::summary::{QuantilePlan, SummarySettings};
     use super::*;
 
@@ -168,19 +174,22 @@ mod tests {
     #[test]
     fn a_total_stays_a_number_whatever_comes() {
         let plan = QuantilePlan::new(&[], SummarySettings::default());
+        const ADDED: Result<Applied, Unapplied> = Ok(Applied::Added);
+        let native = NativeSettings::default().plan("x", Some(Schema::FINEST));
         for (shape, least) in [
             (Shape::Counter, f64::MAX),
             (Shape::Gauge, f64::MIN),
             (Shape::Histogram(BucketLayout::new(&[1.0])), f64::MIN),
+            (Shape::Histogram(BucketLayout::new(&[]).with_native(native)), f64::MIN),
             (Shape::Summary(plan), f64::MIN),
         ] {
             let mut value = Value::new(&shape, NOW);
             let mut apply = |sample| value.apply(sample, GaugeOp::Add, TAKEN, &shape, NOW);
-            assert_eq!(apply(f64::MAX), Ok(()), "{shape:?}");
+            assert_eq!(apply(f64::MAX), ADDED, "{shape:?}");
             assert_eq!(apply(f64::MAX), Err(Unapplied::NonFinite), "{shape:?}");
-            assert_eq!(apply(1.0), Ok(()), "{shape:?}");
+            assert_eq!(apply(1.0), ADDED, "{shape:?}");
             if least < 0.0 {
-                assert_eq!([apply(least), apply(least)], [Ok(()), Ok(())], "{shape:?}");
+                assert_eq!([apply(least), apply(least)], [ADDED, ADDED], "{shape:?}");
                 assert_eq!(apply(least), Err(Unapplied::NonFinite), "{shape:?}");
             }
             match &value {
@@ -227,11 +236,12 @@ mod tests {
     #[test]
     fn observations_that_come_together_are_taken_whole() {
         let layout = BucketLayout::new(&[1.0, 2.0]);
-        let mut histogram = Histogram::new(&layout);
-        assert_eq!(histogram.observe_all(&[0.5, 1.5, 3.0], &layout), Ok(()));
+        let mut histogram = Histogram::new(&layout, NOW);
+        assert_eq!(histogram.observe_all(&[0.5, 1.5, 3.0], &layout, NOW), Ok(Applied::Added));
         let before = histogram.clone();
+        let too_large = histogram.observe_all(&[1.0, f64::MAX, f64::MAX], &layout, NOW);
+        assert_eq!(too_large, Err(Unapplied::NonFinite));
         let refused = Err(Unapplied::NonFinite);
-        assert_eq!(histogram.observe_all(&[1.0, f64::MAX, f64::MAX], &layout), refused);
         assert_eq!(histogram.add(&[1, 0, u64::MAX], 1.0), refused);
         assert_eq!(histogram.add(&[0, 0, u64::MAX >> 8], 1.0), refused);
         assert_eq!(histogram, before);

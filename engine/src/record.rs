@@ -88,6 +88,11 @@ pub enum ShapeRecord<'a> {
         /// Windows are of use only under these settings.
         window: WindowSettings,
     },
+    /// Of a histogram whose series are native, maybe beside upper bounds.
+    NativeHistogram {
+        bounds: Cow<'a, [f64]>,
+        schema: i8,
+    },
 }
 
 /// How the windows of a family were cut.
@@ -143,6 +148,7 @@ const COUNTER_TOTAL: u32 = 0;
 const HISTOGRAM_TOTAL: u32 = 1;
 const EXACT_COUNTER_TOTAL: u32 = 2;
 const GAUGE_TOTAL: u32 = 3;
+const NATIVE_HISTOGRAM_TOTAL: u32 = 4;
 
 /// See [`crate::metric::Value`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -175,6 +181,26 @@ pub enum ValueRecord<'a> {
         /// When it was set last, in microseconds of Unix time.
         at: i64,
     },
+    /// A histogram with a native side.
+    NativeHistogram {
+        /// As in a histogram without one.
+        counts: Cow<'a, [u64]>,
+        sum: f64,
+        native: NativeRecord,
+    },
+}
+
+/// See [`crate::metric::native::NativeHistogram`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NativeRecord {
+    pub schema: i8,
+    pub zero_threshold: f64,
+    pub zero_count: u64,
+    /// How long before its segment was taken it was empty last, in milliseconds.
+    pub age: u64,
+    /// The numbers of buckets and their counts, ascending.
+    pub positive: Vec<(i32, u64)>,
+    pub negative: Vec<(i32, u64)>,
 }
 
 /// See [`crate::metric::quantile::Window`].
@@ -223,8 +249,10 @@ pub const FIRST: u16 = 1;
 pub const WITH_SECTIONS: u16 = 3;
 /// That of counters beyond what a double holds, and of gauges that are totals.
 const WITH_EXACT_TOTALS: u16 = 5;
+/// That of native histograms.
+const WITH_NATIVE_HISTOGRAMS: u16 = 7;
 /// The newest one.
-pub const NEWEST: u16 = with_created(WITH_EXACT_TOTALS);
+pub const NEWEST: u16 = with_created(WITH_NATIVE_HISTOGRAMS);
 
 /// The version after `version`, which tells when totals began.
 pub const fn with_created(version: u16) -> u16 {
@@ -244,6 +272,7 @@ impl ShapeRecord<'_> {
             | ShapeRecord::Gauge
             | ShapeRecord::Histogram(_)
             | ShapeRecord::Summary { .. } => FIRST,
+            ShapeRecord::NativeHistogram { .. } => WITH_NATIVE_HISTOGRAMS,
         }
     }
 }
@@ -259,6 +288,7 @@ impl ValueRecord<'_> {
                 window.as_ref().map_or(FIRST, WindowRecord::since)
             }
             ValueRecord::ExactCounter { .. } | ValueRecord::GaugeTotal { .. } => WITH_EXACT_TOTALS,
+            ValueRecord::NativeHistogram { .. } => WITH_NATIVE_HISTOGRAMS,
         }
     }
 }
@@ -288,6 +318,9 @@ pub fn append_total(blob: &mut Vec<u8>, total: &ValueRecord<'_>) {
         ValueRecord::Histogram { counts, sum } => append(blob, &(HISTOGRAM_TOTAL, counts, sum)),
         ValueRecord::ExactCounter { sum, rest } => append(blob, &(EXACT_COUNTER_TOTAL, sum, rest)),
         ValueRecord::GaugeTotal { value, at } => append(blob, &(GAUGE_TOTAL, value, at)),
+        ValueRecord::NativeHistogram { counts, sum, native } => {
+            append(blob, &(NATIVE_HISTOGRAM_TOTAL, counts, sum, native));
+        }
         ValueRecord::Gauge { .. } | ValueRecord::Summary { .. } => {
             unreachable!("they are no totals")
         }
@@ -323,6 +356,8 @@ pub fn take_total(rest: &mut &[u8]) -> Result<ValueRecord<'static>, StateError> 
             take(rest, WHAT).map(|(sum, rest)| ValueRecord::ExactCounter { sum, rest })
         }
         GAUGE_TOTAL => take(rest, WHAT).map(|(value, at)| ValueRecord::GaugeTotal { value, at }),
+        NATIVE_HISTOGRAM_TOTAL => take(rest, WHAT)
+            .map(|(counts, sum, native)| ValueRecord::NativeHistogram { counts, sum, native }),
         _ => Err(StateError::NewerRecord { what: WHAT }),
     }
 }

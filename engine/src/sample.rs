@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::metric::native::Schema;
 use crate::metric::{GaugeOp, Kind, Observations};
 use crate::reject::DroppedExemplar;
 use crate::text::{LabelText, Texts};
@@ -62,9 +63,11 @@ pub struct Sample<'a> {
     /// Upper bounds, strictly increasing and finite, without the `+Inf` that
     /// ends every layout; empty for other types than histogram.
     pub buckets: &'a [f64],
-    /// Whether it came without buckets, so that these are the operator's: then the
-    /// layout of its family is as good.
+    /// Whether it came without buckets that count, so that these are the operator's, or
+    /// none where the histogram is native alone: then the layout of its family is as good.
     pub buckets_by_default: bool,
+    /// How fine it asks a histogram to be, which is then native.
+    pub schema: Option<Schema>,
     /// When it was measured, if it says so.
     pub timestamp: Option<UnixTime>,
     /// How long its series may stay idle, if it says so.
@@ -91,6 +94,7 @@ impl<'a> Sample<'a> {
             labels: Labels::NONE,
             buckets: &[],
             buckets_by_default: false,
+            schema: None,
             timestamp: None,
             ttl: None,
             objectives: &[],

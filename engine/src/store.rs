@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 use crate::catalog::{Admission, FamilyRef};
 use crate::labels::SeriesLabels;
 use crate::metric::Kind;
-use crate::metric::{Observations, Shape, Unapplied, Value};
+use crate::metric::{Applied, Observations, Shape, Unapplied, Value};
 use crate::series::{Generation, ReaderSet, Slot};
 use crate::sharding::{Segment, ShardIndex};
 use crate::timestamp::Moment;
@@ -237,7 +237,7 @@ impl Store {
         slot: Slot,
         taken_at: UnixTime,
         now: Moment,
-        change: impl FnOnce(&mut Value, &Shape) -> Result<(), Unapplied>,
+        change: impl FnOnce(&mut Value, &Shape) -> Result<Applied, Unapplied>,
     ) -> Outcome {
         let mut series = held(&mut self.slots, slot);
         self.changes.mark(series.segment());
@@ -249,13 +249,25 @@ impl Store {
         }
         series.touched = Tick::at(now);
         match change(&mut series.value, series.family.shape()) {
-            Ok(()) => Outcome::Taken,
+            Ok(Applied::Added) => Outcome::Taken,
+            Ok(Applied::BeganAnew) => {
+                self.began_anew(slot, taken_at);
+                Outcome::Taken
+            }
             Err(Unapplied::Stale) => {
                 self.stale_gauge_samples += 1;
                 Outcome::Taken
             }
             Err(Unapplied::NonFinite) => Outcome::Refused,
         }
+    }
+
+    /// The total of a series was reset, and has one sample again.
+    #[cold]
+    fn began_anew(&mut self, slot: Slot, taken_at: UnixTime) {
+        let created = (!self.first_seen.is_replay()).then_some(taken_at);
+        self.extras.created.set(slot.0, created);
+        self.first_seen.begins_anew(slot);
     }
 
     #[cold]

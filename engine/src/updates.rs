@@ -208,6 +208,7 @@ impl Details {
             unit: _,
             buckets: _,
             buckets_by_default: _,
+            schema: _,
             objectives: _,
             // Each update has them.
             value: _,

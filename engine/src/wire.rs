@@ -11,7 +11,7 @@
 //! 1. `payload_too_large`
 //! 2. `invalid_json`, then `not_a_sample`
 //! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons,
-//!    op, values, counts, sum, unit, exemplar
+//!    op, values, counts, sum, unit, exemplar, factor
 //! 4. `unknown_type`
 //!
 //! and [`validate`], for every encoding:
@@ -20,7 +20,8 @@
 //!    and `name_too_long` of a name that gets its unit
 //! 6. `invalid_field`: an unknown op, or one of another type; more than one of
 //!    value, values and counts, or one that the type does not take; counts without
-//!    a sum, or a sum without counts
+//!    a sum, or a sum without counts; a factor beside counts, or on another type than
+//!    histogram
 //! 7. `too_many_values`, then `non_finite`, then `negative_counter`
 //! 8. `help_too_long`
 //! 9. `too_many_labels`; then for each label in turn `name_too_long`,

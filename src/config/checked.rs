@@ -21,6 +21,7 @@ use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::metric::default_buckets::DefaultBuckets;
 use psg_engine::metric::histogram::BucketLayout;
+use psg_engine::metric::native::{NativeLimits, NativeSettings, Schema};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::name::NameRules;
 use psg_engine::name::pattern::NamePattern;
@@ -89,7 +90,8 @@ impl<'a> Checker<'a> {
     ) -> PipelineSettings {
         let (queue, embedded) =
             (self.queue(connection, embedded.is_some()), self.embedded(embedded));
-        let (catalog, intake) = (self.catalog(), self.intake());
+        let native = self.native();
+        let (catalog, intake) = (self.catalog(native.clone()), self.intake(native));
         let (store, shards) = (self.store(), self.shards());
         let max_exemplars = if intake.exemplars { store.max_exemplars } else { 0 };
         PipelineSettings {
@@ -149,9 +151,10 @@ impl<'a> Checker<'a> {
         Duration::from_secs(self.count(setting))
     }
 
-    fn intake(&mut self) -> IntakeSettings {
+    fn intake(&mut self, native: NativeSettings) -> IntakeSettings {
         let payload = self.payload();
         IntakeSettings {
+            native,
             default_buckets: self.default_buckets(payload.max_buckets),
             payload,
             drop_labels: self.read(&METRICS_DROP_LABELS, |kind, text| {
@@ -216,7 +219,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn catalog(&mut self) -> CatalogSettings {
+    fn catalog(&mut self, native: NativeSettings) -> CatalogSettings {
         CatalogSettings {
             limits: SeriesLimits {
                 max_series: self.count(&METRICS_MAX_SERIES),
@@ -232,7 +235,30 @@ impl<'a> Checker<'a> {
                         .ok_or_else(|| unlike(kind, text))
                 }),
             },
+            native,
             allow_reserved_names: self.flag(&METRICS_ALLOW_RESERVED_NAMES),
+        }
+    }
+
+    /// Which histograms are native, for those who read samples and for the catalog.
+    fn native(&mut self) -> NativeSettings {
+        NativeSettings {
+            mode: self.read(&METRICS_NATIVE_HISTOGRAMS, |kind, text| {
+                kind.choice(text)
+                    .and_then(value_kind::native_mode)
+                    .ok_or_else(|| unlike(kind, text))
+            }),
+            names: self.read(&METRICS_NATIVE_HISTOGRAM_NAMES, |kind, text| {
+                let names = kind.name_patterns(text).ok_or_else(|| unlike(kind, text))?;
+                Ok(names.into_iter().map(NamePattern::new).collect())
+            }),
+            schema: Schema::for_factor(self.read(&METRICS_NATIVE_HISTOGRAM_FACTOR, decimal)),
+            limits: NativeLimits {
+                max_buckets: self.count(&METRICS_NATIVE_HISTOGRAM_MAX_BUCKETS),
+                min_reset_ms: 1000 * self.count::<u64>(&METRICS_NATIVE_HISTOGRAM_MIN_RESET_SECONDS),
+                max_zero_threshold: self
+                    .read(&METRICS_NATIVE_HISTOGRAM_MAX_ZERO_THRESHOLD, decimal),
+            },
         }
     }
 
@@ -366,6 +392,10 @@ impl<T, F: Fn(ValueKind, &str) -> Result<T, String>> Parse<T> for F {}
 fn whole<N: TryFrom<i64>>(kind: ValueKind, text: &str) -> Result<N, String> {
     let number = kind.whole(text).and_then(|number| N::try_from(number).ok());
     number.ok_or_else(|| unlike(kind, text))
+}
+
+fn decimal(kind: ValueKind, text: &str) -> Result<f64, String> {
+    kind.decimal(text).ok_or_else(|| unlike(kind, text))
 }
 
 fn level(kind: ValueKind, text: &str) -> Result<LevelFilter, String> {

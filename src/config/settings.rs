@@ -5,7 +5,7 @@ use psg_engine::metric::summary::SummarySettings;
 use psg_engine::name::NameRules;
 
 use super::listen::ListenSyntax;
-use super::value_kind::{ValueKind, estimator_name};
+use super::value_kind::{NATIVE_MODES, ValueKind, estimator_name};
 
 /// One setting that an operator can make.
 #[derive(Debug)]
@@ -199,6 +199,18 @@ settings! {
     METRICS_EXEMPLARS = "Metrics.Exemplars", Value("false"), ValueKind::Flag;
     /// Most exemplars to keep, spread over the shards; the oldest make room.
     METRICS_MAX_EXEMPLARS = "Metrics.MaxExemplars", Value("100000"), whole(1, 100_000_000);
+    /// What histograms are that Prometheus can take as native ones: `off`, classic but for samples that ask for it by their `factor`; `both`, native and, where they have buckets, classic too; `only`, native, whatever buckets their samples bring. Metrics that are there stay what they are.
+    METRICS_NATIVE_HISTOGRAMS = "Metrics.NativeHistograms", Value("off"), ValueKind::Choice(&NATIVE_MODES);
+    /// Patterns of names, comma-separated, of the histograms that `Metrics.NativeHistograms` is for, such as `*_seconds,api_*`; empty: all.
+    METRICS_NATIVE_HISTOGRAM_NAMES = "Metrics.NativeHistogramNames", Value(""), ValueKind::NamePatterns;
+    /// How much wider each bucket of a native histogram may be than the one before it, where the sample does not say it: with 1.1 quantiles are off by 10% at most.
+    METRICS_NATIVE_HISTOGRAM_FACTOR = "Metrics.NativeHistogramFactor", Value("1.1"), ValueKind::Factor;
+    /// Most buckets of one native histogram that have counts. With more it begins anew, or else becomes coarser around zero, or else everywhere.
+    METRICS_NATIVE_HISTOGRAM_MAX_BUCKETS = "Metrics.NativeHistogramMaxBuckets", Value("160"), whole(1, 10_000);
+    /// Seconds after which a native histogram with too many buckets may begin anew, at 0; one that has become coarser before that does so then. 0 is never.
+    METRICS_NATIVE_HISTOGRAM_MIN_RESET_SECONDS = "Metrics.NativeHistogramMinResetSeconds", Value("0"), whole(0, SECONDS_OF_A_YEAR);
+    /// Up to which magnitude the values of a native histogram with too many buckets may count as zero; 0: none but those that are as good as zero.
+    METRICS_NATIVE_HISTOGRAM_MAX_ZERO_THRESHOLD = "Metrics.NativeHistogramMaxZeroThreshold", Value("0"), ValueKind::Magnitude;
     /// Whether series without an `instance` label show `instance=""`, so that under `honor_labels` Prometheus does not put the gateway's address there.
     METRICS_EMPTY_INSTANCE = "Metrics.EmptyInstance", Value("false"), ValueKind::Flag;
     /// Whether OpenMetrics has a `_created` line for each counter, histogram and summary: when its total began.

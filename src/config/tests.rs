@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use psg_actors::settings::Endpoint;
 use psg_engine::catalog::CatalogSettings;
 use psg_engine::limits::PayloadLimits;
+use psg_engine::metric::native::NativeSettings;
 use psg_engine::metric::summary::{Estimator, SummarySettings};
 
 use super::settings::{REDIS_TLS_CA_FILE, SETTINGS};
@@ -41,9 +42,12 @@ fn check_problems(environment: &[&str], json: &str, expected: &[&str]) {
 fn defaults_are_those_of_the_engine() {
     let Config { gateway, log } = config(&[], "{}");
     assert_eq!(gateway.pipeline.intake.payload, PayloadLimits::default());
-    let CatalogSettings { limits, summary, allow_reserved_names } = gateway.pipeline.catalog;
+    let CatalogSettings { limits, summary, native, allow_reserved_names } =
+        gateway.pipeline.catalog;
     assert_eq!((limits.max_series, limits.max_series_per_metric), (1_000_000, 100_000));
     assert_eq!((summary, allow_reserved_names), (SummarySettings::default(), false));
+    assert_eq!(native, NativeSettings::default());
+    assert_eq!(native, gateway.pipeline.intake.native);
     assert!(gateway.pipeline.intake.sort_labels && !gateway.pipeline.scrape.disable_meta_metrics);
     assert_eq!(gateway.pipeline.queue.redis.endpoints, [Endpoint::Tcp("localhost".into(), 6379)]);
     assert_eq!(gateway.pipeline.queue.key, "prom-stream-gateway:metric-queue");
@@ -79,6 +83,12 @@ const EFFECTIVE: &[&str] = &[
     "Metrics__Names=utf8",
     "Metrics__DefaultBuckets=0.1,1",
     "Metrics__HistogramBuckets=*_seconds:0.1,1",
+    "Metrics__NativeHistograms=Both",
+    "Metrics__NativeHistogramNames=*_seconds",
+    "Metrics__NativeHistogramFactor=1.01",
+    "Metrics__NativeHistogramMaxBuckets=100",
+    "Metrics__NativeHistogramMinResetSeconds=31",
+    "Metrics__NativeHistogramMaxZeroThreshold=0.5",
     "Metrics__SeriesTtlSeconds=22",
     "Metrics__GaugeTtlSeconds=23",
     "Metrics__MaxLabels=13",

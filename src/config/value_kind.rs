@@ -3,6 +3,7 @@
 
 use psg_actors::http::hosts::is_pattern;
 use psg_engine::metric::histogram::BucketLayout;
+use psg_engine::metric::native::NativeMode;
 use psg_engine::metric::summary::Estimator;
 use psg_engine::name::NameRules;
 use tracing::level_filters::LevelFilter;
@@ -24,6 +25,12 @@ pub enum ValueKind {
     Buckets,
     /// The same for patterns of metric names, separated by semicolons; may be none.
     BucketsByName,
+    /// Patterns of metric names, comma-separated; may be none.
+    NamePatterns,
+    /// How many times the one before it a bound may be: a number above 1.
+    Factor,
+    /// A number that is not negative.
+    Magnitude,
     /// Where Redis is; holds secrets.
     Connection,
     /// Path of a PEM file of certificates; empty is none.
@@ -59,6 +66,15 @@ const DOTNET_LEVELS: [(&str, LevelFilter); 7] = [
     ("None", LevelFilter::OFF),
 ];
 
+/// That of the coarsest native histograms.
+const MOST_FACTOR: f64 = 65536.0;
+
+/// The words for what histograms are.
+pub const NATIVE_MODES: [&str; NativeMode::ALL.len()] = {
+    let [off, both, only] = NativeMode::ALL;
+    [off.as_str(), both.as_str(), only.as_str()]
+};
+
 const ESTIMATORS: [Estimator; 2] = [Estimator::CkmsBiased, Estimator::CkmsTargeted];
 
 impl ValueKind {
@@ -71,6 +87,8 @@ impl ValueKind {
             ValueKind::HostNames => self.host_names(text).is_some(),
             ValueKind::Buckets => self.buckets(text).is_some(),
             ValueKind::BucketsByName => self.buckets_by_name(text).is_some(),
+            ValueKind::NamePatterns => self.name_patterns(text).is_some(),
+            ValueKind::Factor | ValueKind::Magnitude => self.decimal(text).is_some(),
             ValueKind::Connection => connection::parse_string(text).is_ok(),
             ValueKind::Listen(form) => listen::parse(form, text).is_ok(),
             ValueKind::ListenOrSocket => listen::parse_with_socket(text).is_some(),
@@ -102,6 +120,11 @@ impl ValueKind {
                  *_seconds:0.1,0.5,1;*_bytes:1024,65536"
                     .into()
             }
+            ValueKind::NamePatterns => {
+                "patterns of metric names, separated by commas, such as *_seconds,api_*".into()
+            }
+            ValueKind::Factor => format!("a number above 1 and up to {MOST_FACTOR}, such as 1.1"),
+            ValueKind::Magnitude => "a number that is not negative, such as 0.001".into(),
             ValueKind::Connection => connection::EXPECTED.into(),
             ValueKind::CaFile => "a readable PEM file with at least one certificate".into(),
             ValueKind::Listen(form) => form.expected().into(),
@@ -143,6 +166,21 @@ impl ValueKind {
             Some((pattern, bounds(listed)?))
         };
         text.split(';').map(of_one).collect()
+    }
+
+    pub fn name_patterns(self, text: &str) -> Option<Vec<&str>> {
+        listed(text, |pattern| !pattern.is_empty() && !pattern.contains(char::is_whitespace))
+    }
+
+    /// The number of a [`ValueKind::Factor`] or [`ValueKind::Magnitude`].
+    pub fn decimal(self, text: &str) -> Option<f64> {
+        let number: f64 = text.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+        let fits = if self == ValueKind::Factor {
+            number > 1.0 && number <= MOST_FACTOR
+        } else {
+            number >= 0.0
+        };
+        fits.then_some(number)
     }
 
     /// The truth value of a [`ValueKind::Flag`].
@@ -197,6 +235,11 @@ pub fn estimator_name(estimator: Estimator) -> &'static str {
 
 pub fn estimator(name: &str) -> Option<Estimator> {
     ESTIMATORS.into_iter().find(|estimator| estimator_name(*estimator) == name)
+}
+
+/// What histograms are by such a word.
+pub fn native_mode(word: &str) -> Option<NativeMode> {
+    NativeMode::ALL.into_iter().find(|mode| mode.as_str() == word)
 }
 
 /// What stands between commas, without blanks around it; nothing is none.
@@ -330,6 +373,37 @@ mod tests {
     }
 
     #[test]
+    fn patterns_of_names_are_separated_by_commas() {
+        let check = |text, expected: Option<&[&str]>| {
+            assert_eq!(
+                ValueKind::NamePatterns.name_patterns(text).as_deref(),
+                expected,
+                "{text:?}"
+            );
+        };
+        check(" ", Some(&[]));
+        check("*_seconds , api:*", Some(&["*_seconds", "api:*"]));
+        check("a,", None);
+        check("a b", None);
+    }
+
+    #[test]
+    fn factors_and_magnitudes() {
+        let check = |text, factor, magnitude| {
+            let found = [ValueKind::Factor, ValueKind::Magnitude].map(|kind| kind.decimal(text));
+            assert_eq!(found, [factor, magnitude], "{text:?}");
+        };
+        check(" 1.1 ", Some(1.1), Some(1.1));
+        check("65536", Some(65536.0), Some(65536.0));
+        check("65537", None, Some(65537.0));
+        check("1", None, Some(1.0));
+        check("0", None, Some(0.0));
+        for text in ["-1", "NaN", "inf", "1e999", "1,1", ""] {
+            check(text, None, None);
+        }
+    }
+
+    #[test]
     fn patterns_have_buckets_of_their_own() {
         let check = |text, expected: Option<&[(&str, &[f64])]>| {
             let found = ValueKind::BucketsByName.buckets_by_name(text);
@@ -344,6 +418,14 @@ mod tests {
         );
         for text in ["a", "a:", ":1", "a:1;", ";", "a:2,1", "a:1;b", "a:1:"] {
             check(text, None);
+        }
+    }
+
+    #[test]
+    fn every_native_mode_can_be_chosen() {
+        let kind = super::super::settings::METRICS_NATIVE_HISTOGRAMS.kind;
+        for one in NativeMode::ALL {
+            assert_eq!(kind.choice(one.as_str()).and_then(native_mode), Some(one));
         }
     }
 

@@ -37,6 +37,12 @@ const SETTINGS: &[&str] = &[
     "Metrics.MaxExemplars",
     "Metrics.DefaultBuckets",
     "Metrics.HistogramBuckets",
+    "Metrics.NativeHistograms",
+    "Metrics.NativeHistogramNames",
+    "Metrics.NativeHistogramFactor",
+    "Metrics.NativeHistogramMaxBuckets",
+    "Metrics.NativeHistogramMinResetSeconds",
+    "Metrics.NativeHistogramMaxZeroThreshold",
     "Metrics.MaxLabels",
     "Metrics.MaxLabelValueBytes",
     "Metrics.MaxNameBytes",
@@ -156,7 +162,7 @@ fn load_pushes_samples_that_show() {
     let seen = gateway.scrape_after(2000);
     assert_eq!(seen.totals(), (2000, 0));
     assert!(!seen.produced().is_empty());
-    let mix = "add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1";
+    let mix = "add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1,native=1";
     load(&["--mix", mix, "--series", "40"]);
     let seen = gateway.scrape_after(4000);
     assert_eq!(seen.totals(), (4000, 0));

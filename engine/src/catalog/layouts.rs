@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::Family;
 use crate::metric::Shape;
+use crate::metric::native::{NativeLimits, NativePlan};
 use crate::metric::summary::SummarySettings;
 use crate::sample::Sample;
 
@@ -23,12 +24,17 @@ impl Family {
 
     /// Keeps the layout of a sample that came with another one, and counts it.
     pub(crate) fn note_layout_mismatch(&self, sample: &Sample<'_>) {
-        let Sample { kind, buckets, objectives, .. } = *sample;
+        let Sample { kind, buckets, objectives, schema, .. } = *sample;
         let mut kept = self.counts.other_layout.lock();
         // Nearly always the same one again.
-        if !kept.as_ref().is_some_and(|kept| kept.agrees(buckets, objectives)) {
-            // No summary is made of it: only its objectives are shown.
-            *kept = Some(Shape::new(kind, buckets, objectives, SummarySettings::default()));
+        let is_same = |kept: &Shape| {
+            kept.agrees(buckets, objectives) && kept.native().map(|plan| plan.schema) == schema
+        };
+        if !kept.as_ref().is_some_and(is_same) {
+            // No series is made of it: only its numbers are shown.
+            let plan = schema.map(|schema| NativePlan { schema, limits: NativeLimits::default() });
+            let shape = Shape::new(kind, buckets, objectives, SummarySettings::default());
+            *kept = Some(shape.with_native(plan));
         }
         drop(kept);
         self.count_layout_mismatch();

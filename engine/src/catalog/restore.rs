@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Admission, Catalog, FamilyRef};
+use super::{Admission, Catalog, CatalogSettings, FamilyRef};
 use crate::metric::Shape;
 use crate::record::FamilyRecord;
 use crate::reject::{Reason, Reject};
@@ -15,7 +15,8 @@ impl Catalog {
     /// way of.
     pub(crate) fn restore(&self, stored: &FamilyRecord<'_>) -> Result<FamilyRef, Reject> {
         let FamilyRecord { uid, name, help, unit, .. } = stored;
-        let shape = Shape::from_record(&stored.shape, self.inner.settings.summary);
+        let CatalogSettings { summary, native, .. } = &self.inner.settings;
+        let shape = Shape::from_record(&stored.shape, *summary, native.limits);
         let family = match self.find(name) {
             Some(family) => family,
             None => {

@@ -4,7 +4,7 @@ use super::encoder::ShownSeries;
 use super::number::{self, Notation};
 use super::printed_name::PrintedName;
 use crate::catalog::Family;
-use crate::exemplar::SeriesExemplars;
+use crate::exemplar::{KeptExemplar, SeriesExemplars};
 use crate::labels::LabelPairs;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{QuantilePlan, Summary};
@@ -205,7 +205,11 @@ impl SeriesLines<'_> {
         for (bucket, (le, count)) in texts.iter().zip(histogram.cumulative()).enumerate() {
             self.start_with_last_label("_bucket", "le", le);
             number::write_count(self.out, count);
-            self.end_with_exemplar(bucket as u32);
+            // Those of a native histogram alone are of no bucket that is shown.
+            match layout.is_native_only() {
+                false => self.end_with_exemplar(bucket as u32),
+                true => self.end_with(self.exemplars.and_then(SeriesExemplars::newest)),
+            }
         }
     }
 
@@ -301,15 +305,19 @@ impl SeriesLines<'_> {
 
     #[inline]
     fn end_with_exemplar(&mut self, bucket: u32) {
-        if let Some(exemplars) = self.exemplars {
-            self.exemplar(exemplars, bucket);
+        self.end_with(self.exemplars.and_then(|exemplars| exemplars.of(bucket)));
+    }
+
+    #[inline]
+    fn end_with(&mut self, exemplar: Option<&KeptExemplar>) {
+        if let Some(exemplar) = exemplar {
+            self.exemplar(exemplar);
         }
         self.out.push(b'\n');
     }
 
     #[cold]
-    fn exemplar(&mut self, exemplars: &SeriesExemplars, bucket: u32) {
-        let Some(exemplar) = exemplars.of(bucket) else { return };
+    fn exemplar(&mut self, exemplar: &KeptExemplar) {
         self.out.extend_from_slice(b" # {");
         exemplar.labels().write_text(self.out);
         self.out.extend_from_slice(b"} ");

@@ -5,6 +5,8 @@
 //! are written as they lie; all else is put into the messages of the schema first,
 //! which own no memory but lists of buckets and quantiles.
 
+mod native;
+
 use std::borrow::Cow;
 
 use prost::Message;
@@ -134,7 +136,22 @@ fn metric(value: &mut Value, shape: &Shape, extras: Extras<'_>, now: Moment) -> 
     metric
 }
 
+/// Prometheus takes the native side of a histogram that has one, and else the buckets.
 fn histogram(it: &Histogram, layout: &BucketLayout, extras: Extras<'_>) -> schema::Histogram {
+    let classic = schema::Histogram {
+        sample_count: Some(it.count()),
+        sample_sum: Some(it.sum()),
+        created_timestamp: extras.start(),
+        bucket: if layout.is_native_only() { Vec::new() } else { buckets(it, layout, extras) },
+        ..schema::Histogram::default()
+    };
+    match it.native() {
+        None => classic,
+        Some(native) => native::with_side(classic, native, extras.exemplars),
+    }
+}
+
+fn buckets(it: &Histogram, layout: &BucketLayout, extras: Extras<'_>) -> Vec<schema::Bucket> {
     let bounds = layout.bounds().iter().copied().chain([f64::INFINITY]);
     let bucket = |(index, (bound, count))| schema::Bucket {
         cumulative_count: Some(count),
@@ -142,13 +159,7 @@ fn histogram(it: &Histogram, layout: &BucketLayout, extras: Extras<'_>) -> schem
         exemplar: extras.exemplar(index),
         cumulative_count_float: None,
     };
-    schema::Histogram {
-        sample_count: Some(it.count()),
-        sample_sum: Some(it.sum()),
-        bucket: bounds.zip(it.cumulative()).enumerate().map(bucket).collect(),
-        created_timestamp: extras.start(),
-        ..schema::Histogram::default()
-    }
+    bounds.zip(it.cumulative()).enumerate().map(bucket).collect()
 }
 
 fn summary(

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::number::{self, Notation};
+use crate::metric::native::NativeHistogram;
 use crate::metric::{Shape, Value};
 use crate::timestamp::Moment;
 
@@ -24,6 +25,9 @@ pub enum ValueJson {
         sum: Box<str>,
         /// `+Inf` last.
         buckets: Vec<BucketJson>,
+        /// Its native side, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        native: Option<NativeJson>,
     },
     /// A summary.
     Summary {
@@ -41,6 +45,43 @@ pub enum ValueJson {
 pub struct BucketJson {
     le: Box<str>,
     count: u64,
+}
+
+/// The native side of a histogram.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct NativeJson {
+    /// How fine it is now.
+    schema: i8,
+    /// How many times the bound before it each bound is.
+    factor: f64,
+    /// Those with counts, ascending; that around zero has a bound on each side of it.
+    buckets: Vec<NativeBucketJson>,
+}
+
+/// How many observations are between two bounds.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct NativeBucketJson {
+    from: Box<str>,
+    to: Box<str>,
+    count: u64,
+}
+
+impl NativeJson {
+    fn new(native: &NativeHistogram) -> Self {
+        let (schema, zero) = (native.schema(), native.zero_threshold());
+        let bound = |bucket| schema.upper_bound(bucket);
+        let bucket = |from, to, count| NativeBucketJson { from: text(from), to: text(to), count };
+        let below =
+            native.negative().iter().map(|(at, count)| bucket(-bound(at), -bound(at - 1), count));
+        let mut buckets: Vec<_> = below.collect();
+        buckets.reverse();
+        if native.zero_count() > 0 {
+            buckets.push(bucket(-zero, zero, native.zero_count()));
+        }
+        let above = native.positive().iter();
+        buckets.extend(above.map(|(at, count)| bucket(bound(at - 1), bound(at), count)));
+        Self { schema: schema.number(), factor: schema.factor(), buckets }
+    }
 }
 
 /// The answer to one objective.
@@ -63,7 +104,8 @@ impl ValueJson {
                 let buckets = bounds.zip(histogram.cumulative());
                 let buckets = buckets.map(|(bound, count)| BucketJson { le: text(*bound), count });
                 let (count, sum) = (histogram.count(), text(histogram.sum()));
-                Self::Histogram { count, sum, buckets: buckets.collect() }
+                let native = histogram.native().map(NativeJson::new);
+                Self::Histogram { count, sum, buckets: buckets.collect(), native }
             }
             (Value::Summary(summary), Shape::Summary(plan)) => {
                 let mut values = Vec::with_capacity(plan.objectives().len());
@@ -85,7 +127,9 @@ impl ValueJson {
     pub(crate) fn parts(&self) -> usize {
         match self {
             Self::Number { .. } => 0,
-            Self::Histogram { buckets, .. } => buckets.len(),
+            Self::Histogram { buckets, native, .. } => {
+                buckets.len() + native.as_ref().map_or(0, |native| native.buckets.len())
+            }
             Self::Summary { quantiles, .. } => quantiles.len(),
         }
     }

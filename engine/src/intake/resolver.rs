@@ -210,12 +210,13 @@ impl Resolver {
 /// it can't be taken for that. Its help and unit are kept where they are the
 /// first.
 fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> Option<bool> {
-    let agrees = family.shape().agrees(sample.buckets, sample.objectives);
-    let fits = agrees || sample.buckets_by_default;
+    let shape = family.shape();
+    let has_layout = sample.buckets_by_default || shape.agrees(sample.buckets, sample.objectives);
+    let fits = has_layout && shape.is_as_fine_as(sample.schema);
+    if !(fits || can_fold(family, sample)) || !can_count(family, sample) {
+        return None;
+    }
     if !fits {
-        if !can_fold(family, sample) {
-            return None;
-        }
         *mismatches += 1;
         family.note_layout_mismatch(sample);
     }
@@ -224,6 +225,15 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
         note_texts(family, sample);
     }
     Some(fits)
+}
+
+/// Whether what a sample has counted can be added to that of its family: not where
+/// that has no buckets but native ones.
+fn can_count(family: &Family, sample: &Sample<'_>) -> bool {
+    match (sample.observations, family.shape()) {
+        (Observations::Counts(_), Shape::Histogram(layout)) => !layout.is_native_only(),
+        (Observations::One | Observations::Values(_) | Observations::Counts(_), _) => true,
+    }
 }
 
 /// Whether a sample of another layout can be aggregated into that of its family:
@@ -238,6 +248,11 @@ fn can_fold(family: &Family, sample: &Sample<'_>) -> bool {
 
 #[cold]
 fn unlike_family(family: &Family, sample: &Sample<'_>) -> Reject {
+    if !can_count(family, sample) {
+        let detail =
+            "expected a value or values, since the metric has native buckets alone, got counts";
+        return Reject::new(Reason::BadBuckets, detail);
+    }
     let shown = |bounds: &[f64]| printable(&format!("{bounds:?}"), LONG);
     let (own, got) = (shown(family.shape().bounds().unwrap_or_default()), shown(sample.buckets));
     let expected = "expected counts of buckets that have all of the metric's among them";

@@ -94,6 +94,7 @@ impl CachedRoute {
             unit: _,
             buckets: _,
             buckets_by_default: _,
+            schema: _,
             objectives: _,
             // It is read from each payload.
             value: _,

@@ -1,12 +1,19 @@
-//! Histogram: how many observations fell at or below each upper bound.
+//! Histogram: how many observations fell at or below each upper bound, and where it is
+//! native into buckets that nobody had to lay out.
 
-use super::{Unapplied, sum_of};
+use super::native::{NativeHistogram, NativePlan, Schema};
+use super::{Applied, Unapplied, sum_of};
+use crate::timestamp::Moment;
 
-/// The upper bounds of a family's buckets.
+/// How many exemplars a series that is native alone may have.
+const NATIVE_EXEMPLARS: i32 = 10;
+
+/// The upper bounds of a family's buckets, and how its series are native, if they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketLayout {
     /// Strictly increasing and finite; `+Inf` follows unwritten.
     bounds: Box<[f64]>,
+    native: Option<NativePlan>,
 }
 
 /// What is wrong with a list of upper bounds.
@@ -38,7 +45,24 @@ impl BucketLayout {
 
     /// A layout from bounds that are strictly increasing and finite.
     pub fn new(bounds: &[f64]) -> Self {
-        Self { bounds: bounds.into() }
+        Self { bounds: bounds.into(), native: None }
+    }
+
+    /// The same, of series that are native by this plan, if there is one.
+    #[must_use]
+    pub fn with_native(mut self, plan: Option<NativePlan>) -> Self {
+        self.native = plan;
+        self
+    }
+
+    /// How its series are native, if they are.
+    pub fn native(&self) -> Option<&NativePlan> {
+        self.native.as_ref()
+    }
+
+    /// Whether it has no bounds to count by but `+Inf`, since its series are native.
+    pub fn is_native_only(&self) -> bool {
+        self.native.is_some() && self.bounds.is_empty()
     }
 
     /// The finite upper bounds.
@@ -53,6 +77,20 @@ impl BucketLayout {
             return self.bounds.iter().take_while(|bound| value > **bound).count();
         }
         self.bounds.partition_point(|bound| value > *bound)
+    }
+
+    /// Where an exemplar of `value` is kept: with its bucket. Where series are native
+    /// alone, it is one of [`NATIVE_EXEMPLARS`] places by the magnitude, so that those
+    /// of what happens often leave room for others.
+    pub(super) fn exemplar_place(&self, value: f64) -> u32 {
+        if !self.is_native_only() {
+            return self.bucket_of(value) as u32;
+        }
+        let of_magnitude = match value.abs() {
+            0.0 => 0,
+            magnitude => Schema::POWERS_OF_FOUR.bucket_of(magnitude),
+        };
+        of_magnitude.rem_euclid(NATIVE_EXEMPLARS) as u32
     }
 
     /// Whether all its bounds are among `bounds`, so that counts by these are counts
@@ -86,17 +124,34 @@ pub struct Histogram {
     /// Not cumulative; the last is the `+Inf` bucket.
     counts: Box<[u64]>,
     sum: f64,
+    /// Has all observations too; `None` for good once a producer has counted some.
+    native: Option<Box<NativeHistogram>>,
 }
+
+// There may be millions.
+const _: () = assert!(size_of::<Histogram>() == 32);
 
 impl Histogram {
     /// A histogram without observations.
-    pub fn new(layout: &BucketLayout) -> Self {
-        Self { counts: vec![0; layout.bounds.len() + 1].into(), sum: 0.0 }
+    pub fn new(layout: &BucketLayout, now: Moment) -> Self {
+        let native = layout.native.map(|plan| Box::new(NativeHistogram::new(&plan, now)));
+        Self { counts: vec![0; layout.bounds.len() + 1].into(), sum: 0.0, native }
     }
 
     /// A histogram of these counts, not cumulative, one for each bucket.
     pub fn from_parts(counts: Box<[u64]>, sum: f64) -> Self {
-        Self { counts, sum }
+        Self { counts, sum, native: None }
+    }
+
+    /// The same with a native side that has as many observations.
+    pub(super) fn with_native(mut self, native: NativeHistogram) -> Self {
+        self.native = Some(Box::new(native));
+        self
+    }
+
+    /// Its native side, where it has one.
+    pub fn native(&self) -> Option<&NativeHistogram> {
+        self.native.as_deref()
     }
 
     /// The counts, not cumulative, one for each bucket.
@@ -105,28 +160,49 @@ impl Histogram {
     }
 
     /// Counts one finite value.
-    pub fn observe(&mut self, value: f64, layout: &BucketLayout) -> Result<(), Unapplied> {
-        self.observe_all(&[value], layout)
+    pub fn observe(
+        &mut self,
+        value: f64,
+        layout: &BucketLayout,
+        now: Moment,
+    ) -> Result<Applied, Unapplied> {
+        self.observe_all(&[value], layout, now)
     }
 
     /// Counts finite values, all of them or none.
     #[inline]
-    pub fn observe_all(&mut self, values: &[f64], layout: &BucketLayout) -> Result<(), Unapplied> {
-        self.sum = sum_of(self.sum, values)?;
+    pub fn observe_all(
+        &mut self,
+        values: &[f64],
+        layout: &BucketLayout,
+        now: Moment,
+    ) -> Result<Applied, Unapplied> {
+        let sum = sum_of(self.sum, values)?;
+        if let (Some(native), Some(plan)) = (&mut self.native, &layout.native) {
+            let is_old = native.is_old(plan, now) && sum_of(0.0, values).is_ok();
+            let has_to = is_old && native.is_degraded(plan);
+            if has_to || native.observe_all(values, plan, is_old).is_err() {
+                *self = Self::new(layout, now);
+                // It is not old any more.
+                return self.observe_all(values, layout, now).map(|_| Applied::BeganAnew);
+            }
+        }
+        self.sum = sum;
         for value in values {
             self.counts[layout.bucket_of(*value)] += 1;
         }
-        Ok(())
+        Ok(Applied::Added)
     }
 
     /// Adds `counts`, one for each bucket, of observations whose sum is `sum`; all of
-    /// them or none.
+    /// them or none. Which native buckets they are of nobody knows.
     pub fn add(&mut self, counts: &[u64], sum: f64) -> Result<(), Unapplied> {
         let total = counts.iter().fold(self.count(), |total, count| total.saturating_add(*count));
         if total > GREATEST_TOTAL {
             return Err(Unapplied::NonFinite);
         }
         self.sum = sum_of(self.sum, &[sum])?;
+        self.native = None;
         self.counts.iter_mut().zip(counts).for_each(|(own, more)| *own += more);
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use super::Kind;
 use super::histogram::BucketLayout;
+use super::native::{Buckets, NativeHistogram, NativePlan, Schema};
 use super::summary::{QuantilePlan, SummarySettings};
 
 /// What a bucket or an objective is charged in a family.
@@ -38,6 +39,15 @@ impl Shape {
         }
     }
 
+    /// The same, of histograms that are native by this plan, if there is one.
+    #[must_use]
+    pub fn with_native(self, plan: Option<NativePlan>) -> Self {
+        match self {
+            Shape::Histogram(layout) => Shape::Histogram(layout.with_native(plan)),
+            Shape::Counter | Shape::Gauge | Shape::Summary(_) => self,
+        }
+    }
+
     /// The type whose series are made so.
     #[inline]
     pub fn kind(&self) -> Kind {
@@ -56,12 +66,17 @@ impl Shape {
             && self.objectives().is_none_or(|own| own == objectives)
     }
 
-    /// The bucket that takes `value`, and the only one of a counter; `None` where it
-    /// counts nothing.
+    /// Whether its series are as fine as a sample asks for, if it does.
+    pub fn is_as_fine_as(&self, asked: Option<Schema>) -> bool {
+        asked.is_none_or(|asked| self.native().is_some_and(|plan| plan.schema == asked))
+    }
+
+    /// The bucket whose exemplar one of `value` is, and the only one of a counter; `None`
+    /// where there are no exemplars.
     pub(crate) fn bucket_of(&self, value: f64) -> Option<u32> {
         match self {
             Shape::Counter => Some(0),
-            Shape::Histogram(layout) => Some(layout.bucket_of(value) as u32),
+            Shape::Histogram(layout) => Some(layout.exemplar_place(value)),
             Shape::Gauge | Shape::Summary(_) => None,
         }
     }
@@ -72,9 +87,22 @@ impl Shape {
         numbers * BYTES_PER_BOUND
     }
 
-    /// How many bytes the counts of a series take beside its labels.
+    /// How many bytes the counts of a series take beside its labels; of a native one
+    /// as many as they may come to take.
     pub(crate) fn bytes_of_counts(&self) -> usize {
-        self.bounds().map_or(0, |bounds| (bounds.len() + 1) * size_of::<u64>())
+        let classic = self.bounds().map_or(0, |bounds| (bounds.len() + 1) * size_of::<u64>());
+        let of_native = |plan: &NativePlan| {
+            size_of::<NativeHistogram>() + plan.most_buckets() * Buckets::BYTES_OF_ONE
+        };
+        classic + self.native().map_or(0, of_native)
+    }
+
+    /// How its series are native, if they are.
+    pub fn native(&self) -> Option<&NativePlan> {
+        match self {
+            Shape::Histogram(layout) => layout.native(),
+            Shape::Counter | Shape::Gauge | Shape::Summary(_) => None,
+        }
     }
 
     /// The finite upper bounds of buckets, where it has some.

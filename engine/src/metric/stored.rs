@@ -2,9 +2,12 @@
 //! refused: whoever can write the state could otherwise write totals that nothing
 //! came to.
 
+mod native;
+
 use std::borrow::Cow;
 
 use super::histogram::{BucketLayout, Histogram};
+use super::native::{NativeHistogram, NativeLimits, NativePlan, Schema};
 use super::summary::{QuantilePlan, Summary, SummarySettings};
 use super::{Kind, Shape, Value, counter};
 use crate::limits::SMALLEST_EPSILON;
@@ -20,7 +23,15 @@ impl Shape {
         match self {
             Shape::Counter => ShapeRecord::Counter,
             Shape::Gauge => ShapeRecord::Gauge,
-            Shape::Histogram(layout) => ShapeRecord::Histogram(Cow::Borrowed(layout.bounds())),
+            Shape::Histogram(layout) => {
+                let bounds = Cow::Borrowed(layout.bounds());
+                match layout.native() {
+                    None => ShapeRecord::Histogram(bounds),
+                    Some(plan) => {
+                        ShapeRecord::NativeHistogram { bounds, schema: plan.schema.number() }
+                    }
+                }
+            }
             Shape::Summary(plan) => ShapeRecord::Summary {
                 objectives: Cow::Borrowed(plan.objectives()),
                 window: plan.window_settings(),
@@ -28,13 +39,22 @@ impl Shape {
         }
     }
 
-    pub(crate) fn from_record(record: &ShapeRecord<'_>, summary: SummarySettings) -> Self {
+    /// What was stored, as these settings have it.
+    pub(crate) fn from_record(
+        record: &ShapeRecord<'_>,
+        summary: SummarySettings,
+        limits: NativeLimits,
+    ) -> Self {
         match record {
             ShapeRecord::Counter => Shape::Counter,
             ShapeRecord::Gauge => Shape::Gauge,
             ShapeRecord::Histogram(bounds) => Shape::Histogram(BucketLayout::new(bounds)),
             ShapeRecord::Summary { objectives, window: _ } => {
                 Shape::Summary(QuantilePlan::new(objectives, summary))
+            }
+            ShapeRecord::NativeHistogram { bounds, schema } => {
+                let plan = Schema::new(*schema).map(|schema| NativePlan { schema, limits });
+                Shape::Histogram(BucketLayout::new(bounds).with_native(plan))
             }
         }
     }
@@ -46,7 +66,7 @@ impl ShapeRecord<'_> {
         match self {
             ShapeRecord::Counter => Kind::Counter,
             ShapeRecord::Gauge => Kind::Gauge,
-            ShapeRecord::Histogram(_) => Kind::Histogram,
+            ShapeRecord::Histogram(_) | ShapeRecord::NativeHistogram { .. } => Kind::Histogram,
             ShapeRecord::Summary { .. } => Kind::Summary,
         }
     }
@@ -55,13 +75,11 @@ impl ShapeRecord<'_> {
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         match self {
             ShapeRecord::Counter | ShapeRecord::Gauge => Ok(()),
-            ShapeRecord::Histogram(bounds) => {
-                let rise = bounds.is_sorted_by(|lower, upper| lower < upper);
-                if !rise || !bounds.iter().copied().all(is_number) {
-                    return Err("bounds of buckets that rise");
-                }
-                Ok(())
-            }
+            ShapeRecord::Histogram(bounds) => check_bounds(bounds),
+            ShapeRecord::NativeHistogram { bounds, schema } => match Schema::new(*schema) {
+                Some(_) => check_bounds(bounds),
+                None => Err("a schema from -4 to 8"),
+            },
             ShapeRecord::Summary { objectives, window: _ } => {
                 let valid = |(quantile, error): &(f64, f64)| {
                     is_number(*quantile)
@@ -102,18 +120,32 @@ impl ValueRecord<'_> {
             ValueRecord::Gauge { .. } | ValueRecord::GaugeTotal { .. } => {
                 Err("a number as a gauge's value")
             }
-            ValueRecord::Histogram { counts, sum } => check_observations(counts, *sum),
-            ValueRecord::Summary { sum, count, window: _ } => check_observations(&[*count], *sum),
+            ValueRecord::Histogram { counts, sum } => check_observations(counts, *sum).map(drop),
+            ValueRecord::Summary { sum, count, window: _ } => {
+                check_observations(&[*count], *sum).map(drop)
+            }
+            ValueRecord::NativeHistogram { counts, sum, native } => {
+                native.check(check_observations(counts, *sum)?)
+            }
         }
     }
 }
 
-fn check_observations(counts: &[u64], sum: f64) -> Result<(), &'static str> {
+fn check_bounds(bounds: &[f64]) -> Result<(), &'static str> {
+    let rise = bounds.is_sorted_by(|lower, upper| lower < upper);
+    match rise && bounds.iter().copied().all(is_number) {
+        true => Ok(()),
+        false => Err("bounds of buckets that rise"),
+    }
+}
+
+/// How many observations there are.
+fn check_observations(counts: &[u64], sum: f64) -> Result<u64, &'static str> {
     if !sum.is_finite() {
         return Err("a number as a sum");
     }
     match counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count)) {
-        Some(0..=GREATEST_COUNT) => Ok(()),
+        Some(count @ 0..=GREATEST_COUNT) => Ok(count),
         Some(_) | None => Err("fewer observations"),
     }
 }
@@ -136,10 +168,15 @@ impl Value {
             Value::GaugeTotal(total, at) => {
                 ValueRecord::GaugeTotal { value: *total, at: UnixTime::from(*at).micros() }
             }
-            Value::Histogram(histogram) => ValueRecord::Histogram {
-                counts: Cow::Borrowed(histogram.counts()),
-                sum: histogram.sum(),
-            },
+            Value::Histogram(histogram) => {
+                let (counts, sum) = (Cow::Borrowed(histogram.counts()), histogram.sum());
+                match histogram.native() {
+                    None => ValueRecord::Histogram { counts, sum },
+                    Some(native) => {
+                        ValueRecord::NativeHistogram { counts, sum, native: native.record(now) }
+                    }
+                }
+            }
             Value::Summary(summary) => ValueRecord::Summary {
                 sum: summary.sum(),
                 count: summary.count(),
@@ -168,11 +205,14 @@ impl Value {
                 Ok(Value::GaugeTotal(value, UnixTime::from_micros(at).into()))
             }
             (ValueRecord::Histogram { counts, sum }, Shape::Histogram(layout)) => {
-                if counts.len() != layout.bounds().len() + 1 {
-                    return Err(StateError::malformed("a histogram of other buckets"));
-                }
-                let counts = counts.into_owned().into();
-                Ok(Value::Histogram(Box::new(Histogram::from_parts(counts, sum))))
+                restored_histogram(counts, sum, None, layout)
+            }
+            (ValueRecord::NativeHistogram { counts, sum, native }, Shape::Histogram(layout)) => {
+                let Some(plan) = layout.native() else {
+                    return Err(StateError::malformed("a native histogram in a family of others"));
+                };
+                let native = NativeHistogram::from_record(&native, plan, since)?;
+                restored_histogram(counts, sum, Some(native), layout)
             }
             (ValueRecord::Summary { sum, count, window }, Shape::Summary(plan)) => {
                 // Those of ckms-biased are only there in what an earlier version stored.
@@ -187,9 +227,26 @@ impl Value {
                 | ValueRecord::Gauge { .. }
                 | ValueRecord::GaugeTotal { .. }
                 | ValueRecord::Histogram { .. }
+                | ValueRecord::NativeHistogram { .. }
                 | ValueRecord::Summary { .. },
                 _,
             ) => Err(StateError::malformed("a series of another type than its family")),
         }
     }
+}
+
+fn restored_histogram(
+    counts: Cow<'_, [u64]>,
+    sum: f64,
+    native: Option<NativeHistogram>,
+    layout: &BucketLayout,
+) -> Result<Value, StateError> {
+    if counts.len() != layout.bounds().len() + 1 {
+        return Err(StateError::malformed("a histogram of other buckets"));
+    }
+    let histogram = Histogram::from_parts(counts.into_owned().into(), sum);
+    Ok(Value::Histogram(Box::new(match native {
+        None => histogram,
+        Some(native) => histogram.with_native(native),
+    })))
 }

@@ -146,6 +146,13 @@ impl FirstSeen {
         }
     }
 
+    /// The total of a series was reset: it goes on from nothing any more.
+    pub fn begins_anew(&mut self, slot: Slot) {
+        if let Some(new) = self.new.get_mut(&slot) {
+            new.start = None;
+        }
+    }
+
     /// The series in a slot is no longer live.
     pub fn remove(&mut self, slot: Slot) {
         self.new.remove(&slot);

@@ -23,6 +23,7 @@ use super::validate::{self, RawSample, RawTime, Rules, SampleLists};
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::metric::default_buckets::DefaultBuckets;
+use crate::metric::native::NativeSettings;
 use crate::name::NameRules;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
@@ -101,6 +102,12 @@ impl JsonDecoder {
     /// The same that takes names by these rules.
     pub fn naming(mut self, names: NameRules) -> Self {
         self.rules.names = names;
+        self
+    }
+
+    /// The same, but histograms whose names these settings make native need no buckets.
+    pub fn native(mut self, settings: NativeSettings) -> Self {
+        self.rules.native = settings;
         self
     }
 
@@ -188,6 +195,7 @@ fn raw_sample<'a>(
         sum,
         unit,
         exemplar,
+        factor,
     } = *fields;
     let text = |field: Field<_>| field.given().map_or("", |text| texts.get(text));
     let list = |field: Field<List>| field.given().map(|list| list.sent as usize);
@@ -203,6 +211,7 @@ fn raw_sample<'a>(
         values_sent: list(values),
         counts_sent: list(counts),
         sum: sum.given(),
+        factor: factor.given(),
         labels_sent: labels.given().unwrap_or(0),
         buckets_sent: sent(buckets),
         quantiles_sent: sent(quantiles),

@@ -1,6 +1,7 @@
 //! Validation: what an encoding has read becomes a sample, or the one reason why
 //! not. The order of the checks is the one that [`super`] documents.
 
+mod buckets;
 mod exemplar;
 mod labels;
 mod observed;
@@ -10,14 +11,15 @@ use crate::labels::DropLabels;
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::metric::Kind;
 use crate::metric::default_buckets::DefaultBuckets;
-use crate::metric::histogram::{BadBounds, BucketLayout};
+use crate::metric::native::NativeSettings;
 use crate::name::NameRules;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::{Labels, Sample};
 use crate::text::{JsonType, LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
-use observed::{Observed, check_op, normalize_counts};
+use buckets::SentLayout;
+use observed::{Observed, check_factor, check_op};
 
 use exemplar::OfSample;
 pub(super) use exemplar::RawExemplar;
@@ -31,6 +33,7 @@ pub(super) struct Rules {
     /// Whether names get the units that they don't end in.
     pub(super) append_units: bool,
     pub(super) exemplars: bool,
+    pub(super) native: NativeSettings,
 }
 
 /// A sample as an encoding has read it: each part has the type that it must have,
@@ -50,6 +53,8 @@ pub(super) struct RawSample<'a> {
     pub(super) counts_sent: Option<usize>,
     /// Of what the counts count.
     pub(super) sum: Option<f64>,
+    /// How much wider each bucket may be than the one before it.
+    pub(super) factor: Option<f64>,
     /// How many labels were sent, duplicates included.
     pub(super) labels_sent: usize,
     pub(super) buckets_sent: usize,
@@ -108,19 +113,17 @@ pub(super) fn sample<'a>(
     let is_named = !unit.is_empty() && unit::name_with(&mut lists.name, name, unit, kind, rules)?;
     let op = check_op(raw.op, kind)?;
     let observed = Observed::of(raw.value, raw.values_sent, raw.counts_sent, raw.sum, kind)?;
+    check_factor(raw.factor, observed, kind)?;
     let value = observed.value(lists, kind, limits)?;
     check_help(raw.help, limits)?;
     labels::normalize(&mut lists.labels, raw.labels_sent, texts, kind, rules)?;
     lists.objectives.clear();
-    let buckets_by_default = kind == Kind::Histogram && raw.buckets_sent == 0;
+    let mut layout = SentLayout::default();
     match kind {
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
         Kind::Histogram => {
-            let name = if is_named { &lists.name } else { name };
-            normalize_buckets(&mut lists.buckets, raw.buckets_sent, name, rules)?;
-            if let Observed::Counts { sent, .. } = observed {
-                normalize_counts(lists, sent, buckets_by_default)?;
-            }
+            let sent = (raw.buckets_sent, raw.factor);
+            layout = SentLayout::of(lists, sent, observed, (name, is_named), rules)?;
         }
         Kind::Summary => {
             lists.buckets.clear();
@@ -143,7 +146,8 @@ pub(super) fn sample<'a>(
         op,
         labels: Labels::decoded(&lists.labels, texts),
         buckets: &lists.buckets,
-        buckets_by_default,
+        buckets_by_default: layout.is_by_default,
+        schema: layout.schema,
         timestamp,
         ttl,
         objectives: &lists.objectives,
@@ -210,40 +214,6 @@ fn check_help(help: &str, limits: &PayloadLimits) -> Result<(), Reject> {
         return Err(Reject::new(Reason::HelpTooLong, detail));
     }
     Ok(())
-}
-
-/// Leaves in `buckets` the finite upper bounds: those that were sent, or the
-/// operator's.
-fn normalize_buckets(
-    buckets: &mut Vec<f64>,
-    sent: usize,
-    name: &str,
-    rules: &Rules,
-) -> Result<(), Reject> {
-    if sent == 0 {
-        let Some(layout) = rules.default_buckets.layout_for(name) else {
-            return Err(bad_buckets("expected buckets for a histogram, got none"));
-        };
-        buckets.clear();
-        buckets.extend_from_slice(layout.bounds());
-        return Ok(());
-    }
-    let most = rules.limits.max_buckets;
-    if sent > most {
-        return Err(Reject::new(Reason::BadBuckets, too_much("buckets", most, sent)));
-    }
-    BucketLayout::normalize(buckets).map_err(|bad| match bad {
-        BadBounds::NotFinite => {
-            bad_buckets("expected finite buckets but for a last +Inf, got another infinite one")
-        }
-        BadBounds::NotIncreasing => {
-            bad_buckets("expected buckets that strictly increase, got some that do not")
-        }
-    })
-}
-
-fn bad_buckets(detail: &'static str) -> Reject {
-    Reject::new(Reason::BadBuckets, detail)
 }
 
 /// Leaves in `objectives` each quantile once, ascending, with the smallest of

@@ -18,6 +18,7 @@ mod buckets;
 mod catalog;
 mod expiry;
 mod lifetimes;
+mod native;
 mod observations;
 mod overflow;
 mod removal;

@@ -49,10 +49,12 @@ pub enum Form {
     Values,
     /// Twenty, as the counts of the buckets.
     Whole,
+    /// One, of a native histogram, which has no buckets.
+    Native,
 }
 
 impl Ingredient {
-    pub const ALL: [Ingredient; 15] = [
+    pub const ALL: [Ingredient; 16] = [
         Ingredient::Plain(Kind::Counter),
         Ingredient::Plain(Kind::Gauge),
         Ingredient::Plain(Kind::Histogram),
@@ -65,6 +67,7 @@ impl Ingredient {
         Ingredient::Duration(Form::WithExemplar),
         Ingredient::Duration(Form::Values),
         Ingredient::Duration(Form::Whole),
+        Ingredient::Duration(Form::Native),
         Ingredient::Distinct,
         Ingredient::NewLabel,
         Ingredient::Bad,
@@ -80,6 +83,7 @@ impl Ingredient {
             Ingredient::Duration(Form::WithExemplar) => "exemplar",
             Ingredient::Duration(Form::Values) => "values",
             Ingredient::Duration(Form::Whole) => "whole",
+            Ingredient::Duration(Form::Native) => "native",
             Ingredient::Distinct => "distinct",
             Ingredient::NewLabel => "newlabel",
             Ingredient::Bad => "bad",
@@ -272,7 +276,7 @@ mod tests {
         check_refused(
             "meter=1",
             "expected one of counter, gauge, histogram, summary, shuffled, add, max, min, \
-             duration, exemplar, values, whole, distinct, newlabel, bad, got \"meter\"",
+             duration, exemplar, values, whole, native, distinct, newlabel, bad, got \"meter\"",
         );
         check_refused("bad=1,bad=2", "\"bad\" is given twice");
         check_refused("counter=0", "expected at least one weight above 0");

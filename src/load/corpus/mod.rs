@@ -156,6 +156,7 @@ impl Corpus {
             Form::WithExemplar => Said::Duration(self.value(), Some(self.next_request())),
             Form::Values => Said::Durations(self.values()),
             Form::Whole => Said::Counts(self.values()),
+            Form::Native => Said::Native(self.value()),
         };
         self.of_a_generation(CorpusPayload::duration(index, said), index)
     }

@@ -36,6 +36,8 @@ pub(super) enum Said {
     Durations(Vec<i64>),
     /// The same, as the counts of the buckets and the sum.
     Counts(Vec<i64>),
+    /// One of a native histogram.
+    Native(i64),
 }
 
 /// The buckets of durations: as they are written, and in thousandths.
@@ -67,7 +69,15 @@ impl CorpusPayload {
         let JsonValue::Numbered(before, number, _) = payload.name else {
             unreachable!("names of metrics have numbers")
         };
-        CorpusPayload { name: JsonValue::Numbered(before, number, "_seconds"), said, ..payload }
+        let ending = match said {
+            Said::Native(_) => "_native_seconds",
+            Said::Value(_)
+            | Said::Operation(..)
+            | Said::Duration(..)
+            | Said::Durations(_)
+            | Said::Counts(_) => "_seconds",
+        };
+        CorpusPayload { name: JsonValue::Numbered(before, number, ending), said, ..payload }
     }
 
     /// As [`CorpusPayload::write`], as that program writes it.
@@ -136,7 +146,10 @@ impl Said {
     /// The numbers, as members of the sample.
     fn write_before_labels(&self, members: &mut Vec<JsonMember>) {
         match self {
-            Said::Value(value) | Said::Operation(_, value) | Said::Duration(value, _) => {
+            Said::Value(value)
+            | Said::Operation(_, value)
+            | Said::Duration(value, _)
+            | Said::Native(value) => {
                 members.push(("value", JsonValue::Thousandths(*value)));
             }
             Said::Durations(values) => members.push(("values", JsonValue::Many(values.clone()))),
@@ -158,6 +171,10 @@ impl Said {
             (Said::Duration(..) | Said::Durations(_) | Said::Counts(_), _) => {
                 members.push(("unit", JsonValue::Text("seconds")));
                 members.push(("buckets", JsonValue::Numbers(&TEN_BUCKETS)));
+            }
+            (Said::Native(_), _) => {
+                members.push(("unit", JsonValue::Text("seconds")));
+                members.push(("factor", JsonValue::Thousandths(1100)));
             }
             (Said::Value(_), Kind::Counter | Kind::Gauge) => {}
             (Said::Value(_), Kind::Histogram) => {

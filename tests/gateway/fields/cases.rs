@@ -355,6 +355,48 @@ pub const CASES: &[FieldCase] = &[
         leaving: &[],
     },
     FieldCase {
+        fields: "factor",
+        settings: &[],
+        accepted: &[
+            (
+                r#"{"type":"histogram","name":"h","value":2,"factor":1.1}"#,
+                r#"h_bucket{le="+Inf"} 1"#,
+            ),
+            (r#"{"type":"histogram","name":"h","values":[2,-3],"factor":1.1}"#, "h_sum 1"),
+            (
+                r#"{"type":"histogram","name":"both","value":2,"factor":1.00001,"buckets":[1,3]}"#,
+                r#"both_bucket{le="3"} 1"#,
+            ),
+            (
+                r#"{"type":"histogram","name":"i","value":2,"factor":null,"buckets":[2]}"#,
+                r#"i_bucket{le="2"} 1"#,
+            ),
+        ],
+        refused: &[
+            (r#"{"type":"histogram","name":"x","value":2,"factor":1}"#, "bad_buckets"),
+            (r#"{"type":"histogram","name":"x","value":2,"factor":1e999}"#, "bad_buckets"),
+            (r#"{"type":"histogram","name":"x","value":2,"factor":null}"#, "bad_buckets"),
+            (r#"{"type":"histogram","name":"x","value":2,"factor":"1.1"}"#, "invalid_field"),
+            (r#"{"type":"summary","name":"x","value":2,"factor":1.1}"#, "invalid_field"),
+            (
+                r#"{"type":"histogram","name":"x","buckets":[1],"counts":[1],"sum":1,"factor":2}"#,
+                "invalid_field",
+            ),
+            (
+                r#"{"type":"histogram","name":"h","buckets":[1],"counts":[1],"sum":1}"#,
+                "bad_buckets",
+            ),
+        ],
+        restarted: &[
+            (r#"{"type":"histogram","name":"h","value":2,"factor":1.1}"#, "h_count 4"),
+            (
+                r#"{"type":"histogram","name":"both","value":2,"factor":1.1,"buckets":[1,3]}"#,
+                "both_count 2",
+            ),
+        ],
+        leaving: &[],
+    },
+    FieldCase {
         fields: "quantiles, epsilons",
         settings: &[("Metrics__MaxQuantiles", "2")],
         accepted: &[

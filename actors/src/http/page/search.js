@@ -117,19 +117,30 @@ function showRows(series) {
 }
 
 /** The value; of a histogram its buckets too, each with those that fell into it alone. */
-function showValue(node, { value, count: observations, sum, buckets, quantiles }) {
+function showValue(node, { value, count: observations, sum, buckets, native, quantiles }) {
   if (value !== undefined) return say(node, value);
   const mean = observations ? ` · mean ${Number((Number(sum) / observations).toPrecision(4))}` : "";
   const parts = [make("span", {}, `${count(observations)} observed${mean}`)];
-  if (buckets) parts.push(bucketBars(buckets));
+  // Of a native one alone there is but one classic bucket, which says nothing.
+  if (buckets && !(native && buckets.length === 1)) parts.push(bucketBars(cumulative(buckets)));
+  if (native) parts.push(bucketBars(native.buckets.map(({ from, to, count: number }) => [`above ${short(from)} up to ${short(to)}`, number])));
   for (const { quantile, value: at } of quantiles ?? []) parts.push(make("span", { class: "label" }, make("b", {}, `p${Number((quantile * 100).toPrecision(6))}`), make("span", {}, at)));
   node.replaceChildren(...parts);
 }
 
+function short(bound) {
+  return Number(Number(bound).toPrecision(4));
+}
+
+/** What each bucket is called, and how many fell into it alone. */
+function cumulative(buckets) {
+  return buckets.map(({ le, count: below }, index) => [`up to ${le}`, below - (index ? buckets[index - 1].count : 0)]);
+}
+
 function bucketBars(buckets) {
-  const alone = buckets.map(({ count: below }, index) => below - (index ? buckets[index - 1].count : 0));
+  const alone = buckets.map(([, number]) => number);
   const most = Math.max(1, ...alone);
-  const said = buckets.map(({ le }, index) => `up to ${le}: ${count(alone[index])}`);
+  const said = buckets.map(([name, number]) => `${name}: ${count(number)}`);
   const bars = make("span", { class: "buckets", role: "img", "aria-label": said.join("; ") });
   bars.title = said.join("\n");
   for (const number of alone) {

@@ -70,11 +70,12 @@ function showRejects(status, report) {
   rows(at("unknown-field-rows"), report.unknown_fields, ({ name }) => name, ({ name, samples }) => [name, count(samples)]);
 }
 
-/** Buckets or quantiles, not too many of them. */
-function layoutText({ buckets, quantiles, epsilons }) {
+/** Buckets or quantiles, not too many of them, and the factor of native buckets. */
+function layoutText({ buckets, quantiles, epsilons, factor }) {
   const all = (buckets ?? quantiles).map((number, index) => (buckets ? `${number}` : `${number} ± ${epsilons[index]}`));
   const more = all.length > 20 ? ` … (${all.length})` : "";
-  return all.slice(0, 20).join(", ") + more;
+  const native = factor ? [`factor ${Number(factor.toPrecision(5))}`] : [];
+  return [...all.slice(0, 20), ...native].join(", ") + more;
 }
 
 function showExamples(list, examples, now) {

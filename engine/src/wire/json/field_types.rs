@@ -32,6 +32,7 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         sum,
         unit,
         exemplar,
+        factor,
     } = fields;
     // One branch for nearly all payloads.
     let is_wrong = is_wrong(name)
@@ -46,7 +47,8 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         | is_wrong_list(counts)
         | is_wrong(sum)
         | is_wrong(unit)
-        | is_wrong(exemplar);
+        | is_wrong(exemplar)
+        | is_wrong(factor);
     if is_wrong { refuse_first(fields, texts) } else { Ok(()) }
 }
 
@@ -84,7 +86,8 @@ fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     check_list("counts", &fields.counts)?;
     check("sum", NUMBER, fields.sum.wrong())?;
     check("unit", "a string", fields.unit.wrong())?;
-    check("exemplar", "an object", fields.exemplar.wrong())
+    check("exemplar", "an object", fields.exemplar.wrong())?;
+    check("factor", NUMBER, fields.factor.wrong())
 }
 
 fn wrong_type(field: &str, expected: &str, got: JsonType, text: &str) -> Reject {

@@ -87,6 +87,7 @@ pub(super) struct Fields {
     pub(super) unit: Field<Text>,
     /// What it says is in [`SampleLists`].
     pub(super) exemplar: Field<()>,
+    pub(super) factor: Field<f64>,
 }
 
 impl Fields {
@@ -108,11 +109,12 @@ impl Fields {
         sum: Field::Absent,
         unit: Field::Absent,
         exemplar: Field::Absent,
+        factor: Field::Absent,
     };
 }
 
 /// The names that are known; all others are passed over, and counted.
-pub const FIELDS: [&str; 16] = [
+pub const FIELDS: [&str; 17] = [
     "type",
     "name",
     "value",
@@ -129,6 +131,7 @@ pub const FIELDS: [&str; 16] = [
     "sum",
     "unit",
     "exemplar",
+    "factor",
 ];
 
 /// The depth of the top-level object.
@@ -183,6 +186,7 @@ pub(super) fn read(
             "exemplar" => {
                 fields.exemplar = scanner.apart(|scanner| exemplar::read(scanner, lists))?;
             }
+            "factor" => fields.factor = nullable_number(scanner)?,
             _unknown => {
                 if unknown.len() < MAX_UNKNOWN_FIELDS {
                     unknown.push(name);

@@ -1,7 +1,7 @@
 //! What a sample observed: a value, several, or counts; and what a gauge's does to
 //! its series.
 
-use super::{SampleLists, bad_buckets, normalize_value, shown, too_much};
+use super::{SampleLists, normalize_value, too_much};
 use crate::limits::PayloadLimits;
 use crate::metric::{GaugeOp, Kind, Observations};
 use crate::printable::{SHORT, printable};
@@ -22,6 +22,26 @@ pub(super) fn check_op(sent: Option<&str>, kind: Kind) -> Result<GaugeOp, Reject
             let detail =
                 format!("expected set, add, max or min as op, got {}", printable(word, SHORT));
             Err(Reject::new(Reason::InvalidField, detail))
+        }
+    }
+}
+
+/// A factor is of native buckets, in which a producer can't have counted.
+#[inline(always)]
+pub(super) fn check_factor(
+    sent: Option<f64>,
+    observed: Observed,
+    kind: Kind,
+) -> Result<(), Reject> {
+    match (sent, observed, kind) {
+        (None, _, _) | (Some(_), Observed::Value(_) | Observed::Values { .. }, Kind::Histogram) => {
+            Ok(())
+        }
+        (Some(_), Observed::Counts { .. }, _) => {
+            Err(not_together("no factor beside counts", "one"))
+        }
+        (Some(_), _, Kind::Counter | Kind::Gauge | Kind::Summary) => {
+            Err(not_together("a factor on a histogram alone", kind.as_str()))
         }
     }
 }
@@ -120,39 +140,4 @@ fn value_of_several(
         Kind::Counter => Ok(sum),
         Kind::Gauge | Kind::Histogram | Kind::Summary => Ok(0.0),
     }
-}
-
-/// Whole numbers beyond this are not told apart by a double.
-const GREATEST_COUNT: f64 = (1_u64 << 53) as f64;
-
-/// Leaves in `counts` one for each bucket that was sent, and one for `+Inf`.
-#[cold]
-pub(super) fn normalize_counts(
-    lists: &mut SampleLists,
-    sent: usize,
-    buckets_by_default: bool,
-) -> Result<(), Reject> {
-    let SampleLists { buckets, counts_sent, counts, .. } = lists;
-    if buckets_by_default {
-        return Err(bad_buckets("expected the buckets that the counts are of, got none"));
-    }
-    if sent != buckets.len() && sent != buckets.len() + 1 {
-        let expected = format!("expected {0} counts or {1}", buckets.len() + 1, buckets.len());
-        let detail = format!("{expected}, for the +Inf bucket may be left out, got {sent}");
-        return Err(Reject::new(Reason::BadBuckets, detail));
-    }
-    let is_count = |count: &f64| (0.0..=GREATEST_COUNT).contains(count) && count.fract() == 0.0;
-    if let Some(other) = counts_sent.iter().find(|count| !is_count(count)) {
-        let detail = format!("expected whole numbers up to 2^53 as counts, got {}", shown(*other));
-        return Err(Reject::new(Reason::BadBuckets, detail));
-    }
-    counts.clear();
-    counts.extend(counts_sent.iter().map(|count| *count as u64));
-    counts.resize(buckets.len() + 1, 0);
-    let all = counts.iter().fold(0_u64, |all, count| all.saturating_add(*count));
-    if all > GREATEST_COUNT as u64 {
-        let detail = format!("expected counts of up to 2^53 observations, got {all}");
-        return Err(Reject::new(Reason::BadBuckets, detail));
-    }
-    Ok(())
 }

@@ -125,8 +125,8 @@ fn each_fault_has_its_own_error() {
         "expected a segment of a state, got something else"
     );
     assert_eq!(
-        bytes(&|bytes| bytes[4] = 7),
-        "expected format version 6 or less, got 7: a newer gateway wrote it"
+        bytes(&|bytes| bytes[4] = 9),
+        "expected format version 8 or less, got 9: a newer gateway wrote it"
     );
     assert_eq!(
         bytes(&|bytes| bytes.truncate(15)),

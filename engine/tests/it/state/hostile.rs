@@ -325,6 +325,6 @@ fn names_of_prometheus_are_left_out_of_a_state() {
     for name in ["up", "scrape_duration_seconds", "ALERTS"] {
         let forged = Forged { name, ..Forged::default() };
         assert_eq!(forged.load(CatalogSettings::default()), Ok((0, 1)));
-        assert_eq!(forged.load(allowed), Ok((1, 0)));
+        assert_eq!(forged.load(allowed.clone()), Ok((1, 0)));
     }
 }

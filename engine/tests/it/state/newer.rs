@@ -13,10 +13,10 @@ use super::hostile::{
 use crate::support::pipeline::PipelineSettings;
 
 /// The first number that no variant has.
-const UNKNOWN_SHAPE: u8 = 4;
-const UNKNOWN_VALUE: u8 = 6;
+const UNKNOWN_SHAPE: u8 = 5;
+const UNKNOWN_VALUE: u8 = 7;
 const UNKNOWN_SKETCH: u8 = 2;
-const UNKNOWN_TOTAL: u8 = 4;
+const UNKNOWN_TOTAL: u8 = 5;
 
 const BIASED: u8 = 0;
 const TARGETED: u8 = 1;

@@ -9,8 +9,10 @@ use psg_engine::labels::DropLabels;
 use psg_engine::limits::{PayloadLimits, SeriesLimits};
 use psg_engine::merge::merge;
 use psg_engine::metric::default_buckets::DefaultBuckets;
+use psg_engine::metric::native::NativeSettings;
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::name::NameRules;
+use psg_engine::protobuf::MetricFamily;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::sample::Sample;
 use psg_engine::series::{Handle, ReaderIndex};
@@ -36,6 +38,7 @@ pub struct PipelineSettings {
     pub drop_labels: &'static [&'static str],
     pub names: NameRules,
     pub default_buckets: DefaultBuckets,
+    pub native: NativeSettings,
     pub limits: SeriesLimits,
     pub expiry: ExpirySettings,
     pub summary: SummarySettings,
@@ -59,6 +62,7 @@ impl Default for PipelineSettings {
             drop_labels: &[],
             names: NameRules::default(),
             default_buckets: DefaultBuckets::default(),
+            native: NativeSettings::default(),
             summary: SummarySettings::default(),
             tombstone_ttl_ms: 0,
             overflow: false,
@@ -92,6 +96,7 @@ impl Pipeline {
         let catalog = Catalog::new(CatalogSettings {
             limits: settings.limits,
             summary: settings.summary,
+            native: settings.native.clone(),
             allow_reserved_names: false,
         });
         let intake_settings = IntakeSettings {
@@ -99,6 +104,7 @@ impl Pipeline {
             drop_labels: DropLabels::new(settings.drop_labels),
             names: settings.names,
             default_buckets: settings.default_buckets.clone(),
+            native: settings.native.clone(),
             cache_series: settings.cache_series,
             sort_labels: settings.sort_labels,
             overflow: settings.overflow,
@@ -262,6 +268,11 @@ impl Pipeline {
             }
             Format::Protobuf => protobuf_reader::lines(&body),
         }
+    }
+
+    /// The messages of the protobuf exposition.
+    pub fn messages(&mut self) -> Vec<MetricFamily> {
+        protobuf_reader::messages(&self.body(Format::Protobuf.into(), || {}))
     }
 
     fn body(&mut self, page: PageFormat, meanwhile: impl FnOnce()) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use psg_engine::limits::PayloadLimits;
+use psg_engine::metric::native::Schema;
 use psg_engine::metric::{GaugeOp, Kind, Observations};
 use psg_engine::reject::{DroppedExemplar, Reason};
 use psg_engine::sample::{Exemplar, Label, Sample};
@@ -276,6 +277,7 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     let sum = payload.optional_number("sum")?;
     let unit = payload.text("unit")?;
     let exemplar = payload.exemplar()?;
+    let factor = payload.optional_number("factor")?;
     let kind = payload.kind()?;
     refuse_if(name.trim().is_empty(), Reason::MissingName)?;
     refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
@@ -288,6 +290,8 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     refuse_if(values.is_some() && kind == Kind::Gauge, Reason::InvalidField)?;
     refuse_if(counts.is_some() && kind != Kind::Histogram, Reason::InvalidField)?;
     refuse_if(counts.is_some() != sum.is_some(), Reason::InvalidField)?;
+    let takes_factor = kind == Kind::Histogram && counts.is_none();
+    refuse_if(factor.is_some() && !takes_factor, Reason::InvalidField)?;
     let value: f64 = digits.map_or(0.0, |digits| digits.parse().expect("a double"));
     let observed: Vec<f64> = match (&values, sum) {
         (Some(values), _) => values.clone(),
@@ -310,7 +314,13 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         (payload.time("timestamp", Reason::BadTimestamp), payload.time("ttl", Reason::BadTtl));
     let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| Label { name, value }).collect();
     let value_at = digits.map(|digits| place(text, digits));
-    let buckets = if kind == Kind::Histogram { bounds(buckets, limits)? } else { Vec::new() };
+    let schema = factor.map(schema).transpose()?;
+    let buckets_by_default = kind == Kind::Histogram && buckets.is_empty();
+    let buckets = match kind {
+        Kind::Histogram if buckets_by_default && schema.is_some() => Vec::new(),
+        Kind::Histogram => bounds(buckets, limits)?,
+        Kind::Counter | Kind::Gauge | Kind::Summary => Vec::new(),
+    };
     let counts = counts.map(|counts| whole_counts(&counts, buckets.len())).transpose()?;
     let observations = match (&values, &counts) {
         (Some(values), _) if is_several => Observations::Values(values),
@@ -327,7 +337,8 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         value: if kind == Kind::Counter { value.abs() } else { value },
         labels: labels.as_slice().into(),
         buckets: &buckets,
-        buckets_by_default: false,
+        buckets_by_default,
+        schema,
         exemplar: None,
         objectives: &if kind == Kind::Summary {
             objectives(&quantiles, &epsilons, limits)?
@@ -496,6 +507,14 @@ fn bounds(mut sent: Vec<f64>, limits: &PayloadLimits) -> Result<Vec<f64>, Reason
     let finite = sent.iter().all(|bound| bound.is_finite());
     refuse_if(!increases || !finite, Reason::BadBuckets)?;
     Ok(sent.into_iter().map(no_minus_zero).collect())
+}
+
+/// The coarsest whose factor is no greater, by trying all.
+fn schema(factor: f64) -> Result<Schema, Reason> {
+    refuse_if(factor <= 1.0 || factor.is_infinite(), Reason::BadBuckets)?;
+    let all = (-4..=8).filter_map(Schema::new);
+    let fine_enough = all.clone().find(|schema| schema.factor() <= factor);
+    Ok(fine_enough.unwrap_or(Schema::FINEST))
 }
 
 fn whole_counts(sent: &[f64], bounds: usize) -> Result<Vec<u64>, Reason> {

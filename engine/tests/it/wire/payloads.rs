@@ -125,7 +125,7 @@ fn member() -> impl Strategy<Value = (String, Node)> {
     prop_oneof![
         (
             "type|name|help|value|labels|buckets|quantiles|epsilons|timestamp|ttl|op|values|counts|sum\
-             |unit|exemplar|Name|x",
+             |unit|exemplar|factor|Name|x",
             any_value()
         ),
         (Just("type".to_owned()), kind()),
@@ -140,6 +140,7 @@ fn member() -> impl Strategy<Value = (String, Node)> {
         (Just("op".to_owned()), op()),
         (Just("unit".to_owned()), short_text()),
         (Just("exemplar".to_owned()), exemplar()),
+        (Just("factor".to_owned()), factor()),
     ]
 }
 
@@ -164,6 +165,8 @@ fn observed() -> impl Strategy<Value = Vec<(String, Node)>> {
         6 => number().prop_map(move |value| vec![named("value", value)]),
         1 => (number(), op()).prop_map(move |(value, op)| vec![named("value", value), named("op", op)]),
         2 => values.prop_map(move |values| vec![named("values", values)]),
+        1 => (number(), factor())
+            .prop_map(move |(value, factor)| vec![named("value", value), named("factor", factor)]),
         4 => (counts, number())
             .prop_map(move |(counts, sum)| vec![named("counts", counts), named("sum", sum)]),
     ]
@@ -184,6 +187,11 @@ fn exemplar() -> impl Strategy<Value = Node> {
         .prop_map(|(labels, value, timestamp)| {
             Node::Object(labels.into_iter().chain(value).chain(timestamp).collect())
         })
+}
+
+fn factor() -> impl Strategy<Value = Node> {
+    let usual = select(vec!["1.1", "2", "1.003", "70000", "1", "0.5"]).prop_map(bare);
+    prop_oneof![9 => usual, 1 => number()]
 }
 
 fn op() -> impl Strategy<Value = Node> {

@@ -113,9 +113,9 @@ proptest! {
 fn generated_payloads_meet_every_verdict() {
     let counts: [Cell<u32>; Reason::COUNT] = std::array::from_fn(|_| Cell::new(0));
     let kinds: Cell<[u32; 4]> = Cell::default();
-    let [several, counted, ops, units]: [Cell<u32>; 4] = Default::default();
+    let [several, counted, ops, units, factors]: [Cell<u32>; 5] = Default::default();
     let exemplars: [Cell<u32>; DroppedExemplar::ALL.len() + 1] = Default::default();
-    let config = Config { cases: 6144, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 8192, failure_persistence: None, ..Config::default() };
     // Always the same cases, since a rare verdict may be missing from others.
     let seeded = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, seeded);
@@ -131,6 +131,7 @@ fn generated_payloads_meet_every_verdict() {
                     Observations::Counts(_) => counted.set(counted.get() + 1),
                 }
                 ops.set(ops.get() + u32::from(sample.op != GaugeOp::Set));
+                factors.set(factors.get() + u32::from(sample.schema.is_some()));
                 units.set(units.get() + u32::from(!sample.unit.is_empty()));
                 if let Some(exemplar) = sample.exemplar {
                     let taken = DroppedExemplar::ALL.len();
@@ -147,7 +148,7 @@ fn generated_payloads_meet_every_verdict() {
     });
     run.expect("every case passes");
     assert!(kinds.get().iter().all(|count| *count > 100), "{kinds:?}");
-    let rare = [several, counted, ops, units];
+    let rare = [several, counted, ops, units, factors];
     assert!(rare.iter().all(|count| count.get() > 5), "{rare:?}");
     // But for those that are turned off.
     assert!(exemplars[1..].iter().all(|count| count.get() > 0), "{exemplars:?}");

@@ -72,6 +72,9 @@ pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
         Observations::Values(values) => append(format!(" values {values:?}")),
         Observations::Counts(counts) => append(format!(" counts {counts:?}")),
     }
+    if let Some(schema) = sample.schema {
+        append(format!(" schema {}", schema.number()));
+    }
     if let Some(timestamp) = sample.timestamp {
         append(format!(" measured at {timestamp}"));
     }

@@ -1,0 +1,181 @@
+//! Native histograms: the buckets of a series are powers of one factor, so that no
+//! producer has to know them before, and only those that have counts take room.
+//!
+//! Which bucket a value falls into, and the three steps that are taken where there are
+//! too many buckets, are those of Prometheus' client_golang (prometheus/histogram.go):
+//! begin anew if enough time has passed, widen the bucket around zero, make two buckets
+//! one. So what a scraper sees of a series is what that library would have shown.
+
+mod bounds;
+mod buckets;
+mod plan;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use buckets::Buckets;
+pub use plan::{NativeLimits, NativeMode, NativePlan, NativeSettings};
+pub use schema::Schema;
+
+use crate::timestamp::Moment;
+
+/// Up to here values count as zero at first: 2^-128, as in client_golang.
+pub(super) const ZERO_THRESHOLD: f64 = f64::from_bits((1023 - 128) << 52);
+
+/// The native side of a histogram.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativeHistogram {
+    pub(super) positive: Buckets,
+    /// By the magnitudes of their values.
+    pub(super) negative: Buckets,
+    /// Of values that are no further from zero than the threshold.
+    pub(super) zero_count: u64,
+    pub(super) zero_threshold: f64,
+    /// When it was empty last.
+    pub(super) began: Moment,
+    pub(super) schema: Schema,
+}
+
+/// Too many buckets, of a histogram that is old enough to begin anew.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ToBeginAnew;
+
+impl NativeHistogram {
+    /// One without observations.
+    pub fn new(plan: &NativePlan, now: Moment) -> Self {
+        Self {
+            positive: Buckets::default(),
+            negative: Buckets::default(),
+            zero_count: 0,
+            zero_threshold: ZERO_THRESHOLD,
+            began: now,
+            schema: plan.schema,
+        }
+    }
+
+    /// How fine its buckets are now.
+    pub fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    /// The magnitude up to which values count as zero now.
+    pub fn zero_threshold(&self) -> f64 {
+        self.zero_threshold
+    }
+
+    /// How many values count as zero.
+    pub fn zero_count(&self) -> u64 {
+        self.zero_count
+    }
+
+    /// The buckets of values above zero.
+    pub fn positive(&self) -> &Buckets {
+        &self.positive
+    }
+
+    /// Those of values below zero, by their magnitudes.
+    pub fn negative(&self) -> &Buckets {
+        &self.negative
+    }
+
+    /// How many buckets have counts, besides that around zero.
+    #[inline]
+    pub fn buckets(&self) -> usize {
+        self.positive.len() + self.negative.len()
+    }
+
+    /// Whether it may begin anew where it has too many buckets.
+    pub(super) fn is_old(&self, plan: &NativePlan, now: Moment) -> bool {
+        let age = now.0.saturating_sub(self.began.0);
+        plan.limits.min_reset_ms > 0 && age >= plan.limits.min_reset_ms
+    }
+
+    /// Whether it has been made coarser than it was meant to be.
+    pub(super) fn is_degraded(&self, plan: &NativePlan) -> bool {
+        self.schema != plan.schema || self.zero_threshold != ZERO_THRESHOLD
+    }
+
+    /// Counts finite values. Where they are too many buckets and it `is_old`, some of
+    /// the values are counted and it has to begin anew.
+    #[inline]
+    pub(super) fn observe_all(
+        &mut self,
+        values: &[f64],
+        plan: &NativePlan,
+        is_old: bool,
+    ) -> Result<(), ToBeginAnew> {
+        for value in values {
+            self.observe(*value);
+            if self.buckets() > plan.limits.max_buckets as usize {
+                if is_old {
+                    return Err(ToBeginAnew);
+                }
+                self.limit(&plan.limits);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn observe(&mut self, value: f64) {
+        let magnitude = value.abs();
+        if magnitude <= self.zero_threshold {
+            self.zero_count += 1;
+            return;
+        }
+        let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
+        side.add(self.schema.bucket_of(magnitude), 1);
+    }
+
+    /// Makes it coarser until it has no more buckets than it may, as far as it goes.
+    #[cold]
+    pub(super) fn limit(&mut self, limits: &NativeLimits) {
+        while self.buckets() > limits.max_buckets as usize {
+            if !self.widen_zero(limits.max_zero_threshold) && !self.halve() {
+                return;
+            }
+        }
+    }
+
+    /// Puts what is nearest to zero, on either side, into the bucket around it; false
+    /// where that would reach beyond `most`.
+    fn widen_zero(&mut self, most: f64) -> bool {
+        let nearest = self.positive.first().into_iter().chain(self.negative.first()).min();
+        let Some(nearest) = nearest else { return false };
+        let threshold = self.schema.upper_bound(nearest);
+        if self.zero_threshold >= most || threshold > most {
+            return false;
+        }
+        self.zero_count += self.positive.remove(nearest) + self.negative.remove(nearest);
+        self.zero_threshold = threshold;
+        true
+    }
+
+    /// Makes two buckets one; false where it is as coarse as can be.
+    fn halve(&mut self) -> bool {
+        let Some(coarser) = self.schema.halved() else { return false };
+        self.schema = coarser;
+        self.positive.halve();
+        self.negative.halve();
+        true
+    }
+
+    /// Finds the number below which a share of the observations lies, as a query
+    /// does by the bounds of buckets: somewhere within one.
+    #[cfg(test)]
+    pub(super) fn bucket_at_rank(&self, rank: u64) -> (f64, f64) {
+        let bound = |bucket| self.schema.upper_bound(bucket);
+        let negative: Vec<_> = self.negative.iter().collect();
+        let below =
+            negative.iter().rev().map(|(at, count)| ((-bound(*at), -bound(at - 1)), *count));
+        let zero = ((-self.zero_threshold, self.zero_threshold), self.zero_count);
+        let above = self.positive.iter().map(|(at, count)| ((bound(at - 1), bound(at)), count));
+        let mut seen = 0;
+        let mut all = below.chain([zero]).chain(above);
+        let found = all.find(|(_, count)| {
+            seen += count;
+            seen >= rank
+        });
+        found.expect("a rank of an observation").0
+    }
+}

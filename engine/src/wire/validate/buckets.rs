@@ -1,0 +1,128 @@
+//! The buckets of a histogram: those that it brings, the operator's, or none where it
+//! is native.
+
+use super::observed::Observed;
+use super::{Rules, SampleLists, shown, too_much};
+use crate::metric::histogram::{BadBounds, BucketLayout};
+use crate::metric::native::{NativeMode, Schema};
+use crate::reject::{Reason, Reject};
+
+/// What a histogram says of its buckets besides the bounds.
+#[derive(Default)]
+pub(super) struct SentLayout {
+    /// Whether the bounds are not its own.
+    pub(super) is_by_default: bool,
+    /// How fine it asks to be.
+    pub(super) schema: Option<Schema>,
+}
+
+impl SentLayout {
+    /// Leaves in `lists` the finite upper bounds to count by, and the counts where
+    /// there are some. The name is in `lists` if it got its unit.
+    #[inline(always)]
+    pub(super) fn of(
+        lists: &mut SampleLists,
+        (sent, factor): (usize, Option<f64>),
+        observed: Observed,
+        (name, has_appended): (&str, bool),
+        rules: &Rules,
+    ) -> Result<Self, Reject> {
+        let schema = factor.map(schema_of).transpose()?;
+        let SampleLists { buckets, name: appended, .. } = lists;
+        let name = if has_appended { appended } else { name };
+        if let Observed::Counts { sent: counts, .. } = observed {
+            normalize(buckets, sent, false, name, rules)?;
+            normalize_counts(lists, counts, sent == 0)?;
+            return Ok(Self { is_by_default: false, schema });
+        }
+        let mode = rules.native.mode_of(name);
+        let needs_none = schema.is_some() || mode != NativeMode::Off;
+        normalize(buckets, sent, needs_none, name, rules)?;
+        if mode == NativeMode::Only {
+            buckets.clear();
+        }
+        Ok(Self { is_by_default: sent == 0 || mode == NativeMode::Only, schema })
+    }
+}
+
+/// Leaves in `buckets` the finite upper bounds: those that were sent, or the
+/// operator's, or none where it `needs_none`.
+fn normalize(
+    buckets: &mut Vec<f64>,
+    sent: usize,
+    needs_none: bool,
+    name: &str,
+    rules: &Rules,
+) -> Result<(), Reject> {
+    if sent == 0 {
+        let layout = rules.default_buckets.layout_for(name);
+        if layout.is_none() && !needs_none {
+            return Err(bad_buckets("expected buckets for a histogram, got none"));
+        }
+        buckets.clear();
+        buckets.extend_from_slice(layout.map_or(&[], BucketLayout::bounds));
+        return Ok(());
+    }
+    let most = rules.limits.max_buckets;
+    if sent > most {
+        return Err(Reject::new(Reason::BadBuckets, too_much("buckets", most, sent)));
+    }
+    BucketLayout::normalize(buckets).map_err(|bad| match bad {
+        BadBounds::NotFinite => {
+            bad_buckets("expected finite buckets but for a last +Inf, got another infinite one")
+        }
+        BadBounds::NotIncreasing => {
+            bad_buckets("expected buckets that strictly increase, got some that do not")
+        }
+    })
+}
+
+/// The schema that keeps to a factor.
+#[cold]
+fn schema_of(factor: f64) -> Result<Schema, Reject> {
+    if factor > 1.0 && factor.is_finite() {
+        return Ok(Schema::for_factor(factor));
+    }
+    let detail = format!("expected a factor above 1, got {}", shown(factor));
+    Err(Reject::new(Reason::BadBuckets, detail))
+}
+
+#[cold]
+fn bad_buckets(detail: &'static str) -> Reject {
+    Reject::new(Reason::BadBuckets, detail)
+}
+
+/// Whole numbers beyond this are not told apart by a double.
+const GREATEST_COUNT: f64 = (1_u64 << 53) as f64;
+
+/// Leaves in `counts` one for each bucket that was sent, and one for `+Inf`.
+#[cold]
+fn normalize_counts(
+    lists: &mut SampleLists,
+    sent: usize,
+    buckets_by_default: bool,
+) -> Result<(), Reject> {
+    let SampleLists { buckets, counts_sent, counts, .. } = lists;
+    if buckets_by_default {
+        return Err(bad_buckets("expected the buckets that the counts are of, got none"));
+    }
+    if sent != buckets.len() && sent != buckets.len() + 1 {
+        let expected = format!("expected {0} counts or {1}", buckets.len() + 1, buckets.len());
+        let detail = format!("{expected}, for the +Inf bucket may be left out, got {sent}");
+        return Err(Reject::new(Reason::BadBuckets, detail));
+    }
+    let is_count = |count: &f64| (0.0..=GREATEST_COUNT).contains(count) && count.fract() == 0.0;
+    if let Some(other) = counts_sent.iter().find(|count| !is_count(count)) {
+        let detail = format!("expected whole numbers up to 2^53 as counts, got {}", shown(*other));
+        return Err(Reject::new(Reason::BadBuckets, detail));
+    }
+    counts.clear();
+    counts.extend(counts_sent.iter().map(|count| *count as u64));
+    counts.resize(buckets.len() + 1, 0);
+    let all = counts.iter().fold(0_u64, |all, count| all.saturating_add(*count));
+    if all > GREATEST_COUNT as u64 {
+        let detail = format!("expected counts of up to 2^53 observations, got {all}");
+        return Err(Reject::new(Reason::BadBuckets, detail));
+    }
+    Ok(())
+}
