@@ -87,4 +87,13 @@ macro_rules! instrumented {
 
 instrumented! {
     client_golang_comes_to_the_model: "go" "client_golang";
+    prometheus_client_comes_to_the_model: "python" "prometheus_client";
+    prom_client_comes_to_the_model: "node" "prom-client";
+}
+
+/// PromPHP comes from Packagist alone, which not every machine reaches, CI's either.
+#[test]
+fn prom_php_comes_to_the_model_where_there_is_a_copy() {
+    let driver = drivers::Driver { language: "php", library: "promphp" };
+    driver.test_where_it_is_at_hand(agreement::of_instrumented_code);
 }

@@ -25,6 +25,15 @@ if (is_file($vendor)) {
         require_once 'Predis/autoload.php';
     }
 }
+// A copy of PromPHP's repository, for those who can't reach Packagist.
+if (is_string(getenv('PSG_PROMPHP'))) {
+    spl_autoload_register(function (string $class): void {
+        $file = getenv('PSG_PROMPHP') . '/src/' . strtr($class, '\\', '/') . '.php';
+        if (str_starts_with($class, 'Prometheus\\') && is_file($file)) {
+            require_once $file;
+        }
+    });
+}
 if (!interface_exists(Prometheus\Storage\Adapter::class)) {
     require_once __DIR__ . '/Support/promphp.php';
 }

@@ -1,7 +1,8 @@
 """Calls the client as lines on standard input say, for the suite that drives all clients.
 
-Argument: redis-py or redis-py-asyncio. After each flush, and at the end, a line tells how
-long it took and what was dropped so far.
+Argument: redis-py or redis-py-asyncio; or prometheus_client, whose metrics are called then,
+and pushed by the bridge. After each flush, and at the end, a line tells how long it took
+and what was dropped so far.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import json
 import sys
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any, Callable
 
+from instrumented import Instrumented
 from prom_stream_gateway import AsyncMetrics, Metrics, connect, connect_async
 
 # How the field of a call is called as an argument.
@@ -43,7 +46,11 @@ def call(metrics: Metrics | AsyncMetrics, what: str, fields: dict[str, Any]) -> 
     getattr(metrics, what)(**given)
 
 
-async def run(metrics: Metrics | AsyncMetrics, flush: Callable[[], Awaitable[Any]]) -> None:
+async def run(
+    metrics: Metrics | AsyncMetrics,
+    flush: Callable[[], Awaitable[Any]],
+    make: Callable[[str, dict[str, Any]], None],
+) -> None:
     """Make all calls."""
 
     async def flushed() -> None:
@@ -60,24 +67,26 @@ async def run(metrics: Metrics | AsyncMetrics, flush: Callable[[], Awaitable[Any
         if what == "flush":
             await flushed()
         else:
-            call(metrics, what, fields)
+            make(what, fields)
     await flushed()
 
 
 def main() -> None:
     """Run the library that the argument names."""
-    if sys.argv[1] == "redis-py":
-        plain = connect()
+    library = sys.argv[1]
+    if library == "redis-py-asyncio":
+        asynchronous = connect_async()
+        asyncio.run(run(asynchronous, asynchronous.flush, partial(call, asynchronous)))
+        return
+    if library not in ("redis-py", "prometheus_client"):
+        sys.exit(f"expected redis-py, redis-py-asyncio or prometheus_client, got {library}")
+    metrics = connect()
 
-        async def flush() -> bool:
-            return plain.flush()
+    async def flush() -> bool:
+        return metrics.flush()
 
-        asyncio.run(run(plain, flush))
-    elif sys.argv[1] == "redis-py-asyncio":
-        metrics = connect_async()
-        asyncio.run(run(metrics, metrics.flush))
-    else:
-        sys.exit(f"expected redis-py or redis-py-asyncio, got {sys.argv[1]}")
+    make = partial(call, metrics) if library == "redis-py" else Instrumented(metrics).call
+    asyncio.run(run(metrics, flush, make))
 
 
 if __name__ == "__main__":
