@@ -65,6 +65,37 @@ pub fn of_two_processes(driver: &Driver) {
     agree(&rig.gateway, &flushed);
 }
 
+/// Any names that the gateway takes where nothing is set, and no others.
+pub fn of_any_script(driver: &Driver) {
+    const TAKEN: [&str; 4] = ["größe.bytes", "温度", "a \"b\" \\ c", "1st"];
+    const NOT_TAKEN: [(&str, &str); 4] = [(" \u{2003}", "a"), ("", "a"), ("a", "__é"), ("a", "")];
+    let rig = Rig::start();
+    let mut driven = driver.start(rig.redis.port());
+    let set = |name: &str, label: &str| {
+        let (name, label) = (serde_json::json!(name), serde_json::json!(label));
+        format!(r#"{{"call":"gauge","op":"set","name":{name},"labels":{{{label}:"x"}},"value":1}}"#)
+    };
+    NOT_TAKEN.iter().for_each(|(name, label)| driven.call(&set(name, label)));
+    assert_eq!(driven.flush().dropped, NOT_TAKEN.len() as u64, "{}", driven.name());
+    // One of these flushes arrives.
+    for _ in 0..=MAX_FAILED {
+        TAKEN.iter().for_each(|name| driven.call(&set(name, name)));
+        driven.flush();
+    }
+    driven.end();
+    let accept = ("Accept", "text/plain;version=1.0.0;escaping=allow-utf-8");
+    wait_for("the names to be shown as they are", || {
+        let page = rig.gateway.must_get("/metrics", &[accept]).text();
+        let is_missing = |name: &&&str| {
+            let name = serde_json::json!(name);
+            !page.lines().any(|line| line == format!(r#"{{{name},{name}="x"}} 1"#))
+        };
+        let missing: Vec<_> = TAKEN.iter().filter(is_missing).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("no {missing:?} in {page}")) }
+    });
+    nothing_is_refused(&rig.gateway.scrape());
+}
+
 /// The calls between two flushes, and whether the flush said that they are there.
 struct Flushed {
     calls: Vec<Made>,

@@ -39,6 +39,11 @@ macro_rules! drivers {
                 }
 
                 #[test]
+                fn names_are_of_any_script() {
+                    DRIVER.test(agreement::of_any_script);
+                }
+
+                #[test]
                 fn nothing_holds_a_flush_up() {
                     DRIVER.test(faults::nothing_holds_a_flush_up);
                 }

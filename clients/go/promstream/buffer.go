@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Beyond this many observations between two flushes, a histogram's series is kept
@@ -126,7 +127,7 @@ type head struct {
 }
 
 func (h *head) write(kind kind, name string, defaults []label, labels Labels) string {
-	if !isName(name, true) {
+	if !isName(name) {
 		return InvalidName
 	}
 	h.labels = h.labels[:0]
@@ -143,20 +144,18 @@ func (h *head) write(kind kind, name string, defaults []label, labels Labels) st
 
 	h.text = append(h.text[:0], `"type":"`...)
 	h.text = append(h.text, kind...)
-	h.text = append(h.text, `","name":"`...)
-	h.text = append(h.text, name...)
-	h.text = append(h.text, '"')
+	h.text = append(h.text, `","name":`...)
+	h.text = appendText(h.text, name)
 	for index, one := range h.labels {
 		if !isLabelName(kind, one.name) {
 			return InvalidLabelName
 		}
 		if index == 0 {
-			h.text = append(h.text, `,"labels":{"`...)
+			h.text = append(h.text, `,"labels":{`...)
 		} else {
-			h.text = append(h.text, `,"`...)
+			h.text = append(h.text, ',')
 		}
-		h.text = append(h.text, one.name...)
-		h.text = append(h.text, `":`...)
+		h.text = append(appendText(h.text, one.name), ':')
 		h.text = appendText(h.text, one.value)
 	}
 	if len(h.labels) > 0 {
@@ -165,21 +164,15 @@ func (h *head) write(kind kind, name string, defaults []label, labels Labels) st
 	return ""
 }
 
-func isName(name string, colons bool) bool {
-	for index := 0; index < len(name); index++ {
-		at := name[index]
-		letter := 'a' <= at|0x20 && at|0x20 <= 'z' || at == '_' || colons && at == ':'
-		if !letter && (index == 0 || at < '0' || at > '9') {
-			return false
-		}
-	}
-	return name != ""
+// Any text that is not blank.
+func isName(name string) bool {
+	return strings.TrimSpace(name) != "" && utf8.ValidString(name)
 }
 
 func isLabelName(kind kind, name string) bool {
 	reserved := strings.HasPrefix(name, "__") ||
 		kind == histogram && name == "le" || kind == summary && name == "quantile"
-	return !reserved && isName(name, false)
+	return !reserved && name != "" && utf8.ValidString(name)
 }
 
 // operation is what is done to a gauge.

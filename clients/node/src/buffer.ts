@@ -2,6 +2,7 @@
 // I/O; what can't be sent is refused by an exception, which the client catches.
 import {
   checkBuckets,
+  checkLabels,
   checkName,
   checkQuantiles,
   checkTtl,
@@ -230,6 +231,7 @@ export class SampleBuffer {
     ownLabel: string | undefined,
   ): string {
     checkName(name);
+    checkLabels(labels);
     const { help, unit, ttl } = this.#families.get(name) ?? {};
     const sample: Sample = {
       type,

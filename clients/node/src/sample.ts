@@ -64,18 +64,22 @@ export class Refused extends Error {
   }
 }
 
-const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
-const LABEL_NAME = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/;
+/** Any text that is not blank, or, of a label, not Prometheus' own. */
+const METRIC_NAME = /^(?=.*\P{White_Space})\P{Surrogate}*$/su;
+const LABEL_NAME = /^(?!__)\P{Surrogate}+$/u;
 
-/** As much as the gateway takes of a name, and of a label's value. */
+/** As much as the gateway takes of a name, in bytes, and of a label's value. */
 const MAX_NAME = 512;
 const MAX_LABEL_VALUE = 2_048;
 
-function tooLong(reason: Reason, most: number, text: string): Refused {
-  return new Refused(
-    reason,
-    `expected ${most} characters at most, got ${text.length}: ${shown(text)}`,
-  );
+function tooLong(reason: Reason, most: string, text: string): Refused {
+  return new Refused(reason, `expected ${most} at most, got ${shown(text)}`);
+}
+
+function checkLength(name: string): void {
+  if (Buffer.byteLength(name) > MAX_NAME) {
+    throw tooLong("name_too_long", `${MAX_NAME} bytes`, name);
+  }
 }
 
 export function checkName(name: unknown): void {
@@ -85,7 +89,15 @@ export function checkName(name: unknown): void {
       `expected a name like jobs_total, got ${shown(name)}`,
     );
   }
-  if (name.length > MAX_NAME) throw tooLong("name_too_long", MAX_NAME, name);
+  checkLength(name);
+}
+
+/** What else has keys, such as the letters of a text, has no labels. */
+export function checkLabels(labels: unknown): void {
+  if (typeof labels !== "object" || Array.isArray(labels)) {
+    const message = `expected labels by name, got ${shown(labels)}`;
+    throw new Refused("invalid_field", message);
+  }
 }
 
 /** The labels as they are sent, sorted. `own` is one that the type prints itself. */
@@ -95,7 +107,7 @@ export function sentLabels(
 ): Record<string, string> | undefined {
   let sent: Record<string, string> | undefined;
   for (const name of Object.keys(labels).sort()) {
-    if (name.length > MAX_NAME) throw tooLong("name_too_long", MAX_NAME, name);
+    checkLength(name);
     if (!LABEL_NAME.test(name) || name === own) {
       throw new Refused(
         "invalid_label_name",
@@ -105,7 +117,7 @@ export function sentLabels(
     const text = labelText(name, labels[name]);
     if (text === "") continue;
     if (text.length > MAX_LABEL_VALUE) {
-      throw tooLong("label_too_long", MAX_LABEL_VALUE, text);
+      throw tooLong("label_too_long", `${MAX_LABEL_VALUE} characters`, text);
     }
     sent ??= {};
     sent[name] = wellFormed(text);

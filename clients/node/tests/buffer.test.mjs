@@ -201,16 +201,17 @@ test("what can't be sent is dropped, counted and told once", async () => {
   );
   const bad = {
     invalid_name: [
-      (metrics) => metrics.counter("1x"),
+      (metrics) => metrics.counter(" \u2003\n"),
       (metrics) => metrics.counter("a\ud800"),
       (metrics) => metrics.counter(""),
       (metrics) => metrics.counter(circular),
       (metrics) => metrics.gauge(undefined).set(1),
     ],
     invalid_label_name: [
-      (metrics) => metrics.counter("x_total", { "a-b": "c" }),
+      (metrics) => metrics.counter("x_total", { "": "c" }),
+      (metrics) => metrics.counter("x_total", { "\udc00": "c" }),
+      (metrics) => metrics.counter("x_total", { __é: "c" }),
       (metrics) => metrics.counter("x_total", { __a: "c" }),
-      (metrics) => metrics.counter("x_total", "text"),
       (metrics) => metrics.histogram("x", 1, { le: "1" }),
       (metrics) => metrics.summary("x", 1, { quantile: "1" }),
     ],
@@ -219,7 +220,11 @@ test("what can't be sent is dropped, counted and told once", async () => {
       (metrics) => metrics.counter("x_total", { a: Symbol("a") }),
       (metrics) => metrics.counter("x_total", { a: () => {} }),
     ],
-    name_too_long: [(metrics) => metrics.counter("x".repeat(513))],
+    name_too_long: [
+      (metrics) => metrics.counter("x".repeat(513)),
+      (metrics) => metrics.counter("é".repeat(257)),
+      (metrics) => metrics.counter("x_total", { ["é".repeat(257)]: "c" }),
+    ],
     label_too_long: [
       (metrics) => metrics.counter("x_total", { a: "x".repeat(2049) }),
     ],
@@ -228,6 +233,8 @@ test("what can't be sent is dropped, counted and told once", async () => {
       (metrics) => metrics.counter("x_total", {}, "1"),
       (metrics) => metrics.counter("x_total", {}, null),
       (metrics) => metrics.counter("x_total", null),
+      (metrics) => metrics.counter("x_total", "text"),
+      (metrics) => metrics.counter("x_total", ["text"]),
       (metrics) => metrics.counter("x_total", hostile),
       (metrics) => metrics.histogram("x", circular),
       (metrics) => metrics.histogram("y", 1, {}, circular),
@@ -272,6 +279,17 @@ test("a total that would be infinite stays what it was", async () => {
   assert.deepEqual(metrics.dropped, { non_finite: 3 });
 });
 
+test("names are of any script", async () => {
+  const { metrics, samples } = recording();
+  const names = ["größe.total", "温度", "😀\n ", '"\\', "1x", "a:b", "U__a"];
+  for (const name of names) metrics.counter(name, { [name]: "x" });
+  assert.deepEqual(metrics.dropped, {});
+  assert.deepEqual(
+    (await samples()).map(({ name, labels }) => [name, labels]),
+    names.map((name) => [name, { [name]: "x" }]),
+  );
+});
+
 test("half a surrogate pair is replaced", async () => {
   const { metrics, samples } = recording();
   metrics.describe("x_total", { help: "\ud800" });
@@ -292,7 +310,7 @@ test("a log that throws and options that make no sense throw nothing", async () 
     timeout: -1,
     maxSeries: NaN,
   });
-  metrics.counter("1x");
+  metrics.counter(" ");
   metrics.histogram("h", 1);
   const [{ buckets }] = await samples();
   assert.equal(buckets.length, 11);
@@ -418,7 +436,7 @@ test("nothing is recorded where it is disabled", async () => {
     const { metrics, samples } = recording();
     delete process.env.PROM_STREAM_GATEWAY_DISABLED;
     metrics.counter("x_total");
-    metrics.counter("bad name");
+    metrics.counter(" ");
     assert.equal((await samples()).length, expected);
     assert.equal(Object.keys(metrics.dropped).length, expected);
   }

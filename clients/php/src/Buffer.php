@@ -46,7 +46,8 @@ final class Buffer
      */
     public function series(string $type, string $name, array $labels, array $layout): Series
     {
-        $key = "$type $name " . ($labels === [] ? '' : serialize($labels));
+        // A name may be any text, so it comes last: what is serialized says where it ends.
+        $key = "$type " . serialize($labels) . $name;
         if (!isset($this->series[$key]) && count($this->series) >= 2 * $this->maxSeries) {
             $this->series = array_filter($this->series, fn (Series $series) => $series->isPending);
             $this->last = [];

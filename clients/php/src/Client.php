@@ -373,7 +373,7 @@ class Client
 
     private static function named(mixed $name, \Throwable $error): string
     {
-        return is_string($name) && strlen($name) <= 100 && preg_match('/^[\x20-\x7e]*$/D', $name) === 1
+        return is_string($name) && preg_match('/^\P{C}{1,100}$/Du', $name) === 1
             ? "$name: {$error->getMessage()}"
             : $error->getMessage();
     }

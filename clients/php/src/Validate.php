@@ -8,6 +8,10 @@ namespace PromStreamGateway;
 final class Validate
 {
     private const MOST_LABEL_NAMES = 1000;
+    /** Names of metrics: any text in UTF-8 with something else in it than white space. */
+    private const NOT_BLANK = '/[^\p{Z}\t-\r\x{85}]/u';
+    /** Names of labels: any text in UTF-8, but for those that are Prometheus' own. */
+    private const NOT_RESERVED = '/^(?!__)./su';
 
     /** @var array<string, true> names of labels that are known to be right */
     private static array $labelNames = [];
@@ -15,7 +19,7 @@ final class Validate
     /** @throws InvalidSample */
     public static function name(mixed $name): string
     {
-        if (!is_string($name) || preg_match('/^[a-zA-Z_:][a-zA-Z0-9_:]*$/D', $name) !== 1) {
+        if (!is_string($name) || preg_match(self::NOT_BLANK, $name) !== 1) {
             throw new InvalidSample('expected a metric name, got ' . self::shown($name));
         }
         return $name;
@@ -95,9 +99,10 @@ final class Validate
         return array_map(self::number(...), array_values($quantiles));
     }
 
+    /** A number is what an element of a list has for its name. */
     private static function labelName(mixed $name): void
     {
-        if (!is_string($name) || preg_match('/^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/D', $name) !== 1) {
+        if (!is_string($name) || preg_match(self::NOT_RESERVED, $name) !== 1) {
             throw new InvalidSample('expected a label name, got ' . self::shown($name));
         }
         if (count(self::$labelNames) < self::MOST_LABEL_NAMES) {

@@ -349,9 +349,11 @@ final class BufferingTest extends TestCase
     public static function mistakes(): iterable
     {
         yield 'no name' => [fn (Client $client) => $client->counter(null)];
-        yield 'a name with a dash' => [fn (Client $client) => $client->counter('a-b')];
-        yield 'a name with a line end' => [fn (Client $client) => $client->counter("a\n")];
-        yield 'bytes as a name' => [fn (Client $client) => $client->counter("\xff")];
+        yield 'an empty name' => [fn (Client $client) => $client->counter('')];
+        yield 'a blank name' => [fn (Client $client) => $client->counter(" \n\u{85}\u{2003}")];
+        yield 'bytes in a name' => [fn (Client $client) => $client->counter("a\xff")];
+        yield 'an empty label name' => [fn (Client $client) => $client->counter('x', ['' => 'b'])];
+        yield 'bytes in a label name' => [fn (Client $client) => $client->counter('x', ["a\xff" => 'b'])];
         yield 'NaN' => [fn (Client $client) => $client->counter('x', [], NAN)];
         yield 'infinity' => [fn (Client $client) => $client->gauge('x')->set(INF)];
         yield 'a text' => [fn (Client $client) => $client->summary('x', 'many')];
@@ -389,6 +391,22 @@ final class BufferingTest extends TestCase
         self::assertSame(['fine_total'], array_column($this->memory->samples, 'name'));
         self::assertCount(1, $this->said);
         self::assertStringNotContainsString("\n", $this->said[0]);
+    }
+
+    public function testNamesAreOfAnyScript(): void
+    {
+        $client = $this->client();
+        $names = ['größe.total', '温度', "😀\n ", '"\\', '1x', 'a:b', 'U__a', "a\0"];
+        foreach ($names as $name) {
+            $client->counter($name, [$name => 'x']);
+        }
+        self::assertTrue($client->flush());
+        self::assertSame([], $client->dropped());
+        self::assertSame($names, array_column($this->memory->samples, 'name'));
+        self::assertSame(
+            array_map(fn (string $name) => [$name => 'x'], $names),
+            array_column($this->memory->samples, 'labels'),
+        );
     }
 
     public function testATotalBeyondAllNumbersIsRefused(): void
@@ -435,7 +453,7 @@ final class BufferingTest extends TestCase
     {
         $client = $this->client();
         for ($i = 0; $i < 1000; $i++) {
-            $client->counter("-$i");
+            $client->counter("$i\xff");
         }
         self::assertSame(['invalid' => 1000], $client->dropped());
         self::assertLessThan(100, count($this->said));

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Callable
 
 from instrumented import Instrumented
+
 from prom_stream_gateway import AsyncMetrics, Metrics, connect, connect_async
 
 # How the field of a call is called as an argument.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from prometheus_client import Counter, Gauge, Histogram, Summary
+
 from prom_stream_gateway import Metrics
 from prom_stream_gateway._buffer import DEFAULT_BUCKETS
 from prom_stream_gateway.prometheus import install
-from prometheus_client import Counter, Gauge, Histogram, Summary
 
 KINDS = {"counter": Counter, "gauge": Gauge, "histogram": Histogram, "summary": Summary}
 

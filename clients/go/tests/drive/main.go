@@ -98,7 +98,7 @@ func (c call) make(metrics *promstream.Client) {
 	case "bad":
 		metrics.Counter("bad_total", nil).Add(math.NaN())
 		metrics.Gauge("bad", nil).Set(math.Inf(1))
-		metrics.Counter("a name", nil).Inc()
+		metrics.Counter(" ", nil).Inc()
 		metrics.Histogram("bad_seconds", promstream.Labels{"\xff": "x"}).Observe(1)
 	}
 }

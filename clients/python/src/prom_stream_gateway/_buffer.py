@@ -256,11 +256,11 @@ class Buffer:
         """Find or make the series of a key that a call gave."""
         kind = str(key[0])
         if not isinstance(name, str) or not is_name(name):
-            raise ValueError("expected a name of letters, digits, _ and :")
+            raise ValueError("expected the name of a metric")
         labels = {}
         for label, value in (*self._labels.items(), *given.items()):
             if not is_label_name(label) or label == RESERVED.get(kind):
-                raise ValueError(f"expected a label name of letters, digits and _, got {label!r}")
+                raise ValueError(f"expected the name of a label, got {label!r}")
             labels[label] = label_text(value)
         # What is empty is no label, to Prometheus.
         labels = {label: labels[label] for label in sorted(labels) if labels[label]}

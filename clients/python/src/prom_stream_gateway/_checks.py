@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 LARGEST = sys.float_info.max
-NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @lru_cache(maxsize=1024)
 def is_name(name: str) -> bool:
-    """Whether a metric may be called so."""
-    return NAME.fullmatch(name) is not None
+    """Whether a metric may be called so: any text that is not blank."""
+    return is_unicode(name) and name.strip() != ""
 
 
 @lru_cache(maxsize=1024)
 def is_label_name(name: object) -> bool:
-    """Whether a label may be called so."""
-    return isinstance(name, str) and LABEL_NAME.fullmatch(name) is not None
+    """Whether a label may be called so: any text, but for what Prometheus uses itself."""
+    return isinstance(name, str) and name != "" and not name.startswith("__") and is_unicode(name)
+
+
+def is_unicode(what: str) -> bool:
+    """Whether a text has no half of a surrogate pair, which UTF-8 can't write."""
+    return what.isascii() or not any("\ud800" <= one <= "\udfff" for one in what)
 
 
 def finite(value: Any) -> float:
