@@ -32,6 +32,7 @@ fn series_are_shown_with_what_they_hold() {
         r#"{"type":"gauge","name":"jobs_open","value":-3}"#,
         r#"{"type":"histogram","name":"job_seconds","value":1.5,"buckets":[1,2]}"#,
         r#"{"type":"summary","name":"job_bytes","value":7,"quantiles":[0.5],"epsilons":[0.05]}"#,
+        r#"{"type":"histogram","name":"job_native","values":[1.5,-4,0],"factor":2}"#,
     ]);
     let found = search(&rig.gateway, "name=jobs_total&exact=true");
     assert_eq!((&found["metrics_found"], &found["complete"]), (&json!(1), &json!(true)));
@@ -46,7 +47,7 @@ fn series_are_shown_with_what_they_hold() {
         ]
     );
     let found = search(&rig.gateway, "name=JOB&labels=");
-    assert_eq!(found["metrics_found"], 4);
+    assert_eq!(found["metrics_found"], 5);
     let named = |name: &str| {
         series(&found).into_iter().find(|one| one["metric"] == name).expect("it is found")
     };
@@ -55,6 +56,13 @@ fn series_are_shown_with_what_they_hold() {
         json!([{"le": "1", "count": 0}, {"le": "2", "count": 1}, {"le": "+Inf", "count": 1}]);
     let histogram = json!({"metric": "job_seconds", "labels": {}, "count": 1, "sum": "1.5", "buckets": buckets});
     assert_eq!(named("job_seconds"), histogram);
+    let buckets = json!([
+        {"from": "-4", "to": "-2", "count": 1},
+        {"from": "-2.938735877055719e-39", "to": "2.938735877055719e-39", "count": 1},
+        {"from": "1", "to": "2", "count": 1},
+    ]);
+    let native = json!({"schema": 0, "factor": 2.0, "buckets": buckets});
+    assert_eq!(named("job_native")["native"], native);
     let quantiles = json!([{"quantile": "0.5", "value": "7"}]);
     let summary = json!({"metric": "job_bytes", "labels": {}, "count": 1, "sum": "7", "quantiles": quantiles});
     assert_eq!(named("job_bytes"), summary);

@@ -10,7 +10,7 @@ use psg_engine::metric::native::{NativeLimits, NativeMode, NativeSettings};
 use psg_engine::name::pattern::NamePattern;
 use psg_engine::protobuf::{BucketSpan, Histogram};
 use psg_engine::reject::Reason;
-use psg_engine::store::ExpirySettings;
+use psg_engine::store::{AckHorizon, ExpirySettings, ScrapeContext, ScrapeSeq};
 use psg_engine::timestamp::Moment;
 
 use crate::state::{instants, pipeline, restored, snapshot};
@@ -312,6 +312,28 @@ fn a_reset_is_told_as_a_new_beginning() {
     assert_eq!(send(&mut gateway, "[1]", 3), (6, 242.0, 2, 7));
     assert_eq!(send(&mut gateway, "[1]", 3), (1, 1.0, 1, 14));
     assert_eq!(only(&mut gateway, "h").schema(), 3);
+}
+
+/// Who has not seen one is shown it at its start first, which is native too.
+#[test]
+fn a_new_one_is_shown_at_its_start() {
+    let native = mode(NativeMode::Only, &[]);
+    let settings = PipelineSettings { native, shards: 1, ..PipelineSettings::default() };
+    let mut pipeline = Pipeline::new(&settings);
+    let horizon = AckHorizon { record_until: Moment(u64::MAX), ..AckHorizon::default() };
+    let context = |seq, last_seen: u64| ScrapeContext {
+        seq: ScrapeSeq(seq),
+        last_seen: Some(ScrapeSeq(last_seen)),
+        horizon,
+    };
+    assert_eq!(pipeline.messages_for(context(1, 0)), []);
+    assert_eq!(pipeline.batch(&[r#"{"type":3,"name":"h","value":2}"#]), [None]);
+    for (context, count, spans) in [(context(2, 1), 0, 0), (context(3, 2), 1, 1)] {
+        let shown = pipeline.messages_for(context).remove(0).metric.remove(0);
+        let shown = shown.histogram.expect("a histogram");
+        assert_eq!((shown.sample_count(), shown.positive_span.len()), (count, spans));
+        assert_eq!((shown.schema, shown.zero_threshold() > 0.0), (Some(3), true));
+    }
 }
 
 /// They are charged with what they may come to take.

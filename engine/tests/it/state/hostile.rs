@@ -31,6 +31,8 @@ pub const HISTOGRAM: u8 = 2;
 pub const SUMMARY: u8 = 3;
 const EXACT_COUNTER: u8 = 4;
 pub const GAUGE_TOTAL: u8 = 5;
+const NATIVE_HISTOGRAM: u8 = 6;
+const NATIVE_SHAPE: u8 = 4;
 
 impl Default for Forged<'_> {
     fn default() -> Self {
@@ -292,6 +294,81 @@ fn totals_that_no_samples_come_to_are_refused() {
     of(histogram([1, 2], -5.0), bounds.clone()).must_load();
     of(histogram([1, 2], f64::NAN), bounds.clone()).must_be_refused("a number as a sum, got n{}");
     of(histogram([1, u64::MAX], 1.0), bounds).must_be_refused("fewer observations, got n{}");
+}
+
+/// The native side of a histogram of three observations.
+struct Native<'a> {
+    schema: i8,
+    zero_threshold: f64,
+    zero_count: u64,
+    positive: &'a [(i32, u64)],
+    negative: &'a [(i32, u64)],
+}
+
+impl Default for Native<'_> {
+    fn default() -> Self {
+        let zero_threshold = 2_f64.powi(-128);
+        Self { schema: 3, zero_threshold, zero_count: 1, positive: &[(-5, 2)], negative: &[] }
+    }
+}
+
+impl Native<'_> {
+    /// One series of a family without bounds, of that schema.
+    fn of(&self, schema: i8) -> Forged<'static> {
+        let zigzag = |number: i32| varint(u64::from((number << 1 ^ number >> 31) as u32));
+        let side = |buckets: &[(i32, u64)]| {
+            let each = buckets.iter().map(|(at, count)| [zigzag(*at), varint(*count)].concat());
+            [vec![buckets.len() as u8], each.collect::<Vec<_>>().concat()].concat()
+        };
+        let value = [
+            vec![NATIVE_HISTOGRAM, 1, 3],
+            5.0_f64.to_le_bytes().to_vec(),
+            vec![self.schema as u8],
+            self.zero_threshold.to_le_bytes().to_vec(),
+            varint(self.zero_count),
+            // Its age.
+            vec![0],
+            side(self.positive),
+            side(self.negative),
+        ];
+        let shape = vec![NATIVE_SHAPE, 0, schema as u8];
+        Forged { shape, value: value.concat(), ..Forged::default() }
+    }
+}
+
+#[test]
+fn native_histograms_that_no_samples_come_to_are_refused() {
+    let native = Native::default;
+    for (schema, family) in [(3, 3), (3, 8), (-4, -4)] {
+        Native { schema, ..native() }.of(family).must_load();
+    }
+    Native { positive: &[(-5, 1)], negative: &[(7, 1)], ..native() }.of(3).must_load();
+    native().of(9).must_be_refused("a schema from -4 to 8, got n");
+    Native { schema: -5, ..native() }.of(3).must_be_refused("a schema from -4 to 8, got n{}");
+    let refused = native().of(2).load(CatalogSettings::default());
+    assert_eq!(refused, Err("it is malformed: a native histogram of another factor".to_owned()));
+    for zero_threshold in [f64::NAN, f64::INFINITY, 0.0, -1.0] {
+        Native { zero_threshold, ..native() }
+            .of(3)
+            .must_be_refused("a threshold of zero as it can be, got n{}");
+    }
+    for positive in [&[(1, 1), (1, 1)][..], &[(2, 1), (1, 1)], &[(1, 2), (2, 0)], &[(i32::MAX, 2)]]
+    {
+        Native { positive, ..native() }
+            .of(3)
+            .must_be_refused("native buckets that rise and have counts, got n{}");
+    }
+    for zero_count in [0, 2, u64::MAX] {
+        Native { zero_count, ..native() }
+            .of(3)
+            .must_be_refused("as many observations in native buckets as in others, got n{}");
+    }
+    let classic = Forged { shape: vec![HISTOGRAM, 0], ..native().of(3) };
+    let refused = classic.load(CatalogSettings::default());
+    assert_eq!(
+        refused,
+        Err("it is malformed: a native histogram in a family of others".to_owned())
+    );
 }
 
 #[test]

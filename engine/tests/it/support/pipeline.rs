@@ -18,7 +18,7 @@ use psg_engine::sample::Sample;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
 use psg_engine::store::{
-    ExpirySettings, ExposeJob, SharedTombstones, Store, StoreSettings, TombstoneKey,
+    ExpirySettings, ScrapeContext, SharedTombstones, Store, StoreSettings, TombstoneKey,
     TombstoneSettings,
 };
 use psg_engine::timestamp::Moment;
@@ -276,9 +276,24 @@ impl Pipeline {
     }
 
     fn body(&mut self, page: PageFormat, meanwhile: impl FnOnce()) -> Vec<u8> {
+        self.body_for(page, None, meanwhile)
+    }
+
+    /// The messages that scrapers get whose last scrape is known.
+    pub fn messages_for(&mut self, context: ScrapeContext) -> Vec<MetricFamily> {
+        let page = Format::Protobuf.into();
+        protobuf_reader::messages(&self.body_for(page, Some(context), || {}))
+    }
+
+    fn body_for(
+        &mut self,
+        page: PageFormat,
+        context: Option<ScrapeContext>,
+        meanwhile: impl FnOnce(),
+    ) -> Vec<u8> {
         let now = self.now;
         let sources = self.stores.iter_mut().map(|store| {
-            let mut job = ExposeJob::new(page, &self.catalog);
+            let mut job = store.begin_exposure(page, &self.catalog, context);
             while !store.expose_some(&mut job, 3, now) {}
             job.finish()
         });

@@ -2,7 +2,7 @@
 
 use prost::Message;
 use psg_engine::exposition::number::{Notation, text_of};
-use psg_engine::protobuf::{LabelPair, Metric, MetricFamily, MetricType};
+use psg_engine::protobuf::{Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::exposition_parser::{ParsedFamily, ParsedSample};
 
@@ -34,9 +34,20 @@ pub fn lines(body: &[u8]) -> String {
             let buckets = histogram.iter().flat_map(|it| &it.bucket);
             let exemplars = of_counter.chain(buckets.filter_map(|it| it.exemplar.as_ref()));
             exemplars.for_each(|it| lines.push_str(&format!("{label:?} {it:?}\n")));
+            let native = histogram.iter().filter(|it| it.schema.is_some());
+            native.for_each(|it| lines.push_str(&native_line(label, it)));
         }
     }
     lines
+}
+
+/// What the native side of a histogram has.
+fn native_line(labels: &[LabelPair], it: &Histogram) -> String {
+    let zero = (it.zero_threshold(), it.zero_count());
+    let (above, below) =
+        ((&it.positive_span, &it.positive_delta), (&it.negative_span, &it.negative_delta));
+    let exemplars = &it.exemplars;
+    format!("{labels:?} {} {zero:?} {above:?} {below:?} {exemplars:?}\n", it.schema())
 }
 
 fn family(message: &MetricFamily) -> ParsedFamily {
