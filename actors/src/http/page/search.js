@@ -122,18 +122,18 @@ function showValue(node, { value, count: observations, sum, buckets, native, qua
   const mean = observations ? ` · mean ${Number((Number(sum) / observations).toPrecision(4))}` : "";
   const parts = [make("span", {}, `${count(observations)} observed${mean}`)];
   // Of a native one alone there is but one classic bucket, which says nothing.
-  if (buckets && !(native && buckets.length === 1)) parts.push(bucketBars(cumulative(buckets)));
-  if (native) parts.push(bucketBars(native.buckets.map(({ from, to, count: number }) => [`above ${short(from)} up to ${short(to)}`, number])));
+  if (buckets && !(native && buckets.length === 1)) parts.push(bucketBars(bucketsAlone(buckets)));
+  if (native) parts.push(bucketBars(native.buckets.map(({ from, to, count: number }) => [`above ${roundedBound(from)} up to ${roundedBound(to)}`, number])));
   for (const { quantile, value: at } of quantiles ?? []) parts.push(make("span", { class: "label" }, make("b", {}, `p${Number((quantile * 100).toPrecision(6))}`), make("span", {}, at)));
   node.replaceChildren(...parts);
 }
 
-function short(bound) {
+function roundedBound(bound) {
   return Number(Number(bound).toPrecision(4));
 }
 
 /** What each bucket is called, and how many fell into it alone. */
-function cumulative(buckets) {
+function bucketsAlone(buckets) {
   return buckets.map(({ le, count: below }, index) => [`up to ${le}`, below - (index ? buckets[index - 1].count : 0)]);
 }
 
