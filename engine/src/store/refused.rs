@@ -22,6 +22,9 @@ pub struct RefusedUpdate {
     observed: Observed,
     #[serde(skip_serializing_if = "Option::is_none")]
     buckets: Option<Box<[f64]>>,
+    /// Of native ones, which nobody has counted by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factor: Option<f64>,
     #[serde(serialize_with = "as_object")]
     labels: SeriesLabels,
 }
@@ -54,6 +57,12 @@ impl RefusedUpdate {
                 }
             },
             buckets: family.shape().bounds().map(Box::from),
+            factor: match observations {
+                Observations::One | Observations::Values(_) => {
+                    family.shape().native().map(|plan| plan.schema.factor())
+                }
+                Observations::Counts(_) => None,
+            },
             labels: series.labels.clone(),
         }
     }

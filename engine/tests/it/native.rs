@@ -336,6 +336,26 @@ fn a_new_one_is_shown_at_its_start() {
     }
 }
 
+/// What a series can't take is told as a payload that asks for the same.
+#[test]
+fn what_is_refused_is_a_payload_again() {
+    let refused_by = |whole: &str, payload: &str| {
+        let mut pipeline = with(NativeSettings::default());
+        let first = r#"{"type":3,"name":"h","value":1.7e308,"factor":1.003,"buckets":B}"#;
+        assert_eq!(pipeline.batch(&[first.replace('B', whole)]), [None]);
+        assert_eq!(pipeline.batch(&[payload]), [None]);
+        pipeline.refused_by_shards().remove(0)
+    };
+    let value = refused_by("[]", r#"{"type":3,"name":"h","value":1.7e308,"factor":1.003}"#);
+    let counts = r#"{"type":3,"name":"h","buckets":[1],"counts":[1],"sum":1.7e308}"#;
+    let counts = refused_by("[1]", counts);
+    for (refused, schema) in [(value, Some(8)), (counts, None)] {
+        let mut pipeline = with(NativeSettings::default());
+        assert_eq!(pipeline.batch(&[&refused]), [None], "{refused}");
+        assert_eq!(only(&mut pipeline, "h").schema, schema, "{refused}");
+    }
+}
+
 /// They are charged with what they may come to take.
 #[test]
 fn a_budget_bounds_their_bytes() {

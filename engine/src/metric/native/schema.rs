@@ -26,9 +26,8 @@ impl Schema {
     /// The coarsest in which each bound is at most `factor` times the one before it,
     /// as far as there is one. `factor` is above 1.
     pub fn for_factor(factor: f64) -> Self {
-        let number = -factor.log2().log2().floor();
-        // The conversion saturates.
-        Self((number as i8).clamp(Self::COARSEST.0, Self::FINEST.0))
+        let mut all = (Self::COARSEST.0..=Self::FINEST.0).map(Self);
+        all.find(|schema| schema.factor() <= factor).unwrap_or(Self::FINEST)
     }
 
     /// Its number.
