@@ -60,7 +60,7 @@ impl Default for PipelineSettings {
             limits: SeriesLimits::default(),
             expiry: ExpirySettings::default(),
             drop_labels: &[],
-            names: NameRules::default(),
+            names: NameRules::Legacy,
             default_buckets: DefaultBuckets::default(),
             native: NativeSettings::default(),
             summary: SummarySettings::default(),

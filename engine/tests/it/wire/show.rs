@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::metric::{GaugeOp, Observations};
+use psg_engine::name::NameRules;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::sample::Exemplar;
 use psg_engine::timestamp::UnixTime;
@@ -36,9 +37,9 @@ pub fn decode(payload: &[u8], limits: PayloadLimits) -> Result<String, Reject> {
     decoder(limits).decode(payload, now()).map(|decoded| show(&decoded))
 }
 
-/// A decoder that takes exemplars.
+/// A decoder that takes exemplars, and names that every Prometheus knows.
 pub fn decoder(limits: PayloadLimits) -> JsonDecoder {
-    JsonDecoder::new(limits).with_exemplars(true)
+    JsonDecoder::new(limits).with_exemplars(true).naming(NameRules::Legacy)
 }
 
 /// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,
