@@ -7,6 +7,7 @@ namespace PromStreamGateway\Tests;
 use PHPUnit\Framework\TestCase;
 use PromStreamGateway\Client;
 use PromStreamGateway\Connection\Address;
+use PromStreamGateway\Connection\Kept;
 use PromStreamGateway\Connection\PhpRedis;
 use PromStreamGateway\Connection\Predis;
 use PromStreamGateway\Options;
@@ -39,6 +40,12 @@ final class ConnectionTest extends TestCase
     /** @param class-string $library */
     private function client(string $library, string|Address $address): Client
     {
+        return new Client($this->connection($library, $address), new Options(log: fn () => null));
+    }
+
+    /** @param class-string $library */
+    private function connection(string $library, string|Address $address): Kept
+    {
         if ($library === PhpRedis::class && !extension_loaded('redis')) {
             self::markTestSkipped('needs the redis extension');
         }
@@ -46,7 +53,14 @@ final class ConnectionTest extends TestCase
             self::markTestSkipped('needs Predis');
         }
         $parsed = fn () => is_string($address) ? Address::parse($address) : $address;
-        return new Client(new $library($parsed), new Options(log: fn () => null));
+        return new $library($parsed);
+    }
+
+    /** As long as it takes until a connection is asked for an answer before it is used. */
+    private function rest(Kept $connection): void
+    {
+        $answered = new \ReflectionProperty(Kept::class, 'answered');
+        $answered->setValue($connection, $answered->getValue($connection) - 2);
     }
 
     /** @dataProvider libraries */
@@ -68,10 +82,12 @@ final class ConnectionTest extends TestCase
     {
         $redis = new RedisServer();
         $redis->command('ACL', 'SETUSER', 'app', 'on', '>p@ss/word', '~*', '+lpush', '+select');
-        $client = $this->client($library, "redis://app:p%40ss%2Fword@127.0.0.1:$redis->port/3");
+        $connection = $this->connection($library, "redis://app:p%40ss%2Fword@127.0.0.1:$redis->port/3");
+        $client = new Client($connection, new Options(log: fn () => null));
         for ($i = 0; $i < 2; $i++) {
             $client->counter('x_total');
             self::assertTrue($client->flush(), (string) $client->lastReason());
+            $this->rest($connection);
         }
         self::assertSame(3, $redis->connections(), 'it is not allowed to PING, and keeps its connection all the same');
         self::assertStringContainsString('db3:keys=1', $redis->command('INFO', 'keyspace'));
@@ -128,11 +144,34 @@ final class ConnectionTest extends TestCase
     public function testAConnectionThatWentDumbIsReplaced(string $library): void
     {
         $peer = new Peer('mute-later');
-        $client = $this->client($library, $peer->url());
+        $connection = $this->connection($library, $peer->url());
+        $client = new Client($connection, new Options(log: fn () => null));
         for ($i = 0; $i < 3; $i++) {
             $client->counter('x_total');
             self::assertTrue($client->flush(), (string) $client->lastReason());
+            $this->rest($connection);
         }
+    }
+
+    /** So that a flush is one command and one answer. @dataProvider libraries */
+    public function testOneThatHasJustAnsweredIsNotAsked(string $library): void
+    {
+        $redis = new RedisServer();
+        $connection = $this->connection($library, $redis->url());
+        $client = new Client($connection, new Options(log: fn () => null));
+        $pings = fn () => preg_match('/cmdstat_ping:calls=(\d+)/', $redis->command('INFO', 'commandstats'), $calls)
+            ? (int) $calls[1]
+            : 0;
+        for ($i = 0; $i < self::TRIES; $i++) {
+            $client->counter('x_total');
+            self::assertTrue($client->flush(), (string) $client->lastReason());
+        }
+        self::assertLessThan(self::TRIES - 1, $pings(), 'a busy machine may take longer than a second for some');
+        $before = $pings();
+        $this->rest($connection);
+        $client->counter('x_total');
+        self::assertTrue($client->flush(), (string) $client->lastReason());
+        self::assertSame($before + 1, $pings());
     }
 
     /** It would be read as the answer to what is asked next. @dataProvider libraries */

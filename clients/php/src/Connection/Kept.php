@@ -9,14 +9,20 @@ use PromStreamGateway\Refused;
 
 /**
  * A connection that is kept from flush to flush. Before it is used again it is
- * asked whether it is still alive: while a function on AWS Lambda is frozen, or a
- * worker waits, servers and networks drop connections. A dead one is replaced,
- * once; after that nothing is sent twice.
+ * looked at whether the server has ended it, and one that has rested is asked for an
+ * answer too: while a function on AWS Lambda is frozen, or a worker waits, servers and
+ * networks drop connections. A dead one is replaced, once; after that nothing is sent
+ * twice.
  */
 abstract class Kept implements Connection
 {
+    /** One that has answered within so many seconds is only looked at. */
+    private const FRESH_SECONDS = 1;
+
     private bool $isOpen = false;
     private int $process = 0;
+    /** When there was an answer: a clock that goes on while a function is frozen. */
+    private int $answered = 0;
 
     /** @param \Closure(): Address $address asked for each new connection */
     final public function __construct(private readonly \Closure $address)
@@ -35,6 +41,7 @@ abstract class Kept implements Connection
             if (!is_int($length) || $length < 1) {
                 throw new \RuntimeException('expected the length of the list as the answer');
             }
+            $this->answered = time();
         } catch (\Throwable $error) {
             // What comes late must not be read as the answer to the next command; and
             // who refused may be a former primary, whose name leads elsewhere now.
@@ -56,6 +63,13 @@ abstract class Kept implements Connection
     abstract protected function command(array $arguments, float $timeout): mixed;
 
     abstract protected function close(): void;
+
+    /**
+     * The socket of the connection; null where it can't be had.
+     *
+     * @return ?resource
+     */
+    abstract protected function stream();
 
     private function replace(int $deadline): void
     {
@@ -79,6 +93,16 @@ abstract class Kept implements Connection
         // Two processes on one connection would read each other's answers.
         if ($this->process !== getmypid()) {
             return false;
+        }
+        $stream = $this->stream();
+        if ($stream !== null) {
+            if (feof($stream)) {
+                return false;
+            }
+            // Either way, since this clock may be set.
+            if (abs(time() - $this->answered) <= self::FRESH_SECONDS) {
+                return true;
+            }
         }
         try {
             $this->command(['PING'], $timeout);

@@ -10,11 +10,14 @@ use PromStreamGateway\Refused;
 final class PhpRedis extends Kept
 {
     private ?\Redis $redis = null;
+    /** @var ?resource */
+    private $stream = null;
 
     protected function open(Address $address, float $timeout): void
     {
         $redis = new \Redis();
         error_clear_last();
+        $before = get_resources('stream');
         // Half of the time, since a TLS handshake may take as long as connecting again.
         $connected = @$redis->connect(
             $address->socket ?? ($address->tls ? "tls://$address->host" : $address->host),
@@ -31,6 +34,10 @@ final class PhpRedis extends Kept
         // phpredis would connect anew in the middle of an answer, and wait for its end.
         $redis->setOption(\Redis::OPT_MAX_RETRIES, 0);
         $this->redis = $redis;
+        // phpredis does not give its stream away, and its exceptions don't tell whether
+        // something was written. But the stream is a resource like any other.
+        $new = array_diff_key(get_resources('stream'), $before);
+        $this->stream = count($new) === 1 ? reset($new) : null;
     }
 
     protected function command(array $arguments, float $timeout): mixed
@@ -56,5 +63,11 @@ final class PhpRedis extends Kept
     {
         // Closes the socket, and says nothing on it: in a forked process it is the parent's.
         $this->redis = null;
+        $this->stream = null;
+    }
+
+    protected function stream()
+    {
+        return is_resource($this->stream) ? $this->stream : null;
     }
 }

@@ -36,8 +36,8 @@ final class Predis extends Kept
 
     protected function command(array $arguments, float $timeout): mixed
     {
-        $stream = $this->client->getConnection()->getResource();
-        if (is_resource($stream)) {
+        $stream = $this->stream();
+        if ($stream !== null) {
             stream_set_timeout($stream, 0, (int) ($timeout * 1e6));
         }
         // As it stands: without a prefix, and without a command's own class.
@@ -52,5 +52,11 @@ final class Predis extends Kept
     protected function close(): void
     {
         $this->client = null;
+    }
+
+    protected function stream()
+    {
+        $stream = $this->client->getConnection()->getResource();
+        return is_resource($stream) ? $stream : null;
     }
 }
