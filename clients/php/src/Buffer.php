@@ -10,6 +10,9 @@ use PromStreamGateway\Series\HistogramSeries;
 use PromStreamGateway\Series\Series;
 use PromStreamGateway\Series\SummarySeries;
 
+use function count;
+use function is_scalar;
+
 /**
  * Series by type, name and labels, each once. They stay when they have been sent,
  * since a worker and a function that is called again record the same ones.
@@ -20,7 +23,11 @@ final class Buffer
     private array $series = [];
     /** @var list<Series> those with something to send */
     private array $pending = [];
-    /** @var array<string, array{array<string, mixed>, Series}> the last labels of each type and name, as given */
+    /**
+     * The last labels of each type and name, as given.
+     *
+     * @var array<string, array<string, array{array<string, mixed>, Series}>>
+     */
     private array $last = [];
     /** How often a series grew: operations of gauges, observations of summaries. */
     private int $growth = 0;
@@ -34,7 +41,7 @@ final class Buffer
     /** The series, if the last call with the name had the same labels. */
     public function repeated(string $type, string $name, mixed $labels): ?Series
     {
-        $last = $this->last["$type $name"] ?? null;
+        $last = $this->last[$type][$name] ?? null;
         return $last !== null && $last[0] === $labels ? $last[1] : null;
     }
 
@@ -73,26 +80,24 @@ final class Buffer
                 return;
             }
         }
-        $this->last["$type $series->name"] = [$labels, $series];
+        $this->last[$type][$series->name] = [$labels, $series];
     }
 
-    /** Whether there is room for this. What only changes a number always has room. */
+    /** Whether there is room for what follows, which is then taken. What only changes a number always has room. */
     public function hasRoom(Series $series, string $operation): bool
     {
-        return $series->isPending
-            ? !$series->wouldGrow($operation) || $this->growth < $this->maxGrowth
-            : count($this->pending) < $this->maxSeries;
-    }
-
-    /** Adds to a series; false where its total would leave the range of numbers. */
-    public function add(Series $series, int|float $number, string $operation): bool
-    {
+        $grows = $series->wouldGrow($operation);
         if (!$series->isPending) {
+            if (count($this->pending) >= $this->maxSeries) {
+                return false;
+            }
             $series->isPending = true;
             $this->pending[] = $series;
+        } elseif ($grows && $this->growth >= $this->maxGrowth) {
+            return false;
         }
-        $this->growth += (int) $series->wouldGrow($operation);
-        return $series->add($number, $operation);
+        $this->growth += (int) $grows;
+        return true;
     }
 
     /**

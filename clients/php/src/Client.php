@@ -6,6 +6,13 @@ namespace PromStreamGateway;
 
 use PromStreamGateway\Series\Series;
 
+use function count;
+use function getmypid;
+use function is_array;
+use function is_int;
+use function is_string;
+use function strlen;
+
 /**
  * Records measurements in the process and sends them with one LPUSH: when flush()
  * is called, when the buffer is full, and at the end of the process.
@@ -206,7 +213,9 @@ class Client
      */
     public function flush(): bool
     {
-        $this->forgetParent();
+        if ($this->process !== getmypid()) {
+            $this->forgetParent();
+        }
         $samples = $this->takeSamples();
         if ($samples === []) {
             return true;
@@ -262,10 +271,11 @@ class Client
             $description = $isFirst && isset($this->descriptions[$series->name])
                 ? $this->descriptions[$series->name]->fields
                 : '';
-            foreach ($series->take($description) as $sample) {
-                if (strlen($sample) <= Payload::MOST_BYTES) {
-                    $samples[] = $sample;
-                } else {
+            $from = count($samples);
+            $series->take($samples, $description);
+            for ($at = count($samples) - 1; $at >= $from; $at--) {
+                if (strlen($samples[$at]) > Payload::MOST_BYTES) {
+                    array_splice($samples, $at, 1);
                     $this->losses->add('invalid', 1, "a sample was not sent: $series->name: it is too large");
                 }
             }
@@ -284,17 +294,20 @@ class Client
         if ($this->options->disabled) {
             return;
         }
-        $this->forgetParent();
+        // What a forked process finds in its buffer is its parent's, who sends it.
+        if ($this->process !== getmypid()) {
+            $this->forgetParent();
+        }
         try {
-            $number = Validate::number($value);
+            $number = is_int($value) ? $value : Validate::number($value);
             if ($type === 'counter' && $number < 0) {
                 throw new InvalidSample("expected a counter's value of at least 0, got $number");
             }
             $series = is_string($name) ? $this->buffer->repeated($type, $name, $labels) : null;
             $series ??= $this->series($type, $name, $labels, $layout);
-            if (!$this->makeRoom($series, $operation)) {
+            if (!$this->buffer->hasRoom($series, $operation) && !$this->flushForRoom($series, $operation)) {
                 $this->losses->add('full', 1, 'samples were dropped: the buffer is full and could not be sent');
-            } elseif (!$this->buffer->add($series, $number, $operation)) {
+            } elseif (!$series->add($number, $operation)) {
                 throw new InvalidSample("expected a finite total, got $number on top of it");
             }
         } catch (\Throwable $error) {
@@ -341,11 +354,8 @@ class Client
      * A full buffer is flushed, but once only where that fails: a server that is away
      * must not hold the work up again for each thousand series of it.
      */
-    private function makeRoom(Series $series, string $operation): bool
+    private function flushForRoom(Series $series, string $operation): bool
     {
-        if ($this->buffer->hasRoom($series, $operation)) {
-            return true;
-        }
         if ($this->flushFailed || !$this->options->autoFlush) {
             return false;
         }
@@ -353,13 +363,10 @@ class Client
         return $this->buffer->hasRoom($series, $operation);
     }
 
-    /** What a forked process finds in its buffer is its parent's, who sends it. */
     private function forgetParent(): void
     {
-        if ($this->process !== getmypid()) {
-            $this->process = (int) getmypid();
-            $this->buffer->clear();
-        }
+        $this->process = (int) getmypid();
+        $this->buffer->clear();
     }
 
     /** After what others have registered for the end, which may record something yet. */

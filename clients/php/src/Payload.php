@@ -4,6 +4,11 @@ declare(strict_types=1);
 
 namespace PromStreamGateway;
 
+use function count;
+use function is_int;
+use function json_encode;
+use function strlen;
+
 /** Samples as elements of the queue. */
 final class Payload
 {

@@ -4,6 +4,15 @@ declare(strict_types=1);
 
 namespace PromStreamGateway;
 
+use function count;
+use function is_array;
+use function is_bool;
+use function is_finite;
+use function is_float;
+use function is_int;
+use function is_string;
+use function json_encode;
+
 /** What the gateway would reject is found here, where the caller can be named. */
 final class Validate
 {

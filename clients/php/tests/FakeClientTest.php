@@ -56,7 +56,7 @@ final class FakeClientTest extends TestCase
         yield [fn (FakeClient $metrics) => $metrics->assertNotRecorded('busy')];
         yield [fn (FakeClient $metrics) => $metrics->assertNothingRecorded()];
         yield [function (FakeClient $metrics): void {
-            $metrics->counter('-');
+            $metrics->counter(' ');
             $metrics->assertNothingDropped();
         }];
     }

@@ -7,6 +7,12 @@ namespace PromStreamGateway\Connection;
 use PromStreamGateway\Connection;
 use PromStreamGateway\Refused;
 
+use function feof;
+use function getmypid;
+use function hrtime;
+use function is_int;
+use function time;
+
 /**
  * A connection that is kept from flush to flush. Before it is used again it is
  * looked at whether the server has ended it, and one that has rested is asked for an

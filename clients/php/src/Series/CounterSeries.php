@@ -6,6 +6,8 @@ namespace PromStreamGateway\Series;
 
 use PromStreamGateway\Payload;
 
+use function is_finite;
+
 /** A sum. */
 final class CounterSeries extends Series
 {

@@ -6,6 +6,9 @@ namespace PromStreamGateway\Series;
 
 use PromStreamGateway\Payload;
 
+use function count;
+use function is_finite;
+
 /**
  * Operations in the order in which they came. One is merged with the one before
  * where that makes no difference; else both are sent, one after the other.

@@ -6,6 +6,9 @@ namespace PromStreamGateway\Series;
 
 use PromStreamGateway\Payload;
 
+use function count;
+use function is_finite;
+
 /** A few observations as they are, more of them as counts for each bucket. */
 final class HistogramSeries extends Series
 {

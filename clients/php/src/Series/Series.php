@@ -35,20 +35,18 @@ abstract class Series
     }
 
     /**
-     * Samples with what was recorded, encoded; after that there is nothing to send.
+     * Adds samples with what was recorded, encoded; after that there is nothing to send.
      *
+     * @param list<string> $samples
      * @param string $description fields of the first sample, each with a comma before it
-     * @return list<string>
      */
-    public function take(string $description): array
+    public function take(array &$samples, string $description): void
     {
-        $samples = [];
+        $this->isPending = false;
         foreach ($this->takeFields() as $fields) {
             $samples[] = $this->head . $description . $fields . '}';
             $description = '';
         }
-        $this->isPending = false;
-        return $samples;
     }
 
     /**
