@@ -5,8 +5,7 @@
 //! `cargo run --manifest-path engine/proto/generate/Cargo.toml` makes
 //! `io_prometheus_client.rs` of it.
 
-// Generated, and not ours to word.
-#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated, and not ours to word")]
 #[rustfmt::skip]
 mod io_prometheus_client;
 
