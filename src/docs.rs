@@ -10,17 +10,14 @@ mod places;
 mod shape;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use psg_actors::http::ROUTES;
 use psg_actors::self_metrics::table::{SELF_METRICS, SelfMetric};
 use psg_actors::source::redis::doctor::rights::{self, Right};
 use psg_engine::reject::Reason;
+use psg_testkit::sections::{check_section, split};
 
 use crate::config::document;
-
-/// Tests run in parallel, and each may rewrite its part of the same page.
-static PAGES: Mutex<()> = Mutex::new(());
 
 fn path(page: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(page)
@@ -42,38 +39,6 @@ fn documents() -> Vec<String> {
     names.retain(|name| name.ends_with(".md"));
     names.sort();
     names
-}
-
-/// Compares the text between `<!-- name:begin -->` and `<!-- name:end -->` in
-/// a page with `expected`, or writes it there.
-#[track_caller]
-fn check_section(page: &str, name: &str, expected: &str) {
-    let guard = PAGES.lock();
-    let text = read(page);
-    let (before, found, after) = split(&text, name);
-    if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
-        let updated = format!("{before}\n{expected}{after}");
-        std::fs::write(path(page), updated).expect("the page can be written");
-        return;
-    }
-    let found = found.trim_start_matches('\n').to_owned();
-    drop(guard);
-    assert!(
-        found == expected,
-        "{page}, section {name}, differs from the code; UPDATE_DOCS=1 rewrites it\n\
-         expected:\n{expected}\ncame:\n{found}"
-    );
-}
-
-/// The text up to and with the first marker, between both, and from the second
-/// one on.
-fn split<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
-    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
-    let begins = text.find(&begin).map(|at| at + begin.len());
-    let begins = begins.unwrap_or_else(|| panic!("there is the marker {begin}"));
-    let ends = text[begins..].find(&end).map(|at| begins + at);
-    let ends = ends.unwrap_or_else(|| panic!("there is the marker {end} behind {begin}"));
-    (&text[..begins], &text[begins..ends], &text[ends..])
 }
 
 fn reasons_markdown() -> String {

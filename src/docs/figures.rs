@@ -1,7 +1,9 @@
 //! Figures that the pages quote from the tables in BENCHMARKS.md, which
 //! `benches/run` writes: they stand there, and are made from there.
 
-use super::{check_section, read};
+use psg_testkit::sections::check_section;
+
+use super::read;
 
 /// BENCHMARKS.md, to be asked for cells.
 struct Tables {

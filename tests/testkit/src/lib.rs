@@ -18,6 +18,7 @@ pub mod programs;
 pub mod prometheus;
 pub mod redis;
 pub mod rig;
+pub mod sections;
 pub mod terminal;
 pub mod tls;
 pub mod totals;
