@@ -7,7 +7,9 @@ mod created;
 mod prometheus;
 mod acknowledgement;
 
+mod client_library;
 mod clients;
+mod expfmt;
 mod page;
 
 mod docs;
