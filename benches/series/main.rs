@@ -109,7 +109,7 @@ fn scrapes(redis: &mut RedisServer, most: u64, rounds: usize) -> Result<(), Fail
     println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: |");
     for series in [most / 100, most / 10, most] {
         let peers = crates::encode(series, rounds);
-        for format in [Format::Text, Format::OpenMetrics] {
+        for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
             let gateway = Gateway::start(Path::new(BINARY), redis.port(), LIMITS)?;
             fill(redis, &gateway, Kind::Counter, series)?;
             let resting = gateway.usage()?.rss;

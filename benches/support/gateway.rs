@@ -53,6 +53,7 @@ pub struct Usage {
 pub enum Format {
     Text,
     OpenMetrics,
+    Protobuf,
 }
 
 impl Gateway {
@@ -146,6 +147,10 @@ impl Gateway {
         let accept = match format {
             Format::Text => "text/plain",
             Format::OpenMetrics => "application/openmetrics-text",
+            Format::Protobuf => {
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+                 encoding=delimited"
+            }
         };
         let asked = Instant::now();
         let request = self.agent.get(format!("{}/metrics", self.url)).header("Accept", accept);
