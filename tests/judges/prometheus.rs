@@ -2,6 +2,7 @@
 //! Prometheus that is there.
 
 mod alerts;
+mod combinations;
 mod dashboard;
 mod exemplars;
 mod formats;

@@ -157,11 +157,16 @@ impl Prometheus {
     /// Waits until each target has been scraped with success by a scrape that
     /// began after now: all that targets show now is stored.
     pub fn wait_for_scrape(&self) {
+        self.wait_for_scrape_after(seconds_now());
+    }
+
+    /// The same of scrapes that began after that time.
+    pub fn wait_for_scrape_after(&self, begin: f64) {
         // Prometheus may move a scrape's time by 2 ms, to keep distances equal.
-        let now = seconds_now() + 0.003;
+        let begin = begin + 0.003;
         wait_for("prometheus to scrape", || {
             let tracks = self.samples("up[1m]");
-            let is_new = |up: &Track| up.samples.iter().any(|(at, up)| *at > now && *up == 1.0);
+            let is_new = |up: &Track| up.samples.iter().any(|(at, up)| *at > begin && *up == 1.0);
             let scraped = tracks.iter().filter(|up| is_new(up)).count();
             let targets = self.api("targets?state=active")["activeTargets"].take();
             let all = list(&targets).len();

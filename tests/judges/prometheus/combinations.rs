@@ -1,0 +1,224 @@
+//! Prometheus in every combination of its settings that change what it asks for,
+//! before a gateway of either delivery: what it has stored is what was pushed, over a
+//! restart, and over expiry and return.
+
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{PATIENT_INTERVAL, key};
+use psg_testkit::process::free_port;
+use psg_testkit::prometheus::{Edition, Prometheus, Track, seconds_now};
+use psg_testkit::totals::{self, Totals, difference};
+use psg_testkit::{Gateway, GatewayBuilder, RedisServer, wait_for};
+use table::Combination;
+
+/// How often a Prometheus with so many jobs scrapes in each of them. Those are some
+/// hundred scrapes, of gateways that are not optimised.
+fn interval(jobs: usize) -> &'static str {
+    if jobs > 1 { "5s" } else { PATIENT_INTERVAL }
+}
+
+/// How long a stop may take.
+const STOP: Duration = Duration::from_secs(20);
+
+/// The feature flag by which a Prometheus 3 makes a sample of each start time.
+const COUNTS_STARTS: &str = "--enable-feature=created-timestamp-zero-ingestion";
+
+/// That by which a Prometheus 2 asks for protobuf.
+const NATIVE_2: &str = "--enable-feature=native-histograms";
+
+const SETTINGS: [(&str, &str); 2] =
+    [("Metrics__CreatedTimestamps", "true"), ("Metrics__Names", "utf8")];
+
+/// What is pushed first. No sum falls short of what the second push makes of a series
+/// that begins anew, so that Prometheus sees it do so.
+const FIRST: [&str; 8] = [
+    r#"{"name":"c_total","value":2,"labels":{"a":"é"}}"#,
+    r#"{"name":"http.requests_total","value":3,"labels":{"status.code":"200"}}"#,
+    r#"{"type":"gauge","name":"g","value":-2.5}"#,
+    r#"{"type":"histogram","name":"h","value":2,"buckets":[1,5,20]}"#,
+    r#"{"type":"histogram","name":"h","value":2,"buckets":[1,5,20]}"#,
+    r#"{"type":"histogram","name":"h","value":7,"buckets":[1,5,20]}"#,
+    r#"{"type":"summary","name":"s","value":3,"quantiles":[0.5],"epsilons":[0.05]}"#,
+    r#"{"type":"summary","name":"s","value":4,"quantiles":[0.5],"epsilons":[0.05]}"#,
+];
+
+/// What is pushed then, and again.
+const SECOND: [&str; 5] = [
+    r#"{"name":"c_total","value":1,"labels":{"a":"é"}}"#,
+    r#"{"name":"http.requests_total","value":1,"labels":{"status.code":"200"}}"#,
+    r#"{"type":"gauge","name":"g","value":-2.5}"#,
+    r#"{"type":"histogram","name":"h","value":2,"buckets":[1,5,20]}"#,
+    r#"{"type":"summary","name":"s","value":3,"quantiles":[0.5],"epsilons":[0.05]}"#,
+];
+
+#[test]
+fn each_stores_what_was_pushed() {
+    Edition::each(|edition| {
+        let exactly_once = [
+            ("Redis__Delivery", "exactly-once"),
+            ("Redis__LeaseSeconds", "1"),
+            ("Redis__CheckpointIntervalSeconds", "1"),
+        ];
+        let mut gateways = [Restarted::start(&exactly_once), Restarted::start(&[])];
+        let ports = gateways.each_ref().map(|gateway| gateway.port);
+        let observers = Observer::all(edition, &ports);
+        let check = |gateways: &[Restarted]| {
+            let now = seconds_now();
+            observers.iter().for_each(|observer| observer.check(gateways, now));
+        };
+        gateways.iter_mut().for_each(|gateway| gateway.push(&FIRST));
+        check(&gateways);
+        observers.iter().for_each(Observer::check_first_increase);
+
+        gateways.iter_mut().for_each(|gateway| gateway.restart(&[]));
+        gateways.iter_mut().for_each(|gateway| gateway.push(&SECOND));
+        check(&gateways);
+
+        // What is shown no more comes back with the total that it had. The other way of
+        // delivery keeps that as long as the process lives: see tests/gateway/expiry.rs.
+        gateways[0].restart(&[("Metrics__SeriesTtlSeconds", "1")]);
+        gateways[0].wait_until_all_left();
+        gateways[0].restart(&[]);
+        gateways.iter_mut().for_each(|gateway| gateway.push(&SECOND));
+        check(&gateways);
+    });
+}
+
+/// A gateway that is restarted on the same port.
+struct Restarted {
+    gateway: Gateway,
+    redis: RedisServer,
+    port: u16,
+    settings: Vec<(&'static str, &'static str)>,
+    /// What the sums must be.
+    pushed: Totals,
+    /// Samples that this process has taken.
+    taken: u64,
+}
+
+impl Restarted {
+    fn start(delivery: &[(&'static str, &'static str)]) -> Self {
+        let (redis, port) = (RedisServer::start(), free_port());
+        let settings = [&SETTINGS, delivery].concat();
+        let gateway = launch(&redis, port, &settings);
+        Self { gateway, redis, port, settings, pushed: Totals::new(), taken: 0 }
+    }
+
+    fn push(&mut self, payloads: &[&str]) {
+        self.redis.push(payloads);
+        self.taken += payloads.len() as u64;
+        payloads.iter().for_each(|payload| totals::add(&mut self.pushed, payload, 1.0));
+        let seen = self.gateway.scrape_after(self.taken);
+        assert_eq!(seen.totals().1, 0, "none is rejected");
+    }
+
+    fn restart(&mut self, more: &[(&'static str, &'static str)]) {
+        self.gateway.signal("TERM");
+        let status = self.gateway.wait_at_most(STOP);
+        assert_eq!(status.code(), Some(0), "{}", self.gateway.log().join("\n"));
+        self.gateway = launch(&self.redis, self.port, &[&*self.settings, more].concat());
+        self.taken = 0;
+    }
+
+    fn wait_until_all_left(&self) {
+        wait_for("the series to leave", || {
+            let left = self.gateway.scrape().produced();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        });
+    }
+}
+
+fn launch(redis: &RedisServer, port: u16, settings: &[(&str, &str)]) -> Gateway {
+    let builder = GatewayBuilder::reading(redis).on_port(port);
+    let one_worker = builder.set("Redis__MetricQueueWorkers", "1");
+    settings.iter().fold(one_worker, |builder, (name, value)| builder.set(name, *value)).start()
+}
+
+/// A Prometheus that scrapes each gateway once for each combination.
+struct Observer {
+    prometheus: Prometheus,
+    combinations: Vec<Combination>,
+    /// Whether it makes a sample of the time at which a total began.
+    counts_starts: bool,
+}
+
+impl Observer {
+    /// All that there are of that edition.
+    fn all(edition: &Edition, ports: &[u16]) -> Vec<Self> {
+        let start = |combinations: Vec<Combination>, flag: Option<&str>| {
+            let jobs = combinations
+                .iter()
+                .map(|combination| combination.job(ports, interval(combinations.len())));
+            let configuration = json!({"scrape_configs": jobs.collect::<Vec<_>>()});
+            let flags: Vec<&str> = flag.into_iter().collect();
+            let prometheus = Prometheus::with_arguments(edition, &configuration, &flags);
+            Self { prometheus, combinations, counts_starts: flag == Some(COUNTS_STARTS) }
+        };
+        if edition.major() >= 3 {
+            let flags = [None, Some(COUNTS_STARTS)];
+            flags.map(|flag| start(Combination::all(flag.is_some()), flag)).into()
+        } else {
+            let flags = [None, Some(NATIVE_2)];
+            let one = |flag: Option<&str>| vec![Combination::of_prometheus_2(flag.is_some())];
+            flags.map(|flag| start(one(flag), flag)).into()
+        }
+    }
+
+    /// Whether it knows of a combination's totals when they began.
+    fn knows_starts(&self, combination: &Combination) -> bool {
+        self.counts_starts && combination.protocol.tells_starts
+    }
+
+    /// Waits until it has scraped all that there was then, and compares what it has
+    /// stored since it began with what was pushed.
+    fn check(&self, gateways: &[Restarted], then: f64) {
+        self.prometheus.wait_for_scrape_after(then);
+        for gateway in gateways {
+            let others = "up|scrape_.*|prom_.*|.*_created";
+            let instance = format!("127.0.0.1:{}", gateway.port);
+            let selector = format!(r#"{{instance="{instance}",__name__!~"{others}"}}[30m]"#);
+            let mut stored: BTreeMap<String, Vec<Track>> = BTreeMap::new();
+            for track in self.prometheus.samples(&selector) {
+                stored.entry(track.labels["job"].clone()).or_default().push(track);
+            }
+            for combination in &self.combinations {
+                let tracks = stored.remove(&combination.to_string()).unwrap_or_default();
+                self.check_tracks(combination, &tracks, &gateway.pushed);
+            }
+        }
+        assert_eq!(self.prometheus.log(), [""; 0], "it finds nothing to warn of");
+    }
+
+    fn check_tracks(&self, combination: &Combination, tracks: &[Track], pushed: &Totals) {
+        let (gauges, rising): (Vec<&Track>, Vec<&Track>) =
+            tracks.iter().partition(|track| ["g", "s"].contains(&&*track.labels["__name__"]));
+        let sum = if self.knows_starts(combination) { Track::increase } else { Track::total };
+        let sums: Totals = rising.iter().map(|track| (key(&track.labels), sum(track))).collect();
+        let expected = combination.stored(pushed);
+        assert_eq!(difference(&expected, &sums), None, "{combination}: {sums:?}");
+        let last = |name: &str| {
+            let track = gauges.iter().find(|track| track.labels["__name__"] == name);
+            track.and_then(|track| track.samples.last()).map(|sample| sample.1)
+        };
+        assert_eq!(last("g"), Some(-2.5), "{combination}");
+        assert!(last("s").is_some(), "{combination}: a quantile");
+    }
+
+    /// Of a series whose first sample is all that there is, `increase` tells where
+    /// Prometheus knows when it began.
+    fn check_first_increase(&self) {
+        let told: BTreeSet<String> = self
+            .prometheus
+            .query(r#"sum by (job) (increase({__name__=~"c_+total"}[30m])) > 0"#)
+            .into_iter()
+            .map(|point| point.labels["job"].clone())
+            .collect();
+        let knowing = self.combinations.iter().filter(|combination| self.knows_starts(combination));
+        assert_eq!(told, knowing.map(Combination::to_string).collect());
+    }
+}
