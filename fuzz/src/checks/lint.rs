@@ -71,6 +71,7 @@ struct Expected {
 fn lint(input: &[u8], settings: &PipelineSettings, piece: usize) -> (String, LintTally) {
     let intake = IntakeSettings {
         payload: settings.payload.clone(),
+        names: settings.names,
         cache_series: 100,
         overflow: settings.overflow,
         ..IntakeSettings::default()
