@@ -83,8 +83,8 @@ final class Buffer
         $this->last[$type][$series->name] = [$labels, $series];
     }
 
-    /** Whether there is room for what follows, which is then taken. What only changes a number always has room. */
-    public function hasRoom(Series $series, string $operation): bool
+    /** Takes room for one more operation; false where there is none. What only changes a number needs none. */
+    public function takeRoom(Series $series, string $operation): bool
     {
         $grows = $series->wouldGrow($operation);
         if (!$series->isPending) {

@@ -305,7 +305,7 @@ class Client
             }
             $series = is_string($name) ? $this->buffer->repeated($type, $name, $labels) : null;
             $series ??= $this->series($type, $name, $labels, $layout);
-            if (!$this->buffer->hasRoom($series, $operation) && !$this->flushForRoom($series, $operation)) {
+            if (!$this->buffer->takeRoom($series, $operation) && !$this->flushForRoom($series, $operation)) {
                 $this->losses->add('full', 1, 'samples were dropped: the buffer is full and could not be sent');
             } elseif (!$series->add($number, $operation)) {
                 throw new InvalidSample("expected a finite total, got $number on top of it");
@@ -360,7 +360,7 @@ class Client
             return false;
         }
         $this->flush();
-        return $this->buffer->hasRoom($series, $operation);
+        return $this->buffer->takeRoom($series, $operation);
     }
 
     private function forgetParent(): void
