@@ -127,7 +127,8 @@ type head struct {
 }
 
 func (h *head) write(kind kind, name string, defaults []label, labels Labels) string {
-	if !isName(name) {
+	plain := isPlainName(name)
+	if !plain && !isName(name) {
 		return InvalidName
 	}
 	h.labels = h.labels[:0]
@@ -145,9 +146,10 @@ func (h *head) write(kind kind, name string, defaults []label, labels Labels) st
 	h.text = append(h.text[:0], `"type":"`...)
 	h.text = append(h.text, kind...)
 	h.text = append(h.text, `","name":`...)
-	h.text = appendText(h.text, name)
+	h.text = appendName(h.text, name, plain)
 	for index, one := range h.labels {
-		if !isLabelName(kind, one.name) {
+		plain := isPlainName(one.name)
+		if isReserved(kind, one.name) || !plain && !isLabelName(one.name) {
 			return InvalidLabelName
 		}
 		if index == 0 {
@@ -155,7 +157,7 @@ func (h *head) write(kind kind, name string, defaults []label, labels Labels) st
 		} else {
 			h.text = append(h.text, ',')
 		}
-		h.text = append(appendText(h.text, one.name), ':')
+		h.text = append(appendName(h.text, one.name, plain), ':')
 		h.text = appendText(h.text, one.value)
 	}
 	if len(h.labels) > 0 {
@@ -164,15 +166,37 @@ func (h *head) write(kind kind, name string, defaults []label, labels Labels) st
 	return ""
 }
 
+// Letters, digits, _ and :, as nearly all names are: those need no further look.
+func isPlainName(name string) bool {
+	for index := 0; index < len(name); index++ {
+		at := name[index]
+		letter := 'a' <= at|0x20 && at|0x20 <= 'z' || at == '_' || at == ':'
+		if !letter && (at < '0' || at > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
 // Any text that is not blank.
 func isName(name string) bool {
 	return strings.TrimSpace(name) != "" && utf8.ValidString(name)
 }
 
-func isLabelName(kind kind, name string) bool {
-	reserved := strings.HasPrefix(name, "__") ||
+// Any text.
+func isLabelName(name string) bool { return name != "" && utf8.ValidString(name) }
+
+// Names of labels that are Prometheus' own.
+func isReserved(kind kind, name string) bool {
+	return strings.HasPrefix(name, "__") ||
 		kind == histogram && name == "le" || kind == summary && name == "quantile"
-	return !reserved && name != "" && utf8.ValidString(name)
+}
+
+func appendName(to []byte, name string, plain bool) []byte {
+	if !plain {
+		return appendText(to, name)
+	}
+	return append(append(append(to, '"'), name...), '"')
 }
 
 // operation is what is done to a gauge.
