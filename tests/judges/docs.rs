@@ -13,6 +13,7 @@ mod commands;
 mod configurations;
 mod deploying;
 mod languages;
+mod packages;
 mod payloads;
 mod programs;
 mod quick_start;
@@ -45,6 +46,7 @@ tests! {
     payload: payloads::are_accepted;
     refused: payloads::are_refused;
     program: programs::push_and_do_not_wait;
+    package: packages::handlers_push;
     settings_file: configurations::settings_file;
     prometheus: configurations::prometheus;
     rules: configurations::rules;

@@ -184,18 +184,7 @@ impl Producer {
 
     /// A process that pushes when it is told to.
     pub fn drive(&self) -> Driven {
-        let (reader, writer) = std::io::pipe().expect("a pipe");
-        let mut command = self.command("drive");
-        command.stdin(Stdio::piped());
-        command.stdout(writer.try_clone().expect("a descriptor")).stderr(writer);
-        let mut child = command.spawn().expect("it is there");
-        // Else this process would keep the pipe open.
-        drop(command);
-        let lines = lines_of(reader);
-        let input = child.stdin.take().expect("it is piped");
-        let mut driven = Driven { child, input, lines };
-        driven.said_before("ready");
-        driven
+        Driven::start(self.command("drive"))
     }
 }
 
@@ -227,6 +216,21 @@ pub struct Pushed {
 }
 
 impl Driven {
+    /// Runs it; it says when it is ready for lines.
+    pub fn start(mut command: Command) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        command.stdin(Stdio::piped());
+        command.stdout(writer.try_clone().expect("a descriptor")).stderr(writer);
+        let mut child = command.spawn().expect("it is there");
+        // Else this process would keep the pipe open.
+        drop(command);
+        let lines = lines_of(reader);
+        let input = child.stdin.take().expect("it is piped");
+        let mut driven = Self { child, input, lines };
+        driven.said_before("ready");
+        driven
+    }
+
     /// Lets it push two samples; of an `odd` one JSON can't say the first, of a
     /// `large` one the second has 20 MB.
     pub fn push(&mut self, what: &str) -> Pushed {
@@ -234,8 +238,9 @@ impl Driven {
         self.end()
     }
 
-    fn begin(&mut self, what: &str) {
-        writeln!(self.input, "{what}").expect("it reads on");
+    /// Lets it do what that line says.
+    pub fn begin(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("it reads on");
     }
 
     fn end(&mut self) -> Pushed {
@@ -244,18 +249,23 @@ impl Driven {
         Pushed { took: Duration::from_millis(took), said }
     }
 
-    /// Stops it as a function between two invocations is, does something
-    /// meanwhile, and lets it push as the first thing afterwards.
+    /// Lets it push two samples after something that happened while it was frozen.
     pub fn push_after(&mut self, meanwhile: impl FnOnce()) -> Pushed {
-        signal(self.child.id(), "STOP");
-        meanwhile();
-        self.begin("fine");
-        signal(self.child.id(), "CONT");
+        self.begin_after("fine", meanwhile);
         self.end()
     }
 
+    /// Stops it as a function between two invocations is, does something
+    /// meanwhile, and lets it do what the line says as the first thing afterwards.
+    pub fn begin_after<T>(&mut self, line: &str, meanwhile: impl FnOnce() -> T) {
+        signal(self.child.id(), "STOP");
+        meanwhile();
+        self.begin(line);
+        signal(self.child.id(), "CONT");
+    }
+
     /// The lines up to one that begins so, and the rest of that one.
-    fn said_before(&mut self, begin: &str) -> (Vec<String>, String) {
+    pub fn said_before(&mut self, begin: &str) -> (Vec<String>, String) {
         let mut said = Vec::new();
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
