@@ -12,6 +12,7 @@
 mod commands;
 mod configurations;
 mod deploying;
+mod installs;
 mod languages;
 mod packages;
 mod payloads;
@@ -47,6 +48,7 @@ tests! {
     refused: payloads::are_refused;
     program: programs::push_and_do_not_wait;
     package: packages::handlers_push;
+    install: installs::from_a_clone;
     settings_file: configurations::settings_file;
     prometheus: configurations::prometheus;
     rules: configurations::rules;
@@ -101,8 +103,26 @@ const COMMANDS: [&str; 14] = [
 /// Commands without a terminal that can be waited for, and what is none.
 const NOT_ALONE: [&str; 1] = ["./test"];
 
-/// What `tests/examples/install` does.
-const INSTALLING: [&str; 3] = ["pip install ", "npm install ", "go get "];
+/// What `tests/examples/install` does, or the block about our own packages.
+const INSTALLING: [&str; 4] = ["composer require ", "pip install ", "npm install ", "go get "];
+
+/// The packages of this repository, which say their names.
+const MANIFESTS: [&str; 4] = [
+    include_str!("../../clients/php/composer.json"),
+    include_str!("../../clients/python/pyproject.toml"),
+    include_str!("../../clients/node/package.json"),
+    include_str!("../../clients/go/go.mod"),
+];
+
+/// Whether a manifest names itself so.
+fn is_ours(name: &str) -> bool {
+    let lines = [
+        format!("  \"name\": \"{name}\","),
+        format!("name = \"{name}\"\n"),
+        format!("module {name}\n"),
+    ];
+    MANIFESTS.iter().any(|manifest| lines.iter().any(|line| manifest.contains(line)))
+}
 
 /// A command in the middle of a sentence would be run by nobody.
 #[test]
@@ -114,9 +134,11 @@ fn every_command_stands_in_a_block() {
             let is_run = run.iter().any(|text| text.contains(&words));
             let is_fine = !is_command || is_run || NOT_ALONE.contains(&words.as_str());
             assert!(is_fine, "{}: no block runs `{words}`", page.name);
-            if let Some(name) = INSTALLING.iter().find_map(|begin| words.strip_prefix(begin)) {
+            let installed = INSTALLING.iter().find_map(|begin| words.strip_prefix(begin));
+            for name in installed.unwrap_or_default().split(' ') {
                 let script = include_str!("../examples/install");
-                assert!(script.contains(name), "{}: nothing installs {name}", page.name);
+                let is_known = script.contains(name) || is_ours(name);
+                assert!(is_known, "{}: nothing installs {name}", page.name);
             }
         }
     }
@@ -126,8 +148,9 @@ fn every_command_stands_in_a_block() {
 #[test]
 fn payloads_in_sentences_are_good() {
     for page in pages() {
-        // The table of self-metrics has one as its HELP.
-        let words = quoted(&page).into_iter().filter(|words| words.starts_with("{\""));
+        // The table of self-metrics has one as its HELP; a series may begin like one.
+        let is_payload = |words: &String| words.starts_with("{\"") && words.contains("\":");
+        let words = quoted(&page).into_iter().filter(is_payload);
         for payload in words {
             payloads::is_accepted(&page.name, &payload);
         }

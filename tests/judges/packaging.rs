@@ -168,3 +168,16 @@ fn workflows_name_actions_by_their_commit() {
     }
     assert!(uses > 5, "{uses}");
 }
+
+/// Those whose registry takes no tag as the version.
+#[test]
+fn the_packages_are_of_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let python = format!("\nname = \"prom-stream-gateway\"\nversion = \"{version}\"\n");
+    assert!(text("clients/python/pyproject.toml").contains(&python));
+    for manifest in ["package.json", "package-lock.json"] {
+        let manifest = text(&format!("clients/node/{manifest}"));
+        let manifest: Value = serde_json::from_str(&manifest).expect("it is JSON");
+        assert_eq!(manifest["version"], version);
+    }
+}

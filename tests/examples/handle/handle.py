@@ -4,12 +4,14 @@
 import io
 import json
 import sys
+from urllib.parse import urlencode
 
 import producer
 
 
 def ask(event, context):
-    environ = {"QUERY_STRING": json.dumps(event), "wsgi.input": io.BytesIO()}
+    query = urlencode({"country": event["country"], "price": event["prices"]}, doseq=True)
+    environ = {"QUERY_STRING": query, "wsgi.input": io.BytesIO()}
     answer = producer.application(environ, lambda status, headers, error=None: None)
     try:
         return json.loads(b"".join(answer))

@@ -19,16 +19,12 @@ use psg_testkit::wait::PATIENCE;
 
 /// The time-outs of the programs, and such that a busy machine keeps too: where
 /// there is a Redis, the samples have to come.
-const TIMEOUTS: [[&str; 2]; 5] = [
+const TIMEOUTS: [[&str; 2]; 4] = [
     ["0.1, 'metrics', 0, 0.1)", "20, 'metrics', 0, 20)"],
-    ["timeout' => 0.1", "timeout' => 20"],
     ["timeout=0.1", "timeout=20"],
     ["Timeout: 200", "Timeout: 20000"],
     ["200*time.Millisecond", "20*time.Second"],
 ];
-
-/// Where Debian has Predis, and where composer puts it.
-const PREDIS: [&str; 2] = ["/usr/share/php/Predis/autoload.php", "vendor/autoload.php"];
 
 /// A language: as blocks name it, its name in the samples, the ending of its
 /// files, what pushes in a loop, and whether it is here.
@@ -40,14 +36,7 @@ pub struct Language {
     is_here: fn() -> bool,
 }
 
-const LANGUAGES: [Language; 5] = [
-    Language {
-        block: "predis",
-        name: "php",
-        ending: "php",
-        drive: include_str!("../../examples/drive/drive.php"),
-        is_here: || is_there(Command::new("php").args(["-r", &probe_predis()]), "php with Predis"),
-    },
+const LANGUAGES: [Language; 4] = [
     Language {
         block: "php",
         name: "php",
@@ -89,10 +78,6 @@ const LANGUAGES: [Language; 5] = [
     },
 ];
 
-fn probe_predis() -> String {
-    format!("exit(file_exists('{}') ? 0 : 1);", PREDIS[0])
-}
-
 fn python() -> Command {
     let own = libraries().join("venv/bin/python");
     Command::new(if own.exists() { own } else { PathBuf::from("python3") })
@@ -112,9 +97,7 @@ fn go() -> Command {
 
 /// The language of that block, where it is here.
 pub fn of(block: &Block) -> Option<&'static Language> {
-    let library = block.argument.split(' ').find(|word| *word == "predis");
-    let name = library.unwrap_or(&block.language);
-    let language = LANGUAGES.iter().find(|language| language.block == name);
+    let language = LANGUAGES.iter().find(|language| language.block == block.language);
     let language =
         language.unwrap_or_else(|| panic!("{}: nothing runs {}", block.place, block.language));
     (language.is_here)().then_some(language)
@@ -142,7 +125,6 @@ impl Producer {
         }
         assert!(text.contains("localhost") && text.contains("6379"), "{text}");
         let text = text.replace("localhost", "127.0.0.1").replace("6379", &port.to_string());
-        let text = text.replace(PREDIS[1], PREDIS[0]);
         let producer = Self { language, folder: tempfile::tempdir().expect("a temporary folder") };
         fs::write(producer.file("producer"), text).expect("the folder can be written");
         fs::write(producer.file("drive"), language.drive).expect("the folder can be written");
