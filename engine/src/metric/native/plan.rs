@@ -1,7 +1,7 @@
 //! Which histograms are native, and how: by the settings of the operator, or because
 //! a sample asks for it.
 
-use super::Schema;
+use super::{Schema, ZERO_THRESHOLD};
 use crate::name::pattern::NamePattern;
 
 /// What histograms are for which no sample says it.
@@ -100,11 +100,11 @@ pub struct NativePlan {
 }
 
 impl NativePlan {
-    /// How many buckets a series may come to have: the coarsest schema has its number
-    /// whatever the limit is.
+    /// How many buckets a series may come to have: those of the coarsest schema are
+    /// never made fewer.
     pub(in crate::metric) fn most_buckets(&self) -> usize {
-        let (first, last) = Schema::COARSEST.range();
-        let of_coarsest = 2 * (last - first + 1) as usize;
-        of_coarsest.max(self.limits.max_buckets as usize)
+        let bucket_of = |magnitude| Schema::COARSEST.bucket_of(magnitude);
+        let of_a_side = bucket_of(f64::MAX) - bucket_of(ZERO_THRESHOLD.next_up()) + 1;
+        (2 * of_a_side as usize).max(self.limits.max_buckets as usize)
     }
 }

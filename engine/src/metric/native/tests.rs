@@ -188,6 +188,19 @@ fn fifty_buckets_take_less_than_700_bytes() {
     assert!(bytes < 700, "{bytes}");
 }
 
+/// By default no series passes its limit, whatever comes.
+#[test]
+fn the_coarsest_has_room_for_every_number() {
+    let plan = plan(8, NativeLimits::default());
+    assert_eq!(plan.most_buckets(), 160);
+    let powers = (-127..1024).map(|power| f64::exp2(power.into()));
+    let all: Vec<f64> = powers.flat_map(|value| [value, -value]).collect();
+    let mut native = NativeHistogram::new(&plan, START);
+    assert_eq!(native.observe_all(&all, &plan, false), Ok(()));
+    assert!(native.buckets() <= 160, "{}", native.buckets());
+    assert_eq!(count_of(&native), all.len() as u64);
+}
+
 #[test]
 fn a_count_goes_on_beyond_what_a_small_one_holds() {
     let mut buckets = Buckets::default();
