@@ -28,6 +28,10 @@ use crate::timestamp::{Moment, UnixTime};
 /// Fields of the schema that are written by hand.
 const METRIC_OF_FAMILY: u32 = 4;
 const LABEL_OF_METRIC: u32 = 1;
+const GAUGE_OF_METRIC: u32 = 2;
+const COUNTER_OF_METRIC: u32 = 3;
+const SUMMARY_OF_METRIC: u32 = 4;
+const HISTOGRAM_OF_METRIC: u32 = 7;
 const NAME_OF_LABEL: u32 = 1;
 const VALUE_OF_LABEL: u32 = 2;
 
@@ -59,11 +63,8 @@ impl Encoder for ProtobufEncoder {
         let ShownSeries { labels, value, created, exemplars, now } = series;
         self.labels.clear();
         append_labels(&mut self.labels, labels, self.escaping);
-        let metric = metric(value, family.shape(), Extras { created, exemplars }, now);
-        encode_key(METRIC_OF_FAMILY, WireType::LengthDelimited, out);
-        encode_varint((self.labels.len() + metric.encoded_len()) as u64, out);
-        out.extend_from_slice(&self.labels);
-        metric.encode_raw(out);
+        let mut metric = MetricWriter { out, labels: &self.labels };
+        metric.write(value, family.shape(), Extras { created, exemplars }, now);
         // A type says the same of every name here.
         false
     }
@@ -109,31 +110,47 @@ impl Extras<'_> {
     }
 }
 
-/// A series but for its labels.
-fn metric(value: &mut Value, shape: &Shape, extras: Extras<'_>, now: Moment) -> schema::Metric {
-    let mut metric = schema::Metric::default();
-    match (value, shape) {
-        (Value::Counter(total, _), _) => {
-            let created_timestamp = extras.start();
-            let exemplar = extras.exemplar(0);
-            let value = Some(*total);
-            metric.counter = Some(schema::Counter { value, exemplar, created_timestamp });
-        }
-        (Value::Gauge(value, _) | Value::GaugeTotal(value, _), _) => {
-            metric.gauge = Some(schema::Gauge { value: Some(*value) });
-        }
-        (Value::Histogram(it), Shape::Histogram(layout)) => {
-            metric.histogram = Some(histogram(it, layout, extras));
-        }
-        (Value::Summary(it), Shape::Summary(plan)) => {
-            metric.summary = Some(summary(it, plan, extras, now));
-        }
-        (Value::Histogram(_), Shape::Counter | Shape::Gauge | Shape::Summary(_))
-        | (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
-            unreachable!("a series keeps the type of its family")
+/// Where a series goes, and its labels.
+struct MetricWriter<'a> {
+    out: &'a mut Vec<u8>,
+    labels: &'a [u8],
+}
+
+impl MetricWriter<'_> {
+    fn write(&mut self, value: &mut Value, shape: &Shape, extras: Extras<'_>, now: Moment) {
+        match (value, shape) {
+            (Value::Counter(total, _), _) => {
+                let created_timestamp = extras.start();
+                let exemplar = extras.exemplar(0);
+                let value = Some(*total);
+                let counter = schema::Counter { value, exemplar, created_timestamp };
+                self.append(COUNTER_OF_METRIC, &counter);
+            }
+            (Value::Gauge(value, _) | Value::GaugeTotal(value, _), _) => {
+                self.append(GAUGE_OF_METRIC, &schema::Gauge { value: Some(*value) });
+            }
+            (Value::Histogram(it), Shape::Histogram(layout)) => {
+                self.append(HISTOGRAM_OF_METRIC, &histogram(it, layout, extras));
+            }
+            (Value::Summary(it), Shape::Summary(plan)) => {
+                self.append(SUMMARY_OF_METRIC, &summary(it, plan, extras, now));
+            }
+            (Value::Histogram(_), Shape::Counter | Shape::Gauge | Shape::Summary(_))
+            | (Value::Summary(_), Shape::Counter | Shape::Gauge | Shape::Histogram(_)) => {
+                unreachable!("a series keeps the type of its family")
+            }
         }
     }
-    metric
+
+    /// A `Metric` with one field beside its labels. That has a place for each type, so
+    /// to fill in one would cost more than all that is written of a counter.
+    fn append(&mut self, field: u32, value: &impl Message) {
+        let length = self.labels.len() + encoding::message::encoded_len(field, value);
+        encode_key(METRIC_OF_FAMILY, WireType::LengthDelimited, self.out);
+        encode_varint(length as u64, self.out);
+        self.out.extend_from_slice(self.labels);
+        encoding::message::encode(field, value, self.out);
+    }
 }
 
 /// Prometheus takes the native side of a histogram that has one, and else the buckets.
