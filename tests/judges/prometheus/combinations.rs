@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{PATIENT_INTERVAL, key};
 use psg_testkit::process::free_port;
-use psg_testkit::prometheus::{Edition, Prometheus, Track, seconds_now};
+use psg_testkit::prometheus::{Edition, Point, Prometheus, Track, seconds_now};
 use psg_testkit::totals::{self, Totals, difference};
 use psg_testkit::{Gateway, GatewayBuilder, RedisServer, wait_for};
 use table::Combination;
@@ -31,8 +31,17 @@ const COUNTS_STARTS: &str = "--enable-feature=created-timestamp-zero-ingestion";
 /// That by which a Prometheus 2 asks for protobuf.
 const NATIVE_2: &str = "--enable-feature=native-histograms";
 
-const SETTINGS: [(&str, &str); 2] =
-    [("Metrics__CreatedTimestamps", "true"), ("Metrics__Names", "utf8")];
+const SETTINGS: [(&str, &str); 3] = [
+    ("Metrics__CreatedTimestamps", "true"),
+    ("Metrics__NativeHistograms", "both"),
+    ("Metrics__NativeHistogramFactor", "1.1"),
+];
+
+const EXACTLY_ONCE: [(&str, &str); 3] = [
+    ("Redis__Delivery", "exactly-once"),
+    ("Redis__LeaseSeconds", "1"),
+    ("Redis__CheckpointIntervalSeconds", "1"),
+];
 
 /// What is pushed first. No sum falls short of what the second push makes of a series
 /// that begins anew, so that Prometheus sees it do so.
@@ -56,15 +65,15 @@ const SECOND: [&str; 5] = [
     r#"{"type":"summary","name":"s","value":3,"quantiles":[0.5],"epsilons":[0.05]}"#,
 ];
 
+/// What each push observes besides, by a histogram `n` without buckets.
+fn observations() -> Vec<f64> {
+    (0..200).map(|step| 10_f64.powf(f64::from(step) / 50.0 - 2.0)).collect()
+}
+
 #[test]
 fn each_stores_what_was_pushed() {
     Edition::each(|edition| {
-        let exactly_once = [
-            ("Redis__Delivery", "exactly-once"),
-            ("Redis__LeaseSeconds", "1"),
-            ("Redis__CheckpointIntervalSeconds", "1"),
-        ];
-        let mut gateways = [Restarted::start(&exactly_once), Restarted::start(&[])];
+        let mut gateways = [Restarted::start(&EXACTLY_ONCE), Restarted::start(&[])];
         let ports = gateways.each_ref().map(|gateway| gateway.port);
         let observers = Observer::all(edition, &ports);
         let check = |gateways: &[Restarted]| {
@@ -97,6 +106,8 @@ struct Restarted {
     settings: Vec<(&'static str, &'static str)>,
     /// What the sums must be.
     pushed: Totals,
+    /// What it shows of that: all, or what this process has taken.
+    shown: Totals,
     /// Samples that this process has taken.
     taken: u64,
 }
@@ -106,13 +117,28 @@ impl Restarted {
         let (redis, port) = (RedisServer::start(), free_port());
         let settings = [&SETTINGS, delivery].concat();
         let gateway = launch(&redis, port, &settings);
-        Self { gateway, redis, port, settings, pushed: Totals::new(), taken: 0 }
+        Self {
+            gateway,
+            redis,
+            port,
+            settings,
+            pushed: Totals::new(),
+            taken: 0,
+            shown: Totals::new(),
+        }
     }
 
     fn push(&mut self, payloads: &[&str]) {
         self.redis.push(payloads);
-        self.taken += payloads.len() as u64;
-        payloads.iter().for_each(|payload| totals::add(&mut self.pushed, payload, 1.0));
+        let values = observations();
+        let native = format!(r#"{{"type":"histogram","name":"n","values":{values:?}}}"#);
+        self.redis.push(&[native]);
+        self.taken += payloads.len() as u64 + 1;
+        for totals in [&mut self.pushed, &mut self.shown] {
+            payloads.iter().for_each(|payload| totals::add(totals, payload, 1.0));
+        }
+        *self.shown.entry("n_count{}".to_owned()).or_default() += values.len() as f64;
+        *self.shown.entry("n_sum{}".to_owned()).or_default() += values.iter().sum::<f64>();
         let seen = self.gateway.scrape_after(self.taken);
         assert_eq!(seen.totals().1, 0, "none is rejected");
     }
@@ -123,6 +149,9 @@ impl Restarted {
         assert_eq!(status.code(), Some(0), "{}", self.gateway.log().join("\n"));
         self.gateway = launch(&self.redis, self.port, &[&*self.settings, more].concat());
         self.taken = 0;
+        if !self.settings.contains(&EXACTLY_ONCE[0]) {
+            self.shown.clear();
+        }
     }
 
     fn wait_until_all_left(&self) {
@@ -179,7 +208,7 @@ impl Observer {
     fn check(&self, gateways: &[Restarted], then: f64) {
         self.prometheus.wait_for_scrape_after(then);
         for gateway in gateways {
-            let others = "up|scrape_.*|prom_.*|.*_created";
+            let others = "up|scrape_.*|prom_.*|.*_created|h|n|n_.*";
             let instance = format!("127.0.0.1:{}", gateway.port);
             let selector = format!(r#"{{instance="{instance}",__name__!~"{others}"}}[30m]"#);
             let mut stored: BTreeMap<String, Vec<Track>> = BTreeMap::new();
@@ -191,7 +220,47 @@ impl Observer {
                 self.check_tracks(combination, &tracks, &gateway.pushed);
             }
         }
+        self.check_native(gateways);
         assert_eq!(self.prometheus.log(), [""; 0], "it finds nothing to warn of");
+    }
+
+    /// Native histograms count and sum up what was observed, and their quantiles are
+    /// within the factor of the exact ones.
+    fn check_native(&self, gateways: &[Restarted]) {
+        let mut expected = BTreeMap::new();
+        let mut observed = observations();
+        observed.sort_by(f64::total_cmp);
+        let rank = |quantile: f64| (quantile * observed.len() as f64).ceil() as usize - 1;
+        let quantiles = [0.5, 0.9, 0.99].map(|quantile| (quantile, observed[rank(quantile)]));
+        let totals = ["h", "n"].into_iter().flat_map(|name| {
+            [("count", format!("{name}_count{{}}")), ("sum", format!("{name}_sum{{}}"))]
+                .map(|(of, key)| (format!("histogram_{of}({name})"), key))
+        });
+        for (promql, key) in totals {
+            for gateway in gateways {
+                expected.insert((promql.clone(), gateway.port), (gateway.shown[&key], 1e-9));
+            }
+        }
+        for (quantile, exact) in quantiles {
+            let promql = format!("histogram_quantile({quantile}, n)");
+            for gateway in gateways {
+                expected.insert((promql.clone(), gateway.port), (exact, 0.1));
+            }
+        }
+        let taking = self.combinations.iter().filter(|combination| combination.takes_native());
+        let taking: BTreeSet<String> = taking.map(Combination::to_string).collect();
+        for ((promql, port), (exact, factor)) in expected {
+            let points = self.prometheus.query(&promql);
+            let of_gateway =
+                |point: &&Point| point.labels["instance"].ends_with(&format!(":{port}"));
+            let mut seen = BTreeSet::new();
+            for point in points.iter().filter(of_gateway) {
+                let ratio = point.value / exact;
+                assert!(ratio.max(1.0 / ratio) <= 1.0 + factor, "{promql} {exact}: {point:?}");
+                seen.insert(point.labels["job"].clone());
+            }
+            assert_eq!(seen, taking, "{promql}");
+        }
     }
 
     fn check_tracks(&self, combination: &Combination, tracks: &[Track], pushed: &Totals) {
@@ -212,13 +281,19 @@ impl Observer {
     /// Of a series whose first sample is all that there is, `increase` tells where
     /// Prometheus knows when it began.
     fn check_first_increase(&self) {
-        let told: BTreeSet<String> = self
-            .prometheus
-            .query(r#"sum by (job) (increase({__name__=~"c_+total"}[30m])) > 0"#)
-            .into_iter()
-            .map(|point| point.labels["job"].clone())
-            .collect();
+        let told = |promql: &str| -> BTreeSet<String> {
+            let points = self.prometheus.query(promql).into_iter();
+            points.map(|point| point.labels["job"].clone()).collect()
+        };
         let knowing = self.combinations.iter().filter(|combination| self.knows_starts(combination));
-        assert_eq!(told, knowing.map(Combination::to_string).collect());
+        let native = knowing.clone().filter(|combination| combination.takes_native());
+        assert_eq!(
+            told(r#"sum by (job) (increase({__name__=~"c_+total"}[30m])) > 0"#),
+            knowing.map(Combination::to_string).collect()
+        );
+        assert_eq!(
+            told("sum by (job) (histogram_count(increase(n[30m]))) > 0"),
+            native.map(Combination::to_string).collect()
+        );
     }
 }

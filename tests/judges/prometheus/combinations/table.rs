@@ -21,18 +21,29 @@ pub struct Protocol {
     asks_for_names: bool,
     /// Whether it tells when totals began.
     pub tells_starts: bool,
+    /// Whether it has a place for native histograms.
+    has_native: bool,
 }
 
-const PROTOBUF: Protocol =
-    Protocol { name: "PrometheusProto", asks_for_names: false, tells_starts: true };
-const OPENMETRICS: Protocol =
-    Protocol { name: "OpenMetricsText1.0.0", asks_for_names: true, tells_starts: true };
+const PROTOBUF: Protocol = Protocol {
+    name: "PrometheusProto",
+    asks_for_names: false,
+    tells_starts: true,
+    has_native: true,
+};
+const OPENMETRICS: Protocol = Protocol {
+    name: "OpenMetricsText1.0.0",
+    asks_for_names: true,
+    tells_starts: true,
+    has_native: false,
+};
+const TEXT: Protocol = Protocol { name: "PrometheusText1.0.0", tells_starts: false, ..OPENMETRICS };
 const PROTOCOLS: [Protocol; 5] = [
     PROTOBUF,
     OPENMETRICS,
     Protocol { name: "OpenMetricsText0.0.1", asks_for_names: false, ..OPENMETRICS },
-    Protocol { name: "PrometheusText1.0.0", tells_starts: false, ..OPENMETRICS },
-    Protocol { name: "PrometheusText0.0.4", asks_for_names: false, tells_starts: false },
+    TEXT,
+    Protocol { name: "PrometheusText0.0.4", asks_for_names: false, ..TEXT },
 ];
 
 /// A value of `metric_name_escaping_scheme`, and what becomes of [`DOTTED`] and
@@ -70,6 +81,7 @@ const VALIDATIONS: [&str; 2] = ["utf8", "legacy"];
 pub struct Combination {
     pub protocol: Protocol,
     scheme: Scheme,
+    scrapes_native: bool,
     settings: Value,
 }
 
@@ -104,7 +116,7 @@ impl Combination {
             let (protocol, scheme) =
                 if is_protobuf { (PROTOBUF, UNDERSCORES) } else { (OPENMETRICS, UTF8) };
             let settings = json!({"scrape_native_histograms": native});
-            Self { protocol, scheme, settings }
+            Self { protocol, scheme, scrapes_native: native, settings }
         });
         explicit.chain(by_itself).collect()
     }
@@ -117,14 +129,14 @@ impl Combination {
             "scrape_native_histograms": native,
         });
         let scheme = if protocol.asks_for_names { scheme } else { UNDERSCORES };
-        Self { protocol, scheme, settings }
+        Self { protocol, scheme, scrapes_native: native, settings }
     }
 
     /// What Prometheus 2 does, which has no such settings: with its feature flag
     /// `native-histograms` it asks for protobuf.
     pub fn of_prometheus_2(scrapes_native: bool) -> Self {
         let protocol = if scrapes_native { PROTOBUF } else { OPENMETRICS };
-        Self { protocol, scheme: UNDERSCORES, settings: json!({}) }
+        Self { protocol, scheme: UNDERSCORES, scrapes_native, settings: json!({}) }
     }
 
     /// A part of `scrape_configs`: this, of those targets.
@@ -138,6 +150,12 @@ impl Combination {
         job
     }
 
+    /// Whether it takes the native side of histograms that have one, and nothing else
+    /// of them.
+    pub fn takes_native(&self) -> bool {
+        self.scrapes_native && self.protocol.has_native
+    }
+
     /// What of that is stored as what.
     pub fn stored(&self, pushed: &Totals) -> Totals {
         let stored = |key: &String| match key.as_str() {
@@ -145,21 +163,24 @@ impl Combination {
             PLAIN => self.scheme.plain.to_owned(),
             other => other.to_owned(),
         };
-        pushed.iter().map(|(key, value)| (stored(key), *value)).collect()
+        let is_stored = |key: &String| !(self.takes_native() && key.starts_with("h_"));
+        let kept = pushed.iter().filter(|(key, _)| is_stored(key));
+        kept.map(|(key, value)| (stored(key), *value)).collect()
     }
 }
 
 fn row(what: &str, protocol: Protocol, asked: &str, stored: Scheme) -> String {
-    let counts = if protocol.tells_starts { "yes" } else { "no" };
+    let [native, counts] =
+        [protocol.has_native, protocol.tells_starts].map(|is_so| if is_so { "yes" } else { "no" });
     let names = [stored.plain, stored.dotted];
     let [plain, dotted] = names.map(|key| key.split('{').next().expect("a split has a first part"));
-    format!("| {what} | {asked} | `{dotted}`, `{plain}` | {counts} |\n")
+    format!("| {what} | {asked} | `{dotted}`, `{plain}` | {native} | {counts} |\n")
 }
 
 fn markdown() -> String {
     let mut text = String::from(
         "| `scrape_protocols` | `metric_name_escaping_scheme` | `http.requests_total`, `c_total` are stored as \
-         | first samples count |\n| --- | --- | --- | --- |\n",
+         | native histograms | first samples count |\n| --- | --- | --- | --- | --- |\n",
     );
     for protocol in PROTOCOLS {
         let what = format!("`{}`", protocol.name);
