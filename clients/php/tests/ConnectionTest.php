@@ -293,10 +293,14 @@ final class ConnectionTest extends TestCase
     public function testAServerThatCutsAfterEachPushLosesNothing(string $library): void
     {
         $peer = new Peer('cut-later');
-        $client = $this->client($library, $peer->url());
+        $connection = $this->connection($library, $peer->url());
+        $client = new Client($connection, new Options(log: fn () => null));
         for ($i = 0; $i < 5; $i++) {
             $client->counter('x_total');
             self::assertTrue($client->flush(), (string) $client->lastReason());
+            $ends = [(new \ReflectionMethod($connection, 'stream'))->invoke($connection)];
+            $none = null;
+            self::assertSame(1, stream_select($ends, $none, $none, 10), 'it has nothing to read but its end');
         }
     }
 
