@@ -225,7 +225,7 @@ class Client
             $this->connection->lpush($this->options->key, $elements, $this->options->timeout);
             $this->flushFailed = false;
         } catch (\Throwable $error) {
-            $reason = $error instanceof Refused ? 'refused' : 'unreachable';
+            $reason = $error instanceof Refused ? 'redis_error' : 'redis_unreachable';
             $this->losses->add($reason, count($samples), "metrics were not sent: {$error->getMessage()}");
             $this->flushFailed = true;
         }
@@ -239,8 +239,8 @@ class Client
     }
 
     /**
-     * How many samples were dropped so far, by reason: `invalid` by the caller,
-     * `full` for the buffer, `unreachable` for the server, `refused` by it.
+     * How many samples were dropped so far, by reason: `invalid`: it is no sample;
+     * `buffer_full`; `redis_unreachable`: or no answer in time; `redis_error`: an error as the answer.
      *
      * @return array<string, int>
      */
@@ -306,7 +306,7 @@ class Client
             $series = is_string($name) ? $this->buffer->repeated($type, $name, $labels) : null;
             $series ??= $this->series($type, $name, $labels, $layout);
             if (!$this->buffer->takeRoom($series, $operation) && !$this->flushForRoom($series, $operation)) {
-                $this->losses->add('full', 1, 'samples were dropped: the buffer is full and could not be sent');
+                $this->losses->add('buffer_full', 1, 'samples were dropped: the buffer is full and could not be sent');
             } elseif (!$series->add($number, $operation)) {
                 throw new InvalidSample("expected a finite total, got $number on top of it");
             }

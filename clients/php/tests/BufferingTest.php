@@ -327,10 +327,10 @@ final class BufferingTest extends TestCase
         // What is there is still added to.
         $client->counter('x_total', ['number' => 15]);
         self::assertSame(1, $connection->calls);
-        self::assertSame(['unreachable' => 10, 'full' => 80], $client->dropped());
+        self::assertSame(['redis_unreachable' => 10, 'buffer_full' => 80], $client->dropped());
         self::assertFalse($client->flush());
         self::assertSame(2, $connection->calls);
-        self::assertSame(['unreachable' => 20, 'full' => 80], $client->dropped());
+        self::assertSame(['redis_unreachable' => 20, 'buffer_full' => 80], $client->dropped());
         self::assertSame('metrics were not sent: away', $client->lastReason());
         self::assertCount(2, $this->said, implode("\n", $this->said));
     }
@@ -342,7 +342,7 @@ final class BufferingTest extends TestCase
             $client->counter('x_total', ['number' => $i]);
         }
         self::assertSame([], $this->memory->pushes);
-        self::assertSame(['full' => 2], $client->dropped());
+        self::assertSame(['buffer_full' => 2], $client->dropped());
     }
 
     /** @return iterable<string, array{\Closure(Client): void}> */

@@ -94,7 +94,7 @@ final class ConnectionTest extends TestCase
         $wrong = $this->client($library, "redis://app:wrong@127.0.0.1:$redis->port");
         $wrong->counter('x_total');
         self::assertFalse($wrong->flush());
-        self::assertSame(['refused' => 1], $wrong->dropped());
+        self::assertSame(['redis_error' => 1], $wrong->dropped());
         self::assertStringContainsString('WRONGPASS', (string) $wrong->lastReason());
         self::assertStringNotContainsString('wrong@', (string) $wrong->lastReason());
     }
@@ -204,7 +204,7 @@ final class ConnectionTest extends TestCase
         $redis = new RedisServer(['--port', (string) $port]);
         $client->counter('x_total');
         self::assertTrue($client->flush(), (string) $client->lastReason());
-        self::assertSame(['unreachable' => 1], $client->dropped());
+        self::assertSame(['redis_unreachable' => 1], $client->dropped());
     }
 
     /** @dataProvider libraries */
@@ -241,14 +241,14 @@ final class ConnectionTest extends TestCase
     public static function faults(): iterable
     {
         foreach (self::libraries() as $name => [$library]) {
-            yield "$name, a port that refuses" => [$library, 'nobody', 'unreachable'];
-            yield "$name, a server that says nothing" => [$library, 'silent', 'unreachable'];
-            yield "$name, one that says nothing to a login" => [$library, 'silent-login', 'unreachable'];
-            yield "$name, one that says nothing to TLS" => [$library, 'silent-tls', 'unreachable'];
-            yield "$name, a server that cuts" => [$library, 'cut', 'unreachable'];
-            yield "$name, a server that cuts in the middle" => [$library, 'midway', 'unreachable'];
-            yield "$name, a server that cuts in the middle at once" => [$library, 'abrupt', 'unreachable'];
-            yield "$name, a server that refuses" => [$library, 'refuse', 'refused'];
+            yield "$name, a port that refuses" => [$library, 'nobody', 'redis_unreachable'];
+            yield "$name, a server that says nothing" => [$library, 'silent', 'redis_unreachable'];
+            yield "$name, one that says nothing to a login" => [$library, 'silent-login', 'redis_unreachable'];
+            yield "$name, one that says nothing to TLS" => [$library, 'silent-tls', 'redis_unreachable'];
+            yield "$name, a server that cuts" => [$library, 'cut', 'redis_unreachable'];
+            yield "$name, a server that cuts in the middle" => [$library, 'midway', 'redis_unreachable'];
+            yield "$name, a server that cuts in the middle at once" => [$library, 'abrupt', 'redis_unreachable'];
+            yield "$name, a server that refuses" => [$library, 'refuse', 'redis_error'];
         }
     }
 

@@ -254,7 +254,7 @@ def test_a_full_buffer_drops_where_it_may_not_be_pushed() -> None:
     for index in range(25):
         metrics.counter("jobs_total", {"job": index})
     metrics.counter("jobs_total", {"job": 0})
-    assert metrics.dropped == {"full": 15}
+    assert metrics.dropped == {"buffer_full": 15}
     assert metrics.value("jobs_total") == 11
     for _ in range(8):
         metrics.summary("size_bytes", 1)
@@ -262,7 +262,7 @@ def test_a_full_buffer_drops_where_it_may_not_be_pushed() -> None:
         metrics.gauge("depth").max(1)
         metrics.gauge("depth").inc()
     assert metrics.observed("size_bytes") == (5, 5)
-    assert metrics.dropped == {"full": 15 + 3 + 16}
+    assert metrics.dropped == {"buffer_full": 15 + 3 + 16}
 
 
 def test_what_is_remembered_of_series_has_a_bound() -> None:
@@ -303,7 +303,7 @@ def test_elements_are_small_and_few() -> None:
         metrics.gauge("two", {"index": index, "text": "x" * 20_000}).set(index)
     metrics.flush()
     assert len(queue.elements) < 3900
-    assert metrics.dropped == {"full": 8000 - len(queue.elements)}
+    assert metrics.dropped == {"buffer_full": 8000 - len(queue.elements)}
 
 
 def test_the_environment_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,22 +106,38 @@ def a_flush_keeps_its_promise(both: Both) -> None:
     pytest.fail(f"each of {TRIES} flushes took {PROMISED} s or more")
 
 
-@pytest.mark.parametrize("serve", [peers.silent, peers.cutting, peers.refusing, peers.dripping])
+@pytest.mark.parametrize(
+    ("serve", "reason"),
+    [
+        (peers.silent, "redis_timeout"),
+        (peers.cutting, "redis_unreachable"),
+        (peers.refusing, "redis_error"),
+        (peers.dripping, "redis_timeout"),
+    ],
+)
 @pytest.mark.parametrize("path", ["", "/2"])
 def test_no_peer_holds_a_flush_up(
-    make: Callable[..., Both], serve: Any, path: str, caplog: pytest.LogCaptureFixture
+    make: Callable[..., Both],
+    serve: Any,
+    reason: str,
+    path: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with peers.peer(serve) as port:
         both = make(
             f"redis://user:secret@127.0.0.1:{port}{path}" if path else f"redis://127.0.0.1:{port}"
         )
         a_flush_keeps_its_promise(both)
-        before = both.metrics.dropped["not_sent"]
+        before = sum(both.metrics.dropped.values())
         for _ in range(3):
             both.metrics.counter("jobs_total")
             both.metrics.gauge("depth").set(1)
             assert not both.flush()
-        assert both.metrics.dropped == {"not_sent": before + 6}
+        dropped = both.metrics.dropped
+        assert sum(dropped.values()) == before + 6
+        # A busy machine may be late for any of them.
+        assert reason in dropped
+        assert dropped.keys() <= {reason, "redis_timeout"}
         if serve is peers.refusing and not path:
             assert both.metrics.last_reason == "metrics not sent: the gateway is tired"
     said = [
@@ -163,7 +179,7 @@ def test_a_wrong_url_fails_pushes_only(
     both = make(url)
     both.metrics.counter("jobs_total")
     assert not both.flush()
-    assert both.metrics.dropped == {"not_sent": 1}
+    assert both.metrics.dropped == {"redis_unreachable": 1}
     assert both.metrics.last_reason == (
         "metrics not sent: expected a URL such as redis://localhost:6379"
     )
@@ -213,7 +229,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     both = make(protected["stranger"], timeout=10)
     both.metrics.counter("jobs_total")
     assert not both.flush()
-    assert both.metrics.dropped == {"not_sent": 1}
+    assert both.metrics.dropped == {"redis_unreachable": 1}
 
 
 def test_what_a_peer_says_is_made_printable(make: Callable[..., Both]) -> None:
@@ -298,7 +314,7 @@ def test_a_full_buffer_is_pushed_beside_the_work(port: int) -> None:
             for index in range(25):
                 metrics.counter("jobs_total", {"job": index})
             # The second ten found the first ones still on their way.
-            assert metrics.dropped == {"full": 10}
+            assert metrics.dropped == {"buffer_full": 10}
 
     asyncio.run(work())
     assert len(peers.pushed(port)) == 30
@@ -315,7 +331,7 @@ def test_a_flush_after_a_full_buffer_keeps_its_time() -> None:
             started = time.monotonic()
             assert not await metrics.flush()
             quickest = min(quickest, time.monotonic() - started)
-            assert metrics.dropped == {"not_sent": 15}
+            assert metrics.dropped == {"redis_timeout": 15}
             await metrics.close()
             if quickest < PROMISED:
                 break
@@ -351,7 +367,7 @@ def test_a_full_buffer_without_an_event_loop_is_dropped() -> None:
     metrics = connect_async(max_series=10)
     for index in range(10):
         metrics.counter("jobs_total", {"job": index})
-    assert metrics.dropped == {"full": 10}
+    assert metrics.dropped == {"buffer_full": 10}
 
 
 def test_a_flush_that_is_cancelled_counts_as_lost() -> None:
@@ -360,7 +376,7 @@ def test_a_flush_that_is_cancelled_counts_as_lost() -> None:
         metrics.counter("jobs_total")
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(metrics.flush(), 0.05)
-        assert metrics.dropped == {"not_sent": 1}
+        assert metrics.dropped == {"redis_timeout": 1}
         await metrics.close()
 
     with peers.peer(peers.silent) as port:

@@ -105,8 +105,9 @@ class Buffer:
     def dropped(self) -> dict[str, int]:
         """How many samples were not sent, by reason.
 
-        `invalid`: what was given is no sample; `full`: more series than `max_series`;
-        `not_sent`: Redis was away, silent or refused.
+        `invalid`: it is no sample; `buffer_full`: more series than `max_series`;
+        `redis_unreachable`; `redis_timeout`: no answer in time; `redis_error`: an error as
+        the answer; `not_flushed`: the process ended without `await metrics.flush()`.
         """
         with self._lock:
             return dict(self._dropped)
@@ -348,7 +349,7 @@ class Buffer:
             size += len(sample) + 1
         if packed < len(fitting):
             error = ValueError(f"expected at most {ARGUMENTS} elements of the queue in a flush")
-            self._drop("full", "samples", error, samples=len(fitting) - packed)
+            self._drop("buffer_full", "samples", error, samples=len(fitting) - packed)
         return Batch(elements, packed)
 
     def _send_at_bound(self, batch: Batch) -> None:
@@ -363,7 +364,7 @@ class Buffer:
         # A name may be anything, and it may be long.
         what = f"{kind} {name[:100]!r}" if type(name) is str else kind
         if isinstance(error, FullError):
-            self._drop("full", "samples", error, samples)
+            self._drop("buffer_full", "samples", error, samples)
         else:
             self._drop("invalid", what, error, samples)
 

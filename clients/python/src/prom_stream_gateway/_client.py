@@ -56,6 +56,18 @@ class PushesAsync(Protocol):
         ...
 
 
+def reason_of(error: Exception) -> str:
+    """Return why samples are dropped whose push raised that."""
+    # By name: redis-py is imported by the first connection, and a client may be another one.
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"ResponseError", "AuthenticationError"}:
+        return "redis_error"
+    # socket.timeout is one of its own before Python 3.10.
+    if kinds & {"TimeoutError", "timeout"}:
+        return "redis_timeout"
+    return "redis_unreachable"
+
+
 def is_enabled() -> bool:
     """Whether the environment does not turn all of this off."""
     return os.environ.get("PROM_STREAM_GATEWAY_DISABLED", "").lower() not in ("1", "true", "yes")
@@ -123,7 +135,7 @@ class Metrics(Buffer):
         try:
             self._redis.lpush(self._key, *batch.elements)
         except Exception as error:
-            self._drop("not_sent", "metrics", error, samples=batch.samples)
+            self._drop(reason_of(error), "metrics", error, samples=batch.samples)
             return False
         return True
 
@@ -251,14 +263,14 @@ class AsyncMetrics(Buffer):
             await asyncio.wait_for(self._push(batch), self._timeout)
         except asyncio.TimeoutError:
             silence = TimeoutError(f"no answer within {self._timeout} s")
-            self._drop("not_sent", "metrics", silence, samples=batch.samples)
+            self._drop("redis_timeout", "metrics", silence, samples=batch.samples)
             return False
         except asyncio.CancelledError:
             end = RuntimeError("the flush was cancelled")
-            self._drop("not_sent", "metrics", end, samples=batch.samples)
+            self._drop("redis_timeout", "metrics", end, samples=batch.samples)
             raise
         except Exception as error:
-            self._drop("not_sent", "metrics", error, samples=batch.samples)
+            self._drop(reason_of(error), "metrics", error, samples=batch.samples)
             return False
         return True
 
@@ -274,12 +286,12 @@ class AsyncMetrics(Buffer):
         # One batch at a time, else a silent Redis would let them pile up.
         if self._sending and not self._sending.done():
             error = FullError("the batch before is still being sent")
-            self._drop("full", "samples", error, samples=batch.samples)
+            self._drop("buffer_full", "samples", error, samples=batch.samples)
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError as error:
-            self._drop("full", "samples", error, samples=batch.samples)
+            self._drop("buffer_full", "samples", error, samples=batch.samples)
             return
         self._sending = loop.create_task(self._send(batch))
 
@@ -287,7 +299,7 @@ class AsyncMetrics(Buffer):
         lost = self._take().samples
         if lost:
             error = RuntimeError("expected `await metrics.flush()` before the process ends")
-            self._drop("not_sent", "metrics", error, samples=lost)
+            self._drop("not_flushed", "metrics", error, samples=lost)
 
     async def close(self) -> None:
         """Flush, and close the connection."""
