@@ -27,13 +27,19 @@ use crate::timestamp::{Moment, UnixTime};
 
 /// Fields of the schema that are written by hand.
 const METRIC_OF_FAMILY: u32 = 4;
-const LABEL_OF_METRIC: u32 = 1;
 const GAUGE_OF_METRIC: u32 = 2;
 const COUNTER_OF_METRIC: u32 = 3;
 const SUMMARY_OF_METRIC: u32 = 4;
 const HISTOGRAM_OF_METRIC: u32 = 7;
-const NAME_OF_LABEL: u32 = 1;
-const VALUE_OF_LABEL: u32 = 2;
+
+/// Keys of fields with a length: of a metric's label, and of a label's name and value.
+const LABEL_KEY: u8 = key(1);
+const NAME_KEY: u8 = key(1);
+const VALUE_KEY: u8 = key(2);
+
+const fn key(field: u8) -> u8 {
+    field << 3 | WireType::LengthDelimited as u8
+}
 
 /// One exposition in protobuf.
 #[derive(Debug)]
@@ -220,19 +226,49 @@ fn timestamp(at: UnixTime) -> Timestamp {
 
 /// Appends a field for each label.
 fn append_labels(out: &mut Vec<u8>, labels: LabelPairs<'_>, escaping: Escaping) {
-    let length_of = |text: &str| 1 + encoded_len_varint(text.len() as u64) + text.len();
     let are_escaped = labels.are_escaped(escaping);
     for (name, value) in labels.iter() {
         let name = if are_escaped { escaping.label(&name) } else { Cow::Borrowed(&*name) };
-        encode_key(LABEL_OF_METRIC, WireType::LengthDelimited, out);
-        encode_varint((length_of(&name) + length_of(&value)) as u64, out);
-        append_text(out, NAME_OF_LABEL, &name);
-        append_text(out, VALUE_OF_LABEL, &value);
+        append_label(out, name.as_bytes(), value.as_bytes());
     }
 }
 
-fn append_text(out: &mut Vec<u8>, field: u32, text: &str) {
-    encoding::encode_key(field, WireType::LengthDelimited, out);
-    encode_varint(text.len() as u64, out);
-    out.extend_from_slice(text.as_bytes());
+/// Appends a label. Nearly all are so short that each of their lengths is one byte,
+/// and there are more of them than of all else.
+fn append_label(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    const OVERHEAD: usize = 4;
+    if name.len() + value.len() + OVERHEAD < 0x80 {
+        let (length, of_name) = (name.len() + value.len() + OVERHEAD, name.len() as u8);
+        out.extend_from_slice(&[LABEL_KEY, length as u8, NAME_KEY, of_name]);
+        out.extend_from_slice(name);
+        out.extend_from_slice(&[VALUE_KEY, value.len() as u8]);
+        out.extend_from_slice(value);
+        return;
+    }
+    let length_of = |text: &[u8]| 1 + encoded_len_varint(text.len() as u64) + text.len();
+    out.push(LABEL_KEY);
+    encode_varint((length_of(name) + length_of(value)) as u64, out);
+    for (key, text) in [(NAME_KEY, name), (VALUE_KEY, value)] {
+        out.push(key);
+        encode_varint(text.len() as u64, out);
+        out.extend_from_slice(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_any_length_are_labels() {
+        for length in (0..300).chain([20_000]) {
+            let texts = ["a".repeat(1 + length / 3), "é".repeat(length / 2)];
+            let [name, value] = &texts;
+            let mut bytes = Vec::new();
+            append_label(&mut bytes, name.as_bytes(), value.as_bytes());
+            let metric = schema::Metric::decode(&*bytes).expect("a metric");
+            let (name, value) = (Some(name.clone()), Some(value.clone()));
+            assert_eq!(metric.label, [schema::LabelPair { name, value }], "{length}");
+        }
+    }
 }
