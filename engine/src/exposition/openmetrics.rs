@@ -52,8 +52,8 @@ impl OpenMetricsEncoder {
 
     fn decide_typed(&self, family: &Family) -> TypedLines {
         let kind_of = |name: &str| self.living.kind_of(name);
-        let may_have = match printed_stem(family) {
-            Some(stem) => claimants(stem, kind_of).is_empty(),
+        let may_have = match counter_stem(family) {
+            Some(_) => claimants_of(family, kind_of).is_empty(),
             None => family.kind().suffixes().contains(&"_created"),
         };
         match may_have {
@@ -77,8 +77,8 @@ impl OpenMetricsEncoder {
         }
         // Families that are in another part of the exposition count too.
         let kind_of = |name: &str| among.kind_of(name).or_else(|| self.living.kind_of(name));
-        let may_be = |stem| shown.is_typed || claimants(stem, kind_of).is_empty();
-        printed_stem(shown.family).is_some_and(may_be)
+        counter_stem(shown.family).is_some()
+            && (shown.is_typed || claimants_of(shown.family, kind_of).is_empty())
     }
 }
 
@@ -119,17 +119,15 @@ impl Encoder for OpenMetricsEncoder {
 
     fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, among: &Families<'_>) {
         let family = shown.family;
-        let (stem, name, type_word) = match self.is_typed(shown, among) {
-            true => {
-                let stem = family.kind().stem(family.name());
-                (stem, self.heading_name(family), family.kind().as_str())
-            }
-            false => (family.name(), self.lines.printed(family.name()), "unknown"),
+        let (name, type_word) = match self.is_typed(shown, among) {
+            true => (self.heading_name(family), family.kind().as_str()),
+            false => (self.lines.printed(family.name()), "unknown"),
         };
         // Quotes are escaped in HELP too: the grammar demands it, and a parser that
         // looks for quoted names stumbles without.
         let (help, unit) = (family.help(), family.unit());
-        let unit = if is_of_unit(stem, unit) { unit } else { "" };
+        // Parsers look for it in the name that they see, which may be an escaped one.
+        let unit = if is_of_unit(name.text(), unit) { unit } else { "" };
         write_header(
             out,
             &Header { name: &name, type_word, help, unit },
@@ -143,14 +141,25 @@ impl Encoder for OpenMetricsEncoder {
 
     fn displaced_newcomers(&self, shown: &Families<'_>) -> Vec<String> {
         let typed = shown.iter().filter(|shown| shown.is_typed);
-        let stems = typed.filter_map(|shown| printed_stem(shown.family));
-        stems.flat_map(|stem| claimants(stem, |name| shown.kind_of(name))).collect()
+        typed.flat_map(|it| claimants_of(it.family, |name| shown.kind_of(name))).collect()
     }
 }
 
+/// The families whose names a counter needs for its stem, as it is printed to scrapers
+/// of legacy names and, where that is another one, under [`Escaping::Values`], where a
+/// legacy name may look the same. What is told apart under these two is under all.
+fn claimants_of(counter: &Family, kind_of: impl Fn(&str) -> Option<Kind>) -> Vec<String> {
+    let Some(stem) = printed_stem(counter) else { return Vec::new() };
+    let mut found = claimants(stem, &kind_of);
+    if counter.printed_name() != counter.name() {
+        let stem = PrintedName::of_stem(counter.name(), Escaping::Values);
+        found.extend(claimants(stem.text(), kind_of));
+    }
+    found
+}
+
 /// The families whose names a counter of this stem needs for itself: the stem, and
-/// the stem followed by `_created`. All of these as scrapers of legacy names see them:
-/// what they can tell apart, all others can.
+/// the stem followed by `_created`.
 fn claimants(stem: &str, kind_of: impl Fn(&str) -> Option<Kind>) -> Vec<String> {
     let created = format!("{stem}_created");
     let created_total = format!("{created}_total");

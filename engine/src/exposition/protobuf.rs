@@ -22,6 +22,7 @@ use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::summary::{QuantilePlan, Summary};
 use crate::metric::{Kind, Shape, Value};
 use crate::name::escaping::Escaping;
+use crate::name::is_of_unit;
 use crate::protobuf as schema;
 use crate::timestamp::{Moment, UnixTime};
 
@@ -78,11 +79,14 @@ impl Encoder for ProtobufEncoder {
     fn write_header(&self, out: &mut Vec<u8>, shown: &ShownFamily<'_>, _: &Families<'_>) {
         let ShownFamily { family, bytes, is_typed: _ } = *shown;
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let (name, unit) = (self.escaping.metric(family.name()), family.unit());
+        // Prometheus refuses one in which the name that it sees does not end.
+        let has_unit = is_of_unit(family.kind().stem(&name), unit);
         let header = schema::MetricFamily {
-            name: some(&self.escaping.metric(family.name())),
+            name: some(&name),
             help: some(family.help()),
             r#type: Some(type_of(family.kind()) as i32),
-            unit: some(family.unit()),
+            unit: has_unit.then(|| unit.to_owned()),
             metric: Vec::new(),
         };
         encode_varint((header.encoded_len() + bytes) as u64, out);

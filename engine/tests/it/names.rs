@@ -121,6 +121,61 @@ fn legacy_names_are_printed_as_ever() {
     }
 }
 
+/// A parser refuses a page with a unit in which the name that it reads does not end.
+#[test]
+fn a_unit_is_told_where_the_printed_name_ends_in_it() {
+    let mut pipeline = Pipeline::new(&utf8());
+    let batch = [
+        r#"{"type":"gauge","name":"a.b_seconds","unit":"seconds","value":1}"#,
+        r#"{"type":"gauge","name":"a_b_c","unit":"b_c","value":1}"#,
+        r#"{"name":"c.d_seconds_total","unit":"seconds","value":1}"#,
+        r#"{"name":"x_seconds_total","unit":"seconds","value":1}"#,
+    ];
+    assert_eq!(pipeline.batch(&batch), [None; 4]);
+    for (escaping, expected) in [
+        (
+            Escaping::AllowUtf8,
+            &[
+                "\"a.b_seconds\" seconds",
+                "a_b_c b_c",
+                "\"c.d_seconds\" seconds",
+                "x_seconds seconds",
+            ] as &[&str],
+        ),
+        (
+            Escaping::Underscores,
+            &["a_b_seconds seconds", "a_b_c b_c", "c_d_seconds seconds", "x_seconds seconds"],
+        ),
+        // Escaped, the names of counters end in `_` without their `__total`.
+        (Escaping::Dots, &["a_dot_b__seconds seconds"]),
+        (Escaping::Values, &["U__a_2e_b__seconds seconds", "a_b_c b_c", "x_seconds seconds"]),
+    ] {
+        let text = page(&mut pipeline, Format::OpenMetrics, escaping);
+        let units: Vec<&str> = text.lines().filter_map(|it| it.strip_prefix("# UNIT ")).collect();
+        assert_eq!(units, expected, "{escaping:?}");
+        let read = page(&mut pipeline, Format::Protobuf, escaping);
+        let units = read.lines().filter(|it| it.starts_with("unit ") && *it != "unit \"\"");
+        assert_eq!(units.count(), expected.len(), "{escaping:?}");
+    }
+}
+
+#[test]
+fn the_stem_of_a_counter_is_told_from_names_that_look_escaped() {
+    let counter = r#"{"name":"x.y_total","value":1}"#;
+    for gauge in ["U__x_2e_y_", "U__x_2e_y__created", "x_y", "x.y"] {
+        let gauge = format!(r#"{{"type":"gauge","name":"{gauge}","value":1}}"#);
+        for batch in [[counter, &gauge], [&gauge, counter]] {
+            let settings = PipelineSettings { created_timestamps: true, ..utf8() };
+            let mut pipeline = Pipeline::new(&settings);
+            assert_eq!(pipeline.batch(&batch), [None; 2], "{batch:?}");
+            for escaping in Escaping::ALL {
+                let page = page(&mut pipeline, Format::OpenMetrics, escaping);
+                check_page(&page, Format::OpenMetrics, escaping).expect("a page");
+            }
+        }
+    }
+}
+
 #[test]
 fn of_names_that_would_be_printed_alike_the_second_is_refused() {
     let conflict = Some(Reason::SuffixConflict);
