@@ -167,7 +167,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
     counter(
         "layout_mismatches_total",
         &[],
-        "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They count in the first layout. Growing means that two versions of a producer disagree: to use the new layout, remove the metric or restart the gateway once all producers have it.",
+        "Samples of histograms and summaries that came with other buckets, quantiles or epsilons than the first sample of their name. They count in the first layout, but for whole histograms that it can't take, which are rejected. Growing means that two versions of a producer disagree: to use the new layout, remove the metric or restart the gateway once all producers have it.",
         |sources, series| {
             series.sum(sources.metrics.workers.iter().map(|worker| &worker.layout_mismatches));
         },

@@ -112,6 +112,10 @@ impl Resolver {
         // Only now: a refused sample copies nothing.
         let (id, family) = self.families.hold(&self.catalog, sample)?;
         let Some(fits) = note_family(family.family(), sample, &mut self.layout_mismatches) else {
+            if !fits(family.family(), sample) {
+                self.layout_mismatches += 1;
+                family.family().note_layout_mismatch(sample);
+            }
             return Err(unlike_family(&family, sample));
         };
         let labels = SeriesLabels::from(labels);
@@ -206,13 +210,19 @@ impl Resolver {
     }
 }
 
-/// Whether a sample has the layout of its family; counted where not, and `None` where
-/// it can't be taken for that. Its help and unit are kept where they are the
-/// first.
-fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> Option<bool> {
+/// Whether a sample has the layout of its family.
+#[inline(always)]
+fn fits(family: &Family, sample: &Sample<'_>) -> bool {
     let shape = family.shape();
     let has_layout = sample.buckets_by_default || shape.agrees(sample.buckets, sample.objectives);
-    let fits = has_layout && shape.is_as_fine_as(sample.schema);
+    has_layout && shape.is_as_fine_as(sample.schema)
+}
+
+/// Whether a sample has the layout of its family; counted where not. `None` where it
+/// can't be taken for that, which is for who refuses it to count. Its help and unit
+/// are kept where they are the first.
+fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) -> Option<bool> {
+    let fits = fits(family, sample);
     if !(fits || can_fold(family, sample)) || !can_count(family, sample) {
         return None;
     }

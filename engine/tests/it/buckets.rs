@@ -199,6 +199,7 @@ impl HistogramModel {
             Event::Values { label, bounds, values } => self.observe(*label, bounds, values),
             Event::Whole { label, bounds, counts, sum } => {
                 if !self.bounds.iter().all(|bound| bounds.contains(bound)) {
+                    self.mismatches += 1;
                     return false;
                 }
                 let counts = &counts[..bounds.len() + 1];
@@ -350,7 +351,8 @@ fn a_refused_whole_histogram_leaves_nothing() {
     let refused = Some(Reason::BadBuckets);
     let batch = [whole(1, "1,2", "1,1"), whole(1, "1,3", "1,1"), whole(2, "1", "1")];
     assert_eq!(pipeline.batch(&batch), [None, refused, refused]);
-    assert_eq!((pipeline.catalog.live_series(), pipeline.layout_mismatches), (1, 0));
+    assert_eq!((pipeline.catalog.live_series(), pipeline.layout_mismatches), (1, 2));
+    assert_eq!(pipeline.catalog.most_layout_mismatches(9)[0].0, 2, "told by name as well");
     assert!(pipeline.exposition(Format::Text).starts_with("# HELP h of 1,2\n"));
 }
 
