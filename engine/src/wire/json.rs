@@ -28,10 +28,10 @@ use crate::name::NameRules;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
-use crate::text::{JsonType, Text, Texts};
+use crate::text::{JsonType, Texts};
 use crate::timestamp::UnixTime;
 pub use fields::FIELDS;
-use fields::{Document, Field, Fields, List, Number, UnknownKind};
+use fields::{Document, Field, Fields, List, Number, UnknownKind, UnknownNames};
 pub(crate) use runs::skip_space;
 use scanner::{Scanner, SyntaxError};
 
@@ -41,8 +41,8 @@ pub struct JsonDecoder {
     rules: Rules,
     unescaped: String,
     lists: SampleLists,
-    /// The names of unknown fields in the document that is read.
-    unknown: Vec<Text>,
+    /// Those of the document that is read.
+    unknown: UnknownNames,
     unknown_fields: UnknownFields,
 }
 
@@ -67,7 +67,7 @@ impl JsonDecoder {
             rules: Rules { limits, ..Rules::default() },
             unescaped: String::new(),
             lists: SampleLists::default(),
-            unknown: Vec::new(),
+            unknown: UnknownNames::default(),
             unknown_fields: UnknownFields::default(),
         }
     }
@@ -125,7 +125,7 @@ impl JsonDecoder {
         match fields::read(&mut scanner, lists, unknown, &rules.limits) {
             Ok(Document::Object(fields)) => {
                 let texts = Texts::new(payload, unescaped);
-                if !unknown.is_empty() {
+                if !unknown.first.is_empty() {
                     note_unknown(unknown, texts, unknown_fields);
                 }
                 field_types::check_types(&fields, texts)?;
@@ -166,8 +166,9 @@ impl JsonDecoder {
 }
 
 #[cold]
-fn note_unknown(names: &[Text], texts: Texts<'_>, fields: &mut UnknownFields) {
-    names.iter().for_each(|name| fields.note(texts.get(*name)));
+fn note_unknown(names: &UnknownNames, texts: Texts<'_>, fields: &mut UnknownFields) {
+    names.first.iter().for_each(|name| fields.note(texts.get(*name)));
+    fields.note_others(names.more);
 }
 
 /// What an object says whose fields have types that they can have, and the place
@@ -340,7 +341,7 @@ mod tests {
         }
         decoder.decode(br#"{"name":"m"}"#, UnixTime::MIN).expect("a sample");
         assert!(decoder.unescaped.capacity() <= 2 * KEPT_BYTES);
-        assert!(decoder.unknown.capacity() <= 2 * MAX_UNKNOWN_FIELDS);
+        assert!(decoder.unknown.first.capacity() <= 2 * MAX_UNKNOWN_FIELDS);
         assert!(decoder.lists.labels.capacity() <= 2 * limits.max_labels);
         assert!(decoder.lists.buckets.capacity() <= 2 * limits.max_buckets);
         assert!(decoder.lists.quantiles.capacity() <= 2 * limits.max_quantiles);

@@ -36,6 +36,11 @@ impl UnknownFields {
         }
     }
 
+    /// Counts fields whose names were not kept.
+    pub fn note_others(&mut self, count: u64) {
+        self.others += count;
+    }
+
     /// Adds those of a batch.
     pub fn add(&mut self, more: &Self) {
         let add =

@@ -144,13 +144,35 @@ pub(super) enum Document {
     Other(JsonType),
 }
 
-/// Reads the whole document; `unknown` gets the names of unknown fields, not more
-/// than are told apart.
+/// The unknown fields of one object.
+#[derive(Debug, Default)]
+pub(super) struct UnknownNames {
+    /// The names that came first, not more than are told apart.
+    pub(super) first: Vec<Text>,
+    /// How many came after these.
+    pub(super) more: u64,
+}
+
+impl UnknownNames {
+    fn clear(&mut self) {
+        self.first.clear();
+        self.more = 0;
+    }
+
+    fn push(&mut self, name: Text) {
+        match self.first.len() < MAX_UNKNOWN_FIELDS {
+            true => self.first.push(name),
+            false => self.more += 1,
+        }
+    }
+}
+
+/// Reads the whole document; `unknown` gets the unknown fields.
 #[inline(always)]
 pub(super) fn read(
     scanner: &mut Scanner<'_, '_>,
     lists: &mut SampleLists,
-    unknown: &mut Vec<Text>,
+    unknown: &mut UnknownNames,
     limits: &PayloadLimits,
 ) -> Scanned<Document> {
     if scanner.space() != b'{' {
@@ -188,9 +210,7 @@ pub(super) fn read(
             }
             "factor" => fields.factor = nullable_number(scanner)?,
             _unknown => {
-                if unknown.len() < MAX_UNKNOWN_FIELDS {
-                    unknown.push(name);
-                }
+                unknown.push(name);
                 scanner.skip(TOP)?;
             }
         }

@@ -19,8 +19,8 @@ pub(super) fn check_op(sent: Option<&str>, kind: Kind) -> Result<GaugeOp, Reject
             Err(Reject::new(Reason::InvalidField, detail))
         }
         (None, _) => {
-            let detail =
-                format!("expected set, add, max or min as op, got {}", printable(word, SHORT));
+            let got = if word.is_empty() { "an empty text".into() } else { printable(word, SHORT) };
+            let detail = format!("expected set, add, max or min as op, got {got}");
             Err(Reject::new(Reason::InvalidField, detail))
         }
     }

@@ -361,6 +361,19 @@ fn details() {
 }
 
 #[test]
+fn an_unknown_op_is_told_where_it_is_empty_too() {
+    let detail = |op: &str| {
+        let payload = format!(r#"{{"type":"gauge","name":"g","value":1,"op":"{op}"}}"#);
+        let mut decoder = JsonDecoder::new(PayloadLimits::default());
+        let refused = decoder.decode(payload.as_bytes(), now()).map(|it| it.sample.kind);
+        refused.expect_err("no op").detail.to_string()
+    };
+    let expected = "expected set, add, max or min as op, got";
+    assert_eq!(detail("sub"), format!("{expected} sub"));
+    assert_eq!(detail(""), format!("{expected} an empty text"));
+}
+
+#[test]
 fn unknown_fields_are_counted_by_name() {
     let mut decoder = JsonDecoder::new(PayloadLimits::default());
     let mut unknown = |payload: &str| {
@@ -375,5 +388,7 @@ fn unknown_fields_are_counted_by_name() {
     assert_eq!(unknown(r#"{"name":5,"tpye":1}"#), ["tpye=1"], "of what is refused too");
     assert_eq!(unknown(r#"{"name":"m","x":1"#), [""; 0], "what is no JSON has no fields");
     let many: Vec<String> = (0..1000).map(|number| format!("\"f{number}\":0")).collect();
-    assert_eq!(unknown(&format!("{{{}}}", many.join(","))).len(), MAX_UNKNOWN_FIELDS);
+    let told = unknown(&format!("{{{}}}", many.join(",")));
+    assert_eq!(told.len(), MAX_UNKNOWN_FIELDS + 1);
+    assert_eq!(told.last(), Some(&format!("other={}", 1000 - MAX_UNKNOWN_FIELDS)));
 }
