@@ -13,7 +13,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 0–3 | `PSGS` for a segment, `PSGH` for the head |
-//! | 4–5 | version of the format: of a segment 1, or 3 where it has sections, and one more where it has created times; of a head 3 |
+//! | 4–5 | version of the format: of a head 3; of a segment 1, or 3 where it has sections or names of any script, 5 where it has exact totals of counters or totals that gauges add to, 7 where it has native histograms, and one more than these where it has created times |
 //! | 6–7 | 0 |
 //! | 8–15 | XXH3 (64 bits) of what follows, seeded with the XXH3 of the eight bytes before |
 //!
