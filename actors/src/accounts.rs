@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
-use psg_engine::reject::Reject;
+use psg_engine::reject::{Reason, Reject};
 use psg_engine::series::ReaderIndex;
-use psg_engine::store::RefusedUpdate;
+use psg_engine::store::RefusedUpdates;
 use psg_engine::timestamp::{Moment, UnixTime};
 use psg_engine::wire::UnknownFields;
 
@@ -107,12 +107,18 @@ impl Account {
     }
 
     /// Counts the samples that a shard has been sent, now that their series have
-    /// them, or have refused some.
-    pub fn settle(&self, samples: usize, refused: &[RefusedUpdate], taken_at: TakenAt) {
-        add(&self.metrics.processed, (samples - refused.len()) as u64);
-        for update in refused {
+    /// them, or have refused some. Of those that are too many to be kept, no letter is
+    /// left.
+    pub fn settle(&self, samples: usize, refused: &RefusedUpdates, taken_at: TakenAt) {
+        add(&self.metrics.processed, (samples - refused.count()) as u64);
+        for update in &refused.kept {
             let sample = serde_json::to_vec(update).expect("memory takes what is written");
             self.refuse(update.reject(), &sample, sample.len() as u64, taken_at);
+        }
+        let not_kept = refused.not_kept as u64;
+        add(&self.metrics.rejected[Reason::NonFinite as usize], not_kept);
+        if let Some(letters) = &self.letters {
+            letters.count_dropped(not_kept);
         }
     }
 }

@@ -96,6 +96,11 @@ impl DeadLetterQueue {
         self.shared.arrived.notify_one();
     }
 
+    /// Counts refused samples that nobody has kept, so that they can't be offered.
+    pub fn count_dropped(&self, letters: u64) {
+        self.shared.metrics.dropped.fetch_add(letters, Ordering::Relaxed);
+    }
+
     /// Waits until all that was offered before is written or dropped. While
     /// Redis can't be reached that takes as long as it can't.
     pub fn flush(&self) -> impl Future<Output = ()> + Send + use<> {

@@ -48,7 +48,7 @@ pub use expire::ExpirySettings;
 pub use expose::ExposeJob;
 pub use filter::{Filter, MAX_SHARES, SeriesShare};
 pub use first_seen::{AckHorizon, ScrapeContext, ScrapeSeq};
-pub use refused::RefusedUpdate;
+pub use refused::{RefusedUpdate, RefusedUpdates};
 pub use remove::{RemoveJob, Removed};
 pub use restore::Restored;
 pub use search::{Found, FoundSeries, SearchJob, SearchOrder};
@@ -94,7 +94,7 @@ pub struct Store {
     stale_gauge_samples: u64,
     future_timestamps: u64,
     /// Since they were asked for.
-    refused: Vec<RefusedUpdate>,
+    refused: RefusedUpdates,
     /// What a checkpoint has to know of what happens to the series.
     changes: Changes,
     /// Series that some scraper has not been shown yet.
@@ -273,7 +273,7 @@ impl Store {
     #[cold]
     fn refuse(&mut self, update: ValueUpdate, observations: Observations<'_>) {
         let series = held(&mut self.slots, update.slot);
-        self.refused.push(RefusedUpdate::new(series, update, observations));
+        self.refused.push(series, update, observations);
     }
 
     /// Live series of each type, indexed by `kind as usize`.
@@ -291,9 +291,8 @@ impl Store {
         self.future_timestamps
     }
 
-    /// The samples that were refused since the last call: at most as many as were
-    /// applied.
-    pub fn take_refused(&mut self) -> Vec<RefusedUpdate> {
+    /// The samples that were refused since the last call.
+    pub fn take_refused(&mut self) -> RefusedUpdates {
         std::mem::take(&mut self.refused)
     }
 

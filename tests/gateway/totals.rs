@@ -16,7 +16,7 @@ fn a_sample_that_would_make_a_total_infinite_is_rejected() {
         r#"{"type":"gauge","name":"g","op":"add","value":-1.7e308}"#,
         r#"{"type":"histogram","name":"h","value":1.7e308,"buckets":[1,2]}"#,
         r#"{"type":"histogram","name":"w","counts":[1,2,3],"sum":1.7e308,"buckets":[1,2]}"#,
-        r#"{"type":"summary","name":"s","values":[1,1.7e308]}"#,
+        r#"{"type":"summary","name":"s","values":[1,1.7e308],"help":"Said.","quantiles":[0.9,0.5],"epsilons":[0.01,0.05]}"#,
     ];
     let before = rig.send(&big);
     assert_eq!(before.totals(), (5, 0));
@@ -31,8 +31,15 @@ fn a_sample_that_would_make_a_total_infinite_is_rejected() {
         .expect("an array")
         .iter()
         .map(|reject| {
-            let detail =
-                "expected a total that a double holds, got one that overflows with this sample";
+            let detail = match reject["name"] == json!("w") {
+                true => {
+                    "expected a sum that a double holds and fewer than 2^55 observations in all, \
+                     got more with this sample"
+                }
+                false => {
+                    "expected a total that a double holds, got one that overflows with this sample"
+                }
+            };
             assert_eq!(
                 (&reject["reason"], &reject["detail"]),
                 (&json!("non_finite"), &json!(detail))
@@ -55,7 +62,10 @@ fn a_sample_that_would_make_a_total_infinite_is_rejected() {
         ),
         (
             json!("s"),
-            json!({"type": "summary", "name": "s", "values": [1.0, 1.7e308], "labels": {}}),
+            json!({
+                "type": "summary", "name": "s", "help": "Said.", "values": [1.0, 1.7e308],
+                "quantiles": [0.5, 0.9], "epsilons": [0.05, 0.01], "labels": {},
+            }),
         ),
         (
             json!("w"),

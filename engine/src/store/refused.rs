@@ -1,6 +1,8 @@
 //! Samples that were let in and that their series can't take: told with what is known
 //! of them here, since their bytes were given up where they were read.
 
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 
 use super::Series;
@@ -10,69 +12,156 @@ use crate::metric::{GaugeOp, Observations};
 use crate::reject::{Reason, Reject};
 use crate::updates::ValueUpdate;
 
-/// A sample that its series refused; as JSON it is a payload of that sample.
-#[derive(Debug, Serialize)]
+/// Those that were refused since they were asked for last.
+#[derive(Debug, Default)]
+pub struct RefusedUpdates {
+    /// The first of them, [`RefusedUpdates::MOST_KEPT`] at most.
+    pub kept: Vec<RefusedUpdate>,
+    /// How many came after these.
+    pub not_kept: usize,
+}
+
+/// A sample that its series refused; as JSON it is a payload of that sample. What is
+/// its family's is not copied: a layout may be much larger than the sample was.
+#[derive(Debug)]
 pub struct RefusedUpdate {
+    family: Arc<Family>,
+    labels: SeriesLabels,
+    op: GaugeOp,
+    value: f64,
+    observed: Observed,
+}
+
+#[derive(Debug)]
+enum Observed {
+    One,
+    Values(Box<[f64]>),
+    Counts(Box<[u64]>),
+}
+
+/// The sample with these fields.
+#[derive(Debug, Serialize)]
+struct Payload<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    name: Box<str>,
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    help: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    unit: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     op: Option<&'static str>,
     #[serde(flatten)]
-    observed: Observed,
+    observed: ObservedFields<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    buckets: Option<Box<[f64]>>,
+    buckets: Option<&'a [f64]>,
     /// Of native ones, which nobody has counted by.
     #[serde(skip_serializing_if = "Option::is_none")]
     factor: Option<f64>,
+    #[serde(flatten)]
+    objectives: Option<ObjectiveFields>,
     #[serde(serialize_with = "as_object")]
-    labels: SeriesLabels,
+    labels: &'a SeriesLabels,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Observed {
+enum ObservedFields<'a> {
     One { value: f64 },
-    Values { values: Box<[f64]> },
-    Counts { counts: Box<[u64]>, sum: f64 },
+    Values { values: &'a [f64] },
+    Counts { counts: &'a [u64], sum: f64 },
 }
 
-impl RefusedUpdate {
-    pub(super) fn new(
+#[derive(Debug, Serialize)]
+struct ObjectiveFields {
+    quantiles: Vec<f64>,
+    epsilons: Vec<f64>,
+}
+
+impl RefusedUpdates {
+    /// How many are kept to be told: all of one message to a shard may be refused.
+    pub const MOST_KEPT: usize = 4096;
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.kept.len() + self.not_kept
+    }
+
+    pub(super) fn push(
+        &mut self,
         series: &Series,
         update: ValueUpdate,
         observations: Observations<'_>,
-    ) -> Self {
+    ) {
+        if self.kept.len() < Self::MOST_KEPT {
+            self.kept.push(RefusedUpdate::new(series, update, observations));
+        } else {
+            self.not_kept += 1;
+        }
+    }
+}
+
+impl RefusedUpdate {
+    fn new(series: &Series, update: ValueUpdate, observations: Observations<'_>) -> Self {
         let ValueUpdate { slot: _, op, value } = update;
-        let family: &Family = &series.family;
         Self {
-            kind: family.kind().as_str(),
-            name: family.name().into(),
-            op: (op != GaugeOp::Set).then_some(op.as_str()),
-            observed: match observations {
-                Observations::One => Observed::One { value },
-                Observations::Values(values) => Observed::Values { values: values.into() },
-                Observations::Counts(counts) => {
-                    Observed::Counts { counts: counts.into(), sum: value }
-                }
-            },
-            buckets: family.shape().bounds().map(Box::from),
-            factor: match observations {
-                Observations::One | Observations::Values(_) => {
-                    family.shape().native().map(|plan| plan.schema.factor())
-                }
-                Observations::Counts(_) => None,
-            },
+            family: series.family.family().clone(),
             labels: series.labels.clone(),
+            op,
+            value,
+            observed: match observations {
+                Observations::One => Observed::One,
+                Observations::Values(values) => Observed::Values(values.into()),
+                Observations::Counts(counts) => Observed::Counts(counts.into()),
+            },
         }
     }
 
     /// Why it was refused.
     pub fn reject(&self) -> Reject {
-        Reject::new(
-            Reason::NonFinite,
-            "expected a total that a double holds, got one that overflows with this sample",
-        )
+        let detail = match self.observed {
+            Observed::One | Observed::Values(_) => {
+                "expected a total that a double holds, got one that overflows with this sample"
+            }
+            Observed::Counts(_) => {
+                "expected a sum that a double holds and fewer than 2^55 observations in all, \
+                 got more with this sample"
+            }
+        };
+        Reject::new(Reason::NonFinite, detail)
+    }
+
+    fn payload(&self) -> Payload<'_> {
+        let shape = self.family.shape();
+        let native = match self.observed {
+            Observed::One | Observed::Values(_) => shape.native(),
+            Observed::Counts(_) => None,
+        };
+        Payload {
+            kind: self.family.kind().as_str(),
+            name: self.family.name(),
+            help: self.family.help(),
+            unit: self.family.unit(),
+            op: (self.op != GaugeOp::Set).then_some(self.op.as_str()),
+            observed: match &self.observed {
+                Observed::One => ObservedFields::One { value: self.value },
+                Observed::Values(values) => ObservedFields::Values { values },
+                Observed::Counts(counts) => ObservedFields::Counts { counts, sum: self.value },
+            },
+            buckets: shape.bounds(),
+            factor: native.map(|plan| plan.schema.factor()),
+            objectives: shape.objectives().filter(|own| !own.is_empty()).map(|own| {
+                let (quantiles, epsilons) = own.iter().copied().unzip();
+                ObjectiveFields { quantiles, epsilons }
+            }),
+            labels: &self.labels,
+        }
+    }
+}
+
+impl Serialize for RefusedUpdate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.payload().serialize(serializer)
     }
 }
 

@@ -228,7 +228,7 @@ impl Pipeline {
 
     /// What series have refused since the last call, in JSON.
     pub fn refused_by_shards(&mut self) -> Vec<String> {
-        let refused = self.stores.iter_mut().flat_map(|store| store.take_refused());
+        let refused = self.stores.iter_mut().flat_map(|store| store.take_refused().kept);
         refused.map(|update| serde_json::to_string(&update).expect("JSON")).collect()
     }
 
