@@ -118,6 +118,11 @@ pub enum ShardMessage {
         /// Where the answer goes; it has room for it.
         reply: mpsc::Sender<RestoredPart>,
     },
+    /// Say when what was sent before is applied, and what was refused of it is told.
+    Settle {
+        /// Where the answer goes; it has room for it.
+        reply: Sender<()>,
+    },
     /// End, once everything that was asked before is done.
     Stop,
 }
@@ -307,6 +312,10 @@ impl Shard {
             ShardMessage::Clear { reply } => self.clear(&reply),
             ShardMessage::Restore { segments, at, key, reply } => {
                 self.restore(&segments, at, key, &reply);
+            }
+            ShardMessage::Settle { reply } => {
+                // Who does not wait any longer needs no answer.
+                let _ = reply.send(());
             }
             ShardMessage::Stop => self.is_stopping = true,
         }

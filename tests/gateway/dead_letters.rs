@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use psg_testkit::{GatewayBuilder, RedisServer, Rig};
+use psg_testkit::{GatewayBuilder, RedisServer, Rig, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const KEY: &str = "dead";
@@ -121,4 +121,32 @@ fn letters_are_written_before_the_end() {
     gateway.signal("TERM");
     assert_eq!(gateway.wait_at_most(PATIENCE).code(), Some(0));
     assert_eq!(letters(&redis).len(), 2000);
+}
+
+/// They are known after the readers have ended.
+#[test]
+fn letters_of_what_series_refuse_are_written_before_the_end() {
+    let rig = Rig::with(&[("Redis__DeadLetterKey", KEY)]);
+    let big = r#"{"type":"histogram","name":"h","value":1.7e308,"buckets":[1,2,3,4,5,6,7,8]}"#;
+    rig.redis.push(&vec![big; 3001]);
+    let Rig { mut gateway, redis, .. } = rig;
+    wait_until("the queue to be taken", || redis.pending() == 0);
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait_at_most(PATIENCE).code(), Some(0));
+    assert_eq!(letters(&redis).len(), 3000);
+}
+
+/// One message to a shard may have more of them than are kept.
+#[test]
+fn what_is_refused_beyond_what_is_kept_is_counted() {
+    let rig = Rig::with(&[("Redis__DeadLetterKey", KEY), ("Redis__DeadLetterMaxLength", "50000")]);
+    let big = r#"{"type":"histogram","name":"h","value":1.7e308,"buckets":[1]}"#;
+    rig.redis.push(&[format!("[{}]", vec![big; 9001].join(","))]);
+    let seen = rig.gateway.scrape_until("letters to be written or dropped", |seen| {
+        let (written, dropped) = (seen.value(WRITTEN, &[]), seen.value(DROPPED, &[]));
+        written.zip(dropped).is_some_and(|(written, dropped)| written + dropped == 9000.0)
+    });
+    assert_eq!((seen.totals(), seen.rejected("non_finite")), ((1, 9000), 9000));
+    assert_eq!(seen.value(DROPPED, &[]), Some(9000.0 - 4096.0));
+    assert_eq!(letters(&rig.redis).len(), 4096);
 }

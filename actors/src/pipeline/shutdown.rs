@@ -8,6 +8,7 @@
 //! 2. Readers take the replies that are on their way (5 s of silence at most),
 //!    route them and end. Under exactly-once delivery the owner writes its last
 //!    checkpoint instead, and keeps the queue and its lease until 5.
+//!    What series have refused by then is written to the dead letters.
 //! 3. The state file is written for the last time: a kill from now on loses
 //!    nothing.
 //! 4. Known scrapers fetch the last totals: `Http.ShutdownLingerSeconds` at
@@ -26,12 +27,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::{Pipeline, RunningPipeline};
 use crate::fatal::FatalError;
 use crate::serving_gate::Permit;
 use crate::settings::PipelineSettings;
+use crate::shard::ShardMessage;
 use crate::source::redis::once::ShutdownHandshake;
 use crate::state_file::Keeper;
 use crate::stop::{StopSignal, Stopper, stop_signal};
@@ -41,6 +44,8 @@ const READERS_DEADLINE: Duration = Duration::from_secs(6);
 /// How long the last checkpoint may take; a server that says nothing for five
 /// seconds is given up before.
 const LAST_CHECKPOINT_DEADLINE: Duration = Duration::from_secs(60);
+/// How long the shards may take to apply what they were sent.
+const SHARDS_DEADLINE: Duration = Duration::from_secs(6);
 /// How long the last dead letters may take to be written.
 const DEAD_LETTERS_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -149,8 +154,21 @@ impl Drained {
 impl Pipeline {
     async fn flush_dead_letters(&self) {
         let Some(letters) = &self.dead_letters else { return };
+        self.wait_for_shards().await;
         if timeout(DEAD_LETTERS_DEADLINE, letters.flush()).await.is_err() {
             tracing::warn!("dead letters are left unwritten");
+        }
+    }
+
+    /// Waits until what was routed is applied: what a series refuses is a letter, too.
+    async fn wait_for_shards(&self) {
+        let shards = self.handle.services().shards.clone();
+        let settled = spawn_blocking(move || {
+            let mut answers = shards.ask(|reply| ShardMessage::Settle { reply })?;
+            answers.try_for_each(|answer| answer)
+        });
+        if timeout(SHARDS_DEADLINE, settled).await.is_err() {
+            tracing::warn!("the shards have not applied everything in time");
         }
     }
 
