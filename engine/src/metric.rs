@@ -57,8 +57,35 @@ pub enum Unapplied {
 /// What a sum comes to with these values, unless that would be no number any more.
 #[inline]
 fn sum_of(sum: f64, values: &[f64]) -> Result<f64, Unapplied> {
-    let sum = values.iter().fold(sum, |sum, value| sum + value);
+    let plain = values.iter().fold(sum, |sum, value| sum + value);
+    if plain.is_finite() { Ok(plain) } else { sum_of_large(sum, values) }
+}
+
+/// The same where the sum of some of them overflows: others may bring it back.
+#[cold]
+fn sum_of_large(sum: f64, values: &[f64]) -> Result<f64, Unapplied> {
+    const SCALE: f64 = (1_u64 << 63) as f64;
+    let scaled = values.iter().fold(sum / SCALE, |sum, value| sum + value / SCALE);
+    let sum = scaled * SCALE;
     if sum.is_finite() { Ok(sum) } else { Err(Unapplied::NonFinite) }
+}
+
+/// What the total of a new series of that type is with these values.
+pub(crate) fn total_of(kind: Kind, values: &[f64]) -> Result<f64, Unapplied> {
+    match kind {
+        Kind::Counter => {
+            let (mut sum, mut rest) = (0.0, 0.0);
+            counter::add_all(&mut sum, &mut rest, values)?;
+            Ok(sum)
+        }
+        Kind::Gauge | Kind::Histogram | Kind::Summary => sum_of(0.0, values),
+    }
+}
+
+/// Whether a number says all that a counter keeps of a sum of samples that comes to
+/// it: beyond, each of them has to be added.
+pub(crate) fn is_whole_sum(sum: f64) -> bool {
+    sum < counter::FIRST_WITH_REST
 }
 
 impl Value {
@@ -147,6 +174,9 @@ impl Value {
         now: Moment,
     ) -> Result<Applied, Unapplied> {
         match (self, observations, shape) {
+            (Value::Counter(sum, rest), Observations::Values(values), _) => {
+                counter::add_all(sum, rest, values)?;
+            }
             (Value::Histogram(it), Observations::Values(values), Shape::Histogram(layout)) => {
                 return it.observe_all(values, layout, now);
             }

@@ -94,6 +94,21 @@ fn values_whose_sum_is_infinite_leave_nothing() {
     assert!(seen.produced().is_empty(), "left {:?}", seen.produced());
 }
 
+/// Some values may leave for a while what a double holds.
+#[test]
+fn values_count_by_what_they_come_to() {
+    let mut rig = Rig::start();
+    let seen = rig.send(&[
+        r#"{"type":"summary","name":"s","values":[1e308,1e308,-1e308]}"#,
+        r#"{"name":"c_total","values":[9007199254740992,1,1,1,1]}"#,
+        r#"{"name":"d_total","value":9007199254740992}"#,
+        r#"{"name":"d_total","values":[1,1,1,1]}"#,
+    ]);
+    assert_eq!(seen.value("s_sum", &[]), Some(1e308));
+    assert_eq!(seen.value("c_total", &[]), Some(9_007_199_254_740_996.0));
+    assert_eq!(seen.value("d_total", &[]), Some(9_007_199_254_740_996.0));
+}
+
 #[test]
 fn clocks_that_are_ahead_are_counted() {
     let mut rig = Rig::start();

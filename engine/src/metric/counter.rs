@@ -22,6 +22,14 @@ pub fn add(sum: &mut f64, rest: &mut f32, sample: f64) -> Result<(), Unapplied> 
     add_to_large(sum, rest, sample)
 }
 
+/// The same with each of `samples`: all of them or none.
+pub fn add_all(sum: &mut f64, rest: &mut f32, samples: &[f64]) -> Result<(), Unapplied> {
+    let (mut new_sum, mut new_rest) = (*sum, *rest);
+    samples.iter().try_for_each(|sample| add(&mut new_sum, &mut new_rest, *sample))?;
+    (*sum, *rest) = (new_sum, new_rest);
+    Ok(())
+}
+
 #[cold]
 fn add_to_large(sum: &mut f64, rest: &mut f32, sample: f64) -> Result<(), Unapplied> {
     let (rough, missing) = two_sum(*sum, sample);

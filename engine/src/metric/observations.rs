@@ -5,7 +5,8 @@
 pub enum Observations<'a> {
     /// One, which is its value.
     One,
-    /// These values of a histogram or summary: at least one, all finite.
+    /// These values of a histogram or summary, or of a counter whose sum is so large
+    /// that it may leave some of them out: at least one, all finite.
     Values(&'a [f64]),
     /// As many as these counts of a histogram say, not cumulative: one for each of
     /// its buckets, and the last for `+Inf`. Its value is their sum.

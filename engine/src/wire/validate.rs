@@ -142,7 +142,7 @@ pub(super) fn sample<'a>(
         help: raw.help,
         unit,
         value,
-        observations: observed.observations(kind, &lists.values, &lists.counts),
+        observations: observed.observations(kind, value, &lists.values, &lists.counts),
         op,
         labels: Labels::decoded(&lists.labels, texts),
         buckets: &lists.buckets,

@@ -3,7 +3,7 @@
 
 use super::{SampleLists, normalize_value, too_much};
 use crate::limits::PayloadLimits;
-use crate::metric::{GaugeOp, Kind, Observations};
+use crate::metric::{GaugeOp, Kind, Observations, is_whole_sum, total_of};
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 
@@ -82,16 +82,19 @@ impl Observed {
         }
     }
 
-    /// What a sample of that type with these lists observed.
+    /// What a sample of that type with this value and these lists observed.
     #[inline(always)]
     pub(super) fn observations<'a>(
         self,
         kind: Kind,
+        value: f64,
         values: &'a [f64],
         counts: &'a [u64],
     ) -> Observations<'a> {
         match self {
-            Observed::Values { .. } if kind != Kind::Counter => Observations::Values(values),
+            Observed::Values { .. } if kind != Kind::Counter || !is_whole_sum(value) => {
+                Observations::Values(values)
+            }
             Observed::Counts { .. } => Observations::Counts(counts),
             Observed::Value(_) | Observed::Values { .. } => Observations::One,
         }
@@ -135,7 +138,10 @@ fn value_of_several(
         return Err(Reject::new(Reason::TooManyValues, detail));
     }
     values.iter().try_for_each(|value| normalize_value(*value, kind).map(drop))?;
-    let sum = normalize_value(values.iter().sum(), kind)?;
+    let sum = total_of(kind, values).map_err(|_| {
+        let detail = "expected values whose sum a double holds, got ones that overflow";
+        Reject::new(Reason::NonFinite, detail)
+    })?;
     match kind {
         Kind::Counter => Ok(sum),
         Kind::Gauge | Kind::Histogram | Kind::Summary => Ok(0.0),
