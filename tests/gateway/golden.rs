@@ -1,7 +1,11 @@
-//! Golden: what the reference printed for its payloads, ours prints too.
+//! Golden: what the reference printed for its payloads, ours prints too; and whole
+//! pages in each format, of every kind of sample.
 
 use std::collections::BTreeMap;
+use std::{env, fs};
 
+use prost::Message;
+use psg_engine::protobuf::MetricFamily;
 use psg_testkit::{Exposition, Format, Rig};
 
 const REFERENCE: &str = include_str!("../golden/reference.jsonl");
@@ -35,6 +39,54 @@ fn prints_what_the_reference_printed() {
         text_before = text;
         openmetrics_before = openmetrics;
     }
+}
+
+/// What the formats print of `tests/golden/samples.jsonl`, for people to read.
+/// `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn every_kind_of_sample_is_printed_as_its_golden_page_says() {
+    let folder = psg_testkit::root().join("tests/golden");
+    let payloads = fs::read_to_string(folder.join("samples.jsonl")).expect("payloads");
+    let payloads: Vec<&str> = payloads.lines().collect();
+    let mut rig =
+        Rig::with(&[("Metrics__Exemplars", "true"), ("Metrics__DefaultBuckets", "0.01,0.1")]);
+    assert_eq!(rig.send(&payloads).totals(), (payloads.len() as u64, 0));
+    for (page, accept) in [
+        ("text", "text/plain;version=0.0.4"),
+        ("openmetrics", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"),
+        ("protobuf", "application/vnd.google.protobuf;encoding=delimited;escaping=allow-utf-8"),
+    ] {
+        let reply = rig.gateway.must_get("/metrics", &[("Accept", accept)]);
+        let printed = match page {
+            "protobuf" => messages(&reply.body),
+            _ => lines(&reply.text()),
+        };
+        let file = folder.join(format!("samples.{page}.txt"));
+        if env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&file, &printed).expect("written");
+        }
+        assert_eq!(printed, fs::read_to_string(&file).unwrap_or_default(), "{}", file.display());
+    }
+}
+
+/// Those that are not the gateway's own.
+fn lines(page: &str) -> String {
+    let of_producers = page.lines().filter(|line| !line.contains("prom_stream_gateway_"));
+    of_producers.map(|line| format!("{line}\n")).collect()
+}
+
+fn messages(mut body: &[u8]) -> String {
+    let mut shown = String::new();
+    while !body.is_empty() {
+        let family = MetricFamily::decode_length_delimited(&mut body).expect("a family");
+        if !family.name().starts_with("prom_stream_gateway_") {
+            let message = format!("{family:#?}\n");
+            // What a message does not say would be most of it.
+            let said = message.lines().filter(|line| !line.ends_with(": None,"));
+            shown.extend(said.flat_map(|line| [line, "\n"]));
+        }
+    }
+    shown
 }
 
 fn cases() -> Vec<Case> {
