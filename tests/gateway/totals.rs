@@ -24,31 +24,7 @@ fn a_sample_that_would_make_a_total_infinite_is_rejected() {
     assert_eq!((after.totals(), after.rejected("non_finite")), ((5, 5), 5));
     assert_eq!(after.produced(), before.produced(), "they changed nothing");
 
-    let report = rig.gateway.must_get("/api/v1/rejects", &[]).text();
-    let report: Value = serde_json::from_str(&report).expect("JSON");
-    let mut told: Vec<(Value, Value)> = report["rejects"]
-        .as_array()
-        .expect("an array")
-        .iter()
-        .map(|reject| {
-            let detail = match reject["name"] == json!("w") {
-                true => {
-                    "expected a sum that a double holds and fewer than 2^55 observations in all, \
-                     got more with this sample"
-                }
-                false => {
-                    "expected a total that a double holds, got one that overflows with this sample"
-                }
-            };
-            assert_eq!(
-                (&reject["reason"], &reject["detail"]),
-                (&json!("non_finite"), &json!(detail))
-            );
-            let payload = reject["payload"].as_str().expect("a text");
-            (reject["name"].clone(), serde_json::from_str(payload).expect("JSON"))
-        })
-        .collect();
-    told.sort_by_key(|(name, _)| name.to_string());
+    let told = told_of_totals(&rig);
     let labels = json!({"path": "/\"a\"", "zone": "eu"});
     let expected = [
         (json!("c"), json!({"type": "counter", "name": "c", "value": 1.7e308, "labels": labels})),
@@ -79,6 +55,36 @@ fn a_sample_that_would_make_a_total_infinite_is_rejected() {
     // They are samples: each is refused once more for the same reason.
     let letters: Vec<String> = rig.redis.run(&["LRANGE", "dead", "0", "-1"]);
     assert_eq!(rig.send(&letters).rejected("non_finite"), 10);
+}
+
+/// The names and samples that were refused for their totals, sorted.
+fn told_of_totals(rig: &Rig) -> Vec<(Value, Value)> {
+    let report = rig.gateway.must_get("/api/v1/rejects", &[]).text();
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    let mut told: Vec<(Value, Value)> = report["rejects"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|reject| {
+            let detail = match reject["name"] == json!("w") {
+                true => {
+                    "expected a sum that a double holds and fewer than 2^55 observations in all, \
+                     got more with this sample"
+                }
+                false => {
+                    "expected a total that a double holds, got one that overflows with this sample"
+                }
+            };
+            assert_eq!(
+                (&reject["reason"], &reject["detail"]),
+                (&json!("non_finite"), &json!(detail))
+            );
+            let payload = reject["payload"].as_str().expect("a text");
+            (reject["name"].clone(), serde_json::from_str(payload).expect("JSON"))
+        })
+        .collect();
+    told.sort_by_key(|(name, _)| name.to_string());
+    told
 }
 
 /// What can't be taken does not begin a series either.

@@ -81,7 +81,7 @@ impl NativeHistogram {
     /// How many buckets have counts, besides that around zero.
     #[inline]
     pub fn buckets(&self) -> usize {
-        self.positive.len() + self.negative.len()
+        self.positive.filled() + self.negative.filled()
     }
 
     /// Whether it may begin anew where it has too many buckets.

@@ -312,7 +312,7 @@ proptest! {
                 Event::Removal => drop(remove(&mut pipeline, "h")),
                 Event::Value { .. } | Event::Values { .. } | Event::Whole { .. } => {
                     let expected = (!is_taken).then_some(Reason::BadBuckets);
-                    prop_assert_eq!(pipeline.batch(&event.payload().as_slice()), [expected]);
+                    prop_assert_eq!(pipeline.batch(event.payload().as_slice()), [expected]);
                 }
             }
         }

@@ -338,7 +338,7 @@ proptest! {
                     MetricType::Counter => metric.counter.unwrap().created_timestamp,
                     MetricType::Histogram => metric.histogram.unwrap().created_timestamp,
                     MetricType::Summary => metric.summary.unwrap().created_timestamp,
-                    _ => continue,
+                    MetricType::Gauge | MetricType::Untyped | MetricType::GaugeHistogram => continue,
                 };
                 let started = started.expect("a start");
                 let told = started.seconds * 1_000_000 + i64::from(started.nanos) / 1000;

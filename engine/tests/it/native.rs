@@ -135,7 +135,7 @@ fn whole_histograms_stay_classic() {
     assert_eq!((shown["b"].schema, shown["b"].sample_count()), (Some(3), 1));
 
     let mut pipeline = with(mode(NativeMode::Only, &[]));
-    assert_eq!(pipeline.batch(&[value.clone()]), [None]);
+    assert_eq!(pipeline.batch(std::slice::from_ref(&value)), [None]);
     for bounds in ["1", "1e999"] {
         assert_eq!(pipeline.batch(&[whole(bounds)]), [Some(Reason::BadBuckets)], "{bounds}");
     }

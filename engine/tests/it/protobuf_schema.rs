@@ -3,8 +3,6 @@
 //! here.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 /// Message, field, label, type, number. The type of a field that is a message or an
 /// enum is its name in the `.proto`, and `message` here.
@@ -12,10 +10,8 @@ type Field = [String; 5];
 
 #[test]
 fn the_generated_schema_is_current() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
-    let published = published_fields(&read("proto/metrics.proto"));
-    let generated = generated_fields(&read("src/protobuf/io_prometheus_client.rs"));
+    let published = published_fields(include_str!("../../proto/metrics.proto"));
+    let generated = generated_fields(include_str!("../../src/protobuf/io_prometheus_client.rs"));
     assert!(published.len() > 40, "{published:?}");
     assert_eq!(generated, published);
 }

@@ -28,7 +28,7 @@ impl Buckets {
 
     /// How many there are.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub fn filled(&self) -> usize {
         match &self.0 {
             Counts::Small(counts) => counts.len(),
             Counts::Large(counts) => counts.len(),

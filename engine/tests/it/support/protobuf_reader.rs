@@ -56,7 +56,9 @@ fn family(message: &MetricFamily) -> ParsedFamily {
         MetricType::Gauge => "gauge",
         MetricType::Histogram => "histogram",
         MetricType::Summary => "summary",
-        other => panic!("no type of ours: {other:?}"),
+        other @ (MetricType::Untyped | MetricType::GaugeHistogram) => {
+            panic!("no type of ours: {other:?}")
+        }
     };
     ParsedFamily {
         name: message.name().to_owned(),

@@ -206,6 +206,21 @@ impl<'p> Payload<'p> {
         }
     }
 
+    /// Refuses fields of other types before anything else is judged.
+    fn check_types(&self) -> Result<(), Reason> {
+        for field in ["name", "help", "unit", "op"] {
+            self.optional_text(field)?;
+        }
+        for field in ["buckets", "quantiles", "epsilons", "values", "counts"] {
+            self.optional_list(field)?;
+        }
+        self.number("value")?;
+        self.optional_number("sum")?;
+        self.optional_number("factor")?;
+        self.exemplar()?;
+        self.labels().map(drop)
+    }
+
     fn labels(&self) -> Result<&[(String, Tree<'p>)], Reason> {
         match self.last("labels") {
             None | Some(Tree::Null) => Ok(&[]),
@@ -264,69 +279,28 @@ impl<'p> Payload<'p> {
 }
 
 fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<String, Reason> {
-    let name = payload.text("name")?;
-    let digits = payload.number("value")?;
-    let help = payload.text("help")?;
-    let members = payload.labels()?;
-    let buckets = payload.list("buckets")?;
-    let quantiles = payload.list("quantiles")?;
-    let epsilons = payload.list("epsilons")?;
+    payload.check_types()?;
+    let (name, help, unit) = (payload.text("name")?, payload.text("help")?, payload.text("unit")?);
     let op = payload.optional_text("op")?;
-    let values = payload.optional_list("values")?;
-    let counts = payload.optional_list("counts")?;
-    let sum = payload.optional_number("sum")?;
-    let unit = payload.text("unit")?;
     let exemplar = payload.exemplar()?;
-    let factor = payload.optional_number("factor")?;
     let kind = payload.kind()?;
-    refuse_if(name.trim().is_empty(), Reason::MissingName)?;
-    refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
-    refuse_if(!is_name(name, "_:"), Reason::InvalidName)?;
     let stem = stem(name, kind);
-    refuse_if(!unit.is_empty() && !stem.ends_with(&format!("_{unit}")), Reason::InvalidUnit)?;
+    judge_name(name, stem, unit, limits)?;
     let op = operation(op, kind)?;
-    let forms = [digits.is_some(), values.is_some(), counts.is_some()];
-    refuse_if(forms.iter().filter(|given| **given).count() > 1, Reason::InvalidField)?;
-    refuse_if(values.is_some() && kind == Kind::Gauge, Reason::InvalidField)?;
-    refuse_if(counts.is_some() && kind != Kind::Histogram, Reason::InvalidField)?;
-    refuse_if(counts.is_some() != sum.is_some(), Reason::InvalidField)?;
-    let takes_factor = kind == Kind::Histogram && counts.is_none();
-    refuse_if(factor.is_some() && !takes_factor, Reason::InvalidField)?;
-    let value: f64 = digits.map_or(0.0, |digits| digits.parse().expect("a double"));
-    let observed: Vec<f64> = match (&values, sum) {
-        (Some(values), _) => values.clone(),
-        (None, Some(sum)) => vec![sum],
-        (None, None) => vec![value],
-    };
-    refuse_if(observed.is_empty(), Reason::InvalidField)?;
-    refuse_if(observed.len() > limits.max_values && values.is_some(), Reason::TooManyValues)?;
-    for value in &observed {
-        refuse_if(value.is_infinite(), Reason::NonFinite)?;
-        refuse_if(kind == Kind::Counter && *value < 0.0, Reason::NegativeCounter)?;
-    }
-    let is_several = values.is_some() && kind != Kind::Counter;
-    let all: f64 = observed.iter().sum();
-    refuse_if(all.is_infinite(), Reason::NonFinite)?;
-    let value = if is_several { 0.0 } else { all };
+    let observed = Observed::of(payload, kind, limits)?;
     refuse_if(help.len() > limits.max_help_bytes, Reason::HelpTooLong)?;
-    let labels = labels(members, kind, limits)?;
-    let (timestamp, ttl) =
-        (payload.time("timestamp", Reason::BadTimestamp), payload.time("ttl", Reason::BadTtl));
+    let labels = labels(payload.labels()?, kind, limits)?;
     let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| Label { name, value }).collect();
-    let value_at = digits.map(|digits| place(text, digits));
-    let schema = factor.map(schema).transpose()?;
-    let buckets_by_default = kind == Kind::Histogram && buckets.is_empty();
+    let value_at = payload.number("value")?.map(|digits| place(text, digits));
+    let schema = payload.optional_number("factor")?.map(schema).transpose()?;
+    let buckets_by_default = kind == Kind::Histogram && payload.list("buckets")?.is_empty();
     let buckets = match kind {
         Kind::Histogram if buckets_by_default && schema.is_some() => Vec::new(),
-        Kind::Histogram => bounds(buckets, limits)?,
+        Kind::Histogram => bounds(payload.list("buckets")?, limits)?,
         Kind::Counter | Kind::Gauge | Kind::Summary => Vec::new(),
     };
-    let counts = counts.map(|counts| whole_counts(&counts, buckets.len())).transpose()?;
-    let observations = match (&values, &counts) {
-        (Some(values), _) if is_several => Observations::Values(values),
-        (_, Some(counts)) => Observations::Counts(counts),
-        (_, None) => Observations::One,
-    };
+    let counts = observed.counts.map(|counts| whole_counts(&counts, buckets.len())).transpose()?;
+    let observations = observations(observed.several.as_deref(), counts.as_deref());
     let sample = Sample {
         kind,
         name,
@@ -334,23 +308,23 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         unit,
         op,
         observations,
-        value: if kind == Kind::Counter { value.abs() } else { value },
+        value: observed.value,
         labels: labels.as_slice().into(),
         buckets: &buckets,
         buckets_by_default,
         schema,
         exemplar: None,
         objectives: &if kind == Kind::Summary {
-            objectives(&quantiles, &epsilons, limits)?
+            objectives(&payload.list("quantiles")?, &payload.list("epsilons")?, limits)?
         } else {
             Vec::new()
         },
         timestamp: None,
         ttl: None,
     };
-    let timestamp = timestamp?;
+    let timestamp = payload.time("timestamp", Reason::BadTimestamp)?;
     refuse_if(timestamp.is_some_and(ahead_of_now), Reason::BadTimestamp)?;
-    let ttl = ttl?;
+    let ttl = payload.time("ttl", Reason::BadTtl)?;
     refuse_if(ttl.is_some_and(|ttl| ttl < 0.0), Reason::BadTtl)?;
     let sample = Sample {
         timestamp: timestamp.map(UnixTime::from_sample),
@@ -358,12 +332,83 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         ..sample
     };
     let shows_exemplars = stem != name || kind == Kind::Histogram;
-    let of_sample = (!is_several && counts.is_none()).then_some(sample.value);
+    let of_sample = matches!(observations, Observations::One).then_some(sample.value);
     let judged = exemplar.map(|exemplar| match shows_exemplars {
         true => exemplar.judge(of_sample, timestamp.unwrap_or(NOW.into()), ahead_of_now),
         false => Err(DroppedExemplar::Type),
     });
     Ok(show_with(judged, sample, value_at))
+}
+
+fn judge_name(name: &str, stem: &str, unit: &str, limits: &PayloadLimits) -> Result<(), Reason> {
+    refuse_if(name.trim().is_empty(), Reason::MissingName)?;
+    refuse_if(name.len() > limits.max_name_bytes, Reason::NameTooLong)?;
+    refuse_if(!is_name(name, "_:"), Reason::InvalidName)?;
+    refuse_if(!unit.is_empty() && !stem.ends_with(&format!("_{unit}")), Reason::InvalidUnit)
+}
+
+fn observations<'a>(values: Option<&'a [f64]>, counts: Option<&'a [u64]>) -> Observations<'a> {
+    let counted = counts.map(Observations::Counts);
+    values.map(Observations::Values).or(counted).unwrap_or(Observations::One)
+}
+
+/// What a sample observed.
+struct Observed {
+    value: f64,
+    /// Its values, where they are more than their sum.
+    several: Option<Vec<f64>>,
+    counts: Option<Vec<f64>>,
+}
+
+impl Observed {
+    fn of(payload: &Payload<'_>, kind: Kind, limits: &PayloadLimits) -> Result<Self, Reason> {
+        let digits = payload.number("value")?;
+        let values = payload.optional_list("values")?;
+        let counts = payload.optional_list("counts")?;
+        let sum = payload.optional_number("sum")?;
+        let has_factor = payload.optional_number("factor")?.is_some();
+        let forms = [digits.is_some(), values.is_some(), counts.is_some()];
+        refuse_if(forms.iter().filter(|given| **given).count() > 1, Reason::InvalidField)?;
+        refuse_if(values.is_some() && kind == Kind::Gauge, Reason::InvalidField)?;
+        refuse_if(counts.is_some() && kind != Kind::Histogram, Reason::InvalidField)?;
+        refuse_if(counts.is_some() != sum.is_some(), Reason::InvalidField)?;
+        let takes_factor = kind == Kind::Histogram && counts.is_none();
+        refuse_if(has_factor && !takes_factor, Reason::InvalidField)?;
+        let value: f64 = digits.map_or(0.0, |digits| digits.parse().expect("a double"));
+        let all = values.clone().unwrap_or_else(|| vec![sum.unwrap_or(value)]);
+        refuse_if(all.is_empty(), Reason::InvalidField)?;
+        refuse_if(all.len() > limits.max_values && values.is_some(), Reason::TooManyValues)?;
+        for value in &all {
+            refuse_if(value.is_infinite(), Reason::NonFinite)?;
+            refuse_if(kind == Kind::Counter && *value < 0.0, Reason::NegativeCounter)?;
+        }
+        let sum = exact_sum(&all);
+        refuse_if(sum.is_infinite(), Reason::NonFinite)?;
+        let is_several = kind != Kind::Counter || sum >= 9_007_199_254_740_992.0;
+        let value = match kind {
+            Kind::Counter => sum.abs(),
+            Kind::Gauge | Kind::Histogram | Kind::Summary if values.is_some() => 0.0,
+            Kind::Gauge | Kind::Histogram | Kind::Summary => sum,
+        };
+        Ok(Self { value, several: values.filter(|_| is_several), counts })
+    }
+}
+
+/// The sum with what its steps leave out (Neumaier), and without overflowing halfway.
+fn exact_sum(values: &[f64]) -> f64 {
+    const SCALE: f64 = 1024.0;
+    if let [value] = values {
+        return *value;
+    }
+    let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let scale = if largest > f64::MAX / SCALE { SCALE } else { 1.0 };
+    let (mut sum, mut rest) = (0.0_f64, 0.0);
+    for value in values.iter().map(|value| value / scale) {
+        let next = sum + value;
+        rest += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+        sum = next;
+    }
+    (if sum < 9_007_199_254_740_992.0 { sum } else { sum + rest }) * scale
 }
 
 /// The sample as a line, with what became of its exemplar.
