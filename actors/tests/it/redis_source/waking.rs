@@ -73,7 +73,7 @@ async fn a_single_element_wakes_one_worker_and_much_work_wakes_others() {
                 taken.push(elements.len());
                 // Work that one worker does not get through alone, as of arrays of a
                 // hundred samples.
-                metrics.processed.fetch_add(100 * elements.len() as u64, Ordering::Relaxed);
+                metrics.routed.fetch_add(100 * elements.len() as u64, Ordering::Relaxed);
                 let work = Duration::from_micros(5) * elements.len() as u32;
                 let since = Instant::now();
                 while since.elapsed() < work {}
