@@ -133,7 +133,7 @@ impl Value {
 
     /// Takes one sample in, or says why it changes nothing. `shape` is the one
     /// that the value was made for; `op` is `Set` for all but gauges.
-    #[inline]
+    #[inline(always)]
     pub fn apply(
         &mut self,
         sample: f64,

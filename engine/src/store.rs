@@ -192,18 +192,20 @@ impl Store {
         }
     }
 
+    #[cold]
     fn apply_detailed(&mut self, detailed: DetailedUpdate<'_>, taken_at: UnixTime, now: Moment) {
         let DetailedUpdate { update, details, observations, exemplar } = detailed;
         let Details { timestamp, ttl, observations: _, exemplar: _ } = details;
-        let slot = update.slot;
-        let outcome = match observations {
-            Observations::One => self.apply_one(update, SampleTime { taken_at, timestamp }, now),
+        let ValueUpdate { slot, op, value: sample } = update;
+        let time = SampleTime { taken_at, timestamp };
+        // Not by `apply_one`: that is part of the loop over plain values as long as it
+        // has no other caller.
+        let outcome = self.apply_with(slot, taken_at, now, |value, shape| match observations {
+            Observations::One => value.apply(sample, op, time, shape, now),
             Observations::Values(_) | Observations::Counts(_) => {
-                self.apply_with(slot, taken_at, now, |value, shape| {
-                    value.apply_several(observations, update.value, shape, now)
-                })
+                value.apply_several(observations, sample, shape, now)
             }
-        };
+        });
         match outcome {
             Outcome::Taken => {}
             Outcome::Refused => return self.refuse(update, observations),
@@ -229,8 +231,8 @@ impl Store {
         })
     }
 
-    /// Changes the value of a series, which is live from now on; false where it stays
-    /// as it was.
+    /// Changes the value of a series, which is live from now on, unless its family was
+    /// retired.
     #[inline(always)]
     fn apply_with(
         &mut self,

@@ -6,8 +6,8 @@
 //! where it is empty.
 //!
 //! To add what an update can say: a field of [`Details`], where it is long a range
-//! into the [`Arena`] beside the lists. [`Details::of`] takes it from the sample, and the compiler asks
-//! [`crate::store::Store::apply`] what to do with it.
+//! into the [`Arena`] beside the lists. [`Details::of`] takes it from the sample, and
+//! the compiler asks [`crate::store::Store::apply`] what to do with it.
 
 use std::ops::Range;
 

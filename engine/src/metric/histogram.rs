@@ -71,6 +71,7 @@ impl BucketLayout {
     }
 
     /// The bucket that takes `value`: the first whose bound is not below it.
+    #[inline]
     pub(super) fn bucket_of(&self, value: f64) -> usize {
         // Layouts of everyday size are scanned faster than they are bisected.
         if self.bounds.len() <= 16 {
@@ -160,6 +161,7 @@ impl Histogram {
     }
 
     /// Counts one finite value.
+    #[inline]
     pub fn observe(
         &mut self,
         value: f64,
@@ -177,6 +179,23 @@ impl Histogram {
         layout: &BucketLayout,
         now: Moment,
     ) -> Result<Applied, Unapplied> {
+        if self.native.is_some() {
+            return self.observe_all_natively(values, layout, now);
+        }
+        self.sum = sum_of(self.sum, values)?;
+        self.count_by_bounds(values, layout);
+        Ok(Applied::Added)
+    }
+
+    /// The same on both sides. Apart, so that the one above is part of the loop that
+    /// applies samples.
+    #[inline(never)]
+    fn observe_all_natively(
+        &mut self,
+        values: &[f64],
+        layout: &BucketLayout,
+        now: Moment,
+    ) -> Result<Applied, Unapplied> {
         let sum = sum_of(self.sum, values)?;
         if let (Some(native), Some(plan)) = (&mut self.native, &layout.native) {
             let is_old = native.is_old(plan, now) && sum_of(0.0, values).is_ok();
@@ -188,10 +207,15 @@ impl Histogram {
             }
         }
         self.sum = sum;
+        self.count_by_bounds(values, layout);
+        Ok(Applied::Added)
+    }
+
+    #[inline]
+    fn count_by_bounds(&mut self, values: &[f64], layout: &BucketLayout) {
         for value in values {
             self.counts[layout.bucket_of(*value)] += 1;
         }
-        Ok(Applied::Added)
     }
 
     /// Adds `counts`, one for each bucket, of observations whose sum is `sum`; all of

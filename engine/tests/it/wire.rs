@@ -9,6 +9,7 @@ mod labels;
 mod numbers;
 mod observations;
 mod oracle;
+mod payload_tree;
 mod payloads;
 mod properties;
 mod show;

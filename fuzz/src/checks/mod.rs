@@ -27,6 +27,8 @@ mod web_config;
 mod exposition_parser;
 #[path = "../../../engine/tests/it/wire/oracle.rs"]
 mod oracle;
+#[path = "../../../engine/tests/it/wire/payload_tree.rs"]
+mod payload_tree;
 #[allow(dead_code, reason = "the engine's tests use more of it")]
 #[path = "../../../engine/tests/it/support/pipeline.rs"]
 mod pipeline;

@@ -11,7 +11,7 @@ use psg_engine::wire::JsonSample;
 
 use super::payloads::{damaged_payload, payload, token_soup};
 use super::show::{decode, decoder, now, show, small_limits};
-use super::{oracle, payloads};
+use super::{oracle, payload_tree, payloads};
 use crate::support::cases;
 
 fn check(payload: &[u8]) -> Result<String, Reason> {
@@ -35,7 +35,7 @@ fn check_syntax(payload: &[u8]) {
     let refused = decode(payload, PayloadLimits::default()).map_err(|refused| refused.reason);
     let is_json = refused.as_ref().err() != Some(&Reason::InvalidJson);
     let shown = String::from_utf8_lossy(payload);
-    let mended = str::from_utf8(payload).map(oracle::without_halves);
+    let mended = str::from_utf8(payload).map(payload_tree::without_halves);
     let document = mended.as_ref().map_or(payload, String::as_bytes);
     match serde_json::from_slice::<serde_json::Value>(document) {
         Ok(_) => assert_eq!(is_json, depth(payload) <= 64, "{shown}"),
