@@ -1,7 +1,7 @@
 //! A reader: the actor that takes elements from its source and routes them.
 //! The loop around the source is written here, once for every kind of source.
 
-mod router;
+mod dispatcher;
 
 use std::pin::pin;
 
@@ -10,20 +10,20 @@ use crate::shard_set::ShardsGone;
 use crate::source::{QueueSource, Taken};
 use crate::stop::StopSignal;
 
-pub use router::{Router, RouterSettings};
+pub use dispatcher::{Dispatcher, DispatcherSettings};
 
 /// The reader's data. [`Reader::run`] is its life.
 #[derive(Debug)]
 pub struct Reader<S> {
     source: S,
-    router: Router,
+    dispatcher: Dispatcher,
     stop: StopSignal,
 }
 
 impl<S: QueueSource> Reader<S> {
     /// A reader that works until its source has ended.
-    pub fn new(source: S, router: Router, stop: StopSignal) -> Self {
-        Self { source, router, stop }
+    pub fn new(source: S, dispatcher: Dispatcher, stop: StopSignal) -> Self {
+        Self { source, dispatcher, stop }
     }
 
     /// Takes and routes until the stop signal has come and all that was taken
@@ -34,22 +34,22 @@ impl<S: QueueSource> Reader<S> {
     }
 
     async fn work(&mut self) -> Result<(), ShardsGone> {
-        let Self { source, router, stop } = self;
+        let Self { source, dispatcher, stop } = self;
         let mut backoff = Backoff::default();
         loop {
-            match handling_expiry(router, source.take()).await? {
+            match handling_expiry(dispatcher, source.take()).await? {
                 Ok(Taken::Batch(batch)) => {
                     backoff.reset();
-                    router.route(batch).await?;
+                    dispatcher.dispatch(batch).await?;
                 }
                 Ok(Taken::Forget) => {
                     backoff.reset();
-                    router.forget_all();
+                    dispatcher.forget_all();
                 }
                 Ok(Taken::Ended) => return Ok(()),
                 Err(error) => {
                     tracing::debug!(kind = error.kind.as_str(), %error, "nothing could be taken");
-                    handling_expiry(router, wait(stop, backoff.delay())).await?;
+                    handling_expiry(dispatcher, wait(stop, backoff.delay())).await?;
                 }
             }
         }
@@ -66,7 +66,7 @@ async fn wait(stop: &mut StopSignal, delay: std::time::Duration) {
 /// Waits for `future`, and meanwhile gives back at once what shards let
 /// expire. The future is never dropped before it is done.
 async fn handling_expiry<F: Future>(
-    router: &mut Router,
+    dispatcher: &mut Dispatcher,
     future: F,
 ) -> Result<F::Output, ShardsGone> {
     let mut future = pin!(future);
@@ -74,7 +74,7 @@ async fn handling_expiry<F: Future>(
         tokio::select! {
             biased;
             output = &mut future => return Ok(output),
-            handled = router.handle_expiry() => handled?,
+            handled = dispatcher.handle_expiry() => handled?,
         }
     }
 }

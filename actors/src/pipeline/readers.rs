@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::Pipeline;
 use super::queue::Queue;
-use crate::reader::{Reader, Router, RouterSettings};
+use crate::reader::{Dispatcher, DispatcherSettings, Reader};
 use crate::source::QueueSource;
 use crate::source::redis::once::OnceSettings;
 use crate::stop::StopSignal;
@@ -29,7 +29,7 @@ struct RunningReader {
 impl RunningReaders {
     /// One for each worker; exactly-once delivery has one.
     pub(super) fn start(pipeline: &Pipeline, mut once: Option<OnceSettings>) -> Self {
-        let shared = router_settings(pipeline);
+        let shared = dispatcher_settings(pipeline);
         let workers = 0..pipeline.settings.queue.workers;
         Self(workers.map(|worker| start(pipeline, worker, shared.clone(), once.take())).collect())
     }
@@ -57,9 +57,9 @@ impl RunningReaders {
     }
 }
 
-fn router_settings(pipeline: &Pipeline) -> RouterSettings {
+fn dispatcher_settings(pipeline: &Pipeline) -> DispatcherSettings {
     let services = pipeline.handle.services();
-    RouterSettings {
+    DispatcherSettings {
         intake: pipeline.settings.intake.clone(),
         catalog: services.catalog.clone(),
         shards: services.shards.clone(),
@@ -74,7 +74,7 @@ fn router_settings(pipeline: &Pipeline) -> RouterSettings {
 fn start(
     pipeline: &Pipeline,
     worker: usize,
-    settings: RouterSettings,
+    settings: DispatcherSettings,
     once: Option<OnceSettings>,
 ) -> RunningReader {
     let services = pipeline.handle.services();
@@ -82,17 +82,17 @@ fn start(
     let (stop, (tell_done, done)) = (services.stop.clone(), oneshot::channel());
     let arbiter = Arbiter::new();
     arbiter.spawn_fn(move || {
-        let router = Router::new(settings, ReaderIndex(worker as u8));
+        let dispatcher = Dispatcher::new(settings, ReaderIndex(worker as u8));
         let counted = metrics.workers[worker].clone();
         match (queue, once) {
             (Queue::Redis(queue), Some(once)) => {
                 let source = queue.once_source(once, counted, stop.clone());
-                run(source, router, stop, tell_done);
+                run(source, dispatcher, stop, tell_done);
             }
             (Queue::Redis(queue), None) => {
-                run(queue.source(worker, counted, stop.clone()), router, stop, tell_done);
+                run(queue.source(worker, counted, stop.clone()), dispatcher, stop, tell_done);
             }
-            (Queue::Embedded(queue), _) => run(queue.source(counted), router, stop, tell_done),
+            (Queue::Embedded(queue), _) => run(queue.source(counted), dispatcher, stop, tell_done),
         }
     });
     RunningReader { arbiter, done }
@@ -100,12 +100,12 @@ fn start(
 
 fn run<S: QueueSource + 'static>(
     source: S,
-    router: Router,
+    dispatcher: Dispatcher,
     stop: StopSignal,
     tell_done: oneshot::Sender<()>,
 ) {
     actix::spawn(async move {
-        Reader::new(source, router, stop).run().await;
+        Reader::new(source, dispatcher, stop).run().await;
         // Nobody listens where the process is ending anyway.
         let _ = tell_done.send(());
     });

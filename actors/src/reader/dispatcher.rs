@@ -1,4 +1,4 @@
-//! The router of one reader: from the elements of a batch to the shards'
+//! The dispatcher of one reader: from the elements of a batch to the shards'
 //! inboxes.
 
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::shard::{ShardMessage, ShardReply};
 use crate::shard_set::{ShardSet, ShardsGone};
 use crate::source::{Batch, Slice};
 
-/// Routes batches; owned by one reader.
+/// Routes batches to the shards; owned by one reader.
 #[derive(Debug)]
-pub struct Router {
+pub struct Dispatcher {
     intake: Intake,
     shards: ShardSet,
     reader: ReaderIndex,
@@ -32,9 +32,9 @@ pub struct Router {
     unix: UnixClock,
 }
 
-/// What the routers of all readers share.
+/// What the dispatchers of all readers share.
 #[derive(Debug, Clone)]
-pub struct RouterSettings {
+pub struct DispatcherSettings {
     /// How payloads are taken in.
     pub intake: IntakeSettings,
     pub catalog: Catalog,
@@ -46,9 +46,9 @@ pub struct RouterSettings {
     pub unix: UnixClock,
 }
 
-impl Router {
-    /// The router of that reader.
-    pub fn new(settings: RouterSettings, reader: ReaderIndex) -> Self {
+impl Dispatcher {
+    /// The dispatcher of that reader.
+    pub fn new(settings: DispatcherSettings, reader: ReaderIndex) -> Self {
         #[expect(clippy::disallowed_methods, reason = "it holds no more than the reader does")]
         let (reply, words) = unbounded_channel();
         Self {
@@ -75,7 +75,7 @@ impl Router {
 
     /// Routes all elements of a batch. The future must not be dropped before it
     /// is done: what it has taken would be lost.
-    pub async fn route(&mut self, batch: Batch<'_>) -> Result<(), ShardsGone> {
+    pub async fn dispatch(&mut self, batch: Batch<'_>) -> Result<(), ShardsGone> {
         let taken_at = TakenAt { now: self.clock.now(), unix: self.unix.now() };
         self.intake.begin(taken_at.unix);
         for element in batch.elements {
