@@ -19,6 +19,7 @@ pub mod scrape;
 mod scrapers;
 mod cardinality;
 mod search;
+pub mod doors;
 pub mod http;
 pub mod self_metrics;
 pub mod status;
