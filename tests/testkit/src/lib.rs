@@ -5,6 +5,7 @@
 //! A crate, so that the programs in `tests/` share one compiled copy of it.
 
 pub mod alertmanager;
+pub mod cluster;
 pub mod demo;
 pub mod embedded;
 pub mod exposition;
@@ -27,6 +28,7 @@ pub mod wait;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+pub use cluster::RedisCluster;
 pub use exposition::{Exposition, Format};
 pub use gateway::{Finished, Gateway, GatewayBuilder};
 pub use redis::{RedisOptions, RedisServer, Sentinel, following};

@@ -19,10 +19,21 @@ pub struct Producers {
     threads: Vec<JoinHandle<u64>>,
 }
 
+/// Where one producer pushes to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Key of the list.
+    pub queue: String,
+    /// Ports of the servers of which one has it, or knows who has.
+    pub ports: Vec<u16>,
+}
+
 struct Shared {
     seed: u64,
-    /// The server's port, which changes when another server takes over.
-    port: AtomicU16,
+    /// Of each producer.
+    targets: Vec<Target>,
+    /// The port that all go to from now on, if it is not 0.
+    moved_to: AtomicU16,
     paused: AtomicBool,
     stopped: AtomicBool,
     /// How many are between two batches while paused.
@@ -50,11 +61,18 @@ pub fn seed() -> u64 {
 }
 
 impl Producers {
-    /// So many producers that push to the server on that port.
+    /// So many producers that push to the default queue of the server on that port.
     pub fn start(seed: u64, port: u16, count: usize) -> Self {
+        Self::at(seed, vec![Target { queue: QUEUE.to_owned(), ports: vec![port] }; count])
+    }
+
+    /// A producer for each target.
+    pub fn at(seed: u64, targets: Vec<Target>) -> Self {
+        let count = targets.len();
         let shared = Arc::new(Shared {
             seed,
-            port: AtomicU16::new(port),
+            targets,
+            moved_to: AtomicU16::new(0),
             paused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             resting: AtomicU64::new(0),
@@ -76,7 +94,7 @@ impl Producers {
 
     /// From now on they push to another server.
     pub fn go_to(&self, port: u16) {
-        self.shared.port.store(port, Ordering::Relaxed);
+        self.shared.moved_to.store(port, Ordering::Relaxed);
     }
 
     /// Waits until none has a batch under way.
@@ -125,7 +143,7 @@ impl Producers {
 impl Shared {
     /// Pushes until it is stopped; the number of the last batch that is there.
     fn run(&self, producer: usize) -> u64 {
-        let mut connection = None;
+        let mut link = Link { target: &self.targets[producer], producer, next: 0, open: None };
         let mut done = 0;
         loop {
             if self.paused.load(Ordering::Relaxed) {
@@ -135,10 +153,10 @@ impl Shared {
                 return done;
             }
             let number = done + 1;
-            match self.push(&mut connection, producer, number) {
+            match link.push(batch(self.seed, producer, number), number) {
                 Ok(()) => done = number,
                 Err(Doubt::Refused) => {}
-                Err(Doubt::Unknown) => done = self.last_there(&mut connection, producer),
+                Err(Doubt::Unknown) => done = self.last_there(&mut link),
             }
             self.done[producer].store(done, Ordering::Relaxed);
             self.pushed.fetch_add(1, Ordering::Relaxed);
@@ -159,53 +177,73 @@ impl Shared {
         std::thread::sleep(self.pace);
     }
 
-    fn push(
-        &self,
-        connection: &mut Option<Connection>,
-        producer: usize,
-        number: u64,
-    ) -> Result<(), Doubt> {
-        let Some(open) = connection else { return Err(Doubt::Unknown) };
+    /// The number of the last batch that is there, as soon as anybody tells.
+    fn last_there(&self, link: &mut Link) -> u64 {
+        loop {
+            let moved_to = self.moved_to.load(Ordering::Relaxed);
+            if let Some(number) = link.read_number(moved_to) {
+                return number;
+            }
+            self.wait();
+        }
+    }
+}
+
+/// A producer's way to its queue.
+struct Link<'a> {
+    target: &'a Target,
+    producer: usize,
+    /// Which of the ports is tried next.
+    next: usize,
+    open: Option<Connection>,
+}
+
+impl Link<'_> {
+    fn push(&mut self, batch: Vec<String>, number: u64) -> Result<(), Doubt> {
+        let key = self.number_key();
+        let Some(open) = &mut self.open else { return Err(Doubt::Unknown) };
         let mut transaction = redis::pipe();
-        transaction.atomic().cmd("LPUSH").arg(QUEUE).arg(batch(self.seed, producer, number));
-        transaction.ignore().cmd("SET").arg(number_key(producer)).arg(number).ignore();
+        transaction.atomic().cmd("LPUSH").arg(&self.target.queue).arg(batch);
+        transaction.ignore().cmd("SET").arg(key).arg(number).ignore();
         transaction.query::<()>(open).map_err(|failure| {
             let is_refused = failure.to_string().contains("OOM");
             if is_refused {
                 return Doubt::Refused;
             }
-            *connection = None;
+            self.open = None;
             Doubt::Unknown
         })
     }
 
-    /// The number of the last batch that is there, as soon as anybody tells.
-    fn last_there(&self, connection: &mut Option<Connection>, producer: usize) -> u64 {
-        loop {
-            if let Some(number) = self.read_number(connection, producer) {
-                return number;
-            }
-            *connection = None;
-            self.wait();
+    fn read_number(&mut self, moved_to: u16) -> Option<u64> {
+        if self.open.is_none() {
+            let ports = &self.target.ports;
+            let port = if moved_to == 0 { ports[self.next % ports.len()] } else { moved_to };
+            self.open = connect(port);
         }
+        let key = self.number_key();
+        let found = self.open.as_mut().map(|open| redis::cmd("GET").arg(key).query(open));
+        if let Some(Ok(number)) = found {
+            return Some(number).map(|number: Option<u64>| number.unwrap_or(0));
+        }
+        // Another server may have it, or know who has.
+        self.next += 1;
+        self.open = None;
+        None
     }
 
-    fn read_number(&self, connection: &mut Option<Connection>, producer: usize) -> Option<u64> {
-        if connection.is_none() {
-            let url = format!("redis://127.0.0.1:{}/", self.port.load(Ordering::Relaxed));
-            let opened = Client::open(url).ok()?.get_connection_with_timeout(PATIENCE).ok()?;
-            opened.set_read_timeout(Some(PATIENCE)).ok()?;
-            *connection = Some(opened);
-        }
-        let found: Option<u64> =
-            redis::cmd("GET").arg(number_key(producer)).query(connection.as_mut()?).ok()?;
-        Some(found.unwrap_or(0))
+    /// Beside the queue, in its slot of a cluster.
+    fn number_key(&self) -> String {
+        format!("{{{}}}:batch:{}", self.target.queue, self.producer)
     }
+}
+
+fn connect(port: u16) -> Option<Connection> {
+    let url = format!("redis://127.0.0.1:{port}/");
+    let open = Client::open(url).ok()?.get_connection_with_timeout(PATIENCE).ok()?;
+    open.set_read_timeout(Some(PATIENCE)).ok()?;
+    Some(open)
 }
 
 /// How long a producer waits for an answer before it takes it for lost.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-fn number_key(producer: usize) -> String {
-    format!("batch:{producer}")
-}

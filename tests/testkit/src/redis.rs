@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
+use super::cluster::Place;
 use super::process::{Process, free_port};
 use super::tls::Certificates;
 use super::wait::wait_for;
@@ -29,6 +30,8 @@ pub struct RedisOptions {
     pub replica_of: Option<u16>,
     /// Whether it is a node of a cluster, without slots at first.
     pub cluster: bool,
+    /// Where it listens, if that is decided already.
+    pub place: Option<Place>,
 }
 
 /// A Redis server, which may be up or down.
@@ -61,7 +64,8 @@ impl RedisServer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let tls = (!options.tls_names.is_empty())
             .then(|| (free_port(), Certificates::create(folder.path(), options.tls_names)));
-        Self { options, folder, port: free_port(), bus_port: free_port(), tls, process: None }
+        let port = options.place.as_ref().map_or_else(free_port, |place| place.port);
+        Self { options, folder, port, bus_port: free_port(), tls, process: None }
     }
 
     /// Starts the process and waits until it answers.
@@ -132,6 +136,22 @@ impl RedisServer {
                 if info.contains("cluster_state:ok") { Ok(()) } else { Err(info) }
             });
         }
+    }
+
+    /// Where other nodes of a cluster talk to it.
+    pub fn bus_port(&self) -> u16 {
+        self.bus_port
+    }
+
+    /// What other nodes of a cluster call it.
+    pub fn cluster_id(&self) -> String {
+        self.run(&["CLUSTER", "MYID"])
+    }
+
+    /// Whether it is up and takes writes.
+    pub fn is_primary(&self) -> bool {
+        let role = self.try_run::<String>(&["INFO", "replication"]);
+        role.is_ok_and(|role| role.contains("role:master"))
     }
 
     /// Where it listens with TLS.
@@ -222,6 +242,11 @@ impl RedisServer {
         if self.options.cluster {
             command.args(["--cluster-enabled", "yes"]);
             command.args(["--cluster-port", &self.bus_port.to_string()]);
+            if let Some(Place { announced, .. }) = &self.options.place {
+                command.args(["--cluster-announce-ip", "127.0.0.1"]);
+                command.args(["--cluster-announce-port", &announced.to_string()]);
+                command.args(["--cluster-announce-bus-port", &self.bus_port.to_string()]);
+            }
         }
         if let Some((port, certificates)) = &self.tls {
             command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
