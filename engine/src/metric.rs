@@ -54,6 +54,10 @@ pub enum Unapplied {
     NonFinite,
 }
 
+/// No process counts that far one by one. What producers have counted is not taken to
+/// a total beyond it, so that a stored one is read again, whatever comes after that.
+const GREATEST_TOTAL: u64 = u64::MAX >> 9;
+
 /// What a sum comes to with these values, unless that would be no number any more.
 #[inline]
 fn sum_of(sum: f64, values: &[f64]) -> Result<f64, Unapplied> {
@@ -181,6 +185,7 @@ impl Value {
                 return it.observe_all(values, layout, now);
             }
             (Value::Histogram(it), Observations::Counts(counts), _) => it.add(counts, sum)?,
+            (Value::Summary(it), Observations::Counts([count]), _) => it.add(*count, sum)?,
             (Value::Summary(it), Observations::Values(values), Shape::Summary(plan)) => {
                 it.observe_all(values, plan, now)?;
             }
@@ -284,7 +289,15 @@ mod tests {
         assert_eq!(summary.observe_all(&[1.0, f64::MAX, f64::MAX], &plan, NOW), refused);
         let mut median = Vec::new();
         summary.quantiles(&plan, NOW, &mut median);
-        assert_eq!((summary.count(), summary.sum(), median), (3, 7.0, vec![2.0]));
+        assert_eq!((summary.count(), summary.sum(), &median), (3, 7.0, &vec![2.0]));
+
+        // What was counted elsewhere is in no quantile.
+        assert_eq!(summary.add(1, f64::MAX), Ok(()));
+        assert_eq!(summary.add(1, f64::MAX), refused);
+        assert_eq!(summary.add(u64::MAX, -1.0), refused);
+        assert_eq!(summary.add(6, -f64::MAX), Ok(()));
+        summary.quantiles(&plan, NOW, &mut median);
+        assert_eq!((summary.count(), summary.sum(), median), (10, 0.0, vec![2.0]));
     }
 
     /// There may be millions of them.

@@ -27,7 +27,8 @@
 //! 9. `too_many_labels`; then for each label in turn `name_too_long`,
 //!    `invalid_label_name`, `invalid_label_value`, `label_too_long`; then
 //!    `label_conflict`
-//! 10. `bad_buckets` of a histogram, `bad_quantiles` of a summary
+//! 10. `bad_buckets` of a histogram, or of the count of a summary, `bad_quantiles` of a
+//!     summary
 //! 11. `bad_timestamp`, then `bad_ttl`
 //!
 //! What is wrong in an exemplar refuses nothing: the exemplar is dropped.

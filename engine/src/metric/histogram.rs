@@ -2,7 +2,7 @@
 //! native into buckets that nobody had to lay out.
 
 use super::native::{NativeHistogram, NativePlan, Schema};
-use super::{Applied, Unapplied, sum_of};
+use super::{Applied, GREATEST_TOTAL, Unapplied, sum_of};
 use crate::timestamp::Moment;
 
 /// How many exemplars a series that is native alone may have.
@@ -114,10 +114,6 @@ impl BucketLayout {
         }
     }
 }
-
-/// No process counts that far one by one. Whole histograms do not take a total
-/// beyond it, so that a stored one is read again, whatever is counted after them.
-const GREATEST_TOTAL: u64 = u64::MAX >> 9;
 
 /// The observations of one series.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,6 +9,7 @@ pub enum Observations<'a> {
     /// that it may leave some of them out: at least one, all finite.
     Values(&'a [f64]),
     /// As many as these counts of a histogram say, not cumulative: one for each of
-    /// its buckets, and the last for `+Inf`. Its value is their sum.
+    /// its buckets, and the last for `+Inf`; or as the only one of a summary says. Its
+    /// value is their sum.
     Counts(&'a [u64]),
 }

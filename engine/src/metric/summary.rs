@@ -2,7 +2,7 @@
 
 pub use super::quantile::QuantilePlan;
 use super::quantile::Window;
-use super::{Unapplied, sum_of};
+use super::{GREATEST_TOTAL, Unapplied, sum_of};
 use crate::record::{Since, StateError, WindowRecord};
 use crate::timestamp::Moment;
 
@@ -93,6 +93,18 @@ impl Summary {
         if let Some(window) = &mut self.window {
             values.iter().for_each(|value| window.observe(*value, plan, now));
         }
+        Ok(())
+    }
+
+    /// Adds so many observations whose sum is `sum`, or nothing. No quantile has them,
+    /// since nobody knows what they were.
+    pub fn add(&mut self, count: u64, sum: f64) -> Result<(), Unapplied> {
+        let total = self.count.saturating_add(count);
+        if total > GREATEST_TOTAL {
+            return Err(Unapplied::NonFinite);
+        }
+        self.sum = sum_of(self.sum, &[sum])?;
+        self.count = total;
         Ok(())
     }
 

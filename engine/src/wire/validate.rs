@@ -127,6 +127,9 @@ pub(super) fn sample<'a>(
         }
         Kind::Summary => {
             lists.buckets.clear();
+            if let Observed::Counts { sent, .. } = observed {
+                buckets::normalize_count(lists, sent)?;
+            }
             normalize_objectives(lists, raw.quantiles_sent, raw.epsilons_sent, limits)?;
         }
     }

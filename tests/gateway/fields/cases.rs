@@ -198,6 +198,9 @@ pub const CASES: &[FieldCase] = &[
                 r#"{"type":"histogram","name":"h","buckets":[1,5],"counts":[0,0,0],"sum":0}"#,
                 "h_count 10",
             ),
+            (r#"{"type":"histogram","name":"all","counts":[3],"sum":9}"#, "all_count 3"),
+            (r#"{"type":"summary","name":"s","counts":[5],"sum":-7.5}"#, "s_sum -7.5"),
+            (r#"{"type":"summary","name":"s","value":1}"#, "s_count 6"),
         ],
         refused: &[
             (
@@ -228,6 +231,9 @@ pub const CASES: &[FieldCase] = &[
                 r#"{"type":"histogram","name":"h","buckets":[1,5],"counts":[1,1,1]}"#,
                 "invalid_field",
             ),
+            (r#"{"type":"histogram","name":"x","counts":[1,1],"sum":1}"#, "bad_buckets"),
+            (r#"{"type":"summary","name":"s","counts":[1,1],"sum":1}"#, "bad_buckets"),
+            (r#"{"type":"summary","name":"s","counts":[0.5],"sum":1}"#, "bad_buckets"),
             (r#"{"type":"counter","name":"c","counts":[1],"sum":1}"#, "invalid_field"),
         ],
         restarted: &[

@@ -31,7 +31,10 @@ impl SentLayout {
         let SampleLists { buckets, name: appended, .. } = lists;
         let name = if has_appended { appended } else { name };
         if let Observed::Counts { sent: counts, .. } = observed {
-            normalize(buckets, sent, false, name, rules)?;
+            match sent {
+                0 => buckets.clear(),
+                _ => normalize(buckets, sent, false, name, rules)?,
+            }
             normalize_counts(lists, counts, sent == 0)?;
             return Ok(Self { is_by_default: false, schema });
         }
@@ -95,15 +98,16 @@ fn bad_buckets(detail: &'static str) -> Reject {
 /// Whole numbers beyond this are not told apart by a double.
 const GREATEST_COUNT: f64 = (1_u64 << 53) as f64;
 
-/// Leaves in `counts` one for each bucket that was sent, and one for `+Inf`.
+/// Leaves in `counts` one for each bucket that was sent, and one for `+Inf`, which a
+/// histogram without others has alone.
 #[cold]
 fn normalize_counts(
     lists: &mut SampleLists,
     sent: usize,
-    buckets_by_default: bool,
+    has_no_buckets: bool,
 ) -> Result<(), Reject> {
-    let SampleLists { buckets, counts_sent, counts, .. } = lists;
-    if buckets_by_default {
+    let buckets = &lists.buckets;
+    if has_no_buckets && sent != 1 {
         return Err(bad_buckets("expected the buckets that the counts are of, got none"));
     }
     if sent != buckets.len() && sent != buckets.len() + 1 {
@@ -111,6 +115,23 @@ fn normalize_counts(
         let detail = format!("{expected}, for the +Inf bucket may be left out, got {sent}");
         return Err(Reject::new(Reason::BadBuckets, detail));
     }
+    let buckets = buckets.len() + 1;
+    take_counts(lists, buckets)
+}
+
+/// Leaves in `counts` the one that a summary has: of all its observations.
+#[cold]
+pub(super) fn normalize_count(lists: &mut SampleLists, sent: usize) -> Result<(), Reject> {
+    if sent != 1 {
+        let detail = format!("expected one count on a summary, of all observations, got {sent}");
+        return Err(Reject::new(Reason::BadBuckets, detail));
+    }
+    take_counts(lists, 1)
+}
+
+/// Leaves in `counts` so many of those that were sent, and zeros where there are fewer.
+fn take_counts(lists: &mut SampleLists, most: usize) -> Result<(), Reject> {
+    let SampleLists { counts_sent, counts, .. } = lists;
     let is_count = |count: &f64| (0.0..=GREATEST_COUNT).contains(count) && count.fract() == 0.0;
     if let Some(other) = counts_sent.iter().find(|count| !is_count(count)) {
         let detail = format!("expected whole numbers up to 2^53 as counts, got {}", shown(*other));
@@ -118,7 +139,7 @@ fn normalize_counts(
     }
     counts.clear();
     counts.extend(counts_sent.iter().map(|count| *count as u64));
-    counts.resize(buckets.len() + 1, 0);
+    counts.resize(most, 0);
     let all = counts.iter().fold(0_u64, |all, count| all.saturating_add(*count));
     if all > GREATEST_COUNT as u64 {
         let detail = format!("expected counts of up to 2^53 observations, got {all}");

@@ -67,14 +67,16 @@ impl Observed {
         match (value, values, counts, sum) {
             (value, None, None, None) => Ok(Observed::Value(value.unwrap_or(0.0))),
             (None, Some(sent), None, None) if kind != Kind::Gauge => Ok(Observed::Values { sent }),
-            (None, None, Some(sent), Some(sum)) if kind == Kind::Histogram => {
+            (None, None, Some(sent), Some(sum))
+                if matches!(kind, Kind::Histogram | Kind::Summary) =>
+            {
                 Ok(Observed::Counts { sent, sum })
             }
             (_, Some(_), None, None) if kind == Kind::Gauge => {
                 Err(not_together("no values on a gauge", "some"))
             }
             (None, None, Some(_), Some(_)) => {
-                Err(not_together("counts on a histogram alone", kind.as_str()))
+                Err(not_together("counts on a histogram or a summary alone", kind.as_str()))
             }
             (_, _, None, Some(_)) => Err(not_together("a sum beside counts", "one without")),
             (None, None, Some(_), None) => Err(not_together("a sum beside counts", "none")),

@@ -98,7 +98,25 @@ fn whole_histograms() {
         Reason::InvalidField,
         &[
             r#"{"name":"m","counts":[1],"sum":1}"#,
-            r#"{"name":"m","type":"summary","counts":[1],"sum":1}"#,
+            r#"{"name":"m","type":"gauge","counts":[1],"sum":1}"#,
         ],
+    );
+}
+
+/// A histogram that has the bucket of all alone, and a summary, which has no buckets.
+#[test]
+fn one_count_of_all() {
+    for kind in ["histogram", "summary"] {
+        let counted = |counts: &str| {
+            format!(r#"{{"name":"m","type":"{kind}","counts":{counts},"sum":-7.5}}"#)
+        };
+        accepts(&counted("[3]"), &format!("{kind} m{{}} -7.5 counts [3]"));
+        for wrong in ["[]", "[1,2]", "[-1]", "[0.5]", "[9007199254740993e1]"] {
+            refuses(Reason::BadBuckets, &[&counted(wrong)]);
+        }
+    }
+    accepts(
+        r#"{"name":"m","type":"summary","counts":[1],"sum":1,"quantiles":[1],"epsilons":[0]}"#,
+        "summary m{} 1.0 objectives [(1.0, 0.0001)] counts [1]",
     );
 }

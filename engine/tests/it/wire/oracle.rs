@@ -57,12 +57,16 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| Label { name, value }).collect();
     let value_at = payload.number("value")?.map(|digits| place(text, digits));
     let schema = payload.optional_number("factor")?.map(schema).transpose()?;
-    let buckets_by_default = kind == Kind::Histogram && payload.list("buckets")?.is_empty();
+    let has_buckets = !payload.list("buckets")?.is_empty();
+    let is_counted = observed.counts.is_some();
+    let buckets_by_default = kind == Kind::Histogram && !has_buckets && !is_counted;
     let buckets = match kind {
-        Kind::Histogram if buckets_by_default && schema.is_some() => Vec::new(),
+        Kind::Histogram if !has_buckets && (schema.is_some() || is_counted) => Vec::new(),
         Kind::Histogram => bounds(payload.list("buckets")?, limits)?,
         Kind::Counter | Kind::Gauge | Kind::Summary => Vec::new(),
     };
+    let is_one = observed.counts.as_ref().is_none_or(|counts| counts.len() == 1);
+    refuse_if(!is_one && (kind == Kind::Summary || !has_buckets), Reason::BadBuckets)?;
     let counts = observed.counts.map(|counts| whole_counts(&counts, buckets.len())).transpose()?;
     let observations = observations(observed.several.as_deref(), counts.as_deref());
     let sample = Sample {
@@ -134,7 +138,8 @@ impl Observed {
         let forms = [digits.is_some(), values.is_some(), counts.is_some()];
         refuse_if(forms.iter().filter(|given| **given).count() > 1, Reason::InvalidField)?;
         refuse_if(values.is_some() && kind == Kind::Gauge, Reason::InvalidField)?;
-        refuse_if(counts.is_some() && kind != Kind::Histogram, Reason::InvalidField)?;
+        let may_be_counted = matches!(kind, Kind::Histogram | Kind::Summary);
+        refuse_if(counts.is_some() && !may_be_counted, Reason::InvalidField)?;
         refuse_if(counts.is_some() != sum.is_some(), Reason::InvalidField)?;
         let takes_factor = kind == Kind::Histogram && counts.is_none();
         refuse_if(has_factor && !takes_factor, Reason::InvalidField)?;
