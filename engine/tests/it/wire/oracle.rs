@@ -58,16 +58,11 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     let value_at = payload.number("value")?.map(|digits| place(text, digits));
     let schema = payload.optional_number("factor")?.map(schema).transpose()?;
     let has_buckets = !payload.list("buckets")?.is_empty();
-    let is_counted = observed.counts.is_some();
-    let buckets_by_default = kind == Kind::Histogram && !has_buckets && !is_counted;
-    let buckets = match kind {
-        Kind::Histogram if !has_buckets && (schema.is_some() || is_counted) => Vec::new(),
-        Kind::Histogram => bounds(payload.list("buckets")?, limits)?,
-        Kind::Counter | Kind::Gauge | Kind::Summary => Vec::new(),
-    };
-    let is_one = observed.counts.as_ref().is_none_or(|counts| counts.len() == 1);
-    refuse_if(!is_one && (kind == Kind::Summary || !has_buckets), Reason::BadBuckets)?;
-    let counts = observed.counts.map(|counts| whole_counts(&counts, buckets.len())).transpose()?;
+    let needs_none = schema.is_some() || observed.counts.is_some();
+    let buckets = buckets(payload, kind, needs_none, limits)?;
+    let takes_one = kind == Kind::Summary || !has_buckets;
+    let counts = observed.counts.as_deref();
+    let counts = counts.map(|counts| whole_counts(counts, buckets.len(), takes_one)).transpose()?;
     let observations = observations(observed.several.as_deref(), counts.as_deref());
     let sample = Sample {
         kind,
@@ -79,7 +74,7 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         value: observed.value,
         labels: labels.as_slice().into(),
         buckets: &buckets,
-        buckets_by_default,
+        buckets_by_default: kind == Kind::Histogram && !has_buckets && counts.is_none(),
         schema,
         exemplar: None,
         objectives: &if kind == Kind::Summary {
@@ -303,6 +298,21 @@ fn labels(
     Ok(labels)
 }
 
+/// Upper bounds; none where a histogram `needs_none` and has none.
+fn buckets(
+    payload: &Payload<'_>,
+    kind: Kind,
+    needs_none: bool,
+    limits: &PayloadLimits,
+) -> Result<Vec<f64>, Reason> {
+    let sent = payload.list("buckets")?;
+    match kind {
+        Kind::Histogram if sent.is_empty() && needs_none => Ok(Vec::new()),
+        Kind::Histogram => bounds(sent, limits),
+        Kind::Counter | Kind::Gauge | Kind::Summary => Ok(Vec::new()),
+    }
+}
+
 fn bounds(mut sent: Vec<f64>, limits: &PayloadLimits) -> Result<Vec<f64>, Reason> {
     refuse_if(sent.is_empty() || sent.len() > limits.max_buckets, Reason::BadBuckets)?;
     if sent.ends_with(&[f64::INFINITY]) {
@@ -322,7 +332,8 @@ fn schema(factor: f64) -> Result<Schema, Reason> {
     Ok(fine_enough.unwrap_or(Schema::FINEST))
 }
 
-fn whole_counts(sent: &[f64], bounds: usize) -> Result<Vec<u64>, Reason> {
+fn whole_counts(sent: &[f64], bounds: usize, takes_one: bool) -> Result<Vec<u64>, Reason> {
+    refuse_if(takes_one && sent.len() != 1, Reason::BadBuckets)?;
     refuse_if(sent.len() != bounds && sent.len() != bounds + 1, Reason::BadBuckets)?;
     let whole =
         |count: &f64| *count >= 0.0 && *count <= 9_007_199_254_740_992.0 && *count % 1.0 == 0.0;
