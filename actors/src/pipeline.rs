@@ -185,7 +185,6 @@ impl Pipeline {
             checkpoint_interval: tuning.checkpoint_interval,
             lease: tuning.lease,
             holding: Holding::default(),
-            checkpoints: self.checkpoints(),
             gate: self.handle.services().gate.clone(),
             dead_letters: self.dead_letters.clone(),
             checkpoint_requests: requests,
@@ -196,7 +195,8 @@ impl Pipeline {
             let keeping = redis.keep_lease(once);
             self.spawn(keeping);
         }
-        let readers = RunningReaders::start(&self, once);
+        let owner_of = once.map(|once| (once, self.checkpoints()));
+        let readers = RunningReaders::start(&self, owner_of);
         Ok(RunningPipeline { pipeline: self, readers, keeper, handover, owner })
     }
 

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::Pipeline;
 use super::queue::Queue;
+use crate::checkpoint::Checkpoints;
 use crate::reader::{Dispatcher, DispatcherSettings, Reader};
 use crate::source::QueueSource;
 use crate::source::redis::once::OnceSettings;
@@ -28,7 +29,10 @@ struct RunningReader {
 
 impl RunningReaders {
     /// One for each worker; exactly-once delivery has one.
-    pub(super) fn start(pipeline: &Pipeline, mut once: Option<OnceSettings>) -> Self {
+    pub(super) fn start(
+        pipeline: &Pipeline,
+        mut once: Option<(OnceSettings, Checkpoints)>,
+    ) -> Self {
         let shared = dispatcher_settings(pipeline);
         let workers = 0..pipeline.settings.queue.workers;
         Self(workers.map(|worker| start(pipeline, worker, shared.clone(), once.take())).collect())
@@ -75,7 +79,7 @@ fn start(
     pipeline: &Pipeline,
     worker: usize,
     settings: DispatcherSettings,
-    once: Option<OnceSettings>,
+    once: Option<(OnceSettings, Checkpoints)>,
 ) -> RunningReader {
     let services = pipeline.handle.services();
     let (queue, metrics) = (services.queue.clone(), services.metrics.clone());
@@ -85,8 +89,9 @@ fn start(
         let dispatcher = Dispatcher::new(settings, ReaderIndex(worker as u8));
         let counted = metrics.workers[worker].clone();
         match (queue, once) {
-            (Queue::Redis(queue), Some(once)) => {
-                let source = queue.once_source(once, counted, stop.clone());
+            (Queue::Redis(queue), Some((once, checkpoints))) => {
+                let memory = Box::new(checkpoints);
+                let source = queue.once_source(once, memory, counted, stop.clone());
                 run(source, dispatcher, stop, tell_done);
             }
             (Queue::Redis(queue), None) => {

@@ -53,7 +53,7 @@ pub use dead_letter_writer::DeadLetterWriter;
 pub use pop_source::RedisSource;
 
 use self::health::HealthReporter;
-use self::once::{Keys, LeaseKeeper, OnceSettings, OnceSource};
+use self::once::{Keys, LeaseKeeper, Memory, OnceSettings, OnceSource};
 use self::shared_queue::SharedQueue;
 use crate::fatal::FatalSignal;
 use crate::self_metrics::{QueueMetrics, WorkerMetrics};
@@ -89,15 +89,17 @@ impl RedisQueue {
         RedisSource::new(Arc::clone(&self.shared), worker, metrics, stop)
     }
 
-    /// The source of the queue's owner with exactly-once delivery.
+    /// The source of the queue's owner with exactly-once delivery, which keeps
+    /// `memory` safe.
     pub fn once_source(
         &self,
         settings: OnceSettings,
+        memory: Box<dyn Memory>,
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> OnceSource {
         let (queue, reporter) = (Arc::clone(&self.shared), HealthReporter::Reader(0));
-        OnceSource::new(queue, self.keys(), reporter, settings, metrics, stop)
+        OnceSource::new(queue, self.keys(), reporter, (settings, memory), metrics, stop)
     }
 
     /// Renews the owner's lease when its reader is held up; to be spawned once, and

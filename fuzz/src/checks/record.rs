@@ -26,7 +26,9 @@ pub fn check(data: &[u8]) {
     };
     // Popping is refused by the same texts, whatever they are.
     let _ = uncovered(&Keys::beside("q"), &text("tip"), &text("base"));
-    let (record, head) = match stored.record() {
+    let (record, head) = match stored
+        .record(|head| Head::decode(head).map(drop).map_err(|cause| cause.to_string()))
+    {
         Ok(sound) => sound,
         Err(damage) => {
             let said = damage.to_string();

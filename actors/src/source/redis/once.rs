@@ -119,7 +119,8 @@
 //! what interrupts them, `transition` where a step leads. [`OnceSource`] holds the `stage`
 //! and alone acts on what comes of its steps: `standby`, `loading`, and `owned`, which is
 //! what an owner knows, with `owning` (claims and pages), `saving` (checkpoints),
-//! `resuming` (after a cut) and `recovering`.
+//! `resuming` (after a cut) and `recovering`. What is kept safe is a [`Memory`]: that of
+//! the shards is in `totals`.
 //!
 //! Nothing here is one in a process: keys, reporter and settings are arguments, so that
 //! one process may own several queues.
@@ -129,6 +130,8 @@ mod record;
 mod stored;
 mod scripts;
 mod ledger;
+mod memory;
+mod totals;
 mod verdict;
 mod watch;
 mod holder;
@@ -155,7 +158,10 @@ pub(super) use guard::refuse_uncovered;
 pub use keys::Keys;
 pub use lease::Holding;
 pub(super) use lease::LeaseKeeper;
+pub use memory::{
+    Demand, LoadFailure, Memory, MemoryGone, Ownership, Snapshot, StoredState, Taking,
+};
 pub use once_source::OnceSource;
 pub(super) use preflight::{check_server, warning_of_pops};
 pub use settings::{OnceSettings, ShutdownHandshake};
-pub use stored::{FIELDS, Stored};
+pub use stored::{FIELDS, HeadCheck, Stored};

@@ -4,17 +4,15 @@
 //! memory is reloaded.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use psg_engine::state::StoredSegment;
 
 use super::keys::Keys;
 use super::ledger::Release;
+use super::memory::Taking;
 use super::record::{ListPosition, Revision, SegmentIndex, SegmentNumber, field};
 use super::scripts::{self, Call, Fence};
-use crate::checkpoint::TakenSnapshot;
-use crate::shard_set::ShardsGone;
 
 /// Bytes that one staging script writes, but for a segment that is larger:
 /// while it runs, Redis serves nobody else.
@@ -44,7 +42,7 @@ pub struct Plan {
 pub enum CheckpointPhase {
     #[default]
     Idle,
-    /// The shards write what they have; with what it will cover.
+    /// The memory writes what it has; with what it will cover.
     Snapshot(ListPosition, Taking),
     /// Its segments are written ahead.
     Staging(Staging),
@@ -53,9 +51,6 @@ pub enum CheckpointPhase {
     /// The fields that it has replaced are deleted.
     Sweeping(VecDeque<String>),
 }
-
-/// The snapshot of all shards, when it is there.
-pub type Taking = Pin<Box<dyn Future<Output = Result<TakenSnapshot, ShardsGone>>>>;
 
 /// Segments that are written ahead.
 #[derive(Debug)]

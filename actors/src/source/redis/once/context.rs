@@ -10,6 +10,7 @@ use redis::cmd;
 use super::holder;
 use super::keys::Keys;
 use super::link::{Link, ScriptReply};
+use super::memory::{Demand, Memory, Ownership};
 use super::preflight::check_server;
 use super::record::{Record, new_nonce};
 use super::scripts::{self, Fence};
@@ -29,10 +30,11 @@ use crate::source::redis::shared_queue::SharedQueue;
 use crate::stop::StopSignal;
 
 /// What outlives each stage.
-#[derive(Debug)]
 pub(super) struct Context {
     pub queue: Arc<SharedQueue>,
     pub settings: OnceSettings,
+    /// What is kept safe.
+    pub memory: Box<dyn Memory>,
     pub keys: Keys,
     pub metrics: Arc<WorkerMetrics>,
     pub stop: StopSignal,
@@ -90,7 +92,7 @@ impl Context {
         queue: Arc<SharedQueue>,
         keys: Keys,
         reporter: HealthReporter,
-        settings: OnceSettings,
+        (settings, memory): (OnceSettings, Box<dyn Memory>),
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> Self {
@@ -104,6 +106,7 @@ impl Context {
             has_warned: false,
             queue,
             settings,
+            memory,
             keys,
             metrics,
             stop,
@@ -155,9 +158,25 @@ impl Context {
 
     /// The memory is what Redis says.
     pub fn caught_up(&self) {
-        // Shards that have gone let nothing expire.
-        let _ = self.settings.checkpoints.let_expire();
+        self.memory.caught_up();
         self.settings.gate.memory_is_whole();
+    }
+
+    /// The epoch was raised, and the memory is still what Redis says.
+    pub fn resumed(&mut self, is_new: bool) {
+        let Self { memory, epoch, token, .. } = self;
+        memory.resumed(Ownership { epoch: *epoch, token, is_new });
+    }
+
+    /// The memory can't go on as it is: what comes of that.
+    pub fn met(&mut self, demand: Demand) -> Interruption {
+        Interruption::Reload(match demand {
+            Demand::Reload(why) => why,
+            Demand::RaiseAbove(epoch) => {
+                self.epoch = self.epoch.max(epoch);
+                format!("epoch {epoch} was seen, which this gateway did not know")
+            }
+        })
     }
 
     /// Somebody else holds the queue.
@@ -200,7 +219,7 @@ impl Context {
         if whole.token() != self.token.as_bytes() {
             return Err(self.displaced());
         }
-        let epoch = match whole.record() {
+        let epoch = match whole.record(self.memory.head_check()) {
             Ok((record, _)) => record.epoch,
             Err(damage) => return Err(Interruption::RecordLost(Some(damage.to_string()))),
         };
@@ -241,7 +260,7 @@ impl Context {
             ScriptReply::Ok(_) => {}
         }
         self.settings.gate.lease_until(sent.after(self.settings.lease));
-        match Stored::read(&link.held_values()[1..]).record() {
+        match Stored::read(&link.held_values()[1..]).record(self.memory.head_check()) {
             Ok((record, head)) => {
                 self.epoch = record.epoch;
                 self.settings.holding.hold(self.epoch, &self.token, sent);

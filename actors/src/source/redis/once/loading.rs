@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use psg_engine::sharding::Segment;
-use psg_engine::state::{Head, StoredSegment};
+use psg_engine::state::StoredSegment;
 use redis::cmd;
 
 use super::checkpoint_plan::CheckpointPace;
 use super::context::{Context, Interruption, odd_answer};
 use super::ledger::Ledger;
 use super::link::{Link, ScriptReply};
+use super::memory::{LoadFailure, Ownership, StoredState};
 use super::owned::Owned;
 use super::record::{Record, Revision, SegmentIndex, field};
 use super::scripts;
@@ -60,8 +61,16 @@ impl LoadingStage {
             let damage = format!("its index lacks segments of its version, {}", record.version);
             return Err(Interruption::RecordLost(Some(damage)));
         }
-        if let Err(cause) = restore(context, head, segments).await {
-            return Err(context.unreadable(cause));
+        let Context { memory, epoch, token, .. } = &mut *context;
+        let ownership = Ownership { epoch: *epoch, token, is_new: false };
+        match memory.load(ownership, StoredState { head: head.to_vec(), segments }).await {
+            Ok(()) => {}
+            Err(LoadFailure::Unreadable(cause)) => return Err(context.unreadable(cause)),
+            Err(LoadFailure::RaiseAbove(epoch)) => {
+                context.epoch = context.epoch.max(epoch);
+                return Ok(Transition::Stay);
+            }
+            Err(LoadFailure::Stopped) => return give_back(context, link).await,
         }
         let ledger = Ledger::new(record.base, lengths);
         let elements = ledger.unrouted();
@@ -104,23 +113,11 @@ impl LoadingStage {
     }
 }
 
-/// Puts a stored state in the place of the memory.
-async fn restore(
-    context: &mut Context,
-    head: &[u8],
-    segments: Vec<StoredSegment>,
-) -> Result<(), String> {
-    let checkpoints = &mut context.settings.checkpoints;
-    checkpoints.clear().await.map_err(|gone| gone.to_string())?;
-    if head.is_empty() {
-        return Ok(());
-    }
-    let head = Head::decode(head).map_err(|cause| cause.to_string())?;
-    let loaded = checkpoints.load(head, &segments, true).await;
-    for name in &loaded.map_err(|cause| cause.to_string())?.left_out {
-        tracing::warn!("left out of the state that was loaded: {name}");
-    }
-    Ok(())
+/// Gives the queue back as it was found: nothing was read under this owner.
+async fn give_back(context: &mut Context, link: &mut Link) -> Outcome {
+    context.settings.holding.let_go();
+    link.run(context.fence().call(scripts::RELEASE, &[&context.keys.owner])).await?;
+    Ok(Transition::End)
 }
 
 /// The stored segments that an index speaks of; `None` where one is missing.

@@ -13,6 +13,7 @@ use super::context::{Context, Interruption};
 use super::keys::Keys;
 use super::link::Link;
 use super::loading::LoadingStage;
+use super::memory::Memory;
 use super::recovering::recover;
 use super::settings::OnceSettings;
 use super::stage::OwnerStage;
@@ -77,12 +78,12 @@ impl OnceSource {
         queue: Arc<SharedQueue>,
         keys: Keys,
         reporter: HealthReporter,
-        settings: OnceSettings,
+        memory: (OnceSettings, Box<dyn Memory>),
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> Self {
         Self {
-            context: Context::new(queue, keys, reporter, settings, metrics, stop),
+            context: Context::new(queue, keys, reporter, memory, metrics, stop),
             link: None,
             stage: OwnerStage::StandingBy(Standby::default()),
             handed_out: 0,
@@ -131,15 +132,15 @@ impl OnceSource {
     /// the epoch.
     fn reload(&mut self, why: &str) {
         tracing::warn!("reloading from the last checkpoint: {why}");
-        let settings = &self.context.settings;
-        self.context.queue.metrics.reloads.fetch_add(1, Ordering::Relaxed);
+        let Context { settings, memory, queue, .. } = &self.context;
+        queue.metrics.reloads.fetch_add(1, Ordering::Relaxed);
         settings.gate.close("the last checkpoint is being loaded");
         self.link = None;
         self.stage =
             OwnerStage::Loading(match std::mem::replace(&mut self.stage, OwnerStage::Ended) {
                 OwnerStage::Owning(mut owned) => {
-                    owned.give_up_checkpoint(settings.checkpoints.metrics());
-                    owned.link_broke(settings.checkpoints.metrics());
+                    owned.give_up_checkpoint(memory.metrics());
+                    owned.link_broke(memory.metrics());
                     LoadingStage::again(owned)
                 }
                 OwnerStage::Loading(loading) => loading,
@@ -167,7 +168,7 @@ impl OnceSource {
             tracing::warn!(
                 "shutting down without a last checkpoint: the next start applies the rest"
             );
-            self.context.settings.checkpoints.metrics().failed();
+            self.context.memory.metrics().failed();
         }
         self.stage = OwnerStage::Ended;
         Ok(Transition::End)
@@ -200,7 +201,7 @@ impl OnceSource {
             self.context.schedule.decrease();
         }
         if let OwnerStage::Owning(owned) = &mut self.stage {
-            owned.link_broke(self.context.settings.checkpoints.metrics());
+            owned.link_broke(self.context.memory.metrics());
         }
         if self.context.stop.is_stopped() {
             let _ = self.end_unsaved();

@@ -10,10 +10,10 @@ use super::checkpoint_plan::{CheckpointPace, CheckpointPhase, Plan, number_of};
 use super::context::Context;
 use super::ledger::{Ledger, PageRequest};
 use super::link::ANSWER;
+use super::memory::{Memory, Snapshot};
 use super::record::{ListPosition, Record, Revision, SegmentIndex};
 use super::verdict::ExpectedRecord;
 use crate::boot_clock::BootInstant;
-use crate::checkpoint::TakenSnapshot;
 use crate::checkpoint_requests::CoveredRequests;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::settings::Endpoint;
@@ -213,8 +213,9 @@ impl Owned {
         !self.write_all
     }
 
-    pub fn may_claim(&self) -> bool {
-        let has_room = self.may_read() && self.ledger.open_lists() < MOST_OPEN_LISTS;
+    pub fn may_claim(&self, memory: &dyn Memory) -> bool {
+        let has_room =
+            self.may_read() && memory.may_claim() && self.ledger.open_lists() < MOST_OPEN_LISTS;
         let mut requests = self.outstanding.iter();
         let is_reading =
             requests.any(|request| matches!(request, Outstanding::Page(_) | Outstanding::Claim(_)));
@@ -244,7 +245,7 @@ impl Owned {
         for_size || (uncovered > 0 && now >= self.pace.due_at(self.bytes_read))
     }
 
-    pub fn plan(&self, covered: ListPosition, taken: TakenSnapshot) -> Plan {
+    pub fn plan(&self, covered: ListPosition, taken: Snapshot) -> Plan {
         let new = self.expected.version.next();
         let mut index = self.index.clone();
         taken.segments.iter().for_each(|stored| index.set(number_of(stored), new));
@@ -253,7 +254,7 @@ impl Owned {
             new,
             covered,
             release: self.ledger.release_up_to(covered),
-            head: taken.head.encode(),
+            head: taken.head,
             segments: taken.segments,
             index,
             snapshot: taken.number,
@@ -262,8 +263,8 @@ impl Owned {
     }
 
     /// The commit under way is done.
-    pub fn committed(&mut self, context: &Context) {
-        let settings = &context.settings;
+    pub fn committed(&mut self, context: &mut Context) {
+        let Context { settings, memory, .. } = context;
         let CheckpointPhase::Committing(plan) = std::mem::take(&mut self.phase) else { return };
         self.expected.version = plan.new;
         let replaced = plan.replaced(&self.index);
@@ -275,23 +276,22 @@ impl Owned {
         self.bytes_read = 0;
         let now = Instant::now();
         self.pace.done(self.begun, now, bytes);
-        settings.checkpoints.metrics().succeeded(now - self.begun, bytes);
-        // Shards that have gone have nothing to remember.
-        let _ = settings.checkpoints.committed(plan.snapshot);
+        memory.metrics().succeeded(now - self.begun, bytes);
+        memory.committed(plan.snapshot);
         settings.checkpoint_requests.committed(self.covered);
         self.phase = CheckpointPhase::Sweeping(replaced);
     }
 
     /// When something has to be done though nothing comes, where the last bytes of
     /// the server came in at `heard`.
-    pub fn next_due(&self, renewal_pace: Duration, heard: Instant) -> Instant {
+    pub fn next_due(&self, memory: &dyn Memory, renewal_pace: Duration, heard: Instant) -> Instant {
         let now = Instant::now();
         let renewal = renewal_pace.saturating_sub(BootInstant::now().since(self.renewed));
         let mut due = now + renewal;
         if !self.outstanding.is_empty() {
             due = due.min(heard + ANSWER);
         }
-        if self.may_claim() && !self.claims.drained {
+        if self.may_claim(memory) && !self.claims.drained {
             due = due.min(self.claims.not_before);
         }
         if matches!(self.phase, CheckpointPhase::Idle)

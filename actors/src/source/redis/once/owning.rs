@@ -5,18 +5,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redis::cmd;
+use tokio::sync::Notify;
 
 use super::checkpoint_plan::{self, CheckpointPhase};
 use super::context::{Context, Interruption, odd_answer};
 use super::link::{ANSWER, Link, ScriptReply};
+use super::memory::{MemoryGone, Snapshot};
 use super::owned::{Outstanding, Owned, Wait};
 use super::saving::taken;
 use super::scripts;
 use super::transition::{Outcome, Transition};
 use crate::boot_clock::BootInstant;
-use crate::checkpoint::TakenSnapshot;
 use crate::error_kind::ErrorKind;
-use crate::shard_set::ShardsGone;
 use crate::source::SourceError;
 use crate::source::redis::decoder::Reply;
 use crate::source::redis::error::{error, kind_of_reply, refused};
@@ -30,7 +30,7 @@ const RENEWALS: u32 = 3;
 
 enum Wakeup {
     Reply(Result<Reply, SourceError>),
-    Snapshot(Result<TakenSnapshot, ShardsGone>),
+    Snapshot(Result<Snapshot, MemoryGone>),
     /// The queue may have elements.
     Elements(Result<(), SourceError>),
     /// Something may be due.
@@ -40,6 +40,9 @@ enum Wakeup {
 impl Owned {
     /// Asks for what is due, and waits for something.
     pub(super) async fn step(&mut self, context: &mut Context, link: &mut Link) -> Outcome {
+        if let Some(demand) = context.memory.demand() {
+            return Err(context.met(demand));
+        }
         self.ask_for_more(context, link);
         if self.go_on_with_checkpoint(context, link).is_err() {
             return Ok(Transition::End);
@@ -48,7 +51,7 @@ impl Owned {
         match self.wait(context, link).await? {
             Wakeup::Reply(reply) => return self.take_reply(context, link, reply?).await,
             Wakeup::Snapshot(Ok(taken)) => self.snapshot_taken(taken),
-            Wakeup::Snapshot(Err(ShardsGone)) => return Ok(Transition::End),
+            Wakeup::Snapshot(Err(MemoryGone)) => return Ok(Transition::End),
             Wakeup::Elements(outcome) => {
                 outcome?;
                 self.claims.drained = false;
@@ -79,6 +82,7 @@ impl Owned {
         let schedule = &context.schedule;
         while !context.stop.is_stopped()
             && self.may_read()
+            && context.memory.may_read()
             && self.pages_in_flight() < schedule.depth()
             && let Some(page) = self.ledger.next_page(schedule.count() as u64)
         {
@@ -91,7 +95,7 @@ impl Owned {
     /// Claims the backlog once everything that was claimed has been read.
     fn claim_if_due(&mut self, context: &Context, link: &mut Link) {
         let now = Instant::now();
-        let is_idle = context.stop.is_stopped() || !self.may_claim();
+        let is_idle = context.stop.is_stopped() || !self.may_claim(&*context.memory);
         if is_idle || self.claims.drained || now < self.claims.not_before {
             return;
         }
@@ -127,13 +131,15 @@ impl Owned {
         // Of a page that is not used nothing is held.
         let is_void = matches!(self.outstanding.front(), Some(Outstanding::Void));
         link.hold_at_most(if is_void { 0 } else { context.queue.max_bytes_in_flight });
-        let due = self.next_due(context.settings.lease / RENEWALS, link.heard().into_std());
+        let (pace, heard) = (context.settings.lease / RENEWALS, link.heard().into_std());
+        let due = self.next_due(&*context.memory, pace, heard);
         let wakeup = tokio::select! {
             biased;
             reply = link.reply() => Wakeup::Reply(reply),
             taken = taken(&mut self.phase) => Wakeup::Snapshot(taken),
             outcome = woke(&mut self.claims.wait) => Wakeup::Elements(outcome),
             () = context.settings.checkpoint_requests.next() => Wakeup::Tick,
+            () = changed(context.memory.changes()) => Wakeup::Tick,
             () = context.stop.stopped(), if !stopping => Wakeup::Tick,
             () = release.stopped(), if stopping && !is_released => Wakeup::Tick,
             () = tokio::time::sleep_until(due.into()) => Wakeup::Tick,
@@ -251,7 +257,7 @@ impl Owned {
             }
             "missing" => {
                 // What was staged has gone: it is staged again.
-                context.settings.checkpoints.metrics().failed();
+                context.memory.metrics().failed();
                 self.phase = std::mem::take(&mut self.phase).send_again();
                 self.check(words)
             }
@@ -297,6 +303,14 @@ impl Owned {
         context.complain(&refused("claim", words));
         self.claims.refused = true;
         self.claims.not_before = Instant::now() + WRONG_TYPE_PAUSE;
+    }
+}
+
+/// The memory has changed, where it tells that.
+async fn changed(changes: Option<&Notify>) {
+    match changes {
+        Some(changes) => changes.notified().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -21,6 +21,7 @@ impl Owned {
         if self.founding == Some(record.version) {
             let lengths = claimed_lengths(context, link, record).await?;
             self.own_from_memory(context, record, lengths);
+            context.resumed(self.write_all);
             begin_to_own(context, link);
             return Ok(Transition::Stay);
         }
@@ -59,7 +60,7 @@ impl Owned {
         if committed {
             self.committed(context);
         } else if self.expected.commit.is_some() {
-            context.settings.checkpoints.metrics().failed();
+            context.memory.metrics().failed();
         }
         self.phase = std::mem::take(&mut self.phase).send_again();
         self.expected.commit = None;
@@ -68,6 +69,7 @@ impl Owned {
             self.expected.tip = record.tip;
             self.ledger.claimed(length);
         }
+        context.resumed(self.write_all);
         begin_to_own(context, link);
         Ok(Transition::Stay)
     }

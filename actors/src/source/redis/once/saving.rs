@@ -8,11 +8,10 @@ use tokio::time::timeout;
 use super::checkpoint_plan::{self, CheckpointPhase, Staging};
 use super::context::Context;
 use super::link::Link;
+use super::memory::{MemoryGone, Snapshot};
 use super::owned::{Outstanding, Owned};
 use super::scripts;
-use crate::checkpoint::TakenSnapshot;
 use crate::dead_letters::DeadLetterQueue;
-use crate::shard_set::ShardsGone;
 
 /// How long a checkpoint waits for the dead letters that it covers: a list of
 /// letters that can't be written holds up nothing else.
@@ -24,7 +23,7 @@ impl Owned {
         &mut self,
         context: &mut Context,
         link: &mut Link,
-    ) -> Result<(), ShardsGone> {
+    ) -> Result<(), MemoryGone> {
         match std::mem::take(&mut self.phase) {
             CheckpointPhase::Idle => self.begin_checkpoint_if_due(context, link)?,
             CheckpointPhase::Sweeping(fields) if fields.is_empty() => {
@@ -56,9 +55,10 @@ impl Owned {
         &mut self,
         context: &mut Context,
         link: &mut Link,
-    ) -> Result<(), ShardsGone> {
+    ) -> Result<(), MemoryGone> {
         let stopping = context.stop.is_stopped();
-        if stopping && (self.pages_in_flight() > 0 || self.closing) {
+        let may_end = context.memory.may_end();
+        if stopping && (self.pages_in_flight() > 0 || self.closing || !may_end) {
             return Ok(());
         }
         if stopping && self.is_saved {
@@ -74,13 +74,13 @@ impl Owned {
         self.is_saved = stopping;
         self.covered = settings.checkpoint_requests.cover();
         let covered = self.ledger.position();
-        let pending = settings.checkpoints.begin(self.write_all)?;
+        let taking = context.memory.begin(self.write_all)?;
         let letters = settings.dead_letters.clone();
         self.phase = CheckpointPhase::Snapshot(
             covered,
             Box::pin(async move {
-                let taken = pending.collect().await;
-                // The dead letters of what it covers, those of the shards too: after it
+                let taken = taking.await;
+                // The dead letters of what it covers, those of shards too: after it
                 // they would be written never, before it at worst twice.
                 if let Some(written) = letters.as_ref().map(DeadLetterQueue::flush) {
                     let _ = timeout(LETTERS_PATIENCE, written).await;
@@ -105,7 +105,7 @@ impl Owned {
         self.request(link, Outstanding::Release, &call.pack());
     }
 
-    pub(super) fn snapshot_taken(&mut self, taken: TakenSnapshot) {
+    pub(super) fn snapshot_taken(&mut self, taken: Snapshot) {
         if let CheckpointPhase::Snapshot(covered, _) = std::mem::take(&mut self.phase) {
             self.phase = CheckpointPhase::Staging(Staging::new(self.plan(covered, taken)));
         }
@@ -126,8 +126,8 @@ impl Owned {
     }
 }
 
-/// The snapshot under way, once every shard has written its part.
-pub(super) async fn taken(phase: &mut CheckpointPhase) -> Result<TakenSnapshot, ShardsGone> {
+/// The snapshot under way, once the memory has written it.
+pub(super) async fn taken(phase: &mut CheckpointPhase) -> Result<Snapshot, MemoryGone> {
     match phase {
         CheckpointPhase::Snapshot(_, taking) => taking.as_mut().await,
         CheckpointPhase::Idle

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::lease::Holding;
-use crate::checkpoint::Checkpoints;
 use crate::checkpoint_requests::CheckpointRequests;
 use crate::dead_letters::DeadLetterQueue;
 use crate::fatal::FatalSignal;
@@ -19,8 +18,6 @@ pub struct OnceSettings {
     pub lease: Duration,
     /// Whether the queue is held, for who looks after the lease.
     pub holding: Holding,
-    /// What is kept safe.
-    pub checkpoints: Checkpoints,
     /// Opened while totals may be shown.
     pub gate: ServingGate,
     /// Where refused samples go, if anywhere: written before the checkpoint that

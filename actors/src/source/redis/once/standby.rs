@@ -55,7 +55,7 @@ async fn take_over(context: &mut Context, link: &mut Link, seen: &Stored, owner:
     if !whole.has_the_owner_of(seen) {
         return Ok(Transition::Stay);
     }
-    let epoch = match whole.record() {
+    let epoch = match whole.record(context.memory.head_check()) {
         _ if whole.is_absent() => None,
         Ok((record, _)) => Some(record.epoch),
         Err(damage) => return Err(context.unreadable(damage)),
