@@ -6,4 +6,5 @@
 //! request ─► door ─► Elements ─► queue
 //! ```
 
+pub mod otlp;
 pub mod sample;

@@ -76,10 +76,38 @@ pub enum PushedValue<'a> {
         counts: &'a [u64],
         /// What they come to.
         sum: f64,
-        /// The exemplar's value, by which its bucket is found.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        value: Option<f64>,
     },
+    /// The same in the buckets of a native histogram.
+    Native {
+        /// How many fell into each.
+        native: PushedNative<'a>,
+        /// What they come to.
+        sum: f64,
+    },
+}
+
+/// How many observations fell into each bucket of a native histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PushedNative<'a> {
+    /// How fine it is: the bounds are powers of 2^(2^-schema).
+    pub schema: i32,
+    /// Up to which magnitude observations count as zero.
+    pub zero_threshold: f64,
+    /// How many there were of these.
+    pub zero_count: u64,
+    /// Those above zero.
+    pub positive: PushedBuckets<'a>,
+    /// Those below zero, by their magnitude.
+    pub negative: PushedBuckets<'a>,
+}
+
+/// One side of a native histogram: buckets that have counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct PushedBuckets<'a> {
+    /// Rising; that of the bucket up to 1 is 0.
+    pub indexes: &'a [i32],
+    /// As many.
+    pub counts: &'a [u64],
 }
 
 /// An exemplar as it came.
@@ -88,7 +116,7 @@ pub struct PushedExemplar<'a> {
     /// Such as `trace_id`.
     #[serde(serialize_with = "as_object")]
     pub labels: &'a PushedLabels<'a>,
-    /// What that event measured; `None` is the sample's value.
+    /// What that event measured; `None` is the sample's value, where that is a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
     /// When it happened, in Unix seconds.
@@ -235,8 +263,9 @@ impl PushedSample<'_> {
             PushedValue::Several { values, buckets, factor } => {
                 all(values) && all(buckets.unwrap_or_default()) && all(factor.as_slice())
             }
-            PushedValue::Counted { buckets, counts: _, sum, value } => {
-                all(buckets) && sum.is_finite() && all(value.as_slice())
+            PushedValue::Counted { buckets, counts: _, sum } => all(buckets) && sum.is_finite(),
+            PushedValue::Native { native, sum } => {
+                native.zero_threshold.is_finite() && sum.is_finite()
             }
         };
         let exemplar = self.exemplar.is_none_or(|exemplar| {
@@ -293,14 +322,21 @@ mod tests {
             ..PushedSample::of(Kind::Gauge, "g", PushedValue::One { value: -1.0 })
         };
         let several = PushedValue::Several { values: &[1.0], buckets: None, factor: Some(1.1) };
-        let counted =
-            PushedValue::Counted { buckets: &[0.5], counts: &[1, 2], sum: 3.0, value: None };
-        let of_summary = PushedValue::Counted { buckets: &[], counts: &[2], sum: 3.0, value: None };
+        let counted = PushedValue::Counted { buckets: &[0.5], counts: &[1, 2], sum: 3.0 };
+        let of_summary = PushedValue::Counted { buckets: &[], counts: &[2], sum: 3.0 };
+        let native = PushedNative {
+            schema: 3,
+            zero_threshold: 0.0,
+            zero_count: 1,
+            positive: PushedBuckets { indexes: &[-1, 2], counts: &[3, 4] },
+            negative: PushedBuckets::default(),
+        };
         for sample in [
             gauge,
             PushedSample::of(Kind::Histogram, "n", several),
             PushedSample::of(Kind::Histogram, "c", counted),
             PushedSample::of(Kind::Summary, "s", of_summary),
+            PushedSample::of(Kind::Histogram, "e", PushedValue::Native { native, sum: 4.0 }),
         ] {
             assert_eq!(elements.push(&sample), Ok(()));
         }
@@ -311,9 +347,13 @@ mod tests {
             {"type": "histogram", "name": "n", "values": [1.0], "factor": 1.1},
             {"type": "histogram", "name": "c", "buckets": [0.5], "counts": [1, 2], "sum": 3.0},
             {"type": "summary", "name": "s", "counts": [2], "sum": 3.0},
+            {"type": "histogram", "name": "e", "sum": 4.0,
+             "native": {"schema": 3, "zero_threshold": 0.0, "zero_count": 1,
+                        "positive": {"indexes": [-1, 2], "counts": [3, 4]},
+                        "negative": {"indexes": [], "counts": []}}},
         ]);
         assert_eq!(json!(read(&elements)), json!([expected]));
-        assert_eq!((elements.samples(), elements.len(), elements.is_empty()), (4, 1, false));
+        assert_eq!((elements.samples(), elements.len(), elements.is_empty()), (5, 1, false));
     }
 
     #[test]
