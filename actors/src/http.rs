@@ -6,6 +6,8 @@ mod api;
 pub mod hosts;
 mod conn_slots;
 mod connection;
+#[expect(dead_code, reason = "the first door brings its route")]
+mod doors;
 mod metrics;
 mod negotiate;
 mod page;
@@ -25,12 +27,14 @@ use actix_web::{HttpResponse, Resource};
 use tokio::sync::Semaphore;
 
 use self::access::Access;
+use self::doors::{PushRoom, PushRules};
 use self::entrance::Entrance;
 use self::hosts::Hosts;
 pub use self::server::HttpStop;
 use self::server::MORE_CONNECTIONS;
 use crate::listen;
 use crate::pipeline::PipelineHandle;
+use crate::self_metrics::doors::Door;
 use crate::settings::HttpSettings;
 use crate::status::model;
 
@@ -47,6 +51,8 @@ pub struct HttpState {
     surveys: Arc<Semaphore>,
     /// A few searches at a time.
     searches: Arc<Semaphore>,
+    /// What pushes share; `None` where there are none.
+    push: Option<Arc<PushRoom>>,
 }
 
 /// A server that listens, ready to be awaited.
@@ -143,12 +149,21 @@ pub fn bind(settings: &HttpSettings, pipeline: PipelineHandle) -> io::Result<Htt
     }
     let connections = settings.max_connections + MORE_CONNECTIONS;
     let room = listen::make_room_for(connections, "Http.MaxConnections");
-    let entrance = Entrance { access, hosts: Hosts::new(&settings.allowed_hosts) };
+    let pushes = settings.push.as_ref().map(|push| PushRules {
+        max_body_bytes: push.max_body_bytes,
+        needs_login: push.needs_login,
+    });
+    let entrance = Entrance { access, hosts: Hosts::new(&settings.allowed_hosts), pushes };
+    if pushes.is_some() {
+        let doors = &pipeline.metrics().doors;
+        [Door::Pushgateway, Door::Otlp].into_iter().for_each(|door| doors.open(door));
+    }
     let state = HttpState {
         pipeline,
         enable_admin: settings.enable_admin,
         surveys: Arc::new(Semaphore::new(1)),
         searches: Arc::new(Semaphore::new(SEARCHES)),
+        push: settings.push.as_ref().map(PushRoom::new),
     };
     let (server, stop) = server::serve(listeners, room, state, Arc::new(entrance))?;
     Ok(HttpSide { server, stop, addresses })

@@ -137,6 +137,7 @@ impl Pipeline {
         let commits = settings.queue.once.map(|once| (requester, once.lease * COMMIT_PATIENCE));
         Ok(Self {
             handle: PipelineHandle::new(Services {
+                doors: queue.doors(&settings, &metrics),
                 catalog,
                 metrics,
                 shards,

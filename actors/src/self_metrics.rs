@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod config_health;
+pub mod doors;
 mod entry;
 pub mod histogram;
 mod fragments;
@@ -27,6 +28,7 @@ use crate::other_keys::OtherKeys;
 
 use checkpoint::CheckpointMetrics;
 use config_health::ConfigHealth;
+use doors::DoorMetrics;
 use histogram::AtomicHistogram;
 use unsent::UnsentBytes;
 
@@ -46,6 +48,8 @@ pub struct SelfMetrics {
     pub unknown_fields: Arc<Mutex<UnknownFields>>,
     /// The queue, whatever it is.
     pub queue: Arc<QueueMetrics>,
+    /// Doors, where samples come in by other protocols than the queue's.
+    pub doors: Arc<DoorMetrics>,
     /// How long messages waited for room in an inbox.
     pub inbox_wait: AtomicHistogram,
     /// How long scrapes took, from the request to the merged exposition.
@@ -89,6 +93,7 @@ impl SelfMetrics {
             shards: (0..shards).map(|_| Arc::default()).collect(),
             unknown_fields: Arc::default(),
             queue: Arc::default(),
+            doors: Arc::default(),
             inbox_wait: AtomicHistogram::new(INBOX_WAIT_BOUNDS),
             scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),
             queue_lag: Arc::default(),

@@ -329,6 +329,19 @@ pub struct HttpSettings {
     pub allowed_hosts: Vec<String>,
     /// Who may use it; `None` lets everyone.
     pub access: Option<AccessSettings>,
+    /// Present where samples may be pushed by HTTP.
+    pub push: Option<PushSettings>,
+}
+
+/// Samples by HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushSettings {
+    /// Bytes of one body, before and after decompression.
+    pub max_body_bytes: usize,
+    /// Bytes that all requests may take at once.
+    pub max_memory_bytes: usize,
+    /// Whether a client has to be known, by its password or certificate.
+    pub needs_login: bool,
 }
 
 /// Who may use the HTTP side.

@@ -91,3 +91,18 @@ pub struct SourceError {
     /// Lower case, no full stop, no secret.
     pub message: String,
 }
+
+/// Why elements that the gateway itself pushes are not on the queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    /// It has no room, and did not get any in time.
+    #[error("the queue is full")]
+    Full,
+    /// They are more than it can ever hold.
+    #[error("expected less than the queue holds (Embedded.MaxQueueBytes)")]
+    NeverFits,
+    /// It can't be reached, or refuses; lower case, no full stop, no secret. Where an
+    /// answer did not come, they may be on it all the same.
+    #[error("the queue can't be pushed to: {0}")]
+    Away(String),
+}

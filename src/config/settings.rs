@@ -258,6 +258,15 @@ settings! {
     /// Names, comma-separated, by which browsers may reach the status page and the API, beside addresses, `localhost` and names without a dot; `*.example.com` is all below one, `*` all names.
     HTTP_ALLOWED_HOSTS = "Http.AllowedHosts", Value(""), ValueKind::HostNames;
 
+    /// Whether samples may be pushed by HTTP, as to a Pushgateway or by OTLP. Beyond this machine that needs a password or client certificates in `Http.ConfigFile`, or `Push.AllowUnauthenticated`.
+    PUSH_ENABLED = "Push.Enabled", Value("false"), ValueKind::Flag;
+    /// Whether whoever reaches `Http.ListenAddress` may push.
+    PUSH_ALLOW_UNAUTHENTICATED = "Push.AllowUnauthenticated", Value("false"), ValueKind::Flag;
+    /// Most bytes of the body of a push, compressed and decompressed.
+    PUSH_MAX_BODY_BYTES = "Push.MaxBodyBytes", Value("4 MiB"), size(1024, GIB / 16);
+    /// Most bytes that all pushes by HTTP may take at once, for their bodies and what is made of these; a push that finds none is answered with 503. At least ten times `Push.MaxBodyBytes`, so that the largest one fits.
+    PUSH_MAX_MEMORY_BYTES = "Push.MaxMemoryBytes", Value("64 MiB"), size(1024 * 1024, 1024 * GIB);
+
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
     EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), ValueKind::ListenOrSocket;
     /// Most bytes that the embedded queue holds. While it is full, pushes wait.
@@ -339,7 +348,7 @@ mod tests {
     fn settings_of_one_section_stand_together() {
         let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section()).collect();
         sections.dedup();
-        assert_eq!(sections, ["Redis", "Metrics", "Shards", "Http", "Embedded", "Log"]);
+        assert_eq!(sections, ["Redis", "Metrics", "Shards", "Http", "Push", "Embedded", "Log"]);
     }
 
     #[test]

@@ -2,9 +2,12 @@
 //! docs/produce.md describes it, in elements that are arrays of samples.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use psg_engine::metric::{GaugeOp, Kind};
 use serde::{Serialize, Serializer};
+
+use crate::self_metrics::doors::{LeftOut, SampleReason};
 
 /// Elements are filled up to this many bytes: a reader takes some of them at once, and
 /// what one of them costs is spread over a hundred samples.
@@ -124,6 +127,16 @@ pub struct PushedExemplar<'a> {
     pub timestamp: Option<f64>,
 }
 
+impl From<SampleRefused> for SampleReason {
+    /// Why it is left out, where the others go on.
+    fn from(refused: SampleRefused) -> Self {
+        match refused {
+            SampleRefused::NotFinite => SampleReason::NotFinite,
+            SampleRefused::TooLong | SampleRefused::TooMany => SampleReason::TooLong,
+        }
+    }
+}
+
 impl<'a> PushedSample<'a> {
     /// A sample that says no more than this; the start of one that says more.
     pub fn of(kind: Kind, name: &'a str, value: PushedValue<'a>) -> Self {
@@ -169,10 +182,9 @@ pub enum SampleRefused {
 #[derive(Debug)]
 pub struct Elements {
     bytes: Vec<u8>,
-    /// Where each ends.
-    ends: Vec<usize>,
-    last_begins: usize,
+    elements: Vec<Range<usize>>,
     samples: u64,
+    left_out: LeftOut,
     /// The one that is being added.
     sample: Vec<u8>,
     limits: ElementLimits,
@@ -183,9 +195,9 @@ impl Elements {
     pub fn new(limits: ElementLimits) -> Self {
         Self {
             bytes: Vec::new(),
-            ends: Vec::new(),
-            last_begins: 0,
+            elements: Vec::new(),
             samples: 0,
+            left_out: LeftOut::default(),
             sample: Vec::new(),
             limits,
         }
@@ -206,26 +218,38 @@ impl Elements {
         if alone > self.limits.max_payload_bytes {
             return Err(SampleRefused::TooLong);
         }
-        let joined = self.bytes.len() - self.last_begins + ",".len() + self.sample.len();
-        let element_bytes = ELEMENT_BYTES.min(self.limits.max_payload_bytes);
-        let joins = !self.is_empty() && joined <= element_bytes;
         if self.bytes.len() + alone > self.limits.max_bytes {
             return Err(SampleRefused::TooMany);
         }
-        if joins {
-            // In place of the end of the array.
-            self.bytes.pop();
-            self.ends.pop();
-            self.bytes.push(b',');
-        } else {
-            self.last_begins = self.bytes.len();
-            self.bytes.push(b'[');
+        let element_bytes = ELEMENT_BYTES.min(self.limits.max_payload_bytes);
+        let joins = |last: &&mut Range<usize>| last.len() + alone <= element_bytes;
+        match self.elements.last_mut().filter(joins) {
+            Some(last) => {
+                // In place of the end of the array.
+                self.bytes.pop();
+                self.bytes.push(b',');
+                last.end += self.sample.len() + ",".len();
+            }
+            None => {
+                let begin = self.bytes.len();
+                self.elements.push(begin..begin + alone);
+                self.bytes.push(b'[');
+            }
         }
         self.bytes.append(&mut self.sample);
         self.bytes.push(b']');
-        self.ends.push(self.bytes.len());
         self.samples += 1;
         Ok(())
+    }
+
+    /// Notes samples of the request that are not among them.
+    pub fn leave_out(&mut self, reason: SampleReason, samples: u64) {
+        self.left_out[reason as usize] += samples;
+    }
+
+    /// How many samples were left out, and why.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// How many samples there are.
@@ -240,7 +264,7 @@ impl Elements {
 
     /// How many elements there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.elements.len()
     }
 
     /// Bytes of all elements.
@@ -250,8 +274,12 @@ impl Elements {
 
     /// The elements, in the order in which they are to be taken.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).map(|(begin, end)| &self.bytes[begin..*end])
+        self.elements.iter().map(|element| &self.bytes[element.clone()])
+    }
+
+    /// The bytes of all elements, and where each lies.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<Range<usize>>) {
+        (self.bytes, self.elements)
     }
 }
 

@@ -38,6 +38,8 @@ const REQUEST_TIME_IN_A_CROWD: Duration = Duration::from_secs(1);
 /// How much later than the HTTP server we are, which can say goodbye.
 const GRACE: Duration = Duration::from_secs(1);
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+/// What the HTTP server may read of further requests meanwhile.
+const READ_AHEAD: usize = 256 * 1024;
 
 pub struct HttpConnection {
     stream: ByteStream<TlsStream<TcpStream>>,
@@ -52,8 +54,9 @@ pub struct Exchange {
     phase: Cell<ExchangePhase>,
     deadline: Cell<Instant>,
     times: Timeouts,
-    /// Bytes that came since the last answer ended.
+    /// Bytes that came since the last answer ended, and how many may.
     got: Cell<usize>,
+    most: Cell<usize>,
     has_certificate: bool,
     slot: ConnSlot,
 }
@@ -77,6 +80,14 @@ impl HttpConnection {
             ByteStream::Tcp(_) | ByteStream::Unix(_) => false,
         };
         Self { stream, exchange: Rc::new(Exchange::new(times, slot, has_certificate)), timer: None }
+    }
+
+    /// The same, for requests with bodies of up to that many bytes. They may come in
+    /// chunks, each of which has a few bytes more; the HTTP server has room for more
+    /// than it has parsed.
+    pub fn taking_bodies_of(self, bytes: usize) -> Self {
+        self.exchange.most.set(MAX_REQUEST_BYTES + READ_AHEAD + bytes + bytes / 8);
+        self
     }
 
     /// How far request and answer are.
@@ -122,6 +133,7 @@ impl Exchange {
             deadline: Cell::new(Instant::now() + time),
             times,
             got: Cell::new(0),
+            most: Cell::new(MAX_REQUEST_BYTES),
             has_certificate,
             slot,
         }
@@ -154,7 +166,17 @@ impl Exchange {
             self.enter(ExchangePhase::Asking, self.times.request + GRACE);
         }
         self.got.set(self.got.get() + bytes);
-        self.got.get() <= MAX_REQUEST_BYTES
+        self.got.get() <= self.most.get()
+    }
+
+    /// The client is waited for, to send the body of a request that may be answered.
+    pub fn awaits_body(&self) {
+        self.slot.awaits(Awaits::Request);
+    }
+
+    /// The body has come, and is what the answer takes its time for.
+    pub fn has_body(&self) {
+        self.slot.awaits(Awaits::Answer);
     }
 
     /// Notes that all that was written is in the socket.

@@ -20,6 +20,7 @@ use actix_web::{HttpResponse, ResponseError};
 use super::access::Access;
 use super::access::web_config::WebConfig;
 use super::connection::{AnswerGuard, Exchange, MAX_REQUEST_BYTES};
+use super::doors::{PushRules, is_push};
 use super::hosts::Hosts;
 use super::probes;
 
@@ -28,6 +29,8 @@ pub struct Entrance {
     /// Who may use the HTTP side; `None` lets everyone.
     pub access: Option<Access>,
     pub hosts: Hosts,
+    /// Who may push; `None` where there are no doors.
+    pub pushes: Option<PushRules>,
 }
 
 /// Lets through what may be answered, and tells the connection when an answer
@@ -81,7 +84,11 @@ impl Entrance {
         {
             return Some(refusal.error_response());
         }
-        if is_too_large(request) {
+        let length = content_length(request);
+        if let Some(rules) = self.pushes.filter(|_| is_push(request.method())) {
+            return rules.refusal(config, request.request(), length);
+        }
+        if length.is_some_and(|length| length > MAX_REQUEST_BYTES as u64) {
             return Some(too_large());
         }
         // A password keeps other pages out, and so does a certificate for our name.
@@ -100,11 +107,9 @@ fn describe(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// No route reads a body, so a long one is a mistake at best.
-fn is_too_large(request: &ServiceRequest) -> bool {
+fn content_length(request: &ServiceRequest) -> Option<u64> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = length.and_then(|text| text.parse::<u64>().ok());
-    length.is_some_and(|length| length > MAX_REQUEST_BYTES as u64)
+    length.and_then(|text| text.parse().ok())
 }
 
 fn no_slot() -> HttpResponse {
@@ -113,6 +118,7 @@ fn no_slot() -> HttpResponse {
         .body("too many connections are being answered (Http.MaxConnections)\n")
 }
 
+/// Nothing but a push has a body that is read, so a long one is a mistake at best.
 fn too_large() -> HttpResponse {
     HttpResponse::PayloadTooLarge()
         .insert_header((CONNECTION, "close"))

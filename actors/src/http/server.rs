@@ -119,7 +119,8 @@ async fn greet(
     let slot = ConnSlot::take(&slots, PeerNetwork::new(peer.map(|peer| peer.ip())));
     tcp.set_nodelay(true)?;
     let Some(access) = entrance.access.as_ref().filter(|access| access.is_tls()) else {
-        return Ok((HttpConnection::new(ByteStream::Tcp(tcp), TIMEOUTS, slot), peer));
+        let connection = HttpConnection::new(ByteStream::Tcp(tcp), TIMEOUTS, slot);
+        return Ok((taking_bodies(connection, &entrance), peer));
     };
     let closed = || io::Error::from(io::ErrorKind::ConnectionRefused);
     let acceptor = TlsAcceptor::from(access.tls().ok_or_else(closed)?);
@@ -129,5 +130,14 @@ async fn greet(
         }
         () = poll_fn(|context| slot.poll_sent_away(context)) => return Err(closed().into()),
     };
-    Ok((HttpConnection::new(ByteStream::Tls(Box::new(stream)), TIMEOUTS, slot), peer))
+    let connection = HttpConnection::new(ByteStream::Tls(Box::new(stream)), TIMEOUTS, slot);
+    Ok((taking_bodies(connection, &entrance), peer))
+}
+
+/// A connection that may bring what doors take, where there are any.
+fn taking_bodies(connection: HttpConnection, entrance: &Entrance) -> HttpConnection {
+    match entrance.pushes {
+        Some(rules) => connection.taking_bodies_of(rules.max_body_bytes),
+        None => connection,
+    }
 }

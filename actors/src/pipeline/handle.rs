@@ -8,6 +8,7 @@ use psg_engine::catalog::Catalog;
 use super::queue::Queue;
 use crate::cardinality::Cardinality;
 use crate::checkpoint_requests::CheckpointRequester;
+use crate::doors::Doors;
 use crate::rejects::{RejectBoard, RejectReport};
 use crate::scrape::{ScrapeError, ScrapeHandle, ScrapeRequest, Scraped};
 use crate::search::{SearchAnswer, SearchQuestion};
@@ -33,6 +34,7 @@ pub(super) struct Services {
     pub(super) status: Arc<StatusBoard>,
     pub(super) rejects: Arc<RejectBoard>,
     pub(super) queue: Queue,
+    pub(super) doors: Arc<Doors>,
     /// Present where a removal is safe only once a checkpoint has it: who is asked
     /// for one, and how long that is waited for.
     pub(super) commits: Option<(CheckpointRequester, Duration)>,
@@ -51,6 +53,11 @@ impl PipelineHandle {
     /// What the pipeline counts of itself.
     pub fn metrics(&self) -> &Arc<SelfMetrics> {
         &self.0.metrics
+    }
+
+    /// Where samples come in by other protocols than the queue's.
+    pub fn doors(&self) -> &Arc<Doors> {
+        &self.0.doors
     }
 
     /// Whether totals may be shown.

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::doors::Doors;
+use crate::doors::queue::QueuePusher;
 use crate::fatal::FatalSignal;
-use crate::self_metrics::QueueMetrics;
+use crate::self_metrics::{QueueMetrics, SelfMetrics};
 use crate::settings::PipelineSettings;
 use crate::source::embedded::EmbeddedQueue;
-use crate::source::redis::RedisQueue;
+use crate::source::redis::{ListPusher, RedisQueue};
 use crate::stop::StopSignal;
 
 #[derive(Debug, Clone)]
@@ -35,6 +37,19 @@ impl Queue {
         let queue = RedisQueue::new(&settings.queue, max_payload_bytes, metrics, fatal.clone());
         actix::spawn(queue.monitor(stop.clone()));
         Ok(Queue::Redis(queue))
+    }
+
+    /// The doors that lead to it.
+    pub(super) fn doors(&self, settings: &PipelineSettings, metrics: &SelfMetrics) -> Arc<Doors> {
+        let pusher = match self {
+            Queue::Redis(_) => {
+                let list = ListPusher::new(&settings.queue, Arc::clone(&metrics.queue));
+                QueuePusher::Redis(Arc::new(list))
+            }
+            Queue::Embedded(queue) => QueuePusher::Embedded(queue.clone()),
+        };
+        let max_payload_bytes = settings.intake.payload.max_payload_bytes;
+        Arc::new(Doors::new(pusher, Arc::clone(&metrics.doors), max_payload_bytes))
     }
 
     /// Where producers connect to, where that is us and not a Unix socket.

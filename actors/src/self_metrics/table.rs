@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use psg_engine::metric::Kind;
 use psg_engine::reject::{DroppedExemplar, Reason};
 
+use super::doors::{RequestReason, SampleReason};
 use super::entry::{counter, gauge, histogram};
 use super::{SelfMetrics, UNKNOWN};
 use crate::error_kind::ErrorKind;
@@ -200,6 +201,56 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         |sources, series| {
             for (field, count) in sources.metrics.unknown_fields.lock().iter() {
                 series.labelled(&[("field", field)], count as f64);
+            }
+        },
+    ),
+    counter(
+        "door_requests_total",
+        &["door"],
+        "Requests that came to a door, or packets and reads of a stream. Missing for doors that are closed, as the other door_ metrics are. Label: door is how it came: pushgateway, otlp or statsd.",
+        |sources, series| {
+            for (door, counts) in sources.metrics.doors.all_open() {
+                let requests = counts.requests.load(Ordering::Relaxed);
+                series.labelled(&[("door", door.as_str())], requests as f64);
+            }
+        },
+    ),
+    counter(
+        "door_samples_total",
+        &["door"],
+        "Samples that a door has put onto the queue. What is refused of them later is counted in rejected_samples_total as that of other producers. Label: door is how they came.",
+        |sources, series| {
+            for (door, counts) in sources.metrics.doors.all_open() {
+                let samples = counts.samples.load(Ordering::Relaxed);
+                series.labelled(&[("door", door.as_str())], samples as f64);
+            }
+        },
+    ),
+    counter(
+        "door_refused_requests_total",
+        &["door", "reason"],
+        "Requests that a door refused as a whole: nothing of them was taken, and the client was told why. busy and queue_full mean more load than Push.MaxMemoryBytes or the queue lets in, queue_away that Redis does not answer; the others are faults of clients. Labels: door is how they came, reason is why.",
+        |sources, series| {
+            for (door, counts) in sources.metrics.doors.all_open() {
+                for reason in RequestReason::ALL {
+                    let refused = counts.refused[reason as usize].load(Ordering::Relaxed);
+                    let labels = [("door", door.as_str()), ("reason", reason.as_str())];
+                    series.labelled(&labels, refused as f64);
+                }
+            }
+        },
+    ),
+    counter(
+        "door_left_out_samples_total",
+        &["door", "reason"],
+        "Samples that a door left out of requests of which it took the others: they never were on the queue. unmergeable are quantiles and sets, cumulative are totals where only what was added can be taken. Labels: door is how they came, reason is why.",
+        |sources, series| {
+            for (door, counts) in sources.metrics.doors.all_open() {
+                for reason in SampleReason::ALL {
+                    let left_out = counts.left_out[reason as usize].load(Ordering::Relaxed);
+                    let labels = [("door", door.as_str()), ("reason", reason.as_str())];
+                    series.labelled(&labels, left_out as f64);
+                }
             }
         },
     ),

@@ -63,20 +63,27 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::thread;
+use std::time::Duration;
 
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use self::listener::{Listener, ListenerOptions};
 use self::service::{ServedQueue, Service};
-use super::push_queue::{PushReceiver, push_queue};
+use super::push_queue::{Chunk, PushReceiver, cost, push_queue};
 use super::push_source::PushSource;
+use super::{PushError, Slice};
 use crate::listen;
 use crate::self_metrics::{QueueMetrics, WorkerMetrics};
 use crate::settings::{EmbeddedSettings, QueueSettings};
 use crate::stop::StopSignal;
+
+/// How long a push of the gateway itself waits for room at most, whatever clients may.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The queue, once for the process; cheap to clone. Makes a source for each
 /// worker.
@@ -84,6 +91,9 @@ use crate::stop::StopSignal;
 pub struct EmbeddedQueue {
     receiver: PushReceiver,
     address: Option<SocketAddr>,
+    /// Gone once the last session is: who holds it keeps the queue open.
+    service: Weak<Service>,
+    stop: StopSignal,
 }
 
 impl EmbeddedQueue {
@@ -129,12 +139,38 @@ impl EmbeddedQueue {
         let service =
             Service::new(&settings, served, max_payload_bytes, sender, Arc::clone(&metrics));
         let options = ListenerOptions { tls, idle_timeout: settings.idle_timeout };
+        let service = Arc::new(service);
+        let queue =
+            Self { receiver, address, service: Arc::downgrade(&service), stop: stop.clone() };
         tracing::info!(address = %listener, "the embedded queue listens");
         thread::Builder::new().name("embedded-queue".into()).spawn(move || {
-            runtime.block_on(listener.run(options, Arc::new(service), stop));
+            runtime.block_on(listener.run(options, service, stop));
         })?;
         metrics.up.store(true, Ordering::Relaxed);
-        Ok(Self { receiver, address })
+        Ok(queue)
+    }
+
+    /// Pushes elements, which are those parts of `bytes`, as a client would: all or
+    /// none, and waiting for room.
+    pub async fn push(&self, bytes: Vec<u8>, elements: Vec<Range<usize>>) -> Result<(), PushError> {
+        let ending = || PushError::Away("the gateway is shutting down".to_owned());
+        let service = self.service.upgrade().ok_or_else(ending)?;
+        let cost = cost(elements.len(), bytes.len());
+        if service.queue.never_fits(cost) {
+            return Err(PushError::NeverFits);
+        }
+        let mut stop = self.stop.clone();
+        let room = tokio::select! {
+            room = service.queue.reserve(cost) => room,
+            () = sleep(service.push_timeout.min(PATIENCE)) => return Err(PushError::Full),
+            () = stop.stopped() => return Err(ending()),
+        };
+        let elements: Vec<Slice> = elements.into_iter().map(Slice::Whole).collect();
+        service.queue.announce(elements.len());
+        let mut chunk = Chunk { bytes, elements, room };
+        chunk.trim();
+        service.queue.push(chunk);
+        Ok(())
     }
 
     /// The source of a worker.

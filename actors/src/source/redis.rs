@@ -15,7 +15,8 @@
 //!   understand where it leads. `command_connection` is for those who ask little.
 //! - Beside the workers: `monitor` asks for the length of the queue, `pulse` is whether
 //!   it is answered, `presence` shows that this gateway is there, `health` logs what is
-//!   wrong once, `error` says what a server's words mean, `dead_letter_writer` writes dead letters.
+//!   wrong once, `error` says what a server's words mean, `dead_letter_writer` writes dead letters,
+//!   `list_pusher` what comes in by doors.
 //! - [`doctor`] looks for what is wrong, for the command of that name.
 
 pub mod decoder;
@@ -44,12 +45,14 @@ mod shared_queue;
 mod monitor;
 mod presence;
 mod dead_letter_writer;
+mod list_pusher;
 pub mod once;
 pub mod doctor;
 
 use std::sync::Arc;
 
 pub use dead_letter_writer::DeadLetterWriter;
+pub use list_pusher::ListPusher;
 pub use pop_source::RedisSource;
 
 use self::health::HealthReporter;

@@ -113,6 +113,11 @@ impl WebConfig {
         self.tls.is_some() || !self.users.is_empty()
     }
 
+    /// Whether those who are let in are known, by a password or a certificate.
+    pub fn knows_clients(&self) -> bool {
+        self.wants_certificate || !self.users.is_empty()
+    }
+
     /// What another file asks of clients and this one does not.
     pub fn asks_less_than(&self, other: &Self) -> Vec<&'static str> {
         let demands = other.demands.iter().copied();

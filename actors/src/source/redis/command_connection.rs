@@ -1,6 +1,7 @@
 //! A command connection: the crate's connection on a stream that is logged in, for those who
 //! ask little and need no speed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -16,17 +17,20 @@ use crate::settings::Endpoint;
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// A connection and its driver task, which ends with it.
+/// A connection and its driver task, which ends with the last clone of it.
+#[derive(Clone)]
 pub struct CommandConnection {
     pub connection: MultiplexedConnection,
     pub endpoint: Endpoint,
     is_asking: bool,
-    driver: AbortHandle,
+    driver: Arc<Driver>,
 }
 
-impl Drop for CommandConnection {
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.0.abort();
     }
 }
 
@@ -46,7 +50,18 @@ impl CommandConnection {
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
             .map_err(|cause| crate_failed("connecting", &cause))?;
-        Ok(Self { connection, endpoint, is_asking, driver: tokio::spawn(driver).abort_handle() })
+        let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
+        Ok(Self { connection, endpoint, is_asking, driver })
+    }
+
+    /// Whether the server has hung up: nothing that is asked now would reach it.
+    pub fn is_lost(&self) -> bool {
+        self.driver.0.is_finished()
+    }
+
+    /// Whether that is a clone of it.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.driver, &other.driver)
     }
 
     pub async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
