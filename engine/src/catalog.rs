@@ -252,13 +252,15 @@ impl Catalog {
     }
 
     /// How a histogram is native that begins with this sample. Of what a producer has
-    /// counted nobody knows the native buckets.
+    /// counted by other buckets nobody knows the native ones.
     fn native_plan(&self, sample: &Sample<'_>) -> Option<NativePlan> {
+        let settings = &self.inner.settings.native;
         match sample.observations {
             Observations::One | Observations::Values(_) => {
-                self.inner.settings.native.plan(sample.name, sample.schema)
+                settings.plan(sample.name, sample.schema)
             }
             Observations::Counts(_) => None,
+            Observations::Native(counts) => Some(settings.plan_of_counts(counts.schema)),
         }
     }
 

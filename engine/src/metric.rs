@@ -186,6 +186,9 @@ impl Value {
             }
             (Value::Histogram(it), Observations::Counts(counts), _) => it.add(counts, sum)?,
             (Value::Summary(it), Observations::Counts([count]), _) => it.add(*count, sum)?,
+            (Value::Histogram(it), Observations::Native(counts), Shape::Histogram(layout)) => {
+                return it.add_native(counts, sum, layout, now);
+            }
             (Value::Summary(it), Observations::Values(values), Shape::Summary(plan)) => {
                 it.observe_all(values, plan, now)?;
             }

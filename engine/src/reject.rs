@@ -59,7 +59,7 @@ reasons! {
     NegativeCounter => "negative_counter",
     /// A value or the sum overflows to infinity, or a total of the series would with it; or a histogram would have 2^55 observations with the counts.
     NonFinite => "non_finite",
-    /// A histogram's buckets are absent or empty, no setting gives it some and it is not native, or they are too many, not finite or not strictly increasing; or its `factor` is not above 1; or its counts, or a summary's, are not whole numbers or not as many as its buckets (a summary's: one); or are of buckets that lack one of the metric's, or for a metric that has native buckets alone.
+    /// A histogram's buckets are absent or empty, no setting gives it some and it is not native, or they are too many, not finite or not strictly increasing; or its `factor` is not above 1; or its counts, or a summary's, are not whole numbers or not as many as its buckets (a summary's: one); or are of buckets that lack one of the metric's, or for a metric that has native buckets alone. Of a `native` one: a number is not as docs/produce.md has it, it comes with buckets, or the metric has classic ones.
     BadBuckets => "bad_buckets",
     /// A summary's quantiles or epsilons are outside 0 to 1, of unequal lengths or too many.
     BadQuantiles => "bad_quantiles",
@@ -67,7 +67,7 @@ reasons! {
     BadTimestamp => "bad_timestamp",
     /// `ttl` is no number, nor a text with one in it, or is negative.
     BadTtl => "bad_ttl",
-    /// There are more values than `Metrics.MaxValues`.
+    /// There are more values, or native buckets on one side of zero, than `Metrics.MaxValues`.
     TooManyValues => "too_many_values",
     /// There are more labels than `Metrics.MaxLabels`.
     TooManyLabels => "too_many_labels",

@@ -202,7 +202,7 @@ impl Store {
         // has no other caller.
         let outcome = self.apply_with(slot, taken_at, now, |value, shape| match observations {
             Observations::One => value.apply(sample, op, time, shape, now),
-            Observations::Values(_) | Observations::Counts(_) => {
+            Observations::Values(_) | Observations::Counts(_) | Observations::Native(_) => {
                 value.apply_several(observations, sample, shape, now)
             }
         });

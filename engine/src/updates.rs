@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use crate::exemplar::KeptExemplar;
+use crate::metric::native::NativeCounts;
 use crate::metric::{GaugeOp, Observations};
 use crate::sample::Sample;
 use crate::series::{ReaderIndex, Slot};
@@ -76,6 +77,8 @@ pub enum ObservationsAt {
     Values(Place),
     /// Among the counts.
     Counts(Place),
+    /// Which one of the whole native histograms.
+    Native(u32),
 }
 
 /// A range in one of the lists of an [`Arena`].
@@ -90,11 +93,12 @@ pub struct Place {
 pub struct Arena {
     values: Vec<f64>,
     counts: Vec<u64>,
+    natives: Vec<NativeCounts>,
     exemplars: Vec<KeptExemplar>,
 }
 
 impl Arena {
-    /// Numbers, and exemplars, that are kept room for.
+    /// Numbers, histograms and exemplars that are kept room for.
     const KEPT: usize = 4096;
 
     /// Copies observations in.
@@ -108,6 +112,7 @@ impl Arena {
             Observations::Counts(counts) => {
                 ObservationsAt::Counts(append(&mut self.counts, counts))
             }
+            Observations::Native(counts) => self.put_native(counts),
         }
     }
 
@@ -118,7 +123,14 @@ impl Arena {
             ObservationsAt::One => Observations::One,
             ObservationsAt::Values(place) => Observations::Values(&self.values[place.range()]),
             ObservationsAt::Counts(place) => Observations::Counts(&self.counts[place.range()]),
+            ObservationsAt::Native(index) => Observations::Native(&self.natives[index as usize]),
         }
+    }
+
+    #[cold]
+    fn put_native(&mut self, counts: &NativeCounts) -> ObservationsAt {
+        self.natives.push(counts.clone());
+        ObservationsAt::Native((self.natives.len() - 1) as u32)
     }
 
     #[cold]
@@ -147,6 +159,8 @@ impl Arena {
         self.values.shrink_to(Self::KEPT);
         self.counts.clear();
         self.counts.shrink_to(Self::KEPT);
+        self.natives.clear();
+        self.natives.shrink_to(Self::KEPT);
         self.exemplars.clear();
         self.exemplars.shrink_to(Self::KEPT);
     }

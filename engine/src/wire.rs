@@ -11,7 +11,7 @@
 //! 1. `payload_too_large`
 //! 2. `invalid_json`, then `not_a_sample`
 //! 3. `invalid_field`: name, value, help, labels, buckets, quantiles, epsilons,
-//!    op, values, counts, sum, unit, exemplar, factor
+//!    op, values, counts, sum, unit, exemplar, factor, native
 //! 4. `unknown_type`
 //!
 //! and [`validate`], for every encoding:
@@ -19,9 +19,9 @@
 //! 5. `missing_name`, then `name_too_long`, then `invalid_name`; then `invalid_unit`,
 //!    and `name_too_long` of a name that gets its unit
 //! 6. `invalid_field`: an unknown op, or one of another type; more than one of
-//!    value, values and counts, or one that the type does not take; counts without
-//!    a sum, or a sum without counts; a factor beside counts, or on another type than
-//!    histogram
+//!    value, values, counts and native, or one that the type does not take; counts or
+//!    native without a sum, or a sum without either; a factor beside counts or native,
+//!    or on another type than histogram
 //! 7. `too_many_values`, then `non_finite`, then `negative_counter`
 //! 8. `help_too_long`
 //! 9. `too_many_labels`; then for each label in turn `name_too_long`,
@@ -49,7 +49,7 @@ pub mod json;
 mod unknown_fields;
 mod validate;
 
-pub use json::{FIELDS, JsonDecoder, JsonSample, metric_name_in};
+pub use json::{FIELDS, JsonDecoder, JsonSample, NATIVE_FIELDS, metric_name_in};
 pub use unknown_fields::{MAX_UNKNOWN_FIELDS, UnknownFields};
 #[cfg(doc)]
 use validate::RawSample;

@@ -10,7 +10,7 @@ use psg_engine::printable::{SHORT, printable};
 use psg_engine::reject::DroppedExemplar;
 use psg_engine::sample::Sample;
 use psg_engine::timestamp::UnixTime;
-use psg_engine::wire::{FIELDS, JsonDecoder, PayloadForm};
+use psg_engine::wire::{FIELDS, JsonDecoder, NATIVE_FIELDS, PayloadForm};
 
 /// A name with up to this many slips is meant to be that of a field.
 const MAX_SLIPS: usize = 2;
@@ -100,7 +100,8 @@ fn of_sample(
 
 fn unknown(name: &str) -> String {
     let slips = |field: &&str| strsim::damerau_levenshtein(field, &name.to_lowercase());
-    let nearest = FIELDS.into_iter().min_by_key(slips).filter(|field| slips(field) <= MAX_SLIPS);
+    let all = FIELDS.into_iter().chain(NATIVE_FIELDS);
+    let nearest = all.min_by_key(slips).filter(|field| slips(field) <= MAX_SLIPS);
     let expected = nearest.map_or_else(|| format!("one of {}", FIELDS.join(", ")), str::to_owned);
     format!("expected {expected}, got {}", printable(name, SHORT))
 }

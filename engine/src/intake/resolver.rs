@@ -237,12 +237,14 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
     Some(fits)
 }
 
-/// Whether what a sample has counted can be added to that of its family: not where
-/// that has no buckets but native ones.
+/// Whether what a sample has counted can be added to that of its family: what it
+/// counted by native buckets only where that has no others, and else only where it has.
 fn can_count(family: &Family, sample: &Sample<'_>) -> bool {
     match (sample.observations, family.shape()) {
         (Observations::Counts(_), Shape::Histogram(layout)) => !layout.is_native_only(),
-        (Observations::One | Observations::Values(_) | Observations::Counts(_), _) => true,
+        (Observations::Native(_), Shape::Histogram(layout)) => layout.is_native_only(),
+        (_, Shape::Counter | Shape::Gauge | Shape::Summary(_))
+        | (Observations::One | Observations::Values(_), Shape::Histogram(_)) => true,
     }
 }
 
@@ -252,15 +254,27 @@ fn can_count(family: &Family, sample: &Sample<'_>) -> bool {
 fn can_fold(family: &Family, sample: &Sample<'_>) -> bool {
     match (sample.observations, family.shape()) {
         (Observations::Counts(_), Shape::Histogram(layout)) => layout.is_among(sample.buckets),
-        (Observations::One | Observations::Values(_) | Observations::Counts(_), _) => true,
+        (_, Shape::Counter | Shape::Gauge | Shape::Summary(_))
+        | (
+            Observations::One | Observations::Values(_) | Observations::Native(_),
+            Shape::Histogram(_),
+        ) => true,
     }
 }
 
 #[cold]
 fn unlike_family(family: &Family, sample: &Sample<'_>) -> Reject {
     if !can_count(family, sample) {
-        let detail =
-            "expected a value or values, since the metric has native buckets alone, got counts";
+        let detail = match sample.observations {
+            Observations::Native(_) => {
+                "expected a value, values or counts, since the metric has classic buckets, \
+                 got native ones"
+            }
+            Observations::One | Observations::Values(_) | Observations::Counts(_) => {
+                "expected a value, values or native ones, since the metric has native buckets \
+                 alone, got counts"
+            }
+        };
         return Reject::new(Reason::BadBuckets, detail);
     }
     let shown = |bounds: &[f64]| printable(&format!("{bounds:?}"), LONG);

@@ -1,7 +1,7 @@
 //! Histogram: how many observations fell at or below each upper bound, and where it is
 //! native into buckets that nobody had to lay out.
 
-use super::native::{NativeHistogram, NativePlan, Schema};
+use super::native::{NativeCounts, NativeHistogram, NativePlan, Schema};
 use super::{Applied, GREATEST_TOTAL, Unapplied, sum_of};
 use crate::timestamp::Moment;
 
@@ -225,6 +225,36 @@ impl Histogram {
         self.native = None;
         self.counts.iter_mut().zip(counts).for_each(|(own, more)| *own += more);
         Ok(())
+    }
+
+    /// Adds what a producer has counted by native buckets, whose sum is `sum`; all of it
+    /// or none. The histogram has no bounds: which of them it is below nobody knows.
+    pub fn add_native(
+        &mut self,
+        counts: &NativeCounts,
+        sum: f64,
+        layout: &BucketLayout,
+        now: Moment,
+    ) -> Result<Applied, Unapplied> {
+        let more = counts.count();
+        if self.count().saturating_add(more) > GREATEST_TOTAL {
+            return Err(Unapplied::NonFinite);
+        }
+        let sum_of_all = sum_of(self.sum, &[sum])?;
+        if let (Some(native), Some(plan)) = (&mut self.native, &layout.native) {
+            let is_old = native.is_old(plan, now);
+            let has_to = is_old && native.is_coarser_than(counts, plan);
+            if has_to || native.add(counts, plan, is_old).is_err() {
+                *self = Self::new(layout, now);
+                // It is not old any more.
+                return self.add_native(counts, sum, layout, now).map(|_| Applied::BeganAnew);
+            }
+        }
+        self.sum = sum_of_all;
+        if let Some(all) = self.counts.last_mut() {
+            *all += more;
+        }
+        Ok(Applied::Added)
     }
 
     /// The sum of all observations.

@@ -6,14 +6,17 @@
 //! begin anew if enough time has passed, widen the bucket around zero, make two buckets
 //! one. So what a scraper sees of a series is what that library would have shown.
 
+mod add;
 mod bounds;
 mod buckets;
+mod counts;
 mod plan;
 mod schema;
 #[cfg(test)]
 mod tests;
 
 pub use buckets::Buckets;
+pub use counts::NativeCounts;
 pub use plan::{NativeLimits, NativeMode, NativePlan, NativeSettings};
 pub use schema::Schema;
 
@@ -146,9 +149,21 @@ impl NativeHistogram {
         if self.zero_threshold >= most || threshold > most {
             return false;
         }
-        self.zero_count += self.positive.remove(nearest) + self.negative.remove(nearest);
-        self.zero_threshold = threshold;
+        self.widen_zero_to(threshold);
         true
+    }
+
+    /// Puts what is no further from zero than that into the bucket around it, if it
+    /// reaches less far.
+    fn widen_zero_to(&mut self, threshold: f64) {
+        for side in [&mut self.positive, &mut self.negative] {
+            while let Some(first) = side.first()
+                && self.schema.upper_bound(first) <= threshold
+            {
+                self.zero_count += side.remove(first);
+            }
+        }
+        self.zero_threshold = self.zero_threshold.max(threshold);
     }
 
     /// Makes two buckets one; false where it is as coarse as can be.

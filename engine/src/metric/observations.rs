@@ -1,5 +1,7 @@
 //! Observations: what one sample may tell a series, a number or several.
 
+use super::native::NativeCounts;
+
 /// How many observations a sample is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Observations<'a> {
@@ -12,4 +14,6 @@ pub enum Observations<'a> {
     /// its buckets, and the last for `+Inf`; or as the only one of a summary says. Its
     /// value is their sum.
     Counts(&'a [u64]),
+    /// As many as these counts of a native histogram say. Its value is their sum.
+    Native(&'a NativeCounts),
 }

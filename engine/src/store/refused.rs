@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::Series;
 use crate::catalog::Family;
 use crate::labels::SeriesLabels;
+use crate::metric::native::NativeCounts;
 use crate::metric::{GaugeOp, Observations};
 use crate::reject::{Reason, Reject};
 use crate::updates::ValueUpdate;
@@ -37,6 +38,7 @@ enum Observed {
     One,
     Values(Box<[f64]>),
     Counts(Box<[u64]>),
+    Native(Box<NativeCounts>),
 }
 
 /// The sample with these fields.
@@ -70,6 +72,25 @@ enum ObservedFields<'a> {
     One { value: f64 },
     Values { values: &'a [f64] },
     Counts { counts: &'a [u64], sum: f64 },
+    Native { native: NativeFields<'a>, sum: f64 },
+}
+
+#[derive(Debug, Serialize)]
+struct NativeFields<'a> {
+    schema: i8,
+    zero_threshold: f64,
+    zero_count: u64,
+    positive: SideFields<'a>,
+    negative: SideFields<'a>,
+}
+
+/// The buckets of values on one side of zero.
+#[derive(Debug, Serialize)]
+struct SideFields<'a> {
+    #[serde(serialize_with = "indexes_of")]
+    indexes: &'a [(i32, u64)],
+    #[serde(serialize_with = "counts_of")]
+    counts: &'a [(i32, u64)],
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +134,7 @@ impl RefusedUpdate {
                 Observations::One => Observed::One,
                 Observations::Values(values) => Observed::Values(values.into()),
                 Observations::Counts(counts) => Observed::Counts(counts.into()),
+                Observations::Native(counts) => Observed::Native(counts.clone().into()),
             },
         }
     }
@@ -123,7 +145,7 @@ impl RefusedUpdate {
             Observed::One | Observed::Values(_) => {
                 "expected a total that a double holds, got one that overflows with this sample"
             }
-            Observed::Counts(_) => {
+            Observed::Counts(_) | Observed::Native(_) => {
                 "expected a sum that a double holds and fewer than 2^55 observations in all, \
                  got more with this sample"
             }
@@ -135,7 +157,11 @@ impl RefusedUpdate {
         let shape = self.family.shape();
         let native = match self.observed {
             Observed::One | Observed::Values(_) => shape.native(),
-            Observed::Counts(_) => None,
+            Observed::Counts(_) | Observed::Native(_) => None,
+        };
+        let bounds = match self.observed {
+            Observed::One | Observed::Values(_) | Observed::Counts(_) => shape.bounds(),
+            Observed::Native(_) => None,
         };
         Payload {
             kind: self.family.kind().as_str(),
@@ -147,14 +173,30 @@ impl RefusedUpdate {
                 Observed::One => ObservedFields::One { value: self.value },
                 Observed::Values(values) => ObservedFields::Values { values },
                 Observed::Counts(counts) => ObservedFields::Counts { counts, sum: self.value },
+                Observed::Native(counts) => {
+                    ObservedFields::Native { native: NativeFields::of(counts), sum: self.value }
+                }
             },
-            buckets: shape.bounds(),
+            buckets: bounds,
             factor: native.map(|plan| plan.schema.factor()),
             objectives: shape.objectives().filter(|own| !own.is_empty()).map(|own| {
                 let (quantiles, epsilons) = own.iter().copied().unzip();
                 ObjectiveFields { quantiles, epsilons }
             }),
             labels: &self.labels,
+        }
+    }
+}
+
+impl<'a> NativeFields<'a> {
+    fn of(counts: &'a NativeCounts) -> Self {
+        let side = |counts| SideFields { indexes: counts, counts };
+        Self {
+            schema: counts.schema.number(),
+            zero_threshold: counts.zero_threshold,
+            zero_count: counts.zero_count,
+            positive: side(&counts.positive),
+            negative: side(&counts.negative),
         }
     }
 }
@@ -167,4 +209,12 @@ impl Serialize for RefusedUpdate {
 
 fn as_object<S: Serializer>(labels: &SeriesLabels, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(labels.pairs().iter())
+}
+
+fn indexes_of<S: Serializer>(side: &[(i32, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(side.iter().map(|(index, _)| index))
+}
+
+fn counts_of<S: Serializer>(side: &[(i32, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(side.iter().map(|(_, count)| count))
 }

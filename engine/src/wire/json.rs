@@ -30,8 +30,8 @@ use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
 use crate::text::{JsonType, Texts};
 use crate::timestamp::UnixTime;
-pub use fields::FIELDS;
 use fields::{Document, Field, Fields, List, Number, UnknownKind, UnknownNames};
+pub use fields::{FIELDS, NATIVE_FIELDS};
 pub(crate) use runs::skip_space;
 use scanner::{Scanner, SyntaxError};
 
@@ -197,6 +197,7 @@ fn raw_sample<'a>(
         unit,
         exemplar,
         factor,
+        native,
     } = *fields;
     let text = |field: Field<_>| field.given().map_or("", |text| texts.get(text));
     let list = |field: Field<List>| field.given().map(|list| list.sent as usize);
@@ -222,6 +223,7 @@ fn raw_sample<'a>(
         timestamp: time(timestamp, texts),
         ttl: time(ttl, texts),
         has_exemplar: exemplar.given().is_some(),
+        has_native: native.given().is_some(),
     };
     Ok((raw, value.map(|Number { place, .. }| place)))
 }

@@ -4,6 +4,7 @@
 mod buckets;
 mod exemplar;
 mod labels;
+mod native;
 mod observed;
 mod unit;
 
@@ -11,7 +12,7 @@ use crate::labels::DropLabels;
 use crate::limits::{PayloadLimits, SMALLEST_EPSILON};
 use crate::metric::Kind;
 use crate::metric::default_buckets::DefaultBuckets;
-use crate::metric::native::NativeSettings;
+use crate::metric::native::{NativeCounts, NativeSettings};
 use crate::name::NameRules;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
@@ -23,6 +24,7 @@ use observed::{Observed, check_factor, check_op};
 
 use exemplar::OfSample;
 pub(super) use exemplar::RawExemplar;
+pub(super) use native::{RawNative, RawSide};
 
 #[derive(Debug, Default)]
 pub(super) struct Rules {
@@ -69,8 +71,9 @@ pub(super) struct RawSample<'a> {
     pub(super) timestamp: RawTime<'a>,
     /// In seconds, maybe below 0.
     pub(super) ttl: RawTime<'a>,
-    /// Whether one was sent, which is in `lists` then.
+    /// Whether one was sent, which is in `lists` then; and so for the other.
     pub(super) has_exemplar: bool,
+    pub(super) has_native: bool,
 }
 
 /// A number that may be absent, or something that is none, as it was written.
@@ -92,10 +95,12 @@ pub(super) struct SampleLists {
     pub(super) counts_sent: Vec<f64>,
     pub(super) exemplar: RawExemplar,
     pub(super) exemplar_labels: Vec<LabelText>,
+    pub(super) native_sent: RawNative,
     /// A name with the unit that it did not end in.
     name: String,
     /// The former, once they are validated.
     counts: Vec<u64>,
+    native: NativeCounts,
     /// Pairs of the former two, once they are validated.
     objectives: Vec<(f64, f64)>,
 }
@@ -112,7 +117,8 @@ pub(super) fn sample<'a>(
     check_metric_name(name, rules)?;
     let is_named = !unit.is_empty() && unit::name_with(&mut lists.name, name, unit, kind, rules)?;
     let op = check_op(raw.op, kind)?;
-    let observed = Observed::of(raw.value, raw.values_sent, raw.counts_sent, raw.sum, kind)?;
+    let lists_sent = (raw.values_sent, raw.counts_sent, raw.has_native);
+    let observed = Observed::of(raw.value, lists_sent, raw.sum, kind)?;
     check_factor(raw.factor, observed, kind)?;
     let value = observed.value(lists, kind, limits)?;
     check_help(raw.help, limits)?;
@@ -145,7 +151,7 @@ pub(super) fn sample<'a>(
         help: raw.help,
         unit,
         value,
-        observations: observed.observations(kind, value, &lists.values, &lists.counts),
+        observations: observed.observations(kind, value, lists),
         op,
         labels: Labels::decoded(&lists.labels, texts),
         buckets: &lists.buckets,

@@ -1,6 +1,8 @@
 //! Native histograms behind the whole way through the engine: which ones are, what
 //! scrapers see of them, and that their totals outlive series and processes.
 
+mod whole;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -67,6 +69,16 @@ fn expected(values: &[f64]) -> BTreeMap<i32, u64> {
         *buckets.entry((value.log2() * 8.0).ceil() as i32).or_default() += 1;
     }
     buckets
+}
+
+/// Buckets of a schema as those of the one with eight for each power of two.
+fn eighths(buckets: BTreeMap<i32, u64>, schema: i32) -> BTreeMap<i32, u64> {
+    let mut coarser = BTreeMap::new();
+    for (bucket, count) in buckets {
+        let eighth = (f64::from(bucket) * f64::from(3 - schema).exp2()).ceil();
+        *coarser.entry(eighth as i32).or_default() += count;
+    }
+    coarser
 }
 
 /// What a metric is by the settings, and by what its first sample says.
@@ -191,13 +203,13 @@ enum Step {
     Values {
         label: usize,
         values: Vec<f64>,
+        /// How fine a producer counts them by itself, where it does.
+        counted_by: Option<i8>,
     },
     /// All series expire, and leave their totals.
     Expire,
     /// Stored, and loaded by so many shards.
-    Load {
-        shards: usize,
-    },
+    Load { shards: usize },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -208,8 +220,8 @@ fn step() -> impl Strategy<Value = Step> {
     });
     let value = prop_oneof![9 => value, 1 => Just(0.0)];
     prop_oneof![
-        6 => (0..3_usize, prop::collection::vec(value, 1..6))
-            .prop_map(|(label, values)| Step::Values { label, values }),
+        6 => (0..3_usize, prop::collection::vec(value, 1..6), prop::option::of(3..=8_i8))
+            .prop_map(|(label, values, counted_by)| Step::Values { label, values, counted_by }),
         1 => Just(Step::Expire),
         1 => (1..4_usize).prop_map(|shards| Step::Load { shards }),
     ]
@@ -238,9 +250,13 @@ proptest! {
         let bounds = if has_bounds { r#","buckets":[0,1]"# } else { "" };
         for (number, step) in (1..).zip(steps) {
             match step {
-                Step::Values { label, values } => {
+                Step::Values { label, values, counted_by } => {
+                    let observed = match counted_by {
+                        Some(schema) if !has_bounds => whole::fields(&values, schema),
+                        Some(_) | None => format!(r#""values":{values:?}{bounds}"#),
+                    };
                     let payload = format!(
-                        r#"{{"type":3,"name":"h","values":{values:?},"labels":{{"a":"{label}"}}{bounds}}}"#
+                        r#"{{"type":3,"name":"h","labels":{{"a":"{label}"}},{observed}}}"#
                     );
                     prop_assert_eq!(gateway.batch(&[payload]), [None]);
                     model.entry(label).or_default().extend(values);
@@ -266,10 +282,13 @@ proptest! {
                     decoded(&seen.positive_span, &seen.positive_delta),
                     decoded(&seen.negative_span, &seen.negative_delta),
                 ];
+                // Finer where the first one that a producer has counted was.
+                prop_assert!(seen.schema() >= 3);
+                let sides = sides.map(|side| eighths(side, seen.schema()));
                 let negated: Vec<f64> = values.iter().map(|value| -value).collect();
                 prop_assert_eq!(&sides, &[expected(values), expected(&negated)]);
                 let zeros = values.iter().filter(|value| **value == 0.0).count() as u64;
-                prop_assert_eq!((seen.zero_count(), seen.schema()), (zeros, 3));
+                prop_assert_eq!(seen.zero_count(), zeros);
                 prop_assert_eq!(seen.sample_count(), values.len() as u64);
                 prop_assert_eq!(seen.bucket.len(), if has_bounds { 3 } else { 0 });
             }
@@ -327,12 +346,18 @@ fn a_new_one_is_shown_at_its_start() {
         horizon,
     };
     assert_eq!(pipeline.messages_for(context(1, 0)), []);
-    assert_eq!(pipeline.batch(&[r#"{"type":3,"name":"h","value":2}"#]), [None]);
+    let samples = [r#""value":2"#.to_owned(), whole::fields(&[2.0], 5)];
+    let payloads = ["a", "b"].map(|name| format!(r#"{{"type":3,"name":"{name}","#));
+    let payloads: Vec<String> =
+        payloads.iter().zip(samples).map(|(name, said)| format!("{name}{said}}}")).collect();
+    assert_eq!(pipeline.batch(&payloads), [None; 2]);
     for (context, count, spans) in [(context(2, 1), 0, 0), (context(3, 2), 1, 1)] {
-        let shown = pipeline.messages_for(context).remove(0).metric.remove(0);
-        let shown = shown.histogram.expect("a histogram");
-        assert_eq!((shown.sample_count(), shown.positive_span.len()), (count, spans));
-        assert_eq!((shown.schema, shown.zero_threshold() > 0.0), (Some(3), true));
+        let shown = pipeline.messages_for(context);
+        for (family, schema) in shown.into_iter().zip([3, 5]) {
+            let shown = family.metric[0].histogram.clone().expect("a histogram");
+            assert_eq!((shown.sample_count(), shown.positive_span.len()), (count, spans));
+            assert_eq!((shown.schema, shown.zero_threshold() > 0.0), (Some(schema), true));
+        }
     }
 }
 
@@ -349,7 +374,9 @@ fn what_is_refused_is_a_payload_again() {
     let value = refused_by("[]", r#"{"type":3,"name":"h","value":1.7e308,"factor":1.003}"#);
     let counts = r#"{"type":3,"name":"h","buckets":[1],"counts":[1],"sum":1.7e308}"#;
     let counts = refused_by("[1]", counts);
-    for (refused, schema) in [(value, Some(8)), (counts, None)] {
+    let native = r#"{"type":3,"name":"h","native":{"schema":-1,"zero_threshold":1e-9,"zero_count":1,"positive":{"indexes":[2,4],"counts":[1,5]}},"sum":1.7e308}"#;
+    let native = refused_by("[]", native);
+    for (refused, schema) in [(value, Some(8)), (counts, None), (native, Some(-1))] {
         let mut pipeline = with(NativeSettings::default());
         assert_eq!(pipeline.batch(&[&refused]), [None], "{refused}");
         assert_eq!(only(&mut pipeline, "h").schema, schema, "{refused}");

@@ -6,6 +6,7 @@ mod exemplars;
 mod fields;
 mod golden;
 mod labels;
+mod native;
 mod numbers;
 mod observations;
 mod oracle;

@@ -86,6 +86,14 @@ impl Buckets {
         finer.iter().for_each(|(bucket, count)| self.add((bucket + 1) >> 1, count));
     }
 
+    /// Gives back the room of what was added and taken out again.
+    pub fn give_room_back(&mut self) {
+        match &mut self.0 {
+            Counts::Small(counts) => counts.shrink_to(counts.len() + STEP),
+            Counts::Large(counts) => counts.shrink_to(counts.len() + STEP),
+        }
+    }
+
     /// The bytes that they have room in.
     #[cfg(test)]
     pub fn bytes(&self) -> usize {

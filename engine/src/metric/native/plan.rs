@@ -88,6 +88,13 @@ impl NativeSettings {
         let schema = asked.or_else(by_operator)?;
         Some(NativePlan { schema, limits: self.limits })
     }
+
+    /// How the series of a family are native that begins with what a producer has counted
+    /// by that schema. Others may have counted by finer ones, so it is the operator's
+    /// where that is finer.
+    pub fn plan_of_counts(&self, schema: Schema) -> NativePlan {
+        NativePlan { schema: schema.max(self.schema), limits: self.limits }
+    }
 }
 
 /// How the series of a family are native.

@@ -80,8 +80,13 @@ impl Schema {
         bound.min(f64::MAX)
     }
 
+    /// Which bucket of a coarser schema, or of the same, one of this is part of.
+    pub(super) fn bucket_in(self, coarser: Schema, bucket: i32) -> i32 {
+        ((bucket - 1) >> (self.0 - coarser.0)) + 1
+    }
+
     /// The buckets that finite numbers fall into: the first and the last.
-    pub(in crate::metric) fn range(self) -> (i32, i32) {
+    pub fn range(self) -> (i32, i32) {
         (self.bucket_of(f64::from_bits(1)), self.bucket_of(f64::MAX))
     }
 }

@@ -7,13 +7,13 @@ use super::*;
 use crate::metric::histogram::{BucketLayout, Histogram};
 use crate::metric::{Applied, Value};
 
-const START: Moment = Moment(0);
+pub(super) const START: Moment = Moment(0);
 
-fn plan(schema: i8, limits: NativeLimits) -> NativePlan {
+pub(super) fn plan(schema: i8, limits: NativeLimits) -> NativePlan {
     NativePlan { schema: Schema::new(schema).expect("a schema"), limits }
 }
 
-fn limits(max_buckets: u32) -> NativeLimits {
+pub(super) fn limits(max_buckets: u32) -> NativeLimits {
     NativeLimits { max_buckets, ..NativeLimits::default() }
 }
 
@@ -25,12 +25,12 @@ fn of(values: &[f64], schema: i8) -> NativeHistogram {
     native
 }
 
-fn count_of(native: &NativeHistogram) -> u64 {
+pub(super) fn count_of(native: &NativeHistogram) -> u64 {
     let sides = native.positive.iter().chain(native.negative.iter());
     native.zero_count + sides.map(|(_, count)| count).sum::<u64>()
 }
 
-fn finite() -> impl Strategy<Value = f64> {
+pub(super) fn finite() -> impl Strategy<Value = f64> {
     let anywhere = any::<u64>().prop_map(f64::from_bits).prop_filter("finite", |it| it.is_finite());
     let usual = (-9.0..9.0_f64, any::<bool>()).prop_map(|(power, is_negative)| {
         let magnitude = 10_f64.powf(power);

@@ -1,7 +1,7 @@
 //! Whether each field has a JSON type that it can have, and the refusal where it
 //! has not.
 
-use super::fields::{Field, Fields, List};
+use super::fields::{Field, Fields, List, WrongMember};
 use super::number::number_length;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
@@ -33,6 +33,7 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         unit,
         exemplar,
         factor,
+        native,
     } = fields;
     // One branch for nearly all payloads.
     let is_wrong = is_wrong(name)
@@ -48,7 +49,9 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         | is_wrong(sum)
         | is_wrong(unit)
         | is_wrong(exemplar)
-        | is_wrong(factor);
+        | is_wrong(factor)
+        | is_wrong(native)
+        | matches!(native, Field::Given(Err(_)));
     if is_wrong { refuse_first(fields, texts) } else { Ok(()) }
 }
 
@@ -87,7 +90,12 @@ fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     check("sum", NUMBER, fields.sum.wrong())?;
     check("unit", "a string", fields.unit.wrong())?;
     check("exemplar", "an object", fields.exemplar.wrong())?;
-    check("factor", NUMBER, fields.factor.wrong())
+    check("factor", NUMBER, fields.factor.wrong())?;
+    check("native", "an object", fields.native.wrong())?;
+    match fields.native.given() {
+        Some(Err(WrongMember { path, expected, got })) => Err(wrong_type(path, expected, got, "")),
+        Some(Ok(())) | None => Ok(()),
+    }
 }
 
 fn wrong_type(field: &str, expected: &str, got: JsonType, text: &str) -> Reject {

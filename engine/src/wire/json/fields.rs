@@ -4,6 +4,7 @@
 //! refused before the whole document was read.
 
 mod exemplar;
+mod native;
 
 use std::ops::Range;
 
@@ -14,6 +15,8 @@ use super::scanner::{Scanned, Scanner};
 use crate::limits::PayloadLimits;
 use crate::metric::Kind;
 use crate::text::{JsonType, LabelText, PayloadSpan, Text};
+pub use native::NATIVE_FIELDS;
+pub(super) use native::WrongMember;
 
 /// A field as the last member of its name gave it.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +91,8 @@ pub(super) struct Fields {
     /// What it says is in [`SampleLists`].
     pub(super) exemplar: Field<()>,
     pub(super) factor: Field<f64>,
+    /// As `exemplar`.
+    pub(super) native: Field<Result<(), WrongMember>>,
 }
 
 impl Fields {
@@ -110,11 +115,12 @@ impl Fields {
         unit: Field::Absent,
         exemplar: Field::Absent,
         factor: Field::Absent,
+        native: Field::Absent,
     };
 }
 
 /// The names that are known; all others are passed over, and counted.
-pub const FIELDS: [&str; 17] = [
+pub const FIELDS: [&str; 18] = [
     "type",
     "name",
     "value",
@@ -132,6 +138,7 @@ pub const FIELDS: [&str; 17] = [
     "unit",
     "exemplar",
     "factor",
+    "native",
 ];
 
 /// The depth of the top-level object.
@@ -209,6 +216,11 @@ pub(super) fn read(
                 fields.exemplar = scanner.apart(|scanner| exemplar::read(scanner, lists))?;
             }
             "factor" => fields.factor = nullable_number(scanner)?,
+            "native" => {
+                let native = &mut lists.native_sent;
+                fields.native = scanner
+                    .apart(|scanner| native::read(scanner, native, unknown, limits.max_values))?;
+            }
             _unknown => {
                 unknown.push(name);
                 scanner.skip(TOP)?;

@@ -1,6 +1,8 @@
 //! The buckets of a histogram: those that it brings, the operator's, or none where it
 //! is native.
 
+use std::borrow::Cow;
+
 use super::observed::Observed;
 use super::{Rules, SampleLists, shown, too_much};
 use crate::metric::histogram::{BadBounds, BucketLayout};
@@ -37,6 +39,10 @@ impl SentLayout {
             }
             normalize_counts(lists, counts, sent == 0)?;
             return Ok(Self { is_by_default: false, schema });
+        }
+        if let Observed::Native { .. } = observed {
+            native_counts(lists, sent)?;
+            return Ok(Self { is_by_default: true, schema });
         }
         let mode = rules.native.mode_of(name);
         let needs_none = schema.is_some() || mode != NativeMode::Off;
@@ -91,12 +97,28 @@ fn schema_of(factor: f64) -> Result<Schema, Reject> {
 }
 
 #[cold]
-fn bad_buckets(detail: &'static str) -> Reject {
+pub(super) fn bad_buckets(detail: impl Into<Cow<'static, str>>) -> Reject {
     Reject::new(Reason::BadBuckets, detail)
 }
 
 /// Whole numbers beyond this are not told apart by a double.
-const GREATEST_COUNT: f64 = (1_u64 << 53) as f64;
+pub(super) const GREATEST_COUNT: f64 = (1_u64 << 53) as f64;
+
+/// Whether a number counts observations.
+pub(super) fn is_count(number: f64) -> bool {
+    (0.0..=GREATEST_COUNT).contains(&number) && number.fract() == 0.0
+}
+
+/// Leaves in `lists` what native buckets have counted, and no bounds of others.
+#[cold]
+fn native_counts(lists: &mut SampleLists, buckets_sent: usize) -> Result<(), Reject> {
+    let SampleLists { buckets, native_sent, native, .. } = lists;
+    if buckets_sent > 0 {
+        return Err(bad_buckets("expected no buckets beside native, got some"));
+    }
+    buckets.clear();
+    native_sent.normalize(native)
+}
 
 /// Leaves in `counts` one for each bucket that was sent, and one for `+Inf`, which a
 /// histogram without others has alone.
@@ -132,8 +154,7 @@ pub(super) fn normalize_count(lists: &mut SampleLists, sent: usize) -> Result<()
 /// Leaves in `counts` so many of those that were sent, and zeros where there are fewer.
 fn take_counts(lists: &mut SampleLists, most: usize) -> Result<(), Reject> {
     let SampleLists { counts_sent, counts, .. } = lists;
-    let is_count = |count: &f64| (0.0..=GREATEST_COUNT).contains(count) && count.fract() == 0.0;
-    if let Some(other) = counts_sent.iter().find(|count| !is_count(count)) {
+    if let Some(other) = counts_sent.iter().find(|count| !is_count(**count)) {
         let detail = format!("expected whole numbers up to 2^53 as counts, got {}", shown(*other));
         return Err(Reject::new(Reason::BadBuckets, detail));
     }

@@ -74,7 +74,7 @@ pub fn check(
     let of_sample = match sample.observed {
         Observed::Value(_) => Some(sample.value),
         Observed::Values { .. } if sample.kind == Kind::Counter => Some(sample.value),
-        Observed::Values { .. } | Observed::Counts { .. } => None,
+        Observed::Values { .. } | Observed::Counts { .. } | Observed::Native { .. } => None,
     };
     let value = value.or(of_sample).filter(|value| value.is_finite());
     let value = value.ok_or(DroppedExemplar::Value)?;

@@ -40,6 +40,9 @@ pub(super) fn check_factor(
         (Some(_), Observed::Counts { .. }, _) => {
             Err(not_together("no factor beside counts", "one"))
         }
+        (Some(_), Observed::Native { .. }, _) => {
+            Err(not_together("no factor beside native", "one"))
+        }
         (Some(_), _, Kind::Counter | Kind::Gauge | Kind::Summary) => {
             Err(not_together("a factor on a histogram alone", kind.as_str()))
         }
@@ -52,6 +55,7 @@ pub(super) enum Observed {
     Value(f64),
     Values { sent: usize },
     Counts { sent: usize, sum: f64 },
+    Native { sum: f64 },
 }
 
 impl Observed {
@@ -59,11 +63,13 @@ impl Observed {
     #[inline(always)]
     pub(super) fn of(
         value: Option<f64>,
-        values: Option<usize>,
-        counts: Option<usize>,
+        (values, counts, has_native): (Option<usize>, Option<usize>, bool),
         sum: Option<f64>,
         kind: Kind,
     ) -> Result<Self, Reject> {
+        if has_native {
+            return Observed::of_native(value, (values, counts), sum, kind);
+        }
         match (value, values, counts, sum) {
             (value, None, None, None) => Ok(Observed::Value(value.unwrap_or(0.0))),
             (None, Some(sent), None, None) if kind != Kind::Gauge => Ok(Observed::Values { sent }),
@@ -78,9 +84,30 @@ impl Observed {
             (None, None, Some(_), Some(_)) => {
                 Err(not_together("counts on a histogram or a summary alone", kind.as_str()))
             }
-            (_, _, None, Some(_)) => Err(not_together("a sum beside counts", "one without")),
+            (_, _, None, Some(_)) => {
+                Err(not_together("a sum beside counts or native", "one without"))
+            }
             (None, None, Some(_), None) => Err(not_together("a sum beside counts", "none")),
-            (..) => Err(not_together("one of value, values and counts", "several")),
+            (..) => Err(not_together("one of value, values, counts and native", "several")),
+        }
+    }
+
+    #[cold]
+    fn of_native(
+        value: Option<f64>,
+        lists: (Option<usize>, Option<usize>),
+        sum: Option<f64>,
+        kind: Kind,
+    ) -> Result<Self, Reject> {
+        match (value, lists, sum, kind) {
+            (None, (None, None), Some(sum), Kind::Histogram) => Ok(Observed::Native { sum }),
+            (None, (None, None), None, Kind::Histogram) => {
+                Err(not_together("a sum beside native", "none"))
+            }
+            (None, (None, None), _, Kind::Counter | Kind::Gauge | Kind::Summary) => {
+                Err(not_together("native on a histogram alone", kind.as_str()))
+            }
+            (..) => Err(not_together("one of value, values, counts and native", "several")),
         }
     }
 
@@ -90,14 +117,14 @@ impl Observed {
         self,
         kind: Kind,
         value: f64,
-        values: &'a [f64],
-        counts: &'a [u64],
+        lists: &'a SampleLists,
     ) -> Observations<'a> {
         match self {
             Observed::Values { .. } if kind != Kind::Counter || !is_whole_sum(value) => {
-                Observations::Values(values)
+                Observations::Values(&lists.values)
             }
-            Observed::Counts { .. } => Observations::Counts(counts),
+            Observed::Counts { .. } => Observations::Counts(&lists.counts),
+            Observed::Native { .. } => Observations::Native(&lists.native),
             Observed::Value(_) | Observed::Values { .. } => Observations::One,
         }
     }
@@ -113,6 +140,10 @@ impl Observed {
         match self {
             Observed::Value(value) => normalize_value(value, kind),
             Observed::Counts { sum, .. } => normalize_value(sum, kind),
+            Observed::Native { sum } => {
+                lists.native_sent.check_lengths(limits.max_values)?;
+                normalize_value(sum, kind)
+            }
             Observed::Values { sent } => value_of_several(&lists.values, sent, kind, limits),
         }
     }

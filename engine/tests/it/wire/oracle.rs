@@ -1,7 +1,7 @@
 //! A slow and simple decoder on serde_json: a second opinion on every payload.
 
 use psg_engine::limits::PayloadLimits;
-use psg_engine::metric::native::Schema;
+use psg_engine::metric::native::{NativeCounts, Schema};
 use psg_engine::metric::{GaugeOp, Kind, Observations};
 use psg_engine::reject::{DroppedExemplar, Reason};
 use psg_engine::sample::{Exemplar, Label, Sample};
@@ -58,12 +58,14 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
     let value_at = payload.number("value")?.map(|digits| place(text, digits));
     let schema = payload.optional_number("factor")?.map(schema).transpose()?;
     let has_buckets = !payload.list("buckets")?.is_empty();
-    let needs_none = schema.is_some() || observed.counts.is_some();
+    let needs_none = schema.is_some() || observed.counts.is_some() || observed.is_native;
     let buckets = buckets(payload, kind, needs_none, limits)?;
     let takes_one = kind == Kind::Summary || !has_buckets;
     let counts = observed.counts.as_deref();
     let counts = counts.map(|counts| whole_counts(counts, buckets.len(), takes_one)).transpose()?;
-    let observations = observations(observed.several.as_deref(), counts.as_deref());
+    let native = payload.native_counts(has_buckets)?;
+    let observations =
+        observations(observed.several.as_deref(), counts.as_deref(), native.as_ref());
     let sample = Sample {
         kind,
         name,
@@ -110,8 +112,12 @@ fn judge_name(name: &str, stem: &str, unit: &str, limits: &PayloadLimits) -> Res
     refuse_if(!unit.is_empty() && !stem.ends_with(&format!("_{unit}")), Reason::InvalidUnit)
 }
 
-fn observations<'a>(values: Option<&'a [f64]>, counts: Option<&'a [u64]>) -> Observations<'a> {
-    let counted = counts.map(Observations::Counts);
+fn observations<'a>(
+    values: Option<&'a [f64]>,
+    counts: Option<&'a [u64]>,
+    native: Option<&'a NativeCounts>,
+) -> Observations<'a> {
+    let counted = counts.map(Observations::Counts).or(native.map(Observations::Native));
     values.map(Observations::Values).or(counted).unwrap_or(Observations::One)
 }
 
@@ -121,6 +127,7 @@ struct Observed {
     /// Its values, where they are more than their sum.
     several: Option<Vec<f64>>,
     counts: Option<Vec<f64>>,
+    is_native: bool,
 }
 
 impl Observed {
@@ -130,18 +137,28 @@ impl Observed {
         let counts = payload.optional_list("counts")?;
         let sum = payload.optional_number("sum")?;
         let has_factor = payload.optional_number("factor")?.is_some();
-        let forms = [digits.is_some(), values.is_some(), counts.is_some()];
+        let native = payload.native()?;
+        let is_whole = counts.is_some() || native.is_some();
+        let forms = [digits.is_some(), values.is_some(), counts.is_some(), native.is_some()];
         refuse_if(forms.iter().filter(|given| **given).count() > 1, Reason::InvalidField)?;
         refuse_if(values.is_some() && kind == Kind::Gauge, Reason::InvalidField)?;
         let may_be_counted = matches!(kind, Kind::Histogram | Kind::Summary);
         refuse_if(counts.is_some() && !may_be_counted, Reason::InvalidField)?;
-        refuse_if(counts.is_some() != sum.is_some(), Reason::InvalidField)?;
-        let takes_factor = kind == Kind::Histogram && counts.is_none();
+        refuse_if(native.is_some() && kind != Kind::Histogram, Reason::InvalidField)?;
+        refuse_if(is_whole != sum.is_some(), Reason::InvalidField)?;
+        let takes_factor = kind == Kind::Histogram && !is_whole;
         refuse_if(has_factor && !takes_factor, Reason::InvalidField)?;
         let value: f64 = digits.map_or(0.0, |digits| digits.parse().expect("a double"));
         let all = values.clone().unwrap_or_else(|| vec![sum.unwrap_or(value)]);
         refuse_if(all.is_empty(), Reason::InvalidField)?;
         refuse_if(all.len() > limits.max_values && values.is_some(), Reason::TooManyValues)?;
+        for side in
+            native.iter().flat_map(|native| [native.side("positive"), native.side("negative")])
+        {
+            let side = side?;
+            let sent = side.list("indexes")?.len().max(side.list("counts")?.len());
+            refuse_if(sent > limits.max_values, Reason::TooManyValues)?;
+        }
         for value in &all {
             refuse_if(value.is_infinite(), Reason::NonFinite)?;
             refuse_if(kind == Kind::Counter && *value < 0.0, Reason::NegativeCounter)?;
@@ -154,7 +171,8 @@ impl Observed {
             Kind::Gauge | Kind::Histogram | Kind::Summary if values.is_some() => 0.0,
             Kind::Gauge | Kind::Histogram | Kind::Summary => sum,
         };
-        Ok(Self { value, several: values.filter(|_| is_several), counts })
+        let is_native = native.is_some();
+        Ok(Self { value, several: values.filter(|_| is_several), counts, is_native })
     }
 }
 
@@ -342,6 +360,51 @@ fn whole_counts(sent: &[f64], bounds: usize, takes_one: bool) -> Result<Vec<u64>
     refuse_if(all > 1 << 53, Reason::BadBuckets)?;
     let beyond = if sent.len() == bounds { Some(0) } else { None };
     Ok(sent.iter().map(|count| *count as u64).chain(beyond).collect())
+}
+
+impl Payload<'_> {
+    /// What its native histogram has counted.
+    fn native_counts(&self, has_buckets: bool) -> Result<Option<NativeCounts>, Reason> {
+        let Some(native) = self.native()? else { return Ok(None) };
+        refuse_if(has_buckets, Reason::BadBuckets)?;
+        native.counts_of_members().map(Some)
+    }
+
+    /// What these members of a native histogram have counted.
+    fn counts_of_members(&self) -> Result<NativeCounts, Reason> {
+        let schema = self.optional_number("schema")?.ok_or(Reason::BadBuckets)?;
+        let schema =
+            (-4..=8).filter_map(Schema::new).find(|known| f64::from(known.number()) == schema);
+        let schema = schema.ok_or(Reason::BadBuckets)?;
+        let zero_threshold = no_minus_zero(self.optional_number("zero_threshold")?.unwrap_or(0.0));
+        refuse_if(!(0.0..=f64::MAX).contains(&zero_threshold), Reason::BadBuckets)?;
+        let zero = self.optional_number("zero_count")?.unwrap_or(0.0);
+        let counts = NativeCounts {
+            schema,
+            zero_threshold,
+            zero_count: whole_counts(&[zero], 1, false)?[0],
+            positive: self.side("positive")?.buckets_of_side(schema)?,
+            negative: self.side("negative")?.buckets_of_side(schema)?,
+        };
+        refuse_if(counts.count() > 1 << 53, Reason::BadBuckets)?;
+        Ok(counts)
+    }
+
+    /// Each bucket that has counts. The first one that there is begins at the least
+    /// number above 0, and the last one ends at the greatest.
+    fn buckets_of_side(&self, schema: Schema) -> Result<Vec<(i32, u64)>, Reason> {
+        let indexes = self.list("indexes")?;
+        let counts = self.list("counts")?;
+        refuse_if(indexes.len() != counts.len(), Reason::BadBuckets)?;
+        let least = (-1074.0 * f64::from(schema.number()).exp2()).ceil();
+        let most = 1024.0 * f64::from(schema.number()).exp2();
+        let is_one = |index: &f64| *index >= least && *index <= most && *index % 1.0 == 0.0;
+        refuse_if(!indexes.iter().all(is_one), Reason::BadBuckets)?;
+        refuse_if(indexes.windows(2).any(|pair| pair[0] >= pair[1]), Reason::BadBuckets)?;
+        let counts = whole_counts(&counts, counts.len(), false)?;
+        let buckets = indexes.iter().map(|index| *index as i32).zip(counts);
+        Ok(buckets.filter(|(_, count)| *count > 0).collect())
+    }
 }
 
 fn objectives(

@@ -182,6 +182,7 @@ impl<'p> Payload<'p> {
         self.optional_number("sum")?;
         self.optional_number("factor")?;
         self.exemplar()?;
+        self.native()?.map_or(Ok(()), |native| native.check_native_types())?;
         self.labels().map(drop)
     }
 
@@ -238,6 +239,38 @@ impl<'p> Payload<'p> {
             ("summary", true) | ("2", _) => Ok(Kind::Summary),
             ("histogram", true) | ("3", _) => Ok(Kind::Histogram),
             _ => Err(Reason::UnknownType),
+        }
+    }
+
+    /// The members of the whole native histogram.
+    pub fn native(&self) -> Result<Option<Payload<'_>>, Reason> {
+        match self.last("native") {
+            None | Some(Tree::Null) => Ok(None),
+            Some(Tree::Object(members)) => Ok(Some(Payload(members.clone()))),
+            Some(_) => Err(Reason::InvalidField),
+        }
+    }
+
+    /// The same of those of a native histogram.
+    fn check_native_types(&self) -> Result<(), Reason> {
+        for number in ["schema", "zero_threshold", "zero_count"] {
+            self.optional_number(number)?;
+        }
+        for name in ["positive", "negative"] {
+            let side = self.side(name)?;
+            side.optional_list("indexes")?;
+            side.optional_list("counts")?;
+        }
+        Ok(())
+    }
+
+    /// The members of one side of a native histogram; none where it is absent.
+    pub fn side(&self, name: &str) -> Result<Payload<'_>, Reason> {
+        match self.last(name) {
+            None | Some(Tree::Null) => Ok(Payload(Vec::new())),
+            Some(Tree::Array(elements)) if elements.is_empty() => Ok(Payload(Vec::new())),
+            Some(Tree::Object(members)) => Ok(Payload(members.clone())),
+            Some(_) => Err(Reason::InvalidField),
         }
     }
 

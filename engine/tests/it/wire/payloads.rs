@@ -125,7 +125,7 @@ fn member() -> impl Strategy<Value = (String, Node)> {
     prop_oneof![
         (
             "type|name|help|value|labels|buckets|quantiles|epsilons|timestamp|ttl|op|values|counts|sum\
-             |unit|exemplar|factor|Name|x",
+             |unit|exemplar|factor|native|Name|x",
             any_value()
         ),
         (Just("type".to_owned()), kind()),
@@ -141,6 +141,7 @@ fn member() -> impl Strategy<Value = (String, Node)> {
         (Just("unit".to_owned()), short_text()),
         (Just("exemplar".to_owned()), exemplar()),
         (Just("factor".to_owned()), factor()),
+        (Just("native".to_owned()), native()),
     ]
 }
 
@@ -169,6 +170,8 @@ fn observed() -> impl Strategy<Value = Vec<(String, Node)>> {
             .prop_map(move |(value, factor)| vec![named("value", value), named("factor", factor)]),
         4 => (counts, number())
             .prop_map(move |(counts, sum)| vec![named("counts", counts), named("sum", sum)]),
+        2 => (native(), number())
+            .prop_map(move |(native, sum)| vec![named("native", native), named("sum", sum)]),
     ]
 }
 
@@ -187,6 +190,48 @@ fn exemplar() -> impl Strategy<Value = Node> {
         .prop_map(|(labels, value, timestamp)| {
             Node::Object(labels.into_iter().chain(value).chain(timestamp).collect())
         })
+}
+
+/// Members of a whole native histogram, mostly right ones.
+fn native() -> impl Strategy<Value = Node> {
+    let schema = prop_oneof![9 => (-5..10_i32).prop_map(|schema| bare(&schema.to_string())), 1 => any_value()];
+    let threshold = prop_oneof![
+        9 => select(vec!["0", "1e-9", "2.5", "null", "-0.0"]).prop_map(bare),
+        1 => number(),
+    ];
+    let count = prop_oneof![9 => small_number(), 1 => number()];
+    let members = (
+        vec(("schema", schema), 1..3),
+        vec(("zero_threshold", threshold), 0..2),
+        vec(("zero_count", count), 0..2),
+        vec(("positive|negative|x", native_side()), 0..4),
+    );
+    let all = members.prop_map(|(schema, threshold, count, sides)| {
+        schema.into_iter().chain(threshold).chain(count).chain(sides).collect::<Vec<_>>()
+    });
+    prop_oneof![19 => all.prop_shuffle().prop_map(Node::Object), 1 => any_value()]
+}
+
+fn native_side() -> impl Strategy<Value = Node> {
+    let indexes = prop_oneof![
+        9 => (-70..70_i32, 1..9_i32).prop_map(
+            |(first, step)| (0..4).map(|at| bare(&(first + at * step).to_string())).collect()
+        ),
+        1 => vec(number(), 4..5),
+    ];
+    let counts = vec(prop_oneof![19 => small_number(), 1 => number()], 4..5);
+    let lists = (indexes, counts, 0..7_usize, 0..20_u8).prop_map(
+        |(mut indexes, mut counts, length, uneven): (Vec<Node>, Vec<Node>, usize, u8)| {
+            indexes.truncate(length);
+            counts.truncate(if uneven == 0 { 1 } else { length });
+            if uneven == 1 {
+                counts = vec![bare("1"); 6];
+            }
+            let named = |name: &str, list| (name.to_owned(), Node::Array(list));
+            Node::Object(vec![named("indexes", indexes), named("counts", counts)])
+        },
+    );
+    prop_oneof![18 => lists, 1 => any_value(), 1 => Just(bare("[]"))]
 }
 
 fn factor() -> impl Strategy<Value = Node> {

@@ -113,7 +113,7 @@ proptest! {
 fn generated_payloads_meet_every_verdict() {
     let counts: [Cell<u32>; Reason::COUNT] = std::array::from_fn(|_| Cell::new(0));
     let kinds: Cell<[u32; 4]> = Cell::default();
-    let [several, counted, ops, units, factors]: [Cell<u32>; 5] = Default::default();
+    let [several, counted, native, ops, units, factors]: [Cell<u32>; 6] = Default::default();
     let exemplars: [Cell<u32>; DroppedExemplar::ALL.len() + 1] = Default::default();
     let config = Config { cases: 8192, failure_persistence: None, ..Config::default() };
     // Always the same cases, since a rare verdict may be missing from others.
@@ -129,6 +129,7 @@ fn generated_payloads_meet_every_verdict() {
                     Observations::One => {}
                     Observations::Values(_) => several.set(several.get() + 1),
                     Observations::Counts(_) => counted.set(counted.get() + 1),
+                    Observations::Native(_) => native.set(native.get() + 1),
                 }
                 ops.set(ops.get() + u32::from(sample.op != GaugeOp::Set));
                 factors.set(factors.get() + u32::from(sample.schema.is_some()));
@@ -148,7 +149,7 @@ fn generated_payloads_meet_every_verdict() {
     });
     run.expect("every case passes");
     assert!(kinds.get().iter().all(|count| *count > 100), "{kinds:?}");
-    let rare = [several, counted, ops, units, factors];
+    let rare = [several, counted, native, ops, units, factors];
     assert!(rare.iter().all(|count| count.get() > 5), "{rare:?}");
     // But for those that are turned off.
     assert!(exemplars[1..].iter().all(|count| count.get() > 0), "{exemplars:?}");

@@ -72,6 +72,14 @@ pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
         Observations::One => {}
         Observations::Values(values) => append(format!(" values {values:?}")),
         Observations::Counts(counts) => append(format!(" counts {counts:?}")),
+        Observations::Native(counts) => append(format!(
+            " native {} zero {} to {:?} above {:?} below {:?}",
+            counts.schema.number(),
+            counts.zero_count,
+            counts.zero_threshold,
+            counts.positive,
+            counts.negative
+        )),
     }
     if let Some(schema) = sample.schema {
         append(format!(" schema {}", schema.number()));
