@@ -10,6 +10,7 @@
 pub mod otlp;
 pub mod sample;
 pub mod queue;
+pub mod statsd;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,7 @@ use self::queue::QueuePusher;
 use self::sample::{ElementLimits, Elements};
 use crate::self_metrics::doors::{Door, DoorMetrics, RequestReason};
 use crate::source::PushError;
+use crate::source::embedded::HeldOpen;
 
 /// What all doors of a pipeline have in common: its queue, and what is counted.
 #[derive(Debug)]
@@ -49,6 +51,11 @@ impl Doors {
         Elements::new(ElementLimits { max_payload_bytes, max_bytes })
     }
 
+    /// Holds the queue open, for who has to push once more when everything ends.
+    pub fn hold_open(&self) -> Option<HeldOpen> {
+        self.queue.hold_open()
+    }
+
     /// What is counted of them.
     pub fn metrics(&self) -> &DoorMetrics {
         &self.metrics
@@ -57,8 +64,8 @@ impl Doors {
     /// Puts all that a request brought onto the queue, and counts it once it is there.
     ///
     /// # Errors
-    /// Nothing of it is there, as far as can be known.
-    pub async fn push(&self, door: Door, elements: Elements) -> Result<(), RequestRefused> {
+    /// Nothing of it is there, as far as can be known; then the elements are as they were.
+    pub async fn push(&self, door: Door, elements: &mut Elements) -> Result<(), RequestRefused> {
         let (samples, left_out) = (elements.samples(), *elements.left_out());
         if !elements.is_empty() {
             self.queue.push(elements).await?;
@@ -83,6 +90,7 @@ impl From<PushError> for RequestRefused {
             PushError::Full => RequestReason::QueueFull,
             PushError::NeverFits => RequestReason::TooLarge,
             PushError::Away(_) => RequestReason::QueueAway,
+            PushError::Silent(_) => RequestReason::QueueSilent,
         };
         Self::new(reason, cause.to_string())
     }

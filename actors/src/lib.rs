@@ -35,6 +35,7 @@ pub mod secret_file;
 mod byte_stream;
 mod listen;
 mod private_file;
+mod unix_socket;
 mod serving_gate;
 pub mod fatal;
 pub mod backoff;

@@ -135,9 +135,10 @@ impl Pipeline {
         let status = StatusBoard::new(metrics.clone(), catalog.clone(), clock, info);
         let (requester, checkpoint_requests) = checkpoint_requests();
         let commits = settings.queue.once.map(|once| (requester, once.lease * COMMIT_PATIENCE));
+        let doors = queue.doors(&settings, &metrics, &stop)?;
         Ok(Self {
             handle: PipelineHandle::new(Services {
-                doors: queue.doors(&settings, &metrics),
+                doors,
                 catalog,
                 metrics,
                 shards,

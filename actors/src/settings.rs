@@ -42,6 +42,39 @@ pub struct PipelineSettings {
     pub state_file: Option<StateFileSettings>,
     /// Whether refused payloads are shown.
     pub expose_payloads: bool,
+    /// Present where StatsD is listened for.
+    pub statsd: Option<StatsdSettings>,
+}
+
+/// The door for StatsD.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatsdSettings {
+    /// Where to listen; at least one address.
+    pub listen: Vec<StatsdAddress>,
+    /// Upper bounds of the histograms of timings; none leaves them to the settings of
+    /// all histograms.
+    pub buckets: Vec<f64>,
+}
+
+/// Where to listen for StatsD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatsdAddress {
+    /// For packets.
+    Udp(SocketAddr),
+    /// For connections that bring lines.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket for packets, which is made.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for StatsdAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StatsdAddress::Udp(address) => write!(f, "udp://{address}"),
+            StatsdAddress::Tcp(address) => write!(f, "tcp://{address}"),
+            StatsdAddress::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
 }
 
 /// The Redis list and how it is read.

@@ -101,8 +101,10 @@ pub enum PushError {
     /// They are more than it can ever hold.
     #[error("expected less than the queue holds (Embedded.MaxQueueBytes)")]
     NeverFits,
-    /// It can't be reached, or refuses; lower case, no full stop, no secret. Where an
-    /// answer did not come, they may be on it all the same.
+    /// It can't be reached, or refuses; lower case, no full stop, no secret.
     #[error("the queue can't be pushed to: {0}")]
     Away(String),
+    /// An answer did not come: they may be on it all the same.
+    #[error("the queue did not answer, and may have the samples all the same: {0}")]
+    Silent(String),
 }

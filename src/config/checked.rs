@@ -3,6 +3,7 @@
 mod embedded;
 mod http;
 mod redis;
+mod statsd;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,7 @@ impl<'a> Checker<'a> {
             scrape: self.scrape(),
             state_file: self.state_file(),
             expose_payloads: self.flag(&HTTP_EXPOSE_PAYLOADS),
+            statsd: self.statsd(),
         }
     }
 

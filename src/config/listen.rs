@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use psg_actors::settings::ListenAddress;
+use psg_actors::settings::{ListenAddress, StatsdAddress};
 
 use super::error;
 
@@ -73,6 +73,26 @@ pub fn parse_with_socket(text: &str) -> Option<ListenAddress> {
     match text.strip_prefix("unix:") {
         Some(path) => Path::new(path).is_absolute().then(|| ListenAddress::Unix(path.into())),
         None => parse_address(text).map(ListenAddress::Tcp),
+    }
+}
+
+/// What addresses for StatsD look like, for an error message.
+pub const EXPECTED_STATSD: &str = "udp://address:port, tcp://address:port or unix:///path, \
+                                   separated by commas, the address an IP address, localhost or empty";
+
+/// Addresses with their protocols, separated by commas; none where there is nothing.
+pub fn parse_statsd(text: &str) -> Option<Vec<StatsdAddress>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(parse_statsd_part).collect()
+}
+
+fn parse_statsd_part(part: &str) -> Option<StatsdAddress> {
+    let (protocol, address) = part.split_once("://")?;
+    match protocol {
+        "udp" => parse_address(address).map(StatsdAddress::Udp),
+        "tcp" => parse_address(address).map(StatsdAddress::Tcp),
+        "unix" => Path::new(address).is_absolute().then(|| StatsdAddress::Unix(address.into())),
+        _ => None,
     }
 }
 
@@ -167,6 +187,27 @@ mod tests {
         check("[::1]", "");
         check("example.org:9091", "");
         check("http://127.0.0.1:9091", "");
+    }
+
+    #[test]
+    fn addresses_for_statsd() {
+        let check = |text: &str, expected: &str| {
+            let addresses = parse_statsd(text).map(|addresses| {
+                let shown = addresses.iter().map(StatsdAddress::to_string);
+                shown.collect::<Vec<_>>().join(" ")
+            });
+            assert_eq!(addresses.as_deref().unwrap_or("refused"), expected, "{text:?}");
+        };
+        check("", "");
+        check("udp://127.0.0.1:8125", "udp://127.0.0.1:8125");
+        check(
+            "udp://:8125, tcp://localhost:0 ,unix:///run/s",
+            "udp://[::]:8125 tcp://127.0.0.1:0 unix:///run/s",
+        );
+        check("127.0.0.1:8125", "refused");
+        check("udp://example.com:8125", "refused");
+        check("unix://run/s", "refused");
+        check("http://127.0.0.1:8125", "refused");
     }
 
     #[test]

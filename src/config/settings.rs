@@ -267,6 +267,13 @@ settings! {
     /// Most bytes that all pushes by HTTP may take at once, for their bodies and what is made of these; a push that finds none is answered with 503. At least ten times `Push.MaxBodyBytes`, so that the largest one fits.
     PUSH_MAX_MEMORY_BYTES = "Push.MaxMemoryBytes", Value("64 MiB"), size(1024 * 1024, 1024 * GIB);
 
+    /// Where StatsD is listened for, comma-separated: `udp://127.0.0.1:8125`, `tcp://127.0.0.1:8125`, `unix:///path` of a socket for packets; empty: nowhere.
+    STATSD_LISTEN_ADDRESS = "Statsd.ListenAddress", Value(""), ValueKind::StatsdAddresses;
+    /// Whether StatsD may be listened for on addresses that other machines reach: it knows no passwords.
+    STATSD_ALLOW_UNAUTHENTICATED = "Statsd.AllowUnauthenticated", Value("false"), ValueKind::Flag;
+    /// Upper bounds, comma-separated, of the histograms that StatsD's `ms`, `h` and `d` become; `ms` is in seconds there. Empty: as the settings for histograms without buckets say.
+    STATSD_BUCKETS = "Statsd.Buckets", Value("0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10"), ValueKind::Buckets;
+
     /// Where the gateway itself takes LPUSH, with the connection string `embedded`: `address:port`, or `unix:/path`.
     EMBEDDED_LISTEN_ADDRESS = "Embedded.ListenAddress", Value("127.0.0.1:6379"), ValueKind::ListenOrSocket;
     /// Most bytes that the embedded queue holds. While it is full, pushes wait.
@@ -348,7 +355,10 @@ mod tests {
     fn settings_of_one_section_stand_together() {
         let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section()).collect();
         sections.dedup();
-        assert_eq!(sections, ["Redis", "Metrics", "Shards", "Http", "Push", "Embedded", "Log"]);
+        assert_eq!(
+            sections,
+            ["Redis", "Metrics", "Shards", "Http", "Push", "Statsd", "Embedded", "Log"]
+        );
     }
 
     #[test]

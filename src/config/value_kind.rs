@@ -38,6 +38,8 @@ pub enum ValueKind {
     Listen(listen::ListenSyntax),
     /// Where to listen, or the path of a Unix socket.
     ListenOrSocket,
+    /// Where to listen for StatsD, comma-separated, each with its protocol; may be none.
+    StatsdAddresses,
     /// `true` or `false` in any letter case.
     Flag,
     /// A whole number within bounds, both included.
@@ -92,6 +94,7 @@ impl ValueKind {
             ValueKind::Connection => connection::parse_string(text).is_ok(),
             ValueKind::Listen(form) => listen::parse(form, text).is_ok(),
             ValueKind::ListenOrSocket => listen::parse_with_socket(text).is_some(),
+            ValueKind::StatsdAddresses => listen::parse_statsd(text).is_some(),
             ValueKind::Flag => self.flag(text).is_some(),
             ValueKind::Whole { .. } | ValueKind::Size { .. } => self.whole(text).is_some(),
             ValueKind::Choice(_) => self.choice(text).is_some(),
@@ -129,6 +132,7 @@ impl ValueKind {
             ValueKind::CaFile => "a readable PEM file with at least one certificate".into(),
             ValueKind::Listen(form) => form.expected().into(),
             ValueKind::ListenOrSocket => listen::EXPECTED_WITH_SOCKET.into(),
+            ValueKind::StatsdAddresses => listen::EXPECTED_STATSD.into(),
             ValueKind::Flag => "true or false".into(),
             ValueKind::Whole { least, most } => format!("a whole number from {least} to {most}"),
             ValueKind::Size { least, most } => {

@@ -38,6 +38,7 @@ mod web_config;
 mod embedded;
 mod dead_letters;
 mod consumers;
+mod statsd;
 mod own_files;
 mod state_file;
 

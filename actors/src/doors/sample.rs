@@ -58,6 +58,14 @@ pub enum PushedValue<'a> {
         /// Not negative for a counter.
         value: f64,
     },
+    /// One observation of a histogram.
+    Observed {
+        /// Its buckets; `None` are the operator's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        buckets: Option<&'a [f64]>,
+        /// What was observed.
+        value: f64,
+    },
     /// Observations of a histogram or a summary.
     Several {
         /// One by one; at least one, at most `Metrics.MaxValues`.
@@ -277,9 +285,10 @@ impl Elements {
         self.elements.iter().map(|element| &self.bytes[element.clone()])
     }
 
-    /// The bytes of all elements, and where each lies.
-    pub fn into_parts(self) -> (Vec<u8>, Vec<Range<usize>>) {
-        (self.bytes, self.elements)
+    /// Takes out the bytes of all elements, and where each lies.
+    pub fn take_parts(&mut self) -> (Vec<u8>, Vec<Range<usize>>) {
+        self.samples = 0;
+        (std::mem::take(&mut self.bytes), std::mem::take(&mut self.elements))
     }
 }
 
@@ -288,6 +297,9 @@ impl PushedSample<'_> {
         let all = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite());
         let value = match self.value {
             PushedValue::One { value } => value.is_finite(),
+            PushedValue::Observed { buckets, value } => {
+                value.is_finite() && all(buckets.unwrap_or_default())
+            }
             PushedValue::Several { values, buckets, factor } => {
                 all(values) && all(buckets.unwrap_or_default()) && all(factor.as_slice())
             }

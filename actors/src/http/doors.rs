@@ -150,8 +150,8 @@ where
         let coding = Coding::of(request.headers())?;
         let body = awaited_body(request, payload, room, &mut held).await?;
         let work = Work { coding, body, held, max_body_bytes: room.max_body_bytes };
-        let Done { elements, found, held } = work.done(doors, room, parse).await?;
-        doors.push(door, elements).await?;
+        let Done { mut elements, found, held } = work.done(doors, room, parse).await?;
+        doors.push(door, &mut elements).await?;
         drop(held);
         Ok(found)
     };
@@ -227,7 +227,10 @@ impl Work {
 pub fn answer(refused: &RequestRefused) -> HttpResponse {
     let mut answer = HttpResponse::build(status(refused.reason));
     match refused.reason {
-        RequestReason::Busy | RequestReason::QueueFull | RequestReason::QueueAway => {
+        RequestReason::Busy
+        | RequestReason::QueueFull
+        | RequestReason::QueueAway
+        | RequestReason::QueueSilent => {
             answer.insert_header((RETRY_AFTER, "1"));
         }
         RequestReason::TooLarge | RequestReason::TooSlow => {
@@ -250,9 +253,10 @@ pub fn status(reason: RequestReason) -> StatusCode {
         RequestReason::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         RequestReason::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         RequestReason::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        RequestReason::Busy | RequestReason::QueueFull | RequestReason::QueueAway => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        RequestReason::Busy
+        | RequestReason::QueueFull
+        | RequestReason::QueueAway
+        | RequestReason::QueueSilent => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

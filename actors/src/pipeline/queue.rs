@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::doors::Doors;
 use crate::doors::queue::QueuePusher;
+use crate::doors::{Doors, statsd};
 use crate::fatal::FatalSignal;
 use crate::self_metrics::{QueueMetrics, SelfMetrics};
 use crate::settings::PipelineSettings;
@@ -39,8 +39,13 @@ impl Queue {
         Ok(Queue::Redis(queue))
     }
 
-    /// The doors that lead to it.
-    pub(super) fn doors(&self, settings: &PipelineSettings, metrics: &SelfMetrics) -> Arc<Doors> {
+    /// The doors that lead to it; StatsD is listened for, where it is wanted.
+    pub(super) fn doors(
+        &self,
+        settings: &PipelineSettings,
+        metrics: &SelfMetrics,
+        stop: &StopSignal,
+    ) -> io::Result<Arc<Doors>> {
         let pusher = match self {
             Queue::Redis(_) => {
                 let list = ListPusher::new(&settings.queue, Arc::clone(&metrics.queue));
@@ -48,8 +53,13 @@ impl Queue {
             }
             Queue::Embedded(queue) => QueuePusher::Embedded(queue.clone()),
         };
-        let max_payload_bytes = settings.intake.payload.max_payload_bytes;
-        Arc::new(Doors::new(pusher, Arc::clone(&metrics.doors), max_payload_bytes))
+        let payload = &settings.intake.payload;
+        let doors = Doors::new(pusher, Arc::clone(&metrics.doors), payload.max_payload_bytes);
+        let doors = Arc::new(doors);
+        if let Some(settings) = &settings.statsd {
+            statsd::start(settings, payload.max_values, Arc::clone(&doors), stop.clone())?;
+        }
+        Ok(doors)
     }
 
     /// Where producers connect to, where that is us and not a Unix socket.

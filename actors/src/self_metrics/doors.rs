@@ -51,11 +51,13 @@ pub enum RequestReason {
     QueueFull,
     /// The queue's Redis is away, or refuses.
     QueueAway,
+    /// It did not answer: the samples may be on the queue all the same.
+    QueueSilent,
 }
 
 impl RequestReason {
     /// Every reason; `reason as usize` indexes it.
-    pub const ALL: [RequestReason; 9] = [
+    pub const ALL: [RequestReason; 10] = [
         RequestReason::Closed,
         RequestReason::Unsupported,
         RequestReason::Malformed,
@@ -65,6 +67,7 @@ impl RequestReason {
         RequestReason::Busy,
         RequestReason::QueueFull,
         RequestReason::QueueAway,
+        RequestReason::QueueSilent,
     ];
 
     /// The value of the `reason` label.
@@ -79,6 +82,7 @@ impl RequestReason {
             RequestReason::Busy => "busy",
             RequestReason::QueueFull => "queue_full",
             RequestReason::QueueAway => "queue_away",
+            RequestReason::QueueSilent => "queue_silent",
         }
     }
 }
@@ -93,7 +97,7 @@ pub enum SampleReason {
     NotFinite,
     /// Larger than `Metrics.MaxPayloadBytes`.
     TooLong,
-    /// Of a type that can't be added up: quantiles, sets.
+    /// Of a kind that can't be added up: quantiles, sets, events.
     Unmergeable,
     /// A total since the start of its process, where only what was added can be taken.
     Cumulative,
@@ -132,6 +136,8 @@ pub type LeftOut = [u64; SampleReason::ALL.len()];
 #[derive(Debug, Default)]
 pub struct DoorMetrics {
     doors: [DoorCounts; Door::ALL.len()],
+    /// Packets that the kernel has dropped, before anybody could read them.
+    pub lost_packets: AtomicU64,
 }
 
 /// What is counted of one door.

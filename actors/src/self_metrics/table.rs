@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use psg_engine::metric::Kind;
 use psg_engine::reject::{DroppedExemplar, Reason};
 
-use super::doors::{RequestReason, SampleReason};
+use super::doors::{Door, RequestReason, SampleReason};
 use super::entry::{counter, gauge, histogram};
 use super::{SelfMetrics, UNKNOWN};
 use crate::error_kind::ErrorKind;
@@ -251,6 +251,17 @@ pub static SELF_METRICS: &[SelfMetric] = &[
                     let labels = [("door", door.as_str()), ("reason", reason.as_str())];
                     series.labelled(&labels, left_out as f64);
                 }
+            }
+        },
+    ),
+    counter(
+        "statsd_lost_packets_total",
+        &[],
+        "Packets of StatsD by UDP that the kernel dropped, since they came faster than they were read, as it says. A larger net.core.rmem_max lets more of them wait; by a Unix socket a sender waits instead. Missing where StatsD is not listened for.",
+        |sources, series| {
+            let doors = &sources.metrics.doors;
+            if doors.all_open().any(|(door, _)| door == Door::Statsd) {
+                series.count(&doors.lost_packets);
             }
         },
     ),

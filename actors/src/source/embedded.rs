@@ -74,7 +74,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::listener::{Listener, ListenerOptions};
 use self::service::{ServedQueue, Service};
-use super::push_queue::{Chunk, PushReceiver, cost, push_queue};
+use super::push_queue::{Chunk, PushReceiver, Reservation, cost, push_queue};
 use super::push_source::PushSource;
 use super::{PushError, Slice};
 use crate::listen;
@@ -94,6 +94,30 @@ pub struct EmbeddedQueue {
     /// Gone once the last session is: who holds it keeps the queue open.
     service: Weak<Service>,
     stop: StopSignal,
+}
+
+/// Room that a push has in the queue; it is open meanwhile.
+#[derive(Debug)]
+pub struct PushRoom {
+    room: Reservation,
+    service: Arc<Service>,
+}
+
+/// What keeps the queue open.
+#[derive(Debug)]
+pub struct HeldOpen {
+    _service: Option<Arc<Service>>,
+}
+
+impl PushRoom {
+    /// Pushes the elements, which are those parts of `bytes`.
+    pub fn push(self, bytes: Vec<u8>, elements: Vec<Range<usize>>) {
+        let elements: Vec<Slice> = elements.into_iter().map(Slice::Whole).collect();
+        self.service.queue.announce(elements.len());
+        let mut chunk = Chunk { bytes, elements, room: self.room };
+        chunk.trim();
+        self.service.queue.push(chunk);
+    }
 }
 
 impl EmbeddedQueue {
@@ -150,27 +174,27 @@ impl EmbeddedQueue {
         Ok(queue)
     }
 
-    /// Pushes elements, which are those parts of `bytes`, as a client would: all or
-    /// none, and waiting for room.
-    pub async fn push(&self, bytes: Vec<u8>, elements: Vec<Range<usize>>) -> Result<(), PushError> {
+    /// Room for a push of the gateway itself, which is waited for as a client would.
+    pub async fn reserve(&self, elements: usize, bytes: usize) -> Result<PushRoom, PushError> {
         let ending = || PushError::Away("the gateway is shutting down".to_owned());
         let service = self.service.upgrade().ok_or_else(ending)?;
-        let cost = cost(elements.len(), bytes.len());
+        let cost = cost(elements, bytes);
         if service.queue.never_fits(cost) {
             return Err(PushError::NeverFits);
         }
         let mut stop = self.stop.clone();
         let room = tokio::select! {
+            biased;
             room = service.queue.reserve(cost) => room,
-            () = sleep(service.push_timeout.min(PATIENCE)) => return Err(PushError::Full),
             () = stop.stopped() => return Err(ending()),
+            () = sleep(service.push_timeout.min(PATIENCE)) => return Err(PushError::Full),
         };
-        let elements: Vec<Slice> = elements.into_iter().map(Slice::Whole).collect();
-        service.queue.announce(elements.len());
-        let mut chunk = Chunk { bytes, elements, room };
-        chunk.trim();
-        service.queue.push(chunk);
-        Ok(())
+        Ok(PushRoom { room, service })
+    }
+
+    /// Keeps the queue open, after the stop signal too, until it is dropped.
+    pub fn hold_open(&self) -> HeldOpen {
+        HeldOpen { _service: self.service.upgrade() }
     }
 
     /// The source of a worker.

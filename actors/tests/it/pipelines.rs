@@ -48,6 +48,7 @@ fn settings(key: &str) -> PipelineSettings {
         },
         state_file: None,
         expose_payloads: true,
+        statsd: None,
     }
 }
 

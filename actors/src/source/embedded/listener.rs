@@ -2,12 +2,10 @@
 //! of their own, so that no client can hold up readers, signals or scrapes.
 
 use std::fmt;
-use std::fs;
-use std::io::{self, ErrorKind as IoErrorKind};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +22,9 @@ use super::service::Service;
 use super::stream::{ClientStream, prepare};
 use crate::error_kind::ErrorKind;
 use crate::listen;
-use crate::private_file::describe;
 use crate::settings::ListenAddress;
 use crate::stop::StopSignal;
+use crate::unix_socket::SocketPath;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -48,13 +46,6 @@ pub enum Listener {
     Tcp(TcpListener),
     /// On a path, which is removed at the end.
     Unix(UnixListener, SocketPath),
-}
-
-/// The path of a Unix socket, removed when dropped.
-#[derive(Debug)]
-pub struct SocketPath {
-    path: PathBuf,
-    inode: u64,
 }
 
 #[derive(Clone)]
@@ -154,51 +145,16 @@ impl fmt::Display for Listener {
                 Ok(address) => address.fmt(f),
                 Err(cause) => cause.fmt(f),
             },
-            Listener::Unix(_, path) => write!(f, "unix:{}", path.path.display()),
+            Listener::Unix(_, path) => write!(f, "unix:{path}"),
         }
     }
 }
 
-impl Drop for SocketPath {
-    fn drop(&mut self) {
-        // Another gateway may have put its own there meanwhile.
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// A socket that nobody listens on any more is left from a process that was
-/// killed. Anything else that is there stays.
 fn bind_unix(path: &Path) -> io::Result<Listener> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => {
-            let got = describe(found.file_type());
-            return Err(io::Error::new(
-                IoErrorKind::AlreadyExists,
-                format!("expected a socket or nothing there, got {got}"),
-            ));
-        }
-        Ok(_) if is_left_over(path)? => fs::remove_file(path)?,
-        Ok(_) => {}
-        Err(cause) if cause.kind() == IoErrorKind::NotFound => {}
-        Err(cause) => return Err(cause),
-    }
-    let listener = UnixListener::bind(path)?;
-    let metadata = fs::symlink_metadata(path)?;
-    let mode = format!("{:o}", metadata.permissions().mode() & 0o777);
-    tracing::info!(path = %path.display(), mode, "created the socket of the embedded queue");
-    Ok(Listener::Unix(listener, SocketPath { path: path.to_owned(), inode: metadata.ino() }))
-}
-
-/// Whether nobody answers there; an error where somebody does, or may.
-fn is_left_over(path: &Path) -> io::Result<bool> {
-    match UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(IoErrorKind::AddrInUse, "somebody listens there already")),
-        Err(cause) if cause.kind() == IoErrorKind::ConnectionRefused => Ok(true),
-        Err(cause) if cause.kind() == IoErrorKind::NotFound => Ok(false),
-        Err(cause) => Err(cause),
-    }
+    let connect = || UnixStream::connect(path).map(drop);
+    let bind = || UnixListener::bind(path);
+    let (listener, path) = SocketPath::bind(path, "the embedded queue", connect, bind)?;
+    Ok(Listener::Unix(listener, path))
 }
 
 /// Gives a client a slot, for which another one may have to leave, or turns it

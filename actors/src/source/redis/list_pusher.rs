@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::{Cmd, RedisError, cmd};
+use redis::{Cmd, cmd};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -81,7 +81,11 @@ impl ListPusher {
                     Ok(()) => return Ok(()),
                     Err(PushFailure::Elsewhere(cause)) => Err(cause),
                     Err(PushFailure::Full) => return Err(PushError::Full),
-                    Err(PushFailure::Failed(cause)) => return Err(self.failed(&cause)),
+                    Err(PushFailure::Refused(cause)) => return Err(self.failed(&cause)),
+                    Err(PushFailure::Silent(cause)) => {
+                        self.failed(&cause);
+                        return Err(PushError::Silent(cause.message));
+                    }
                 },
                 Err(cause) => return Err(self.failed(&cause)),
             };
@@ -101,8 +105,8 @@ impl ListPusher {
                 self.leave(&link);
                 Err(PushFailure::Elsewhere(failure))
             }
-            Some(_) => Err(PushFailure::Failed(failure)),
-            None => Err(PushFailure::Failed(without_answer(&failure, &cause))),
+            Some(_) => Err(PushFailure::Refused(failure)),
+            None => Err(PushFailure::Silent(failure)),
         }
     }
 
@@ -145,11 +149,7 @@ enum PushFailure {
     Full,
     /// It was refused, and is known to be for another server.
     Elsewhere(SourceError),
-    Failed(SourceError),
-}
-
-/// The failure where nothing says what became of the push.
-fn without_answer(failure: &SourceError, cause: &RedisError) -> SourceError {
-    let what = if cause.is_timeout() { "no answer in time" } else { "the connection was lost" };
-    error(failure.kind, format!("LPUSH: {what}; the samples may be on the queue all the same"))
+    Refused(SourceError),
+    /// Nothing says what became of it.
+    Silent(SourceError),
 }
