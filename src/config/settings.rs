@@ -199,7 +199,7 @@ settings! {
     METRICS_EXEMPLARS = "Metrics.Exemplars", Value("false"), ValueKind::Flag;
     /// Most exemplars to keep, spread over the shards; the oldest make room.
     METRICS_MAX_EXEMPLARS = "Metrics.MaxExemplars", Value("100000"), whole(1, 100_000_000);
-    /// What histograms are that Prometheus can take as native ones: `off`, classic but for samples that ask for it by their `factor`; `both`, native and, where they have buckets, classic too; `only`, native, whatever buckets their samples bring. Metrics that are there stay what they are.
+    /// What histograms are that Prometheus can take as native ones: `off`, classic but for samples that ask for it by their `factor` or bring `native` counts; `both`, native and, where they have buckets, classic too; `only`, native, whatever buckets their samples bring. Metrics that are there stay what they are.
     METRICS_NATIVE_HISTOGRAMS = "Metrics.NativeHistograms", Value("off"), ValueKind::Choice(&NATIVE_MODES);
     /// Patterns of names, comma-separated, of the histograms that `Metrics.NativeHistograms` is for, such as `*_seconds,api_*`; empty: all.
     METRICS_NATIVE_HISTOGRAM_NAMES = "Metrics.NativeHistogramNames", Value(""), ValueKind::NamePatterns;

@@ -135,6 +135,10 @@ mod tests {
                 (0, "unknown_field", "expected value, got valeu"),
             ],
         );
+        check(
+            r#"{"type":3,"name":"h","help":"h","native":{"schema":3,"zero_cuont":1},"sum":0}"#,
+            &[(0, "unknown_field", "expected zero_count, got zero_cuont")],
+        );
         let all = format!("expected one of {}, got operation", FIELDS.join(", "));
         check(r#"{"name":"h_total","help":"h","operation":1}"#, &[(0, "unknown_field", &all)]);
     }

@@ -335,6 +335,11 @@ mod tests {
                 many("1,")[..400_000].to_owned(),
                 &many("1,")[..400_000]
             )),
+            text(&format!(
+                r#""native":{{"schema":3,"positive":{{"indexes":[{0}0],"counts":[{0}0]}},{1}"a":0}},"#,
+                &many("1,")[..200_000],
+                &many(r#""a":0,"#)[..300_000]
+            )),
         ] {
             let refused = decoder
                 .decode(hostile.as_bytes(), UnixTime::MIN)
@@ -347,5 +352,9 @@ mod tests {
         assert!(decoder.lists.labels.capacity() <= 2 * limits.max_labels);
         assert!(decoder.lists.buckets.capacity() <= 2 * limits.max_buckets);
         assert!(decoder.lists.quantiles.capacity() <= 2 * limits.max_quantiles);
+        let side = &decoder.lists.native_sent.positive;
+        assert!(side.indexes.capacity() >= limits.max_values, "it was read");
+        assert!(side.indexes.capacity() <= 2 * limits.max_values);
+        assert!(side.counts.capacity() <= 2 * limits.max_values);
     }
 }

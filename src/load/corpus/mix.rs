@@ -51,10 +51,12 @@ pub enum Form {
     Whole,
     /// One, of a native histogram, which has no buckets.
     Native,
+    /// Twenty, as the counts of native buckets.
+    WholeNative,
 }
 
 impl Ingredient {
-    pub const ALL: [Ingredient; 16] = [
+    pub const ALL: [Ingredient; 17] = [
         Ingredient::Plain(Kind::Counter),
         Ingredient::Plain(Kind::Gauge),
         Ingredient::Plain(Kind::Histogram),
@@ -68,6 +70,7 @@ impl Ingredient {
         Ingredient::Duration(Form::Values),
         Ingredient::Duration(Form::Whole),
         Ingredient::Duration(Form::Native),
+        Ingredient::Duration(Form::WholeNative),
         Ingredient::Distinct,
         Ingredient::NewLabel,
         Ingredient::Bad,
@@ -84,6 +87,7 @@ impl Ingredient {
             Ingredient::Duration(Form::Values) => "values",
             Ingredient::Duration(Form::Whole) => "whole",
             Ingredient::Duration(Form::Native) => "native",
+            Ingredient::Duration(Form::WholeNative) => "wholenative",
             Ingredient::Distinct => "distinct",
             Ingredient::NewLabel => "newlabel",
             Ingredient::Bad => "bad",
@@ -276,7 +280,7 @@ mod tests {
         check_refused(
             "meter=1",
             "expected one of counter, gauge, histogram, summary, shuffled, add, max, min, \
-             duration, exemplar, values, whole, native, distinct, newlabel, bad, got \"meter\"",
+             duration, exemplar, values, whole, native, wholenative, distinct, newlabel, bad, got \"meter\"",
         );
         check_refused("bad=1,bad=2", "\"bad\" is given twice");
         check_refused("counter=0", "expected at least one weight above 0");

@@ -157,6 +157,7 @@ impl Corpus {
             Form::Values => Said::Durations(self.values()),
             Form::Whole => Said::Counts(self.values()),
             Form::Native => Said::Native(self.value()),
+            Form::WholeNative => Said::WholeNative(self.values()),
         };
         self.of_a_generation(CorpusPayload::duration(index, said), index)
     }

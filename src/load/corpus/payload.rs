@@ -1,6 +1,9 @@
 //! The payload: one sample of a known series, or something that only looks
 //! like one, as the JSON that a producer pushes.
 
+use std::collections::BTreeMap;
+
+use psg_engine::metric::native::Schema;
 use psg_engine::metric::{GaugeOp, Kind};
 
 use super::json::{JsonMember, JsonStyle, JsonValue, write_object};
@@ -38,6 +41,8 @@ pub(super) enum Said {
     Counts(Vec<i64>),
     /// One of a native histogram.
     Native(i64),
+    /// Many of these, as the counts of native buckets and the sum.
+    WholeNative(Vec<i64>),
 }
 
 /// The buckets of durations: as they are written, and in thousandths.
@@ -70,7 +75,7 @@ impl CorpusPayload {
             unreachable!("names of metrics have numbers")
         };
         let ending = match said {
-            Said::Native(_) => "_native_seconds",
+            Said::Native(_) | Said::WholeNative(_) => "_native_seconds",
             Said::Value(_)
             | Said::Operation(..)
             | Said::Duration(..)
@@ -153,6 +158,10 @@ impl Said {
                 members.push(("value", JsonValue::Thousandths(*value)));
             }
             Said::Durations(values) => members.push(("values", JsonValue::Many(values.clone()))),
+            Said::WholeNative(values) => {
+                members.push(("native", native(values)));
+                members.push(("sum", JsonValue::Thousandths(values.iter().sum())));
+            }
             Said::Counts(values) => {
                 let mut counts = vec![0; TEN_BOUNDS.len() + 1];
                 for value in values {
@@ -176,6 +185,9 @@ impl Said {
                 members.push(("unit", JsonValue::Text("seconds")));
                 members.push(("factor", JsonValue::Thousandths(1100)));
             }
+            (Said::WholeNative(_), _) => {
+                members.push(("unit", JsonValue::Text("seconds")));
+            }
             (Said::Value(_), Kind::Counter | Kind::Gauge) => {}
             (Said::Value(_), Kind::Histogram) => {
                 members.push(("buckets", JsonValue::Numbers(&["0.1", "1", "5", "10", "50"])));
@@ -190,6 +202,24 @@ impl Said {
             members.push(("exemplar", JsonValue::Object(vec![("labels", labels)])));
         }
     }
+}
+
+/// A whole native histogram of these values, with eight buckets for each power of two.
+fn native(values: &[i64]) -> JsonValue {
+    let schema = Schema::for_factor(1.1);
+    let mut buckets = BTreeMap::<i32, i64>::new();
+    let (above, zero): (Vec<i64>, Vec<i64>) = values.iter().partition(|value| **value > 0);
+    for value in above {
+        *buckets.entry(schema.bucket_of(value as f64 / 1000.0)).or_default() += 1000;
+    }
+    let (indexes, counts) =
+        buckets.into_iter().map(|(at, count)| (i64::from(at) * 1000, count)).unzip();
+    let positive = vec![("indexes", JsonValue::Many(indexes)), ("counts", JsonValue::Many(counts))];
+    JsonValue::Object(vec![
+        ("schema", JsonValue::Thousandths(i64::from(schema.number()) * 1000)),
+        ("zero_count", JsonValue::Thousandths(zero.len() as i64 * 1000)),
+        ("positive", JsonValue::Object(positive)),
+    ])
 }
 
 fn labels(instance: u64, job: u64, region: u64) -> Vec<JsonMember> {

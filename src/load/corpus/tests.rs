@@ -34,7 +34,7 @@ fn count_series(corpus: Corpus, count: usize) -> usize {
     all.iter().map(|(_, payload)| series(&parse(payload))).collect::<HashSet<_>>().len()
 }
 
-const EVERYTHING: &str = "counter=1,gauge=1,histogram=1,summary=1,shuffled=1,add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1,native=1,distinct=1,newlabel=1,bad=1";
+const EVERYTHING: &str = "counter=1,gauge=1,histogram=1,summary=1,shuffled=1,add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1,native=1,wholenative=1,distinct=1,newlabel=1,bad=1";
 
 #[test]
 fn the_same_seed_makes_the_same_bytes() {
@@ -73,6 +73,13 @@ fn every_good_payload_is_a_sample_of_its_type() {
                 assert_eq!(counts.iter().sum::<u64>(), 20, "{sample}");
                 assert!((0.0..=2000.0).contains(&sample["sum"].as_f64().unwrap()), "{sample}");
             }
+            Ingredient::Duration(Form::WholeNative) => {
+                let native = &sample["native"];
+                let counts = native["positive"]["counts"].as_array().unwrap().iter();
+                let counts: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
+                assert_eq!(counts + native["zero_count"].as_u64().unwrap(), 20, "{sample}");
+                assert!((0.0..=2000.0).contains(&sample["sum"].as_f64().unwrap()), "{sample}");
+            }
             Ingredient::Plain(_)
             | Ingredient::Shuffled
             | Ingredient::Operation(GaugeOp::Set | GaugeOp::Max | GaugeOp::Min)
@@ -84,7 +91,9 @@ fn every_good_payload_is_a_sample_of_its_type() {
         assert!(sample["help"].is_string() && sample["name"].is_string(), "{sample}");
         assert!(sample["labels"].as_object().unwrap().values().all(Value::is_string), "{sample}");
         let is_native = ingredient == Ingredient::Duration(Form::Native);
-        assert_eq!(sample["buckets"].is_array(), written == "histogram" && !is_native, "{sample}");
+        let is_whole = ingredient == Ingredient::Duration(Form::WholeNative);
+        let has_buckets = written == "histogram" && !is_native && !is_whole;
+        assert_eq!(sample["buckets"].is_array(), has_buckets, "{sample}");
         assert_eq!(sample["factor"] == 1.1, is_native, "{sample}");
         assert_eq!(sample["quantiles"].is_array(), written == "summary", "{sample}");
         assert_eq!(sample["epsilons"].is_array(), written == "summary", "{sample}");

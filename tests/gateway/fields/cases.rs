@@ -249,6 +249,87 @@ pub const CASES: &[FieldCase] = &[
         leaving: &[],
     },
     FieldCase {
+        fields: "native",
+        settings: &[("Metrics__MaxValues", "3")],
+        accepted: &[
+            (
+                r#"{"type":"histogram","name":"h","native":{"schema":3,"zero_count":1,"positive":{"indexes":[-4,0,9],"counts":[1,0,2]},"negative":{"indexes":[2],"counts":[1]}},"sum":7}"#,
+                r#"h_bucket{le="+Inf"} 5"#,
+            ),
+            (
+                r#"{"type":"histogram","name":"h","native":{"schema":-4,"zero_threshold":0.5,"positive":{"indexes":[-67,64],"counts":[1,9007199254740990]}},"sum":-0.5}"#,
+                "h_sum 6.5",
+            ),
+            (r#"{"type":"histogram","name":"h","value":1.5,"factor":1.1}"#, "h_sum 8"),
+            (
+                r#"{"type":"histogram","name":"none","native":{"schema":8,"positive":[],"negative":null},"sum":0}"#,
+                "none_count 0",
+            ),
+            (
+                r#"{"type":"histogram","name":"i","native":null,"value":2,"buckets":[2]}"#,
+                r#"i_bucket{le="2"} 1"#,
+            ),
+        ],
+        refused: &[
+            (r#"{"type":"histogram","name":"x","native":[],"sum":1}"#, "invalid_field"),
+            (r#"{"type":"histogram","name":"x","native":{"schema":"3"},"sum":1}"#, "invalid_field"),
+            (r#"{"type":"histogram","name":"x","native":{"schema":3}}"#, "invalid_field"),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":3},"sum":1,"value":1}"#,
+                "invalid_field",
+            ),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":3},"sum":1,"factor":2}"#,
+                "invalid_field",
+            ),
+            (r#"{"type":"summary","name":"x","native":{"schema":3},"sum":1}"#, "invalid_field"),
+            (r#"{"type":"histogram","name":"x","native":{},"sum":1}"#, "bad_buckets"),
+            (r#"{"type":"histogram","name":"x","native":{"schema":9},"sum":1}"#, "bad_buckets"),
+            (r#"{"type":"histogram","name":"x","native":{"schema":-53},"sum":1}"#, "bad_buckets"),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":3},"sum":1,"buckets":[1]}"#,
+                "bad_buckets",
+            ),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":3,"zero_threshold":1e999},"sum":1}"#,
+                "bad_buckets",
+            ),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":-4,"positive":{"indexes":[65],"counts":[1]}},"sum":1}"#,
+                "bad_buckets",
+            ),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":3,"positive":{"indexes":[2,1],"counts":[1,1]}},"sum":1}"#,
+                "bad_buckets",
+            ),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":3,"positive":{"indexes":[1],"counts":[0.5]}},"sum":1}"#,
+                "bad_buckets",
+            ),
+            (
+                r#"{"type":"histogram","name":"x","native":{"schema":3,"negative":{"indexes":[1,2,3,4],"counts":[1,1,1,1]}},"sum":1}"#,
+                "too_many_values",
+            ),
+            (r#"{"type":"histogram","name":"x","native":{"schema":3},"sum":1e999}"#, "non_finite"),
+            (r#"{"type":"histogram","name":"i","native":{"schema":3},"sum":1}"#, "bad_buckets"),
+            (
+                r#"{"type":"histogram","name":"h","buckets":[1],"counts":[1],"sum":1}"#,
+                "bad_buckets",
+            ),
+        ],
+        restarted: &[
+            (
+                r#"{"type":"histogram","name":"h","native":{"schema":5,"negative":{"indexes":[1],"counts":[3]}},"sum":2}"#,
+                "h_sum 10",
+            ),
+            (
+                r#"{"type":"histogram","name":"none","native":{"schema":0,"zero_count":4},"sum":0}"#,
+                "none_count 4",
+            ),
+        ],
+        leaving: &[],
+    },
+    FieldCase {
         fields: "labels",
         settings: &[
             ("Metrics__MaxLabels", "2"),
