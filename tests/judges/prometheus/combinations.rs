@@ -65,6 +65,19 @@ const SECOND: [&str; 5] = [
     r#"{"type":"summary","name":"s","value":3,"quantiles":[0.5],"epsilons":[0.05]}"#,
 ];
 
+/// The fields of a sample that has these values, all above 0, counted by native buckets:
+/// 16 for each power of two.
+fn whole_native(values: &[f64]) -> String {
+    let mut buckets = BTreeMap::<i32, u64>::new();
+    for value in values {
+        *buckets.entry((value.log2() * 16.0).ceil() as i32).or_default() += 1;
+    }
+    let (indexes, counts): (Vec<_>, Vec<_>) = buckets.into_iter().unzip();
+    let positive = format!(r#"{{"indexes":{indexes:?},"counts":{counts:?}}}"#);
+    let sum: f64 = values.iter().sum();
+    format!(r#""native":{{"schema":4,"positive":{positive}}},"sum":{sum:?}"#)
+}
+
 /// What each push observes besides, by a histogram `n` without buckets.
 fn observations() -> Vec<f64> {
     (0..200).map(|step| 10_f64.powf(f64::from(step) / 50.0 - 2.0)).collect()
@@ -131,9 +144,11 @@ impl Restarted {
     fn push(&mut self, payloads: &[&str]) {
         self.redis.push(payloads);
         let values = observations();
-        let native = format!(r#"{{"type":"histogram","name":"n","values":{values:?}}}"#);
-        self.redis.push(&[native]);
-        self.taken += payloads.len() as u64 + 1;
+        let (single, counted) = values.split_at(values.len() / 2);
+        let native = [format!(r#""values":{single:?}"#), whole_native(counted)];
+        let native = native.map(|said| format!(r#"{{"type":"histogram","name":"n",{said}}}"#));
+        self.redis.push(&native);
+        self.taken += (payloads.len() + native.len()) as u64;
         for totals in [&mut self.pushed, &mut self.shown] {
             payloads.iter().for_each(|payload| totals::add(totals, payload, 1.0));
         }
