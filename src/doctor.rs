@@ -1,6 +1,8 @@
 //! `doctor`: looks at the Redis of the settings in force for what goes wrong
-//! most, and tells in a line each what it found and what to do. It only reads.
+//! most, and at the doors, and tells in a line each what it found and what to do. It
+//! only reads, and pushes nothing.
 
+mod doors;
 mod embedded;
 
 use std::fmt::Write as _;
@@ -34,7 +36,10 @@ pub fn run(options: &DoctorOptions, outcome: &ConfigOutcome) -> ExitCode {
     let mut findings = of_settings(&outcome.warnings);
     findings.extend(of_state_file(config.gateway.pipeline.state_file.as_ref()));
     match look(&config.gateway) {
-        Ok(found) => findings.extend(found),
+        Ok(found) => {
+            findings.extend(found);
+            findings.extend(doors::look(&config.gateway));
+        }
         Err(error) => {
             eprintln!("the doctor can't begin: {error}");
             return ExitCode::FAILURE;

@@ -80,6 +80,13 @@ impl GatewayClient {
         Ok(answer.status().as_u16())
     }
 
+    /// The status of the answer to a push of nothing.
+    pub fn push_nothing(&self, url: &str, patience: Duration) -> Result<u16, Error> {
+        let request = self.agent.post(url).config().timeout_global(Some(patience));
+        let request = request.max_redirects(0).max_redirects_will_error(false).build();
+        Ok(request.content_type("text/plain").send_empty()?.status().as_u16())
+    }
+
     /// GET; or why there is no answer, with what can be done.
     pub fn get(&self, url: &str) -> Result<Body, String> {
         let mut request = self.agent.get(url);

@@ -206,3 +206,30 @@ fn other_machines_are_let_in_where_that_is_meant() {
     assert!(refused.output().contains("Statsd.AllowUnauthenticated"), "{}", refused.output());
     open().set("Statsd__AllowUnauthenticated", "true").start_unready();
 }
+
+#[test]
+fn status_and_doctor_tell_of_it() {
+    let (places, redis) = (Places::new(), RedisServer::start());
+    let builder = || places.on(GatewayBuilder::reading(&redis));
+    let examined = |code: i32| {
+        let of = builder().arguments(&["doctor"]).finish();
+        assert_eq!(of.code(), code, "{}", of.output());
+        let found = |line: &&String| line.contains("StatsD");
+        of.lines.iter().filter(found).cloned().collect::<Vec<String>>().join("\n")
+    };
+    let found = examined(1);
+    for protocol in ["udp", "tcp", "unix"] {
+        assert!(found.contains(&format!("nobody listens at {protocol}://")), "{found}");
+    }
+    let gateway = builder().start();
+    places.unix()(b"a:1|c\nb:2|c\nbad");
+    gateway.scrape_until("both", |seen| seen.totals() == (2, 0));
+    let found = examined(0);
+    assert_eq!(found.matches("somebody listens at ").count(), 3, "{found}");
+    let status = gateway.must_get("/api/v1/status", &[]).text();
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    let door = &status["doors"][0];
+    assert_eq!((&door["door"], &door["samples"]), (&"statsd".into(), &2.into()), "{status}");
+    assert_eq!(door["left_out_samples"], serde_json::json!({"malformed": 1}));
+    assert_eq!(door["refused_requests"], serde_json::json!({}));
+}

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use psg_engine::catalog::Catalog;
 use psg_engine::metric::Kind;
@@ -10,14 +10,15 @@ use psg_engine::reject::Reason;
 
 use super::history::History;
 use super::model::{
-    CheckpointStatus, OtherKeyStatus, ProcessStatus, QueueStatus, Rejects, Samples, Scrapes,
-    SeriesStatus, ShardStatus, Status, TopMetric,
+    CheckpointStatus, DoorStatus, OtherKeyStatus, ProcessStatus, QueueStatus, Rejects, Samples,
+    Scrapes, SeriesStatus, ShardStatus, Status, TopMetric,
 };
 use super::snapshot::CounterSnapshot;
 use super::{LiveInfo, StaticInfo};
 use crate::clock::system_time;
 use crate::error_kind::ErrorKind;
 use crate::other_keys;
+use crate::self_metrics::doors::{Door, DoorMetrics, RequestReason, SampleReason};
 use crate::self_metrics::table::revision;
 use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
 
@@ -42,6 +43,7 @@ impl StatusSources<'_> {
             process: self.process(),
             samples: self.samples(),
             queue: self.queue(),
+            doors: doors(&self.metrics.doors),
             rejects: self.rejects(),
             series: self.series(),
             shards: self.shards(&live.inboxes),
@@ -162,6 +164,26 @@ impl StatusSources<'_> {
 fn other_key(other: other_keys::PushesElsewhere) -> OtherKeyStatus {
     let other_keys::PushesElsewhere { key, database, pushes, last, advice } = other;
     OtherKeyStatus { key, database, pushes, last_seconds_ago: last.elapsed().as_secs_f64(), advice }
+}
+
+fn doors(metrics: &DoorMetrics) -> Vec<DoorStatus> {
+    let of = |reasons: &[&str], counts: &[AtomicU64]| {
+        let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
+        let by_reason = reasons.iter().map(|reason| (*reason).to_owned()).zip(counts);
+        by_reason.filter(|(_, count)| *count > 0).collect()
+    };
+    let doors = metrics.all_open().map(|(door, counts)| DoorStatus {
+        door: door.as_str().to_owned(),
+        requests: counts.requests.load(Ordering::Relaxed),
+        samples: counts.samples.load(Ordering::Relaxed),
+        refused_requests: of(&RequestReason::ALL.map(RequestReason::as_str), &counts.refused),
+        left_out_samples: of(&SampleReason::ALL.map(SampleReason::as_str), &counts.left_out),
+        lost_packets: match door {
+            Door::Statsd => metrics.lost_packets.load(Ordering::Relaxed),
+            Door::Pushgateway | Door::Otlp => 0,
+        },
+    });
+    doors.collect()
 }
 
 /// The metrics with the most series, most first.

@@ -28,6 +28,8 @@ pub struct Status {
     pub process: ProcessStatus,
     pub samples: Samples,
     pub queue: QueueStatus,
+    /// The doors that are open, by which samples come in other than by the queue.
+    pub doors: Vec<DoorStatus>,
     /// Refused samples by reason, the most frequent first; those with none are
     /// left out.
     pub rejects: Vec<Rejects>,
@@ -112,6 +114,23 @@ pub struct OtherKeyStatus {
     /// How long ago the last one was.
     pub last_seconds_ago: f64,
     pub advice: String,
+}
+
+/// What came by a door since the start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DoorStatus {
+    pub door: String,
+    /// Or packets.
+    pub requests: u64,
+    /// Samples that are on the queue.
+    pub samples: u64,
+    /// Requests of which nothing was taken, by reason; reasons with none are left out.
+    pub refused_requests: BTreeMap<String, u64>,
+    /// Samples that were left out of others, by reason; reasons with none are left out.
+    pub left_out_samples: BTreeMap<String, u64>,
+    /// Packets that the kernel has dropped.
+    pub lost_packets: u64,
 }
 
 /// Samples refused for one reason.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use psg_testkit::pages::{Block, is_like};
+use psg_testkit::process::free_port;
 use psg_testkit::redis::QUEUE;
 use psg_testkit::{Rig, wait_for};
 
@@ -31,6 +32,8 @@ struct Session {
     rig: Rig,
     /// Of the Redis that is here.
     version: String,
+    /// Where StatsD is listened for.
+    statsd: u16,
     folder: tempfile::TempDir,
 }
 
@@ -47,7 +50,10 @@ const ASTRAY: [&str; 2] = [r#"{"name":"a"}"#, r#"{"name":"b"}"#];
 
 impl Session {
     fn start() -> Self {
+        let statsd = free_port();
+        let places = format!("udp://127.0.0.1:{statsd},tcp://127.0.0.1:{statsd}");
         let mut rig = Rig::with(&[
+            ("Statsd__ListenAddress", &places),
             ("Http__EnableAdmin", "true"),
             ("Http__ExposePayloads", "true"),
             ("Redis__DeadLetterKey", "dead"),
@@ -58,7 +64,7 @@ impl Session {
         let about: String = rig.redis.run(&["INFO", "server"]);
         let version = about.lines().find_map(|line| line.strip_prefix("redis_version:"));
         let version = version.expect("it tells").to_owned();
-        Self { rig, version, folder: tempfile::tempdir().expect("a temporary folder") }
+        Self { rig, version, statsd, folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
     fn run(&self, block: &Block) {
@@ -79,7 +85,8 @@ impl Session {
     /// The exit status, and what was printed.
     fn try_once(&self, block: &Block) -> (i32, String) {
         let (queue, http) = (self.rig.redis.port(), self.rig.gateway.port());
-        let (status, said) = bash_in(self.folder.path(), &block.text, queue, http);
+        let text = block.text.replace("127.0.0.1/8125", &format!("127.0.0.1/{}", self.statsd));
+        let (status, said) = bash_in(self.folder.path(), &text, queue, http);
         // As the page has them.
         let said = said.replace(&format!("127.0.0.1:{queue}"), "127.0.0.1:6379");
         let said = said.replace(&format!("127.0.0.1:{http}"), "localhost:9091");

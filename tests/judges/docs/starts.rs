@@ -29,6 +29,7 @@ fn starts(block: &Block) {
     let settings = settings.unwrap_or_else(|| panic!("{}: {command}", block.place));
     let settings = settings
         .replace("redis.internal", &redis.address())
+        .replace(":8125", &format!(":{}", free_port()))
         .replace("/var/lib/prom-stream-gateway", &folder.path().display().to_string());
     let mut bash = Command::new("bash");
     bash.args(["-c", &format!("exec env {settings} {BINARY}")]).current_dir(folder.path());

@@ -3,6 +3,7 @@
 //! refused samples fires, alone.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
@@ -22,7 +23,10 @@ fn the_dashboard_and_the_rules_are_answered() {
     Edition::each(|edition| {
         let state = tempfile::tempdir().expect("a temporary folder");
         let file = state.path().join("state");
+        let statsd = state.path().join("statsd.sock");
         let mut rig = Rig::with(&[
+            ("Push__Enabled", "true"),
+            ("Statsd__ListenAddress", &format!("unix://{}", statsd.display())),
             ("Metrics__StateFile", file.to_str().expect("the path is text")),
             ("Metrics__StateFileIntervalSeconds", "1"),
         ]);
@@ -48,6 +52,8 @@ fn the_dashboard_and_the_rules_are_answered() {
         let pushed = load.output().expect("the load tool runs");
         assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
         rig.redis.push(&["no JSON"]);
+        let sender = UnixDatagram::unbound().expect("a socket");
+        sender.send_to(b"a:1|c\nno line", &statsd).expect("it listens");
 
         for (title, query) in dashboard_queries() {
             wait_for(&format!("panel {title}: {query}"), || {

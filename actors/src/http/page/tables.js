@@ -15,6 +15,8 @@ function showFacts(status) {
     ["Reconnects", count(queue.reconnects)],
     ["Errors", errors.join(", ") || "none"],
   ]);
+  at("doors").hidden = status.doors.length === 0;
+  terms(at("facts-doors"), status.doors.map(doorFact));
   const last = (seconds) => (seconds === null ? "never" : ago(seconds));
   terms(at("facts-scrapes"), [
     ["Last", last(scrapes.last_seconds_ago)],
@@ -32,6 +34,17 @@ function showFacts(status) {
     ["Rejected", plural(samples.rejected, "sample")],
     ["Expired", plural(status.series.expired, "series", "series")],
   ]);
+}
+
+/** What came by a door, and what of it was not taken. */
+function doorFact({ door, samples, refused_requests: refused, left_out_samples: leftOut, lost_packets: lost }) {
+  const sum = (counts) => Object.values(counts).reduce((all, number) => all + number, 0);
+  const [requests, left] = [sum(refused), sum(leftOut)];
+  const parts = [plural(samples, "sample")];
+  if (requests) parts.push(`${plural(requests, "request")} refused (${Object.keys(refused).join(", ")})`);
+  if (left) parts.push(`${count(left)} left out (${Object.keys(leftOut).join(", ")})`);
+  if (lost) parts.push(`${plural(lost, "packet")} lost`);
+  return [door, parts.join(", "), requests || left || lost ? "warn" : ""];
 }
 
 /** Rejects by reason, each with its last examples. */
