@@ -88,10 +88,10 @@ impl Accounts {
 }
 
 impl Account {
-    /// Counts the refusal of one sample of `length` bytes, of which some are known,
-    /// and hands it to those who show it.
+    /// Counts the refusal of a sample of `length` bytes, of which some are known, or of
+    /// several that were added up, and hands it to those who show it.
     pub fn refuse(&self, reject: Reject, sample: &[u8], length: u64, taken_at: TakenAt) {
-        add(&self.metrics.rejected[reject.reason as usize], 1);
+        add(&self.metrics.rejected[reject.reason as usize], reject.samples);
         self.log.note(&reject, sample, taken_at.now);
         if let Some(letters) = &self.letters {
             letters.offer(sample, length);
@@ -109,13 +109,13 @@ impl Account {
     /// Counts the samples that a shard has been sent, now that their series have
     /// them, or have refused some. Of those that are too many to be kept, no letter is
     /// left.
-    pub fn settle(&self, samples: usize, refused: &RefusedUpdates, taken_at: TakenAt) {
-        add(&self.metrics.processed, (samples - refused.count()) as u64);
+    pub fn settle(&self, samples: u64, refused: &RefusedUpdates, taken_at: TakenAt) {
+        add(&self.metrics.processed, samples - refused.samples());
         for update in &refused.kept {
             let sample = serde_json::to_vec(update).expect("memory takes what is written");
             self.refuse(update.reject(), &sample, sample.len() as u64, taken_at);
         }
-        let not_kept = refused.not_kept as u64;
+        let not_kept = refused.not_kept;
         add(&self.metrics.rejected[Reason::NonFinite as usize], not_kept);
         if let Some(letters) = &self.letters {
             letters.count_dropped(not_kept);

@@ -211,7 +211,7 @@ impl From<&Shape> for ShownLayout {
 impl RejectRing {
     fn note(&mut self, RejectedSample { at, reject, sample, length }: RejectedSample<'_>) {
         let head = &sample[..sample.len().min(KEPT_BYTES)];
-        let Reject { reason, detail } = reject;
+        let Reject { reason, detail, samples: _ } = reject;
         if self.kept.len() < SHOWN {
             self.kept.push(KeptReject { at, reason, detail, head: head.to_vec(), length });
             return;

@@ -55,10 +55,12 @@ mod names;
 mod questions;
 mod restore;
 mod retirement;
+mod variants;
 
 pub use admission::Admission;
 use admission::add_within;
 use names::{Printed, print_names, release_names, reserve_names};
+pub(crate) use variants::Variant;
 
 /// All families of the process. Cheap to clone; clones are the same catalog.
 #[derive(Debug, Clone)]
@@ -68,6 +70,7 @@ pub struct Catalog {
 
 #[derive(Debug)]
 struct CatalogInner {
+    /// By their names; see [`Family::key`].
     families: DashMap<Box<str>, Arc<Family>, RandomState>,
     /// Every name that a family prints. Locked by claims and retirements, both rare,
     /// and where some family has a name that is escaped also by scrapes.
@@ -81,6 +84,8 @@ struct CatalogInner {
     /// See [`Catalog::series_bytes`].
     series_bytes: CachePadded<AtomicUsize>,
     settings: CatalogSettings,
+    /// Whether a name may have several families, see [`variants`].
+    has_variants: bool,
 }
 
 /// What families are held to, and made with.
@@ -109,6 +114,9 @@ pub struct Family {
     help: OnceLock<Box<str>>,
     unit: OnceLock<Box<str>>,
     shape: Shape,
+    variant: Variant,
+    /// What it is found by where its name may be that of several.
+    variant_key: Option<Box<str>>,
     home: Weak<CatalogInner>,
     /// Written for every new series by whichever thread, on a cache line of
     /// their own: what is above is read for every sample that is parsed.
@@ -141,6 +149,10 @@ impl Default for Catalog {
 impl Catalog {
     /// An empty catalog.
     pub fn new(settings: CatalogSettings) -> Self {
+        Self::with(settings, false)
+    }
+
+    fn with(settings: CatalogSettings, has_variants: bool) -> Self {
         let inner = CatalogInner {
             families: DashMap::default(),
             printed: Mutex::default(),
@@ -150,6 +162,7 @@ impl Catalog {
             live_series: CachePadded::default(),
             series_bytes: CachePadded::default(),
             settings,
+            has_variants,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -165,11 +178,14 @@ impl Catalog {
     /// family's, with `reserved_name` and `suffix_conflict` a new family that
     /// would print a name which is the gateway's, Prometheus' or another family's.
     pub fn claim(&self, sample: &Sample<'_>) -> Result<FamilyRef, Reject> {
-        let family = match self.find(sample.name) {
+        let variant_key = self.has_variants().then(|| variants::key(sample));
+        let key = variant_key.as_deref().unwrap_or(sample.name);
+        let family = match self.find(key) {
             Some(family) => family,
             None => {
                 let limit = self.limits().max_series_bytes;
-                self.claim_free(sample.name, sample.kind, limit, || self.make_family(sample))?
+                let of = (sample.name, sample.kind);
+                self.claim_free(key, of, limit, || self.make_family(sample, variant_key.clone()))?
             }
         };
         // Checked, and where refused dropped, with no lock held: dropping the
@@ -194,22 +210,27 @@ impl Catalog {
         self.inner.series_bytes.load(Ordering::Relaxed)
     }
 
-    fn find(&self, name: &str) -> Option<FamilyRef> {
-        let family = self.inner.families.get(name)?;
+    /// Whether a name may have several families.
+    pub(crate) fn has_variants(&self) -> bool {
+        self.inner.has_variants
+    }
+
+    fn find(&self, key: &str) -> Option<FamilyRef> {
+        let family = self.inner.families.get(key)?;
         FamilyRef::from_cached(&family)
     }
 
-    /// Claims a name that no living family has; who was faster wins. `limit`
-    /// bounds the bytes of all series.
+    /// Claims a key, for a family of this name and type, that no living family has; who
+    /// was faster wins. `limit` bounds the bytes of all series.
     fn claim_free(
         &self,
-        name: &str,
-        kind: Kind,
+        key: &str,
+        (name, kind): (&str, Kind),
         limit: usize,
         make: impl FnOnce() -> Family,
     ) -> Result<FamilyRef, Reject> {
         let mut printed = self.inner.printed.lock();
-        let entry = match self.inner.families.entry(name.into()) {
+        let entry = match self.inner.families.entry(key.into()) {
             Entry::Occupied(entry) => {
                 if let Some(family) = FamilyRef::from_cached(entry.get()) {
                     return Ok(family);
@@ -220,7 +241,11 @@ impl Catalog {
             Entry::Vacant(entry) => Entry::Vacant(entry),
         };
         let allow_reserved = self.inner.settings.allow_reserved_names;
-        let made = reserve_names(&printed, name, kind, allow_reserved).and_then(|()| {
+        let free = match self.has_variants() {
+            true => Ok(()),
+            false => reserve_names(&printed, name, kind, allow_reserved),
+        };
+        let made = free.and_then(|()| {
             let family = make();
             let has_room = add_within(&self.inner.series_bytes, family.bytes(), limit);
             if has_room { Ok(family) } else { Err(Reject::of_limit(Reason::SeriesBytesLimit)) }
@@ -238,23 +263,29 @@ impl Catalog {
         if family.escaped.is_some() {
             self.inner.has_escaped.store(true, Ordering::Release);
         }
-        print_names(&mut printed, &family);
+        if !self.has_variants() {
+            print_names(&mut printed, &family);
+        }
         entry.insert(family.clone());
         Ok(FamilyRef(family))
     }
 
-    fn make_family(&self, sample: &Sample<'_>) -> Family {
+    fn make_family(&self, sample: &Sample<'_>, variant_key: Option<Box<str>>) -> Family {
         let Sample { kind, buckets, objectives, .. } = *sample;
         let shape = Shape::new(kind, buckets, objectives, self.inner.settings.summary)
             .with_native(self.native_plan(sample));
         let uid = self.inner.next_uid.fetch_add(1, Ordering::Relaxed);
-        self.held_family(uid, sample.name, sample.help, shape)
+        let variant = Variant::of(sample);
+        Family { variant, variant_key, ..self.held_family(uid, sample.name, sample.help, shape) }
     }
 
     /// How a histogram is native that begins with this sample. Of what a producer has
     /// counted by other buckets nobody knows the native ones.
     fn native_plan(&self, sample: &Sample<'_>) -> Option<NativePlan> {
         let settings = &self.inner.settings.native;
+        if self.has_variants() {
+            return settings.plan(sample.name, sample.schema);
+        }
         match sample.observations {
             Observations::One | Observations::Values(_) => {
                 settings.plan(sample.name, sample.schema)
@@ -281,7 +312,7 @@ impl CatalogInner {
     fn retire(&self, family: &Family) {
         self.series_bytes.fetch_sub(family.bytes(), Ordering::Relaxed);
         let mut printed = self.printed.lock();
-        self.families.remove_if(&family.name, |_, found| found.uid == family.uid);
+        self.families.remove_if(family.key(), |_, found| found.uid == family.uid);
         release_names(&mut printed, family);
     }
 }
@@ -301,6 +332,8 @@ impl Family {
             help: if help.is_empty() { OnceLock::new() } else { OnceLock::from(Box::from(help)) },
             unit: OnceLock::new(),
             shape,
+            variant: Variant::default(),
+            variant_key: None,
             home: Weak::new(),
             counts: CachePadded::default(),
         }
@@ -314,6 +347,11 @@ impl Family {
     /// The metric name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its catalog finds it by.
+    fn key(&self) -> &str {
+        self.variant_key.as_deref().unwrap_or(&self.name)
     }
 
     /// The name as it is printed to scrapers that read legacy names. No two families
@@ -363,7 +401,7 @@ impl Family {
     }
 
     /// What it is charged itself, see [`Catalog::series_bytes`].
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.name.len() + self.help().len() + self.unit().len() + self.shape.bytes()
     }
 

@@ -4,7 +4,8 @@
 //! 1. [`Intake::route`] takes each payload in. What reads its encoding
 //!    ([`json_payloads`], by a known template ([`template`]) or else by the
 //!    decoder) makes samples of it, and [`resolver`] says which series each is of.
-//!    A sample from elsewhere is handed to [`Intake::take`].
+//!    A sample from elsewhere is handed to [`Intake::take`]; so is what routers have
+//!    added up ([`frames`]).
 //! 2. [`Intake::define_requests`] are the series whose shards have yet to be
 //!    asked; [`Intake::answer`] takes what they said.
 //! 3. [`Intake::finish`] gives the updates of the shards, and the samples that
@@ -25,6 +26,7 @@ mod bypass;
 mod clock;
 mod entry_id;
 mod family_cache;
+mod frames;
 mod interner;
 mod json_payloads;
 mod label_sets;
@@ -350,6 +352,7 @@ impl Intake {
         for (index, sample) in samples.iter().enumerate() {
             let details = details.next_if(|(detailed, _)| *detailed == index);
             let details = details.map(|(_, details)| *details);
+            let samples = 1 + details.map_or(0, |details| details.more_samples);
             let update = |slot| ValueUpdate { slot, op: sample.origin.op(), value: sample.value };
             match self.resolver.series.state(sample.entry) {
                 SeriesState::Known { shard, slot, .. } => {
@@ -366,12 +369,12 @@ impl Intake {
                         None => updates.push(update(slot)),
                         Some(details) => updates.push_detailed(update(slot), details, arena),
                     }
-                    routed.folded += 1;
+                    routed.folded += samples;
                 }
                 SeriesState::Refused(reason) => routed.refused.push(RefusedSample {
                     payload: sample.origin.payload(),
                     part: self.batch.place_of(index),
-                    reject: Reject::of_series(reason),
+                    reject: Reject::of_series(reason).of_samples(samples),
                 }),
                 SeriesState::Unknown => unreachable!("every shard has answered"),
             }

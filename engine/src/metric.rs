@@ -1,8 +1,8 @@
 //! What a series holds: one aggregate for each metric type, a file each.
 
-mod counter;
+pub(crate) mod counter;
 pub mod default_buckets;
-mod gauge;
+pub(crate) mod gauge;
 pub mod histogram;
 mod kind;
 pub mod native;
@@ -60,7 +60,7 @@ const GREATEST_TOTAL: u64 = u64::MAX >> 9;
 
 /// What a sum comes to with these values, unless that would be no number any more.
 #[inline]
-fn sum_of(sum: f64, values: &[f64]) -> Result<f64, Unapplied> {
+pub(crate) fn sum_of(sum: f64, values: &[f64]) -> Result<f64, Unapplied> {
     let plain = values.iter().fold(sum, |sum, value| sum + value);
     if plain.is_finite() { Ok(plain) } else { sum_of_large(sum, values) }
 }

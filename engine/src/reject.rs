@@ -79,6 +79,8 @@ reasons! {
     HelpTooLong => "help_too_long",
     /// The element is larger than `Metrics.MaxPayloadBytes`.
     PayloadTooLarge => "payload_too_large",
+    /// An element that another gateway has forwarded is damaged.
+    InvalidFrame => "invalid_frame",
     /// A new series would exceed `Metrics.MaxSeries`.
     SeriesLimit => "series_limit",
     /// A new series would exceed `Metrics.MaxSeriesPerMetric`.
@@ -100,12 +102,21 @@ pub struct Reject {
     /// Lower case, no full stop; static wherever it can be, since refusals may
     /// be as frequent as samples.
     pub detail: Cow<'static, str>,
+    /// How many samples of producers were refused at once: 1, but for what a router
+    /// has added up.
+    pub samples: u64,
 }
 
 impl Reject {
     /// A refusal for `reason`, explained by `detail`.
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), samples: 1 }
+    }
+
+    /// The same of so many samples.
+    #[must_use]
+    pub fn of_samples(self, samples: u64) -> Self {
+        Self { samples, ..self }
     }
 
     /// A refusal of a new series by its shard.

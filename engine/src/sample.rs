@@ -77,6 +77,12 @@ pub struct Sample<'a> {
     pub objectives: &'a [(f64, f64)],
     /// Its exemplar if it has one, or why that is dropped.
     pub exemplar: Option<Result<Exemplar<'a>, DroppedExemplar>>,
+    /// How many samples of producers it stands for: 1, but for what a router has added
+    /// up.
+    pub samples: u64,
+    /// Whether its counts are of values that a router has counted, by the buckets that
+    /// these came with: they go into whichever buckets their family has.
+    pub is_counted_values: bool,
 }
 
 impl<'a> Sample<'a> {
@@ -99,6 +105,8 @@ impl<'a> Sample<'a> {
             ttl: None,
             objectives: &[],
             exemplar: None,
+            samples: 1,
+            is_counted_values: false,
         }
     }
 }

@@ -68,8 +68,8 @@
 //! back, the newest first. Limits are not asked: what lived goes on living.
 
 pub mod archive;
-mod check;
-mod frame;
+pub(crate) mod check;
+pub(crate) mod frame;
 mod head;
 mod load;
 mod sections;

@@ -178,7 +178,7 @@ impl Store {
                     for update in values {
                         let time = SampleTime::taken(updates.taken_at);
                         if self.apply_one(*update, time, now) == Outcome::Refused {
-                            self.refuse(*update, Observations::One);
+                            self.refuse(*update, Observations::One, 1);
                         }
                     }
                 }
@@ -195,7 +195,7 @@ impl Store {
     #[cold]
     fn apply_detailed(&mut self, detailed: DetailedUpdate<'_>, taken_at: UnixTime, now: Moment) {
         let DetailedUpdate { update, details, observations, exemplar } = detailed;
-        let Details { timestamp, ttl, observations: _, exemplar: _ } = details;
+        let Details { timestamp, ttl, observations: _, exemplar: _, more_samples } = details;
         let ValueUpdate { slot, op, value: sample } = update;
         let time = SampleTime { taken_at, timestamp };
         // Not by `apply_one`: that is part of the loop over plain values as long as it
@@ -208,7 +208,7 @@ impl Store {
         });
         match outcome {
             Outcome::Taken => {}
-            Outcome::Refused => return self.refuse(update, observations),
+            Outcome::Refused => return self.refuse(update, observations, 1 + more_samples),
             Outcome::Dropped => return,
         }
         if timestamp.is_some_and(|timestamp| timestamp.is_ahead_of(taken_at)) {
@@ -273,9 +273,9 @@ impl Store {
     }
 
     #[cold]
-    fn refuse(&mut self, update: ValueUpdate, observations: Observations<'_>) {
+    fn refuse(&mut self, update: ValueUpdate, observations: Observations<'_>, samples: u64) {
         let series = held(&mut self.slots, update.slot);
-        self.refused.push(series, update, observations);
+        self.refused.push(series, update, observations, samples);
     }
 
     /// Live series of each type, indexed by `kind as usize`.

@@ -32,6 +32,8 @@ pub struct Updates {
     /// Ascending by index.
     details: Vec<(ValueIndex, Details)>,
     arena: Arena,
+    /// The sum of [`Details::more_samples`].
+    more_samples: u64,
 }
 
 /// A number for a series.
@@ -62,6 +64,8 @@ pub struct Details {
     pub observations: ObservationsAt,
     /// Which one of the exemplars of the [`Arena`] it has.
     pub exemplar: Option<ExemplarIndex>,
+    /// How many samples of producers it stands for besides one.
+    pub more_samples: u64,
 }
 
 /// Which one of the exemplars of an [`Arena`].
@@ -214,6 +218,7 @@ impl Details {
             ttl,
             observations,
             exemplar,
+            samples,
             // They say which series it is.
             name: _,
             labels: _,
@@ -224,6 +229,7 @@ impl Details {
             buckets_by_default: _,
             schema: _,
             objectives: _,
+            is_counted_values: _,
             // Each update has them.
             value: _,
             op: _,
@@ -231,20 +237,21 @@ impl Details {
         let timestamp = if kind.is_momentary() { timestamp } else { None };
         let exemplar = exemplar.and_then(Result::ok);
         let exemplar = exemplar.map(|exemplar| arena.put_exemplar(KeptExemplar::of(&exemplar)));
-        Self { timestamp, ttl, observations: arena.put(observations), exemplar }
+        let observations = arena.put(observations);
+        Self { timestamp, ttl, observations, exemplar, more_samples: samples - 1 }
     }
 
     /// What of it holds in whichever series the sample is counted.
     pub fn of_events(self) -> Self {
-        let Self { timestamp: _, ttl: _, observations, exemplar } = self;
-        Self { timestamp: None, ttl: None, observations, exemplar }
+        let Self { timestamp: _, ttl: _, observations, exemplar, more_samples } = self;
+        Self { timestamp: None, ttl: None, observations, exemplar, more_samples }
     }
 
     /// Whether the sample says nothing but its value.
     #[inline]
     pub fn is_none(&self) -> bool {
-        let Self { timestamp, ttl, observations, exemplar } = self;
-        let is_one = *observations == ObservationsAt::One;
+        let Self { timestamp, ttl, observations, exemplar, more_samples } = self;
+        let is_one = *observations == ObservationsAt::One && *more_samples == 0;
         timestamp.is_none() && ttl.is_none() && is_one && exemplar.is_none()
     }
 }
@@ -267,12 +274,13 @@ impl Updates {
     pub fn push_detailed(&mut self, update: ValueUpdate, details: Details, arena: &Arena) {
         let details = self.arena.take_over(details, arena);
         self.details.push((self.values.len() as ValueIndex, details));
+        self.more_samples += details.more_samples;
         self.push(update);
     }
 
-    /// How many samples they are.
-    pub fn samples(&self) -> usize {
-        self.values.len()
+    /// How many samples of producers they stand for.
+    pub fn samples(&self) -> u64 {
+        self.values.len() as u64 + self.more_samples
     }
 
     /// Whether there is nothing for the shard to do.

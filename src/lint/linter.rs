@@ -143,8 +143,8 @@ impl<'a, W: Write> Linter<'a, W> {
         for updates in &outcome.updates {
             self.store.apply(updates, Moment(0));
             let not_taken = self.store.take_refused();
-            self.tally.accepted += (updates.samples() - not_taken.count()) as u64;
-            self.tally.refused += not_taken.not_kept as u64;
+            self.tally.accepted += updates.samples() - not_taken.samples();
+            self.tally.refused += not_taken.not_kept;
             // Which one of an array it was is not known any more.
             refused.extend(not_taken.kept.iter().map(|update| (0, update.reject())));
         }

@@ -170,7 +170,7 @@ impl Dispatcher {
             if updates.is_empty() {
                 continue;
             }
-            let samples = updates.samples() as u64;
+            let samples = updates.samples();
             self.shards.send(ShardIndex(number as u16), ShardMessage::Apply(updates))?;
             add(&self.account().metrics.routed, samples);
         }

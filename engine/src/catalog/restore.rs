@@ -21,7 +21,7 @@ impl Catalog {
             Some(family) => family,
             None => {
                 self.inner.next_uid.fetch_max(uid.saturating_add(1), Ordering::Relaxed);
-                self.claim_free(name, shape.kind(), usize::MAX, || {
+                self.claim_free(name, (name, shape.kind()), usize::MAX, || {
                     self.held_family(*uid, name, help, shape.clone())
                 })?
             }

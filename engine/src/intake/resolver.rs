@@ -46,6 +46,8 @@ pub struct Resolver {
     pub(super) given_back: Vec<(ShardIndex, Slot)>,
     /// Whether labels are shown sorted; else in first-seen order.
     sort_labels: bool,
+    /// Whether a name may have several families.
+    has_variants: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +90,7 @@ impl Resolver {
             retirements: catalog.retirements(),
             folded_counts: Vec::new(),
             given_back: Vec::new(),
+            has_variants: catalog.has_variants(),
             catalog,
             sort_labels,
         }
@@ -100,9 +103,13 @@ impl Resolver {
         }
         let labels = self.renderer.canonical(sample.labels);
         let hash = self.series.hash(sample.name, labels);
-        let families = &self.families;
-        let has_name = |id| families.get(id).is_some_and(|family| family.name() == sample.name);
-        if let Some((entry, id)) = self.series.find(hash, labels, has_name)
+        let (families, has_variants) = (&self.families, self.has_variants);
+        let is_its = |id| {
+            families.get(id).is_some_and(|family| {
+                family.name() == sample.name && (!has_variants || family.is_variant_of(sample))
+            })
+        };
+        if let Some((entry, id)) = self.series.find(hash, labels, is_its)
             && let Some(family) = families.of_kind(id, sample.kind)
             && let Some(fits) = note_family(family, sample, &mut self.layout_mismatches)
         {
@@ -113,7 +120,7 @@ impl Resolver {
         let (id, family) = self.families.hold(&self.catalog, sample)?;
         let Some(fits) = note_family(family.family(), sample, &mut self.layout_mismatches) else {
             if !fits(family.family(), sample) {
-                self.layout_mismatches += 1;
+                self.layout_mismatches += sample.samples;
                 family.family().note_layout_mismatch(sample);
             }
             return Err(unlike_family(&family, sample));
@@ -138,7 +145,7 @@ impl Resolver {
         let families = &self.families;
         let family_id = || {
             let id = families.id_of(sample.name)?;
-            families.of_kind(id, sample.kind).map(|_| id)
+            families.that_takes(id, sample, self.has_variants).map(|_| id)
         };
         let (entry, id) = self.label_sets.find(sample.labels, family_id)?;
         let family = families.of_kind(id, sample.kind)?;
@@ -227,7 +234,7 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
         return None;
     }
     if !fits {
-        *mismatches += 1;
+        *mismatches += sample.samples;
         family.note_layout_mismatch(sample);
     }
     let is_first = |said: &str, known: &str| !said.is_empty() && known.is_empty();
@@ -241,19 +248,26 @@ fn note_family(family: &Arc<Family>, sample: &Sample<'_>, mismatches: &mut u64) 
 /// counted by native buckets only where that has no others, and else only where it has.
 fn can_count(family: &Family, sample: &Sample<'_>) -> bool {
     match (sample.observations, family.shape()) {
-        (Observations::Counts(_), Shape::Histogram(layout)) => !layout.is_native_only(),
-        (Observations::Native(_), Shape::Histogram(layout)) => layout.is_native_only(),
+        (Observations::Counts(_), Shape::Histogram(layout)) => {
+            sample.is_counted_values || !layout.is_native_only()
+        }
+        (Observations::Native(_), Shape::Histogram(layout)) => {
+            layout.is_native_only() || family.is_one_of_several()
+        }
         (_, Shape::Counter | Shape::Gauge | Shape::Summary(_))
         | (Observations::One | Observations::Values(_), Shape::Histogram(_)) => true,
     }
 }
 
 /// Whether a sample of another layout can be aggregated into that of its family:
-/// values always, counts where the family's bounds are among their own.
+/// values always, also once a router has counted them; counts of producers where the
+/// family's bounds are among their own.
 #[cold]
 fn can_fold(family: &Family, sample: &Sample<'_>) -> bool {
     match (sample.observations, family.shape()) {
-        (Observations::Counts(_), Shape::Histogram(layout)) => layout.is_among(sample.buckets),
+        (Observations::Counts(_), Shape::Histogram(layout)) => {
+            sample.is_counted_values || layout.is_among(sample.buckets)
+        }
         (_, Shape::Counter | Shape::Gauge | Shape::Summary(_))
         | (
             Observations::One | Observations::Values(_) | Observations::Native(_),

@@ -142,18 +142,18 @@ impl SeriesCache {
         self.hasher.hash_one((name, labels))
     }
 
-    /// The entry and the family of a series, if it is known or asked for.
-    /// `has_name` says whether a family has the series' name.
+    /// The entry and the family of a series, if it is known or asked for. `is_its` says
+    /// whether a family is the series'.
     #[inline]
     pub fn find(
         &self,
         hash: u64,
         labels: LabelPairs<'_>,
-        has_name: impl Fn(FamilyId) -> bool,
+        is_its: impl Fn(FamilyId) -> bool,
     ) -> Option<(EntryId, FamilyId)> {
         let same = |number: &u32| {
             self.entries.get(*number).is_some_and(|entry| {
-                entry.hash == hash && has_name(entry.family) && entry.labels.pairs() == labels
+                entry.hash == hash && is_its(entry.family) && entry.labels.pairs() == labels
             })
         };
         let number = *self.table.find(hash, same)?;

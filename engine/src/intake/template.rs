@@ -98,6 +98,9 @@ impl CachedRoute {
             objectives: _,
             // It is read from each payload.
             value: _,
+            // No payload says these.
+            samples: _,
+            is_counted_values: _,
         } = *sample;
         if timestamp.is_some() || observations != Observations::One || exemplar.is_some() {
             // The one may be refused later, and all are hardly ever sent again.

@@ -72,7 +72,7 @@ impl BucketLayout {
 
     /// The bucket that takes `value`: the first whose bound is not below it.
     #[inline]
-    pub(super) fn bucket_of(&self, value: f64) -> usize {
+    pub(crate) fn bucket_of(&self, value: f64) -> usize {
         // Layouts of everyday size are scanned faster than they are bisected.
         if self.bounds.len() <= 16 {
             return self.bounds.iter().take_while(|bound| value > **bound).count();

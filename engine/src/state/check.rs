@@ -14,16 +14,23 @@ const GREATEST_UID: u64 = u64::MAX / 2;
 
 /// Refuses a family that no samples can make.
 pub(super) fn family(record: &FamilyRecord<'_>) -> Result<(), StateError> {
-    let FamilyRecord { uid, name, help: _, shape, unit } = record;
-    // Also while names of any script are refused: what was taken once is kept.
-    if !NameRules::Utf8.takes_metric(name) {
-        return Err(unlike("a metric name", &shown(name)));
-    }
+    metric(record)?;
+    let FamilyRecord { uid, name, .. } = record;
     if name.starts_with(RESERVED_PREFIX) {
         return Err(unlike("a name that is not the gateway's own", &shown(name)));
     }
     if *uid > GREATEST_UID {
         return Err(StateError::malformed("a family's uid"));
+    }
+    Ok(())
+}
+
+/// Refuses a name, a unit or a shape that no sample has.
+pub(crate) fn metric(record: &FamilyRecord<'_>) -> Result<(), StateError> {
+    let FamilyRecord { uid: _, name, help: _, shape, unit } = record;
+    // Also while names of any script are refused: what was taken once is kept.
+    if !NameRules::Utf8.takes_metric(name) {
+        return Err(unlike("a metric name", &shown(name)));
     }
     if !unit.is_empty() && !name::is_of_unit(shape.kind().stem(name), unit) {
         return Err(unlike("a unit that the name ends in", &shown(unit)));
@@ -37,16 +44,28 @@ pub(super) fn series(
     family: &FamilyRecord<'_>,
 ) -> Result<(), StateError> {
     let SeriesRecord { labels: text, display, value, .. } = record;
-    let labels = LabelPairs::from_text(text);
-    let is_of_labels = |display| LabelPairs::from_text(display).is_reordered(labels);
-    let fault = if !labels.is_canonical(family.shape.kind(), NameRules::Utf8) {
-        Err("labels as they are printed")
-    } else if !display.is_none_or(is_of_labels) {
-        Err("labels in two orders that are the same")
+    labels(LabelPairs::from_text(text), display.map(LabelPairs::from_text), family)?;
+    value.check().map_err(|expected| unlike(expected, &shown_series(family, text)))
+}
+
+/// Refuses labels that no series of `family` has.
+pub(crate) fn labels(
+    labels: LabelPairs<'_>,
+    display: Option<LabelPairs<'_>>,
+    family: &FamilyRecord<'_>,
+) -> Result<(), StateError> {
+    let expected = if !labels.is_canonical(family.shape.kind(), NameRules::Utf8) {
+        "labels as they are printed"
+    } else if display.is_some_and(|display| !display.is_reordered(labels)) {
+        "labels in two orders that are the same"
     } else {
-        value.check()
+        return Ok(());
     };
-    fault.map_err(|expected| unlike(expected, &shown(&format!("{}{{{text}}}", family.name))))
+    Err(unlike(expected, &shown_series(family, labels.as_text())))
+}
+
+fn shown_series(family: &FamilyRecord<'_>, labels: &str) -> String {
+    shown(&format!("{}{{{labels}}}", family.name))
 }
 
 /// Refuses a tombstone of `family` that no series can leave.
@@ -57,7 +76,7 @@ pub(super) fn total(total: &ValueRecord<'_>, family: &FamilyRecord<'_>) -> Resul
 }
 
 /// Refuses exemplars that no samples of `family` can have.
-pub(super) fn exemplars(
+pub(crate) fn exemplars(
     records: &[ExemplarRecord<'_>],
     family: &FamilyRecord<'_>,
 ) -> Result<(), StateError> {

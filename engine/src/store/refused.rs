@@ -18,8 +18,8 @@ use crate::updates::ValueUpdate;
 pub struct RefusedUpdates {
     /// The first of them, [`RefusedUpdates::MOST_KEPT`] at most.
     pub kept: Vec<RefusedUpdate>,
-    /// How many came after these.
-    pub not_kept: usize,
+    /// How many samples came after these.
+    pub not_kept: u64,
 }
 
 /// A sample that its series refused; as JSON it is a payload of that sample. What is
@@ -31,6 +31,8 @@ pub struct RefusedUpdate {
     op: GaugeOp,
     value: f64,
     observed: Observed,
+    /// How many samples of producers it stands for.
+    samples: u64,
 }
 
 #[derive(Debug)]
@@ -103,9 +105,9 @@ impl RefusedUpdates {
     /// How many are kept to be told: all of one message to a shard may be refused.
     pub const MOST_KEPT: usize = 4096;
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.kept.len() + self.not_kept
+    /// How many samples of producers they are.
+    pub fn samples(&self) -> u64 {
+        self.kept.iter().map(|update| update.samples).sum::<u64>() + self.not_kept
     }
 
     pub(super) fn push(
@@ -113,11 +115,15 @@ impl RefusedUpdates {
         series: &Series,
         update: ValueUpdate,
         observations: Observations<'_>,
+        samples: u64,
     ) {
         if self.kept.len() < Self::MOST_KEPT {
-            self.kept.push(RefusedUpdate::new(series, update, observations));
+            self.kept.push(RefusedUpdate {
+                samples,
+                ..RefusedUpdate::new(series, update, observations)
+            });
         } else {
-            self.not_kept += 1;
+            self.not_kept += samples;
         }
     }
 }
@@ -136,6 +142,7 @@ impl RefusedUpdate {
                 Observations::Counts(counts) => Observed::Counts(counts.into()),
                 Observations::Native(counts) => Observed::Native(counts.clone().into()),
             },
+            samples: 1,
         }
     }
 
@@ -150,7 +157,7 @@ impl RefusedUpdate {
                  got more with this sample"
             }
         };
-        Reject::new(Reason::NonFinite, detail)
+        Reject::new(Reason::NonFinite, detail).of_samples(self.samples)
     }
 
     fn payload(&self) -> Payload<'_> {

@@ -161,6 +161,8 @@ pub(super) fn sample<'a>(
         ttl,
         objectives: &lists.objectives,
         exemplar: exemplar.map(|said| Ok(said?.with(&lists.exemplar_labels, texts))),
+        samples: 1,
+        is_counted_values: false,
     })
 }
 

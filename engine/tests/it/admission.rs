@@ -89,7 +89,7 @@ fn reader(
         let outcome = intake.finish();
         account.refused += outcome.refused.len() as u64;
         for (shard, updates) in shards.iter().zip(outcome.updates) {
-            account.accepted += updates.samples() as u64;
+            account.accepted += updates.samples();
             shard.send(Message::Apply(updates)).unwrap();
         }
     }

@@ -34,3 +34,6 @@ mod search;
 
 // What outlives the process.
 mod state;
+
+// What goes from one gateway to another.
+mod partition;

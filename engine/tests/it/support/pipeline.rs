@@ -17,13 +17,14 @@ use psg_engine::reject::{Reason, Reject};
 use psg_engine::sample::Sample;
 use psg_engine::series::{Handle, ReaderIndex};
 use psg_engine::sharding::{ShardCount, ShardIndex};
+use psg_engine::state::StateError;
 use psg_engine::store::{
     ExpirySettings, ScrapeContext, SharedTombstones, Store, StoreSettings, TombstoneKey,
     TombstoneSettings,
 };
 use psg_engine::timestamp::Moment;
 use psg_engine::timestamp::UnixTime;
-use psg_engine::updates::{DetailedUpdate, Details, UpdateRun, ValueUpdate};
+use psg_engine::updates::{DetailedUpdate, Details, UpdateRun, Updates, ValueUpdate};
 
 /// When batches are taken, in Unix seconds.
 pub const NOW: u32 = 1_700_000_000;
@@ -73,6 +74,24 @@ impl Default for PipelineSettings {
     }
 }
 
+impl PipelineSettings {
+    /// How payloads are taken in.
+    pub fn intake(&self) -> IntakeSettings {
+        IntakeSettings {
+            payload: self.payload.clone(),
+            drop_labels: DropLabels::new(self.drop_labels),
+            names: self.names,
+            default_buckets: self.default_buckets.clone(),
+            native: self.native.clone(),
+            cache_series: self.cache_series,
+            sort_labels: self.sort_labels,
+            overflow: self.overflow,
+            append_units: false,
+            exemplars: self.max_exemplars > 0,
+        }
+    }
+}
+
 /// One reader's way through the engine.
 pub struct Pipeline {
     pub catalog: Catalog,
@@ -80,6 +99,8 @@ pub struct Pipeline {
     pub layout_mismatches: u64,
     /// Samples that went to overflow series.
     pub folded: u64,
+    /// Samples of producers that shards were sent.
+    pub sent: u64,
     /// What samples said besides their value, each with that, as text.
     pub details: Vec<String>,
     /// The newest timestamp that was taken.
@@ -99,18 +120,6 @@ impl Pipeline {
             native: settings.native.clone(),
             allow_reserved_names: false,
         });
-        let intake_settings = IntakeSettings {
-            payload: settings.payload.clone(),
-            drop_labels: DropLabels::new(settings.drop_labels),
-            names: settings.names,
-            default_buckets: settings.default_buckets.clone(),
-            native: settings.native.clone(),
-            cache_series: settings.cache_series,
-            sort_labels: settings.sort_labels,
-            overflow: settings.overflow,
-            append_units: false,
-            exemplars: settings.max_exemplars > 0,
-        };
         let tombstones =
             TombstoneSettings { ttl_ms: settings.tombstone_ttl_ms, max: settings.max_tombstones };
         let shared = SharedTombstones::new(tombstones, TombstoneKey([7; 16]), settings.shards);
@@ -124,7 +133,7 @@ impl Pipeline {
         let shards = (0..settings.shards as u16).map(ShardIndex);
         Self {
             intake: Intake::new(
-                intake_settings,
+                settings.intake(),
                 catalog.clone(),
                 ShardCount::new(settings.shards),
                 ReaderIndex(0),
@@ -133,6 +142,7 @@ impl Pipeline {
             catalog,
             layout_mismatches: 0,
             folded: 0,
+            sent: 0,
             details: Vec::new(),
             newest: None,
             now: Moment(0),
@@ -184,6 +194,20 @@ impl Pipeline {
         refused
     }
 
+    /// Takes elements of a home's queue as one batch; what was refused of them.
+    pub fn batch_at_home<E: AsRef<[u8]>>(
+        &mut self,
+        elements: &[E],
+    ) -> Result<Vec<Reject>, StateError> {
+        let mut refused = Vec::new();
+        self.intake.begin(UnixTime::from_sample(self.unix_now));
+        for element in elements {
+            self.intake.route_at_home(element.as_ref(), |_, reject| refused.push(reject))?;
+        }
+        refused.extend(self.admit_and_send().into_iter().map(|sample| sample.reject));
+        Ok(refused)
+    }
+
     /// Routes one batch of samples that were never bytes, as if each were a payload.
     pub fn batch_of_samples(&mut self, samples: &[Sample<'_>]) -> Vec<Option<Reason>> {
         self.intake.begin(UnixTime::from_sample(self.unix_now));
@@ -210,13 +234,15 @@ impl Pipeline {
         self.layout_mismatches += outcome.layout_mismatches;
         self.folded += outcome.folded;
         self.newest = self.newest.max(outcome.newest);
+        self.sent += outcome.updates.iter().map(Updates::samples).sum::<u64>();
         for (store, updates) in self.stores.iter_mut().zip(outcome.updates) {
             self.details.extend(updates.runs().filter_map(|run| match run {
                 UpdateRun::Values(_) => None,
                 UpdateRun::Detailed(DetailedUpdate { update, details, observations, exemplar }) => {
                     // Where they lay depends on the batch; minus zero is zero.
                     let ValueUpdate { value, op, slot: _ } = update;
-                    let Details { timestamp, ttl, observations: _, exemplar: _ } = details;
+                    let Details { timestamp, ttl, observations: _, exemplar: _, more_samples: _ } =
+                        details;
                     let numbers = format!("{} {op:?} {timestamp:?} {ttl:?}", value + 0.0);
                     Some(format!("{numbers} {observations:?} {exemplar:?}"))
                 }

@@ -56,7 +56,7 @@ impl Default for WorldSettings {
 /// What is on its way to a shard.
 enum OnItsWay {
     /// Updates, and the samples in them as the model knows them.
-    Updates(Updates, Vec<(usize, f64)>),
+    Updates(Box<Updates>, Vec<(usize, f64)>),
     /// The removal of a retired family.
     Remove(Arc<Family>),
 }
@@ -336,8 +336,8 @@ impl World {
         assert_eq!(outcome.folded, folded);
         assert!(folded == 0 || self.settings.overflow);
         for (shard, (updates, samples)) in outcome.updates.into_iter().zip(by_shard).enumerate() {
-            assert_eq!(updates.samples(), samples.len());
-            self.inboxes[shard].push_back(OnItsWay::Updates(updates, samples));
+            assert_eq!(updates.samples(), samples.len() as u64);
+            self.inboxes[shard].push_back(OnItsWay::Updates(Box::new(updates), samples));
         }
     }
 

@@ -78,14 +78,12 @@ fn judge(text: &str, payload: &Payload<'_>, limits: &PayloadLimits) -> Result<St
         buckets: &buckets,
         buckets_by_default: kind == Kind::Histogram && !has_buckets && counts.is_none(),
         schema,
-        exemplar: None,
         objectives: &if kind == Kind::Summary {
             objectives(&payload.list("quantiles")?, &payload.list("epsilons")?, limits)?
         } else {
             Vec::new()
         },
-        timestamp: None,
-        ttl: None,
+        ..Sample::of(kind, name)
     };
     let timestamp = payload.time("timestamp", Reason::BadTimestamp)?;
     refuse_if(timestamp.is_some_and(ahead_of_now), Reason::BadTimestamp)?;

@@ -162,6 +162,7 @@ fn generated_payloads_meet_every_verdict() {
                 | Reason::TypeConflict
                 | Reason::SuffixConflict
                 | Reason::LabelConflict
+                | Reason::InvalidFrame
                 | Reason::SeriesLimit
                 | Reason::MetricSeriesLimit
                 | Reason::SeriesBytesLimit
