@@ -6,7 +6,6 @@ mod api;
 pub mod hosts;
 mod conn_slots;
 mod connection;
-#[expect(dead_code, reason = "the first door brings its route")]
 mod doors;
 mod metrics;
 mod negotiate;
@@ -35,7 +34,7 @@ use self::server::MORE_CONNECTIONS;
 use crate::listen;
 use crate::pipeline::PipelineHandle;
 use crate::self_metrics::doors::Door;
-use crate::settings::HttpSettings;
+use crate::settings::{HttpSettings, OtlpSettings};
 use crate::status::model;
 
 /// Searches that may be under way.
@@ -53,6 +52,8 @@ pub struct HttpState {
     searches: Arc<Semaphore>,
     /// What pushes share; `None` where there are none.
     push: Option<Arc<PushRoom>>,
+    /// How data points become samples.
+    otlp: Arc<OtlpSettings>,
 }
 
 /// A server that listens, ready to be awaited.
@@ -122,6 +123,15 @@ pub static ROUTES: &[Route] = &[
         resource: |resource| get_and_head(resource, api::series),
     },
     Route {
+        path: doors::otlp::PATH,
+        meaning: "`POST` alone, and only with `Push.Enabled`: takes metrics by OTLP, protobuf or JSON, and answers when they are on the queue, with what was refused of them.",
+        resource: |resource| {
+            resource.route(web::post().to(doors::otlp::export)).default_service(web::to(|| async {
+                HttpResponse::MethodNotAllowed().insert_header((ALLOW, "POST")).body("only POST\n")
+            }))
+        },
+    },
+    Route {
         path: admin::PATH,
         meaning: "`DELETE` alone, with a header `X-Requested-By` that says anything, and only with `Http.EnableAdmin`: removes a metric with its series, what is kept of expired ones, its type and its layout. Answers when all of it is gone; under exactly-once delivery when a checkpoint has that, 504 where none is written within three leases.",
         resource: |resource| {
@@ -164,6 +174,7 @@ pub fn bind(settings: &HttpSettings, pipeline: PipelineHandle) -> io::Result<Htt
         surveys: Arc::new(Semaphore::new(1)),
         searches: Arc::new(Semaphore::new(SEARCHES)),
         push: settings.push.as_ref().map(PushRoom::new),
+        otlp: Arc::new(settings.otlp.clone()),
     };
     let (server, stop) = server::serve(listeners, room, state, Arc::new(entrance))?;
     Ok(HttpSide { server, stop, addresses })

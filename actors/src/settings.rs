@@ -364,6 +364,8 @@ pub struct HttpSettings {
     pub access: Option<AccessSettings>,
     /// Present where samples may be pushed by HTTP.
     pub push: Option<PushSettings>,
+    /// How those of OpenTelemetry's SDKs are read.
+    pub otlp: OtlpSettings,
 }
 
 /// Samples by HTTP.
@@ -375,6 +377,40 @@ pub struct PushSettings {
     pub max_memory_bytes: usize,
     /// Whether a client has to be known, by its password or certificate.
     pub needs_login: bool,
+}
+
+/// How data points of OpenTelemetry become samples.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtlpSettings {
+    /// How metrics and labels are named.
+    pub names: OtlpNames,
+    /// Attributes of resources that become labels.
+    pub resource_attributes: Vec<String>,
+    /// Whether exemplars are passed on.
+    pub exemplars: bool,
+}
+
+/// How OpenTelemetry's names become Prometheus'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OtlpNames {
+    /// `_` for what not every Prometheus can read: `http_server_duration_seconds`.
+    #[default]
+    Underscores,
+    /// As they are, but for the suffixes: `http.server.duration_seconds`.
+    Utf8,
+}
+
+impl OtlpNames {
+    /// Both, the default first.
+    pub const ALL: [OtlpNames; 2] = [OtlpNames::Underscores, OtlpNames::Utf8];
+
+    /// What a setting calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OtlpNames::Underscores => "underscores",
+            OtlpNames::Utf8 => "utf8",
+        }
+    }
 }
 
 /// Who may use the HTTP side.

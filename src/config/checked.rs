@@ -81,7 +81,8 @@ impl<'a> Checker<'a> {
             let message = "expected none, since exactly-once delivery keeps the totals in Redis";
             self.problems.push(Problem::new(name, message.to_owned()));
         }
-        Config { gateway: GatewaySettings { pipeline, http: self.http() }, log: self.log() }
+        let http = self.http(&pipeline.intake);
+        Config { gateway: GatewaySettings { pipeline, http }, log: self.log() }
     }
 
     fn pipeline(

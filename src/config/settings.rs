@@ -267,6 +267,11 @@ settings! {
     /// Most bytes that all pushes by HTTP may take at once, for their bodies and what is made of these; a push that finds none is answered with 503. At least ten times `Push.MaxBodyBytes`, so that the largest one fits.
     PUSH_MAX_MEMORY_BYTES = "Push.MaxMemoryBytes", Value("64 MiB"), size(1024 * 1024, 1024 * GIB);
 
+    /// Names of metrics and labels that come by OTLP: `underscores`, those that every Prometheus reads, or `utf8`, as they are; either way with unit and type at the end of a metric's.
+    OTLP_NAMES = "Otlp.Names", Value("underscores"), ValueKind::Choice(&["underscores", "utf8"]);
+    /// Attributes of OTLP resources, comma-separated, that become labels of all their series: `service.name` becomes `job`, `service.instance.id` `instance`. The others are dropped, since they make series of their own for each process.
+    OTLP_RESOURCE_ATTRIBUTES = "Otlp.ResourceAttributes", Value("service.name"), ValueKind::LabelNames;
+
     /// Where StatsD is listened for, comma-separated: `udp://127.0.0.1:8125`, `tcp://127.0.0.1:8125`, `unix:///path` of a socket for packets; empty: nowhere.
     STATSD_LISTEN_ADDRESS = "Statsd.ListenAddress", Value(""), ValueKind::StatsdAddresses;
     /// Whether StatsD may be listened for on addresses that other machines reach: it knows no passwords.
@@ -357,7 +362,7 @@ mod tests {
         sections.dedup();
         assert_eq!(
             sections,
-            ["Redis", "Metrics", "Shards", "Http", "Push", "Statsd", "Embedded", "Log"]
+            ["Redis", "Metrics", "Shards", "Http", "Push", "Otlp", "Statsd", "Embedded", "Log"]
         );
     }
 

@@ -119,66 +119,79 @@ const EFFECTIVE: &[&str] = &[
     "Metrics__Exemplars=true",
     "Metrics__FirstIncrement=exact",
     "Http__ShutdownLingerSeconds=22",
+    "Statsd__ListenAddress=udp://127.0.0.1:8125",
+    "Otlp__Names=utf8",
+    "Otlp__ResourceAttributes=host.name",
+];
+
+/// The same of those that need others, which come before them.
+const EFFECTIVE_BESIDE: &[(&[&str], &[&str])] = &[
+    (
+        &["Redis__ConnectionString=embedded"],
+        &[
+            "Embedded__ListenAddress=unix:/a",
+            "Embedded__MaxQueueBytes=2 KiB",
+            "Embedded__MaxClientBytes=2 MiB",
+            "Embedded__PushTimeoutMs=3",
+            "Embedded__MaxConnections=4",
+            "Embedded__IdleTimeoutSeconds=5",
+        ],
+    ),
+    (&["Metrics__StateFile=state"], &["Metrics__StateFileIntervalSeconds=8"]),
+    (&["Metrics__Exemplars=true"], &["Metrics__MaxExemplars=29"]),
+    (
+        &["Redis__Delivery=exactly-once"],
+        &["Redis__CheckpointIntervalSeconds=6", "Redis__LeaseSeconds=7", "Shards__Count=4"],
+    ),
+    (&["Http__ListenAddress=localhost:9091"], &["Push__Enabled=true"]),
+    (
+        &["Http__ListenAddress=localhost:9091", "Push__Enabled=true"],
+        &["Push__MaxBodyBytes=2 MiB", "Push__MaxMemoryBytes=80 MiB"],
+    ),
+    (&["Statsd__ListenAddress=unix:///a"], &["Statsd__Buckets=1,2"]),
+];
+
+/// What other tests look at.
+const EFFECTIVE_ELSEWHERE: &[&str] = &[
+    "Metrics.SummaryEstimator",
+    REDIS_TLS_CA_FILE.name,
+    "Redis.TlsCertificateFile",
+    "Redis.TlsKeyFile",
+    "Redis.TrustRedirects",
+    "Redis.PasswordFile",
+    "Embedded.AllowUnauthenticated",
+    "Embedded.TlsCertificateFile",
+    "Embedded.TlsKeyFile",
+    "Http.ConfigFile",
+    "Http.ExemptHealthEndpoints",
+    "Push.AllowUnauthenticated",
+    "Statsd.AllowUnauthenticated",
 ];
 
 #[test]
 fn every_built_setting_has_its_effect() {
-    let base = format!("{:?}", config(&[], "{}"));
-    let mut seen = vec![base];
-    for line in EFFECTIVE {
-        let printed = format!("{:?}", config(&[line], "{}"));
+    let alone = EFFECTIVE.iter().map(|line| (&[][..], line));
+    let beside = EFFECTIVE_BESIDE
+        .iter()
+        .flat_map(|(others, lines)| lines.iter().map(move |line| (*others, line)));
+    let mut seen = vec![format!("{:?}", config(&[], "{}"))];
+    for (others, line) in alone.chain(beside) {
+        let printed = format!("{:?}", config(&[others, &[line]].concat(), "{}"));
         assert!(!seen.contains(&printed), "{line} has no effect");
         seen.push(printed);
     }
-    let embedded = "Redis__ConnectionString=embedded";
-    let of_embedded = [
-        "Embedded__ListenAddress=unix:/a",
-        "Embedded__MaxQueueBytes=2 KiB",
-        "Embedded__MaxClientBytes=2 MiB",
-        "Embedded__PushTimeoutMs=3",
-        "Embedded__MaxConnections=4",
-        "Embedded__IdleTimeoutSeconds=5",
-    ];
-    for line in of_embedded {
-        let printed = format!("{:?}", config(&[embedded, line], "{}"));
-        assert!(!seen.contains(&printed), "{line} has no effect");
-        seen.push(printed);
-    }
-    let beside = [
-        ("Metrics__StateFile=state", "Metrics__StateFileIntervalSeconds=8"),
-        ("Metrics__Exemplars=true", "Metrics__MaxExemplars=29"),
-    ];
-    for (another, line) in beside {
-        let printed = format!("{:?}", config(&[another, line], "{}"));
-        assert!(!seen.contains(&printed), "{line} has no effect");
-        seen.push(printed);
-    }
-    let of_once =
-        ["Redis__CheckpointIntervalSeconds=6", "Redis__LeaseSeconds=7", "Shards__Count=4"];
-    for line in of_once {
-        let printed = format!("{:?}", config(&["Redis__Delivery=exactly-once", line], "{}"));
-        assert!(!seen.contains(&printed), "{line} has no effect");
-        seen.push(printed);
-    }
-    let checked_elsewhere = [
-        "Metrics.SummaryEstimator",
-        REDIS_TLS_CA_FILE.name,
-        "Redis.TlsCertificateFile",
-        "Redis.TlsKeyFile",
-        "Redis.TrustRedirects",
-        "Redis.PasswordFile",
-        "Embedded.AllowUnauthenticated",
-        "Embedded.TlsCertificateFile",
-        "Embedded.TlsKeyFile",
-        "Http.ConfigFile",
-        "Http.ExemptHealthEndpoints",
-    ];
-    let checked = EFFECTIVE.len()
-        + of_embedded.len()
-        + beside.len()
-        + of_once.len()
-        + checked_elsewhere.len();
+    let checked = seen.len() - 1 + EFFECTIVE_ELSEWHERE.len();
     assert_eq!(checked, SETTINGS.len(), "a setting is missing here");
+}
+
+#[test]
+fn pushes_from_elsewhere_are_of_known_clients_unless_all_may() {
+    let expected = "Push__Enabled: expected a loopback address as Http.ListenAddress, or a \
+                    password or client certificates in Http.ConfigFile, or \
+                    Push.AllowUnauthenticated=true, got [::]:9091";
+    check_problems(&["Push__Enabled=true"], "{}", &[expected]);
+    let open = config(&["Push__Enabled=true", "Push__AllowUnauthenticated=true"], "{}");
+    assert_eq!(open.gateway.http.push.map(|push| push.needs_login), Some(false));
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod consumers;
 mod statsd;
 mod own_files;
 mod state_file;
+mod otlp;
 
 mod doctor;
 mod lifecycle;

@@ -5,8 +5,8 @@
 //! A comment before a block names its test, one of those in the table below
 //! (`psg_testkit::pages` reads them). A block without one fails, whatever it is, and so
 //! does a command that stands in the prose alone. Programs run where their
-//! interpreter and library are there (`tests/examples/install` gets the
-//! libraries); which did not run is said, and is a failure where
+//! interpreter and library are there (`tests/examples/install` and
+//! `tests/otlp/install` get the libraries); which did not run is said, and is a failure where
 //! `PSG_EXAMPLES=all` is set.
 
 mod commands;
@@ -14,6 +14,7 @@ mod configurations;
 mod deploying;
 mod installs;
 mod languages;
+mod otlp;
 mod packages;
 mod payloads;
 mod programs;
@@ -48,6 +49,7 @@ tests! {
     refused: payloads::are_refused;
     program: programs::push_and_do_not_wait;
     package: packages::handlers_push;
+    otlp: otlp::processes_count_in_one_series;
     install: installs::from_a_clone;
     settings_file: configurations::settings_file;
     prometheus: configurations::prometheus;
@@ -103,7 +105,11 @@ const COMMANDS: [&str; 14] = [
 /// Commands without a terminal that can be waited for, and what is none.
 const NOT_ALONE: [&str; 1] = ["./test"];
 
-/// What `tests/examples/install` does, or the block about our own packages.
+/// What gets the libraries of the programs.
+const INSTALLERS: [&str; 2] =
+    [include_str!("../examples/install"), include_str!("../otlp/install")];
+
+/// What these do, or the block about our own packages.
 const INSTALLING: [&str; 4] = ["composer require ", "pip install ", "npm install ", "go get "];
 
 /// The packages of this repository, which say their names.
@@ -136,8 +142,8 @@ fn every_command_stands_in_a_block() {
             assert!(is_fine, "{}: no block runs `{words}`", page.name);
             let installed = INSTALLING.iter().find_map(|begin| words.strip_prefix(begin));
             for name in installed.unwrap_or_default().split(' ') {
-                let script = include_str!("../examples/install");
-                let is_known = script.contains(name) || is_ours(name);
+                let is_known =
+                    INSTALLERS.iter().any(|script| script.contains(name)) || is_ours(name);
                 assert!(is_known, "{}: nothing installs {name}", page.name);
             }
         }

@@ -16,21 +16,8 @@ mod sums;
 mod weight;
 
 pub use encoding::Encoding;
-pub use names::OtlpNames;
-pub use points::{Mapped, TooMany, elements};
+pub use points::{TooMany, push_samples};
 pub use refusal::{Refusal, Refused};
-pub use weight::MOST_WEIGHT;
-
-/// How requests become samples.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OtlpOptions {
-    /// How metrics and labels are named.
-    pub names: OtlpNames,
-    /// Attributes of resources that become labels.
-    pub resource_attributes: Vec<String>,
-    /// Whether exemplars are passed on.
-    pub exemplars: bool,
-}
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@
 
 mod body;
 mod memory;
+pub mod otlp;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -41,7 +41,7 @@ pub enum RequestReason {
     Malformed,
     /// It is larger than the gateway lets requests be, or would become so.
     TooLarge,
-    /// It is compressed in a way that is not known.
+    /// It is written or compressed in a way that is not known.
     Encoding,
     /// It did not come in time.
     TooSlow,

@@ -12,6 +12,7 @@ mod archive;
 mod connection;
 mod exposition;
 mod lint;
+mod otlp;
 mod payload;
 mod record;
 mod requests;
@@ -49,7 +50,7 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 12] = [
+pub const CHECKS: [Check; 13] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "lint", run: lint::check },
@@ -62,6 +63,7 @@ pub const CHECKS: [Check; 12] = [
     Check { name: "connection", run: connection::check },
     Check { name: "appsettings", run: appsettings::check },
     Check { name: "web-config", run: web_config::check },
+    Check { name: "otlp", run: otlp::check },
 ];
 
 /// Whether what is no JSON white space begins as an array.

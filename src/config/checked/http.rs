@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use psg_actors::http::access::web_config::WebConfig;
-use psg_actors::settings::{AccessSettings, HttpSettings, PushSettings};
+use psg_actors::settings::{AccessSettings, HttpSettings, OtlpNames, OtlpSettings, PushSettings};
+use psg_engine::intake::IntakeSettings;
+use psg_engine::name::NameRules;
 
 use super::{Checker, listen_addresses, unlike};
 use crate::config::error::{self, Problem};
@@ -15,11 +17,12 @@ use crate::config::settings::*;
 const LARGEST_PUSH: usize = 10;
 
 impl Checker<'_> {
-    pub(super) fn http(&mut self) -> HttpSettings {
+    pub(super) fn http(&mut self, intake: &IntakeSettings) -> HttpSettings {
         let listen: Vec<SocketAddr> = self.read(&HTTP_LISTEN_ADDRESS, listen_addresses);
         let (access, knows_clients) = self.access();
         HttpSettings {
             push: self.push(&listen, knows_clients),
+            otlp: self.otlp(intake),
             listen,
             enable_admin: self.flag(&HTTP_ENABLE_ADMIN),
             max_connections: self.count(&HTTP_MAX_CONNECTIONS),
@@ -42,7 +45,9 @@ impl Checker<'_> {
             needs_login: !is_local && !allow_unauthenticated,
         };
         if !self.flag(&PUSH_ENABLED) {
-            for setting in SETTINGS.iter().filter(|setting| setting.section() == "Push") {
+            for setting in
+                SETTINGS.iter().filter(|setting| ["Push", "Otlp"].contains(&setting.section()))
+            {
                 self.warn_if_set(setting, " without Push.Enabled=true");
             }
             return None;
@@ -67,6 +72,26 @@ impl Checker<'_> {
             self.problems.push(Problem::new(name, error::expected(&expected, &got)));
         }
         Some(push)
+    }
+
+    /// What a data point may bring is what samples may have.
+    fn otlp(&mut self, intake: &IntakeSettings) -> OtlpSettings {
+        let word = self.choice(&OTLP_NAMES);
+        let names = OtlpNames::ALL.into_iter().find(|names| names.as_str() == word);
+        let names = names.unwrap_or_default();
+        if names == OtlpNames::Utf8 && intake.names == NameRules::Legacy {
+            let name = self.sources.given(&OTLP_NAMES).name;
+            let expected = "underscores while Metrics.Names is legacy";
+            self.problems.push(Problem::new(name, error::expected(expected, names.as_str())));
+        }
+        OtlpSettings {
+            names,
+            resource_attributes: self.read(&OTLP_RESOURCE_ATTRIBUTES, |kind, text| {
+                let keys = kind.label_names(text).ok_or_else(|| unlike(kind, text))?;
+                Ok(keys.into_iter().map(str::to_owned).collect())
+            }),
+            exemplars: intake.exemplars,
+        }
     }
 
     /// Who may use it, by a file that has to be sound, and whether that says who the

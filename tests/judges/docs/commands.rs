@@ -57,6 +57,7 @@ impl Session {
             ("Http__EnableAdmin", "true"),
             ("Http__ExposePayloads", "true"),
             ("Redis__DeadLetterKey", "dead"),
+            ("Push__Enabled", "true"),
         ]);
         rig.send(&BEFORE);
         let astray = format!("laravel_database_{QUEUE}");

@@ -62,6 +62,15 @@ pub fn head(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Reply, St
     reply(request.call().map_err(|error| format!("HEAD {path}: {error}"))?)
 }
 
+/// POST of `body` to `path` of the server on `port`; sends no header but those given.
+pub fn post(port: u16, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply, String> {
+    let mut request = agent().post(format!("http://127.0.0.1:{port}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    reply(request.send(body).map_err(|error| format!("POST {path}: {error}"))?)
+}
+
 /// DELETE of `path` of the server on `port`, which is meant.
 pub fn delete(port: u16, path: &str) -> Result<Reply, String> {
     delete_with(port, path, &[("X-Requested-By", "a test")])

@@ -9,8 +9,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::OtlpOptions;
-use super::names::{OtlpNames, label_name};
+use super::names::label_name;
+use crate::settings::{OtlpNames, OtlpSettings};
 
 const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
@@ -39,7 +39,7 @@ struct Label<'a> {
 pub struct ResourceLabels<'a>(Vec<Label<'a>>);
 
 impl<'a> ResourceLabels<'a> {
-    pub fn new(resource: Option<&'a Resource>, options: &'a OtlpOptions) -> Self {
+    pub fn new(resource: Option<&'a Resource>, settings: &'a OtlpSettings) -> Self {
         let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
         let find = |key: &str| {
             let attribute = attributes.iter().find(|attribute| attribute.key == key)?;
@@ -57,11 +57,11 @@ impl<'a> ResourceLabels<'a> {
                     (Cow::Borrowed("job"), Origin::Target, value)
                 }
                 SERVICE_INSTANCE => (Cow::Borrowed("instance"), Origin::Target, value),
-                key => (label_name(key, options.names), Origin::Resource, value),
+                key => (label_name(key, settings.names), Origin::Resource, value),
             };
             Some(Label { name, origin, key, value })
         };
-        Self(options.resource_attributes.iter().filter_map(label).collect())
+        Self(settings.resource_attributes.iter().filter_map(label).collect())
     }
 
     /// Whether each process has series of its own.

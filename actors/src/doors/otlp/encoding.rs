@@ -45,8 +45,9 @@ impl Encoding {
         }
     }
 
-    /// Bytes of memory that `body` may take once it is decoded, besides its own, for
-    /// lists that grow twice as much.
+    /// Bytes of memory that `body` takes once it is decoded, besides its own, and no
+    /// less; lists that grow may take twice as much. Bodies of SDKs take three to five
+    /// times their size in protobuf, and some ten times in JSON.
     pub fn weight(self, body: &[u8]) -> usize {
         match self {
             Encoding::Protobuf => weight::of_protobuf(body),

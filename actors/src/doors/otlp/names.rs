@@ -5,28 +5,7 @@ use std::borrow::Cow;
 
 use psg_engine::name::is_unit;
 
-/// How OpenTelemetry's names become Prometheus'.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OtlpNames {
-    /// `_` for what every Prometheus could not read: `http_server_duration_seconds`.
-    #[default]
-    Underscores,
-    /// As they are, but for the suffixes: `http.server.duration_seconds`.
-    Utf8,
-}
-
-impl OtlpNames {
-    /// Both, the default first.
-    pub const ALL: [OtlpNames; 2] = [OtlpNames::Underscores, OtlpNames::Utf8];
-
-    /// What a setting calls it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            OtlpNames::Underscores => "underscores",
-            OtlpNames::Utf8 => "utf8",
-        }
-    }
-}
+use crate::settings::OtlpNames;
 
 /// What the suffixes of a name depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,51 +13,43 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use psg_engine::metric::{GaugeOp, Kind};
 
-use super::OtlpOptions;
 use super::attributes::ResourceLabels;
 use super::exemplars::Traced;
 use super::exponential::NativeCounts;
 use super::names::{MetricName, NamedKind};
 use super::refusal::{Refusal, Refused};
 use super::sums::{add_up_to, seconds, sum_of};
-use crate::doors::sample::{ElementLimits, Elements, PushedSample, PushedValue, SampleRefused};
-
-/// What became of a request.
-#[derive(Debug)]
-pub struct Mapped {
-    /// What was taken.
-    pub elements: Elements,
-    /// What was not.
-    pub refused: Refused,
-}
+use crate::doors::sample::{Elements, PushedSample, PushedValue, SampleRefused};
+use crate::settings::OtlpSettings;
 
 /// The samples of a request are too large together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
 
-/// The samples of a request.
+/// Adds the samples of a request to the elements, which count what was refused as left
+/// out.
 ///
 /// # Errors
 /// There are too many.
-pub fn elements(
+pub fn push_samples(
     request: &ExportMetricsServiceRequest,
-    options: &OtlpOptions,
-    limits: ElementLimits,
-) -> Result<Mapped, TooMany> {
-    let mapped = Mapped { elements: Elements::new(limits), refused: Refused::default() };
-    let mut mapper = Mapper { options, mapped };
+    settings: &OtlpSettings,
+    elements: &mut Elements,
+) -> Result<Refused, TooMany> {
+    let mut mapper = Mapper { settings, elements, refused: Refused::default() };
     for of_resource in &request.resource_metrics {
-        let labels = ResourceLabels::new(of_resource.resource.as_ref(), options);
+        let labels = ResourceLabels::new(of_resource.resource.as_ref(), settings);
         for metric in of_resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
             mapper.metric(metric, &labels)?;
         }
     }
-    Ok(mapper.mapped)
+    Ok(mapper.refused)
 }
 
-struct Mapper<'o> {
-    options: &'o OtlpOptions,
-    mapped: Mapped,
+struct Mapper<'r> {
+    settings: &'r OtlpSettings,
+    elements: &'r mut Elements,
+    refused: Refused,
 }
 
 /// What the samples of a metric have in common.
@@ -68,8 +60,9 @@ struct Family<'m> {
     name: MetricName,
     kind: Kind,
     op: Option<GaugeOp>,
-    /// Until the first sample has it.
-    help: Cell<Option<&'m str>>,
+    help: Option<&'m str>,
+    /// Whether a sample has told help and unit.
+    is_told: Cell<bool>,
 }
 
 /// What data points of all types have.
@@ -81,14 +74,15 @@ struct Point<'m> {
 
 impl Mapper<'_> {
     fn metric(&mut self, metric: &Metric, resource: &ResourceLabels<'_>) -> Result<(), TooMany> {
-        let names = self.options.names;
+        let names = self.settings.names;
         let family = |kind, op, named| Family {
             resource,
             sent_name: &metric.name,
             name: MetricName::new(&metric.name, &metric.unit, named, names),
             kind,
             op,
-            help: Cell::new((!metric.description.is_empty()).then_some(&*metric.description)),
+            help: (!metric.description.is_empty()).then_some(&*metric.description),
+            is_told: Cell::new(false),
         };
         match &metric.data {
             None => self.refuse(&metric.name, Refusal::NoData),
@@ -169,13 +163,13 @@ impl Mapper<'_> {
                 return Ok(());
             }
         };
-        let has_exemplars = self.options.exemplars && Traced::is_for(sample.kind);
+        let has_exemplars = self.settings.exemplars && Traced::is_for(sample.kind);
         let traced = has_exemplars.then(|| Traced::largest(point.exemplars)).flatten();
-        let labels = family.resource.with(point.attributes, self.options.names);
+        let labels = family.resource.with(point.attributes, self.settings.names);
         let exemplar = traced.as_ref().map(Traced::pushed);
         let sample = PushedSample { labels: &labels, exemplar, ..sample };
-        match self.mapped.elements.push(&sample) {
-            Ok(()) => family.help.set(None),
+        match self.elements.push(&sample) {
+            Ok(()) => family.is_told.set(true),
             Err(SampleRefused::NotFinite) => self.refuse(family.sent_name, Refusal::NotFinite),
             Err(SampleRefused::TooLong) => self.refuse(family.sent_name, Refusal::TooLong),
             Err(SampleRefused::TooMany) => return Err(TooMany),
@@ -184,16 +178,18 @@ impl Mapper<'_> {
     }
 
     fn refuse(&mut self, metric: &str, refusal: Refusal) {
-        self.mapped.refused.add(refusal, metric);
+        self.elements.leave_out(refusal.reason(), 1);
+        self.refused.add(refusal, metric);
     }
 }
 
 impl Family<'_> {
     /// A sample of it that says no more than this.
     fn sample<'s>(&'s self, value: PushedValue<'s>) -> PushedSample<'s> {
+        let is_first = !self.is_told.get();
         PushedSample {
-            help: self.help.get(),
-            unit: self.name.unit.as_deref(),
+            help: self.help.filter(|_| is_first),
+            unit: self.name.unit.as_deref().filter(|_| is_first),
             op: self.op,
             ..PushedSample::of(self.kind, &self.name.name, value)
         }

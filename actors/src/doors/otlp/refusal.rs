@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 
 use psg_engine::printable::{SHORT, printable};
 
+use crate::self_metrics::doors::SampleReason;
+
 macro_rules! refusals {
-    ($($(#[doc = $doc:literal])+ $variant:ident => $label:literal, $advice:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $reason:ident, $advice:literal;)+) => {
         /// Why a data point is refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Refusal { $($(#[doc = $doc])+ $variant,)+ }
 
         impl Refusal {
-            /// Each, in the order in which senders are told of them.
-            pub const ALL: &'static [Refusal] = &[$(Refusal::$variant,)+];
-
-            /// The value of a self-metric's label `reason`.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Refusal::$variant => $label,)+ }
+            /// As what it is counted.
+            pub fn reason(self) -> SampleReason {
+                match self { $(Refusal::$variant => SampleReason::$reason,)+ }
             }
 
             /// What was expected, and what to do.
@@ -30,37 +29,37 @@ macro_rules! refusals {
 
 refusals! {
     /// What a process has counted since its start: no two of these can be added up.
-    Cumulative => "cumulative", "expected delta temporality, got cumulative: set \
+    Cumulative => Cumulative, "expected delta temporality, got cumulative: set \
         OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta";
     /// The same of a sum that falls too, of a process that has no series of its own.
-    CumulativeUpDown => "cumulative_up_down", "expected delta temporality, got a cumulative sum \
+    CumulativeUpDown => Cumulative, "expected delta temporality, got a cumulative sum \
         that falls too, as SDKs send an UpDownCounter whatever is preferred: with \
         service.instance.id in the gateway's Otlp.ResourceAttributes it is a gauge of each \
         process; or count up and down in two counters";
     /// A summary, whose count and sum are cumulative by OTLP's own word.
-    Summary => "summary", "expected a histogram, got a summary, whose count and sum are cumulative";
+    Summary => Cumulative, "expected a histogram, got a summary, whose count and sum are cumulative";
     /// Neither delta nor cumulative.
-    NoTemporality => "no_temporality", "expected delta temporality, got none";
+    NoTemporality => Malformed, "expected delta temporality, got none";
     /// A metric without a name, or one of which nothing can be shown.
-    NoName => "no_name", "expected a name of letters or digits, got none";
+    NoName => Malformed, "expected a name of letters or digits, got none";
     /// A metric without data points of a known type.
-    NoData => "no_data", "expected a gauge, a sum, a histogram or an exponential histogram, got \
+    NoData => Malformed, "expected a gauge, a sum, a histogram or an exponential histogram, got \
         none that can be read";
     /// A number that is absent.
-    NoValue => "no_value", "expected a number as value, got none";
+    NoValue => Malformed, "expected a number as value, got none";
     /// NaN or infinity.
-    NotFinite => "non_finite", "expected finite numbers, got another one";
+    NotFinite => NotFinite, "expected finite numbers, got another one";
     /// A monotonic sum that falls.
-    Negative => "negative_counter", "expected a monotonic sum that does not fall, got one below 0";
+    Negative => Malformed, "expected a monotonic sum that does not fall, got one below 0";
     /// A histogram with observations and without a sum.
-    NoSum => "no_sum", "expected the sum of the observations, got none";
+    NoSum => Malformed, "expected the sum of the observations, got none";
     /// A histogram whose parts are not of one another.
-    BadBuckets => "bad_buckets", "expected one bucket more than bounds, and counts that add up to \
+    BadBuckets => Malformed, "expected one bucket more than bounds, and counts that add up to \
         the count, got others";
     /// An exponential histogram that is coarser than native ones can be.
-    BadScale => "bad_scale", "expected a scale of at least -4, got a smaller one";
+    BadScale => Malformed, "expected a scale of at least -4, got a smaller one";
     /// A sample that is too long for an element.
-    TooLong => "payload_too_large", "expected a sample of at most Metrics.MaxPayloadBytes, got a \
+    TooLong => TooLong, "expected a sample of at most Metrics.MaxPayloadBytes, got a \
         longer one";
 }
 
@@ -100,15 +99,6 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_reason_is_in_the_list_in_order_with_a_name_of_its_own() {
-        assert!(Refusal::ALL.is_sorted());
-        let mut names: Vec<&str> = Refusal::ALL.iter().map(|refusal| refusal.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Refusal::ALL.len());
-    }
 
     #[test]
     fn a_sender_is_told_each_reason_once() {

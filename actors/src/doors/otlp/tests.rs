@@ -6,7 +6,9 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::doors::sample::ElementLimits;
+use crate::doors::sample::{ElementLimits, Elements};
+use crate::self_metrics::doors::SampleReason;
+use crate::settings::{OtlpNames, OtlpSettings};
 
 const LIMITS: ElementLimits = ElementLimits { max_payload_bytes: 1 << 20, max_bytes: 1 << 24 };
 
@@ -24,9 +26,21 @@ fn attributes(members: &Value) -> Value {
     members.map(|(key, value)| json!({ "key": key, "value": { "stringValue": value } })).collect()
 }
 
-fn mapped(options: &OtlpOptions, body: &[u8]) -> Mapped {
-    let request = Encoding::Json.decode(body).expect("a request");
-    elements(&request, options, LIMITS).expect("it is small")
+/// What became of a request.
+struct Mapped {
+    elements: Elements,
+    refused: Refused,
+}
+
+fn mapped_from(encoding: Encoding, settings: &OtlpSettings, body: &[u8]) -> Mapped {
+    let request = encoding.decode(body).expect("a request");
+    let mut elements = Elements::new(LIMITS);
+    let refused = push_samples(&request, settings, &mut elements).expect("it is small");
+    Mapped { elements, refused }
+}
+
+fn mapped(settings: &OtlpSettings, body: &[u8]) -> Mapped {
+    mapped_from(Encoding::Json, settings, body)
 }
 
 fn samples(mapped: &Mapped) -> Value {
@@ -39,7 +53,7 @@ fn samples(mapped: &Mapped) -> Value {
 
 /// What becomes of a metric.
 fn of_metric(metric: &Value) -> (Value, Vec<(Refusal, u64)>) {
-    let mapped = mapped(&OtlpOptions::default(), &request(&json!({}), &json!([metric])));
+    let mapped = mapped(&OtlpSettings::default(), &request(&json!({}), &json!([metric])));
     (samples(&mapped), mapped.refused.by_reason().collect())
 }
 
@@ -82,6 +96,7 @@ fn sums_that_only_rise_are_counters() {
           "attributes": attributes(&json!({ "queue.name": "mail" })) },
         { "asDouble": 0.5 },
     ]);
+    // Help and unit go with the first of them.
     let mut metric = sum(DELTA, true, &points);
     metric["description"] = "Jobs done.".into();
     metric["unit"] = "{job}".into();
@@ -213,23 +228,23 @@ fn numbers_that_are_not_finite_are_refused() {
         let Some(Data::Sum(sum)) = &mut metric.data else { panic!("it is a sum") };
         sum.data_points[0].value = Some(number_data_point::Value::AsDouble(number));
         let body = request.encode_to_vec();
-        let request = Encoding::Protobuf.decode(&body).expect("a request");
-        let mapped = elements(&request, &OtlpOptions::default(), LIMITS).expect("it is small");
+        let mapped = mapped_from(Encoding::Protobuf, &OtlpSettings::default(), &body);
         let refused: Vec<_> = mapped.refused.by_reason().collect();
         assert_eq!(refused, [(Refusal::NotFinite, 1)], "{number}");
+        assert_eq!(mapped.elements.left_out()[SampleReason::NotFinite as usize], 1);
     }
 }
 
 /// The labels of a counter of that resource with these attributes.
-fn labels(options: &OtlpOptions, resource: &Value, point: &Value) -> Value {
+fn labels(options: &OtlpSettings, resource: &Value, point: &Value) -> Value {
     let points = json!([{ "asInt": 1, "attributes": point }]);
     let mapped = mapped(options, &request(resource, &json!([sum(DELTA, true, &points)])));
     samples(&mapped)[0]["labels"].take()
 }
 
-fn listing(resource_attributes: &[&str]) -> OtlpOptions {
+fn listing(resource_attributes: &[&str]) -> OtlpSettings {
     let resource_attributes = resource_attributes.iter().map(|&key| key.into()).collect();
-    OtlpOptions { resource_attributes, ..OtlpOptions::default() }
+    OtlpSettings { resource_attributes, ..OtlpSettings::default() }
 }
 
 #[test]
@@ -260,7 +275,7 @@ fn values_of_attributes_are_texts() {
 fn attributes_that_come_to_one_name_are_joined_in_the_order_of_their_keys() {
     let point = attributes(&json!({ "a_b": "3", "a.b": "1", "a/b": "2", "c": "4" }));
     assert_eq!(labels(&listing(&[]), &json!({}), &point), json!({ "a_b": "1;2;3", "c": "4" }));
-    let options = OtlpOptions { names: OtlpNames::Utf8, ..OtlpOptions::default() };
+    let options = OtlpSettings { names: OtlpNames::Utf8, ..OtlpSettings::default() };
     let as_they_are = json!({ "a_b": "3", "a.b": "1", "a/b": "2", "c": "4" });
     assert_eq!(labels(&options, &json!({}), &point), as_they_are);
 }
@@ -314,9 +329,9 @@ fn the_largest_exemplar_with_a_trace_goes_along() {
     let metrics =
         json!([histogram(DELTA, &point), sum(DELTA, true, &number), sum(DELTA, false, &number)]);
     let body = request(&json!({}), &metrics);
-    let without = samples(&mapped(&OtlpOptions::default(), &body));
+    let without = samples(&mapped(&OtlpSettings::default(), &body));
     assert!(!without.to_string().contains("exemplar"), "{without}");
-    let options = OtlpOptions { exemplars: true, ..OtlpOptions::default() };
+    let options = OtlpSettings { exemplars: true, ..OtlpSettings::default() };
     let with = samples(&mapped(&options, &body));
     let expected = json!({
         "labels": { "trace_id": trace, "span_id": span }, "value": 0.3,
@@ -332,15 +347,16 @@ fn too_many_samples_are_refused_as_a_whole() {
     let request = request(&json!({}), &json!([sum(DELTA, true, &points)]));
     let request = Encoding::Json.decode(&request).expect("a request");
     let limits = ElementLimits { max_bytes: 1000, ..LIMITS };
-    let mapped = elements(&request, &OtlpOptions::default(), limits);
-    assert_eq!(mapped.err(), Some(TooMany));
+    let mut elements = Elements::new(limits);
+    let refused = push_samples(&request, &OtlpSettings::default(), &mut elements);
+    assert_eq!(refused.err(), Some(TooMany));
 }
 
 #[test]
 fn a_cumulative_sum_of_each_process_is_its_gauge() {
-    let options = OtlpOptions {
+    let options = OtlpSettings {
         resource_attributes: vec!["service.instance.id".into()],
-        ..OtlpOptions::default()
+        ..OtlpSettings::default()
     };
     let metric = json!([sum(CUMULATIVE, false, &json!([{ "asInt": 5 }]))]);
     let of_one = mapped(&options, &request(&json!({ "service.instance.id": "i" }), &metric));

@@ -14,10 +14,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::decode_length_delimiter;
 
-/// Bytes of memory for each byte of the largest body that requests may take. Those of
-/// SDKs take three to five in protobuf, up to ten in JSON.
-pub const MOST_WEIGHT: usize = 8;
-
 /// Messages within each other that the decoder reads.
 const MOST_DEPTH: usize = 100;
 
@@ -115,10 +111,17 @@ impl Message {
         }
     }
 
-    /// What a byte of it takes that belongs to no message within: a count of one byte
-    /// is kept as eight.
-    fn of_a_byte(self) -> usize {
-        if matches!(self, Message::Buckets) { size_of::<u64>() } else { 1 }
+    /// What so many bytes of a field take that is no message.
+    fn of_field(self, bytes: usize) -> usize {
+        if matches!(self, Message::Buckets) {
+            // A count of one byte is kept as eight.
+            bytes * size_of::<u64>()
+        } else if matches!(self, Message::EntityRef) {
+            // It has lists of texts.
+            bytes + size_of::<String>()
+        } else {
+            bytes
+        }
     }
 }
 
@@ -133,7 +136,7 @@ fn weigh(message: Message, mut rest: &[u8], depth: usize) -> usize {
     while let Some((field, content)) = next_field(&mut rest) {
         weight += match message.within(field) {
             Some(within) if depth > 0 => weigh(within, content, depth - 1),
-            _ => size_of::<String>() + content.len() * message.of_a_byte(),
+            _ => message.of_field(content.len()),
         };
     }
     weight

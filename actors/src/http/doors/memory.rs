@@ -12,31 +12,42 @@ use crate::self_metrics::doors::RequestReason;
 const UNIT_BYTES: usize = 1024;
 
 #[derive(Debug)]
-pub struct Memory(Arc<Semaphore>);
+pub struct Memory {
+    units: Arc<Semaphore>,
+    most: usize,
+}
 
 /// What one request holds; given back when dropped.
 #[derive(Debug)]
 pub struct Holding {
-    memory: Arc<Semaphore>,
+    units: Arc<Semaphore>,
+    /// Units that there are in all.
+    most: usize,
     permit: Option<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
 impl Memory {
     pub fn new(max_bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(max_bytes / UNIT_BYTES)))
+        let most = max_bytes / UNIT_BYTES;
+        Self { units: Arc::new(Semaphore::new(most)), most }
     }
 
     pub fn holding_nothing(&self) -> Holding {
-        Holding { memory: Arc::clone(&self.0), permit: None, bytes: 0 }
+        Holding { units: Arc::clone(&self.units), most: self.most, permit: None, bytes: 0 }
     }
 }
 
 impl Holding {
     /// Holds that many bytes more, if there are any.
     pub fn grow(&mut self, bytes: usize) -> Result<(), RequestRefused> {
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         let units = self.bytes.div_ceil(UNIT_BYTES);
+        if units > self.most {
+            let words = "expected a request that takes less memory than Push.MaxMemoryBytes: \
+                         send it in parts";
+            return Err(RequestRefused::new(RequestReason::TooLarge, words));
+        }
         let held = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = units.saturating_sub(held);
         let none_left = |_| {
@@ -44,7 +55,7 @@ impl Holding {
             RequestRefused::new(RequestReason::Busy, words)
         };
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        let more = Arc::clone(&self.memory).try_acquire_many_owned(more).map_err(none_left)?;
+        let more = Arc::clone(&self.units).try_acquire_many_owned(more).map_err(none_left)?;
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             None => self.permit = Some(more),
@@ -71,6 +82,8 @@ mod tests {
         assert!(memory.holding_nothing().grow(1).is_err());
         drop(other);
         memory.holding_nothing().grow(10 * UNIT_BYTES).expect("all");
-        assert!(memory.holding_nothing().grow(usize::MAX / 2).is_err());
+        let too_large = memory.holding_nothing().grow(11 * UNIT_BYTES);
+        assert_eq!(too_large.map_err(|refused| refused.reason), Err(RequestReason::TooLarge));
+        assert!(memory.holding_nothing().grow(usize::MAX).is_err());
     }
 }
