@@ -134,34 +134,42 @@ impl NativeHistogram {
     #[cold]
     pub(super) fn limit(&mut self, limits: &NativeLimits) {
         while self.buckets() > limits.max_buckets as usize {
-            if !self.widen_zero(limits.max_zero_threshold) && !self.halve() {
-                return;
+            match self.wider_zero(limits) {
+                Some(threshold) => self.widen_zero_to(threshold),
+                None if self.halve() => {}
+                None => return,
             }
         }
     }
 
-    /// Puts what is nearest to zero, on either side, into the bucket around it; false
-    /// where that would reach beyond `most`.
-    fn widen_zero(&mut self, most: f64) -> bool {
-        let nearest = self.positive.first().into_iter().chain(self.negative.first()).min();
-        let Some(nearest) = nearest else { return false };
-        let threshold = self.schema.upper_bound(nearest);
-        if self.zero_threshold >= most || threshold > most {
-            return false;
+    /// The threshold by which what is nearest to zero, on either side, goes into the bucket
+    /// around it: until no more buckets are left than may be, or as far as it may reach.
+    /// `None` where it may reach no further.
+    fn wider_zero(&self, limits: &NativeLimits) -> Option<f64> {
+        let mut threshold = None;
+        let mut left = self.buckets();
+        let mut sides = [&self.positive, &self.negative].map(|side| side.iter().peekable());
+        while left > limits.max_buckets as usize {
+            let nearest = sides.iter_mut().filter_map(|side| side.peek()).map(|(at, _)| *at).min();
+            let bound = nearest.map(|bucket| self.schema.upper_bound(bucket));
+            let bound = bound.filter(|bound| *bound <= limits.max_zero_threshold);
+            if bound.is_none() || self.zero_threshold >= limits.max_zero_threshold {
+                break;
+            }
+            threshold = bound;
+            for side in &mut sides {
+                left -= usize::from(side.next_if(|(at, _)| Some(*at) == nearest).is_some());
+            }
         }
-        self.widen_zero_to(threshold);
-        true
+        threshold
     }
 
     /// Puts what is no further from zero than that into the bucket around it, if it
     /// reaches less far.
     fn widen_zero_to(&mut self, threshold: f64) {
         for side in [&mut self.positive, &mut self.negative] {
-            while let Some(first) = side.first()
-                && self.schema.upper_bound(first) <= threshold
-            {
-                self.zero_count += side.remove(first);
-            }
+            let is_within = |bucket| self.schema.upper_bound(bucket) <= threshold;
+            self.zero_count += side.take_first(is_within);
         }
         self.zero_threshold = self.zero_threshold.max(threshold);
     }

@@ -45,11 +45,6 @@ impl Buckets {
         small.chain(large.iter().copied())
     }
 
-    /// The first bucket.
-    pub fn first(&self) -> Option<i32> {
-        self.iter().next().map(|(bucket, _)| bucket)
-    }
-
     /// Adds to the count of a bucket.
     #[inline]
     pub fn add(&mut self, bucket: i32, more: u64) {
@@ -72,11 +67,11 @@ impl Buckets {
         self.0 = Counts::Large(counts);
     }
 
-    /// Takes a bucket out; its count.
-    pub fn remove(&mut self, bucket: i32) -> u64 {
+    /// Takes out the first buckets that are meant; their counts.
+    pub fn take_first(&mut self, is_meant: impl Fn(i32) -> bool) -> u64 {
         match &mut self.0 {
-            Counts::Small(counts) => remove_from(counts, bucket),
-            Counts::Large(counts) => remove_from(counts, bucket),
+            Counts::Small(counts) => take_first_of(counts, is_meant),
+            Counts::Large(counts) => take_first_of(counts, is_meant),
         }
     }
 
@@ -136,9 +131,7 @@ where
     }
 }
 
-fn remove_from<C: Into<u64>>(counts: &mut Vec<(i32, C)>, bucket: i32) -> u64 {
-    match counts.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
-        Ok(position) => counts.remove(position).1.into(),
-        Err(_) => 0,
-    }
+fn take_first_of<C: Into<u64>>(counts: &mut Vec<(i32, C)>, is_meant: impl Fn(i32) -> bool) -> u64 {
+    let end = counts.partition_point(|(bucket, _)| is_meant(*bucket));
+    counts.drain(..end).map(|(_, count)| count.into()).sum()
 }
