@@ -8,6 +8,7 @@
 //! ```
 
 pub mod otlp;
+pub mod pushgateway;
 pub mod sample;
 pub mod queue;
 pub mod statsd;
