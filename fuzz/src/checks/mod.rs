@@ -14,6 +14,7 @@ mod exposition;
 mod lint;
 mod otlp;
 mod payload;
+mod pushgateway;
 mod record;
 mod requests;
 mod resp;
@@ -50,7 +51,7 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 13] = [
+pub const CHECKS: [Check; 14] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "lint", run: lint::check },
@@ -64,6 +65,7 @@ pub const CHECKS: [Check; 13] = [
     Check { name: "appsettings", run: appsettings::check },
     Check { name: "web-config", run: web_config::check },
     Check { name: "otlp", run: otlp::check },
+    Check { name: "pushgateway", run: pushgateway::check },
 ];
 
 /// Whether what is no JSON white space begins as an array.

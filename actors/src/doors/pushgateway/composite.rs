@@ -115,8 +115,7 @@ impl<'a> Composite<'a> {
         };
         let Counted { bounds, counts } = &counted;
         let none = vec![0; counts.len()];
-        let value =
-            |counts, sum| PushedValue::Counted { buckets: bounds, counts, sum };
+        let value = |counts, sum| PushedValue::Counted { buckets: bounds, counts, sum };
         let series = PushedSeries { kind, name, labels: &labels };
         writer.counted(texts, series, value(counts, sum), value(&none, 0.0), &exemplars)
     }

@@ -4,7 +4,7 @@
 use psg_engine::protobuf::{BucketSpan, Histogram};
 
 use super::body::Fault;
-use crate::doors::sample::{PushedNative, PushedBuckets, PushedValue};
+use crate::doors::sample::{PushedBuckets, PushedNative, PushedValue};
 
 /// What a native histogram has counted.
 #[derive(Debug, Default, PartialEq)]

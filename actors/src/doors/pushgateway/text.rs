@@ -222,7 +222,7 @@ impl<'a, 'w> TextReader<'a, 'w> {
         let (name, rest) = line::metric_name(rest)?;
         let index = match self.by_name.get(&name) {
             Some(index) => *index,
-            None => self.begin(name, None)?,
+            None => self.begin(name)?,
         };
         self.enter(index)?;
         let family = &mut self.families[index];
@@ -233,7 +233,7 @@ impl<'a, 'w> TextReader<'a, 'w> {
         Ok((family, rest))
     }
 
-    fn begin(&mut self, name: Cow<'a, str>, kind: Option<FamilyKind>) -> Result<usize, Fault> {
+    fn begin(&mut self, name: Cow<'a, str>) -> Result<usize, Fault> {
         if self.families.len() == MAX_SERIES {
             return Err(Fault::too_many());
         }
@@ -241,7 +241,7 @@ impl<'a, 'w> TextReader<'a, 'w> {
         self.by_name.insert(name.clone(), index);
         self.families.push(Family {
             name,
-            kind,
+            kind: None,
             texts: FamilyTexts::default(),
             has_help: false,
             has_samples: false,
@@ -265,7 +265,7 @@ impl<'a, 'w> TextReader<'a, 'w> {
     fn sample(&mut self, text: &'a str) -> Result<(), Fault> {
         let mut labels = std::mem::take(&mut self.labels);
         let SampleLine { name, value, rest } = line::sample(text, &mut labels)?;
-        let (index, role) = self.place_of(&name)?;
+        let (index, role) = self.place_of(name.clone())?;
         self.families[index].has_samples = true;
         let exemplar = self.behind_the_value(rest, role, index)?;
         match role {
@@ -311,11 +311,11 @@ impl<'a, 'w> TextReader<'a, 'w> {
     }
 
     /// The family of a sample, and what the sample is to it.
-    fn place_of(&mut self, name: &Cow<'a, str>) -> Result<(usize, Role), Fault> {
+    fn place_of(&mut self, name: Cow<'a, str>) -> Result<(usize, Role), Fault> {
         // As it is first: a metric may be called `x_count`.
         const SUFFIXES: [&str; 7] =
             ["", "_bucket", "_sum", "_count", "_total", "_created", "_info"];
-        if let Some(index) = self.created_in_text(name) {
+        if let Some(index) = self.created_in_text(&name) {
             return Ok((index, Role::Created));
         }
         for suffix in SUFFIXES {
@@ -327,10 +327,10 @@ impl<'a, 'w> TextReader<'a, 'w> {
                 return Ok((index, role));
             }
             if suffix.is_empty() {
-                return Err(format!("expected {}, got {name}", kind.expected(name)).into());
+                return Err(format!("expected {}, got {name}", kind.expected(&name)).into());
             }
         }
-        Ok((self.begin(name.clone(), None)?, Role::Value))
+        Ok((self.begin(name)?, Role::Value))
     }
 
     /// In text Python's client has created times as gauges; the metric that such a one
