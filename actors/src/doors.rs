@@ -16,6 +16,8 @@ pub mod statsd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use psg_engine::intake::IntakeSettings;
+
 use self::queue::QueuePusher;
 use self::sample::{ElementLimits, Elements};
 use crate::self_metrics::doors::{Door, DoorMetrics, RequestReason};
@@ -28,6 +30,7 @@ pub struct Doors {
     queue: QueuePusher,
     metrics: Arc<DoorMetrics>,
     max_payload_bytes: usize,
+    keeps_exemplars: bool,
 }
 
 /// Why nothing of a request is taken, in words for its client.
@@ -41,9 +44,15 @@ pub struct RequestRefused {
 }
 
 impl Doors {
-    /// Doors to that queue, whose elements have at most `max_payload_bytes`.
-    pub fn new(queue: QueuePusher, metrics: Arc<DoorMetrics>, max_payload_bytes: usize) -> Self {
-        Self { queue, metrics, max_payload_bytes }
+    /// Doors to that queue, whose samples are taken by these settings.
+    pub fn new(queue: QueuePusher, metrics: Arc<DoorMetrics>, intake: &IntakeSettings) -> Self {
+        let max_payload_bytes = intake.payload.max_payload_bytes;
+        Self { queue, metrics, max_payload_bytes, keeps_exemplars: intake.exemplars }
+    }
+
+    /// Whether exemplars are taken; where they are not, doors need not pass them on.
+    pub fn keeps_exemplars(&self) -> bool {
+        self.keeps_exemplars
     }
 
     /// Elements for one request, of at most `max_bytes` together.

@@ -80,12 +80,22 @@ pub static ROUTES: &[Route] = &[
     Route {
         path: "/metrics",
         meaning: "All series: in Prometheus' text format, or in OpenMetrics or its protobuf where `Accept` prefers that, with names as its `escaping` asks; zstd or gzip where `Accept-Encoding` allows it. 503 where no complete answer can be given. `?name[]=x` shows the families that print that name, `?shard=i&of=n` one of n parts of all series.",
-        resource: |resource| get_and_head(resource, metrics::metrics),
+        resource: |resource| pushed_to(get_and_head(resource, metrics::metrics)),
     },
     Route {
         path: "/metrics/",
         meaning: "As `/metrics`, for scrapers whose path ends in a slash.",
-        resource: |resource| get_and_head(resource, metrics::metrics),
+        resource: |resource| pushed_to(get_and_head(resource, metrics::metrics)),
+    },
+    Route {
+        path: doors::pushgateway::GROUPING_PATH,
+        meaning: "`POST` and `PUT`, with `Push.Enabled`: takes [what is pushed](push.md) as to a Pushgateway, `/metrics/job/NAME` and pairs of label and value behind it. So do `/metrics` and `/api/ui/metrics`, without labels. 202 once all of it is on the queue; 400 with the line and what is wrong there, and then nothing of it is.",
+        resource: push_alone,
+    },
+    Route {
+        path: doors::pushgateway::UI_PATH,
+        meaning: "As `POST /metrics`.",
+        resource: push_alone,
     },
     Route {
         path: "/",
@@ -178,6 +188,23 @@ pub fn bind(settings: &HttpSettings, pipeline: PipelineHandle) -> io::Result<Htt
     };
     let (server, stop) = server::serve(listeners, room, state, Arc::new(entrance))?;
     Ok(HttpSide { server, stop, addresses })
+}
+
+/// Takes pushes besides.
+fn pushed_to(resource: Resource) -> Resource {
+    let push = doors::pushgateway::push;
+    resource.route(web::post().to(push)).route(web::put().to(push))
+}
+
+fn push_alone(resource: Resource) -> Resource {
+    let refused = || async {
+        HttpResponse::MethodNotAllowed()
+            .insert_header((ALLOW, "POST, PUT"))
+            .body("only POST and PUT\n")
+    };
+    pushed_to(resource)
+        .route(web::delete().to(doors::pushgateway::no_delete))
+        .default_service(web::to(refused))
 }
 
 fn get_and_head<H, A>(resource: Resource, handler: H) -> Resource

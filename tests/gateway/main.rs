@@ -36,6 +36,7 @@ mod rebinding;
 mod web_config;
 
 mod embedded;
+mod pushgateway;
 mod dead_letters;
 mod consumers;
 mod statsd;

@@ -18,6 +18,7 @@ mod otlp;
 mod packages;
 mod payloads;
 mod programs;
+mod pushes;
 mod quick_start;
 mod starts;
 
@@ -50,6 +51,7 @@ tests! {
     program: programs::push_and_do_not_wait;
     package: packages::handlers_push;
     otlp: otlp::processes_count_in_one_series;
+    pushes: pushes::programs_push;
     install: installs::from_a_clone;
     settings_file: configurations::settings_file;
     prometheus: configurations::prometheus;

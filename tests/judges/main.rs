@@ -10,6 +10,7 @@ mod acknowledgement;
 mod client_library;
 mod clients;
 mod expfmt;
+mod pushers;
 mod page;
 
 mod docs;

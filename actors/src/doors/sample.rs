@@ -250,6 +250,16 @@ impl Elements {
         Ok(())
     }
 
+    /// Lets all of them come to so many bytes, where that is more than they may.
+    pub fn allow(&mut self, max_bytes: usize) {
+        self.limits.max_bytes = self.limits.max_bytes.max(max_bytes);
+    }
+
+    /// How large they may be.
+    pub fn limits(&self) -> ElementLimits {
+        self.limits
+    }
+
     /// Notes samples of the request that are not among them.
     pub fn leave_out(&mut self, reason: SampleReason, samples: u64) {
         self.left_out[reason as usize] += samples;

@@ -9,6 +9,7 @@
 mod body;
 mod memory;
 pub mod otlp;
+pub mod pushgateway;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -118,6 +119,14 @@ impl PushedBody<'_> {
     /// Charges memory that is needed to read it beyond its bytes and its elements.
     pub fn reserve(&mut self, bytes: usize) -> Result<(), RequestRefused> {
         self.held.grow(bytes)
+    }
+
+    /// The same for its elements, which may then come to so many bytes.
+    pub fn reserve_elements(&mut self, bytes: usize) -> Result<(), RequestRefused> {
+        let more = bytes.saturating_sub(self.elements.limits().max_bytes);
+        self.held.grow(more)?;
+        self.elements.allow(bytes);
+        Ok(())
     }
 }
 

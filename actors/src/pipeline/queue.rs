@@ -53,11 +53,11 @@ impl Queue {
             }
             Queue::Embedded(queue) => QueuePusher::Embedded(queue.clone()),
         };
-        let payload = &settings.intake.payload;
-        let doors = Doors::new(pusher, Arc::clone(&metrics.doors), payload.max_payload_bytes);
-        let doors = Arc::new(doors);
+        let intake = &settings.intake;
+        let doors = Arc::new(Doors::new(pusher, Arc::clone(&metrics.doors), intake));
         if let Some(settings) = &settings.statsd {
-            statsd::start(settings, payload.max_values, Arc::clone(&doors), stop.clone())?;
+            let max_values = intake.payload.max_values;
+            statsd::start(settings, max_values, Arc::clone(&doors), stop.clone())?;
         }
         Ok(doors)
     }

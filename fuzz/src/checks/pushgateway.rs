@@ -3,8 +3,8 @@
 //! it then prints is read to the same again.
 
 use prost::Message;
-use psg_actors::doors::pushgateway::{BodyFormat, PushOptions, parse};
-use psg_actors::doors::sample::ElementLimits;
+use psg_actors::doors::pushgateway::{BodyFormat, PushOptions, Weight, parse};
+use psg_actors::doors::sample::{ElementLimits, Elements};
 use psg_engine::exposition::Format;
 use psg_engine::reject::Reason;
 
@@ -51,8 +51,11 @@ pub fn check(data: &[u8]) {
 /// The engine with all samples of a body, if it is one.
 fn pushed(body: &[u8], format: BodyFormat) -> Option<Pipeline> {
     let options = PushOptions { grouping: &[], gauge_op: None, keep_exemplars: false };
-    let pushed = parse(body, format, &options, LIMITS).ok()?;
-    let elements: Vec<&[u8]> = pushed.elements.iter().collect();
+    let mut elements = Elements::new(LIMITS);
+    parse(body, format, &options, &mut elements).ok()?;
+    let Weight { elements: weight, reading: _ } = Weight::of(body, format, &options);
+    assert!(elements.bytes() <= weight + LIMITS.max_payload_bytes, "{}", elements.bytes());
+    let elements: Vec<&[u8]> = elements.iter().collect();
     let mut pipeline = Pipeline::new(&PipelineSettings::default());
     for (_, sample, reason) in pipeline.batch_of_arrays(&elements) {
         let sample = sample.escape_ascii();

@@ -85,6 +85,26 @@ pub fn delete_with(port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Re
     reply(request.call().map_err(|error| format!("DELETE {path}: {error}"))?)
 }
 
+/// POST or PUT of a body to `path` of the server on `port`; sends no header but those
+/// given.
+pub fn push(
+    port: u16,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Reply, String> {
+    let url = format!("http://127.0.0.1:{port}{path}");
+    let mut request = match method {
+        "POST" => agent().post(url),
+        "PUT" => agent().put(url),
+        other => panic!("expected POST or PUT, got {other}"),
+    };
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    reply(request.send(body).map_err(|error| format!("{method} {path}: {error}"))?)
+}
+
 fn agent() -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)

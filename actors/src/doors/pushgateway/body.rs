@@ -7,7 +7,9 @@ use std::fmt;
 use psg_engine::metric::GaugeOp;
 use psg_engine::printable::{SHORT, printable};
 
-use crate::doors::sample::{Elements, SampleRefused};
+use crate::doors::RequestRefused;
+use crate::doors::sample::SampleRefused;
+use crate::self_metrics::doors::RequestReason;
 
 /// Series of one body, and metrics, at most: what is noted of each while a body is read
 /// is some hundred bytes, and its lines may have five.
@@ -73,38 +75,6 @@ pub struct PushOptions<'a> {
     pub keep_exemplars: bool,
 }
 
-/// What came of a body.
-#[derive(Debug)]
-pub struct Pushed {
-    /// All its samples.
-    pub elements: Elements,
-    /// What no sample was made of.
-    pub left_out: LeftOut,
-}
-
-/// What no sample was made of, though nothing is wrong with it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Quantiles of summaries, which can't be merged.
-    pub quantiles: u64,
-    /// Gauges that are NaN or infinite.
-    pub values: u64,
-}
-
-impl fmt::Display for LeftOut {
-    /// A sentence; nothing where nothing was left out.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quantiles, values } = *self;
-        if quantiles > 0 {
-            writeln!(f, "left out: {quantiles} quantiles, which can't be merged")?;
-        }
-        if values > 0 {
-            writeln!(f, "left out: {values} gauges that were NaN or infinite")?;
-        }
-        Ok(())
-    }
-}
-
 /// Why nothing of a body is taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyRefused {
@@ -119,6 +89,16 @@ pub enum BodyRefused {
     /// It is more than one push may be.
     #[error("{0}")]
     TooMuch(String),
+}
+
+impl From<BodyRefused> for RequestRefused {
+    fn from(refused: BodyRefused) -> Self {
+        let reason = match &refused {
+            BodyRefused::Wrong { .. } => RequestReason::Malformed,
+            BodyRefused::TooMuch(_) => RequestReason::TooLarge,
+        };
+        Self::new(reason, refused.to_string())
+    }
 }
 
 /// A place in a body.

@@ -31,6 +31,31 @@ pub(super) fn read(body: &[u8], writer: &mut SampleWriter<'_>) -> Result<(), Bod
     Ok(())
 }
 
+/// How many series a body has, so far as it is one; the bytes of their names, which
+/// stand once in a family; and about what the largest one takes once it is decoded.
+pub(super) fn weigh(body: &[u8]) -> (usize, usize, usize) {
+    /// Of what a list of empty messages takes, for each of its bytes.
+    const DECODED_TIMES: usize = 100;
+    let (mut series, mut names, mut largest) = (0, 0, 0);
+    let mut rest = body;
+    while let Ok(mut message) = delimited(&mut rest) {
+        let (mut metrics, mut name) = (0, 0);
+        while let Ok(field) = field(&mut message) {
+            match field {
+                (METRIC, Field::Bytes(bytes)) => {
+                    metrics += 1;
+                    largest = bytes.len().max(largest);
+                }
+                (NAME | UNIT, Field::Bytes(bytes)) => name += bytes.len(),
+                _ => {}
+            }
+        }
+        series += metrics;
+        names += metrics * name;
+    }
+    (series, names, largest.min(MAX_METRIC_BYTES) * DECODED_TIMES)
+}
+
 /// The message at the beginning of `rest`, behind its length.
 fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Fault> {
     let length = varint(rest)?;

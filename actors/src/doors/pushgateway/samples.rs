@@ -7,10 +7,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use psg_engine::metric::{GaugeOp, Kind};
 
-use super::body::{Fault, LabelPairs, LeftOut, MAX_SERIES, PushOptions, Pushed, shown};
-use crate::doors::sample::{
-    ElementLimits, Elements, PushedExemplar, PushedLabels, PushedSample, PushedValue,
-};
+use super::body::{Fault, LabelPairs, MAX_SERIES, PushOptions, shown};
+use crate::doors::sample::{Elements, PushedExemplar, PushedLabels, PushedSample, PushedValue};
+use crate::self_metrics::doors::SampleReason;
 
 /// What a body says of a metric.
 #[derive(Debug, Default)]
@@ -42,26 +41,15 @@ pub(super) struct PushedSeries<'s> {
 #[derive(Debug)]
 pub(super) struct SampleWriter<'a> {
     options: &'a PushOptions<'a>,
-    elements: Elements,
-    left_out: LeftOut,
+    elements: &'a mut Elements,
     /// Hashes of the series so far; keyed, since a stranger chooses them.
     seen: HashSet<u64>,
     hasher: RandomState,
 }
 
 impl<'a> SampleWriter<'a> {
-    pub(super) fn new(options: &'a PushOptions<'a>, limits: ElementLimits) -> Self {
-        Self {
-            options,
-            elements: Elements::new(limits),
-            left_out: LeftOut::default(),
-            seen: HashSet::new(),
-            hasher: RandomState::new(),
-        }
-    }
-
-    pub(super) fn into_pushed(self) -> Pushed {
-        Pushed { elements: self.elements, left_out: self.left_out }
+    pub(super) fn new(options: &'a PushOptions<'a>, elements: &'a mut Elements) -> Self {
+        Self { options, elements, seen: HashSet::new(), hasher: RandomState::new() }
     }
 
     /// Whether exemplars need be read.
@@ -70,7 +58,7 @@ impl<'a> SampleWriter<'a> {
     }
 
     pub(super) fn leave_quantiles_out(&mut self, quantiles: u64) {
-        self.left_out.quantiles += quantiles;
+        self.elements.leave_out(SampleReason::Unmergeable, quantiles);
     }
 
     /// Makes of the labels of a series those that it is written with, in an order that
@@ -132,7 +120,7 @@ impl<'a> SampleWriter<'a> {
         op: Option<GaugeOp>,
     ) -> Result<(), Fault> {
         if !value.is_finite() {
-            self.left_out.values += 1;
+            self.elements.leave_out(SampleReason::NotFinite, 1);
             return Ok(());
         }
         let series = PushedSeries { kind: Kind::Gauge, name, labels };

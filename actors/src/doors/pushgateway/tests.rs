@@ -13,6 +13,8 @@ use psg_engine::protobuf::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::doors::sample::ElementLimits;
+use crate::self_metrics::doors::SampleReason;
 
 const LIMITS: ElementLimits = ElementLimits { max_payload_bytes: 1 << 20, max_bytes: 1 << 24 };
 
@@ -21,8 +23,9 @@ const PLAIN: PushOptions<'static> =
 
 /// The samples of a body, or what is wrong with it.
 fn read_with(body: &[u8], format: BodyFormat, options: &PushOptions<'_>) -> Result<Value, String> {
-    let pushed = parse(body, format, options, LIMITS).map_err(|refused| refused.to_string())?;
-    let elements = pushed.elements.iter();
+    let mut elements = Elements::new(LIMITS);
+    parse(body, format, options, &mut elements).map_err(|refused| refused.to_string())?;
+    let elements = elements.iter();
     let samples = elements.flat_map(|element| match serde_json::from_slice(element) {
         Ok(Value::Array(samples)) => samples,
         other => panic!("no array: {other:?}"),
@@ -255,13 +258,32 @@ hits_total 3 # {trace_id="c"} 1
 fn what_is_left_out_is_counted() {
     let body = "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns{quantile=\"0.9\"} 2\ns_sum 3\ns_count 2\n\
         only{quantile=\"0.5\"} 1\ng NaN\nh -Inf\n";
-    let pushed = parse(body.as_bytes(), BodyFormat::Text, &PLAIN, LIMITS).expect("it is fine");
-    assert_eq!(pushed.left_out, LeftOut { quantiles: 2, values: 2 });
-    assert_eq!(pushed.elements.samples(), 2);
-    let said = "left out: 2 quantiles, which can't be merged\n\
-        left out: 2 gauges that were NaN or infinite\n";
-    assert_eq!(pushed.left_out.to_string(), said);
-    assert_eq!(LeftOut::default().to_string(), "");
+    let mut elements = Elements::new(LIMITS);
+    assert_eq!(parse(body.as_bytes(), BodyFormat::Text, &PLAIN, &mut elements), Ok(()));
+    let left_out = elements.left_out();
+    let of = |reason| left_out[reason as usize];
+    assert_eq!((of(SampleReason::Unmergeable), of(SampleReason::NotFinite)), (2, 2));
+    assert_eq!((left_out.iter().sum::<u64>(), elements.samples()), (4, 2));
+}
+
+/// What a body weighs is known before it is read.
+#[test]
+fn elements_are_no_heavier_than_was_said() {
+    let grouping = [("job".to_owned(), "mail".to_owned())];
+    let options = PushOptions { grouping: &grouping, ..PLAIN };
+    let text: String = (0..1000).map(|i| format!("a{i} 1\n")).collect();
+    let metrics = (0..1000).map(|i| counter(&[("a", &i.to_string())], 1.0)).collect();
+    let name = "as_long_as_names_of_metrics_are_seconds_total";
+    let message = family(name, MetricType::Counter, metrics).encode_length_delimited_to_vec();
+    for (body, format) in
+        [(text.as_bytes(), BodyFormat::Text), (message.as_slice(), BodyFormat::Protobuf)]
+    {
+        let mut elements = Elements::new(LIMITS);
+        assert_eq!(parse(body, format, &options, &mut elements), Ok(()));
+        let weight = Weight::of(body, format, &options);
+        assert!(elements.bytes() <= weight.elements, "{} {weight:?}", elements.bytes());
+        assert!(weight.elements < 2 * elements.bytes(), "{} {weight:?}", elements.bytes());
+    }
 }
 
 #[test]
@@ -338,7 +360,8 @@ fn a_body_has_so_many_series_and_a_series_so_many_bytes() {
     let told = "message 1: a: expected at most 131072 bytes of a series, got 200022";
     assert_eq!(protobuf(&[large]), Err(told.into()));
     let limits = ElementLimits { max_bytes: 1000, ..LIMITS };
-    let refused = parse(series(100).as_bytes(), BodyFormat::Text, &PLAIN, limits);
+    let mut elements = Elements::new(limits);
+    let refused = parse(series(100).as_bytes(), BodyFormat::Text, &PLAIN, &mut elements);
     assert!(matches!(refused, Err(BodyRefused::TooMuch(_))));
 }
 

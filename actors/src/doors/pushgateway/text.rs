@@ -2,7 +2,8 @@
 //!
 //! Text 0.0.4 may have the lines of a family in any order but its TYPE, which is before
 //! its samples. In OpenMetrics a family is one block, counters have a suffix, and
-//! `# EOF` says that all of it has come.
+//! `# EOF` is the end; where it is missing, as in what Go's client pushes, HTTP has told
+//! that nothing else is.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -389,11 +390,7 @@ impl<'a, 'w> TextReader<'a, 'w> {
 
     /// Writes what stood in several lines.
     fn finish(self) -> Result<(), BodyRefused> {
-        let Self { dialect, writer, families, line, has_ended, .. } = self;
-        if dialect == Dialect::OpenMetrics && !has_ended {
-            let fault = Fault::from("expected # EOF behind the last line, got none");
-            return Err(fault.at(Place::Line(line + 1)));
-        }
+        let Self { writer, families, .. } = self;
         for Family { name, kind, mut texts, composites, .. } in families {
             let kind = match kind {
                 Some(FamilyKind::Summary) => Kind::Summary,
