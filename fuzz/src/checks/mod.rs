@@ -11,6 +11,7 @@ mod appsettings;
 mod archive;
 mod connection;
 mod exposition;
+mod frames;
 mod lint;
 mod otlp;
 mod payload;
@@ -51,7 +52,7 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 14] = [
+pub const CHECKS: [Check; 15] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "lint", run: lint::check },
@@ -61,6 +62,7 @@ pub const CHECKS: [Check; 14] = [
     Check { name: "state", run: state::check },
     Check { name: "record", run: record::check },
     Check { name: "archive", run: archive::check },
+    Check { name: "frames", run: frames::check },
     Check { name: "connection", run: connection::check },
     Check { name: "appsettings", run: appsettings::check },
     Check { name: "web-config", run: web_config::check },
