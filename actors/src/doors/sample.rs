@@ -2,6 +2,7 @@
 //! docs/produce.md describes it, in elements that are arrays of samples.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 use std::ops::Range;
 
 use psg_engine::metric::{GaugeOp, Kind};
@@ -195,6 +196,9 @@ pub struct Elements {
     left_out: LeftOut,
     /// The one that is being added.
     sample: Vec<u8>,
+    /// Bytes of samples that were too long. A name or a label that many samples have
+    /// comes once in some formats: they cost time though nothing comes of them.
+    in_vain: usize,
     limits: ElementLimits,
 }
 
@@ -207,6 +211,7 @@ impl Elements {
             samples: 0,
             left_out: LeftOut::default(),
             sample: Vec::new(),
+            in_vain: 0,
             limits,
         }
     }
@@ -220,16 +225,20 @@ impl Elements {
             return Err(SampleRefused::NotFinite);
         }
         self.sample.clear();
-        let written = serde_json::to_writer(&mut self.sample, sample);
-        written.expect("it is an object with texts as keys, and memory takes all");
-        let alone = "[]".len() + self.sample.len();
-        if alone > self.limits.max_payload_bytes {
-            return Err(SampleRefused::TooLong);
+        let ElementLimits { max_payload_bytes, max_bytes } = self.limits;
+        let room = max_payload_bytes.saturating_sub("[]".len());
+        let written = serde_json::to_writer(Bounded { bytes: &mut self.sample, room }, sample);
+        if let Err(cause) = written {
+            assert!(cause.is_io(), "it is an object with texts as keys: {cause}");
+            self.in_vain += max_payload_bytes;
+            let is_too_much = self.in_vain > max_bytes;
+            return Err(if is_too_much { SampleRefused::TooMany } else { SampleRefused::TooLong });
         }
-        if self.bytes.len() + alone > self.limits.max_bytes {
+        let alone = "[]".len() + self.sample.len();
+        if self.bytes.len() + alone > max_bytes {
             return Err(SampleRefused::TooMany);
         }
-        let element_bytes = ELEMENT_BYTES.min(self.limits.max_payload_bytes);
+        let element_bytes = ELEMENT_BYTES.min(max_payload_bytes);
         let joins = |last: &&mut Range<usize>| last.len() + alone <= element_bytes;
         match self.elements.last_mut().filter(joins) {
             Some(last) => {
@@ -325,6 +334,26 @@ impl PushedSample<'_> {
     }
 }
 
+/// Takes no more bytes than there is room for.
+struct Bounded<'a> {
+    bytes: &'a mut Vec<u8>,
+    room: usize,
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + more.len() > self.room {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn kind_word<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(kind.as_str())
 }
@@ -415,6 +444,7 @@ mod tests {
         let long = "a".repeat(100);
         assert_eq!(elements.push(&counter(&long, 1.0)), Err(SampleRefused::TooLong));
         assert!(elements.is_empty() && elements.bytes() == 0 && elements.iter().next().is_none());
+        assert_eq!(elements.push(&counter(&long, 1.0)), Err(SampleRefused::TooMany), "in vain");
         while elements.push(&counter("abcdefgh", 1.0)).is_ok() {}
         assert_eq!(elements.push(&counter("a", 1.0)), Err(SampleRefused::TooMany));
         assert_eq!(read(&elements).concat().len() as u64, elements.samples());

@@ -352,6 +352,20 @@ fn too_many_samples_are_refused_as_a_whole() {
     assert_eq!(refused.err(), Some(TooMany));
 }
 
+/// A name comes once, however many points have it: what they cost is bounded.
+#[test]
+fn a_name_that_is_too_long_is_not_written_for_each_point() {
+    let points: Value = (0..1000).map(|value| json!({ "asInt": value })).collect();
+    let mut metric = sum(DELTA, true, &points);
+    metric["name"] = "n".repeat(2 << 20).into();
+    let request = request(&json!({}), &json!([metric]));
+    let request = Encoding::Json.decode(&request).expect("a request");
+    let mut elements = Elements::new(LIMITS);
+    let refused = push_samples(&request, &OtlpSettings::default(), &mut elements);
+    assert_eq!(refused.err(), Some(TooMany));
+    assert_eq!(elements.left_out()[SampleReason::TooLong as usize], 16);
+}
+
 #[test]
 fn a_cumulative_sum_of_each_process_is_its_gauge() {
     let options = OtlpSettings {

@@ -4,20 +4,18 @@
 
 use std::mem::size_of;
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
     Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint,
     ResourceMetrics, ScopeMetrics, SummaryDataPoint,
 };
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::decode_length_delimiter;
 
 /// Messages within each other that the decoder reads.
 const MOST_DEPTH: usize = 100;
 
-/// A message that takes memory of its own.
+/// A message of a request.
 #[derive(Debug, Clone, Copy)]
 enum Message {
     Request,
@@ -39,7 +37,8 @@ enum Message {
     Quantile,
     Exemplar,
     KeyValue,
-    AnyValue,
+    Value,
+    ArrayItem,
     Array,
     KeyValueList,
 }
@@ -74,38 +73,40 @@ impl Message {
             | (Message::NumberPoint | Message::SummaryPoint | Message::Exemplar, 7) => {
                 Message::KeyValue
             }
-            (Message::KeyValue, 2) | (Message::Array, 1) => Message::AnyValue,
-            (Message::AnyValue, 5) => Message::Array,
-            (Message::AnyValue, 6) => Message::KeyValueList,
+            (Message::KeyValue, 2) => Message::Value,
+            (Message::Array, 1) => Message::ArrayItem,
+            (Message::Value | Message::ArrayItem, 5) => Message::Array,
+            (Message::Value | Message::ArrayItem, 6) => Message::KeyValueList,
             _ => return None,
         };
         Some(message)
     }
 
-    /// What it takes in memory, besides what is in it.
+    /// What it takes in memory, besides what is in it: as an item of a list, since all
+    /// others are parts of the message that they are in.
     fn size(self) -> usize {
         match self {
             Message::ResourceMetrics => size_of::<ResourceMetrics>(),
-            Message::Resource => size_of::<Resource>(),
             Message::EntityRef => size_of::<EntityRef>(),
             Message::ScopeMetrics => size_of::<ScopeMetrics>(),
-            Message::Scope => size_of::<InstrumentationScope>(),
             Message::Metric => size_of::<Metric>(),
             Message::NumberPoint => size_of::<NumberDataPoint>(),
             Message::HistogramPoint => size_of::<HistogramDataPoint>(),
             Message::ExponentialPoint => size_of::<ExponentialHistogramDataPoint>(),
-            Message::Buckets => size_of::<Buckets>(),
             Message::SummaryPoint => size_of::<SummaryDataPoint>(),
             Message::Quantile => size_of::<ValueAtQuantile>(),
             Message::Exemplar => size_of::<Exemplar>(),
             Message::KeyValue => size_of::<KeyValue>(),
-            Message::AnyValue => size_of::<AnyValue>(),
-            // They are parts of the message that they are in.
+            Message::ArrayItem => size_of::<AnyValue>(),
             Message::Request
+            | Message::Resource
+            | Message::Scope
             | Message::Numbers
             | Message::Histogram
             | Message::Exponential
             | Message::Summary
+            | Message::Buckets
+            | Message::Value
             | Message::Array
             | Message::KeyValueList => 0,
         }

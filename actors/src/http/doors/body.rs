@@ -239,6 +239,6 @@ mod tests {
         let mut held = Memory::new(50_000).holding_nothing();
         let body = gzip(&[0; MOST]);
         let refused = Coding::Gzip.decoded(body, MOST, &mut held).map_err(|refused| refused.reason);
-        assert_eq!(refused, Err(RequestReason::Busy));
+        assert_eq!(refused, Err(RequestReason::TooLarge));
     }
 }

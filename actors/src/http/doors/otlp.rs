@@ -1,5 +1,6 @@
 //! `POST /v1/metrics`: OTLP over HTTP, answered in the encoding of the request.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
@@ -29,14 +30,15 @@ pub async fn export(
 ) -> HttpResponse {
     let content_type = request.headers().get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let encoding = Encoding::of(content_type).ok_or_else(|| unknown(content_type));
-    let settings = Arc::clone(&state.otlp);
-    let of_body = encoding.clone();
-    let parse = move |body: PushedBody<'_>| samples(of_body?, &settings, body);
-    let taken = pushed(Door::Otlp, &request, payload, &state, parse).await;
-    let Ok(encoding) = encoding else {
-        return taken.map_or_else(|refused| answer(&refused), |_| HttpResponse::Ok().finish());
+    let Some(encoding) = Encoding::of(content_type) else {
+        let refused = unknown(content_type);
+        let parse = |_: PushedBody<'_>| -> Result<Infallible, _> { Err(refused) };
+        let Err(refused) = pushed(Door::Otlp, &request, payload, &state, parse).await;
+        return answer(&refused);
     };
+    let settings = Arc::clone(&state.otlp);
+    let parse = move |body: PushedBody<'_>| samples(encoding, &settings, body);
+    let taken = pushed(Door::Otlp, &request, payload, &state, parse).await;
     let (mut response, body) = match taken {
         Ok(refused) => (HttpResponse::Ok().finish(), encoding.success(&refused)),
         Err(refused) => (answer(&refused), encoding.failure(&refused.words)),
