@@ -12,6 +12,7 @@ mod log;
 mod lost_path;
 mod monitoring;
 mod peer;
+mod pushing;
 mod security;
 mod old_server;
 mod waking;

@@ -67,6 +67,11 @@ impl ListPusher {
         }
     }
 
+    /// Whether the connection that there was has been closed by the other side.
+    pub fn is_lost(&self) -> bool {
+        self.link.lock().as_ref().is_some_and(CommandConnection::is_lost)
+    }
+
     /// Pushes these elements by one command, the first to be taken first.
     pub async fn push(&self, elements: &[&[u8]]) -> Result<(), PushError> {
         let bytes: usize = elements.iter().map(|element| element.len()).sum();
