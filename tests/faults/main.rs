@@ -11,6 +11,7 @@ mod excess;
 mod hostile;
 mod slow;
 mod crowd;
+mod pushes;
 
 mod once;
 mod checkpoint;

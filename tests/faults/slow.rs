@@ -54,7 +54,7 @@ fn nor_is_the_head_of_a_second_request() {
 fn nor_a_body() {
     let begin = b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n";
     let answer = trickle(&gateway(), begin, b'a');
-    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::doors::RequestRefused;
 use crate::self_metrics::doors::RequestReason;
 
 /// How long a body may take, and how long nothing may come of it.
-const TIME: Duration = Duration::from_secs(30);
+const TIME: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// A buffer that grows is copied into one that is twice as large.
