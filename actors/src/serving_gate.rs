@@ -27,6 +27,7 @@ enum Memory {
     Standby,
 }
 
+/// What may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
     /// Everything, in this generation of the memory.
@@ -108,6 +109,7 @@ impl ServingGate {
         self.0.lock().memory = Memory::Standby;
     }
 
+    /// The memory is what Redis says.
     pub fn memory_is_whole(&self) {
         self.0.lock().memory = Memory::Whole;
     }

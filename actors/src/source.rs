@@ -9,6 +9,8 @@ pub mod embedded;
 use crate::error_kind::ErrorKind;
 use std::ops::Range;
 
+use psg_engine::timestamp::UnixTime;
+
 /// Bytes kept of an element that is larger than the bound.
 pub const HEAD_BYTES: usize = 512;
 
@@ -42,6 +44,17 @@ pub struct Batch<'a> {
     pub buffer: &'a [u8],
     /// One for each element.
     pub elements: &'a [Slice],
+    /// Present where it matters where elements stood in the queue.
+    pub origin: Option<Origin>,
+}
+
+/// Where in the stream of a queue a batch comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// So many elements were ever claimed before its first one.
+    pub place: u64,
+    /// When they were claimed, by the server's clock.
+    pub claimed_at: UnixTime,
 }
 
 /// Where one element lies.

@@ -43,7 +43,7 @@ impl QueueSource for PushSource {
         let first = self.handed_out;
         self.handed_out = self.chunk.elements.len().min(first + BATCH_ELEMENTS);
         let elements = &self.chunk.elements[first..self.handed_out];
-        Ok(Taken::Batch(Batch { buffer: &self.chunk.bytes, elements }))
+        Ok(Taken::Batch(Batch { buffer: &self.chunk.bytes, elements, origin: None }))
     }
 }
 

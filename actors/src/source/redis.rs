@@ -51,22 +51,28 @@ pub mod doctor;
 
 use std::sync::Arc;
 
+use psg_engine::partition::Partitions;
+use tokio::sync::watch;
+
 pub use dead_letter_writer::DeadLetterWriter;
 pub use list_pusher::ListPusher;
 pub use pop_source::RedisSource;
 
-use self::health::HealthReporter;
-use self::once::{Keys, LeaseKeeper, Memory, OnceSettings, OnceSource};
+use self::once::{Candidate, Duty, Keys, LeaseKeeper, Memory, OnceSettings, OnceSource, Part};
 use self::shared_queue::SharedQueue;
+use crate::cluster_key::{hash_tag, home_key, partition_key};
 use crate::fatal::FatalSignal;
 use crate::self_metrics::{QueueMetrics, WorkerMetrics};
 use crate::settings::QueueSettings;
 use crate::stop::StopSignal;
 
-/// One queue; cheap to clone. Makes a source for each worker and one monitor.
+/// One queue, or the parts of one of which a process takes one; cheap to clone. Makes
+/// a source for each worker and one monitor.
 #[derive(Debug, Clone)]
 pub struct RedisQueue {
-    shared: Arc<SharedQueue>,
+    candidates: Arc<[Candidate]>,
+    /// Which of them was taken.
+    taken: watch::Sender<Option<usize>>,
 }
 
 impl RedisQueue {
@@ -78,7 +84,45 @@ impl RedisQueue {
         metrics: Arc<QueueMetrics>,
         fatal: FatalSignal,
     ) -> Self {
-        Self { shared: Arc::new(SharedQueue::new(settings, max_payload_bytes, metrics, fatal)) }
+        let queue = SharedQueue::new(settings, max_payload_bytes, metrics, fatal);
+        let (queue, keys) = (Arc::new(queue), Keys::beside(&settings.key));
+        let candidate =
+            Candidate { queue, keys, part: Part::WHOLE, has_one_slot: false, first: None };
+        Self { candidates: Arc::new([candidate]), taken: watch::Sender::new(Some(0)) }
+    }
+
+    /// The routers, or the homes, of all partitions of the queue: a process takes one.
+    /// Otherwise like [`RedisQueue::new`].
+    pub fn of_partitions(
+        (duty, partitions): (Duty, Partitions),
+        settings: &QueueSettings,
+        max_payload_bytes: usize,
+        metrics: &Arc<QueueMetrics>,
+        fatal: &FatalSignal,
+    ) -> Self {
+        let has_one_slot = hash_tag(&settings.key).is_some();
+        let shared = |key| {
+            let settings = QueueSettings { key, ..settings.clone() };
+            let (metrics, fatal) = (Arc::clone(metrics), fatal.clone());
+            Arc::new(SharedQueue::new(&settings, max_payload_bytes, metrics, fatal))
+        };
+        let first = (shared(settings.key.clone()), Keys::beside(&settings.key));
+        let candidate = |partition| {
+            let key = match duty {
+                Duty::Home => home_key(&settings.key, partition),
+                Duty::Router | Duty::Whole => partition_key(&settings.key, partition),
+            };
+            let (keys, part) = (Keys::beside(&key), Part { duty, partition, partitions });
+            let (queue, first) = (shared(key), Some(first.clone()));
+            Candidate { queue, keys, part, has_one_slot, first }
+        };
+        let candidates = (0..partitions.get()).map(candidate).collect();
+        Self { candidates, taken: watch::Sender::new(None) }
+    }
+
+    /// Which partition was taken, as soon as that is known; the only one there is.
+    pub fn taken(&self) -> watch::Receiver<Option<usize>> {
+        self.taken.subscribe()
     }
 
     /// The source of the worker with that number. It may move to the worker's
@@ -89,7 +133,7 @@ impl RedisQueue {
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> RedisSource {
-        RedisSource::new(Arc::clone(&self.shared), worker, metrics, stop)
+        RedisSource::new(Arc::clone(&self.candidates[0].queue), worker, metrics, stop)
     }
 
     /// The source of the queue's owner with exactly-once delivery, which keeps
@@ -101,30 +145,49 @@ impl RedisQueue {
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> OnceSource {
-        let (queue, reporter) = (Arc::clone(&self.shared), HealthReporter::Reader(0));
-        OnceSource::new(queue, self.keys(), reporter, (settings, memory), metrics, stop)
+        let (candidates, taken) = (&self.candidates, self.taken.clone());
+        OnceSource::new(candidates, taken, (settings, memory), metrics, stop)
     }
 
     /// Renews the owner's lease when its reader is held up; to be spawned once, and
     /// not on the reader's thread.
     pub fn keep_lease(&self, settings: &OnceSettings) -> impl Future<Output = ()> + use<> {
         let OnceSettings { lease, holding, gate, .. } = settings;
-        let (queue, keys) = (Arc::clone(&self.shared), self.keys());
-        LeaseKeeper::new(queue, keys, holding.clone(), gate.clone(), *lease).run()
-    }
-
-    fn keys(&self) -> Keys {
-        Keys::beside(&self.shared.key)
+        let (lease, holding, gate) = (*lease, holding.clone(), gate.clone());
+        let queue = self.clone();
+        async move {
+            let Candidate { queue, keys, .. } = queue.owned().await;
+            LeaseKeeper::new(queue, keys, holding, gate, lease).run().await;
+        }
     }
 
     /// Publishes the length of the queue and whether Redis is there, each
     /// second, into the metrics; until the stop signal. To be spawned once.
-    pub fn monitor(&self, stop: StopSignal) -> impl Future<Output = ()> + Send + use<> {
-        monitor::run(Arc::clone(&self.shared), stop)
+    pub fn monitor(&self, mut stop: StopSignal) -> impl Future<Output = ()> + Send + use<> {
+        let queue = self.clone();
+        async move {
+            let owned = tokio::select! {
+                () = stop.stopped() => return,
+                owned = queue.owned() => owned,
+            };
+            monitor::run(owned.queue, stop).await;
+        }
+    }
+
+    /// The candidate that is taken, once one is.
+    async fn owned(&self) -> Candidate {
+        let mut taken = self.taken.subscribe();
+        let taken = taken.wait_for(Option::is_some).await.map(|taken| *taken);
+        // The sender lives as long as this does.
+        let at = taken.ok().flatten().unwrap_or_default();
+        self.candidates[at].clone()
     }
 
     /// What is wrong with Redis now, if anything; without secrets.
     pub fn trouble(&self) -> Option<String> {
-        self.shared.health.trouble()
+        match *self.taken.borrow() {
+            Some(at) => self.candidates[at].queue.health.trouble(),
+            None => self.candidates.iter().find_map(|candidate| candidate.queue.health.trouble()),
+        }
     }
 }

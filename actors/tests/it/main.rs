@@ -12,4 +12,5 @@ mod server;
 mod source_contract;
 mod redis_source;
 mod checkpoints;
+mod owners;
 mod pipelines;

@@ -26,6 +26,9 @@ pub struct LaneSet([u64; MOST_LANES / 64]);
 const MOST_LANES: usize = MAX_PARTITIONS * LANES_PER_HOME as usize;
 
 impl Partitions {
+    /// The queue is not split.
+    pub const ONE: Self = Self(1);
+
     /// That many, where there may be.
     pub fn new(count: usize) -> Option<Self> {
         (1..=MAX_PARTITIONS).contains(&count).then_some(Self(count as u16))

@@ -2,7 +2,11 @@
 //! it is damage, or a record whose numbers can be counted with, that fit each
 //! other, and that a gateway would write in the same spelling.
 
-use psg_actors::source::redis::once::{FIELDS, Keys, Stored, uncovered};
+use psg_actors::source::redis::once::{
+    Duty, Expected, FIELDS, Keys, Part, Record, Stored, StreamPosition, check_head_of_totals,
+    uncovered,
+};
+use psg_engine::partition::Partitions;
 use psg_engine::state::Head;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,16 +30,25 @@ pub fn check(data: &[u8]) {
     };
     // Popping is refused by the same texts, whatever they are.
     let _ = uncovered(&Keys::beside("q"), &text("tip"), &text("base"));
-    let (record, head) = match stored
-        .record(|head| Head::decode(head).map(drop).map_err(|cause| cause.to_string()))
-    {
-        Ok(sound) => sound,
-        Err(damage) => {
-            let said = damage.to_string();
-            assert!(said.len() < 1000 && !said.contains(|c: char| c.is_control()), "{said:?}");
-            return;
+    let three = Partitions::new(3).expect("a number that there may be");
+    let parts = [
+        Part::WHOLE,
+        Part { duty: Duty::Router, partition: 1, partitions: three },
+        Part { duty: Duty::Home, partition: 1, partitions: three },
+    ];
+    for part in parts {
+        match stored.record(Expected { part, check_head: check_head_of_totals }) {
+            Ok((record, head)) => check_record(&record, &head, part, text),
+            Err(misfit) => {
+                let said = misfit.to_string();
+                assert!(said.len() < 1000 && !said.contains(|c: char| c.is_control()), "{said:?}");
+            }
         }
-    };
+    }
+}
+
+/// A record that is sound, of that part of a queue.
+fn check_record(record: &Record, head: &[u8], part: Part, text: impl Fn(&str) -> String) {
     assert_eq!(record.epoch.to_string(), text("epoch"));
     assert_eq!(record.version.to_string(), text("version"));
     assert_eq!(record.tip.to_string(), text("tip"));
@@ -50,7 +63,15 @@ pub fn check(data: &[u8]) {
     for (segment, version) in record.index.iter() {
         assert!(segment < 1024 && version.number <= record.version.number);
     }
-    assert!(Head::decode(&head).is_ok() || (head.is_empty() && record.index.is_empty()));
+    let layout = record.layout.map(|layout| layout.to_string());
+    assert_eq!(layout.unwrap_or_default(), text("layout"));
+    assert_eq!(record.layout.map_or(Partitions::ONE, |layout| layout.partitions), part.partitions);
+    assert_eq!(record.stream.is_some(), part.duty == Duty::Router);
+    if let Some(StreamPosition { at, line }) = record.stream {
+        assert_eq!((at.to_string(), line.to_string()), (text("at"), text("line")));
+        assert!(at < LARGEST && line.place < LARGEST && line.epoch <= record.epoch);
+    }
+    assert!(Head::decode(head).is_ok() || (head.is_empty() && record.index.is_empty()));
 }
 
 fn word(field: &str, line: &[u8]) -> Vec<u8> {

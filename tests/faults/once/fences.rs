@@ -29,7 +29,7 @@ const FENCED: &[Fenced] = &[
     Fenced {
         name: "acquire",
         keys: &[OWNER, STATE, LIST_7],
-        arguments: &["5", "token", "1", "6", "heir", "10000", "n", "epoch", "token"],
+        arguments: &["5", "token", "1", "6", "heir", "10000", "n", "", "0", "epoch", "token"],
         compares: &[(0, "lost"), (1, "lost"), (2, "lost")],
     },
     Fenced {
@@ -48,9 +48,10 @@ const FENCED: &[Fenced] = &[
         name: "commit",
         keys: &[OWNER, STATE],
         arguments: &[
-            "5", "token", "3-a", "4-c", "index", "7:2", WORK, "6", "1", "7", "0", "head", "1:4-c",
+            "5", "token", "3-a", "4-c", "index", "7:2", WORK, "6", "1", "7", "0", "head", "",
+            "1:4-c",
         ],
-        compares: &[(0, "lost"), (1, "lost"), (2, "moved"), (12, "missing")],
+        compares: &[(0, "lost"), (1, "lost"), (2, "moved"), (13, "missing")],
     },
     Fenced {
         name: "sweep",

@@ -83,6 +83,15 @@
 //! or a segment that is missing in two loads of the same version and tip ends the
 //! gateway.
 //!
+//! *Partitions.* An owner may own the whole queue, or of one that is split a router or a
+//! home (`part`); a process takes one of several that is free (`candidates`). A router's
+//! record has more: `at`, the *place* of the base, which says how many elements were ever
+//! claimed before it; `line`, up to which place the stream is what it was under earlier
+//! epochs; and for each claimed list `time:<n>`, when it was claimed, so that a replay
+//! gives the same. Records of a queue that is split note its `layout`, and those of
+//! routers are of a format that a gateway which knows none of this does not read. Who is
+//! told another number of partitions ends before anything is written.
+//!
 //! *Damage.* Anybody may write into Redis. All that is read of the owner hash is judged
 //! by `stored` before anything is written: numbers below 2^52, spelt as a gateway spells
 //! them, that fit each other, and index and head where there is state. What does not
@@ -113,10 +122,10 @@
 //!
 //! # The modules
 //!
-//! Pure: `keys`, `record`, `stored`, `ledger`, `verdict`, `watch`, `preflight`, and
+//! Pure: `keys`, `part`, `record`, `stored`, `ledger`, `verdict`, `watch`, `preflight`, and
 //! `checkpoint_plan`, which leads from a snapshot to a commit; `scripts` are the Lua
-//! scripts. `link` is the owner's connection, `context` what all stages work with and
-//! what interrupts them, `transition` where a step leads. [`OnceSource`] holds the `stage`
+//! scripts. `link` is the owner's connection, `access` how it is made, `context` what all
+//! stages work with, `interruption` what interrupts them, `transition` where a step leads. [`OnceSource`] holds the `stage`
 //! and alone acts on what comes of its steps: `standby`, `loading`, and `owned`, which is
 //! what an owner knows, with `owning` (claims and pages), `saving` (checkpoints),
 //! `resuming` (after a cut) and `recovering`. What is kept safe is a [`Memory`]: that of
@@ -126,6 +135,7 @@
 //! one process may own several queues.
 
 mod keys;
+mod part;
 mod record;
 mod stored;
 mod scripts;
@@ -139,6 +149,8 @@ mod checkpoint_plan;
 mod preflight;
 mod link;
 mod lease;
+mod interruption;
+mod access;
 mod context;
 mod settings;
 mod transition;
@@ -146,6 +158,7 @@ mod stage;
 mod owned;
 mod once_source;
 mod standby;
+mod candidates;
 mod loading;
 mod owning;
 mod saving;
@@ -153,6 +166,7 @@ mod resuming;
 mod recovering;
 mod guard;
 
+pub(super) use access::Candidate;
 pub use guard::refusal as uncovered;
 pub(super) use guard::refuse_uncovered;
 pub use keys::Keys;
@@ -162,6 +176,9 @@ pub use memory::{
     Demand, LoadFailure, Memory, MemoryGone, Ownership, Snapshot, StoredState, Taking,
 };
 pub use once_source::OnceSource;
+pub use part::{Duty, OtherLayout, Part};
 pub(super) use preflight::{check_server, warning_of_pops};
+pub use record::{Layout, Line, Record, StreamPosition};
 pub use settings::{OnceSettings, ShutdownHandshake};
-pub use stored::{FIELDS, HeadCheck, Stored};
+pub use stored::{Damage, Expected, FIELDS, HeadCheck, Misfit, Stored};
+pub use totals::check_head as check_head_of_totals;

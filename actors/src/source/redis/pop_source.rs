@@ -70,7 +70,7 @@ impl QueueSource for RedisSource {
             return Ok(Taken::Ended);
         }
         let buffer = self.link.as_ref().map_or(&[][..], |link| link.replies.bytes());
-        Ok(Taken::Batch(Batch { buffer, elements: &self.elements }))
+        Ok(Taken::Batch(Batch { buffer, elements: &self.elements, origin: None }))
     }
 }
 

@@ -64,7 +64,7 @@ async fn fsync(visit: &mut Visit<'_>) -> Option<String> {
 
 /// By the same rules by which the gateway refuses to start.
 fn exactly_once(info: &ServerInfo, queue: &str) -> Diagnosis {
-    match check_server(info, &Keys::beside(queue)) {
+    match check_server(info, &Keys::beside(queue), false) {
         Ok(None) => {
             Diagnosis::ok("server", "it has what exactly-once delivery needs: version, noeviction")
         }

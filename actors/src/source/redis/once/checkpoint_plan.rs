@@ -28,6 +28,8 @@ pub struct Plan {
     pub old: Revision,
     pub new: Revision,
     pub covered: ListPosition,
+    /// Of that, where places count.
+    pub place: Option<u64>,
     pub release: Release,
     pub head: Vec<u8>,
     pub segments: Vec<StoredSegment>,
@@ -88,6 +90,7 @@ impl Plan {
             .arg(first)
             .arg(keep - first);
         let call = call.arg(list).arg(last).bytes(&self.head);
+        let call = call.arg(self.place.map(|place| place.to_string()).unwrap_or_default());
         call.args(self.segments.iter().map(|stored| field(number_of(stored), self.new)))
     }
 }

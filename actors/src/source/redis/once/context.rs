@@ -1,21 +1,18 @@
-//! What every stage of an owner works with: who this process is to the queue, how
-//! its connection is made, and how the record is read and its epoch raised.
+//! What every stage of an owner works with: who this process is to the queue, what it
+//! keeps safe, and how the record's epoch is raised.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use redis::cmd;
-
+use super::access::{Access, odd_answer};
 use super::holder;
-use super::keys::Keys;
+use super::interruption::Interruption;
+use super::ledger::Ledger;
 use super::link::{Link, ScriptReply};
-use super::memory::{Demand, Memory, Ownership};
-use super::preflight::check_server;
-use super::record::{Record, new_nonce};
+use super::memory::{Demand, LoadFailure, Memory, Ownership, StoredState};
+use super::record::{Layout, Line, Record, StreamPosition, fields_of_part, new_nonce};
 use super::scripts::{self, Fence};
 use super::settings::OnceSettings;
-use super::stored::{FIELDS, Stored};
+use super::stored::{Expected, FIELDS, Stored};
 use super::watch::Absence;
 use crate::boot_clock::BootInstant;
 use crate::error_kind::ErrorKind;
@@ -23,32 +20,38 @@ use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
 use crate::source::SourceError;
 use crate::source::redis::error::error;
-use crate::source::redis::health::HealthReporter;
-use crate::source::redis::info::ServerInfo;
 use crate::source::redis::schedule::Schedule;
-use crate::source::redis::shared_queue::SharedQueue;
-use crate::stop::StopSignal;
 
 /// What outlives each stage.
 pub(super) struct Context {
-    pub queue: Arc<SharedQueue>,
+    /// To the queue that is owned, or that would be.
+    pub access: Access,
     pub settings: OnceSettings,
     /// What is kept safe.
     pub memory: Box<dyn Memory>,
-    pub keys: Keys,
     pub metrics: Arc<WorkerMetrics>,
-    pub stop: StopSignal,
-    reporter: HealthReporter,
     /// Random: distinguishes the writes of this owner from those of others.
     pub token: String,
     /// The highest epoch that was ever held here.
     pub epoch: u64,
+    /// The highest line of the record that was ever seen here.
+    pub line: Line,
+    /// The line that the next epoch is raised with.
+    pub next_line: Option<NextLine>,
+    /// As the record noted it last.
+    pub layout: Option<Layout>,
     pub schedule: Schedule,
     /// Of the record, after it was held here.
     pub absence: Absence,
-    connected_before: bool,
-    in_trouble: bool,
-    has_warned: bool,
+}
+
+/// A line that is to be noted with the epoch that is raised.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NextLine {
+    /// At this place, under the new epoch.
+    Here(u64),
+    /// One that Redis has lost, as it was.
+    AsItWas(Line),
 }
 
 /// What became of an attempt to raise the epoch.
@@ -61,99 +64,32 @@ pub(super) enum Raised {
     Damaged(String),
 }
 
-/// Why a stage can't go on.
-#[derive(Debug)]
-pub(super) enum Interruption {
-    /// The connection or the server failed: it is tried again over a new one.
-    Failed(SourceError),
-    /// The memory is not what Redis says, and why: it is loaded again.
-    Reload(String),
-    /// The record has gone, or is damaged in that way, and this process
-    /// was the last that held it.
-    RecordLost(Option<String>),
-    /// The process must end, before anything else is done.
-    Fatal(FatalError),
-}
-
-impl From<SourceError> for Interruption {
-    fn from(failure: SourceError) -> Self {
-        Interruption::Failed(failure)
-    }
-}
-
-impl From<FatalError> for Interruption {
-    fn from(error: FatalError) -> Self {
-        Interruption::Fatal(error)
-    }
-}
-
 impl Context {
     pub fn new(
-        queue: Arc<SharedQueue>,
-        keys: Keys,
-        reporter: HealthReporter,
-        (settings, memory): (OnceSettings, Box<dyn Memory>),
+        access: Access,
+        settings: OnceSettings,
+        memory: Box<dyn Memory>,
         metrics: Arc<WorkerMetrics>,
-        stop: StopSignal,
     ) -> Self {
+        let (count, bytes) = (access.queue.pop_count, access.queue.max_bytes_in_flight);
         Self {
             token: holder::token(),
             epoch: 0,
-            schedule: Schedule::of_pages(queue.pop_count, queue.max_bytes_in_flight),
+            line: Line::default(),
+            next_line: None,
+            layout: None,
+            schedule: Schedule::of_pages(count, bytes),
             absence: Absence::default(),
-            connected_before: false,
-            in_trouble: false,
-            has_warned: false,
-            queue,
+            access,
             settings,
             memory,
-            keys,
             metrics,
-            stop,
-            reporter,
         }
     }
 
     /// What each script compares before it does anything.
     pub fn fence(&self) -> Fence<'_> {
         Fence { epoch: self.epoch, token: &self.token }
-    }
-
-    /// Connects to the primary, and looks whether exactly-once delivery can be had
-    /// there; nothing where the stop signal comes first.
-    pub async fn connect(&mut self) -> Result<Option<Link>, Interruption> {
-        let mut link = tokio::select! {
-            biased;
-            () = self.stop.stopped() => return Ok(None),
-            link = Link::connect(&self.queue) => link?,
-        };
-        if self.connected_before {
-            self.queue.metrics.reconnects.fetch_add(1, Ordering::Relaxed);
-        }
-        self.connected_before = true;
-        let info = link.values("INFO", &cmd("INFO").get_packed_command()).await?;
-        let info = info.into_iter().next().unwrap_or_default();
-        let info = ServerInfo::new(String::from_utf8_lossy(&info));
-        let warning = check_server(&info, &self.keys).map_err(FatalError::BadConfiguration)?;
-        if let Some(warning) = warning
-            && !std::mem::replace(&mut self.has_warned, true)
-        {
-            tracing::warn!("{warning}");
-        }
-        Ok(Some(link))
-    }
-
-    /// It works: what was wrong with Redis is over.
-    pub fn works(&mut self) {
-        if std::mem::take(&mut self.in_trouble) {
-            self.queue.works(self.reporter);
-        }
-    }
-
-    /// Reports what goes wrong.
-    pub fn complain(&mut self, failure: &SourceError) {
-        self.in_trouble = true;
-        self.queue.failed(self.reporter, failure);
     }
 
     /// The memory is what Redis says.
@@ -163,9 +99,35 @@ impl Context {
     }
 
     /// The epoch was raised, and the memory is still what Redis says.
-    pub fn resumed(&mut self, is_new: bool) {
-        let Self { memory, epoch, token, .. } = self;
-        memory.resumed(Ownership { epoch: *epoch, token, is_new });
+    pub fn resumed(&mut self, ledger: &Ledger, is_new: bool) {
+        let (memory, known) = self.known(ledger);
+        memory.resumed(Ownership { is_new, ..known });
+    }
+
+    /// Puts a stored state in the place of the memory.
+    pub async fn load(&mut self, ledger: &Ledger, stored: StoredState) -> Result<(), LoadFailure> {
+        let (memory, known) = self.known(ledger);
+        memory.load(known, stored).await
+    }
+
+    /// The memory, and what is known under the present epoch.
+    fn known(&mut self, ledger: &Ledger) -> (&mut dyn Memory, Ownership<'_>) {
+        let Self { memory, epoch, token, line, access, .. } = self;
+        let known = Ownership {
+            epoch: *epoch,
+            token,
+            partition: access.part.partition,
+            line: *line,
+            at: ledger.place_of(ledger.base()),
+            end: ledger.end(),
+            is_new: false,
+        };
+        (&mut **memory, known)
+    }
+
+    /// What a record of this queue has to be.
+    pub fn expected(&self) -> Expected {
+        Expected { part: self.access.part, check_head: self.memory.head_check() }
     }
 
     /// The memory can't go on as it is: what comes of that.
@@ -185,33 +147,13 @@ impl Context {
         Interruption::Fatal(FatalError::Failed(cause.to_owned()))
     }
 
-    /// What is in Redis can't be used by this version.
-    pub fn unreadable(&self, cause: impl std::fmt::Display) -> Interruption {
-        let owner = &self.keys.owner;
-        let message = format!("the state in redis is left as it is, since {owner}: {cause}");
-        Interruption::Fatal(FatalError::Failed(message))
-    }
-
-    /// Reads fields of the record, which may be none.
-    pub async fn look(&self, link: &mut Link, fields: &[&str]) -> Result<Stored, SourceError> {
-        let call = scripts::LOOK.call(&[&self.keys.owner]).args(fields);
-        match link.run(call).await? {
-            ScriptReply::Ok(words) if words.len() == fields.len() => {
-                Ok(Stored::read(&link.held_values()[1..]))
-            }
-            ScriptReply::Ok(_) | ScriptReply::Lost { .. } | ScriptReply::Other(..) => {
-                Err(odd_answer("look"))
-            }
-        }
-    }
-
     /// Raises the epoch as the holder, so that what is read then was written under
     /// an earlier one; the record and its head.
     pub async fn raise_own(
         &mut self,
         link: &mut Link,
     ) -> Result<(Box<Record>, Vec<u8>), Interruption> {
-        let whole = self.look(link, &FIELDS).await?;
+        let whole = self.access.look(link, &FIELDS).await?;
         if whole.is_absent() {
             return Err(Interruption::RecordLost(None));
         }
@@ -219,7 +161,7 @@ impl Context {
         if whole.token() != self.token.as_bytes() {
             return Err(self.displaced());
         }
-        let epoch = match whole.record(self.memory.head_check()) {
+        let epoch = match whole.record(self.expected()) {
             Ok((record, _)) => record.epoch,
             Err(damage) => return Err(Interruption::RecordLost(Some(damage.to_string()))),
         };
@@ -243,54 +185,37 @@ impl Context {
         token: &str,
         deadline: &str,
     ) -> Result<Raised, SourceError> {
-        let (keys, first) = (&self.keys, self.keys.list(1));
+        let (keys, first) = (&self.access.keys, self.access.keys.list(1));
         let next = self.epoch.max(seen.unwrap_or(0)) + 1;
         let call = scripts::ACQUIRE.call(&[&keys.owner, &keys.state, &first]);
         let call = call.arg(seen.map(|epoch| epoch.to_string()).unwrap_or_default());
         let call = call.arg(token).arg(deadline).arg(next).arg(&self.token);
         let call = call.arg(self.settings.lease.as_millis()).arg(format!("{:x}", new_nonce()));
+        let line = self.next_line.map(|line| match line {
+            NextLine::Here(place) => Line { epoch: next, place },
+            NextLine::AsItWas(line) => line,
+        });
+        let call = call.arg(line.map(|line| line.to_string()).unwrap_or_default());
+        let stream = self.access.part.has_places().then(StreamPosition::default);
+        let call = call.fields(&fields_of_part(self.access.part.first_layout(), stream));
         let sent = BootInstant::now();
         match link.run(call.args(FIELDS)).await? {
             ScriptReply::Lost { epoch, .. } if epoch.is_empty() => return Ok(Raised::Gone),
             ScriptReply::Lost { .. } => return Ok(Raised::Lost),
             ScriptReply::Other(word, _) if word == "orphans" => {
-                return Ok(Raised::Damaged(self.orphans()));
+                return Ok(Raised::Damaged(self.access.orphans()));
             }
             ScriptReply::Other(..) => return Err(odd_answer("acquire")),
             ScriptReply::Ok(_) => {}
         }
         self.settings.gate.lease_until(sent.after(self.settings.lease));
-        match Stored::read(&link.held_values()[1..]).record(self.memory.head_check()) {
+        match Stored::read(&link.held_values()[1..]).record(self.expected()) {
             Ok((record, head)) => {
-                self.epoch = record.epoch;
+                (self.epoch, self.layout, self.next_line) = (record.epoch, record.layout, None);
                 self.settings.holding.hold(self.epoch, &self.token, sent);
                 Ok(Raised::Record(Box::new(record), head))
             }
             Err(damage) => Ok(Raised::Damaged(damage.to_string())),
         }
     }
-
-    /// Why nobody can go on where the owner hash alone is missing.
-    fn orphans(&self) -> String {
-        let (state, work) = (&self.keys.state, &self.keys.work);
-        format!(
-            "it is missing, but {state} or {work}1 is there, which only it can explain: somebody \
-             has deleted it. Restore it from a copy of Redis' data; or, to begin at 0, rename the \
-             lists {work}* back to {}, one by one, and delete {state}",
-            self.keys.queue
-        )
-    }
-
-    /// Waits, or until the stop signal.
-    pub async fn pause(&mut self, time: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = self.stop.stopped() => {}
-        }
-    }
-}
-
-/// A script's answer that makes no sense.
-pub(super) fn odd_answer(name: &str) -> SourceError {
-    error(ErrorKind::Protocol, format!("{name} answered something unexpected"))
 }

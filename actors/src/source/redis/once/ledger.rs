@@ -7,17 +7,30 @@
 
 use std::collections::VecDeque;
 
+use psg_engine::timestamp::UnixTime;
+
 use super::record::ListPosition;
+use crate::source::Origin;
 
 /// The claimed lists that are not covered whole, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
-    /// Elements that each had when it was claimed.
-    lengths: VecDeque<u64>,
-    /// What the last checkpoint covers; its list is the first of `lengths`.
+    lists: VecDeque<ClaimedList>,
+    /// What the last checkpoint covers; its list is the first of `lists`.
     covered: ListPosition,
+    /// Elements that were ever claimed before that.
+    covered_place: u64,
     routed: ListPosition,
     asked: ListPosition,
+}
+
+/// A list that was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimedList {
+    /// Elements that it had then.
+    pub length: u64,
+    /// By the server's clock; nothing where that does not matter.
+    pub claimed_at: Option<UnixTime>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,19 +60,23 @@ impl PageRequest {
 }
 
 impl Ledger {
-    /// Lists from `base` on, of which the first has lost its covered elements
-    /// already: `present` says how many elements each has now.
-    pub fn new(base: ListPosition, present: impl IntoIterator<Item = u64>) -> Self {
-        let mut lengths: VecDeque<u64> = present.into_iter().collect();
-        if let Some(first) = lengths.front_mut() {
-            *first += base.offset;
+    /// Lists from `base` on, which is that place in the queue. The first has lost
+    /// its covered elements already: `present` says how many elements each has now.
+    pub fn new(
+        base: ListPosition,
+        place: u64,
+        present: impl IntoIterator<Item = ClaimedList>,
+    ) -> Self {
+        let mut lists: VecDeque<ClaimedList> = present.into_iter().collect();
+        if let Some(first) = lists.front_mut() {
+            first.length += base.offset;
         }
-        Self { lengths, covered: base, routed: base, asked: base }
+        Self { lists, covered: base, covered_place: place, routed: base, asked: base }
     }
 
     /// Takes note of a claim; claims are numbered without a gap.
-    pub fn claimed(&mut self, length: u64) {
-        self.lengths.push_back(length);
+    pub fn claimed(&mut self, list: ClaimedList) {
+        self.lists.push_back(list);
     }
 
     /// The next page of at most `count` elements that nobody has asked for.
@@ -93,17 +110,29 @@ impl Ledger {
         self.routed
     }
 
+    /// How many elements were ever claimed before that position, which is not before
+    /// what is covered.
+    pub fn place_of(&self, position: ListPosition) -> u64 {
+        let lists = position.list - self.covered.list;
+        let between: u64 = self.lengths().take(lists as usize).sum();
+        self.covered_place + between + position.offset - self.covered.offset
+    }
+
+    /// How many elements were ever claimed.
+    pub fn end(&self) -> u64 {
+        self.place_of(self.routed) + self.unrouted()
+    }
+
     /// Elements that are claimed and not routed.
     pub fn unrouted(&self) -> u64 {
         let first = self.routed.list - self.covered.list;
-        let left: u64 = self.lengths.iter().skip(first as usize).sum();
+        let left: u64 = self.lengths().skip(first as usize).sum();
         left - self.routed.offset
     }
 
     /// Elements that are routed and not covered.
     pub fn uncovered(&self) -> u64 {
-        let claimed: u64 = self.lengths.iter().sum();
-        claimed - self.covered.offset - self.unrouted()
+        self.place_of(self.routed) - self.covered_place
     }
 
     /// Whether everything that is claimed has been asked for.
@@ -113,7 +142,7 @@ impl Ledger {
 
     /// Lists that are claimed and not unlinked.
     pub fn open_lists(&self) -> usize {
-        self.lengths.len()
+        self.lists.len()
     }
 
     /// What the last checkpoint covers.
@@ -124,7 +153,7 @@ impl Ledger {
     /// Elements that each list has now, after what is covered was trimmed.
     pub fn present(&self) -> impl Iterator<Item = u64> + '_ {
         let covered = std::iter::once(self.covered.offset).chain(std::iter::repeat(0));
-        self.lengths.iter().zip(covered).map(|(length, covered)| length - covered)
+        self.lengths().zip(covered).map(|(length, covered)| length - covered)
     }
 
     /// What a checkpoint that covers all before `position` lets go of.
@@ -139,12 +168,35 @@ impl Ledger {
     /// Takes note that a checkpoint covers all before `position`.
     pub fn cover(&mut self, position: ListPosition) {
         let gone = position.list - self.covered.list;
-        self.lengths.drain(..gone as usize);
+        self.covered_place = self.place_of(position);
+        self.lists.drain(..gone as usize);
         self.covered = position;
     }
 
+    /// Where the next element to be routed comes from, where it is known when it was
+    /// claimed.
+    pub fn origin(&self) -> Option<Origin> {
+        let claimed_at = self.claimed_at(self.routed.list)?;
+        Some(Origin { place: self.place_of(self.routed), claimed_at })
+    }
+
+    /// When that list was claimed, where that is known.
+    pub fn claimed_at(&self, list: u64) -> Option<UnixTime> {
+        self.lists.get((list - self.covered.list) as usize)?.claimed_at
+    }
+
+    /// The lists of which it is known when they were claimed.
+    pub fn times(&self) -> impl Iterator<Item = (u64, UnixTime)> + '_ {
+        let numbered = (self.covered.list..).zip(&self.lists);
+        numbered.filter_map(|(number, list)| Some((number, list.claimed_at?)))
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = u64> + '_ {
+        self.lists.iter().map(|list| list.length)
+    }
+
     fn length(&self, list: u64) -> Option<u64> {
-        self.lengths.get((list - self.covered.list) as usize).copied()
+        self.lists.get((list - self.covered.list) as usize).map(|list| list.length)
     }
 
     /// The place `count` elements after `place`, inside one list; its end is
@@ -195,6 +247,10 @@ mod tests {
         }
     }
 
+    fn list_of(length: u64) -> ClaimedList {
+        ClaimedList { length, claimed_at: None }
+    }
+
     #[derive(Debug, Clone)]
     enum LedgerStep {
         Claim(u64),
@@ -226,13 +282,13 @@ mod tests {
         #[test]
         fn every_element_comes_once_and_in_order(steps in steps()) {
             let mut lists = ClaimedLists::default();
-            let mut ledger = Ledger::new(ListPosition { list: 1, offset: 0 }, []);
+            let mut ledger = Ledger::new(ListPosition { list: 1, offset: 0 }, 0, []);
             let (mut routed, mut committed) = (0, 0);
             for step in steps {
                 match step {
                     LedgerStep::Claim(length) => {
                         lists.claim(length);
-                        ledger.claimed(length);
+                        ledger.claimed(list_of(length));
                     }
                     LedgerStep::Read(count) => {
                         if let Some(page) = ledger.next_page(count) {
@@ -269,10 +325,15 @@ mod tests {
                     LedgerStep::Reload => {
                         let present = lists.lists.iter().map(|(_, list)| list.len() as u64);
                         prop_assert!(ledger.present().eq(present.clone()));
-                        ledger = Ledger::new(ledger.base(), present);
+                        let present = present.map(list_of);
+                        let place = ledger.place_of(ledger.base());
+                        ledger = Ledger::new(ledger.base(), place, present);
                         routed = committed;
                     }
                 }
+                prop_assert_eq!(ledger.place_of(ledger.base()), committed);
+                prop_assert_eq!(ledger.place_of(ledger.position()), routed);
+                prop_assert_eq!(ledger.end(), lists.pushed);
                 prop_assert_eq!(ledger.unrouted(), lists.pushed - routed);
                 prop_assert_eq!(ledger.uncovered(), routed - committed);
                 prop_assert_eq!(ledger.open_lists(), lists.lists.len());

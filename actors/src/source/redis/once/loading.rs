@@ -3,17 +3,20 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use psg_engine::printable::{SHORT, printable};
 use psg_engine::sharding::Segment;
 use psg_engine::state::StoredSegment;
 use redis::cmd;
 
+use super::access::odd_answer;
 use super::checkpoint_plan::CheckpointPace;
-use super::context::{Context, Interruption, odd_answer};
-use super::ledger::Ledger;
+use super::context::{Context, NextLine};
+use super::interruption::Interruption;
+use super::ledger::{ClaimedList, Ledger};
 use super::link::{Link, ScriptReply};
-use super::memory::{LoadFailure, Ownership, StoredState};
+use super::memory::{LoadFailure, StoredState};
 use super::owned::Owned;
-use super::record::{Record, Revision, SegmentIndex, field};
+use super::record::{Record, Revision, SegmentIndex, TIME_FIELDS, claim_time, field, time_field};
 use super::scripts;
 use super::transition::{Outcome, Transition};
 use crate::source::SourceError;
@@ -48,12 +51,18 @@ impl LoadingStage {
         record: &Record,
         head: &[u8],
     ) -> Outcome {
+        if record.line() < context.line {
+            // Redis went back behind it.
+            context.next_line = Some(NextLine::AsItWas(context.line));
+            return Ok(Transition::Stay);
+        }
+        context.line = record.line();
         let fields = load_segments(context, link, &record.index).await?;
-        let lengths = claimed_lengths(context, link, record).await?;
-        let lists_are_whole = lengths.iter().all(|length| *length > 0);
+        let lists = claimed_lists(context, link, record).await?;
+        let lists_are_whole = lists.iter().all(|list| list.length > 0);
         let segments = match fields {
             Some(segments) if lists_are_whole => segments,
-            Some(_) | None => return self.something_is_missing(context, record, &lengths),
+            Some(_) | None => return self.something_is_missing(context, record, &lists),
         };
         self.missed = None;
         let leftover = leftover_fields(context, link, &record.index).await?;
@@ -61,24 +70,28 @@ impl LoadingStage {
             let damage = format!("its index lacks segments of its version, {}", record.version);
             return Err(Interruption::RecordLost(Some(damage)));
         }
-        let Context { memory, epoch, token, .. } = &mut *context;
-        let ownership = Ownership { epoch: *epoch, token, is_new: false };
-        match memory.load(ownership, StoredState { head: head.to_vec(), segments }).await {
+        let ledger = Ledger::new(record.base, record.at(), lists);
+        let stored = StoredState { head: head.to_vec(), segments };
+        match context.load(&ledger, stored).await {
             Ok(()) => {}
-            Err(LoadFailure::Unreadable(cause)) => return Err(context.unreadable(cause)),
+            Err(LoadFailure::Unreadable(cause)) => return Err(context.access.unreadable(cause)),
             Err(LoadFailure::RaiseAbove(epoch)) => {
                 context.epoch = context.epoch.max(epoch);
                 return Ok(Transition::Stay);
             }
+            Err(LoadFailure::NewLine(place)) => {
+                context.next_line = Some(NextLine::Here(place));
+                return Ok(Transition::Stay);
+            }
             Err(LoadFailure::Stopped) => return give_back(context, link).await,
         }
-        let ledger = Ledger::new(record.base, lengths);
         let elements = ledger.unrouted();
         tracing::info!(version = %record.version, elements, "the last checkpoint is loaded");
         let pace = CheckpointPace::new(context.settings.checkpoint_interval, Instant::now());
         let mut owned = Owned::new(record, head.to_vec(), ledger, pace);
         owned.sweep_later(leftover);
-        let (count, bytes) = (context.queue.pop_count, context.queue.max_bytes_in_flight);
+        let (count, bytes) =
+            (context.access.queue.pop_count, context.access.queue.max_bytes_in_flight);
         if owned.replay.is_none() {
             context.caught_up();
             context.schedule = Schedule::of_pages(count, bytes);
@@ -95,14 +108,14 @@ impl LoadingStage {
         &mut self,
         context: &Context,
         record: &Record,
-        lengths: &[u64],
+        lists: &[ClaimedList],
     ) -> Outcome {
         let state = (record.version, record.tip);
         if self.missed.replace(state) != Some(state) {
             return Ok(Transition::Reconnect);
         }
-        let keys = &context.keys;
-        Err(context.unreadable(match lengths.iter().position(|length| *length == 0) {
+        let keys = &context.access.keys;
+        Err(context.access.unreadable(match lists.iter().position(|list| list.length == 0) {
             Some(at) => {
                 format!("the claimed list {} is missing", keys.list(record.base.list + at as u64))
             }
@@ -116,7 +129,7 @@ impl LoadingStage {
 /// Gives the queue back as it was found: nothing was read under this owner.
 async fn give_back(context: &mut Context, link: &mut Link) -> Outcome {
     context.settings.holding.let_go();
-    link.run(context.fence().call(scripts::RELEASE, &[&context.keys.owner])).await?;
+    link.run(context.fence().call(scripts::RELEASE, &[&context.access.keys.owner])).await?;
     Ok(Transition::End)
 }
 
@@ -130,7 +143,7 @@ async fn load_segments(
     let mut segments = Vec::new();
     for some in entries.chunks(LOAD_FIELDS) {
         let mut load = cmd("HMGET");
-        load.arg(&context.keys.state);
+        load.arg(&context.access.keys.state);
         for (segment, version) in some {
             load.arg(field(*segment, *version));
         }
@@ -153,53 +166,77 @@ async fn leftover_fields(
     link: &mut Link,
     index: &SegmentIndex,
 ) -> Result<Vec<String>, SourceError> {
-    let load = cmd("HKEYS").arg(&context.keys.state).get_packed_command();
+    let load = cmd("HKEYS").arg(&context.access.keys.state).get_packed_command();
     let found = link.load_values("HKEYS", &load).await?;
     let known: HashSet<String> = index.fields().collect();
     let names = found.into_iter().filter_map(|name| String::from_utf8(name).ok());
     Ok(names.filter(|name| !known.contains(name)).collect())
 }
 
-/// How long the lists that a record speaks of are; 0 for one that is missing.
-pub(super) async fn claimed_lengths(
+/// The lists that a record speaks of; of no length where one is missing.
+pub(super) async fn claimed_lists(
     context: &Context,
     link: &mut Link,
     record: &Record,
-) -> Result<Vec<u64>, SourceError> {
-    lengths(context, link, record.base.list, record.tip.number).await
+) -> Result<Vec<ClaimedList>, Interruption> {
+    lists(context, link, record.base.list, record.tip.number).await
 }
 
-/// How long the lists of these numbers are; 0 for one that is missing, and
-/// perhaps nothing after that.
-pub(super) async fn lengths(
+/// The lists of these numbers; of no length where one is missing, and perhaps
+/// nothing after that.
+pub(super) async fn lists(
     context: &Context,
     link: &mut Link,
     first: u64,
     last: u64,
-) -> Result<Vec<u64>, SourceError> {
-    let mut lengths = Vec::new();
+) -> Result<Vec<ClaimedList>, Interruption> {
+    let mut lists = Vec::new();
     let mut from = first;
     while from <= last {
         let to = last.min(from + LENGTHS - 1);
-        let call = context.fence().call(scripts::LENGTHS, &[&context.keys.owner]);
-        let call = call.arg(&context.keys.work).arg(from).arg(to - from + 1);
+        let call = context.fence().call(scripts::LENGTHS, &[&context.access.keys.owner]);
+        let mut call = call.arg(&context.access.keys.work).arg(from).arg(to - from + 1);
+        if context.access.part.has_places() {
+            call = call.arg(TIME_FIELDS);
+        }
         let ScriptReply::Ok(words) = link.run(call).await? else {
-            return Err(odd_answer("lengths"));
+            return Err(odd_answer("lengths").into());
         };
-        for word in words.iter().skip(2) {
-            lengths.push(word.parse().map_err(|_| odd_answer("lengths"))?);
+        let words = words.get(2..).ok_or_else(|| odd_answer("lengths"))?;
+        for (number, words) in
+            (from..).zip(words.chunks(if context.access.part.has_places() { 2 } else { 1 }))
+        {
+            lists.push(list_of(context, number, words)?);
         }
         // One that is missing decides, however many there are said to be.
-        if lengths.contains(&0) {
+        if lists.iter().any(|list| list.length == 0) {
             break;
         }
         from = to + 1;
     }
-    Ok(lengths)
+    Ok(lists)
+}
+
+/// A list by its length, and where that matters the time of its claim.
+fn list_of(context: &Context, number: u64, words: &[String]) -> Result<ClaimedList, Interruption> {
+    let length = words.first().and_then(|length| length.parse().ok());
+    let length = length.ok_or_else(|| odd_answer("lengths"))?;
+    if length == 0 || !context.access.part.has_places() {
+        return Ok(ClaimedList { length, claimed_at: None });
+    }
+    let time = words.get(1).map(String::as_str).unwrap_or_default();
+    let claimed_at = claim_time(time).map_err(|_| {
+        let time = printable(time, SHORT);
+        Interruption::RecordLost(Some(format!(
+            "its {} can't be read: \"{time}\"",
+            time_field(number)
+        )))
+    })?;
+    Ok(ClaimedList { length, claimed_at: Some(claimed_at) })
 }
 
 /// From here on the replies hold elements of the queue.
 pub(super) fn begin_to_own(context: &mut Context, link: &mut Link) {
     link.expect_elements();
-    context.works();
+    context.access.works();
 }

@@ -8,6 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use psg_engine::state::StoredSegment;
 use tokio::sync::Notify;
 
+use super::record::Line;
 use super::stored::HeadCheck;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 
@@ -69,13 +70,22 @@ pub trait Memory {
     }
 }
 
-/// What an owner knows under an epoch that it has just raised.
+/// What an owner knows under an epoch that it has just raised. A *place* in the
+/// stream of a partition says how many elements were ever claimed before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Ownership<'a> {
     /// The epoch that was raised.
     pub epoch: u64,
     /// The owner's token.
     pub token: &'a str,
+    /// Which partition it is that is owned.
+    pub partition: usize,
+    /// Up to where the stream is what it was under earlier epochs.
+    pub line: Line,
+    /// The place that the last checkpoint covers.
+    pub at: u64,
+    /// The place behind the last list that was claimed.
+    pub end: u64,
     /// The record was written from memory, and has no checkpoint yet.
     pub is_new: bool,
 }
@@ -121,6 +131,9 @@ pub enum LoadFailure {
     /// It has to be loaded under an epoch above this one.
     #[error("epoch {0} was seen")]
     RaiseAbove(u64),
+    /// It has to be loaded under an epoch with which a line is noted, at this place.
+    #[error("places beyond {0} were seen")]
+    NewLine(u64),
     /// The stop signal came first.
     #[error("stopped")]
     Stopped,

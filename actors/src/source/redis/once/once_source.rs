@@ -9,8 +9,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::context::{Context, Interruption};
-use super::keys::Keys;
+use tokio::sync::watch;
+
+use super::access::{Access, Candidate};
+use super::candidates::Candidates;
+use super::context::Context;
+use super::interruption::Interruption;
 use super::link::Link;
 use super::loading::LoadingStage;
 use super::memory::Memory;
@@ -22,15 +26,19 @@ use super::transition::{Outcome, Transition};
 use crate::fatal::FatalError;
 use crate::self_metrics::WorkerMetrics;
 use crate::source::redis::health::HealthReporter;
-use crate::source::redis::shared_queue::SharedQueue;
 use crate::source::{Batch, QueueSource, SourceError, Taken};
 use crate::stop::StopSignal;
+
+/// A batch without elements.
+const NOTHING: Batch<'static> = Batch { buffer: &[], elements: &[], origin: None };
 
 /// Reads a Redis list as its owner.
 pub struct OnceSource {
     context: Context,
     link: Option<Link>,
     stage: OwnerStage,
+    /// Told which partition is taken.
+    taken: watch::Sender<Option<usize>>,
     /// Elements of the page that was handed out last.
     handed_out: u64,
 }
@@ -46,6 +54,7 @@ impl QueueSource for OnceSource {
                 Ok(Transition::Page) => return Ok(Taken::Batch(self.batch())),
                 Ok(Transition::StandBy) => self.stage = OwnerStage::StandingBy(Standby::default()),
                 Ok(Transition::Load) => {
+                    self.taken.send_replace(Some(self.context.access.part.partition));
                     self.stage = OwnerStage::Loading(LoadingStage::default());
                     return Ok(Taken::Forget);
                 }
@@ -74,27 +83,37 @@ impl QueueSource for OnceSource {
 }
 
 impl OnceSource {
+    /// Of what is owned once it is free: the one candidate, or one of several, which
+    /// `taken` is told.
     pub(in crate::source::redis) fn new(
-        queue: Arc<SharedQueue>,
-        keys: Keys,
-        reporter: HealthReporter,
-        memory: (OnceSettings, Box<dyn Memory>),
+        candidates: &[Candidate],
+        taken: watch::Sender<Option<usize>>,
+        (settings, memory): (OnceSettings, Box<dyn Memory>),
         metrics: Arc<WorkerMetrics>,
         stop: StopSignal,
     ) -> Self {
-        Self {
-            context: Context::new(queue, keys, reporter, memory, metrics, stop),
-            link: None,
-            stage: OwnerStage::StandingBy(Standby::default()),
-            handed_out: 0,
-        }
+        let reporter = HealthReporter::Reader(0);
+        let stage = match candidates {
+            [_] => OwnerStage::StandingBy(Standby::default()),
+            several => {
+                let watched = (settings.lease, settings.gate.clone());
+                let several = several.to_vec();
+                OwnerStage::Choosing(Candidates::new(several, reporter, watched, &stop))
+            }
+        };
+        let access = Access::new(candidates[0].clone(), reporter, stop);
+        let context = Context::new(access, settings, memory, metrics);
+        Self { context, link: None, stage, taken, handed_out: 0 }
     }
 
     /// One step of the stage, over a connection that is made where there is none.
     async fn advance(&mut self) -> Outcome {
-        let is_stopped = self.context.stop.is_stopped();
+        let is_stopped = self.context.access.stop.is_stopped();
         if let OwnerStage::Ended = self.stage {
             return Ok(Transition::End);
+        }
+        if let OwnerStage::Choosing(candidates) = &mut self.stage {
+            return candidates.step(&mut self.context, &mut self.link).await;
         }
         let Self { context, stage, link: Some(link), .. } = self else {
             return if is_stopped { self.end_unsaved() } else { self.connect().await };
@@ -108,13 +127,13 @@ impl OnceSource {
                 loading.load(context, link, &record, &head).await
             }
             OwnerStage::Owning(owned) => owned.step(context, link).await,
-            OwnerStage::Ended => Ok(Transition::End),
+            OwnerStage::Choosing(_) | OwnerStage::Ended => Ok(Transition::End),
         }
     }
 
     /// Connects; an owner finds out what became of what was in doubt.
     async fn connect(&mut self) -> Outcome {
-        let Some(link) = self.context.connect().await? else { return Ok(Transition::Stay) };
+        let Some(link) = self.context.access.connect().await? else { return Ok(Transition::Stay) };
         let link = self.link.insert(link);
         let OwnerStage::Owning(owned) = &mut self.stage else { return Ok(Transition::Stay) };
         let (record, head) = self.context.raise_own(link).await?;
@@ -132,8 +151,8 @@ impl OnceSource {
     /// the epoch.
     fn reload(&mut self, why: &str) {
         tracing::warn!("reloading from the last checkpoint: {why}");
-        let Context { settings, memory, queue, .. } = &self.context;
-        queue.metrics.reloads.fetch_add(1, Ordering::Relaxed);
+        let Context { settings, memory, access, .. } = &self.context;
+        access.queue.metrics.reloads.fetch_add(1, Ordering::Relaxed);
         settings.gate.close("the last checkpoint is being loaded");
         self.link = None;
         self.stage =
@@ -144,7 +163,9 @@ impl OnceSource {
                     LoadingStage::again(owned)
                 }
                 OwnerStage::Loading(loading) => loading,
-                OwnerStage::StandingBy(_) | OwnerStage::Ended => LoadingStage::default(),
+                OwnerStage::Choosing(_) | OwnerStage::StandingBy(_) | OwnerStage::Ended => {
+                    LoadingStage::default()
+                }
             });
     }
 
@@ -176,12 +197,22 @@ impl OnceSource {
 
     /// The elements of the current reply, oldest first.
     fn batch(&mut self) -> Batch<'_> {
-        let Some(link) = &mut self.link else { return Batch { buffer: &[], elements: &[] } };
+        let Some(link) = &mut self.link else { return NOTHING };
         // A list is kept newest first.
         link.elements().reverse();
         self.handed_out = link.elements().len() as u64;
+        let origin = match &self.stage {
+            OwnerStage::Owning(owned) if self.context.access.part.has_places() => {
+                owned.ledger.origin()
+            }
+            OwnerStage::Owning(_)
+            | OwnerStage::Choosing(_)
+            | OwnerStage::StandingBy(_)
+            | OwnerStage::Loading(_)
+            | OwnerStage::Ended => None,
+        };
         let (buffer, elements) = link.page();
-        Batch { buffer, elements }
+        Batch { buffer, elements, origin }
     }
 
     fn page_was_routed(&mut self) {
@@ -194,7 +225,7 @@ impl OnceSource {
     /// Counts and reports a failure. What was asked is in doubt, so the connection
     /// is not used again.
     fn fail(&mut self, failure: SourceError) -> SourceError {
-        self.context.complain(&failure);
+        self.context.access.complain(&failure);
         if let Some(link) = self.link.take() {
             // A server that cuts what it can't send gets smaller questions.
             self.context.schedule.observe(link.received().largest);
@@ -203,7 +234,7 @@ impl OnceSource {
         if let OwnerStage::Owning(owned) = &mut self.stage {
             owned.link_broke(self.context.memory.metrics());
         }
-        if self.context.stop.is_stopped() {
+        if self.context.access.stop.is_stopped() {
             let _ = self.end_unsaved();
         }
         failure

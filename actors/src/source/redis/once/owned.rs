@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint_plan::{CheckpointPace, CheckpointPhase, Plan, number_of};
 use super::context::Context;
-use super::ledger::{Ledger, PageRequest};
+use super::ledger::{ClaimedList, Ledger, PageRequest};
 use super::link::ANSWER;
 use super::memory::{Memory, Snapshot};
+use super::part::Part;
 use super::record::{ListPosition, Record, Revision, SegmentIndex};
 use super::verdict::ExpectedRecord;
 use crate::boot_clock::BootInstant;
@@ -145,7 +146,7 @@ impl Owned {
         if count > 0 {
             self.ledger.routed(count);
         }
-        context.queue.metrics.claimed.store(self.ledger.unrouted(), Ordering::Relaxed);
+        context.access.queue.metrics.claimed.store(self.ledger.unrouted(), Ordering::Relaxed);
         let position = self.ledger.position();
         if self.replay.is_some_and(|last| position.list > last) {
             self.replay = None;
@@ -166,7 +167,7 @@ impl Owned {
         let now = Instant::now();
         let unrouted = ledger.unrouted() > 0;
         Self {
-            expected: ExpectedRecord::settled(record.version, record.tip),
+            expected: ExpectedRecord::settled(record),
             replay: unrouted.then_some(record.tip.number),
             ledger,
             index: record.index.clone(),
@@ -222,11 +223,11 @@ impl Owned {
         has_room && self.ledger.is_all_asked() && !is_reading
     }
 
-    pub fn claimed(&mut self, length: u64) {
-        self.ledger.claimed(length);
+    pub fn claimed(&mut self, list: ClaimedList) {
+        self.ledger.claimed(list);
         self.claims.drained = false;
         self.claims.wait.found();
-        if length >= SMALL_CLAIM {
+        if list.length >= SMALL_CLAIM {
             self.claims.not_before = Instant::now();
         }
     }
@@ -245,7 +246,7 @@ impl Owned {
         for_size || (uncovered > 0 && now >= self.pace.due_at(self.bytes_read))
     }
 
-    pub fn plan(&self, covered: ListPosition, taken: Snapshot) -> Plan {
+    pub fn plan(&self, part: Part, covered: ListPosition, taken: Snapshot) -> Plan {
         let new = self.expected.version.next();
         let mut index = self.index.clone();
         taken.segments.iter().for_each(|stored| index.set(number_of(stored), new));
@@ -253,6 +254,7 @@ impl Owned {
             old: self.expected.version,
             new,
             covered,
+            place: part.has_places().then(|| self.ledger.place_of(covered)),
             release: self.ledger.release_up_to(covered),
             head: taken.head,
             segments: taken.segments,

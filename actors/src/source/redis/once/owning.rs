@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 use tokio::sync::Notify;
 
+use super::access::odd_answer;
 use super::checkpoint_plan::{self, CheckpointPhase};
-use super::context::{Context, Interruption, odd_answer};
+use super::context::Context;
+use super::interruption::Interruption;
+use super::ledger::ClaimedList;
 use super::link::{ANSWER, Link, ScriptReply};
 use super::memory::{MemoryGone, Snapshot};
 use super::owned::{Outstanding, Owned, Wait};
+use super::record::{claim_time, time_field};
 use super::saving::taken;
 use super::scripts;
 use super::transition::{Outcome, Transition};
@@ -50,7 +54,7 @@ impl Owned {
         link.send().await?;
         match self.wait(context, link).await? {
             Wakeup::Reply(reply) => return self.take_reply(context, link, reply?).await,
-            Wakeup::Snapshot(Ok(taken)) => self.snapshot_taken(taken),
+            Wakeup::Snapshot(Ok(taken)) => self.snapshot_taken(context.access.part, taken),
             Wakeup::Snapshot(Err(MemoryGone)) => return Ok(Transition::End),
             Wakeup::Elements(outcome) => {
                 outcome?;
@@ -73,21 +77,21 @@ impl Owned {
         let now = BootInstant::now();
         if now.since(self.renewed) >= lease / RENEWALS {
             self.renewed = now;
-            let call = context.fence().renewal(&context.keys, lease);
+            let call = context.fence().renewal(&context.access.keys, lease);
             self.request(link, Outstanding::Renew(now), &call.pack());
         }
     }
 
     fn ask_for_pages(&mut self, context: &Context, link: &mut Link) {
         let schedule = &context.schedule;
-        while !context.stop.is_stopped()
+        while !context.access.stop.is_stopped()
             && self.may_read()
             && context.memory.may_read()
             && self.pages_in_flight() < schedule.depth()
             && let Some(page) = self.ledger.next_page(schedule.count() as u64)
         {
             let mut range = cmd("LRANGE");
-            range.arg(context.keys.list(page.list)).arg(page.start).arg(page.stop);
+            range.arg(context.access.keys.list(page.list)).arg(page.start).arg(page.stop);
             self.request(link, Outstanding::Page(page), &range.get_packed_command());
         }
     }
@@ -95,15 +99,19 @@ impl Owned {
     /// Claims the backlog once everything that was claimed has been read.
     fn claim_if_due(&mut self, context: &Context, link: &mut Link) {
         let now = Instant::now();
-        let is_idle = context.stop.is_stopped() || !self.may_claim(&*context.memory);
+        let is_idle = context.access.stop.is_stopped() || !self.may_claim(&*context.memory);
         if is_idle || self.claims.drained || now < self.claims.not_before {
             return;
         }
         self.claims.not_before = now + CLAIM_PACE;
         let (tip, next) = (self.expected.tip, self.expected.tip.next());
-        let (keys, list) = (&context.keys, context.keys.list(next.number));
+        let (keys, list) = (&context.access.keys, context.access.keys.list(next.number));
         let call = context.fence().call(scripts::CLAIM, &[&keys.owner, &keys.queue, &list]);
-        self.request(link, Outstanding::Claim(next), &call.arg(tip).arg(next).pack());
+        let mut call = call.arg(tip).arg(next);
+        if context.access.part.has_places() {
+            call = call.arg(time_field(next.number));
+        }
+        self.request(link, Outstanding::Claim(next), &call.pack());
     }
 
     pub(super) fn request(&mut self, link: &mut Link, request: Outstanding, packed: &[u8]) {
@@ -120,17 +128,17 @@ impl Owned {
         context: &mut Context,
         link: &mut Link,
     ) -> Result<Wakeup, SourceError> {
-        let stopping = context.stop.is_stopped();
+        let stopping = context.access.stop.is_stopped();
         if stopping {
             self.claims.wait = Wait::default();
         } else if self.claims.drained {
-            self.claims.wait.begin(&context.queue, link.endpoint());
+            self.claims.wait.begin(&context.access.queue, link.endpoint());
         }
         let release = &mut context.settings.handshake.release;
         let is_released = release.is_stopped();
         // Of a page that is not used nothing is held.
         let is_void = matches!(self.outstanding.front(), Some(Outstanding::Void));
-        link.hold_at_most(if is_void { 0 } else { context.queue.max_bytes_in_flight });
+        link.hold_at_most(if is_void { 0 } else { context.access.queue.max_bytes_in_flight });
         let (pace, heard) = (context.settings.lease / RENEWALS, link.heard().into_std());
         let due = self.next_due(&*context.memory, pace, heard);
         let wakeup = tokio::select! {
@@ -140,7 +148,7 @@ impl Owned {
             outcome = woke(&mut self.claims.wait) => Wakeup::Elements(outcome),
             () = context.settings.checkpoint_requests.next() => Wakeup::Tick,
             () = changed(context.memory.changes()) => Wakeup::Tick,
-            () = context.stop.stopped(), if !stopping => Wakeup::Tick,
+            () = context.access.stop.stopped(), if !stopping => Wakeup::Tick,
             () = release.stopped(), if stopping && !is_released => Wakeup::Tick,
             () = tokio::time::sleep_until(due.into()) => Wakeup::Tick,
         };
@@ -206,8 +214,11 @@ impl Owned {
             Outstanding::Claim(tip) => {
                 let length = words.get(2).and_then(|length| length.parse().ok());
                 let length: u64 = length.ok_or_else(|| odd_answer("claim"))?;
+                let time = words.get(3).filter(|time| !time.is_empty());
+                let claimed_at = time.map(|time| claim_time(time)).transpose();
+                let claimed_at = claimed_at.map_err(|_| odd_answer("claim"))?;
                 self.expected.tip = tip;
-                self.claimed(length);
+                self.claimed(ClaimedList { length, claimed_at });
             }
             Outstanding::Stage => {
                 if let CheckpointPhase::Staging(staging) = &mut self.phase {
@@ -230,7 +241,7 @@ impl Owned {
     fn claim_answered(&mut self, context: &mut Context, is_claim: bool) {
         self.claims.refused &= !is_claim;
         if !self.claims.refused {
-            context.works();
+            context.access.works();
         }
     }
 
@@ -300,7 +311,7 @@ impl Owned {
     }
 
     fn queue_is_no_list(&mut self, context: &mut Context, words: &str) {
-        context.complain(&refused("claim", words));
+        context.access.complain(&refused("claim", words));
         self.claims.refused = true;
         self.claims.not_before = Instant::now() + WRONG_TYPE_PAUSE;
     }

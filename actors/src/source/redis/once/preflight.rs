@@ -20,7 +20,13 @@ pub fn warning_of_pops(info: &ServerInfo) -> Option<String> {
 }
 
 /// What the operator should know, where exactly-once delivery can be had.
-pub fn check_server(info: &ServerInfo, keys: &Keys) -> Result<Option<String>, String> {
+/// `has_one_slot` says whether a cluster would keep all partitions of the queue in one
+/// slot, where there are several.
+pub fn check_server(
+    info: &ServerInfo,
+    keys: &Keys,
+    has_one_slot: bool,
+) -> Result<Option<String>, String> {
     let version = info.field("redis_version");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major < OLDEST_MAJOR) {
@@ -30,6 +36,11 @@ pub fn check_server(info: &ServerInfo, keys: &Keys) -> Result<Option<String>, St
     }
     if info.is_cluster() {
         keys.check_for_cluster().map_err(|cause| format!("Redis.MetricQueueKey: {cause}"))?;
+        if has_one_slot {
+            let message = "Redis.MetricQueueKey has a hash tag: all its partitions would lie on \
+                           one node of the cluster; give it a name without braces";
+            return Err(message.to_owned());
+        }
     }
     let eviction = info.field("maxmemory_policy");
     if eviction.starts_with("allkeys-") {
@@ -53,7 +64,7 @@ mod tests {
 
     /// Refused, or warned of, by a word of the message; or neither.
     fn check(info: &str, queue: &str, refused: Option<&str>, warned: Option<&str>) {
-        let outcome = check_server(&ServerInfo::new(info), &Keys::beside(queue));
+        let outcome = check_server(&ServerInfo::new(info), &Keys::beside(queue), false);
         let (refusal, warning) = match outcome {
             Ok(warning) => (None, warning),
             Err(refusal) => (Some(refusal), None),
@@ -93,5 +104,17 @@ mod tests {
         check(seven, "q{}", None, None);
         check("redis_version:7.2.4\r\ncluster_enabled:1\r\n", "q{}", Some("hash tag"), None);
         check("redis_version:7.2.4\r\nredis_mode:cluster\r\n", "a{q}", None, None);
+    }
+
+    #[test]
+    fn partitions_in_one_slot_are_of_no_use_in_a_cluster() {
+        let check = |mode: &str, has_one_slot: bool, is_refused: bool| {
+            let info = ServerInfo::new(format!("redis_version:7.2.4\r\nredis_mode:{mode}\r\n"));
+            let outcome = check_server(&info, &Keys::beside("{a}q:1"), has_one_slot);
+            assert_eq!(outcome.is_err(), is_refused, "{mode} {has_one_slot}");
+        };
+        check("cluster", true, true);
+        check("cluster", false, false);
+        check("standalone", true, false);
     }
 }

@@ -5,8 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
+use psg_engine::partition::Partitions;
+use psg_engine::timestamp::UnixTime;
 use rand::Rng;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// The format of a record whose state is totals.
+pub const FORMAT: u64 = 1;
+/// The format of one whose state is a router's.
+pub const ROUTER_FORMAT: u64 = 2;
 
 pub type SegmentNumber = u16;
 
@@ -32,17 +39,53 @@ pub struct ListPosition {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SegmentIndex(BTreeMap<SegmentNumber, Revision>);
 
+/// How the queue is split, as a record notes it. A record of a queue with one
+/// partition, as it always was, notes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Rises with each change of the number of partitions.
+    pub generation: u64,
+    /// How many partitions there are.
+    pub partitions: Partitions,
+}
+
+/// Where a router is in the stream of its partition. A *place* says how many
+/// elements were ever claimed before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StreamPosition {
+    /// The place of the record's base.
+    pub at: u64,
+    /// Its line.
+    pub line: Line,
+}
+
+/// Up to which place the stream is what it was under earlier epochs: Redis may have
+/// gone back, and others may know places beyond what it still has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// The epoch under which it was noted.
+    pub epoch: u64,
+    /// The place.
+    pub place: u64,
+}
+
 /// What the owner hash says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Rises with each owner, connection and reload.
     pub epoch: u64,
+    /// Of the last checkpoint.
     pub version: Revision,
     /// The list that was claimed last.
     pub tip: Revision,
     /// What the last checkpoint covers.
     pub base: ListPosition,
+    /// Where each segment of the state is.
     pub index: SegmentIndex,
+    /// Nothing for a queue with one partition.
+    pub layout: Option<Layout>,
+    /// Of a router alone.
+    pub stream: Option<StreamPosition>,
 }
 
 /// A text of the record is not spelt as it can be.
@@ -66,6 +109,20 @@ pub fn new_nonce() -> u64 {
     rand::rng().random()
 }
 
+/// What the names of the fields begin with that say when a list was claimed.
+pub const TIME_FIELDS: &str = "time:";
+
+/// The field that says when a list was claimed.
+pub fn time_field(list: u64) -> String {
+    format!("{TIME_FIELDS}{list}")
+}
+
+/// When a list was claimed, as its field says it: in microseconds of Unix time.
+pub fn claim_time(text: &str) -> Result<UnixTime, Unreadable> {
+    let micros = text.parse().ok().filter(|micros: &i64| micros.to_string() == text);
+    micros.map(UnixTime::from_micros).ok_or(Unreadable)
+}
+
 /// The field that holds a segment as it was written in `version`.
 pub fn field(segment: SegmentNumber, version: Revision) -> String {
     format!("{segment}:{version}")
@@ -85,6 +142,70 @@ impl FromStr for Revision {
             let (number, nonce) = text.split_once('-')?;
             let nonce = u64::from_str_radix(nonce, 16).ok()?;
             Some(Self { number: number.parse().ok()?, nonce })
+        };
+        read().ok_or(Unreadable)
+    }
+}
+
+impl Record {
+    /// The place of its base, where places count.
+    pub fn at(&self) -> u64 {
+        self.stream.map_or(0, |stream| stream.at)
+    }
+
+    /// Its line, where places count.
+    pub fn line(&self) -> Line {
+        self.stream.map_or(Line::default(), |stream| stream.line)
+    }
+}
+
+/// The fields of a record that depend on which part of a queue it is of. A gateway
+/// that knows nothing of partitions must not take a router's for totals.
+pub fn fields_of_part(
+    layout: Option<Layout>,
+    stream: Option<StreamPosition>,
+) -> Vec<(&'static str, String)> {
+    let format = if stream.is_some() { ROUTER_FORMAT } else { FORMAT };
+    let mut fields = vec![("format", format.to_string())];
+    fields.extend(layout.map(|layout| ("layout", layout.to_string())));
+    if let Some(StreamPosition { at, line }) = stream {
+        fields.extend([("at", at.to_string()), ("line", line.to_string())]);
+    }
+    fields
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.generation, self.partitions.get())
+    }
+}
+
+impl FromStr for Layout {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let read = || {
+            let (generation, partitions) = text.split_once(':')?;
+            let partitions = Partitions::new(partitions.parse().ok()?)?;
+            Some(Self { generation: generation.parse().ok()?, partitions })
+        };
+        read().ok_or(Unreadable)
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.place)
+    }
+}
+
+impl FromStr for Line {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let read = || {
+            let (epoch, place) = text.split_once(':')?;
+            Some(Self { epoch: epoch.parse().ok()?, place: place.parse().ok()? })
         };
         read().ok_or(Unreadable)
     }
@@ -197,6 +318,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(revision in revision(), list: u64, offset: u64, index in index()) {
+            let line = Line { epoch: list, place: offset };
+            prop_assert_eq!(line.to_string().parse(), Ok(line));
             let position = ListPosition { list, offset };
             prop_assert_eq!(revision.to_string().parse(), Ok(revision));
             prop_assert_eq!(position.to_string().parse(), Ok(position));
@@ -215,6 +338,15 @@ mod tests {
             let changed = format!("{}{byte}{}", &text[..at], &text[at + 1..]);
             prop_assume!(changed != text);
             prop_assert!(changed.parse::<SegmentIndex>().is_err(), "{} read as {}", changed, text);
+        }
+    }
+
+    #[test]
+    fn a_layout_is_read_as_it_is_written() {
+        let layout = Layout { generation: 7, partitions: Partitions::new(3).unwrap() };
+        assert_eq!(layout.to_string().parse(), Ok(layout));
+        for text in ["", "3", "7:", ":3", "7:0", "7:65", "7:3:1", "-1:3", "x:3"] {
+            assert_eq!(text.parse::<Layout>(), Err(Unreadable), "{text}");
         }
     }
 

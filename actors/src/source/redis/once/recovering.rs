@@ -8,12 +8,14 @@
 
 use std::time::{Duration, Instant};
 
+use psg_engine::timestamp::UnixTime;
+
 use super::checkpoint_plan::{CheckpointPace, CheckpointPhase};
 use super::context::Context;
-use super::ledger::{Ledger, Release};
+use super::ledger::{ClaimedList, Ledger, Release};
 use super::link::{Link, ScriptReply};
 use super::owned::Owned;
-use super::record::{Record, new_nonce};
+use super::record::{Record, StreamPosition, fields_of_part, new_nonce, time_field};
 use super::scripts::{self, Call};
 use super::stage::OwnerStage;
 use super::transition::{Outcome, Transition};
@@ -29,6 +31,8 @@ struct KnownRecord {
     head: Vec<u8>,
     /// Elements of the claimed lists, from the base on.
     lengths: Vec<u64>,
+    /// When these were claimed, where that is known.
+    times: Vec<(u64, UnixTime)>,
 }
 
 /// The record has gone, or is damaged, and this process was the last that held
@@ -41,20 +45,21 @@ pub(super) async fn recover(
 ) -> Outcome {
     let Some(owned) = stage.known() else {
         // Nothing was ever loaded: there is no memory to keep.
-        return damage.map_or(Ok(Transition::StandBy), |damage| Err(context.unreadable(damage)));
+        return damage
+            .map_or(Ok(Transition::StandBy), |damage| Err(context.access.unreadable(damage)));
     };
     let (now, lease) = (BootInstant::now(), context.settings.lease);
     let renewed = context.settings.holding.renewed_at();
     // Under a token of its own nobody else has held it since.
     if damage.is_none() && !context.absence.may_write(now, renewed, lease) {
-        context.pause(lease / LOOKS).await;
+        context.access.pause(lease / LOOKS).await;
         return Ok(Transition::Reconnect);
     }
     context.epoch += 1;
-    for known in owned.known_records() {
+    for known in owned.known_records(context) {
         match link.run(put_back(context, &known)).await? {
             ScriptReply::Ok(_) => {
-                let owner = &context.keys.owner;
+                let owner = &context.access.keys.owner;
                 let what = damage.map(|damage| format!(" ({damage})")).unwrap_or_default();
                 tracing::warn!("somebody has deleted or changed {owner}{what}: restored as it was");
                 return Ok(Transition::Reconnect);
@@ -64,18 +69,23 @@ pub(super) async fn recover(
         }
     }
     match damage {
-        Some(damage) => Err(context.unreadable(damage)),
+        Some(damage) => Err(context.access.unreadable(damage)),
         None => write_from_memory(context, link, stage).await,
     }
 }
 
-fn put_back(context: &Context, KnownRecord { record, head, lengths }: &KnownRecord) -> Call {
-    let keys = &context.keys;
+fn put_back(context: &Context, known: &KnownRecord) -> Call {
+    let KnownRecord { record, head, lengths, times } = known;
+    let keys = &context.access.keys;
     let call = context.fence().call(scripts::PUT_BACK, &[&keys.owner, &keys.state]);
     let call = call.arg(record.version).arg(record.tip).arg(record.base).arg(&record.index);
     let call = call.bytes(head).arg(context.settings.lease.as_millis()).arg(&keys.work);
     let call = call.arg(record.base.list).arg(lengths.len()).args(lengths);
-    call.args(record.index.fields())
+    let fields = fields_of_part(record.layout, record.stream).into_iter();
+    let fields = fields.map(|(name, value)| (name.to_owned(), value));
+    let times = times.iter().map(|(list, time)| (time_field(*list), time.micros().to_string()));
+    let fields: Vec<(String, String)> = fields.chain(times).collect();
+    call.fields(&fields).args(record.index.fields())
 }
 
 /// Writes a new record out of the memory.
@@ -94,10 +104,20 @@ async fn write_from_memory(
     let last = owned.expected.claim.unwrap_or(owned.expected.tip).number;
     let Release { first, keep, trim } = owned.ledger.release_up_to(owned.ledger.position());
     let last_index = trim.map_or(-1, |(_, last)| i128::from(last));
-    let call = context.fence().call(scripts::FOUND, &[&context.keys.owner]);
-    let call = call.arg(version).arg(context.settings.lease.as_millis()).arg(&context.keys.work);
+    let call = context.fence().call(scripts::FOUND, &[&context.access.keys.owner]);
+    let call =
+        call.arg(version).arg(context.settings.lease.as_millis()).arg(&context.access.keys.work);
     let call = call.arg(first).arg(keep - first).arg((last + 1).saturating_sub(keep));
     let call = call.arg(last_index).arg(format!("{:x}", new_nonce()));
+    let at = owned.ledger.place_of(owned.ledger.position());
+    let stream = StreamPosition { at, line: owned.expected.line };
+    let stream = context.access.part.has_places().then_some(stream);
+    let mut call = call.fields(&fields_of_part(context.layout, stream));
+    if stream.is_some() {
+        let times = (keep..=last).map(|list| owned.ledger.claimed_at(list));
+        call = call
+            .args(times.map(|time| time.map(|time| time.micros().to_string()).unwrap_or_default()));
+    }
     match link.run(call).await? {
         ScriptReply::Ok(_) => Ok(Transition::Reconnect),
         ScriptReply::Lost { .. } | ScriptReply::Other(..) => Err(context.displaced()),
@@ -111,11 +131,11 @@ impl Owned {
         &mut self,
         context: &Context,
         record: &Record,
-        lengths: Vec<u64>,
+        lists: Vec<ClaimedList>,
     ) {
         let was_whole = self.replay.is_none();
         let pace = CheckpointPace::new(Duration::ZERO, Instant::now());
-        let ledger = Ledger::new(record.base, lengths);
+        let ledger = Ledger::new(record.base, record.at(), lists);
         *self = Owned::new(record, Vec::new(), ledger, pace);
         self.write_all = true;
         if was_whole {
@@ -128,38 +148,46 @@ impl Owned {
     }
 
     /// Whether a record says of its version what this process has written of it.
-    pub(super) fn has_written(&self, record: &Record, head: &[u8]) -> bool {
-        self.known_records().iter().any(|known| {
-            let Record { version, base, index, .. } = &known.record;
-            (version, base, index) == (&record.version, &record.base, &record.index)
+    pub(super) fn has_written(&self, context: &Context, record: &Record, head: &[u8]) -> bool {
+        self.known_records(context).iter().any(|known| {
+            let Record { version, base, index, stream, .. } = &known.record;
+            (version, base, index, stream)
+                == (&record.version, &record.base, &record.index, &record.stream)
                 && known.head == head
         })
     }
 
     /// The record as it may have been, the likeliest first: a commit in doubt may
     /// be done.
-    fn known_records(&self) -> Vec<KnownRecord> {
-        let record = |version, base, index| Record {
+    fn known_records(&self, context: &Context) -> Vec<KnownRecord> {
+        let record = |version, ledger: &Ledger, index| Record {
             epoch: 0,
             version,
             tip: self.expected.tip,
-            base,
+            base: ledger.base(),
             index,
+            layout: context.layout,
+            stream: context.access.part.has_places().then(|| StreamPosition {
+                at: ledger.place_of(ledger.base()),
+                line: self.expected.line,
+            }),
         };
         let mut known = Vec::new();
         if let CheckpointPhase::Committing(plan) = &self.phase {
             let mut ledger = self.ledger.clone();
             ledger.cover(plan.covered);
             known.push(KnownRecord {
-                record: record(plan.new, plan.covered, plan.index.clone()),
+                record: record(plan.new, &ledger, plan.index.clone()),
                 head: plan.head.clone(),
                 lengths: ledger.present().collect(),
+                times: ledger.times().collect(),
             });
         }
         known.push(KnownRecord {
-            record: record(self.expected.version, self.ledger.base(), self.index.clone()),
+            record: record(self.expected.version, &self.ledger, self.index.clone()),
             head: self.head.clone(),
             lengths: self.ledger.present().collect(),
+            times: self.ledger.times().collect(),
         });
         known
     }

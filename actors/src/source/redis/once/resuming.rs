@@ -1,9 +1,10 @@
 //! Resuming: how an owner goes on after its connection broke. What it had asked for
 //! is in doubt; the record, read under a new epoch, says what became of it.
 
-use super::context::{Context, Interruption};
+use super::context::Context;
+use super::interruption::Interruption;
 use super::link::Link;
-use super::loading::{begin_to_own, claimed_lengths, lengths};
+use super::loading::{begin_to_own, claimed_lists, lists};
 use super::owned::Owned;
 use super::record::Record;
 use super::transition::{Outcome, Transition};
@@ -19,9 +20,9 @@ impl Owned {
         head: &[u8],
     ) -> Outcome {
         if self.founding == Some(record.version) {
-            let lengths = claimed_lengths(context, link, record).await?;
-            self.own_from_memory(context, record, lengths);
-            context.resumed(self.write_all);
+            let lists = claimed_lists(context, link, record).await?;
+            self.own_from_memory(context, record, lists);
+            context.resumed(&self.ledger, self.write_all);
             begin_to_own(context, link);
             return Ok(Transition::Stay);
         }
@@ -30,7 +31,7 @@ impl Owned {
                 "redis is at version {} and tip {}, this gateway was at {} and {}",
                 record.version, record.tip, self.expected.version, self.expected.tip
             ))),
-            Verdict::GoOn { .. } if !self.has_written(record, head) => {
+            Verdict::GoOn { .. } if !self.has_written(context, record, head) => {
                 let damage = "its base, index or head is not as it was written";
                 Err(Interruption::RecordLost(Some(damage.to_owned())))
             }
@@ -49,11 +50,11 @@ impl Owned {
         claimed: bool,
     ) -> Outcome {
         let tip = record.tip.number;
-        let claimed_length = match claimed {
-            true => lengths(context, link, tip, tip).await?.first().copied(),
+        let claimed_list = match claimed {
+            true => lists(context, link, tip, tip).await?.first().copied(),
             false => None,
         };
-        if claimed && claimed_length.is_none_or(|length| length == 0) {
+        if claimed && claimed_list.is_none_or(|list| list.length == 0) {
             let why = "the list of the last claim is not there".to_owned();
             return Err(Interruption::Reload(why));
         }
@@ -65,11 +66,11 @@ impl Owned {
         self.phase = std::mem::take(&mut self.phase).send_again();
         self.expected.commit = None;
         self.expected.claim = None;
-        if let Some(length) = claimed_length {
+        if let Some(list) = claimed_list {
             self.expected.tip = record.tip;
-            self.ledger.claimed(length);
+            self.ledger.claimed(list);
         }
-        context.resumed(self.write_all);
+        context.resumed(&self.ledger, self.write_all);
         begin_to_own(context, link);
         Ok(Transition::Stay)
     }

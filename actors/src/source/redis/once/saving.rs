@@ -10,6 +10,7 @@ use super::context::Context;
 use super::link::Link;
 use super::memory::{MemoryGone, Snapshot};
 use super::owned::{Outstanding, Owned};
+use super::part::Part;
 use super::scripts;
 use crate::dead_letters::DeadLetterQueue;
 
@@ -37,7 +38,7 @@ impl Owned {
                         &fields,
                         self.expected.version,
                         fence,
-                        &context.keys,
+                        &context.access.keys,
                     );
                     self.request(link, Outstanding::Sweep, &call.pack());
                 }
@@ -56,7 +57,7 @@ impl Owned {
         context: &mut Context,
         link: &mut Link,
     ) -> Result<(), MemoryGone> {
-        let stopping = context.stop.is_stopped();
+        let stopping = context.access.stop.is_stopped();
         let may_end = context.memory.may_end();
         if stopping && (self.pages_in_flight() > 0 || self.closing || !may_end) {
             return Ok(());
@@ -101,18 +102,18 @@ impl Owned {
         self.closing = true;
         settings.gate.close("the queue was given back");
         settings.holding.let_go();
-        let call = context.fence().call(scripts::RELEASE, &[&context.keys.owner]);
+        let call = context.fence().call(scripts::RELEASE, &[&context.access.keys.owner]);
         self.request(link, Outstanding::Release, &call.pack());
     }
 
-    pub(super) fn snapshot_taken(&mut self, taken: Snapshot) {
+    pub(super) fn snapshot_taken(&mut self, part: Part, taken: Snapshot) {
         if let CheckpointPhase::Snapshot(covered, _) = std::mem::take(&mut self.phase) {
-            self.phase = CheckpointPhase::Staging(Staging::new(self.plan(covered, taken)));
+            self.phase = CheckpointPhase::Staging(Staging::new(self.plan(part, covered, taken)));
         }
     }
 
     fn stage_some(&mut self, context: &Context, link: &mut Link, mut staging: Staging) {
-        while let Some(call) = staging.next(context.fence(), &context.keys) {
+        while let Some(call) = staging.next(context.fence(), &context.access.keys) {
             self.request(link, Outstanding::Stage, &call.pack());
         }
         if !staging.is_done() {
@@ -120,7 +121,7 @@ impl Owned {
             return;
         }
         let plan = staging.into_plan();
-        let commit = plan.commit(context.fence(), &context.keys);
+        let commit = plan.commit(context.fence(), &context.access.keys);
         self.request(link, Outstanding::Commit, &commit.pack());
         self.phase = CheckpointPhase::Committing(plan);
     }

@@ -44,13 +44,13 @@ scripts! {
     LOOK = "no-writes": , "look";
     ACQUIRE = "allow-oom": "deadline", "acquire";
     RENEW = "allow-oom": "fence" "deadline", "renew";
-    CLAIM = "allow-oom": "fence", "claim";
+    CLAIM = "allow-oom": "fence" "micros", "claim";
     LENGTHS = "no-writes": "fence", "lengths";
     STAGE = "allow-oom": "fence", "stage";
     COMMIT = "allow-oom": "fence", "commit";
     SWEEP = "allow-oom": "fence", "sweep";
     RELEASE = "allow-oom": "fence", "release";
-    FOUND = "allow-oom": "deadline", "found";
+    FOUND = "allow-oom": "deadline" "micros", "found";
     PUT_BACK = "allow-oom": "deadline", "put_back";
 }
 
@@ -99,6 +99,14 @@ impl Call {
     /// Adds each of these.
     pub fn args<T: ToString>(self, values: impl IntoIterator<Item = T>) -> Self {
         values.into_iter().fold(self, |call, value| call.arg(value))
+    }
+
+    /// Adds how many words these are, and each field with its value.
+    pub fn fields<F: ToString, V: ToString>(self, fields: &[(F, V)]) -> Self {
+        let call = self.arg(fields.len() * 2);
+        fields
+            .iter()
+            .fold(call, |call, (field, value)| call.arg(field.to_string()).arg(value.to_string()))
     }
 
     pub fn bytes(mut self, value: &[u8]) -> Self {

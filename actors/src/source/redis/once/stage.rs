@@ -1,11 +1,14 @@
 //! The stages of an owner.
 
+use super::candidates::Candidates;
 use super::loading::LoadingStage;
 use super::owned::Owned;
 use super::standby::Standby;
 
 /// What the source is to the queue.
 pub(super) enum OwnerStage {
+    /// Of several parts of a queue none is owned yet.
+    Choosing(Candidates),
     StandingBy(Standby),
     /// Its owner, but the memory is not what Redis says.
     Loading(LoadingStage),
@@ -21,7 +24,7 @@ impl OwnerStage {
         match self {
             OwnerStage::Owning(owned) => Some(owned),
             OwnerStage::Loading(loading) => loading.known.as_mut(),
-            OwnerStage::StandingBy(_) | OwnerStage::Ended => None,
+            OwnerStage::Choosing(_) | OwnerStage::StandingBy(_) | OwnerStage::Ended => None,
         }
     }
 

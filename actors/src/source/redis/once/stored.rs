@@ -12,10 +12,12 @@ use std::str::FromStr;
 use psg_engine::printable::printable;
 use psg_engine::sharding::Segment;
 
-use super::record::{ListPosition, Record, Revision, SegmentIndex};
+use super::part::{OtherLayout, Part};
+use super::record::{
+    FORMAT, Layout, Line, ListPosition, ROUTER_FORMAT, Record, Revision, SegmentIndex,
+    StreamPosition,
+};
 
-/// The latest format of the record that this version can read.
-const FORMAT: u64 = 1;
 /// Numbers are below this: half of what doubles can distinguish, so that there is
 /// room to go on counting.
 const LARGEST: u64 = 1 << 52;
@@ -29,10 +31,12 @@ pub type HeadCheck = fn(&[u8]) -> Result<(), String>;
 const SHOWN: usize = 80;
 
 /// The fields, in the order in which they are asked for.
-pub const FIELDS: [&str; 9] =
-    ["format", "epoch", "token", "deadline", "version", "tip", "base", "index", "head"];
-/// How many of them say who owns the queue.
-pub const OF_OWNER: usize = 4;
+pub const FIELDS: [&str; 12] = [
+    "format", "epoch", "token", "deadline", "layout", "version", "tip", "base", "index", "at",
+    "line", "head",
+];
+/// How many of them say who owns which part of the queue.
+pub const OF_OWNER: usize = 5;
 
 /// What stands in each field; nothing in one that is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +48,25 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Damage(String);
+
+/// What a record has to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected {
+    /// What it is of.
+    pub part: Part,
+    /// What judges its head.
+    pub check_head: HeadCheck,
+}
+
+/// Why a record is not one that can be gone on from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Misfit {
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    #[error(transparent)]
+    OtherLayout(#[from] OtherLayout),
+}
 
 /// Who owns the queue, by fields without damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +104,31 @@ impl Stored {
         self.fields[..OF_OWNER] == other.fields[..OF_OWNER]
     }
 
-    /// What the owner's fields say.
-    pub fn owner(&self) -> Result<Ownership<'_>, Damage> {
+    /// What the owner's fields say, of a record of that part of a queue.
+    pub fn owner(&self, part: Part) -> Result<Ownership<'_>, Misfit> {
+        part.check(self.layout()?)?;
+        Ok(self.owner_of(part)?)
+    }
+
+    /// Whether it notes, if it is there, that the queue is split as that part says.
+    pub fn split_as(&self, part: Part) -> Result<(), Misfit> {
+        if self.is_absent() { Ok(()) } else { Ok(part.check(self.layout()?)?) }
+    }
+
+    fn layout(&self) -> Result<Option<Layout>, Damage> {
+        let Some(_) = self.field("layout") else { return Ok(None) };
+        let layout = self.as_written::<Layout>("layout")?;
+        if layout.generation >= LARGEST {
+            return Err(too_large("layout", layout.generation));
+        }
+        Ok(Some(layout))
+    }
+
+    fn owner_of(&self, part: Part) -> Result<Ownership<'_>, Damage> {
         let format = self.number("format")?;
-        if format != FORMAT {
-            let message = format!("its format is \"{format}\", this version reads {FORMAT}");
+        let expected = if part.has_places() { ROUTER_FORMAT } else { FORMAT };
+        if format != expected {
+            let message = format!("its format is \"{format}\", this version reads {expected}");
             return Err(Damage(message));
         }
         let epoch = self.number("epoch")?;
@@ -97,27 +140,40 @@ impl Stored {
         Ok(Ownership { epoch, token: self.text("token")?, deadline })
     }
 
-    /// The whole record, and its head, which that judges.
-    pub fn record(&self, check_head: HeadCheck) -> Result<(Record, Vec<u8>), Damage> {
-        let Ownership { epoch, .. } = self.owner()?;
+    /// The whole record and its head.
+    pub fn record(&self, expected: Expected) -> Result<(Record, Vec<u8>), Misfit> {
+        let Expected { part, check_head } = expected;
+        let epoch = self.owner(part)?.epoch;
         let record = Record {
             epoch,
             version: self.as_written::<Revision>("version")?,
             tip: self.as_written::<Revision>("tip")?,
             base: self.as_written::<ListPosition>("base")?,
             index: self.as_written::<SegmentIndex>("index")?,
+            layout: self.layout()?,
+            stream: part.has_places().then(|| self.stream(epoch)).transpose()?,
         };
         check_numbers(&record)?;
         check_index(&record)?;
         let head = self.field("head").unwrap_or_default();
         match (head, record.index.is_empty()) {
             ([], true) => {}
-            ([], false) => return Err(Damage("its head is missing".to_owned())),
-            _ => {
-                check_head(head).map_err(|cause| Damage(format!("its head: {cause}")))?;
-            }
+            ([], false) => return Err(Damage("its head is missing".to_owned()).into()),
+            _ => check_head(head).map_err(|cause| Damage(format!("its head: {cause}")))?,
         }
         Ok((record, head.to_vec()))
+    }
+
+    fn stream(&self, epoch: u64) -> Result<StreamPosition, Damage> {
+        let (at, line) = (self.number("at")?, self.as_written::<Line>("line")?);
+        if line.place >= LARGEST {
+            return Err(too_large("line", line.place));
+        }
+        if line.epoch > epoch {
+            let message = format!("its line is {line} and its epoch {epoch}, which do not fit");
+            return Err(Damage(message));
+        }
+        Ok(StreamPosition { at, line })
     }
 
     fn field(&self, name: &str) -> Option<&[u8]> {
@@ -192,8 +248,10 @@ fn check_index(record: &Record) -> Result<(), Damage> {
 
 #[cfg(test)]
 mod tests {
+    use psg_engine::partition::Partitions;
     use psg_engine::state::Head;
 
+    use super::super::part::Duty;
     use super::super::totals::check_head;
     use super::*;
 
@@ -203,21 +261,64 @@ mod tests {
         index.set(9, Revision { number: 5, nonce: 0xb });
         let head =
             Head { run_time: psg_engine::state::RunTime(7), tombstone_key: [1; 16], time: None };
-        let words = ["1", "17", "t", "1700000000000", "5-b", "9-c", "8:3", &index.to_string()];
-        let words = words.iter().map(|word| word.as_bytes().to_vec());
-        Stored { fields: std::array::from_fn(|at| words.clone().chain([head.encode()]).nth(at)) }
+        let index = index.to_string();
+        let value = |name| match name {
+            "format" => "1",
+            "epoch" => "17",
+            "token" => "t",
+            "deadline" => "1700000000000",
+            "version" => "5-b",
+            "tip" => "9-c",
+            "base" => "8:3",
+            _ => &*index,
+        };
+        Stored {
+            fields: FIELDS.map(|name| match name {
+                "layout" | "at" | "line" => None,
+                "head" => Some(head.encode()),
+                _ => Some(value(name).as_bytes().to_vec()),
+            }),
+        }
+    }
+
+    const WHOLE: Expected = Expected { part: Part::WHOLE, check_head };
+    fn of(duty: Duty, check_head: HeadCheck) -> Expected {
+        let partitions = Partitions::new(3).unwrap();
+        Expected { part: Part { duty, partition: 1, partitions }, check_head }
+    }
+
+    fn router() -> Expected {
+        of(Duty::Router, |head| if head == b"deltas" { Ok(()) } else { Err("odd".to_owned()) })
+    }
+
+    fn home() -> Expected {
+        of(Duty::Home, check_head)
+    }
+
+    /// A router's record, with that value of a field.
+    fn routed(name: &str, value: Option<&str>) -> Stored {
+        let changes = [("format", "2"), ("layout", "1:3"), ("at", "70"), ("line", "16:40")];
+        let mut stored =
+            changes.iter().fold(sound(), |stored, (name, value)| stored.with(name, Some(value)));
+        stored = stored.with("head", Some("deltas"));
+        stored.with(name, value)
+    }
+
+    impl Stored {
+        fn with(mut self, name: &str, value: Option<&str>) -> Self {
+            let at = FIELDS.iter().position(|field| *field == name).unwrap();
+            self.fields[at] = value.map(|value| value.as_bytes().to_vec());
+            self
+        }
     }
 
     fn with(name: &str, value: Option<&str>) -> Stored {
-        let mut stored = sound();
-        let at = FIELDS.iter().position(|field| *field == name).unwrap();
-        stored.fields[at] = value.map(|value| value.as_bytes().to_vec());
-        stored
+        sound().with(name, value)
     }
 
     #[test]
     fn a_record_that_a_gateway_wrote_is_read() {
-        let (record, head) = sound().record(check_head).unwrap();
+        let (record, head) = sound().record(WHOLE).unwrap();
         assert_eq!((record.epoch, record.version.number, record.tip.number), (17, 5, 9));
         assert_eq!(
             (record.base, record.index.iter().count()),
@@ -225,20 +326,19 @@ mod tests {
         );
         assert!(!head.is_empty());
         for (name, value) in [("base", "10:0"), ("token", ""), ("deadline", "0"), ("tip", "8-c")] {
-            assert!(with(name, Some(value)).record(check_head).is_ok(), "{name} {value}");
+            assert!(with(name, Some(value)).record(WHOLE).is_ok(), "{name} {value}");
         }
-        let mut unused = with("index", Some(""));
-        unused.fields[8] = None;
-        assert!(unused.record(check_head).is_ok(), "nothing was ever written");
+        let unused = with("index", Some("")).with("head", None);
+        assert!(unused.record(WHOLE).is_ok(), "nothing was ever written");
     }
 
     #[test]
     fn what_no_gateway_wrote_is_damage() {
         let check = |name: &str, value: Option<&str>, word: &str| {
-            let damage = with(name, value).record(check_head).unwrap_err().to_string();
+            let damage = with(name, value).record(WHOLE).unwrap_err().to_string();
             assert!(damage.contains(word), "{name} {value:?}: {damage}");
         };
-        for name in FIELDS {
+        for name in FIELDS.iter().filter(|name| !["layout", "at", "line"].contains(name)) {
             check(name, None, &format!("its {name} is missing"));
         }
         for epoch in ["inf", "1e308", "nan", "-5", "abc", "0x10", "1.5", "", " 7", "007", "+7"] {
@@ -268,5 +368,51 @@ mod tests {
         wide.set(1024, Revision { number: 1, nonce: 1 });
         check("index", Some(&wide.to_string()), "segment 1024");
         check("index", Some("\u{1b}[2J"), "its index can't be read");
+    }
+
+    #[test]
+    fn a_router_s_record_has_its_place_and_its_line() {
+        let (record, head) = routed("token", Some("t")).record(router()).unwrap();
+        let stream = StreamPosition { at: 70, line: Line { epoch: 16, place: 40 } };
+        assert_eq!((record.stream, &*head), (Some(stream), &b"deltas"[..]));
+        assert_eq!(
+            record.layout,
+            Some(Layout { generation: 1, partitions: Partitions::new(3).unwrap() })
+        );
+        for (name, value) in [
+            ("at", None),
+            ("at", Some("-1")),
+            ("at", Some("007")),
+            ("at", Some("4503599627370496")),
+            ("line", None),
+            ("line", Some("16")),
+            ("line", Some("18:40")),
+            ("line", Some("16:4503599627370496")),
+            ("layout", Some("1:65")),
+            ("layout", Some("4503599627370496:3")),
+            ("format", Some("1")),
+            ("head", Some("totals")),
+        ] {
+            let misfit = routed(name, value).record(router()).unwrap_err();
+            assert!(matches!(misfit, Misfit::Damage(_)), "{name} {value:?}: {misfit}");
+        }
+        let totals = sound().with("layout", Some("1:3"));
+        assert!(totals.record(router()).is_err(), "of a home");
+        assert!(totals.record(home()).is_ok());
+    }
+
+    #[test]
+    fn a_queue_that_is_split_otherwise_is_told_before_anything_else() {
+        let misfit = |stored: &Stored, expected| stored.record(expected).unwrap_err();
+        for (stored, expected) in [
+            (routed("layout", Some("1:3")), WHOLE),
+            (routed("layout", Some("4:2")), router()),
+            (sound(), router()),
+            (sound(), home()),
+            (with("layout", Some("1:3")), WHOLE),
+        ] {
+            let misfit = misfit(&stored, expected);
+            assert!(matches!(misfit, Misfit::OtherLayout(_)), "{misfit}");
+        }
     }
 }

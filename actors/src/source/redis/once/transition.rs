@@ -1,7 +1,7 @@
 //! Where a stage goes on. Stages say it; [`OnceSource`](super::OnceSource) alone acts on
 //! it.
 
-use super::context::Interruption;
+use super::interruption::Interruption;
 use super::owned::Owned;
 
 pub(super) enum Transition {

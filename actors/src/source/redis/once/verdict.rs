@@ -1,7 +1,7 @@
 //! The verdict: what it means for the memory that a record was found as it is.
 //! Pure; every way in which an outcome can be unknown ends here.
 
-use super::record::{Record, Revision};
+use super::record::{Line, Record, Revision};
 
 /// What this process holds to be the case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct ExpectedRecord {
     pub version: Revision,
     /// The last claim that is known to be done.
     pub tip: Revision,
+    /// Up to where the stream of the partition is what it was under earlier epochs.
+    pub line: Line,
     /// A commit whose outcome is not known.
     pub commit: Option<Revision>,
     /// A claim whose outcome is not known.
@@ -32,8 +34,9 @@ pub enum Verdict {
 
 impl ExpectedRecord {
     /// Nothing in doubt.
-    pub fn settled(version: Revision, tip: Revision) -> Self {
-        Self { version, tip, commit: None, claim: None }
+    pub fn settled(record: &Record) -> Self {
+        let Record { version, tip, .. } = *record;
+        Self { version, tip, line: record.line(), commit: None, claim: None }
     }
 
     /// What a record means that was read after the epoch was raised, so that
@@ -43,7 +46,7 @@ impl ExpectedRecord {
         let claimed = Some(record.tip) == self.claim;
         let version_fits = committed || record.version == self.version;
         let tip_fits = claimed || record.tip == self.tip;
-        if version_fits && tip_fits {
+        if version_fits && tip_fits && record.line() == self.line {
             Verdict::GoOn { committed, claimed }
         } else {
             Verdict::Reload
@@ -59,7 +62,7 @@ impl ExpectedRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{ListPosition, SegmentIndex};
+    use super::super::record::{ListPosition, SegmentIndex, StreamPosition};
     use super::*;
 
     fn revision(number: u64) -> Revision {
@@ -68,7 +71,8 @@ mod tests {
 
     fn record(version: Revision, tip: Revision) -> Record {
         let base = ListPosition { list: 1, offset: 0 };
-        Record { epoch: 1, version, tip, base, index: SegmentIndex::default() }
+        let index = SegmentIndex::default();
+        Record { epoch: 1, version, tip, base, index, layout: None, stream: None }
     }
 
     #[test]
@@ -76,6 +80,7 @@ mod tests {
         let expected = ExpectedRecord {
             version: revision(5),
             tip: revision(9),
+            line: Line::default(),
             commit: Some(revision(6)),
             claim: Some(revision(10)),
         };
@@ -97,8 +102,20 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_was_continued_elsewhere_is_another_one() {
+        let stream = |epoch| StreamPosition { at: 7, line: Line { epoch, place: 7 } };
+        let with_line =
+            |epoch| Record { stream: Some(stream(epoch)), ..record(revision(5), revision(9)) };
+        let expected = ExpectedRecord::settled(&with_line(3));
+        let go_on = Verdict::GoOn { committed: false, claimed: false };
+        assert_eq!(expected.verdict(&with_line(3)), go_on);
+        assert_eq!(expected.verdict(&with_line(2)), Verdict::Reload, "redis went back");
+        assert_eq!(expected.verdict(&with_line(4)), Verdict::Reload);
+    }
+
+    #[test]
     fn without_doubt_only_the_same_fits() {
-        let expected = ExpectedRecord::settled(revision(5), revision(9));
+        let expected = ExpectedRecord::settled(&record(revision(5), revision(9)));
         assert!(expected.holds(revision(5), revision(9)));
         assert!(!expected.holds(revision(6), revision(9)));
         assert!(!expected.holds(revision(5), revision(10)));

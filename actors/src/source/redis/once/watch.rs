@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::holder;
-use super::stored::{Ownership, Stored};
+use super::part::{OtherLayout, Part};
+use super::stored::{Misfit, Ownership, Stored};
 use crate::boot_clock::BootInstant;
 
 /// Who owned the queue when a standby looked.
@@ -14,6 +15,8 @@ pub enum Owner {
     Nobody,
     /// There is one that no gateway has written like this, and why.
     Damaged(String),
+    /// It is of a queue that is split otherwise.
+    Elsewhere(OtherLayout),
     Released {
         epoch: u64,
     },
@@ -31,12 +34,13 @@ impl Owner {
         matches!(self, Owner::Holder { token, .. } if holder::is_gone(token))
     }
 
-    pub fn of(stored: &Stored) -> Self {
+    pub fn of(stored: &Stored, part: Part) -> Self {
         if stored.is_absent() {
             return Owner::Nobody;
         }
-        match stored.owner() {
-            Err(damage) => Owner::Damaged(damage.to_string()),
+        match stored.owner(part) {
+            Err(Misfit::Damage(damage)) => Owner::Damaged(damage.to_string()),
+            Err(Misfit::OtherLayout(other)) => Owner::Elsewhere(other),
             Ok(Ownership { epoch, token: "", .. }) => Owner::Released { epoch },
             Ok(Ownership { epoch, token, deadline }) => {
                 Owner::Holder { epoch, token: token.to_owned(), deadline: deadline.to_owned() }
@@ -74,7 +78,8 @@ impl Watch {
         let waited = now.since(since) >= lease;
         let is_due = was_due
             || match owner {
-                Owner::Released { .. } => true,
+                // That is told at once.
+                Owner::Elsewhere(_) | Owner::Released { .. } => true,
                 // What was there and is gone, or is damaged now, its holder has in
                 // memory, and is given the time to write it.
                 Owner::Nobody | Owner::Damaged(_) => is_first || waited,
