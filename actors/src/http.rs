@@ -190,10 +190,13 @@ pub fn bind(settings: &HttpSettings, pipeline: PipelineHandle) -> io::Result<Htt
     Ok(HttpSide { server, stop, addresses })
 }
 
-/// Takes pushes besides.
+/// Takes pushes besides, and says what is meant to those who would delete them.
 fn pushed_to(resource: Resource) -> Resource {
-    let push = doors::pushgateway::push;
-    resource.route(web::post().to(push)).route(web::put().to(push))
+    use doors::pushgateway::{no_delete, push};
+    resource
+        .route(web::post().to(push))
+        .route(web::put().to(push))
+        .route(web::delete().to(no_delete))
 }
 
 fn push_alone(resource: Resource) -> Resource {
@@ -202,9 +205,7 @@ fn push_alone(resource: Resource) -> Resource {
             .insert_header((ALLOW, "POST, PUT"))
             .body("only POST and PUT\n")
     };
-    pushed_to(resource)
-        .route(web::delete().to(doors::pushgateway::no_delete))
-        .default_service(web::to(refused))
+    pushed_to(resource).default_service(web::to(refused))
 }
 
 fn get_and_head<H, A>(resource: Resource, handler: H) -> Resource

@@ -152,6 +152,7 @@ fn what_is_refused_is_told() {
         check(gateway.delete(path), 405, "nothing is deleted by job");
         check(gateway.must_get(path, &[]), 405, "only POST and PUT");
     }
+    check(gateway.delete("/metrics"), 405, "nothing is deleted by job");
     assert_eq!(push(gateway, "/metrics/job/a/instance/b?delta=true", "g 1\n").status, 202);
     let seen = gateway.scrape_after(1);
     assert_eq!(seen.value("g", &[("job", "a"), ("instance", "b")]), Some(1.0));
@@ -160,6 +161,23 @@ fn what_is_refused_is_told() {
     check(push(&closed.gateway, "/metrics/job/a", TEXT), 403, "Push.Enabled is false");
     let door = closed.gateway.scrape();
     assert_eq!(door.sum("prom_stream_gateway_door_requests_total"), 0.0);
+}
+
+/// What a push may take in memory has room for it.
+#[test]
+fn a_body_as_large_as_one_may_be_is_taken() {
+    let embedded = Embedded::with("embedded", &[OPEN]);
+    let line = |i: usize| {
+        format!(
+            "rows{{table=\"orders\",shard=\"{i:05}\",of=\"a database somewhere\",zone=\"b\"}} {i}.5\n"
+        )
+    };
+    let lines = (4 << 20) / line(10_000).len();
+    let body: String = (0..lines).map(line).collect();
+    let reply = push(&embedded.gateway, "/metrics/job/a", &body);
+    assert_eq!(reply.status, 202, "{} bytes: {}", body.len(), reply.text());
+    let seen = embedded.gateway.scrape_after(lines as u64);
+    assert_eq!(seen.totals(), (lines as u64, 0));
 }
 
 /// Of all that one gateway prints, in each format, another one makes the same.

@@ -7,7 +7,10 @@ use super::protobuf;
 const BYTES_PER_SAMPLE: usize = 80;
 
 /// What is noted of a series, or a metric, while a body is read, about.
-const NOTED_BYTES: usize = 192;
+const NOTED_BYTES: usize = 256;
+
+/// What is noted of labels, for each byte of text, about.
+const NOTED_TIMES: usize = 4;
 
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +29,16 @@ impl Weight {
             name.len() + value.len() + 6
         };
         let grouping: usize = options.grouping.iter().map(per_sample).sum();
-        let (samples, more, decoded) = match format {
+        let (samples, more, noted) = match format {
             BodyFormat::Text | BodyFormat::OpenMetrics => {
-                (body.iter().filter(|byte| **byte == b'\n').count(), 0, 0)
+                let lines = body.iter().filter(|byte| **byte == b'\n').count();
+                (lines, 0, NOTED_TIMES * body.len())
             }
             BodyFormat::Protobuf => protobuf::weigh(body),
         };
         // Text may be twice as long in JSON, by its escapes.
         let elements = 2 * body.len() + samples * (BYTES_PER_SAMPLE + grouping) + more;
-        let reading = samples.min(MAX_SERIES) * NOTED_BYTES + decoded;
+        let reading = samples.min(MAX_SERIES) * NOTED_BYTES + noted;
         Self { elements, reading }
     }
 }
