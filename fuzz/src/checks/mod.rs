@@ -23,6 +23,7 @@ mod route;
 mod secret;
 mod session;
 mod state;
+mod statsd;
 mod web_config;
 
 #[allow(dead_code, reason = "the engine's tests use more of it")]
@@ -52,7 +53,7 @@ pub struct Check {
 }
 
 /// Every check there is.
-pub const CHECKS: [Check; 15] = [
+pub const CHECKS: [Check; 16] = [
     Check { name: "payload", run: payload::check },
     Check { name: "route", run: route::check },
     Check { name: "lint", run: lint::check },
@@ -68,6 +69,7 @@ pub const CHECKS: [Check; 15] = [
     Check { name: "web-config", run: web_config::check },
     Check { name: "otlp", run: otlp::check },
     Check { name: "pushgateway", run: pushgateway::check },
+    Check { name: "statsd", run: statsd::check },
 ];
 
 /// Whether what is no JSON white space begins as an array.
