@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::INTERVAL;
 use psg_testkit::prometheus::{Edition, Prometheus, job};
-use psg_testkit::{Rig, wait_for, wait_until};
+use psg_testkit::{Rig, http, wait_for, wait_until};
 
 const DASHBOARD: &str = include_str!("../../../compose/grafana/dashboards/gateway.json");
 
@@ -54,6 +54,8 @@ fn the_dashboard_and_the_rules_are_answered() {
         rig.redis.push(&["no JSON"]);
         let sender = UnixDatagram::unbound().expect("a socket");
         sender.send_to(b"a:1|c\nno line", &statsd).expect("it listens");
+        let refused = http::post(rig.gateway.port(), "/metrics/job/j", &[], b"no line");
+        assert_eq!(refused.expect("it answers").status, 400);
 
         for (title, query) in dashboard_queries() {
             wait_for(&format!("panel {title}: {query}"), || {
