@@ -10,6 +10,7 @@ mod likeness;
 mod other_keys;
 pub mod source;
 mod reader;
+pub mod partition;
 pub mod shard_set;
 pub mod shard;
 pub mod checkpoint;

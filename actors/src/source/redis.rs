@@ -42,6 +42,7 @@ mod health;
 mod pulse;
 mod command_connection;
 mod shared_queue;
+pub mod homes;
 mod monitor;
 mod presence;
 mod dead_letter_writer;

@@ -14,3 +14,4 @@ mod redis_source;
 mod checkpoints;
 mod owners;
 mod pipelines;
+mod routers;
