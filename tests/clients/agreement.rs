@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 
 use psg_testkit::embedded::Embedded;
 use psg_testkit::producers::seed;
-use psg_testkit::{Exposition, Gateway, Rig, wait_for};
+use psg_testkit::redis::QUEUE;
+use psg_testkit::{Exposition, Gateway, RedisServer, Rig, wait_for};
 
 use super::calls::{Call, Labels, Made, Process, batches};
 use super::drivers::Driver;
@@ -63,6 +64,34 @@ pub fn of_two_processes(driver: &Driver) {
         both.into_iter().flat_map(|one| one.join().expect("it has told")).collect::<Vec<_>>()
     });
     agree(&rig.gateway, &flushed);
+}
+
+/// A process keeps to one of the partitions, and processes spread over all of them.
+pub fn of_partitions(driver: &Driver) {
+    const PARTITIONS: [&str; 2] = [QUEUE, "prom-stream-gateway:metric-queue:1"];
+    let redis = RedisServer::start();
+    let lengths = || PARTITIONS.map(|key| redis.run::<u64>(&["LLEN", key]));
+    let mut before = lengths();
+    // Were one chosen by all of these, that would be once in a million runs.
+    for _ in 0..20 {
+        let environment = [("PROM_STREAM_GATEWAY_PARTITIONS", "2")];
+        let mut driven = driver.start_with(redis.port(), &environment);
+        for _ in 0..=MAX_FAILED {
+            driven.call(r#"{"call":"counter","name":"a_total","labels":{},"value":1}"#);
+            driven.flush();
+        }
+        driven.end();
+        let now = lengths();
+        let gained = now.iter().zip(before).filter(|(now, before)| **now > *before).count();
+        assert_eq!(gained, 1, "{}: from {before:?} to {now:?}", driver.language);
+        before = now;
+        if now.iter().all(|length| *length > 0) {
+            break;
+        }
+    }
+    assert!(before.iter().all(|length| *length > 0), "{before:?}");
+    let keys: Vec<String> = redis.run(&["KEYS", "*"]);
+    assert_eq!(keys.len(), PARTITIONS.len(), "{keys:?}");
 }
 
 /// Any names that the gateway takes where nothing is set, and no others.

@@ -116,13 +116,20 @@ impl Driver {
         command.env("PROM_STREAM_GATEWAY_REDIS_URL", format!("redis://127.0.0.1:{port}"));
         command.env("PSG_CACHE", psg_testkit::root().join(".cache/clients"));
         command.env_remove("PROM_STREAM_GATEWAY_KEY");
+        command.env_remove("PROM_STREAM_GATEWAY_PARTITIONS");
         command.env_remove("PROM_STREAM_GATEWAY_DISABLED");
         command
     }
 
     /// Starts it on the Redis of that port.
     pub fn start(&self, port: u16) -> Driven {
+        self.start_with(port, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(&self, port: u16, environment: &[(&str, &str)]) -> Driven {
         let mut command = self.command(port);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it has started before");
         let input = child.stdin.take();

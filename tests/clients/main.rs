@@ -39,6 +39,11 @@ macro_rules! drivers {
                 }
 
                 #[test]
+                fn each_process_pushes_to_one_partition() {
+                    DRIVER.test(agreement::of_partitions);
+                }
+
+                #[test]
                 fn names_are_of_any_script() {
                     DRIVER.test(agreement::of_any_script);
                 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -60,6 +61,11 @@ type Options struct {
 	// Redis.MetricQueueKey. Where it is left out, the environment variable
 	// PROM_STREAM_GATEWAY_KEY holds, else "prom-stream-gateway:metric-queue".
 	Key string
+	// Partitions is how many the queue has: the gateway's setting
+	// Redis.MetricQueuePartitions. The client pushes to one of them, which it chooses
+	// at random when it is made. Where it is left out, the environment variable
+	// PROM_STREAM_GATEWAY_PARTITIONS holds, else 1.
+	Partitions int
 	// Labels are those of every series. A call's own labels win.
 	Labels Labels
 	// Buckets of histograms that are given none, by default DefaultBuckets.
@@ -123,6 +129,18 @@ func New(connection LPusher, options Options) *Client {
 	return client
 }
 
+// partitionOf is the key of one of so many partitions, at random. The first one has
+// the key of the queue itself.
+func partitionOf(key string, partitions int) string {
+	if partitions <= 1 {
+		return key
+	}
+	if partition := rand.IntN(partitions); partition > 0 {
+		return key + ":" + strconv.Itoa(partition)
+	}
+	return key
+}
+
 func newClient(connection LPusher, options Options) *Client {
 	if options.Key == "" {
 		options.Key = os.Getenv("PROM_STREAM_GATEWAY_KEY")
@@ -130,6 +148,10 @@ func newClient(connection LPusher, options Options) *Client {
 	if options.Key == "" {
 		options.Key = defaultKey
 	}
+	if options.Partitions <= 0 {
+		options.Partitions, _ = strconv.Atoi(os.Getenv("PROM_STREAM_GATEWAY_PARTITIONS"))
+	}
+	options.Key = partitionOf(options.Key, options.Partitions)
 	if options.Timeout <= 0 {
 		options.Timeout = defaultTimeout
 	}

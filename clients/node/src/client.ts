@@ -23,6 +23,8 @@ import { flushAfter } from "./wrap.js";
 export interface Options {
   /** The list that the gateway takes from: its setting `Redis.MetricQueueKey`. */
   key?: string;
+  /** How many partitions the queue has: its setting `Redis.MetricQueuePartitions`. One is chosen at random, when the client is made. By default `PROM_STREAM_GATEWAY_PARTITIONS`, else 1. */
+  partitions?: number;
   /** Labels of every series. A call's own win. */
   labels?: Labels;
   /** Buckets of histograms that are given none: by default those of Prometheus. */
@@ -98,7 +100,7 @@ export class Metrics {
 
   /** With a connection that you open and end, or with what opens one. */
   constructor(redis: RedisLike | Connect, options: Options = {}) {
-    this.#key = options.key ?? DEFAULT_KEY;
+    this.#key = partitionOf(options.key ?? DEFAULT_KEY, options.partitions);
     this.#disabled =
       options.disabled ?? process.env["PROM_STREAM_GATEWAY_DISABLED"] === "1";
     this.#log = options.log ?? logged;
@@ -363,6 +365,13 @@ function bounded(
   most: number,
 ): number {
   return value !== undefined && value > 0 ? Math.min(value, most) : otherwise;
+}
+
+/** The key of one of the partitions. The first one has that of the queue itself. */
+function partitionOf(key: string, given: number | undefined): string {
+  const count = given ?? Number(process.env["PROM_STREAM_GATEWAY_PARTITIONS"]);
+  const partition = Math.floor(Math.random() * count);
+  return partition > 0 ? `${key}:${partition}` : key;
 }
 
 /** What ioredis was told to put before each key. */

@@ -13,6 +13,9 @@ return [
     // The list that the gateway reads, its setting Redis.MetricQueueKey.
     'key' => env('PROM_STREAM_GATEWAY_KEY', 'prom-stream-gateway:metric-queue'),
 
+    // How many partitions the queue has, the setting Redis.MetricQueuePartitions.
+    'partitions' => (int) env('PROM_STREAM_GATEWAY_PARTITIONS', 1),
+
     // On each sample, such as ['app' => 'shop'].
     'labels' => [],
 

@@ -27,6 +27,8 @@ final class Options
      * @param bool $autoFlush whether a full buffer is flushed; if not, further series are dropped
      * @param ?\Closure(string): void $log takes one line for each cause of a loss; null for error_log()
      * @param ?bool $disabled records and sends nothing; null for PROM_STREAM_GATEWAY_DISABLED
+     * @param ?int $partitions of the queue, of which one is chosen at random; null for
+     *     PROM_STREAM_GATEWAY_PARTITIONS, or 1
      */
     public function __construct(
         ?string $key = null,
@@ -39,11 +41,21 @@ final class Options
         public readonly bool $autoFlush = true,
         public readonly ?\Closure $log = null,
         ?bool $disabled = null,
+        ?int $partitions = null,
     ) {
-        $this->key = $key ?? self::environment('PROM_STREAM_GATEWAY_KEY') ?? self::DEFAULT_KEY;
+        $key ??= self::environment('PROM_STREAM_GATEWAY_KEY') ?? self::DEFAULT_KEY;
+        $partitions ??= (int) self::environment('PROM_STREAM_GATEWAY_PARTITIONS');
+        $this->key = self::partitionOf($key, $partitions);
         $this->timeout = min($timeout, self::LONGEST_TIMEOUT);
         $this->disabled = $disabled
             ?? filter_var(self::environment('PROM_STREAM_GATEWAY_DISABLED'), FILTER_VALIDATE_BOOL);
+    }
+
+    /** The key of one of the partitions. The first one has that of the queue itself. */
+    private static function partitionOf(string $key, int $count): string
+    {
+        $partition = $count > 1 ? random_int(0, $count - 1) : 0;
+        return $partition > 0 ? "$key:$partition" : $key;
     }
 
     /** Frameworks that read a .env file fill $_SERVER or $_ENV, and not always the process' own. */

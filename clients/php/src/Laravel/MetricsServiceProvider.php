@@ -61,6 +61,7 @@ final class MetricsServiceProvider extends ServiceProvider
     {
         return new Options(
             key: $this->setting('key'),
+            partitions: $this->setting('partitions'),
             labels: $this->setting('labels') ?? [],
             buckets: $this->setting('buckets') ?? Options::DEFAULT_BUCKETS,
             timeout: (float) ($this->setting('timeout') ?? 0.2),

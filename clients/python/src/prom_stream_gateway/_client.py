@@ -7,6 +7,7 @@ import contextlib
 import functools
 import inspect
 import os
+import random
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class AsyncOptions(TypedDict, total=False):
     """The options that every client has."""
 
+    partitions: int | None
     labels: Mapping[str, object] | None
     buckets: Sequence[float]
     max_series: int
@@ -73,12 +75,25 @@ def is_enabled() -> bool:
     return os.environ.get("PROM_STREAM_GATEWAY_DISABLED", "").lower() not in ("1", "true", "yes")
 
 
+def partition_of(key: str, count: int | None) -> str:
+    """Return the key of one of so many partitions; the first one has that of the queue.
+
+    Without a count the environment variable PROM_STREAM_GATEWAY_PARTITIONS holds.
+    """
+    if count is None:
+        given = os.environ.get("PROM_STREAM_GATEWAY_PARTITIONS", "")
+        count = int(given) if given.isdecimal() else 1
+    partition = random.randrange(count) if count > 1 else 0
+    return f"{key}:{partition}" if partition else key
+
+
 class Metrics(Buffer):
     """Records samples, and pushes them by one LPUSH at each `flush()`.
 
     `redis` is a client whose waits are bounded, as `connect()` makes one. Threads may
     share it; a process that is forked begins with an empty buffer. `interval` starts a
-    thread that flushes every so many seconds, for processes that have no end of work.
+    thread that flushes every so many seconds, for processes that have no end of work. Of a
+    queue in several `partitions` one is chosen at random.
     """
 
     def __init__(
@@ -86,6 +101,7 @@ class Metrics(Buffer):
         redis: Pushes,
         *,
         key: str = DEFAULT_KEY,
+        partitions: int | None = None,
         labels: Mapping[str, object] | None = None,
         buckets: Sequence[float] = DEFAULT_BUCKETS,
         max_series: int = 1000,
@@ -95,7 +111,7 @@ class Metrics(Buffer):
         enabled: bool | None = None,
     ) -> None:
         self._redis: Any = redis
-        self._key = key
+        self._key = partition_of(key, partitions)
         self._interval = interval
         super().__init__(
             labels=labels,
@@ -219,6 +235,7 @@ class AsyncMetrics(Buffer):
         redis: PushesAsync,
         *,
         key: str = DEFAULT_KEY,
+        partitions: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         labels: Mapping[str, object] | None = None,
         buckets: Sequence[float] = DEFAULT_BUCKETS,
@@ -228,7 +245,7 @@ class AsyncMetrics(Buffer):
         enabled: bool | None = None,
     ) -> None:
         self._redis: Any = redis
-        self._key = key
+        self._key = partition_of(key, partitions)
         self._timeout = timeout
         super().__init__(
             labels=labels,
