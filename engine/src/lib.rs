@@ -8,6 +8,7 @@
 //! ```
 
 pub mod limits;
+pub mod regroup;
 pub mod reject;
 pub mod timestamp;
 pub mod printable;

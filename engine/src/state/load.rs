@@ -49,11 +49,24 @@ impl Loading {
         catalog: &Catalog,
         shards: ShardCount,
     ) -> Result<Self, LoadError> {
+        Self::of(stored, catalog, shards, |_| true, |uid| uid)
+    }
+
+    /// The same, of the families whose names are `wanted`, and which get another
+    /// `uid`: those of two processes may have the same.
+    pub(crate) fn of(
+        stored: &[StoredSegment],
+        catalog: &Catalog,
+        shards: ShardCount,
+        wanted: impl Fn(&str) -> bool,
+        uid: impl Fn(u64) -> u64,
+    ) -> Result<Self, LoadError> {
         let open = |stored: &StoredSegment| {
             OpenSegment::open(stored).map_err(|error| LoadError { segment: stored.segment, error })
         };
-        let opened: Vec<OpenSegment> = stored.iter().map(open).collect::<Result<_, _>>()?;
-        let (claims, left_out) = claim_all(&opened, catalog);
+        let mut opened: Vec<OpenSegment> = stored.iter().map(open).collect::<Result<_, _>>()?;
+        opened.iter_mut().for_each(|segment| segment.renumber_families(&uid));
+        let (claims, left_out) = claim_all(&opened, catalog, wanted);
         let families: Vec<_> = opened.iter().map(|segment| held(segment, &claims)).collect();
         drop(claims);
         let mut by_shard: Vec<Vec<Claimed>> = Vec::new();
@@ -97,9 +110,11 @@ fn held(segment: &OpenSegment, claims: &ClaimedFamilies<'_>) -> Vec<Option<Famil
 fn claim_all<'a>(
     opened: &'a [OpenSegment],
     catalog: &Catalog,
+    wanted: impl Fn(&str) -> bool,
 ) -> (ClaimedFamilies<'a>, Vec<(String, Reject)>) {
     let mut families: Vec<&FamilyRecord<'_>> =
         opened.iter().flat_map(OpenSegment::families).collect();
+    families.retain(|family| wanted(&family.name));
     families.sort_by_key(|family| (Reverse(family.uid), &family.name));
     families.dedup();
     let (mut claims, mut left_out) = (ClaimedFamilies::new(), Vec::new());

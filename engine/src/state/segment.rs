@@ -199,6 +199,11 @@ impl OpenSegment {
         })
     }
 
+    /// Gives its families another `uid`.
+    pub(super) fn renumber_families(&mut self, uid: impl Fn(u64) -> u64) {
+        self.families.iter_mut().for_each(|family| family.uid = uid(family.uid));
+    }
+
     /// From now on it does not tell when totals began.
     pub(super) fn forget_created(&mut self) {
         self.believes_created = false;

@@ -51,14 +51,28 @@ impl Store {
         at: Instants,
         key: TombstoneKey,
     ) -> Result<Restored, StateError> {
+        self.tombstones.set_key(key);
+        let restored = self.restore_beside(segments, at, true)?;
+        // They are where they were stored.
+        self.tombstones.take_changed();
+        Ok(restored)
+    }
+
+    /// Takes in what is in stored segments, beside what is there; tombstones only where
+    /// they have the key of those that are there.
+    pub fn restore_beside(
+        &mut self,
+        segments: &[Claimed],
+        at: Instants,
+        has_key: bool,
+    ) -> Result<Restored, StateError> {
         let (mut restored, mut tombstones) = (Restored::default(), Vec::new());
         for claimed in segments {
             self.restore_segment(claimed, at, &mut restored, &mut tombstones)?;
         }
-        self.tombstones.set_key(key);
-        self.tombstones.restore(tombstones, Tick::at(at.now));
-        // They are where they were stored.
-        self.tombstones.take_changed();
+        if has_key {
+            self.tombstones.restore(tombstones, Tick::at(at.now));
+        }
         Ok(restored)
     }
 

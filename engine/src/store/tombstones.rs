@@ -160,7 +160,7 @@ impl Tombstones {
         self.shared.key = key;
     }
 
-    /// Takes in what was stored, in any order, where there are none yet: those
+    /// Takes in what was stored, in any order, where there are few or none yet: those
     /// that are still in time, and of these as many as there may be.
     pub(super) fn restore(&mut self, mut stored: Vec<Tombstone>, now: Tick) {
         stored.retain(|tombstone| self.is_in_time(tombstone, now));

@@ -5,6 +5,7 @@ mod created;
 mod damage;
 mod hostile;
 mod newer;
+mod regroup;
 mod round_trip;
 mod snapshots;
 use psg_engine::catalog::Catalog;
