@@ -36,6 +36,10 @@ var cases = map[string]given{
 	"without a standby": {
 		values{"redis": secret, "delivery": "exactly-once", "standbys": 0}, []string{"replicas: 1"},
 	},
+	"three partitions": {
+		values{"redis": secret, "delivery": "exactly-once", "partitions": 3},
+		[]string{"replicas: 4", "name: Redis__MetricQueuePartitions", `value: "3"`},
+	},
 	"a state that lasts": {
 		values{"redis": secret, "state": values{"persistence": values{"enabled": true, "storageClass": "fast"}}},
 		[]string{"kind: PersistentVolumeClaim", "claimName: metrics-prom-stream-gateway", `storageClassName: "fast"`},
@@ -162,6 +166,10 @@ var refused = map[string]given{
 	// It would leave the pods, their number and their probes those of the other delivery.
 	"delivery as a setting": {
 		values{"redis": secret, "settings": values{"Redis": values{"delivery": "exactly-once"}}}, []string{"use delivery"},
+	},
+	"partitions, at most once": {values{"redis": secret, "partitions": 3}, []string{"delivery=exactly-once"}},
+	"partitions as a setting": {
+		values{"redis": secret, "delivery": "exactly-once", "settings": values{"Redis.MetricQueuePartitions": 3}}, []string{"use partitions"},
 	},
 	"a state file as a setting": {values{"redis": secret, "settings": values{"Metrics.StateFile": "/x"}}, []string{"use state.enabled"}},
 	"tls without a certificate": {values{"redis": secret, "http": values{"scheme": "https"}}, []string{"http.configSecret"}},

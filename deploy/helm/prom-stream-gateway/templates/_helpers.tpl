@@ -120,6 +120,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   {{- fail "expected a password of the embedded queue (embedded,password=… in redis.existingSecret), or embedded.allowUnauthenticated=true" -}}
   {{- end -}}
 {{- end -}}
+{{- if and (gt (int .Values.partitions) 1) (not (include "gateway.once" .)) -}}
+{{- fail "partitions need delivery=exactly-once" -}}
+{{- end -}}
 {{- if and (eq .Values.http.scheme "https") (not .Values.http.configSecret) -}}
 {{- fail "http.scheme=https needs http.configSecret with a certificate" -}}
 {{- end -}}
@@ -129,6 +132,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $own := dict
   "Redis.ConnectionString" "redis.existingSecret or redis.connectionString"
   "Redis.Delivery" "delivery"
+  "Redis.MetricQueuePartitions" "partitions"
   "Redis.TlsCaFile" "redis.tlsCa"
   "Redis.TlsCertificateFile" "redis.tlsClientSecret"
   "Redis.TlsKeyFile" "redis.tlsClientSecret"
