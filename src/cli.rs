@@ -10,6 +10,7 @@ use crate::demo::DemoOptions;
 use crate::doctor::DoctorOptions;
 use crate::lint::LintOptions;
 use crate::load::LoadOptions;
+use crate::repartition::RepartitionOptions;
 use crate::top::TopOptions;
 
 /// Takes metric samples from a Redis list, adds them up and shows the totals to Prometheus.
@@ -39,6 +40,8 @@ pub enum Command {
     Lint(LintOptions),
     /// Push made-up samples at a steady rate, to see how much a gateway can take.
     Load(Box<LoadOptions>),
+    /// Give the queue another number of partitions while no gateway runs; exit 0 or 1.
+    Repartition(RepartitionOptions),
     /// Try it out, without a Redis: a gateway that is its own queue, some load, a live view.
     Demo(DemoOptions),
     /// Watch a running gateway: a live view on a terminal, else a line a second.

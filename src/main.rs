@@ -23,6 +23,7 @@ mod lint;
 mod load;
 mod logging;
 mod own_gateway;
+mod repartition;
 mod signals;
 mod stop_flag;
 mod top;
@@ -52,6 +53,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Healthcheck) => healthcheck::run(&config()),
         Some(Command::Lint(options)) => lint::run(&options, &config()),
         Some(Command::Load(options)) => load::run(&options),
+        Some(Command::Repartition(options)) => repartition::run(&options, &config()),
         Some(Command::Demo(options)) => demo::run(&options),
         Some(Command::Top(options)) => top::run(&options, config),
     }

@@ -62,9 +62,9 @@
 //! `lanes` is the protocol with the homes, pure, and `stored_lanes` what a checkpoint says
 //! of it. `shared` is what the parts of a router have in common: `router`, the loop;
 //! `deliverer`, which talks to one home; `memory`, which the owner protocol keeps safe.
-//! `figures` is what is counted.
+//! What is counted is in
+//! [`partitions`](crate::self_metrics::partitions).
 
-mod figures;
 mod stored_lanes;
 mod lanes;
 mod shared;
@@ -72,5 +72,4 @@ mod deliverer;
 mod memory;
 mod router;
 
-pub use figures::{HomeFigures, RouterFigures};
 pub use router::{Router, RouterSettings};

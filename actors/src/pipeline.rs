@@ -24,6 +24,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use psg_engine::catalog::Catalog;
+use psg_engine::forwarder::ForwarderSettings;
+use psg_engine::series::ReaderIndex;
 use psg_engine::sharding::ShardIndex;
 use psg_engine::store::{SharedTombstones, Store, TombstoneKey};
 
@@ -33,14 +35,15 @@ use crate::checkpoint_requests::{CheckpointRequests, checkpoint_requests};
 use crate::clock::{Clock, UnixClock};
 use crate::dead_letters::DeadLetterQueue;
 use crate::fatal::{FatalError, FatalSignal};
+use crate::partition::RouterSettings;
 use crate::scrape::{self, ScrapeParts};
 use crate::scrapers::{Handover, Scrapers};
 use crate::self_metrics::SelfMetrics;
 use crate::serving_gate::ServingGate;
-use crate::settings::{PipelineSettings, QueueSettings};
+use crate::settings::{OnceTuning, PipelineSettings, QueueSettings};
 use crate::shard_set::{ShardSet, ShardThreads};
 use crate::source::redis::DeadLetterWriter;
-use crate::source::redis::once::{Holding, OnceSettings};
+use crate::source::redis::once::{Holding, OnceSettings, ShutdownHandshake};
 use crate::state_file::{self, Keeper, StateFile};
 use crate::status::{StaticInfo, StatusBoard};
 use crate::stop::{Stopper, stop_signal};
@@ -108,7 +111,7 @@ impl Pipeline {
         let state_file = state_file.transpose().map_err(io::Error::other)?;
         let (clock, tombstone_key) = (Clock::start(), TombstoneKey(rand::random()));
         let catalog = Catalog::new(settings.catalog.clone());
-        let metrics = Arc::new(self_metrics(&settings, &catalog));
+        let metrics = Arc::new(self_metrics(&settings, &catalog, clock));
         let tombstones =
             SharedTombstones::new(settings.store.tombstones, tombstone_key, settings.shards.count);
         let mut tasks = Vec::new();
@@ -130,7 +133,7 @@ impl Pipeline {
         })?;
         let (stopper, stop) = stop_signal();
         let fatal = FatalSignal::default();
-        let queue = Queue::open(&settings, metrics.queue.clone(), &fatal, &stop)?;
+        let queue = Queue::open(&settings, &metrics, &fatal, &stop)?;
         let info = info.of_queue(&settings, queue.listens_on());
         let status = StatusBoard::new(metrics.clone(), catalog.clone(), clock, info);
         let (requester, checkpoint_requests) = checkpoint_requests();
@@ -183,23 +186,72 @@ impl Pipeline {
         self.spawn(status.run(self.handle.services().stop.clone()));
         let (owner, handshake) = OwnerShutdown::new();
         let requests = self.checkpoint_requests.take();
-        let once = self.settings.queue.once.zip(requests).map(|(tuning, requests)| OnceSettings {
+        let once = self.settings.queue.once.zip(requests).map(|(tuning, requests)| {
+            let gate = self.handle.services().gate.clone();
+            self.once(tuning, gate, requests, handshake)
+        });
+        let router = self.router_settings();
+        match (&self.handle.services().queue, &once) {
+            (Queue::Redis(queue), Some(once)) => {
+                let keeping = queue.keep_lease(once);
+                self.spawn(keeping);
+            }
+            (Queue::Partitioned(queue), Some(once)) => {
+                let keeping = queue.homes.keep_lease(once);
+                let routing = router.as_ref().map(|(_, once)| queue.routers.keep_lease(once));
+                self.spawn(keeping);
+                routing.into_iter().for_each(|keeping| self.spawn(keeping));
+            }
+            (Queue::Redis(_) | Queue::Partitioned(_) | Queue::Embedded(_), _) => {}
+        }
+        let owner_of = once.map(|once| (once, self.checkpoints()));
+        let readers = RunningReaders::start(&self, owner_of, router);
+        Ok(RunningPipeline { pipeline: self, readers, keeper, handover, owner })
+    }
+
+    fn once(
+        &self,
+        tuning: OnceTuning,
+        gate: ServingGate,
+        checkpoint_requests: CheckpointRequests,
+        handshake: ShutdownHandshake,
+    ) -> OnceSettings {
+        OnceSettings {
             checkpoint_interval: tuning.checkpoint_interval,
             lease: tuning.lease,
             holding: Holding::default(),
-            gate: self.handle.services().gate.clone(),
+            gate,
             dead_letters: self.dead_letters.clone(),
-            checkpoint_requests: requests,
+            checkpoint_requests,
             fatal: self.fatal.clone(),
             handshake,
-        });
-        if let (Queue::Redis(redis), Some(once)) = (&self.handle.services().queue, &once) {
-            let keeping = redis.keep_lease(once);
-            self.spawn(keeping);
         }
-        let owner_of = once.map(|once| (once, self.checkpoints()));
-        let readers = RunningReaders::start(&self, owner_of);
-        Ok(RunningPipeline { pipeline: self, readers, keeper, handover, owner })
+    }
+
+    /// What the router is given, where the queue has partitions. It shows nothing, so
+    /// nobody asks its gate, and it gives its partition back as soon as it can.
+    fn router_settings(&self) -> Option<(RouterSettings, OnceSettings)> {
+        let services = self.handle.services();
+        let PipelineSettings { queue, intake, .. } = &self.settings;
+        let (partitions, metrics) = (queue.partitions?, services.metrics.partitions.as_ref()?);
+        let (_, requests) = checkpoint_requests();
+        let (_, handshake) = OwnerShutdown::at_once();
+        let once = self.once(queue.once?, ServingGate::closed(), requests, handshake);
+        let router = RouterSettings {
+            redis: queue.redis.clone(),
+            key: queue.key.clone(),
+            forwarder: ForwarderSettings { intake: intake.clone(), partitions: partitions.count },
+            flush_interval: partitions.flush_interval,
+            accounts: self.accounts.clone(),
+            reader: ReaderIndex(queue.workers as u8),
+            lag: services.metrics.queue_lag.clone(),
+            checkpoints: metrics.checkpoints.clone(),
+            figures: metrics.router.clone(),
+            clock: self.clock,
+            unix: self.unix.clone(),
+            stop: services.stop.clone(),
+        };
+        Some((router, once))
     }
 
     /// Loads the state file, where there is to be one, and has it written from now
@@ -245,7 +297,7 @@ impl RunningPipeline {
     }
 }
 
-fn self_metrics(settings: &PipelineSettings, catalog: &Catalog) -> SelfMetrics {
+fn self_metrics(settings: &PipelineSettings, catalog: &Catalog, clock: Clock) -> SelfMetrics {
     SelfMetrics::new(
         settings.queue.workers,
         settings.shards.count,
@@ -254,6 +306,7 @@ fn self_metrics(settings: &PipelineSettings, catalog: &Catalog) -> SelfMetrics {
         settings.queue.delivery(),
         settings.scrape.disable_meta_metrics,
     )
+    .with_partitions(settings.queue.partitions.map(|partitions| partitions.count), clock)
 }
 
 /// The gate at the start: closed where something has to be loaded first.

@@ -6,6 +6,7 @@ pub mod config_health;
 pub mod doors;
 mod entry;
 pub mod histogram;
+pub mod partitions;
 mod fragments;
 mod series;
 pub(crate) mod process;
@@ -18,10 +19,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use psg_engine::catalog::Catalog;
 use psg_engine::metric::Kind;
+use psg_engine::partition::Partitions;
 use psg_engine::reject::{DroppedExemplar, Reason};
 use psg_engine::timestamp::UnixTime;
 use psg_engine::wire::UnknownFields;
 
+use crate::clock::Clock;
+use crate::cluster_key::{home_key, partition_key};
 use crate::dead_letters::DeadLetterMetrics;
 use crate::error_kind::ErrorKind;
 use crate::other_keys::OtherKeys;
@@ -30,6 +34,7 @@ use checkpoint::CheckpointMetrics;
 use config_health::ConfigHealth;
 use doors::DoorMetrics;
 use histogram::AtomicHistogram;
+use partitions::{PartKind, PartitionMetrics};
 use unsent::UnsentBytes;
 
 /// Bounds of `inbox_wait_seconds`, in seconds.
@@ -48,6 +53,9 @@ pub struct SelfMetrics {
     pub unknown_fields: Arc<Mutex<UnknownFields>>,
     /// The queue, whatever it is.
     pub queue: Arc<QueueMetrics>,
+    /// Present where the queue has partitions; then `queue` is what is counted of the one
+    /// that is taken from.
+    pub partitions: Option<Arc<PartitionMetrics>>,
     /// Doors, where samples come in by other protocols than the queue's.
     pub doors: Arc<DoorMetrics>,
     /// How long messages waited for room in an inbox.
@@ -93,6 +101,7 @@ impl SelfMetrics {
             shards: (0..shards).map(|_| Arc::default()).collect(),
             unknown_fields: Arc::default(),
             queue: Arc::default(),
+            partitions: None,
             doors: Arc::default(),
             inbox_wait: AtomicHistogram::new(INBOX_WAIT_BOUNDS),
             scrape_duration: AtomicHistogram::new(SCRAPE_BOUNDS),
@@ -109,6 +118,34 @@ impl SelfMetrics {
             queue_key: queue_key.into(),
             delivery,
             only_info,
+        }
+    }
+
+    /// The same, where the queue has so many partitions: one more reader, the router, is
+    /// the last.
+    #[must_use]
+    pub fn with_partitions(mut self, partitions: Option<Partitions>, clock: Clock) -> Self {
+        if let Some(partitions) = partitions {
+            self.workers.push(Arc::default());
+            self.partitions = Some(Arc::new(PartitionMetrics::new(partitions, clock)));
+        }
+        self
+    }
+
+    /// What is counted of all queues that are read, with their keys. Where the queue has
+    /// partitions, those are of the ones that this gateway has.
+    pub(crate) fn queues(&self) -> Vec<(String, &QueueMetrics)> {
+        let Some(partitions) = &self.partitions else {
+            return vec![(self.queue_key.clone(), &*self.queue)];
+        };
+        let key_of = |part, key: fn(&str, usize) -> String| {
+            let partition = partitions.owned(part);
+            partition.map_or_else(|| self.queue_key.clone(), |it| key(&self.queue_key, it))
+        };
+        let intake = (key_of(PartKind::Intake, partition_key), &*self.queue);
+        match partitions.owned(PartKind::Home) {
+            Some(_) => vec![intake, (key_of(PartKind::Home, home_key), &*partitions.home_queue)],
+            None => vec![intake],
         }
     }
 

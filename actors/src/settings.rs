@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use psg_engine::catalog::CatalogSettings;
 use psg_engine::intake::IntakeSettings;
+use psg_engine::partition::Partitions;
 use psg_engine::printable::{LONG, printable};
 use psg_engine::store::StoreSettings;
 
@@ -90,6 +91,8 @@ pub struct QueueSettings {
     pub pop_count: Option<usize>,
     /// Present where delivery is exactly-once.
     pub once: Option<OnceTuning>,
+    /// Present where the queue has several partitions; delivery is exactly-once then.
+    pub partitions: Option<PartitionSettings>,
     /// Bound on count × pops in flight × the largest element of late, for each
     /// worker.
     pub max_bytes_in_flight: usize,
@@ -122,6 +125,15 @@ pub struct OnceTuning {
     pub checkpoint_interval: Duration,
     /// After that long without its owner, a standby takes the queue over.
     pub lease: Duration,
+}
+
+/// A queue in partitions, each taken by a gateway of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionSettings {
+    /// How many; at least 2.
+    pub count: Partitions,
+    /// For how long samples are added up before they are sent on.
+    pub flush_interval: Duration,
 }
 
 /// A Redis deployment and how to log in to it.

@@ -13,8 +13,8 @@ use std::time::Duration;
 use psg_actors::cluster_key::key_beside;
 use psg_actors::dead_letters::ACCOUNT;
 use psg_actors::settings::{
-    DeadLetterSettings, GatewaySettings, OnceTuning, PipelineSettings, QueueSettings,
-    ScrapeSettings, ShardSettings, StateFileSettings,
+    DeadLetterSettings, GatewaySettings, OnceTuning, PartitionSettings, PipelineSettings,
+    QueueSettings, ScrapeSettings, ShardSettings, StateFileSettings,
 };
 use psg_engine::catalog::CatalogSettings;
 use psg_engine::intake::IntakeSettings;
@@ -26,6 +26,7 @@ use psg_engine::metric::native::{NativeLimits, NativeSettings, Schema};
 use psg_engine::metric::summary::SummarySettings;
 use psg_engine::name::NameRules;
 use psg_engine::name::pattern::NamePattern;
+use psg_engine::partition::Partitions;
 use psg_engine::printable::printable;
 use psg_engine::store::{ExpirySettings, StoreSettings, TombstoneSettings};
 use tracing::level_filters::LevelFilter;
@@ -115,6 +116,7 @@ impl<'a> Checker<'a> {
         let key = self.text(&REDIS_METRIC_QUEUE_KEY);
         let dead_letters = self.dead_letters(&key);
         let (workers, once) = (self.count(&REDIS_METRIC_QUEUE_WORKERS), self.once());
+        let partitions = self.partitions(once.is_some(), is_embedded);
         QueueSettings {
             redis,
             dead_letters,
@@ -122,6 +124,7 @@ impl<'a> Checker<'a> {
             // Everything has to happen in the queue's order.
             workers: if once.is_some() { 1 } else { workers },
             once,
+            partitions,
             pop_count: self.optional_count(&REDIS_METRIC_QUEUE_POP_COUNT),
             max_bytes_in_flight: self.count(&REDIS_MAX_BYTES_IN_FLIGHT),
         }
@@ -148,6 +151,27 @@ impl<'a> Checker<'a> {
         };
         let is_asked_for = self.choice(&REDIS_DELIVERY) == EXACTLY_ONCE;
         is_asked_for.then_some(tuning)
+    }
+
+    /// How the queue is partitioned, where it is. Two gateways must not take from one
+    /// queue but by exactly-once delivery.
+    fn partitions(&mut self, is_once: bool, is_embedded: bool) -> Option<PartitionSettings> {
+        let count: usize = self.count(&REDIS_METRIC_QUEUE_PARTITIONS);
+        let flush_interval = Duration::from_millis(self.count(&REDIS_PARTITION_FLUSH_MS));
+        if count == 1 {
+            return None;
+        }
+        let message = match (is_embedded, is_once) {
+            (true, _) => "expected 1 with the embedded queue, whose samples one gateway has",
+            (false, false) => "expected 1, or Redis.Delivery=exactly-once",
+            (false, true) => {
+                return Partitions::new(count)
+                    .map(|count| PartitionSettings { count, flush_interval });
+            }
+        };
+        let name = self.sources.given(&REDIS_METRIC_QUEUE_PARTITIONS).name;
+        self.problems.push(Problem::new(name, message));
+        None
     }
 
     fn seconds(&mut self, setting: &'static Setting) -> Duration {

@@ -144,6 +144,10 @@ settings! {
     REDIS_CHECKPOINT_INTERVAL_SECONDS = "Redis.CheckpointIntervalSeconds", Value("5"), whole(1, 3600);
     /// Exactly-once only: seconds without a sign of life from the owner, after which a standby takes over the queue.
     REDIS_LEASE_SECONDS = "Redis.LeaseSeconds", Value("10"), whole(1, 3600);
+    /// Exactly-once only: partitions of the queue, each on a key of its own (`<key>`, `<key>:1` and so on) and taken by a gateway of its own; run as many gateways, and standbys. docs/scale.md says when.
+    REDIS_METRIC_QUEUE_PARTITIONS = "Redis.MetricQueuePartitions", Value("1"), whole(1, 64);
+    /// With partitions: milliseconds for which a gateway adds up what it takes before it sends it on to those that show it.
+    REDIS_PARTITION_FLUSH_MS = "Redis.PartitionFlushMs", Value("1000"), whole(50, 60_000);
     /// Key of the Redis list that keeps rejected payloads, the newest first; empty keeps none.
     REDIS_DEAD_LETTER_KEY = "Redis.DeadLetterKey", Value(""), ValueKind::Text;
     /// Most rejected payloads to keep; the newest stay.

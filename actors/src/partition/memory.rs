@@ -18,16 +18,14 @@ use super::shared::{Shared, State};
 use super::stored_lanes::{StoredLanes, chunk_segment, deltas_segment};
 use crate::self_metrics::checkpoint::CheckpointMetrics;
 use crate::source::redis::once::{
-    Demand, HeadCheck, LoadFailure, Memory, MemoryGone, Ownership, Snapshot, StoredState, Taking,
+    Demand, HeadCheck, LoadFailure, Memory, MemoryGone, NOTHING, Ownership, Snapshot, StoredState,
+    Taking,
 };
 use crate::stop::StopSignal;
 
 /// How long a stop waits for homes to take what there is; the rest is in the last
 /// checkpoint.
 pub const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What stands in a segment whose lane has nothing any more.
-const NOTHING: &[u8] = b"nothing";
 
 /// Deltas and chunks as an owner's memory.
 pub struct RouterMemory {
@@ -98,7 +96,7 @@ impl RouterMemory {
         let at = ownership.at;
         {
             let mut state = self.shared.state();
-            let lanes = StoredLanes::load(&stored.head, state.partitions, at);
+            let lanes = StoredLanes::load(&stored.head, state.partitions, ownership.end);
             let lanes = lanes.map_err(LoadFailure::Unreadable)?;
             state.clear();
             state.lanes.begin_to_load(tenure(&ownership), lanes.clone(), at);

@@ -12,7 +12,6 @@ use psg_engine::timestamp::UnixTime;
 use tokio::task::JoinSet;
 
 use super::deliverer::Deliverer;
-use super::figures::RouterFigures;
 use super::memory::{PATIENCE, RouterMemory};
 use super::shared::Shared;
 use crate::accounts::{Accounts, TakenAt, add};
@@ -21,6 +20,7 @@ use crate::clock::{Clock, UnixClock};
 use crate::cluster_key::home_key;
 use crate::self_metrics::QueueLag;
 use crate::self_metrics::checkpoint::CheckpointMetrics;
+use crate::self_metrics::partitions::RouterFigures;
 use crate::settings::RedisTarget;
 use crate::source::redis::homes::{Home, Place};
 use crate::source::redis::once::Memory;

@@ -14,10 +14,10 @@ use psg_engine::timestamp::Moment;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::figures::RouterFigures;
 use super::lanes::{Findings, Lanes, Request};
 use crate::accounts::add;
 use crate::clock::Clock;
+use crate::self_metrics::partitions::RouterFigures;
 use crate::source::redis::homes::{DeliverAnswer, DeliverRequest, EnterAnswer, EnterRequest};
 
 /// A lane with so many bytes of deltas is flushed before its time.

@@ -77,8 +77,9 @@ impl StoredLanes {
         lanes.chunks_exact(LANE).map(stored_lane).collect::<Option<_>>().map(Self).ok_or_else(odd)
     }
 
-    /// As stored, where that is of so many homes and of what was claimed before `at`.
-    pub fn load(bytes: &[u8], partitions: Partitions, at: Place) -> Result<Self, String> {
+    /// As stored, where that is of so many homes and of what was claimed before `end`: in a
+    /// replay a home may be ahead of what is routed again.
+    pub fn load(bytes: &[u8], partitions: Partitions, end: Place) -> Result<Self, String> {
         if bytes.is_empty() {
             return Ok(Self::none(partitions));
         }
@@ -88,9 +89,9 @@ impl StoredLanes {
             let lanes = stored.0.len();
             return Err(format!("expected a state of {expected} lanes, got {lanes}"));
         }
-        let is_claimed = |lane: &StoredLane| lane.from.max(lane.chunk_end.unwrap_or(0)) <= at;
+        let is_claimed = |lane: &StoredLane| lane.from.max(lane.chunk_end.unwrap_or(0)) <= end;
         if !stored.0.iter().all(is_claimed) {
-            return Err(format!("a lane of the router's state is beyond its place {at}"));
+            return Err(format!("a lane of the router's state is beyond what was claimed, {end}"));
         }
         Ok(stored)
     }

@@ -75,7 +75,7 @@ impl PipelineHandle {
         if self.0.stop.is_stopped() {
             return Some("the gateway is shutting down".to_owned());
         }
-        let trouble = self.0.queue.trouble(&self.0.metrics.queue);
+        let trouble = self.0.queue.trouble(&self.0.metrics);
         trouble.or_else(|| self.0.gate.unready().map(str::to_owned))
     }
 

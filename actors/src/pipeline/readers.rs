@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::Pipeline;
 use super::queue::Queue;
 use crate::checkpoint::Checkpoints;
+use crate::partition::{Router, RouterSettings};
 use crate::reader::{Dispatcher, DispatcherSettings, Reader};
 use crate::source::QueueSource;
 use crate::source::redis::once::OnceSettings;
@@ -32,10 +33,12 @@ impl RunningReaders {
     pub(super) fn start(
         pipeline: &Pipeline,
         mut once: Option<(OnceSettings, Checkpoints)>,
+        router: Option<(RouterSettings, OnceSettings)>,
     ) -> Self {
         let shared = dispatcher_settings(pipeline);
         let workers = 0..pipeline.settings.queue.workers;
-        Self(workers.map(|worker| start(pipeline, worker, shared.clone(), once.take())).collect())
+        let readers = workers.map(|worker| start(pipeline, worker, shared.clone(), once.take()));
+        Self(readers.chain(router.map(|router| start_router(pipeline, router))).collect())
     }
 
     /// Waits until all that was taken is in the shards' inboxes, and ends the
@@ -71,7 +74,31 @@ fn dispatcher_settings(pipeline: &Pipeline) -> DispatcherSettings {
         lag: services.metrics.queue_lag.clone(),
         clock: pipeline.clock,
         unix: pipeline.unix.clone(),
+        home: pipeline.settings.queue.partitions.map(|_| pipeline.fatal.clone()),
     }
+}
+
+/// Starts the router, which reads the partition that it takes.
+fn start_router(
+    pipeline: &Pipeline,
+    (settings, once): (RouterSettings, OnceSettings),
+) -> RunningReader {
+    let services = pipeline.handle.services();
+    let (queue, metrics) = (services.queue.clone(), services.metrics.clone());
+    let (stop, (tell_done, done)) = (services.stop.clone(), oneshot::channel());
+    let arbiter = Arbiter::new();
+    arbiter.spawn_fn(move || {
+        let Queue::Partitioned(queue) = queue else { return };
+        let counted = metrics.workers[usize::from(settings.reader.0)].clone();
+        let router = Router::new(settings);
+        let source = queue.routers.once_source(once, router.memory(), counted, stop);
+        actix::spawn(async move {
+            router.run(source).await;
+            // Nobody listens where the process is ending anyway.
+            let _ = tell_done.send(());
+        });
+    });
+    RunningReader { arbiter, done }
 }
 
 /// Starts the reader of a worker. All that it holds is made on its own thread.
@@ -97,6 +124,13 @@ fn start(
             (Queue::Redis(queue), None) => {
                 run(queue.source(worker, counted, stop.clone()), dispatcher, stop, tell_done);
             }
+            (Queue::Partitioned(queue), Some((once, checkpoints))) => {
+                let memory = Box::new(checkpoints);
+                let source = queue.homes.once_source(once, memory, counted, stop.clone());
+                run(source, dispatcher, stop, tell_done);
+            }
+            // The settings see to it that delivery is exactly-once there.
+            (Queue::Partitioned(_), None) => {}
             (Queue::Embedded(queue), _) => run(queue.source(counted), dispatcher, stop, tell_done),
         }
     });

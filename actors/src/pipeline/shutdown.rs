@@ -67,6 +67,14 @@ impl OwnerShutdown {
         let handshake = ShutdownHandshake { saved, release: is_released };
         (Self { release, saved: is_saved, _held: handshake.clone() }, handshake)
     }
+
+    /// Of an owner that may give its queue back as soon as it has written the last
+    /// checkpoint.
+    pub(super) fn at_once() -> (Self, ShutdownHandshake) {
+        let (shutdown, handshake) = Self::new();
+        shutdown.release.stop();
+        (shutdown, handshake)
+    }
 }
 
 /// A pipeline that takes nothing any more, and still answers.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::accounts::{Account, Accounts, TakenAt, add};
 use crate::clock::{Clock, UnixClock};
+use crate::fatal::{FatalError, FatalSignal};
 use crate::self_metrics::QueueLag;
 use crate::shard::{ShardMessage, ShardReply};
 use crate::shard_set::{ShardSet, ShardsGone};
@@ -30,6 +31,7 @@ pub struct Dispatcher {
     lag: Arc<QueueLag>,
     clock: Clock,
     unix: UnixClock,
+    home: Option<FatalSignal>,
 }
 
 /// What the dispatchers of all readers share.
@@ -44,6 +46,9 @@ pub struct DispatcherSettings {
     pub clock: Clock,
     /// The Unix time that all readers go by.
     pub unix: UnixClock,
+    /// Present at a home, whose elements are frames of other gateways: raised where
+    /// one of them is of a newer version.
+    pub home: Option<FatalSignal>,
 }
 
 impl Dispatcher {
@@ -61,6 +66,7 @@ impl Dispatcher {
             lag: settings.lag,
             clock: settings.clock,
             unix: settings.unix,
+            home: settings.home,
         }
     }
 
@@ -86,7 +92,16 @@ impl Dispatcher {
                     let refuse = |sample: &[u8], reject: Reject| {
                         account.refuse(reject, sample, sample.len() as u64, taken_at);
                     };
-                    self.intake.route(payload, refuse);
+                    let Some(fatal) = &self.home else {
+                        self.intake.route(payload, refuse);
+                        continue;
+                    };
+                    if let Err(cause) = self.intake.route_at_home(payload, refuse) {
+                        let cause = format!("a delta of another gateway: {cause}");
+                        fatal.raise(FatalError::Failed(cause));
+                        // It has to stay on the queue: nothing more may be taken.
+                        return std::future::pending().await;
+                    }
                 }
                 Slice::TooLarge { head, length } => {
                     self.intake.next_payload();

@@ -10,8 +10,9 @@ use psg_engine::sample::{Label, Labels};
 use psg_engine::timestamp::UnixTime;
 
 use super::histogram::AtomicHistogram;
+use super::partitions::HomeFigures;
 use super::process::ProcessFigures;
-use super::{SelfMetrics, WorkerMetrics};
+use super::{QueueMetrics, SelfMetrics, WorkerMetrics};
 
 /// What the figures of one scrape are read from.
 pub(super) struct Sources<'a> {
@@ -33,6 +34,25 @@ impl Sources<'_> {
             let labels = [("worker", &*number.to_string()), ("queueKey", &*self.metrics.queue_key)];
             series.labelled(&labels, count(worker) as f64);
         }
+    }
+}
+
+impl Sources<'_> {
+    /// Of the router, a series for each home; none where there is no router.
+    pub(super) fn per_home(&self, series: &mut SelfSeries, read: impl Fn(&HomeFigures) -> f64) {
+        let Some(partitions) = &self.metrics.partitions else { return };
+        for (number, home) in partitions.router.homes.iter().enumerate() {
+            series.labelled(&[("partition", &number.to_string())], read(home));
+        }
+    }
+
+    pub(super) fn sum_over_queues(
+        &self,
+        series: &mut SelfSeries,
+        count: fn(&QueueMetrics) -> &AtomicU64,
+    ) {
+        let queues = self.metrics.queues();
+        series.sum(queues.iter().map(|(_, queue)| count(queue)));
     }
 }
 
@@ -72,8 +92,17 @@ impl SelfSeries {
     }
 
     pub(super) fn histogram(&mut self, histogram: &AtomicHistogram) {
+        self.labelled_histogram(&[], histogram);
+    }
+
+    /// One of several of the same buckets.
+    pub(super) fn labelled_histogram(
+        &mut self,
+        labels: &[(&str, &str)],
+        histogram: &AtomicHistogram,
+    ) {
         self.shape = Shape::Histogram(histogram.layout());
-        self.add(&[], Value::Histogram(Box::new(histogram.read())));
+        self.add(labels, Value::Histogram(Box::new(histogram.read())));
     }
 
     pub(super) fn figure(&mut self, sources: &Sources<'_>, read: fn(&ProcessFigures) -> f64) {

@@ -9,6 +9,7 @@ use psg_engine::reject::{DroppedExemplar, Reason};
 
 use super::doors::{Door, RequestReason, SampleReason};
 use super::entry::{counter, gauge, histogram};
+use super::partitions::PartKind;
 use super::{SelfMetrics, UNKNOWN};
 use crate::error_kind::ErrorKind;
 
@@ -44,8 +45,9 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &["queueKey"],
         "Elements that wait in the Redis list, asked once a second, and under exactly-once delivery those that are set aside and not applied yet; or in the embedded queue. Near 0 is normal. A value that keeps growing means that producers push faster than the gateway can take, or that it can't take at all (see redis_up): the graphs are then behind, though nothing is lost while Redis has memory. Label: queueKey is the Redis list.",
         |sources, series| {
-            let pending = sources.metrics.queue.waiting();
-            series.labelled(&[("queueKey", &sources.metrics.queue_key)], pending as f64);
+            for (key, queue) in sources.metrics.queues() {
+                series.labelled(&[("queueKey", &key)], queue.waiting() as f64);
+            }
         },
     ),
     gauge(
@@ -266,6 +268,107 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         },
     ),
     gauge(
+        "partition_owned",
+        &["part", "partition"],
+        "1 for each part of the queue that this gateway has, where the queue has partitions (Redis.MetricQueuePartitions). part=\"intake\": it takes what producers push to that partition, and delivers it to homes; part=\"home\": it shows the metrics whose home that partition is. Over all gateways each partition should be there once for each part; one that is missing for long waits for a gateway: run more.",
+        |sources, series| {
+            let Some(partitions) = &sources.metrics.partitions else { return };
+            for part in PartKind::ALL {
+                if let Some(partition) = partitions.owned(part) {
+                    let partition = partition.to_string();
+                    series.labelled(&[("part", part.as_str()), ("partition", &partition)], 1.0);
+                }
+            }
+        },
+    ),
+    counter(
+        "partition_forwarded_samples_total",
+        &["partition"],
+        "Samples that were taken from the partition that this gateway has, to be delivered to their homes. Over all gateways and restarts aside, what is forwarded is processed or rejected by a home, or on its way.",
+        |sources, series| {
+            let Some(partitions) = &sources.metrics.partitions else { return };
+            let forwarded = partitions.router.forwarded.load(Ordering::Relaxed);
+            if let Some(partition) = partitions.owned(PartKind::Intake) {
+                series.labelled(&[("partition", &partition.to_string())], forwarded as f64);
+            }
+        },
+    ),
+    counter(
+        "partition_delivered_samples_total",
+        &["partition"],
+        "Samples that this gateway has delivered to the queue of the home that the label partition says. One home with far more than the others has the largest metrics.",
+        |sources, series| {
+            sources.per_home(series, |home| home.delivered.load(Ordering::Relaxed) as f64);
+        },
+    ),
+    counter(
+        "partition_delivery_failures_total",
+        &["partition"],
+        "Requests to the home that the label partition says which failed or were not answered; each is made again. Some are normal at a failover; growing without end means that its node is away, full, or denies the right.",
+        |sources, series| {
+            sources.per_home(series, |home| home.failures.load(Ordering::Relaxed) as f64);
+        },
+    ),
+    gauge(
+        "partition_undelivered_bytes",
+        &["partition"],
+        "Bytes that wait in this gateway for the home that the label partition says. At 4 MiB for one of its eight lanes, the gateway takes nothing more.",
+        |sources, series| {
+            sources.per_home(series, |home| home.undelivered_bytes.load(Ordering::Relaxed) as f64);
+        },
+    ),
+    gauge(
+        "partition_undelivered_seconds",
+        &["partition"],
+        "How long the oldest sample has waited in this gateway for the home that the label partition says; 0 where none waits. Normally below two flush intervals (Redis.PartitionFlushMs); alert on minutes.",
+        |sources, series| {
+            let Some(partitions) = &sources.metrics.partitions else { return };
+            sources.per_home(series, |home| partitions.waits_for(home).as_secs_f64());
+        },
+    ),
+    histogram(
+        "partition_delivery_seconds",
+        &["partition"],
+        "How long samples were on their way in this gateway, from the first one of a delivery until the home that the label partition says had it. Normally up to a flush interval (Redis.PartitionFlushMs) and some milliseconds.",
+        |sources, series| {
+            let Some(partitions) = &sources.metrics.partitions else { return };
+            for (number, home) in partitions.router.homes.iter().enumerate() {
+                let labels = [("partition", &*number.to_string())];
+                series.labelled_histogram(&labels, &home.on_their_way);
+            }
+        },
+    ),
+    gauge(
+        "partition_entered",
+        &["partition"],
+        "1 where this gateway may deliver to the home that the label partition says. While one is 0, as after a failover of its node, nothing more is taken from the queue.",
+        |sources, series| {
+            sources.per_home(series, |home| {
+                f64::from(u8::from(home.is_entered.load(Ordering::Relaxed)))
+            });
+        },
+    ),
+    counter(
+        "partition_lost_lanes_total",
+        &[],
+        "How often a home had lost samples that could not be sent again: its node came back with older data. The log says which.",
+        |sources, series| {
+            if let Some(partitions) = &sources.metrics.partitions {
+                series.count(&partitions.router.raised);
+            }
+        },
+    ),
+    counter(
+        "partition_set_back_lanes_total",
+        &[],
+        "How often a home had samples that the partition's own node no longer proves, since that came back with older data: what is pushed again may count twice. The log says which.",
+        |sources, series| {
+            if let Some(partitions) = &sources.metrics.partitions {
+                series.count(&partitions.router.set_back);
+            }
+        },
+    ),
+    gauge(
         "series",
         &["shard", "type"],
         "Series that are shown, by shard and metric type; a histogram or a summary counts as one. Growing without end means a label with ever new values. Shards should hold about equally many.",
@@ -381,7 +484,11 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "redis_up",
         &[],
         "1 while the queue can be read, else 0: then no samples are taken and the totals stand still. The gateway's log says why; it continues by itself when the queue is back.",
-        |sources, series| series.flag(&[], &sources.metrics.queue.up),
+        |sources, series| {
+            let is_up =
+                sources.metrics.queues().iter().all(|(_, queue)| queue.up.load(Ordering::Relaxed));
+            series.plain(f64::from(u8::from(is_up)));
+        },
     ),
     counter(
         "redis_errors_total",
@@ -389,8 +496,10 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "Errors of the connections to Redis, by kind; of the embedded queue, those of its clients (busy: pushes refused because the queue is full; wrong_key: pushes to a key other than the queue's, often by client libraries that add a prefix). A few around a restart of Redis are normal; steady growth is a fault of the network, the rights or the settings, as its kind says.",
         |sources, series| {
             for kind in ErrorKind::ALL {
-                let errors = sources.metrics.queue.errors[kind as usize].load(Ordering::Relaxed);
-                series.labelled(&[("kind", kind.as_str())], errors as f64);
+                let queues = sources.metrics.queues();
+                let errors =
+                    queues.iter().map(|(_, it)| it.errors[kind as usize].load(Ordering::Relaxed));
+                series.labelled(&[("kind", kind.as_str())], errors.sum::<u64>() as f64);
             }
         },
     ),
@@ -398,7 +507,9 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "redis_reconnects_total",
         &[],
         "Reconnects to Redis after a lost connection. Steady growth means that something in between cuts connections.",
-        |sources, series| series.count(&sources.metrics.queue.reconnects),
+        |sources, series| {
+            sources.sum_over_queues(series, |queue| &queue.reconnects);
+        },
     ),
     gauge(
         "checkpoint_last_success_timestamp_seconds",
@@ -414,7 +525,10 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "checkpoint_failures_total",
         &[],
         "Checkpoints that could not be kept safe. Should not grow: the gateway's log says why.",
-        |sources, series| series.count(&sources.metrics.checkpoints.failures),
+        |sources, series| {
+            let router = sources.metrics.partitions.iter().map(|it| &it.checkpoints.failures);
+            series.sum(router.chain([&sources.metrics.checkpoints.failures]));
+        },
     ),
     counter(
         "checkpoint_bytes_total",
@@ -438,7 +552,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         "checkpoint_reloads_total",
         &[],
         "How often the totals in memory were dropped and the last checkpoint loaded, because Redis had moved on without this gateway or had come back with older data. Exactly-once delivery only. Each has a line in the log that says why; /metrics answers 503 meanwhile.",
-        |sources, series| series.count(&sources.metrics.queue.reloads),
+        |sources, series| sources.sum_over_queues(series, |queue| &queue.reloads),
     ),
     counter(
         "process_cpu_seconds_total",

@@ -10,8 +10,8 @@ use psg_engine::reject::Reason;
 
 use super::history::History;
 use super::model::{
-    CheckpointStatus, DoorStatus, OtherKeyStatus, ProcessStatus, QueueStatus, Rejects, Samples,
-    Scrapes, SeriesStatus, ShardStatus, Status, TopMetric,
+    CheckpointStatus, DoorStatus, HomeStatus, OtherKeyStatus, PartitionsStatus, ProcessStatus,
+    QueueStatus, Rejects, Samples, Scrapes, SeriesStatus, ShardStatus, Status, TopMetric,
 };
 use super::snapshot::CounterSnapshot;
 use super::{LiveInfo, StaticInfo};
@@ -19,6 +19,7 @@ use crate::clock::system_time;
 use crate::error_kind::ErrorKind;
 use crate::other_keys;
 use crate::self_metrics::doors::{Door, DoorMetrics, RequestReason, SampleReason};
+use crate::self_metrics::partitions::{PartKind, PartitionMetrics};
 use crate::self_metrics::table::revision;
 use crate::self_metrics::{SelfMetrics, ShardMetrics, process};
 
@@ -48,6 +49,7 @@ impl StatusSources<'_> {
             series: self.series(),
             shards: self.shards(&live.inboxes),
             scrapes: self.scrapes(),
+            partitions: self.metrics.partitions.as_deref().map(partitions),
             checkpoints: self.info.keeps_totals.then(|| self.checkpoints()),
             history: self.history.points(),
             settings: self.info.settings.clone(),
@@ -200,4 +202,21 @@ pub fn top_metrics(catalog: &Catalog, count: usize) -> Vec<TopMetric> {
 fn by_kind(shard: &ShardMetrics) -> impl Iterator<Item = (String, u64)> + '_ {
     let of = |kind: Kind| shard.series[kind as usize].load(Ordering::Relaxed);
     Kind::ALL.into_iter().map(move |kind| (kind.as_str().to_owned(), of(kind)))
+}
+
+fn partitions(metrics: &PartitionMetrics) -> PartitionsStatus {
+    let homes = metrics.router.homes.iter().map(|home| HomeStatus {
+        delivered: home.delivered.load(Ordering::Relaxed),
+        failures: home.failures.load(Ordering::Relaxed),
+        undelivered_bytes: home.undelivered_bytes.load(Ordering::Relaxed),
+        undelivered_seconds: metrics.waits_for(home).as_secs_f64(),
+        entered: home.is_entered.load(Ordering::Relaxed),
+    });
+    PartitionsStatus {
+        count: metrics.router.homes.len(),
+        intake: metrics.owned(PartKind::Intake),
+        home: metrics.owned(PartKind::Home),
+        forwarded: metrics.router.forwarded.load(Ordering::Relaxed),
+        homes: homes.collect(),
+    }
 }

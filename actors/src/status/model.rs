@@ -38,6 +38,9 @@ pub struct Status {
     /// The metrics with the most series, most first.
     pub top_metrics: Vec<TopMetric>,
     pub scrapes: Scrapes,
+    /// Where the queue has partitions, which this gateway has and how it delivers; `null`
+    /// where it has none.
+    pub partitions: Option<PartitionsStatus>,
     /// Checkpoints of the totals; `null` where none are kept.
     pub checkpoints: Option<CheckpointStatus>,
     pub history: StatusHistory,
@@ -131,6 +134,37 @@ pub struct DoorStatus {
     pub left_out_samples: BTreeMap<String, u64>,
     /// Packets that the kernel has dropped.
     pub lost_packets: u64,
+}
+
+/// A queue in partitions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PartitionsStatus {
+    pub count: usize,
+    /// The one that this gateway takes from; `null` while it stands by for one.
+    pub intake: Option<usize>,
+    /// The one whose home it is; `null` while it stands by for one.
+    pub home: Option<usize>,
+    /// Samples that it has taken to be delivered.
+    pub forwarded: u64,
+    /// Each home, by the number of its partition.
+    pub homes: Vec<HomeStatus>,
+}
+
+/// What this gateway delivers to one home.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HomeStatus {
+    /// Samples.
+    pub delivered: u64,
+    /// Requests that failed; each was made again.
+    pub failures: u64,
+    /// Bytes that wait for it.
+    pub undelivered_bytes: u64,
+    /// How long the oldest of these have waited.
+    pub undelivered_seconds: f64,
+    /// Whether deliveries may begin.
+    pub entered: bool,
 }
 
 /// Samples refused for one reason.

@@ -32,6 +32,7 @@ fn settings(key: &str) -> PipelineSettings {
             workers: 1,
             pop_count: None,
             once: None,
+            partitions: None,
             max_bytes_in_flight: 2 << 20,
             dead_letters: DeadLetterSettings { key: String::new(), max_length: 0, max_bytes: 0 },
         },

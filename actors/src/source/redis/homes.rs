@@ -25,7 +25,6 @@ const DELIVER: &str = concat!("#!lua\n", include_str!("homes/deliver.lua"));
 
 /// A place in the stream of a partition: so many elements were ever claimed before it.
 pub type Place = u64;
-
 /// No place and no epoch is as high: beyond it a script's numbers are not exact.
 const BEYOND: u64 = 1 << 52;
 

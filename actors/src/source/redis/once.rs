@@ -129,7 +129,8 @@
 //! and alone acts on what comes of its steps: `standby`, `loading`, and `owned`, which is
 //! what an owner knows, with `owning` (claims and pages), `saving` (checkpoints),
 //! `resuming` (after a cut) and `recovering`. What is kept safe is a [`Memory`]: that of
-//! the shards is in `totals`.
+//! the shards is in `totals`. `repartition` changes how many partitions there are, while
+//! nobody owns any.
 //!
 //! Nothing here is one in a process: keys, reporter and settings are arguments, so that
 //! one process may own several queues.
@@ -165,6 +166,7 @@ mod saving;
 mod resuming;
 mod recovering;
 mod guard;
+mod repartition;
 
 pub(super) use access::Candidate;
 pub use guard::refusal as uncovered;
@@ -178,7 +180,8 @@ pub use memory::{
 pub use once_source::OnceSource;
 pub use part::{Duty, OtherLayout, Part};
 pub(super) use preflight::{check_server, warning_of_pops};
-pub use record::{Layout, Line, Record, StreamPosition};
+pub use record::{Layout, Line, NOTHING, Record, StreamPosition};
+pub use repartition::{RepartitionError, Repartitioned, repartition};
 pub use settings::{OnceSettings, ShutdownHandshake};
 pub use stored::{Damage, Expected, FIELDS, HeadCheck, Misfit, Stored};
 pub use totals::check_head as check_head_of_totals;

@@ -406,6 +406,7 @@ fn settings(endpoint: Endpoint) -> QueueSettings {
         workers: 1,
         pop_count: None,
         once: Some(OnceTuning { checkpoint_interval: Duration::from_secs(3600), lease: LEASE }),
+        partitions: None,
         max_bytes_in_flight: 2 * 1024 * 1024,
         dead_letters: DeadLetterSettings { key: String::new(), max_length: 1, max_bytes: 1024 },
     }

@@ -67,6 +67,7 @@ pub fn settings(endpoints: Vec<Endpoint>) -> QueueSettings {
         workers: 1,
         pop_count: None,
         once: None,
+        partitions: None,
         max_bytes_in_flight: 2 * 1024 * 1024,
         dead_letters: DeadLetterSettings { key: String::new(), max_length: 1, max_bytes: 1024 },
     }

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use psg_actors::accounts::Accounts;
 use psg_actors::clock::{Clock, UnixClock};
-use psg_actors::partition::{Router, RouterFigures, RouterSettings};
+use psg_actors::partition::{Router, RouterSettings};
 use psg_actors::self_metrics::SelfMetrics;
+use psg_actors::self_metrics::partitions::RouterFigures;
 use psg_actors::settings::{Endpoint, RedisTarget};
 use psg_actors::source::redis::once::{
     Line, LoadFailure, Memory, Ownership, Snapshot, StoredState,

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use psg_actors::checkpoint_requests::checkpoint_requests;
 use psg_actors::cluster_key::partition_key;
 use psg_actors::fatal::FatalSignal;
-use psg_actors::partition::{Router, RouterFigures};
+use psg_actors::partition::Router;
 use psg_actors::self_metrics::SelfMetrics;
+use psg_actors::self_metrics::partitions::RouterFigures;
 use psg_actors::serving_gate::ServingGate;
 use psg_actors::settings::{DeadLetterSettings, OnceTuning, QueueSettings, RedisTarget};
 use psg_actors::source::redis::RedisQueue;
@@ -86,6 +87,7 @@ fn of_queue(server: &RedisServer) -> QueueSettings {
         workers: 1,
         pop_count: Some(50),
         once: Some(OnceTuning { checkpoint_interval: CHECKPOINTS, lease: LEASE }),
+        partitions: None,
         max_bytes_in_flight: 2 << 20,
         dead_letters: DeadLetterSettings { key: String::new(), max_length: 1, max_bytes: 1024 },
     }

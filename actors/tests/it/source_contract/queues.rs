@@ -179,6 +179,7 @@ fn settings(endpoint: Endpoint) -> QueueSettings {
         },
         key: KEY.into(),
         once: None,
+        partitions: None,
         workers: 1,
         pop_count: None,
         max_bytes_in_flight: 2 * 1024 * 1024,

@@ -57,7 +57,8 @@ impl LoadingStage {
             return Ok(Transition::Stay);
         }
         context.line = record.line();
-        let fields = load_segments(context, link, &record.index).await?;
+        let state = &context.access.keys.state;
+        let fields = load_segments(state, link, &record.index).await?;
         let lists = claimed_lists(context, link, record).await?;
         let lists_are_whole = lists.iter().all(|list| list.length > 0);
         let segments = match fields {
@@ -134,8 +135,8 @@ async fn give_back(context: &mut Context, link: &mut Link) -> Outcome {
 }
 
 /// The stored segments that an index speaks of; `None` where one is missing.
-async fn load_segments(
-    context: &Context,
+pub(super) async fn load_segments(
+    state: &str,
     link: &mut Link,
     index: &SegmentIndex,
 ) -> Result<Option<Vec<StoredSegment>>, SourceError> {
@@ -143,7 +144,7 @@ async fn load_segments(
     let mut segments = Vec::new();
     for some in entries.chunks(LOAD_FIELDS) {
         let mut load = cmd("HMGET");
-        load.arg(&context.access.keys.state);
+        load.arg(state);
         for (segment, version) in some {
             load.arg(field(*segment, *version));
         }

@@ -15,6 +15,9 @@ pub const FORMAT: u64 = 1;
 /// The format of one whose state is a router's.
 pub const ROUTER_FORMAT: u64 = 2;
 
+/// What stands in a segment of a router's state that has nothing any more.
+pub const NOTHING: &[u8] = b"nothing";
+
 pub type SegmentNumber = u16;
 
 /// A number that only rises, with a nonce that says whose step it was. The

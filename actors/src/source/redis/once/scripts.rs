@@ -52,6 +52,10 @@ scripts! {
     RELEASE = "allow-oom": "fence", "release";
     FOUND = "allow-oom": "deadline" "micros", "found";
     PUT_BACK = "allow-oom": "deadline", "put_back";
+    HOLD = "allow-oom": "deadline", "hold";
+    PREPARE = "allow-oom": "fence", "prepare";
+    NOTE = "allow-oom": "fence", "note";
+    REWRITE = "allow-oom": "fence", "rewrite";
 }
 
 /// Who calls: what `fence.lua` compares.
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn who_does_not_hold_the_record_yet_alone_passes_the_fence_by() {
-        let unfenced = [LOOK, ACQUIRE, FOUND, PUT_BACK];
+        let unfenced = [LOOK, ACQUIRE, FOUND, PUT_BACK, HOLD];
         for (script, _) in ALL {
             let is_fenced = script.text.contains(include_str!("scripts/fence.lua"));
             assert_eq!(is_fenced, !unfenced.contains(script), "{}", script.name);

@@ -164,6 +164,11 @@ impl Stored {
         Ok((record, head.to_vec()))
     }
 
+    /// Where the stream of a router's record stands; nothing of one that is no router's.
+    pub fn stream_of(&self, epoch: u64) -> Option<StreamPosition> {
+        self.stream(epoch).ok()
+    }
+
     fn stream(&self, epoch: u64) -> Result<StreamPosition, Damage> {
         let (at, line) = (self.number("at")?, self.as_written::<Line>("line")?);
         if line.place >= LARGEST {
