@@ -5,11 +5,10 @@
 //! `PSG_CHAOS_KILLS` sets how many faults there are (20 by default);
 //! `PSG_CHAOS_SEED` repeats a run as far as the machine allows.
 
-mod arena;
+pub mod arena;
 mod at_most_once;
-
-mod proxy;
-mod scraper;
+pub mod proxy;
+pub mod scraper;
 
 use std::time::Duration;
 

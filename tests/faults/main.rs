@@ -17,3 +17,5 @@ mod once;
 mod checkpoint;
 mod record_lost;
 mod chaos;
+mod partitions;
+mod repartition;

@@ -44,6 +44,7 @@ tests! {
     look: quick_start::what_is_pushed_shows;
     shell: commands::do_what_they_print;
     starts: starts::gateways_start;
+    repartition: commands::repartition;
     run: quick_start::the_demo_runs;
     view: quick_start::the_view_shows_that;
     payload: payloads::are_accepted;

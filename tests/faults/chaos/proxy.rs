@@ -54,6 +54,11 @@ impl Proxy {
         Self { port, shared }
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `host:port` of the proxy.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

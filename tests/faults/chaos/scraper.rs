@@ -22,12 +22,23 @@ struct Shared {
     fault: Mutex<Option<String>>,
     scrapes: Mutex<u64>,
     stopped: AtomicBool,
+    /// Whether each gateway shows a part of the series alone.
+    is_partitioned: bool,
 }
 
 impl Scraper {
     /// One that asks the gateways on these ports.
     pub fn start(ports: Vec<u16>) -> Self {
-        let shared = Arc::new(Shared::default());
+        Self::with(Shared::default(), ports)
+    }
+
+    /// The same, where each gateway shows a part of the series alone.
+    pub fn of_partitions(ports: Vec<u16>) -> Self {
+        Self::with(Shared { is_partitioned: true, ..Shared::default() }, ports)
+    }
+
+    fn with(shared: Shared, ports: Vec<u16>) -> Self {
+        let shared = Arc::new(shared);
         *shared.floor.lock().expect("no panic") = Some(Totals::new());
         let start = |port| {
             let shared = Arc::clone(&shared);
@@ -86,7 +97,10 @@ impl Shared {
         }
         *self.scrapes.lock().expect("no panic") += 1;
         let mut floor = self.floor.lock().expect("no panic");
-        let (Some(before), Some(floor)) = (before, &mut *floor) else { return };
+        let (Some(mut before), Some(floor)) = (before, &mut *floor) else { return };
+        if self.is_partitioned {
+            before.retain(|key, _| totals.contains_key(key));
+        }
         if let Some(fault) = fallen(&before, &totals) {
             self.fault.lock().expect("no panic").get_or_insert(format!("{fault} (port {port})"));
         }

@@ -12,7 +12,8 @@ use std::process::Command;
 use psg_testkit::pages::{Block, is_like};
 use psg_testkit::process::free_port;
 use psg_testkit::redis::QUEUE;
-use psg_testkit::{Rig, wait_for};
+use psg_testkit::wait::PATIENCE;
+use psg_testkit::{GatewayBuilder, RedisServer, Rig, wait_for};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_prom-stream-gateway");
 
@@ -92,6 +93,21 @@ impl Session {
         let said = said.replace(&format!("127.0.0.1:{queue}"), "127.0.0.1:6379");
         let said = said.replace(&format!("127.0.0.1:{http}"), "localhost:9091");
         (status, said.replace(&format!("Redis {}", self.version), "Redis 7.0.15"))
+    }
+}
+
+/// A queue that a gateway has owned gets another number of partitions.
+pub fn repartition(blocks: &[Block]) {
+    for block in blocks {
+        let redis = RedisServer::start();
+        let mut gateway =
+            GatewayBuilder::reading(&redis).set("Redis__Delivery", "exactly-once").start();
+        gateway.signal("TERM");
+        gateway.wait_at_most(PATIENCE);
+        let text = block.text.replace("redis.internal", &redis.address());
+        let (status, said) = bash(&text, redis.port(), 0);
+        assert_eq!(status, 0, "{}: {said}", block.place);
+        assert!(said.contains("from 1 to 5 partitions"), "{}: {said}", block.place);
     }
 }
 

@@ -11,7 +11,7 @@ use psg_testkit::pages::{Block, pages};
 use psg_testkit::programs::{is_there, stdout};
 use psg_testkit::redis::QUEUE;
 use psg_testkit::tls::Certificates;
-use psg_testkit::{GatewayBuilder, RedisServer, wait_for};
+use psg_testkit::{Gateway, GatewayBuilder, RedisServer, wait_for};
 
 /// What `check-config` finds nothing to say of.
 pub fn settings_file(blocks: &[Block]) {
@@ -51,10 +51,18 @@ pub fn rights(blocks: &[Block]) {
         let (status, said) = commands::bash(&block.text, redis.port(), 0);
         assert_eq!(status, 0, "{said}");
         let connection = format!("{},user=gateway,password=secret", redis.address());
-        let builder = GatewayBuilder::connecting(&connection)
-            .set("Redis__Delivery", block.argument.as_str())
-            .set("Redis__LeaseSeconds", "1");
-        let gateway = builder.start();
+        let (delivery, partitions) = match block.argument.as_str() {
+            "partitions" => ("exactly-once", 2),
+            delivery => (delivery, 1),
+        };
+        let start = |_| {
+            GatewayBuilder::connecting(&connection)
+                .set("Redis__Delivery", delivery)
+                .set("Redis__MetricQueuePartitions", partitions.to_string())
+                .set("Redis__LeaseSeconds", "1")
+                .start()
+        };
+        let gateways: Vec<Gateway> = (0..partitions).map(start).collect();
         let sample = r#"{"name":"a"}"#;
         if block.text.contains("SETUSER producer") {
             let push = format!(
@@ -65,8 +73,12 @@ pub fn rights(blocks: &[Block]) {
         } else {
             redis.push(&[sample]);
         }
-        gateway.scrape_after(1);
-        let log = gateway.log().join("\n");
+        wait_for("the sample to show", || {
+            let processed: u64 = gateways.iter().map(|it| it.scrape().totals().0).sum();
+            if processed == 1 { Ok(()) } else { Err(format!("{processed}")) }
+        });
+        let log: Vec<String> = gateways.iter().flat_map(Gateway::log).collect();
+        let log = log.join("\n");
         let is_missed = log.contains("NOPERM") || log.contains("right");
         assert!(!is_missed, "{}: something is missed: {log}", block.place);
     }
