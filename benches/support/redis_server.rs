@@ -119,7 +119,22 @@ impl RedisServer {
 
     /// Pushes onto the queue.
     pub fn push(&mut self, payloads: &[String]) -> Result<(), Failure> {
-        Ok(redis::cmd("LPUSH").arg(QUEUE).arg(payloads).exec(&mut self.connection)?)
+        self.push_to(QUEUE, payloads)
+    }
+
+    /// Pushes onto the list of that key.
+    pub fn push_to(&mut self, key: &str, payloads: &[String]) -> Result<(), Failure> {
+        Ok(redis::cmd("LPUSH").arg(key).arg(payloads).exec(&mut self.connection)?)
+    }
+
+    /// Bytes that clients have sent so far, and that they were sent.
+    pub fn network_bytes(&mut self) -> Result<[u64; 2], Failure> {
+        let info: String = redis::cmd("INFO").arg("stats").query(&mut self.connection)?;
+        let number = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+        };
+        Ok([number("total_net_input_bytes:"), number("total_net_output_bytes:")])
     }
 
     /// Drops what exactly-once delivery keeps beside the queue, so that the next
