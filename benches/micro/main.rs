@@ -1,4 +1,5 @@
-//! Micro benches of the engine's steps: decode, route, apply, expose.
+//! Micro benches of the engine's steps: decode, route, apply, expose; and of the way over
+//! a router: take, flush, deliver.
 //!
 //! ```text
 //! cargo bench --bench micro
@@ -14,6 +15,7 @@
 )]
 #[path = "../../src/load/corpus/mod.rs"]
 mod corpus;
+mod forward;
 mod table;
 
 use std::error::Error;
@@ -178,7 +180,7 @@ fn home() -> PathBuf {
 criterion_group! {
     name = benches;
     config = Criterion::default().output_directory(&home());
-    targets = decode, route, apply, expose
+    targets = decode, route, apply, expose, forward::take, forward::flush, forward::deliver
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
