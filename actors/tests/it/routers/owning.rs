@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use super::harness::{KEY, P, delivered, name, on_its_thread, partitions, settings};
 use crate::server::{PATIENCE, RedisServer};
 
-const LEASE: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(2);
 const CHECKPOINTS: Duration = Duration::from_millis(100);
 
 /// A process that takes a router's lease, or stands by.
