@@ -88,6 +88,26 @@ fn after_a_kill_each_element_is_delivered_once() {
     });
 }
 
+/// In a replay homes are ahead of what is routed again; a checkpoint says so.
+#[test]
+fn a_checkpoint_in_a_replay_can_be_loaded() {
+    on_its_thread(async {
+        let server = RedisServer::start(&[]);
+        let mut kept = Kept::default();
+        for (epoch, at, routed) in [(1, 0, 100), (2, 0, 50), (3, 50, 100)] {
+            let running = Running::start(server.endpoint());
+            running.load(&Held::new(epoch, at, 100), &kept).await.unwrap();
+            running.route(at, names(at..routed)).await;
+            running.drain().await;
+            if epoch == 2 {
+                running.checkpoint(&mut kept).await;
+            }
+            running.kill();
+        }
+        assert_eq!(delivered(&server, 0..100), [1; 100]);
+    });
+}
+
 #[test]
 fn what_homes_do_not_take_is_in_the_checkpoint() {
     on_its_thread(async {
