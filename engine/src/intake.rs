@@ -38,7 +38,7 @@ mod template;
 use std::ops::Range;
 
 use crate::catalog::Catalog;
-use crate::labels::{DropLabels, LabelRenderer};
+use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::metric::Observations;
 use crate::metric::default_buckets::DefaultBuckets;
@@ -194,18 +194,13 @@ impl Intake {
         shards: ShardCount,
         reader: ReaderIndex,
     ) -> Self {
-        let IntakeSettings { cache_series, sort_labels, names, .. } = &settings;
+        let IntakeSettings { cache_series, sort_labels, .. } = settings;
         let decoder = settings.decoder();
         Self {
             shards,
             reader,
-            json: JsonPayloads::new(decoder, *cache_series),
-            resolver: Resolver::new(
-                catalog,
-                LabelRenderer::new(*names),
-                *cache_series,
-                *sort_labels,
-            ),
+            json: JsonPayloads::new(decoder, cache_series),
+            resolver: Resolver::new(catalog, cache_series, sort_labels),
             batch: PendingBatch::default(),
             settings,
         }

@@ -42,23 +42,44 @@ impl NameRules {
     /// Whether a label may be called so.
     #[inline]
     pub fn takes_label(self, name: &str) -> bool {
-        match self {
-            NameRules::Legacy => is_label_name(name),
-            NameRules::Utf8 => !name.is_empty() && !name.starts_with("__") && is_unlike_own(name),
+        self.script_of_label(name).is_some()
+    }
+
+    /// What the name of a label is made of; `None` where none may be called so.
+    #[inline]
+    pub(crate) fn script_of_label(self, name: &str) -> Option<Script> {
+        let script = if is_legacy_label(name) { Script::Legacy } else { Script::Any };
+        // Nearly all names begin with a letter, which stays; but one may look escaped.
+        let begins_well = matches!(name.as_bytes(), [b'a'..=b'z' | b'A'..=b'T' | b'V'..=b'Z', ..]);
+        match (self, script) {
+            (NameRules::Utf8, _) if begins_well => Some(script),
+            (NameRules::Utf8, _) => is_unlike_own(name, script).then_some(script),
+            (NameRules::Legacy, Script::Legacy) => (!name.starts_with("__")).then_some(script),
+            (NameRules::Legacy, Script::Any) => None,
         }
     }
 }
 
-/// Whether a label of this name is printed as none that Prometheus gives a meaning
-/// of its own, nor, being a legacy name, as what another one is escaped to.
-fn is_unlike_own(name: &str) -> bool {
+/// What a name, or all of several, is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// A legacy name, which is printed as it is to every scraper.
+    Legacy,
+    /// It may be no legacy name.
+    Any,
+}
+
+/// Whether a label may be called so among names of any script: it is printed as none
+/// that Prometheus gives a meaning of its own, nor, being a legacy name, as what another
+/// one is escaped to.
+#[cold]
+fn is_unlike_own(name: &str, script: Script) -> bool {
     let is_own =
         |escaping: Escaping| matches!(&*escaping.label(name), "__name__" | "__type__" | "__unit__");
-    let is_escape = name.starts_with("U__") && is_legacy_label(name);
-    // Nearly all names begin with a letter, which stays.
-    let begins_with_letter = name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
-    let is_own = !begins_with_letter && (is_own(Escaping::Underscores) || is_own(Escaping::Dots));
-    !is_escape && !is_own
+    let is_escape = script == Script::Legacy && name.starts_with("U__");
+    let is_reserved = name.is_empty() || name.starts_with("__");
+    let is_own = || is_own(Escaping::Underscores) || is_own(Escaping::Dots);
+    !is_reserved && !is_escape && !is_own()
 }
 
 /// Names that begin so are the gateway's own; producers can't write them.

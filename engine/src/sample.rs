@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::metric::native::Schema;
 use crate::metric::{GaugeOp, Kind, Observations};
+use crate::name::{Script, is_legacy_label};
 use crate::reject::DroppedExemplar;
 use crate::text::{LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
@@ -25,7 +26,7 @@ pub struct Labels<'a>(LabelSource<'a>);
 
 #[derive(Clone, Copy)]
 enum LabelSource<'a> {
-    Decoded { labels: &'a [LabelText], texts: Texts<'a> },
+    Decoded { labels: &'a [LabelText], texts: Texts<'a>, script: Script },
     Listed(&'a [Label<'a>]),
 }
 
@@ -115,8 +116,8 @@ impl<'a> Labels<'a> {
     /// No labels.
     pub const NONE: Labels<'static> = Labels(LabelSource::Listed(&[]));
 
-    pub(crate) fn decoded(labels: &'a [LabelText], texts: Texts<'a>) -> Self {
-        Self(LabelSource::Decoded { labels, texts })
+    pub(crate) fn decoded(labels: &'a [LabelText], texts: Texts<'a>, script: Script) -> Self {
+        Self(LabelSource::Decoded { labels, texts, script })
     }
 
     /// How many there are.
@@ -138,11 +139,23 @@ impl<'a> Labels<'a> {
     #[inline]
     pub fn at(&self, index: usize) -> Label<'a> {
         match self.0 {
-            LabelSource::Decoded { labels, texts } => {
+            LabelSource::Decoded { labels, texts, .. } => {
                 let LabelText { name, value, .. } = labels[index];
                 Label { name: texts.get(name), value: texts.get(value) }
             }
             LabelSource::Listed(labels) => labels[index],
+        }
+    }
+
+    /// What their names are made of.
+    #[inline]
+    pub(crate) fn script(&self) -> Script {
+        match self.0 {
+            LabelSource::Decoded { script, .. } => script,
+            LabelSource::Listed(labels) => {
+                let are_legacy = labels.iter().all(|label| is_legacy_label(label.name));
+                if are_legacy { Script::Legacy } else { Script::Any }
+            }
         }
     }
 
@@ -151,7 +164,7 @@ impl<'a> Labels<'a> {
     #[inline]
     pub(crate) fn is_plain(&self, index: usize) -> bool {
         match self.0 {
-            LabelSource::Decoded { labels, texts } => texts.is_verbatim(labels[index].value),
+            LabelSource::Decoded { labels, texts, .. } => texts.is_verbatim(labels[index].value),
             LabelSource::Listed(_) => false,
         }
     }

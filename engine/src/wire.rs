@@ -41,9 +41,10 @@
 //! the arm that the compiler then asks for in [`crate::intake::Intake::route`],
 //! which hands each sample on to [`crate::intake::Intake::take`].
 //!
-//! To add a field to samples: a field of [`RawSample`] and of
-//! [`Sample`](crate::sample::Sample), its check in [`validate`], and in [`json`] a
-//! member of `Fields`; from there see [`crate::intake`].
+//! To add a field to samples: a field of [`RawSample`], or of [`RawRare`] where few
+//! samples have it, and of [`Sample`](crate::sample::Sample), its check in [`validate`],
+//! and in [`json`] a member of `Fields` or `RareFields`; from there see
+//! [`crate::intake`].
 
 pub mod json;
 mod unknown_fields;
@@ -52,7 +53,7 @@ mod validate;
 pub use json::{FIELDS, JsonDecoder, JsonSample, NATIVE_FIELDS, metric_name_in};
 pub use unknown_fields::{MAX_UNKNOWN_FIELDS, UnknownFields};
 #[cfg(doc)]
-use validate::RawSample;
+use validate::{RawRare, RawSample};
 
 /// How a payload is to be read, as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

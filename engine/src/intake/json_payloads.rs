@@ -61,23 +61,28 @@ impl Intake {
     ) -> Result<(), Reject> {
         self.json.parsed += 1;
         let Self { json: JsonPayloads { decoder, templates, .. }, resolver, batch, .. } = self;
-        let JsonSample { sample, value_at } = decoder.decode(payload, batch.taken_at)?;
-        let resolved = resolver.resolve(&sample)?;
-        push(resolver, batch, resolved, number, &sample);
+        let decoded = decoder.decode(payload, batch.taken_at);
+        // By reference: it is large.
+        let JsonSample { sample, value_at } = match &decoded {
+            Ok(decoded) => decoded,
+            Err(_) => return decoded.map(drop),
+        };
+        let resolved = resolver.resolve(sample)?;
+        push(resolver, batch, resolved, number, sample);
         if resolved.lookup == SeriesLookup::New {
             return Ok(());
         }
         // A template is worth more than a label set, so that is kept only for a
         // series whose payloads do not repeat.
-        let located = located.filter(|located| located.is_at(value_at));
-        let repeats = match (located, CachedRoute::of(&sample, resolved.entry, resolved.fits)) {
+        let located = located.filter(|located| located.is_at(*value_at));
+        let repeats = match (located, CachedRoute::of(sample, resolved.entry, resolved.fits)) {
             (Some(located), Some(route)) => {
                 templates.record_miss(&mut resolver.series, payload, &located, route)
             }
             (None, _) | (_, None) => Repeats::No,
         };
         if repeats == Repeats::No && resolved.lookup == SeriesLookup::ByLabels {
-            resolver.keep_label_set(&sample, resolved.entry);
+            resolver.keep_label_set(sample, resolved.entry);
         }
         Ok(())
     }

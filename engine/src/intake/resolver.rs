@@ -73,14 +73,9 @@ pub enum SeriesLookup {
 impl Resolver {
     /// A resolver without any known series; it keeps `cache_series` from batch
     /// to batch.
-    pub fn new(
-        catalog: Catalog,
-        renderer: LabelRenderer,
-        cache_series: usize,
-        sort_labels: bool,
-    ) -> Self {
+    pub fn new(catalog: Catalog, cache_series: usize, sort_labels: bool) -> Self {
         Self {
-            renderer,
+            renderer: LabelRenderer::default(),
             families: FamilyCache::default(),
             series: SeriesCache::new(cache_series),
             label_sets: LabelSets::default(),

@@ -2,14 +2,13 @@
 
 use super::escape;
 use super::pairs::LabelPairs;
-use crate::name::{NameRules, is_legacy_label};
+use crate::name::{Script, is_legacy_label};
 use crate::sample::Labels;
 
 /// Brings the labels of samples into the form in which series keep them; keeps
 /// its buffers from one sample to the next.
 #[derive(Debug, Default)]
 pub struct LabelRenderer {
-    names: NameRules,
     order: Vec<Position>,
     canonical: String,
     as_sent: String,
@@ -19,19 +18,15 @@ pub struct LabelRenderer {
 type Position = (u64, u16);
 
 impl LabelRenderer {
-    /// One for names that keep to these rules; the default is for legacy names.
-    pub fn new(names: NameRules) -> Self {
-        Self { names, ..Self::default() }
-    }
-
     /// `labels` in canonical form.
     pub fn canonical(&mut self, labels: Labels<'_>) -> LabelPairs<'_> {
-        let Self { names, order, canonical, .. } = self;
+        let Self { order, canonical, .. } = self;
+        let script = labels.script();
         order.clear();
         let positions = labels.iter().enumerate();
-        let beginning = |name| match names {
-            NameRules::Legacy => beginning(name),
-            NameRules::Utf8 => beginning_with_quote(name),
+        let beginning = |name| match script {
+            Script::Legacy => beginning(name),
+            Script::Any => beginning_with_quote(name),
         };
         order.extend(positions.map(|(index, label)| (beginning(label.name), index as u16)));
         let name = |position: &Position| labels.at(usize::from(position.1)).name;
@@ -42,21 +37,19 @@ impl LabelRenderer {
             order.sort_unstable_by(compare);
         }
         canonical.clear();
-        order.iter().for_each(|(_, index)| append(canonical, labels, usize::from(*index), *names));
+        order.iter().for_each(|(_, index)| append(canonical, labels, usize::from(*index), script));
         LabelPairs::from_text(canonical)
     }
 
     /// `labels` in the order in which they were sent, those with quoted names first.
     pub fn as_sent(&mut self, labels: Labels<'_>) -> LabelPairs<'_> {
-        let Self { names, as_sent, .. } = self;
+        let Self { as_sent, .. } = self;
+        let script = labels.script();
+        let is_quoted = |at: &usize| script == Script::Any && !is_legacy_label(labels.at(*at).name);
         as_sent.clear();
-        let is_quoted = |index: &usize| !is_legacy_label(labels.at(*index).name);
-        if *names == NameRules::Utf8 {
-            let quoted = (0..labels.len()).filter(is_quoted);
-            quoted.for_each(|index| append(as_sent, labels, index, *names));
-        }
-        let others = (0..labels.len()).filter(|at| *names == NameRules::Legacy || !is_quoted(at));
-        others.for_each(|index| append(as_sent, labels, index, *names));
+        let quoted = (0..labels.len()).filter(is_quoted);
+        let others = (0..labels.len()).filter(|at| !is_quoted(at));
+        quoted.chain(others).for_each(|index| append(as_sent, labels, index, script));
         LabelPairs::from_text(as_sent)
     }
 }
@@ -79,14 +72,14 @@ fn beginning_with_quote(name: &str) -> u64 {
     }
 }
 
-fn append(out: &mut String, labels: Labels<'_>, index: usize, names: NameRules) {
+fn append(out: &mut String, labels: Labels<'_>, index: usize, script: Script) {
     let label = labels.at(index);
     if !out.is_empty() {
         out.push(',');
     }
-    match names {
-        NameRules::Legacy => out.push_str(label.name),
-        NameRules::Utf8 => escape::append_label_name(out, label.name),
+    match script {
+        Script::Legacy => out.push_str(label.name),
+        Script::Any => escape::append_label_name(out, label.name),
     }
     out.push_str("=\"");
     match labels.is_plain(index) {
@@ -104,13 +97,9 @@ mod tests {
     fn check(labels: &[(&str, &str)], canonical: &str, as_sent: &str) {
         let labels: Vec<Label<'_>> =
             labels.iter().map(|(name, value)| Label { name, value }).collect();
-        for names in NameRules::ALL {
-            if labels.iter().all(|label| names.takes_label(label.name)) {
-                let mut renderer = LabelRenderer::new(names);
-                assert_eq!(renderer.canonical(Labels::from(&labels[..])).to_string(), canonical);
-                assert_eq!(renderer.as_sent(Labels::from(&labels[..])).to_string(), as_sent);
-            }
-        }
+        let mut renderer = LabelRenderer::default();
+        assert_eq!(renderer.canonical(Labels::from(&labels[..])).to_string(), canonical);
+        assert_eq!(renderer.as_sent(Labels::from(&labels[..])).to_string(), as_sent);
     }
 
     #[test]

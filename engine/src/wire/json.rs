@@ -19,7 +19,7 @@ mod scanner;
 use std::ops::Range;
 
 use super::unknown_fields::UnknownFields;
-use super::validate::{self, RawSample, RawTime, Rules, SampleLists};
+use super::validate::{self, RawRare, RawSample, RawTime, Rules, SampleLists};
 use crate::labels::DropLabels;
 use crate::limits::PayloadLimits;
 use crate::metric::default_buckets::DefaultBuckets;
@@ -28,10 +28,10 @@ use crate::name::NameRules;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
-use crate::text::{JsonType, Texts};
+use crate::text::{JsonType, Text, Texts};
 use crate::timestamp::UnixTime;
-use fields::{Document, Field, Fields, List, Number, UnknownKind, UnknownNames};
 pub use fields::{FIELDS, NATIVE_FIELDS};
+use fields::{Document, Field, Fields, List, Number, RareFields, UnknownKind, UnknownNames};
 pub(crate) use runs::skip_space;
 use scanner::{Scanner, SyntaxError};
 
@@ -122,15 +122,18 @@ impl JsonDecoder {
         unescaped.clear();
         unescaped.shrink_to(KEPT_BYTES);
         let mut scanner = Scanner::new(payload, unescaped);
-        match fields::read(&mut scanner, lists, unknown, &rules.limits) {
-            Ok(Document::Object(fields)) => {
+        let (mut fields, mut rare) = (Fields::NONE, None);
+        let limits = &rules.limits;
+        match fields::read(&mut scanner, &mut fields, &mut rare, lists, unknown, limits) {
+            Ok(Document::Object) => {
                 let texts = Texts::new(payload, unescaped);
                 if !unknown.first.is_empty() {
                     note_unknown(unknown, texts, unknown_fields);
                 }
-                field_types::check_types(&fields, texts)?;
-                let (raw, value_at) = raw_sample(&fields, texts, lists)?;
-                Ok(JsonSample { sample: validate::sample(raw, rules, now)?, value_at })
+                field_types::check_types(&fields, rare.as_ref(), texts)?;
+                let rare = rare.as_ref().map(|rare| raw_rare(rare, texts));
+                let (raw, value_at) = raw_sample(&fields, rare.as_ref(), texts, lists)?;
+                validate::sample(raw, rules, now, |sample| JsonSample { sample, value_at })
             }
             Ok(Document::Other(found)) => Err(not_a_sample(found)),
             Err(error) => Err(invalid_json(payload, error)),
@@ -174,46 +177,22 @@ fn note_unknown(names: &UnknownNames, texts: Texts<'_>, fields: &mut UnknownFiel
 /// What an object says whose fields have types that they can have, and the place
 /// of its value.
 #[inline(always)]
-fn raw_sample<'a>(
+fn raw_sample<'a, 'r>(
     fields: &Fields,
+    rare: Option<&'r RawRare<'a>>,
     texts: Texts<'a>,
     lists: &'a mut SampleLists,
-) -> Result<(RawSample<'a>, Option<(usize, usize)>), Reject> {
-    let Fields {
-        kind,
-        name,
-        help,
-        value,
-        labels,
-        buckets,
-        quantiles,
-        epsilons,
-        timestamp,
-        ttl,
-        op,
-        values,
-        counts,
-        sum,
-        unit,
-        exemplar,
-        factor,
-        native,
-    } = *fields;
-    let text = |field: Field<_>| field.given().map_or("", |text| texts.get(text));
-    let list = |field: Field<List>| field.given().map(|list| list.sent as usize);
-    let sent = |field| list(field).unwrap_or(0);
+) -> Result<(RawSample<'a, 'r>, Option<(usize, usize)>), Reject> {
+    let Fields { kind, name, help, value, labels, buckets, quantiles, epsilons, timestamp, ttl } =
+        *fields;
+    let sent = |field| sent(field).unwrap_or(0);
     let value = value.given();
     let raw = RawSample {
         kind: kind.map_err(|unknown| unknown_type(unknown, texts))?,
-        name: text(name),
-        help: text(help),
-        unit: text(unit),
+        name: text(name, texts),
+        help: text(help, texts),
         value: value.map(|number| number.value),
-        op: op.given().map(|op| texts.get(op)),
-        values_sent: list(values),
-        counts_sent: list(counts),
-        sum: sum.given(),
-        factor: factor.given(),
+        rare,
         labels_sent: labels.given().unwrap_or(0),
         buckets_sent: sent(buckets),
         quantiles_sent: sent(quantiles),
@@ -222,10 +201,33 @@ fn raw_sample<'a>(
         texts,
         timestamp: time(timestamp, texts),
         ttl: time(ttl, texts),
-        has_exemplar: exemplar.given().is_some(),
-        has_native: native.given().is_some(),
     };
     Ok((raw, value.map(|Number { place, .. }| place)))
+}
+
+#[inline(never)]
+fn raw_rare<'a>(fields: &RareFields, texts: Texts<'a>) -> RawRare<'a> {
+    let RareFields { op, values, counts, sum, unit, exemplar, factor, native } = *fields;
+    RawRare {
+        unit: text(unit, texts),
+        op: op.given().map(|op| texts.get(op)),
+        values_sent: sent(values),
+        counts_sent: sent(counts),
+        sum: sum.given(),
+        factor: factor.given(),
+        has_exemplar: exemplar.given().is_some(),
+        has_native: native.given().is_some(),
+    }
+}
+
+#[inline(always)]
+fn text(field: Field<Text>, texts: Texts<'_>) -> &str {
+    field.given().map_or("", |text| texts.get(text))
+}
+
+#[inline(always)]
+fn sent(field: Field<List>) -> Option<usize> {
+    field.given().map(|list| list.sent as usize)
 }
 
 #[inline(always)]

@@ -6,6 +6,7 @@ mod exemplar;
 mod labels;
 mod native;
 mod observed;
+mod rare;
 mod unit;
 
 use crate::labels::DropLabels;
@@ -20,11 +21,13 @@ use crate::sample::{Labels, Sample};
 use crate::text::{JsonType, LabelText, Texts};
 use crate::timestamp::{Ttl, UnixTime};
 use buckets::SentLayout;
-use observed::{Observed, check_factor, check_op};
-
 use exemplar::OfSample;
+use observed::Observed;
+use rare::Said;
+
 pub(super) use exemplar::RawExemplar;
 pub(super) use native::{RawNative, RawSide};
+pub(super) use rare::RawRare;
 
 #[derive(Debug, Default)]
 pub(super) struct Rules {
@@ -40,24 +43,16 @@ pub(super) struct Rules {
 
 /// A sample as an encoding has read it: each part has the type that it must have,
 /// and nothing else was checked.
-pub(super) struct RawSample<'a> {
+pub(super) struct RawSample<'a, 'r> {
     pub(super) kind: Kind,
     /// Empty where absent, as is `help`.
     pub(super) name: &'a str,
     pub(super) help: &'a str,
-    pub(super) unit: &'a str,
     /// Infinite where it overflows, as other numbers are too.
     pub(super) value: Option<f64>,
-    pub(super) op: Option<&'a str>,
-    /// How many were sent, where the list was there. Of all lists no more than the
+    pub(super) rare: Option<&'r RawRare<'a>>,
+    /// How many labels were sent, duplicates included. Of all lists no more than the
     /// limit need be in `lists`.
-    pub(super) values_sent: Option<usize>,
-    pub(super) counts_sent: Option<usize>,
-    /// Of what the counts count.
-    pub(super) sum: Option<f64>,
-    /// How much wider each bucket may be than the one before it.
-    pub(super) factor: Option<f64>,
-    /// How many labels were sent, duplicates included.
     pub(super) labels_sent: usize,
     pub(super) buckets_sent: usize,
     pub(super) quantiles_sent: usize,
@@ -71,9 +66,6 @@ pub(super) struct RawSample<'a> {
     pub(super) timestamp: RawTime<'a>,
     /// In seconds, maybe below 0.
     pub(super) ttl: RawTime<'a>,
-    /// Whether one was sent, which is in `lists` then; and so for the other.
-    pub(super) has_exemplar: bool,
-    pub(super) has_native: bool,
 }
 
 /// A number that may be absent, or something that is none, as it was written.
@@ -105,30 +97,31 @@ pub(super) struct SampleLists {
     objectives: Vec<(f64, f64)>,
 }
 
-/// The sample that `raw` is, taken at `now`.
-#[inline]
-pub(super) fn sample<'a>(
-    raw: RawSample<'a>,
+/// What `made` makes of the sample that `raw` is, taken at `now`. A sample is large: so
+/// it is not moved from here to where it belongs.
+#[inline(always)]
+pub(super) fn sample<'a, T>(
+    raw: RawSample<'a, '_>,
     rules: &Rules,
     now: UnixTime,
-) -> Result<Sample<'a>, Reject> {
-    let RawSample { kind, name, unit, texts, lists, .. } = raw;
+    made: impl FnOnce(Sample<'a>) -> T,
+) -> Result<T, Reject> {
+    let RawSample { kind, name, rare, texts, lists, .. } = raw;
     let limits = &rules.limits;
     check_metric_name(name, rules)?;
-    let is_named = !unit.is_empty() && unit::name_with(&mut lists.name, name, unit, kind, rules)?;
-    let op = check_op(raw.op, kind)?;
-    let lists_sent = (raw.values_sent, raw.counts_sent, raw.has_native);
-    let observed = Observed::of(raw.value, lists_sent, raw.sum, kind)?;
-    check_factor(raw.factor, observed, kind)?;
+    let Said { is_named, op, observed } = match rare {
+        None => Said::by_value(raw.value),
+        Some(rare) => Said::by_rare(rare, raw.value, (name, kind), &mut lists.name, rules)?,
+    };
     let value = observed.value(lists, kind, limits)?;
     check_help(raw.help, limits)?;
-    labels::normalize(&mut lists.labels, raw.labels_sent, texts, kind, rules)?;
+    let script = labels::normalize(&mut lists.labels, raw.labels_sent, texts, kind, rules)?;
     lists.objectives.clear();
     let mut layout = SentLayout::default();
     match kind {
         Kind::Counter | Kind::Gauge => lists.buckets.clear(),
         Kind::Histogram => {
-            let sent = (raw.buckets_sent, raw.factor);
+            let sent = (raw.buckets_sent, rare.and_then(|rare| rare.factor));
             layout = SentLayout::of(lists, sent, observed, (name, is_named), rules)?;
         }
         Kind::Summary => {
@@ -141,19 +134,19 @@ pub(super) fn sample<'a>(
     }
     let timestamp = check_timestamp(raw.timestamp, now)?;
     let ttl = check_ttl(raw.ttl)?;
-    let exemplar = raw.has_exemplar.then(|| {
+    let exemplar = rare.filter(|rare| rare.has_exemplar).map(|_| {
         let of_sample = OfSample { name, kind, observed, value, timestamp, now };
         exemplar::check(lists, texts, rules, &of_sample)
     });
-    Ok(Sample {
+    Ok(made(Sample {
         kind,
         name: if is_named { &lists.name } else { name },
         help: raw.help,
-        unit,
+        unit: rare.map_or("", |rare| rare.unit),
         value,
         observations: observed.observations(kind, value, lists),
         op,
-        labels: Labels::decoded(&lists.labels, texts),
+        labels: Labels::decoded(&lists.labels, texts, script),
         buckets: &lists.buckets,
         buckets_by_default: layout.is_by_default,
         schema: layout.schema,
@@ -163,7 +156,7 @@ pub(super) fn sample<'a>(
         exemplar: exemplar.map(|said| Ok(said?.with(&lists.exemplar_labels, texts))),
         samples: 1,
         is_counted_values: false,
-    })
+    }))
 }
 
 fn check_metric_name(name: &str, rules: &Rules) -> Result<(), Reject> {

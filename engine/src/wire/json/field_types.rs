@@ -1,7 +1,7 @@
 //! Whether each field has a JSON type that it can have, and the refusal where it
 //! has not.
 
-use super::fields::{Field, Fields, List, WrongMember};
+use super::fields::{Field, Fields, List, RareFields, WrongMember};
 use super::number::number_length;
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
@@ -12,7 +12,11 @@ const NUMBER: &str = "a number";
 
 /// Refuses fields of other types, in the order that [`crate::wire`] documents.
 #[inline(always)]
-pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
+pub(super) fn check_types(
+    fields: &Fields,
+    rare: Option<&RareFields>,
+    texts: Texts<'_>,
+) -> Result<(), Reject> {
     // Each field is named, so that the compiler asks of a new one what it may be.
     let Fields {
         kind: _,
@@ -26,14 +30,6 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         // These two have reasons of their own, and are judged as numbers are.
         timestamp: _,
         ttl: _,
-        op,
-        values,
-        counts,
-        sum,
-        unit,
-        exemplar,
-        factor,
-        native,
     } = fields;
     // One branch for nearly all payloads.
     let is_wrong = is_wrong(name)
@@ -43,7 +39,13 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         | is_wrong_list(buckets)
         | is_wrong_list(quantiles)
         | is_wrong_list(epsilons)
-        | is_wrong(op)
+        | rare.is_some_and(is_any_wrong);
+    if is_wrong { refuse_first(fields, rare, texts) } else { Ok(()) }
+}
+
+fn is_any_wrong(rare: &RareFields) -> bool {
+    let RareFields { op, values, counts, sum, unit, exemplar, factor, native } = rare;
+    is_wrong(op)
         | is_wrong_list(values)
         | is_wrong_list(counts)
         | is_wrong(sum)
@@ -51,8 +53,7 @@ pub(super) fn check_types(fields: &Fields, texts: Texts<'_>) -> Result<(), Rejec
         | is_wrong(exemplar)
         | is_wrong(factor)
         | is_wrong(native)
-        | matches!(native, Field::Given(Err(_)));
-    if is_wrong { refuse_first(fields, texts) } else { Ok(()) }
+        | matches!(native, Field::Given(Err(_)))
 }
 
 #[inline(always)]
@@ -66,7 +67,11 @@ fn is_wrong_list(found: &Field<List>) -> bool {
 }
 
 #[cold]
-fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
+fn refuse_first(
+    fields: &Fields,
+    rare: Option<&RareFields>,
+    texts: Texts<'_>,
+) -> Result<(), Reject> {
     let check = |field: &str, expected: &str, wrong: Option<(JsonType, PayloadSpan)>| match wrong {
         None => Ok(()),
         Some((got, span)) => Err(wrong_type(field, expected, got, texts.get(span.into()))),
@@ -84,15 +89,16 @@ fn refuse_first(fields: &Fields, texts: Texts<'_>) -> Result<(), Reject> {
     check_list("buckets", &fields.buckets)?;
     check_list("quantiles", &fields.quantiles)?;
     check_list("epsilons", &fields.epsilons)?;
-    check("op", "a string", fields.op.wrong())?;
-    check_list("values", &fields.values)?;
-    check_list("counts", &fields.counts)?;
-    check("sum", NUMBER, fields.sum.wrong())?;
-    check("unit", "a string", fields.unit.wrong())?;
-    check("exemplar", "an object", fields.exemplar.wrong())?;
-    check("factor", NUMBER, fields.factor.wrong())?;
-    check("native", "an object", fields.native.wrong())?;
-    match fields.native.given() {
+    let Some(rare) = rare else { return Ok(()) };
+    check("op", "a string", rare.op.wrong())?;
+    check_list("values", &rare.values)?;
+    check_list("counts", &rare.counts)?;
+    check("sum", NUMBER, rare.sum.wrong())?;
+    check("unit", "a string", rare.unit.wrong())?;
+    check("exemplar", "an object", rare.exemplar.wrong())?;
+    check("factor", NUMBER, rare.factor.wrong())?;
+    check("native", "an object", rare.native.wrong())?;
+    match rare.native.given() {
         Some(Err(WrongMember { path, expected, got })) => Err(wrong_type(path, expected, got, "")),
         Some(Ok(())) | None => Ok(()),
     }

@@ -5,6 +5,7 @@
 
 mod exemplar;
 mod native;
+mod rare;
 
 use std::ops::Range;
 
@@ -17,6 +18,7 @@ use crate::metric::Kind;
 use crate::text::{JsonType, LabelText, PayloadSpan, Text};
 pub use native::NATIVE_FIELDS;
 pub(super) use native::WrongMember;
+pub(super) use rare::RareFields;
 
 /// A field as the last member of its name gave it.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +72,7 @@ pub(super) struct List {
     pub(super) wrong: Option<JsonType>,
 }
 
+/// The fields that most samples have; for the others see [`RareFields`].
 #[derive(Debug)]
 pub(super) struct Fields {
     pub(super) kind: Result<Kind, UnknownKind>,
@@ -83,21 +86,11 @@ pub(super) struct Fields {
     pub(super) epsilons: Field<List>,
     pub(super) timestamp: Field<f64>,
     pub(super) ttl: Field<f64>,
-    pub(super) op: Field<Text>,
-    pub(super) values: Field<List>,
-    pub(super) counts: Field<List>,
-    pub(super) sum: Field<f64>,
-    pub(super) unit: Field<Text>,
-    /// What it says is in [`SampleLists`].
-    pub(super) exemplar: Field<()>,
-    pub(super) factor: Field<f64>,
-    /// As `exemplar`.
-    pub(super) native: Field<Result<(), WrongMember>>,
 }
 
 impl Fields {
     /// Those of an object without members: a sample without a type is a counter's.
-    const NONE: Fields = Fields {
+    pub(super) const NONE: Fields = Fields {
         kind: Ok(Kind::Counter),
         name: Field::Absent,
         help: Field::Absent,
@@ -108,14 +101,6 @@ impl Fields {
         epsilons: Field::Absent,
         timestamp: Field::Absent,
         ttl: Field::Absent,
-        op: Field::Absent,
-        values: Field::Absent,
-        counts: Field::Absent,
-        sum: Field::Absent,
-        unit: Field::Absent,
-        exemplar: Field::Absent,
-        factor: Field::Absent,
-        native: Field::Absent,
     };
 }
 
@@ -144,10 +129,9 @@ pub const FIELDS: [&str; 18] = [
 /// The depth of the top-level object.
 const TOP: u32 = 1;
 
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Document {
-    Object(Fields),
+    Object,
     Other(JsonType),
 }
 
@@ -174,10 +158,13 @@ impl UnknownNames {
     }
 }
 
-/// Reads the whole document; `unknown` gets the unknown fields.
+/// Reads the whole document: `fields` and `rare`, both without any, get what an object
+/// has, and `unknown` its unknown fields.
 #[inline(always)]
 pub(super) fn read(
     scanner: &mut Scanner<'_, '_>,
+    fields: &mut Fields,
+    rare: &mut Option<RareFields>,
     lists: &mut SampleLists,
     unknown: &mut UnknownNames,
     limits: &PayloadLimits,
@@ -187,7 +174,6 @@ pub(super) fn read(
         return scanner.finish().map(|()| Document::Other(found));
     }
     unknown.clear();
-    let mut fields = Fields::NONE;
     scanner.object(TOP, |scanner, name| {
         match scanner.resolve(name) {
             "type" => kind(scanner, &mut fields.kind)?,
@@ -204,31 +190,13 @@ pub(super) fn read(
             }
             "timestamp" => fields.timestamp = time(scanner)?,
             "ttl" => fields.ttl = time(scanner)?,
-            "op" => fields.op = text(scanner)?,
-            "values" => fields.values = list(scanner, &mut lists.values, limits.max_values)?,
-            // One more than there are buckets, of which the last may say +Inf.
-            "counts" => {
-                fields.counts = list(scanner, &mut lists.counts_sent, limits.max_buckets + 1)?;
-            }
-            "sum" => fields.sum = nullable_number(scanner)?,
-            "unit" => fields.unit = text(scanner)?,
-            "exemplar" => {
-                fields.exemplar = scanner.apart(|scanner| exemplar::read(scanner, lists))?;
-            }
-            "factor" => fields.factor = nullable_number(scanner)?,
-            "native" => {
-                let native = &mut lists.native_sent;
-                fields.native = scanner
-                    .apart(|scanner| native::read(scanner, native, unknown, limits.max_values))?;
-            }
-            _unknown => {
-                unknown.push(name);
-                scanner.skip(TOP)?;
+            _other => {
+                scanner.apart(|scanner| rare::read(scanner, name, rare, lists, unknown, limits))?
             }
         }
         Ok(())
     })?;
-    scanner.finish().map(|()| Document::Object(fields))
+    scanner.finish().map(|()| Document::Object)
 }
 
 /// Reads a whole document that is an array; `out` gets the place of each

@@ -5,7 +5,7 @@ use super::labels::supersede_pairwise;
 use super::{Observed, Rules, SampleLists};
 use crate::exemplar::{MOST_LABELS, has_room_for, takes_exemplars};
 use crate::metric::Kind;
-use crate::name;
+use crate::name::{self, Script};
 use crate::reject::DroppedExemplar;
 use crate::sample::{Exemplar, Labels};
 use crate::text::{LabelText, Texts};
@@ -68,7 +68,7 @@ pub fn check(
     }
     supersede_pairwise(labels, texts);
     labels.retain(|label| !label.value.is_empty());
-    if labels_sent > MOST_LABELS || !has_room_for(Labels::decoded(labels, texts)) {
+    if labels_sent > MOST_LABELS || !has_room_for(Labels::decoded(labels, texts, Script::Legacy)) {
         return Err(DroppedExemplar::TooLong);
     }
     let of_sample = match sample.observed {
@@ -92,6 +92,6 @@ impl Said {
     /// The exemplar, with the labels that were checked.
     pub fn with<'a>(self, labels: &'a [LabelText], texts: Texts<'a>) -> Exemplar<'a> {
         let Self { value, timestamp } = self;
-        Exemplar { labels: Labels::decoded(labels, texts), value, timestamp }
+        Exemplar { labels: Labels::decoded(labels, texts, Script::Legacy), value, timestamp }
     }
 }

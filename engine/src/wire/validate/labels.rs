@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Rules, name_too_long, too_much};
 use crate::metric::Kind;
 use crate::name::escaping::Escaping;
-use crate::name::{self, NameRules};
+use crate::name::{NameRules, Script};
 use crate::printable::{SHORT, printable};
 use crate::reject::{Reason, Reject};
 use crate::text::{LabelText, Texts};
@@ -13,17 +13,17 @@ use crate::text::{LabelText, Texts};
 /// Up to this many labels, each is compared with each other.
 const FEW_LABELS: usize = 64;
 
-/// Leaves in `labels` the valid labels that the sample has.
+/// Leaves in `labels` the valid labels that the sample has; what their names are made of.
 pub(super) fn normalize(
     labels: &mut Vec<LabelText>,
     sent: usize,
     texts: Texts<'_>,
     kind: Kind,
     rules: &Rules,
-) -> Result<(), Reject> {
+) -> Result<Script, Reject> {
     if sent == 0 {
         labels.clear();
-        return Ok(());
+        return Ok(Script::Legacy);
     }
     let limits = &rules.limits;
     if sent > limits.max_labels {
@@ -39,15 +39,22 @@ pub(super) fn normalize(
         labels.retain(|label| !rules.drop_labels.contains(texts.get(label.name)));
     }
     let own_label = kind.own_label();
-    labels.iter().try_for_each(|label| check_label(label, texts, own_label, rules))?;
-    labels.retain(|label| !label.value.is_empty());
-    match rules.names {
-        NameRules::Legacy => Ok(()),
-        NameRules::Utf8 => check_prints(labels, texts),
+    let mut script = Script::Legacy;
+    for label in labels.iter() {
+        match check_label(label, texts, own_label, rules)? {
+            Script::Legacy => {}
+            Script::Any => script = Script::Any,
+        }
     }
+    labels.retain(|label| !label.value.is_empty());
+    if script == Script::Any {
+        check_prints(labels, texts)?;
+    }
+    Ok(script)
 }
 
 /// Takes the value off each label that another of the same name follows.
+#[inline]
 pub(super) fn supersede_pairwise(labels: &mut [LabelText], texts: Texts<'_>) {
     for later in 1..labels.len() {
         let (earlier, rest) = labels.split_at_mut(later);
@@ -77,14 +84,14 @@ fn check_label(
     texts: Texts<'_>,
     own_label: Option<&str>,
     rules: &Rules,
-) -> Result<(), Reject> {
+) -> Result<Script, Reject> {
     let (name, limits) = (texts.get(label.name), &rules.limits);
     if name.len() > limits.max_name_bytes {
         return Err(name_too_long(name.len(), limits));
     }
-    if !rules.names.takes_label(name) {
+    let Some(script) = rules.names.script_of_label(name) else {
         return Err(bad_label_name(expected_label_name(rules.names), name));
-    }
+    };
     if own_label == Some(name) {
         return Err(bad_label_name("one that the type does not print itself", name));
     }
@@ -98,7 +105,7 @@ fn check_label(
         let detail = too_much("bytes in a label value", limit, label.value.len());
         return Err(Reject::new(Reason::LabelTooLong, detail));
     }
-    Ok(())
+    Ok(script)
 }
 
 fn expected_label_name(names: NameRules) -> &'static str {
@@ -112,18 +119,10 @@ fn expected_label_name(names: NameRules) -> &'static str {
 }
 
 /// Refuses labels of which two would have one name where names are escaped.
-fn check_prints(labels: &[LabelText], texts: Texts<'_>) -> Result<(), Reject> {
-    let names = || labels.iter().map(|label| texts.get(label.name));
-    match names().all(name::is_legacy_label) {
-        true => Ok(()),
-        false => check_escaped(names()),
-    }
-}
-
 #[cold]
-fn check_escaped<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Reject> {
+fn check_prints(labels: &[LabelText], texts: Texts<'_>) -> Result<(), Reject> {
     let mut printed = HashMap::new();
-    for name in names {
+    for name in labels.iter().map(|label| texts.get(label.name)) {
         if let Some(other) = printed.insert(Escaping::Underscores.label(name), name) {
             let (one, other) = (printable(other, SHORT), printable(name, SHORT));
             let detail = format!("{one} and {other} would be one label where names are escaped");
