@@ -231,6 +231,10 @@ fn timestamp(at: UnixTime) -> Timestamp {
 /// Appends a field for each label.
 fn append_labels(out: &mut Vec<u8>, labels: LabelPairs<'_>, escaping: Escaping) {
     let are_escaped = labels.are_escaped(escaping);
+    if let Some(labels) = labels.verbatim().filter(|_| !are_escaped) {
+        labels.for_each(|(name, value)| append_label(out, name, value));
+        return;
+    }
     for (name, value) in labels.iter() {
         let name = if are_escaped { escaping.label(&name) } else { Cow::Borrowed(&*name) };
         append_label(out, name.as_bytes(), value.as_bytes());

@@ -76,6 +76,12 @@ impl<'a> LabelPairs<'a> {
         text::parts(self.0).map(as_sent)
     }
 
+    /// The same, where all of them stand in the text as they were sent, as nearly always.
+    #[inline]
+    pub(crate) fn verbatim(self) -> Option<impl Iterator<Item = (&'a [u8], &'a [u8])>> {
+        text::verbatim_parts(self.0)
+    }
+
     /// Whether some names are no legacy ones, and so stand between quotes.
     #[inline]
     pub(crate) fn has_quoted_names(self) -> bool {

@@ -1,7 +1,7 @@
 //! Label text taken apart: names, those that need quotes within them, and values as
 //! they stand between their quotes.
 
-use memchr::{memchr, memchr2, memchr2_iter};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter};
 
 /// The names of a text's labels, and their values as they are escaped there.
 pub(super) fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -11,6 +11,23 @@ pub(super) fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
         rest = after.strip_prefix(',').unwrap_or(after);
         Some((name, value))
     })
+}
+
+/// The names and values of a text in which no name stands between quotes and nothing is
+/// escaped; `None` of another one. Found by the quotes alone, of which each value has two.
+#[inline]
+pub(super) fn verbatim_parts(text: &str) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
+    let bytes = text.as_bytes();
+    if bytes.first() == Some(&b'"') || memchr(b'\\', bytes).is_some() {
+        return None;
+    }
+    let (mut quotes, mut start) = (memchr_iter(b'"', bytes), 0);
+    Some(std::iter::from_fn(move || {
+        let (opening, closing) = (quotes.next()?, quotes.next()?);
+        let name = bytes.get(start..opening)?.strip_suffix(b"=")?;
+        start = closing + "\",".len();
+        Some((name, &bytes[opening + 1..closing]))
+    }))
 }
 
 /// Whether `text` is nothing but labels with a comma between them, and `is_label`
@@ -85,6 +102,19 @@ mod tests {
             of(r#""a=\"\\"="1","b"="",c="x""#),
             [(r#""a=\"\\""#, "1"), (r#""b""#, ""), ("c", "x")]
         );
+        for text in ["", r#"a="1""#, r#"a="1",le="é,=",c="x""#] {
+            let bytes =
+                |(name, value): (&'static str, &'static str)| (name.as_bytes(), value.as_bytes());
+            let verbatim = verbatim_parts(text).map(Iterator::collect::<Vec<_>>);
+            assert_eq!(verbatim, Some(parts(text).map(bytes).collect()), "{text}");
+        }
+        for not_verbatim in [r#"a="\\""#, r#""a"="1""#, r#"a="1",b="\n""#] {
+            assert!(verbatim_parts(not_verbatim).is_none(), "{not_verbatim}");
+        }
+        for damaged in ["a", "a\"", "a=\"", "\"a=\"", "a\"=\"", "=\"\"", "a=\"\"b"] {
+            let found = verbatim_parts(damaged).into_iter().flatten();
+            assert!(found.count() <= 1, "whatever it is, it comes to an end: {damaged}");
+        }
         for damaged in ["\"", r#""a"#, r#""a\"="1""#, r#""a"b="1""#, r#""a" ="1""#] {
             assert_eq!(of(damaged), [], "{damaged}");
         }

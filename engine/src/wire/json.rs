@@ -30,8 +30,8 @@ use crate::reject::{Reason, Reject};
 use crate::sample::Sample;
 use crate::text::{JsonType, Text, Texts};
 use crate::timestamp::UnixTime;
-pub use fields::{FIELDS, NATIVE_FIELDS};
 use fields::{Document, Field, Fields, List, Number, RareFields, UnknownKind, UnknownNames};
+pub use fields::{FIELDS, NATIVE_FIELDS};
 pub(crate) use runs::skip_space;
 use scanner::{Scanner, SyntaxError};
 
