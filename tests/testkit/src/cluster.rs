@@ -6,12 +6,14 @@ use redis::FromRedisValue;
 use super::process::free_port;
 use super::redis::{RedisOptions, RedisServer};
 use super::wait::{wait_for, wait_within};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many slots a cluster has.
 const SLOTS: usize = 16_384;
 /// How long nodes may take to agree.
 const AGREEMENT: Duration = Duration::from_secs(60);
+/// After so long a replica has given up taking the place of its primary.
+const GIVEN_UP: Duration = Duration::from_secs(6);
 /// Keys that one command moves to another node.
 const KEYS_AT_ONCE: &str = "100";
 
@@ -149,12 +151,17 @@ impl RedisCluster {
             let found = self.nodes.iter().position(|node| follows(node) == Ok(true));
             found.ok_or_else(|| "none follows it".to_owned())
         });
+        let node = &self.nodes[replica];
+        let mut asked: Option<Instant> = None;
         wait_within(AGREEMENT, "the replica to take its place", || {
-            let node = &self.nodes[replica];
             if node.is_primary() {
                 return Ok(());
             }
-            node.try_run::<()>(&["CLUSTER", "FAILOVER"])?;
+            // Asked again it begins anew; it gives up by itself after five seconds.
+            if asked.is_none_or(|asked| asked.elapsed() > GIVEN_UP) {
+                node.try_run::<()>(&["CLUSTER", "FAILOVER"])?;
+                asked = Some(Instant::now());
+            }
             Err("it was only asked".to_owned())
         });
         replica
