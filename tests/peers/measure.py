@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import statistics
+import struct
 import subprocess
 import tempfile
 import threading
@@ -72,6 +73,46 @@ def statsd(samples):
     return "".join(
         line.format(name, value, letter[kind], ",".join(f"{k}:{v}" for k, v in labels.items()))
         for kind, name, labels, value in samples).encode()
+
+
+def number(value):
+    """A varint of protobuf."""
+    out = b""
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(tag, content):
+    """A length-delimited field of protobuf."""
+    content = content.encode() if isinstance(content, str) else content
+    return number(tag << 3 | 2) + number(len(content)) + content
+
+
+def otlp(samples):
+    """A request of OTLP, with delta temporality."""
+    now = struct.pack("<Q", time.time_ns())
+    delta, monotonic = number(2 << 3) + number(1), number(3 << 3) + number(1)
+    metrics = {}
+    for kind, name, labels, value in samples:
+        tag = 9 if kind == "histogram" else 7
+        point = number(3 << 3 | 1) + now + b"".join(
+            field(tag, field(1, key) + field(2, field(1, text))) for key, text in labels.items())
+        if kind == "histogram":
+            counts = [int(low < value <= high) for low, high in zip([-1e9, *BUCKETS], [*BUCKETS, 1e9])]
+            point += number(4 << 3 | 1) + struct.pack("<Q", 1) + number(5 << 3 | 1) + struct.pack("<d", value)
+            point += field(6, struct.pack(f"<{len(counts)}Q", *counts))
+            point += field(7, struct.pack(f"<{len(BUCKETS)}d", *BUCKETS))
+        else:
+            point += number(4 << 3 | 1) + struct.pack("<d", value)
+        metrics.setdefault((kind, name), b"")
+        metrics[kind, name] += field(1, point)
+    place, more = {"counter": 7, "gauge": 5, "histogram": 9}, {
+        "counter": delta + monotonic, "gauge": b"", "histogram": delta}
+    whole = b"".join(field(2, field(1, name) + field(place[kind], points + more[kind]))
+                     for (kind, name), points in metrics.items())
+    return field(1, field(2, whole))
 
 
 def post(path, body, kind="text/plain"):
@@ -218,21 +259,86 @@ class OursOnRedis(Ours):
     name = "this gateway and its Redis"
 
 
+class OursByHttp(Ours):
+    """By a door; the queue is not pushed to."""
+
+    name = "this gateway, text by HTTP"
+
+    def run(self):
+        env = {"Http__ListenAddress": f"127.0.0.1:{self.port}", "Push__Enabled": "true",
+               "Redis__ConnectionString": "embedded",
+               "Embedded__ListenAddress": f"unix:{self.folder}/queue"}
+        self.http = self.port
+        self.start(self.binary, env=env)
+
+    def request(self, samples):
+        return post("/metrics/job/j", texts(samples))
+
+    def read_answer(self, stream):
+        Peer.read_answer(self, stream)
+
+
+class OursByOtlp(OursByHttp):
+    name = "this gateway, OTLP by HTTP"
+
+    def request(self, samples):
+        return post("/v1/metrics", otlp(samples), "application/x-protobuf")
+
+
+class Datagrams:
+    """Calls by a Unix datagram socket, which no call overtakes."""
+
+    acknowledged = False
+
+    def request(self, samples):
+        return statsd(samples)
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        end = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError):
+                connection.connect(f"{self.folder}/statsd")
+                return connection, None
+            assert time.monotonic() < end, f"{self.name} does not listen"
+            time.sleep(0.01)
+
+
+class OursByStatsd(Datagrams, OursByHttp):
+    name = "this gateway, StatsD by a Unix socket"
+
+    def run(self):
+        env = {"Http__ListenAddress": f"127.0.0.1:{self.port}",
+               "Redis__ConnectionString": "embedded",
+               "Embedded__ListenAddress": f"unix:{self.folder}/queue",
+               "Statsd__ListenAddress": f"unix://{self.folder}/statsd",
+               "Statsd__Buckets": ",".join(map(str, BUCKETS))}
+        self.http = self.port
+        self.start(self.binary, env=env)
+
+
 class Statsd(Peer):
     name = "statsd_exporter, TCP"
     acknowledged = False
+    listen = ["--statsd.listen-udp=", "--statsd.listen-tcp=127.0.0.1:{port}"]
 
     def run(self):
         config = os.path.join(self.folder, "mapping.yml")
         with open(config, "w") as file:
             file.write("defaults:\n  observer_type: histogram\n  histogram_options:\n"
                        f"    buckets: {BUCKETS}\n")
-        self.start(self.binary, "--statsd.listen-udp=", f"--statsd.listen-tcp=127.0.0.1:{self.port}",
-                   f"--web.listen-address=127.0.0.1:{self.http}", f"--statsd.mapping-config={config}",
+        listen = [word.format(port=self.port, folder=self.folder) for word in self.listen]
+        self.start(self.binary, *listen, f"--web.listen-address=127.0.0.1:{self.http}", f"--statsd.mapping-config={config}",
                    "--log.level=error")
 
     def request(self, samples):
         return statsd(samples)
+
+
+class StatsdByUnix(Datagrams, Statsd):
+    name = "statsd_exporter, Unix socket"
+    listen = ["--statsd.listen-udp=", "--statsd.listen-tcp=127.0.0.1:{port}",
+              "--statsd.listen-unixgram={folder}/statsd"]
 
 
 class Pushgateway(Peer):
@@ -290,7 +396,8 @@ class Vmagent(Peer):
         return post("/api/v1/import/prometheus", texts(samples))
 
 
-PEERS = {"gateway": [Ours, OursOnRedis], "statsd_exporter": [Statsd],
+PEERS = {"gateway": [Ours, OursOnRedis, OursByHttp, OursByOtlp, OursByStatsd],
+         "statsd_exporter": [Statsd, StatsdByUnix],
          "pushgateway": [Pushgateway, CheckingPushgateway], "vmagent": [Vmagent]}
 
 
