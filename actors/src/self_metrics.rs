@@ -132,6 +132,11 @@ impl SelfMetrics {
         self
     }
 
+    /// What is counted of partitions, while this gateway takes from one.
+    pub(crate) fn routing(&self) -> Option<&PartitionMetrics> {
+        self.partitions.as_deref().filter(|it| it.owned(PartKind::Intake).is_some())
+    }
+
     /// What is counted of all queues that are read, with their keys. Where the queue has
     /// partitions, those are of the ones that this gateway has.
     pub(crate) fn queues(&self) -> Vec<(String, &QueueMetrics)> {

@@ -141,7 +141,16 @@ const EFFECTIVE_BESIDE: &[(&[&str], &[&str])] = &[
     (&["Metrics__Exemplars=true"], &["Metrics__MaxExemplars=29"]),
     (
         &["Redis__Delivery=exactly-once"],
-        &["Redis__CheckpointIntervalSeconds=6", "Redis__LeaseSeconds=7", "Shards__Count=4"],
+        &[
+            "Redis__CheckpointIntervalSeconds=6",
+            "Redis__LeaseSeconds=7",
+            "Shards__Count=4",
+            "Redis__MetricQueuePartitions=3",
+        ],
+    ),
+    (
+        &["Redis__Delivery=exactly-once", "Redis__MetricQueuePartitions=2"],
+        &["Redis__PartitionFlushMs=70"],
     ),
     (&["Http__ListenAddress=localhost:9091"], &["Push__Enabled=true"]),
     (
@@ -192,6 +201,22 @@ fn pushes_from_elsewhere_are_of_known_clients_unless_all_may() {
     check_problems(&["Push__Enabled=true"], "{}", &[expected]);
     let open = config(&["Push__Enabled=true", "Push__AllowUnauthenticated=true"], "{}");
     assert_eq!(open.gateway.http.push.map(|push| push.needs_login), Some(false));
+}
+
+/// By at-most-once delivery, each gateway would get a part of the samples.
+#[test]
+fn partitions_need_exactly_once_delivery() {
+    const THREE: &str = "Redis__MetricQueuePartitions=3";
+    let expected = "Redis__MetricQueuePartitions: expected 1, or Redis.Delivery=exactly-once";
+    check_problems(&[THREE], "{}", &[expected]);
+    let expected = "Redis__MetricQueuePartitions: expected 1 with the embedded queue, whose samples \
+                    one gateway has";
+    check_problems(&[THREE, "Redis__ConnectionString=embedded"], "{}", &[expected]);
+    let partitions = |line| config(&["Redis__Delivery=exactly-once", line], "{}");
+    let settings = partitions(THREE).gateway.pipeline.queue.partitions.map(|it| it.count.get());
+    assert_eq!(settings, Some(3));
+    let one = partitions("Redis__MetricQueuePartitions=1").gateway.pipeline.queue.partitions;
+    assert_eq!(one, None);
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Sources<'_> {
 impl Sources<'_> {
     /// Of the router, a series for each home; none where there is no router.
     pub(super) fn per_home(&self, series: &mut SelfSeries, read: impl Fn(&HomeFigures) -> f64) {
-        let Some(partitions) = &self.metrics.partitions else { return };
+        let Some(partitions) = self.metrics.routing() else { return };
         for (number, home) in partitions.router.homes.iter().enumerate() {
             series.labelled(&[("partition", &number.to_string())], read(home));
         }

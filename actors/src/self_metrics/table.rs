@@ -331,7 +331,7 @@ pub static SELF_METRICS: &[SelfMetric] = &[
         &["partition"],
         "How long samples were on their way in this gateway, from the first one of a delivery until the home that the label partition says had it. Normally up to a flush interval (Redis.PartitionFlushMs) and some milliseconds.",
         |sources, series| {
-            let Some(partitions) = &sources.metrics.partitions else { return };
+            let Some(partitions) = sources.metrics.routing() else { return };
             for (number, home) in partitions.router.homes.iter().enumerate() {
                 let labels = [("partition", &*number.to_string())];
                 series.labelled_histogram(&labels, &home.on_their_way);

@@ -129,7 +129,7 @@ impl Watcher {
                 Ok(Some((link, seen))) => return Ok(Due { watcher: self, link, seen }),
                 Ok(None) => {
                     self.backoff.reset();
-                    self.access.works();
+                    self.access.answers();
                     gate.stand_by();
                     self.access.pause(Standby::pace(lease)).await;
                 }
