@@ -118,10 +118,14 @@ impl Lanes {
     }
 
     /// Before a load: all homes have to be entered. What is on its way is forgotten,
-    /// the places are not: a home that has lost one is told it.
+    /// the places are not: a home that has lost one is told it. One beyond what was
+    /// claimed is of elements that the partition's node has lost.
     pub fn begin_to_load(&mut self, tenure: Tenure, stored: StoredLanes, at: Place) {
         self.need = None;
-        self.lanes.iter_mut().for_each(|lane| lane.chunk = None);
+        for lane in &mut self.lanes {
+            lane.chunk = None;
+            lane.confirmed = lane.confirmed.map(|place| place.min(tenure.end));
+        }
         self.is_loaded = false;
         self.is_entered.fill(false);
         self.stored = stored;

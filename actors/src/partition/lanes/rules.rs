@@ -134,6 +134,15 @@ fn a_home_that_has_lost_a_place_is_told_it() {
     assert_eq!(enter_request(&lanes, 1).lanes[3], LaneBounds { least: 0, known: Some(40) });
 }
 
+/// What is claimed next has the same places as what was lost.
+#[test]
+fn a_home_is_not_told_a_place_that_the_partition_s_node_has_lost() {
+    let mut lanes = owner();
+    let nothing = StoredLane { from: 0, chunk_end: None };
+    lanes.begin_to_load(tenure(6, 30), stored(0, nothing), 0);
+    assert_eq!(enter_request(&lanes, 0).lanes[0], LaneBounds { least: 0, known: Some(30) });
+}
+
 #[test]
 fn a_newer_epoch_at_a_home_raises_the_own_one() {
     for mut lanes in [Lanes::new(partitions()), owner()] {
