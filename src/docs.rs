@@ -116,6 +116,8 @@ fn rights_are_those_of_the_commands_that_are_sent() {
     check("docs/run.md", &format!("{queue}\\\n"), "\nredis-cli", &[rights::AT_MOST_ONCE]);
     let once = format!("{queue}'~{{");
     check("docs/guarantee.md", &once, "```", &[rights::EXACTLY_ONCE, rights::BESIDE]);
+    let partitions = &[rights::EXACTLY_ONCE, rights::BESIDE, rights::AT_HOMES];
+    check("docs/scale.md", "redis-cli ACL SETUSER gateway", "```", partitions);
     check("docs/run.md", "With `+hmget", " on the keys", &[rights::BESIDE]);
     check(
         "docs/debug.md",

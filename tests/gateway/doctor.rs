@@ -1,7 +1,9 @@
 //! `doctor`: what it finds on real servers, and that it changes nothing.
 
 use psg_testkit::redis::QUEUE;
-use psg_testkit::{Finished, GatewayBuilder, RedisOptions, RedisServer, Sentinel, wait_until};
+use psg_testkit::{
+    Finished, Gateway, GatewayBuilder, RedisOptions, RedisServer, Sentinel, wait_until,
+};
 
 const GOOD: &str = r#"{"name":"a_total","value":1}"#;
 
@@ -88,6 +90,68 @@ fn exactly_once_is_looked_at_in_its_own_way() {
     assert_eq!(of.code(), 1);
     let (server, _) = finding(&of, "fail", "server");
     assert!(server.contains("noeviction, got allkeys-lru"), "{server}");
+}
+
+fn of_partitions(connection: &str, partitions: usize) -> GatewayBuilder {
+    GatewayBuilder::connecting(connection)
+        .set("Redis__Delivery", "exactly-once")
+        .set("Redis__MetricQueuePartitions", partitions.to_string())
+}
+
+#[test]
+fn each_partition_is_looked_at() {
+    let redis = RedisServer::with(RedisOptions { persistent: true, ..Default::default() });
+    let address = redis.address();
+    redis.push_to(0, &format!("{QUEUE}:1"), &[GOOD, GOOD]);
+    let of = examined(of_partitions(&address, 2));
+    assert_eq!(of.code(), 0, "{}", of.output());
+    finding(&of, "ok", "other lists");
+    let waits = format!("1: 2 elements wait in {QUEUE}:1, which nobody has; 0 elements wait in ");
+    assert!(of.output().contains(&waits), "{}", of.output());
+    let (line, advice) = finding(&of, "warn", "partitions");
+    assert!(line.ends_with("nobody has the intake of 0, 1 and the home of 0, 1"), "{line}");
+    assert!(advice.contains("run as many gateways"), "{advice}");
+
+    let owned = |gateways: &[&Gateway]| -> f64 {
+        let seen = gateways.iter().filter_map(|gateway| gateway.try_scrape().ok());
+        seen.map(|seen| seen.sum("prom_stream_gateway_partition_owned")).sum()
+    };
+    let first = of_partitions(&address, 2).start_unready();
+    wait_until("an intake and a home", || owned(&[&first]) == 2.0);
+    let of = examined(of_partitions(&address, 2));
+    assert_eq!(of.code(), 0, "{}", of.output());
+    assert_eq!(of.output().matches("which process ").count(), 2, "{}", of.output());
+    finding(&of, "warn", "partitions");
+    let second = of_partitions(&address, 2).start_unready();
+    wait_until("all to be owned", || owned(&[&first, &second]) == 4.0);
+    is_well(&examined(of_partitions(&address, 2)));
+
+    let of = examined(of_partitions(&address, 3));
+    assert_eq!(of.code(), 1, "{}", of.output());
+    let (line, advice) = finding(&of, "fail", "partitions");
+    assert!(line.contains("it is of a queue with 2 partitions"), "{line}");
+    assert_eq!(advice, "-> prom-stream-gateway repartition --to 3");
+    assert!(of.output().contains("\n1 problem found"), "told once: {}", of.output());
+}
+
+#[test]
+fn rights_on_each_partition_and_home_are_tried() {
+    let redis = RedisServer::with(RedisOptions { persistent: true, ..Default::default() });
+    let all = "ACL SETUSER few on >pass ~* +@all -lpush";
+    redis.run::<()>(&all.split(' ').collect::<Vec<_>>());
+    let connection = format!("{},user=few,password=pass", redis.address());
+    let of = examined(of_partitions(&connection, 2));
+    assert_eq!(of.code(), 1, "{}", of.output());
+    let (line, advice) = finding(&of, "fail", "rights");
+    assert!(line.ends_with("without +lpush"), "{line}");
+    assert!(advice.contains(&format!("'~{{{QUEUE}}}:home' '+lpush'")), "{advice}");
+    let rights =
+        format!("ACL SETUSER few resetkeys ~{QUEUE} ~{{{QUEUE}}}:* ~{{{QUEUE}:1}}:* +lpush");
+    redis.run::<()>(&rights.split(' ').collect::<Vec<_>>());
+    let of = examined(of_partitions(&connection, 2));
+    assert_eq!(of.code(), 1, "{}", of.output());
+    let text = of.output();
+    assert!(text.contains("no right") || text.contains(&format!("'~{QUEUE}:1'")), "{text}");
 }
 
 #[test]
@@ -413,4 +477,9 @@ fn in_a_cluster_it_looks_at_the_node_that_has_the_queue() {
     assert_eq!(of.code(), 1, "{}", of.output());
     let (line, _) = finding(&of, "fail", "server");
     assert!(line.contains("hash tag"), "{line}");
+    let tagged = of_partitions(&redis.address(), 2).set("Redis__MetricQueueKey", "a{b}c");
+    let of = examined(tagged);
+    assert_eq!(of.code(), 1, "{}", of.output());
+    let (line, _) = finding(&of, "fail", "server");
+    assert!(line.contains("would lie on one node"), "{line}");
 }

@@ -2,8 +2,8 @@
 //!
 //! It reads. Whether a right is there it finds out by calls that can't change
 //! anything. Read in this order: `diagnosis` is what is found, `visit` the
-//! connection; `server`, `rights`, `queue`, `other_lists` and `gateways` each look at
-//! one thing.
+//! connection; `server`, `rights`, `queue`, `other_lists`, `gateways` and `partitions`
+//! each look at one thing.
 
 mod diagnosis;
 mod visit;
@@ -12,6 +12,7 @@ pub mod rights;
 mod queue;
 mod other_lists;
 mod gateways;
+mod partitions;
 
 use super::super::SourceError;
 use crate::error_kind::ErrorKind;
@@ -44,6 +45,7 @@ pub async fn examine(
     findings.extend(queue::look(&mut visit, &judge).await);
     findings.extend(other_lists::look(&mut visit, &judge).await);
     findings.push(gateways::look(&mut visit).await);
+    findings.extend(partitions::look(settings, visit.link.endpoint.clone()).await);
     findings
 }
 

@@ -183,5 +183,6 @@ pub(super) use preflight::{check_server, warning_of_pops};
 pub use record::{Layout, Line, NOTHING, Record, StreamPosition};
 pub use repartition::{RepartitionError, Repartitioned, repartition};
 pub use settings::{OnceSettings, ShutdownHandshake};
-pub use stored::{Damage, Expected, FIELDS, HeadCheck, Misfit, Stored};
+pub use stored::{Damage, Expected, FIELDS, HeadCheck, Misfit, OF_OWNER, Stored};
 pub use totals::check_head as check_head_of_totals;
+pub(super) use watch::Owner;

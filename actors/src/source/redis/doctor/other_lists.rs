@@ -14,7 +14,9 @@ use super::ElementVerdict;
 use super::diagnosis::Diagnosis;
 use super::server;
 use super::visit::{Visit, unanswered};
+use crate::cluster_key::{home_key, partition_key};
 use crate::likeness::{Likeness, advice, likeness};
+use crate::settings::QueueSettings;
 
 /// Keys that one SCAN looks at: Redis does nothing else meanwhile.
 const KEYS_AT_ONCE: usize = 1000;
@@ -51,14 +53,11 @@ async fn in_the_same_database(
     judge: &impl Fn(&[u8]) -> ElementVerdict,
 ) -> Result<Vec<Diagnosis>, RedisError> {
     let settings = visit.settings;
-    let claimed = Keys::beside(&settings.key).work;
+    let own = OwnLists::of(settings);
     let until = Instant::now() + PATIENCE;
     let (mut findings, mut looked_into) = (Vec::new(), 0);
     // SCAN may give a key twice.
-    let mut seen = BTreeSet::from([
-        settings.key.clone().into_bytes(),
-        settings.dead_letters.key.clone().into_bytes(),
-    ]);
+    let mut seen = BTreeSet::new();
     let mut cursor: u64 = 0;
     loop {
         let mut scan = cmd("SCAN");
@@ -68,8 +67,8 @@ async fn in_the_same_database(
             let name = String::from_utf8_lossy(&key);
             let like = likeness(&name, &settings.key).unwrap_or(Likeness::HoldsSamples);
             let is_wanted = like != Likeness::HoldsSamples || looked_into < LOOKED_INTO;
-            let is_own = name.starts_with(&claimed) || seen.contains(&key);
-            if is_wanted && !is_own && findings.len() < REPORTED {
+            let is_new = !own.contains(&name) && !seen.contains(&key);
+            if is_wanted && is_new && findings.len() < REPORTED {
                 looked_into += usize::from(like == Likeness::HoldsSamples);
                 findings.extend(stray(visit, &key, like, judge).await);
                 seen.insert(key);
@@ -95,6 +94,31 @@ async fn in_the_same_database(
         findings.push(Diagnosis::ok("other lists", looked));
     }
     Ok(findings)
+}
+
+/// The lists that gateways with these settings use.
+struct OwnLists {
+    names: BTreeSet<String>,
+    /// What the names of claimed lists begin with.
+    claimed: Vec<String>,
+}
+
+impl OwnLists {
+    fn of(settings: &QueueSettings) -> Self {
+        let key = &settings.key;
+        let partitions = settings.partitions.map_or(1, |partitions| partitions.count.get());
+        let mut queues: Vec<String> = (0..partitions).map(|at| partition_key(key, at)).collect();
+        if settings.partitions.is_some() {
+            queues.extend((0..partitions).map(|partition| home_key(key, partition)));
+        }
+        let claimed = queues.iter().map(|queue| Keys::beside(queue).work).collect();
+        let names = queues.into_iter().chain([settings.dead_letters.key.clone()]).collect();
+        Self { names, claimed }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.names.contains(name) || self.claimed.iter().any(|work| name.starts_with(work))
+    }
 }
 
 /// A list with another name, unless it has gateways of its own, or holds

@@ -10,8 +10,9 @@ use redis::{Cmd, RedisError, cmd};
 use super::super::error::reply_words;
 use super::super::once::Keys;
 use super::super::{dead_letter_writer, presence};
-use super::diagnosis::Diagnosis;
+use super::diagnosis::{Diagnosis, Severity};
 use super::visit::{Visit, is_denied, is_unknown, unanswered};
+use crate::cluster_key::key_beside;
 use crate::settings::QueueSettings;
 
 /// A command that a gateway sends.
@@ -95,11 +96,18 @@ pub static EXACTLY_ONCE: &[Right] = &[
 pub static DEAD_LETTERS: &[Right] = &[
     must("eval", "EVAL #!lua 0"),
     must("llen", "LLEN {letters}"),
-    must("lpush", ""),
+    must("lpush", "MAY_PUSH {letters}"),
     must("rpop", "RPOP {letters} 0"),
     must("lrange", "LRANGE {letters} 0 0"),
     must("hset", "HSET {account} none none none"),
     must("hmget", "HMGET {account} none"),
+];
+
+/// What a gateway does at homes, beside what it does where it owns them.
+pub static AT_HOMES: &[Right] = &[
+    must("hget", "HGET {sources} none"),
+    should("hgetall", "HGETALL {sources}", "this user can't repartition"),
+    must("lpush", "MAY_PUSH {queue}"),
 ];
 
 /// A call of LPUSH without effect there is not: a script asks for the right,
@@ -108,7 +116,8 @@ const MAY_PUSH: &str = "return redis.acl_check_cmd('LPUSH', KEYS[1], '') and 1 o
 
 /// Whether a gateway sends that command, in whatever letter case.
 pub fn is_sent(command: &str) -> bool {
-    let tables = [AT_MOST_ONCE, BESIDE, EXACTLY_ONCE, DEAD_LETTERS].into_iter().flatten();
+    let tables = [AT_MOST_ONCE, BESIDE, EXACTLY_ONCE, DEAD_LETTERS, AT_HOMES];
+    let tables = tables.into_iter().flatten();
     let mut rules = tables.map(|right| right.rule).chain(["auth", "select", "info"]);
     rules.any(|rule| rule.split('|').next().is_some_and(|name| name.eq_ignore_ascii_case(command)))
 }
@@ -131,6 +140,16 @@ pub async fn look(visit: &mut Visit<'_>) -> Vec<Diagnosis> {
         findings.extend(look_at(visit, "dead letters", DEAD_LETTERS).await);
     }
     findings.extend(beside(visit).await);
+    findings
+}
+
+/// Tries what one partition needs, at its intake and at its home; nothing where all is
+/// given.
+pub async fn look_at_partition(intake: &mut Visit<'_>, home: &mut Visit<'_>) -> Vec<Diagnosis> {
+    let mut findings = look_at(intake, "rights", EXACTLY_ONCE).await;
+    findings.extend(look_at(home, "rights", EXACTLY_ONCE).await);
+    findings.extend(look_at(home, "rights", AT_HOMES).await);
+    findings.retain(|finding| finding.severity != Severity::Ok);
     findings
 }
 
@@ -214,8 +233,9 @@ fn advice(settings: &QueueSettings, given: Permission, rights: &[&Right]) -> Str
 }
 
 async fn given(visit: &mut Visit<'_>, right: &Right) -> Result<Permission, RedisError> {
-    if right.call.is_empty() {
-        let ask = cmd("EVAL").arg(MAY_PUSH).arg(1).arg(&visit.settings.dead_letters.key).take();
+    if let Some(list) = right.call.strip_prefix("MAY_PUSH ") {
+        let key = filled(list, visit.settings);
+        let ask = cmd("EVAL").arg(MAY_PUSH).arg(1).arg(key).take();
         // An older server, or no right to EVAL, which has a line of its own.
         let may = visit.ask::<i64>(&ask).await.unwrap_or(1);
         return Ok(if may == 1 { Permission::Yes } else { Permission::No });
@@ -248,7 +268,7 @@ fn rules(rights: &[&Right]) -> String {
 fn grant(settings: &QueueSettings, rights: &[&Right]) -> String {
     let user = settings.redis.username.as_deref().unwrap_or("default");
     let mut keys: Vec<String> = Vec::new();
-    let named = rights.iter().flat_map(|right| right.call.split(' ').chain(right.letters()));
+    let named = rights.iter().flat_map(|right| right.call.split(' '));
     for word in named.filter(|word| word.starts_with('{')) {
         let key = filled(word, settings);
         // Of the claimed lists there are many.
@@ -262,13 +282,6 @@ fn grant(settings: &QueueSettings, rights: &[&Right]) -> String {
     format!("redis-cli ACL SETUSER {user} {}{}", keys.concat(), rules.join(" "))
 }
 
-impl Right {
-    /// The key of the one that is asked for by a script.
-    fn letters(&self) -> Option<&'static str> {
-        self.call.is_empty().then_some("{letters}")
-    }
-}
-
 /// The key's name as a template in the table of rights may use it.
 fn filled(word: &str, settings: &QueueSettings) -> String {
     let keys = Keys::beside(&settings.key);
@@ -278,6 +291,7 @@ fn filled(word: &str, settings: &QueueSettings) -> String {
         "{state}" => keys.state,
         "{list}" => keys.list(0),
         "{consumers}" => presence::key_of(&settings.key),
+        "{sources}" => key_beside(&keys.queue, "sources"),
         "{letters}" => settings.dead_letters.key.clone(),
         "{account}" => dead_letter_writer::account_of(&settings.dead_letters.key),
         plain => plain.to_owned(),

@@ -7,6 +7,8 @@ use super::super::info::ServerInfo;
 use super::super::once::{Keys, check_server};
 use super::diagnosis::Diagnosis;
 use super::visit::{Visit, unanswered};
+use crate::cluster_key::hash_tag;
+use crate::settings::QueueSettings;
 
 /// The first version with RPOP of many and BLMOVE.
 const FULL_VERSION: (u32, u32) = (6, 2);
@@ -43,7 +45,7 @@ pub async fn look(visit: &mut Visit<'_>) -> Vec<Diagnosis> {
     };
     let mut findings = vec![Diagnosis::ok("redis", format!("{reached}: {}", name_of(&info)))];
     if visit.settings.once.is_some() {
-        findings.push(exactly_once(&info, &visit.settings.key));
+        findings.push(exactly_once(&info, visit.settings));
         findings.push(persistence(&info, fsync(visit).await.as_deref()));
     } else {
         findings.push(version(&info));
@@ -63,8 +65,9 @@ async fn fsync(visit: &mut Visit<'_>) -> Option<String> {
 }
 
 /// By the same rules by which the gateway refuses to start.
-fn exactly_once(info: &ServerInfo, queue: &str) -> Diagnosis {
-    match check_server(info, &Keys::beside(queue), false) {
+fn exactly_once(info: &ServerInfo, settings: &QueueSettings) -> Diagnosis {
+    let has_one_slot = settings.partitions.is_some() && hash_tag(&settings.key).is_some();
+    match check_server(info, &Keys::beside(&settings.key), has_one_slot) {
         Ok(None) => {
             Diagnosis::ok("server", "it has what exactly-once delivery needs: version, noeviction")
         }

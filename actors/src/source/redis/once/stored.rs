@@ -89,6 +89,15 @@ impl Stored {
         stored
     }
 
+    /// The same of what HMGET answers.
+    pub fn of(fields: Vec<Option<Vec<u8>>>) -> Self {
+        let mut stored = Self::default();
+        for (field, value) in stored.fields.iter_mut().zip(fields) {
+            *field = value;
+        }
+        stored
+    }
+
     /// Whether there is no owner hash, or none with any of these fields.
     pub fn is_absent(&self) -> bool {
         self.fields.iter().all(Option::is_none)
