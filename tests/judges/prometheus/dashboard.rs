@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::INTERVAL;
 use psg_testkit::prometheus::{Edition, Prometheus, job};
-use psg_testkit::{Rig, http, wait_for, wait_until};
+use psg_testkit::{GatewayBuilder, RedisOptions, RedisServer, Rig, http, wait_for, wait_until};
 
 const DASHBOARD: &str = include_str!("../../../compose/grafana/dashboards/gateway.json");
 
@@ -30,13 +30,22 @@ fn the_dashboard_and_the_rules_are_answered() {
             ("Metrics__StateFile", file.to_str().expect("the path is text")),
             ("Metrics__StateFileIntervalSeconds", "1"),
         ]);
+        // A queue in partitions is another gateway's.
+        let other = RedisServer::with(RedisOptions { persistent: true, ..Default::default() });
+        let partitioned = GatewayBuilder::reading(&other)
+            .set("Redis__Delivery", "exactly-once")
+            .set("Redis__MetricQueuePartitions", "2")
+            .start();
         let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("compose/rules");
         let prometheus = Prometheus::with(
             edition,
             &json!({
                 "global": {"evaluation_interval": INTERVAL},
                 "rule_files": [rules.join("*.yml")],
-                "scrape_configs": [job(JOB, rig.gateway.port(), INTERVAL)],
+                "scrape_configs": [
+                    job(JOB, rig.gateway.port(), INTERVAL),
+                    job("partitions", partitioned.port(), INTERVAL),
+                ],
             }),
         );
         // What grows from here on is seen to grow.
