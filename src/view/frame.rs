@@ -15,6 +15,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
 use super::number::{age, bytes, share, span};
+use super::plain::partitions;
 use super::view_model::{ViewModel, shown};
 
 /// What describes the figures, less bright than these.
@@ -122,7 +123,9 @@ fn machine(status: &Status) -> String {
     };
     let process = &status.process;
     let (cpus, memory) = (share(process.cpus), bytes(process.resident_bytes));
-    format!("{scrape}   CPU {cpus}   memory {memory}")
+    let partitions = status.partitions.as_ref().map(|it| format!("{}   ", partitions(it)));
+    let partitions = partitions.unwrap_or_default();
+    format!("{partitions}{scrape}   CPU {cpus}   memory {memory}")
 }
 
 fn keys(model: &ViewModel) -> Line<'_> {

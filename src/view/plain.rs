@@ -1,6 +1,6 @@
 //! The view where there is no terminal: a line for each poll.
 
-use psg_actors::status::model::Status;
+use psg_actors::status::model::{PartitionsStatus, Status};
 
 use super::number::{age, bytes, grouped, rate};
 use super::view_model::{ViewModel, shown};
@@ -22,8 +22,9 @@ pub fn line(model: &ViewModel) -> String {
 fn figures(status: &Status) -> String {
     let rates = status.samples.last_10_seconds;
     let pending = status.queue.pending.map_or_else(|| "unknown".to_owned(), grouped);
+    let parts = status.partitions.as_ref().map(|it| format!(", {}", partitions(it)));
     format!(
-        "up {}: in {}/s, out {}/s, backlog {pending}, series {} of {} metrics, rejected {}, {}",
+        "up {}: in {}/s, out {}/s, backlog {pending}, series {} of {} metrics, rejected {}, {}{}",
         age(status.uptime_seconds),
         rate(rates.received),
         rate(rates.processed + rates.rejected),
@@ -31,6 +32,22 @@ fn figures(status: &Status) -> String {
         grouped(status.series.metrics),
         rejected(status),
         bytes(status.process.resident_bytes),
+        parts.unwrap_or_default(),
+    )
+}
+
+/// `intake 1, home 2 of 3, 1.0 KiB undelivered`.
+pub fn partitions(partitions: &PartitionsStatus) -> String {
+    let of = |partition: Option<usize>| {
+        partition.map_or_else(|| "none".to_owned(), |partition| partition.to_string())
+    };
+    let undelivered = partitions.homes.iter().map(|home| home.undelivered_bytes).sum();
+    format!(
+        "intake {}, home {} of {}, {} undelivered",
+        of(partitions.intake),
+        of(partitions.home),
+        partitions.count,
+        bytes(undelivered)
     )
 }
 
@@ -55,7 +72,9 @@ pub fn excerpt(lines: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use psg_actors::status::model::{QueueStatus, Rates, Rejects, Samples, SeriesStatus};
+    use psg_actors::status::model::{
+        HomeStatus, QueueStatus, Rates, Rejects, Samples, SeriesStatus,
+    };
 
     use super::*;
 
@@ -85,5 +104,17 @@ mod tests {
             "up 1 min 15 s: in 1,000/s, out 1,000/s, backlog 1,234, series 14,256 of 396 metrics, \
              rejected 12 (invalid_json 10, bad_buckets 2), 0 B"
         );
+    }
+
+    #[test]
+    fn a_part_that_is_not_had_is_said() {
+        let home = |undelivered_bytes| HomeStatus { undelivered_bytes, ..HomeStatus::default() };
+        let seen = PartitionsStatus {
+            count: 2,
+            home: Some(1),
+            homes: vec![home(1000), home(24)],
+            ..PartitionsStatus::default()
+        };
+        assert_eq!(partitions(&seen), "intake none, home 1 of 2, 1.0 KiB undelivered");
     }
 }

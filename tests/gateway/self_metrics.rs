@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use psg_testkit::exposition::OWN;
-use psg_testkit::{Exposition, GatewayBuilder, RedisServer, Rig, wait_until};
+use psg_testkit::{Exposition, GatewayBuilder, RedisOptions, RedisServer, Rig, wait_until};
 
 /// Name without the prefix, type, and the labels.
 const SELF_METRICS: &[(&str, &str, &[&str])] = &[
@@ -54,6 +54,47 @@ const SELF_METRICS: &[(&str, &str, &[&str])] = &[
     ("process_max_fds", "gauge", &[]),
     ("process_start_time_seconds", "gauge", &[]),
 ];
+
+/// Those of a queue in partitions alone.
+const OF_PARTITIONS: &[(&str, &str, &[&str])] = &[
+    ("partition_owned", "gauge", &["part", "partition"]),
+    ("partition_forwarded_samples_total", "counter", &["partition"]),
+    ("partition_delivered_samples_total", "counter", &["partition"]),
+    ("partition_delivery_failures_total", "counter", &["partition"]),
+    ("partition_undelivered_bytes", "gauge", &["partition"]),
+    ("partition_undelivered_seconds", "gauge", &["partition"]),
+    ("partition_delivery_seconds", "histogram", &["partition"]),
+    ("partition_entered", "gauge", &["partition"]),
+    ("partition_lost_lanes_total", "counter", &[]),
+    ("partition_set_back_lanes_total", "counter", &[]),
+];
+
+#[test]
+fn those_of_partitions_are_there_where_the_queue_has_some() {
+    let rig = Rig::start();
+    let has = |seen: &Exposition, name: &str| seen.family(&format!("{OWN}{name}")).is_some();
+    let seen = rig.gateway.scrape();
+    assert!(OF_PARTITIONS.iter().all(|(name, ..)| !has(&seen, name)), "it has one partition");
+    let redis = RedisServer::with(RedisOptions { persistent: true, ..Default::default() });
+    let builder = || {
+        GatewayBuilder::reading(&redis)
+            .set("Redis__Delivery", "exactly-once")
+            .set("Redis__MetricQueuePartitions", "2")
+    };
+    let (owned, entered) = ("prom_stream_gateway_partition_owned", "partition_entered");
+    let gateways = [builder().start(), builder().start()];
+    for gateway in &gateways {
+        let seen = gateway.scrape_until("both parts", |seen| seen.sum(owned) == 2.0);
+        let check =
+            |(name, kind, labels): &(&str, &str, &[&str])| check(&seen, name, kind, labels).err();
+        let faults: Vec<String> = OF_PARTITIONS.iter().filter_map(check).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        assert_eq!(seen.samples(&format!("{OWN}{entered}")).count(), 2, "one for each home");
+    }
+    // One that stands by delivers to nobody.
+    let standby = builder().start_unready();
+    assert!(!has(&standby.scrape(), entered));
+}
 
 #[test]
 fn each_is_there_and_explained() {

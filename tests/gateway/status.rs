@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use psg_testkit::redis::QUEUE;
 use psg_testkit::wait::wait_for;
 use psg_testkit::{Gateway, GatewayBuilder, RedisOptions, RedisServer, Rig};
 
@@ -147,6 +148,42 @@ fn a_wrong_password_is_not_an_unreachable_redis() {
     let gateway = GatewayBuilder::connecting(&connection).start_unready();
     status_until(&gateway, "the login to be refused", |status| {
         status["queue"]["trouble"] == "redis refuses the login"
+    });
+}
+
+#[test]
+fn partitions_are_told() {
+    let redis = RedisServer::with(RedisOptions { persistent: true, ..Default::default() });
+    let rig = Rig::start();
+    assert_eq!(status(&rig.gateway)["partitions"], Value::Null, "it has none");
+    let gateway = || {
+        GatewayBuilder::reading(&redis)
+            .set("Redis__Delivery", "exactly-once")
+            .set("Redis__MetricQueuePartitions", "2")
+            .start_unready()
+    };
+    let gateway = gateway();
+    let seen = status_until(&gateway, "an intake and a home", |status| {
+        status["partitions"]["intake"].is_u64() && status["partitions"]["home"].is_u64()
+    });
+    let (intake, home) = (&seen["partitions"]["intake"], seen["partitions"]["home"].as_u64());
+    assert_eq!(seen["partitions"]["count"], 2);
+    let key = format!("{QUEUE}{}", if *intake == 0 { "" } else { ":1" });
+    let payloads: Vec<String> = (0..50).map(|i| format!(r#"{{"name":"n{i}"}}"#)).collect();
+    redis.push_to(0, &key, &payloads);
+    let seen = status_until(&gateway, "all to be delivered", |status| {
+        let homes = status["partitions"]["homes"].as_array().expect("a list");
+        homes.iter().filter_map(|home| home["delivered"].as_u64()).sum::<u64>() == 50
+    });
+    assert_eq!(seen["partitions"]["forwarded"], 50);
+    let homes = seen["partitions"]["homes"].as_array().expect("a list");
+    assert_eq!(homes.len(), 2);
+    assert!(homes.iter().all(|home| home["entered"] == true), "{seen}");
+    let shown = home.and_then(|home| homes.get(home as usize)).expect("one of them");
+    let delivered = shown["delivered"].as_u64().expect("a number");
+    assert!((1..50).contains(&delivered), "by name: {seen}");
+    status_until(&gateway, "its own part to show", |status| {
+        status["series"]["total"].as_u64() == Some(delivered)
     });
 }
 

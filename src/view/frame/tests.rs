@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use psg_actors::status::model::{
-    ProcessStatus, QueueStatus, Rates, Rejects, Samples, Scrapes, SeriesStatus, ShardStatus,
-    Status, StatusHistory, TopMetric,
+    PartitionsStatus, ProcessStatus, QueueStatus, Rates, Rejects, Samples, Scrapes, SeriesStatus,
+    ShardStatus, Status, StatusHistory, TopMetric,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -121,6 +121,14 @@ fn a_large_terminal_shows_everything() {
             " q quits   scrape 4.2 ms of 5.0 MiB   CPU 7.0 %   memory 30.0 MiB",
         ],
     );
+}
+
+#[test]
+fn a_queue_in_partitions_shows_which_it_has() {
+    let mut model = model();
+    let partitions = PartitionsStatus { count: 3, intake: Some(2), ..PartitionsStatus::default() };
+    model.status = Some(Status { partitions: Some(partitions), ..status() });
+    assert_shows(&drawn(&model, 110, 40), &["q quits   intake 2, home none of 3, 0 B undelivered"]);
 }
 
 #[test]

@@ -95,6 +95,8 @@ const cases = [
   ["no scrape", status({ scrapes: { total: 0, last_seconds_ago: null } }), "warn", "Ingesting 1,000 samples/s", [/^Nothing has scraped/]],
   ["no scrape of late", status({ scrapes: { total: 3, last_seconds_ago: 900 } }), "warn", "Ingesting 1,000 samples/s", [/^No scrape for 15 min/]],
   ["no scrape yet, but young", status({ uptime_seconds: 30, scrapes: { total: 0, last_seconds_ago: null } }), "good", "Ingesting 1,000 samples/s", []],
+  ["homes that take", status({ partitions: { homes: [{ undelivered_seconds: 0.4 }, { undelivered_seconds: 59 }] } }), "good", "Ingesting 1,000 samples/s", []],
+  ["a home that does not take", status({ partitions: { homes: [{ undelivered_seconds: 0.4 }, { undelivered_seconds: 90 }] } }), "bad", "Ingesting 1,000 samples/s", [/^Samples have waited 1 min 30 s for the home of partition 1/]],
   ["kept safe", status({ checkpoints: { last_seconds_ago: 50, failures: 0 } }), "good", "Ingesting 1,000 samples/s", []],
   ["not kept safe", status({ checkpoints: { last_seconds_ago: 400, failures: 7 } }), "warn", "Ingesting 1,000 samples/s", [/^Totals were last kept safe 6 min 40 s ago/]],
   ["never kept safe", status({ checkpoints: { last_seconds_ago: null, failures: 7 } }), "warn", "Ingesting 1,000 samples/s", [/^Totals were never kept safe/]],

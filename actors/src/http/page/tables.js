@@ -15,6 +15,8 @@ function showFacts(status) {
     ["Reconnects", count(queue.reconnects)],
     ["Errors", errors.join(", ") || "none"],
   ]);
+  at("partitions").hidden = !status.partitions;
+  terms(at("facts-partitions"), status.partitions ? partitionFacts(status.partitions) : []);
   at("doors").hidden = status.doors.length === 0;
   terms(at("facts-doors"), status.doors.map(doorFact));
   const last = (seconds) => (seconds === null ? "never" : ago(seconds));
@@ -34,6 +36,22 @@ function showFacts(status) {
     ["Rejected", plural(samples.rejected, "sample")],
     ["Expired", plural(status.series.expired, "series", "series")],
   ]);
+}
+
+/** What of the queue the gateway has, and how it delivers to each home. */
+function partitionFacts({ count: number, intake, home, forwarded, homes }) {
+  const has = (partition) => (partition === null ? "none: it stands by" : `${partition} of ${number}`);
+  const facts = [["Intake", has(intake)], ["Home", has(home)]];
+  if (intake === null) return facts;
+  return [...facts, ["Taken to deliver", plural(forwarded, "sample")], ...homes.map(homeFact)];
+}
+
+function homeFact({ delivered, failures, undelivered_bytes: waiting, undelivered_seconds: seconds, entered }, partition) {
+  const parts = [plural(delivered, "sample")];
+  if (waiting) parts.push(`${bytes(waiting)} wait, for ${span(seconds)}`);
+  if (failures) parts.push(plural(failures, "failure"));
+  if (!entered) parts.push("not reached yet");
+  return [`To home ${partition}`, parts.join(", "), entered && seconds < UNDELIVERED_SECONDS ? "" : "warn"];
 }
 
 /** What came by a door, and what of it was not taken. */

@@ -8,6 +8,8 @@ const BACKLOG_SECONDS = 5;
 const NEAR_LIMIT = 0.8;
 /** A push to another key is more than a note for so long. */
 const OTHER_KEY_SECONDS = 600;
+/** From here on a home is late, whatever the flush interval, as for the alert. */
+const UNDELIVERED_SECONDS = 60;
 /** What a trend is told from. */
 const TREND_SECONDS = 20;
 
@@ -25,7 +27,7 @@ function backlogOf(status) {
 
 /** `level` is one of good, idle, warn, bad; each problem has a level, a text and where to look. */
 function verdictOf(status) {
-  const all = [...queueProblems(status), ...rejectProblems(status), ...seriesProblems(status), ...otherProblems(status)];
+  const all = [...queueProblems(status), ...rejectProblems(status), ...seriesProblems(status), ...homeProblems(status), ...otherProblems(status)];
   const grave = ["bad", "warn", "idle"];
   const problems = all.sort((a, b) => grave.indexOf(a.level) - grave.indexOf(b.level));
   const headline = headlineOf(status);
@@ -148,6 +150,17 @@ function seriesProblems({ series, shards }) {
   const busy = shards.findIndex((shard) => shard.busy > 0.9);
   if (busy >= 0) problems.push({ level: "warn", text: `Shard ${busy} is busy all the time`, more: "raise Shards.Count if there are CPUs for it", where: "series" });
   return problems;
+}
+
+/** Homes of a queue in partitions that do not take what is sent to them. */
+function homeProblems({ partitions }) {
+  const late = (partitions?.homes ?? []).map((home, partition) => ({ ...home, partition })).filter((home) => home.undelivered_seconds > UNDELIVERED_SECONDS);
+  return late.map(({ partition, undelivered_seconds: seconds }) => ({
+    level: "bad",
+    text: `Samples have waited ${age(seconds)} for the home of partition ${partition}`,
+    more: "it can't be delivered to: the gateway's log says why",
+    where: "partitions",
+  }));
 }
 
 function otherProblems({ unready, scrapes, checkpoints, uptime_seconds: uptime, settings, http_config_problem: config }) {
