@@ -19,7 +19,17 @@ const (
 	gauge     kind = "gauge"
 	histogram kind = "histogram"
 	summary   kind = "summary"
+	// A histogram of native buckets.
+	native kind = "native histogram"
 )
+
+// typeName is the type that a sample of the kind has.
+func (k kind) typeName() kind {
+	if k == native {
+		return histogram
+	}
+	return k
+}
 
 // family is what is known of a name, in the form in which it is sent.
 type family struct {
@@ -144,7 +154,7 @@ func (h *head) write(kind kind, name string, defaults []label, labels Labels) st
 	}
 
 	h.text = append(h.text[:0], `"type":"`...)
-	h.text = append(h.text, kind...)
+	h.text = append(h.text, kind.typeName()...)
 	h.text = append(h.text, `","name":`...)
 	h.text = appendName(h.text, name, plain)
 	for index, one := range h.labels {
@@ -189,7 +199,7 @@ func isLabelName(name string) bool { return name != "" && utf8.ValidString(name)
 // Names of labels that are Prometheus' own.
 func isReserved(kind kind, name string) bool {
 	return strings.HasPrefix(name, "__") ||
-		kind == histogram && name == "le" || kind == summary && name == "quantile"
+		kind.typeName() == histogram && name == "le" || kind == summary && name == "quantile"
 }
 
 func appendName(to []byte, name string, plain bool) []byte {
@@ -207,8 +217,10 @@ type operation struct {
 
 // series is what has come of one since the last flush.
 type series struct {
-	kind   kind
-	head   string
+	kind kind
+	head string
+	// What tells it from all others: the head, and that it is of native buckets.
+	key    string
 	name   string
 	family *family
 	// Whether something has.
@@ -224,6 +236,8 @@ type series struct {
 	buckets []float64
 	counts  []uint64
 	sum     float64
+	// Of native buckets: each is a sample.
+	natives []nativeCounts
 }
 
 func (s *series) count(value float64) string {
@@ -344,7 +358,7 @@ func (s *series) merge(counts []uint64, sum float64, in *buffer) string {
 // Begins anew, in the same memory unless it is much.
 func (s *series) reset() {
 	s.pending, s.total, s.sum, s.counts = false, 0, 0, nil
-	s.operations, s.values = s.operations[:0], s.values[:0]
+	s.operations, s.values, s.natives = s.operations[:0], s.values[:0], nil
 	if cap(s.values) > 2*maxValues {
 		s.values = nil
 	}
@@ -376,11 +390,11 @@ func newBuffer(options Options) *buffer {
 
 // Makes a series pending.
 func (b *buffer) add(one *series) {
-	if b.known[one.head] == nil {
+	if b.known[one.key] == nil {
 		if len(b.known) >= b.maxSamples {
 			b.forget()
 		}
-		b.known[one.head] = one
+		b.known[one.key] = one
 	}
 	one.pending = true
 	b.pending = append(b.pending, one)
@@ -389,9 +403,9 @@ func (b *buffer) add(one *series) {
 
 // Forgets series that are not pending.
 func (b *buffer) forget() {
-	for head, one := range b.known {
+	for key, one := range b.known {
 		if !one.pending {
-			delete(b.known, head)
+			delete(b.known, key)
 		}
 	}
 }

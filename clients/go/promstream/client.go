@@ -295,6 +295,13 @@ func (s Histogram) Merge(counts []uint64, sum float64) {
 	s.at.record(func(to *series, in *buffer) string { return to.merge(counts, sum, in) })
 }
 
+// MergeNative adds observations that were counted before by native buckets, and the
+// sum of all. Such a histogram has no other buckets: Observe and Merge are for others.
+func (s Histogram) MergeNative(counts NativeCounts, sum float64) {
+	s.at.kind = native
+	s.at.record(func(to *series, in *buffer) string { return to.mergeNative(counts, sum, in) })
+}
+
 // Summary is a summary's series.
 type Summary struct{ at place }
 
@@ -351,7 +358,11 @@ func (c *Client) tryRecord(p place, apply func(*series, *buffer) string) string 
 		c.head = head{}
 		return PayloadTooLarge
 	}
-	to := c.buffer.known[string(c.head.text)]
+	key := c.head.text
+	if p.kind == native {
+		key = append(key, native...)
+	}
+	to := c.buffer.known[string(key)]
 	if to != nil && to.pending {
 		return apply(to, c.buffer)
 	}
@@ -359,7 +370,8 @@ func (c *Client) tryRecord(p place, apply func(*series, *buffer) string) string 
 		return BufferFull
 	}
 	if to == nil {
-		to = &series{kind: p.kind, head: string(c.head.text), name: p.name}
+		whole := string(key)
+		to = &series{kind: p.kind, head: whole[:len(c.head.text)], key: whole, name: p.name}
 	}
 	to.family = c.families[p.name]
 	if p.kind == histogram {

@@ -227,6 +227,61 @@ func TestTheFirstBucketsOfANameHold(t *testing.T) {
 	}
 }
 
+func TestNativeCountsByTheSameBucketsAreOneSample(t *testing.T) {
+	sent := fake(promstream.Options{})
+	of := sent.Histogram("job_seconds", promstream.Labels{"a": "b"})
+	counts := promstream.NativeCounts{Schema: 3, ZeroCount: 1, Positive: map[int]uint64{-2: 1, 9: 0}}
+	of.MergeNative(counts, 1.5)
+	counts.Negative = map[int]uint64{4: 2}
+	of.MergeNative(counts, -2)
+	counts.Schema = 2
+	of.MergeNative(counts, 1)
+	// One of classic buckets is another series here; the gateway refuses the second.
+	sent.Histogram("job_seconds", promstream.Labels{"a": "b"}, 1).Observe(7)
+	samples := sent.Samples()
+	if len(samples) != 3 || samples[0].Type != "histogram" || samples[0].Buckets != nil || samples[0].Sum != -0.5 {
+		t.Fatalf("expected three samples, got %+v", samples)
+	}
+	expected := promstreamtest.Native{
+		Schema: 3, ZeroCount: 2,
+		Positive: promstreamtest.Side{Indexes: []int{-2}, Counts: []uint64{2}},
+		Negative: promstreamtest.Side{Indexes: []int{4}, Counts: []uint64{2}},
+	}
+	if got := *samples[0].Native; fmt.Sprint(got) != fmt.Sprint(expected) {
+		t.Errorf("expected %+v, got %+v", expected, got)
+	}
+	sent.AssertObserved(t, "job_seconds", promstream.Labels{"a": "b"}, 11)
+	if len(sent.Dropped()) > 0 {
+		t.Errorf("dropped: %v", sent.Dropped())
+	}
+}
+
+func TestNativeCountsHaveBounds(t *testing.T) {
+	sent := fake(promstream.Options{})
+	of, many := sent.Histogram("b", nil), map[int]uint64{}
+	for index := range 5_000 {
+		many[index] = 1
+	}
+	of.MergeNative(promstream.NativeCounts{Schema: -5}, 1)
+	of.MergeNative(promstream.NativeCounts{Schema: 9}, 1)
+	of.MergeNative(promstream.NativeCounts{ZeroThreshold: -1}, 1)
+	of.MergeNative(promstream.NativeCounts{ZeroThreshold: math.NaN()}, 1)
+	of.MergeNative(promstream.NativeCounts{}, math.Inf(1))
+	of.MergeNative(promstream.NativeCounts{Negative: many}, 1)
+	expected := map[string]uint64{
+		promstream.BadBuckets: 4, promstream.NonFinite: 1, promstream.PayloadTooLarge: 1,
+	}
+	if got := sent.Dropped(); fmt.Sprint(got) != fmt.Sprint(expected) || len(sent.Samples()) > 0 {
+		t.Errorf("expected %v, got %v", expected, got)
+	}
+	// Each resolution is a sample of its own, and the buffer holds as many as it may.
+	sent = fake(promstream.Options{MaxSeries: 3})
+	for index := range 9 {
+		sent.Histogram("b", nil).MergeNative(promstream.NativeCounts{Schema: index % 8, ZeroCount: 1}, 0)
+	}
+	sent.AssertObserved(t, "b", nil, 9)
+}
+
 func TestBadCallsAreDropped(t *testing.T) {
 	text := &log{}
 	sent := fake(text.options())

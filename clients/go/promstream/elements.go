@@ -122,6 +122,10 @@ func (s *series) pack(into *packer) {
 		}
 	case summary:
 		s.packValues(into)
+	case native:
+		for _, one := range s.natives {
+			s.packNative(into, one)
+		}
 	}
 	if !into.asArrays {
 		into.end()

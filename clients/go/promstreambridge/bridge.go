@@ -11,12 +11,12 @@
 //   - gauges, and metrics of no type: their value, which replaces the one that is
 //     there. Processes that have one each need a label that tells them apart, such
 //     as by promstream.Options.Labels; or use Gauge.Add of promstream itself;
-//   - histograms with buckets: the observations, by bucket;
+//   - histograms with buckets: the observations, by bucket. Native buckets beside
+//     them are not sent, since a sample that was counted before has one kind;
+//   - native histograms: the observations, by native bucket;
 //   - summaries, and histograms without buckets: their sum and count, as counters
 //     of the names x_sum and x_count, so that averages go on. Quantiles can't be
-//     added up, and the library does not keep the observations;
-//   - native histograms without classic buckets are not sent. They are told once,
-//     and counted by Skipped.
+//     added up, and the library does not keep the observations.
 //
 // A series that is there for the first time is sent as it is, so that a counter
 // shows its 0. Use a registry with what should be added up:
@@ -60,6 +60,8 @@ type state struct {
 	// How many observations, by bucket; the last is +Inf.
 	counts []uint64
 	bounds []float64
+	// Of native buckets.
+	native *nativeState
 }
 
 // New makes a pusher that sends through a client.
@@ -104,7 +106,9 @@ func (p *Pusher) PushContext(ctx context.Context) error {
 	return errors.Join(p.record(), p.client.Flush(ctx))
 }
 
-// Skipped is how many native histograms could not be sent.
+// Skipped is how many native histograms could not be sent, because their counts are
+// no whole numbers, or their buckets those of no native histogram. client_golang
+// makes none of these; each is told by Push too.
 func (p *Pusher) Skipped() uint64 {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -189,12 +193,12 @@ func (p *Pusher) recordSumAndCount(name string, labels promstream.Labels, last, 
 func (p *Pusher) recordHistogram(
 	name string, labels promstream.Labels, of *dto.Histogram, last state, states map[string]state, key string, known bool,
 ) {
+	if isNative(of) {
+		p.recordNative(name, labels, of, last, states, key)
+		return
+	}
 	now := state{sum: of.GetSampleSum()}
 	if len(of.GetBucket()) == 0 {
-		if of.Schema != nil {
-			p.skippedNow = append(p.skippedNow, name)
-			return
-		}
 		now.counts = []uint64{of.GetSampleCount()}
 		states[key] = now
 		p.recordSumAndCount(name, labels, last, now, known)
@@ -214,6 +218,20 @@ func (p *Pusher) recordHistogram(
 	added, sum, changed := now.since(last)
 	if changed || !known {
 		p.client.Histogram(name, labels, now.bounds...).Merge(added, sum)
+	}
+}
+
+func (p *Pusher) recordNative(
+	name string, labels promstream.Labels, of *dto.Histogram, last state, states map[string]state, key string,
+) {
+	if !canBeSent(of) {
+		p.skippedNow = append(p.skippedNow, name)
+		return
+	}
+	now := nativeStateOf(of)
+	states[key] = state{native: &now}
+	if added := now.since(last.native); added != nil {
+		p.client.Histogram(name, labels).MergeNative(added.NativeCounts, added.sum)
 	}
 }
 

@@ -184,22 +184,6 @@ func (g gathering) Gather() ([]*dto.MetricFamily, error) {
 	return registry.Gather()
 }
 
-func TestNativeHistogramsAreTold(t *testing.T) {
-	sent := promstreamtest.New(promstream.Options{})
-	native := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "native_seconds", NativeHistogramBucketFactor: 1.1})
-	both := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "both_seconds", NativeHistogramBucketFactor: 1.1, Buckets: []float64{1},
-	})
-	native.Observe(1)
-	both.Observe(1)
-	pusher := promstreambridge.New(sent.Client).Collector(native).Collector(both)
-	if err := pusher.Push(); err == nil || !strings.Contains(err.Error(), "native_seconds") || pusher.Skipped() != 1 {
-		t.Errorf("expected one to be told, got %v", err)
-	}
-	sent.AssertObserved(t, "both_seconds", nil, 1)
-	sent.AssertNotSent(t, "native_seconds")
-}
-
 func TestErrorsComeBackAndTheRestIsSent(t *testing.T) {
 	sent := promstreamtest.New(promstream.Options{})
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "jobs_total"})

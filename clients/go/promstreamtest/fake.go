@@ -33,8 +33,35 @@ type Sample struct {
 	Values  []float64         `json:"values"`
 	Buckets []float64         `json:"buckets"`
 	Counts  []uint64          `json:"counts"`
+	Native  *Native           `json:"native"`
 	Sum     float64           `json:"sum"`
 	TTL     float64           `json:"ttl"`
+}
+
+// Native is what a sample has that was counted by native buckets.
+type Native struct {
+	Schema        int     `json:"schema"`
+	ZeroThreshold float64 `json:"zero_threshold"`
+	ZeroCount     uint64  `json:"zero_count"`
+	Positive      Side    `json:"positive"`
+	Negative      Side    `json:"negative"`
+}
+
+// Side has how many observations lie in the buckets of these indexes.
+type Side struct {
+	Indexes []int    `json:"indexes"`
+	Counts  []uint64 `json:"counts"`
+}
+
+func (n *Native) count() (count uint64) {
+	if n == nil {
+		return 0
+	}
+	count = n.ZeroCount
+	for _, within := range append(append([]uint64(nil), n.Positive.Counts...), n.Negative.Counts...) {
+		count += within
+	}
+	return count
 }
 
 // Fake is a client whose samples are kept.
@@ -141,6 +168,7 @@ func (f *Fake) Observed(name string, labels promstream.Labels) (count uint64, su
 		for _, within := range sample.Counts {
 			count += within
 		}
+		count += sample.Native.count()
 		sum += sample.Sum
 	}
 	return count, sum
