@@ -12,9 +12,10 @@ use function strlen;
 /** Samples as elements of the queue. */
 final class Payload
 {
-    /** Elements, and so samples, stay below 32 KB. */
+    /** Of a sample. */
     public const MOST_BYTES = 32000;
-    private const MOST_SINGLE_SAMPLES = 100;
+    /** Of an array: neither Redis nor the gateway should have to hold much at once. */
+    private const MOST_ARRAY_BYTES = 65536;
     private const JSON = JSON_THROW_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES
         | JSON_UNESCAPED_UNICODE;
 
@@ -24,27 +25,36 @@ final class Payload
     }
 
     /**
-     * A few samples are an element each. More are gathered in arrays, since a server
-     * may limit the arguments of a command, as ElastiCache Serverless does.
+     * Samples are gathered in arrays, as few as hold them, in their order: an element
+     * costs Redis more than a sample does. One that is alone is an element itself.
      *
      * @param list<string> $samples encoded
      * @return list<string>
      */
     public static function elements(array $samples): array
     {
-        if (count($samples) <= self::MOST_SINGLE_SAMPLES) {
-            return $samples;
-        }
         $elements = [];
-        $array = '';
+        $array = [];
+        $bytes = 1;
         foreach ($samples as $sample) {
-            if ($array !== '' && strlen($array) + strlen($sample) + 3 > self::MOST_BYTES) {
-                $elements[] = "[$array]";
-                $array = '';
+            // Before each sample is a bracket or a comma, and behind the last one a bracket.
+            if ($array !== [] && $bytes + strlen($sample) + 1 > self::MOST_ARRAY_BYTES) {
+                $elements[] = self::element($array);
+                $array = [];
+                $bytes = 1;
             }
-            $array .= $array === '' ? $sample : ",$sample";
+            $array[] = $sample;
+            $bytes += strlen($sample) + 1;
         }
-        $elements[] = "[$array]";
+        if ($array !== []) {
+            $elements[] = self::element($array);
+        }
         return $elements;
+    }
+
+    /** @param non-empty-list<string> $samples */
+    private static function element(array $samples): string
+    {
+        return count($samples) === 1 ? $samples[0] : '[' . implode(',', $samples) . ']';
     }
 }

@@ -90,9 +90,10 @@ final class BufferingTest extends TestCase
             public function lpush(string $key, array $elements, float $timeout): void
             {
                 foreach ($elements as $element) {
-                    $sample = json_decode($element, true);
-                    $name = rtrim($sample['name'], '0..9');
-                    $this->totals[$name] = ($this->totals[$name] ?? 0) + $sample['value'];
+                    foreach (json_decode($element, true) as $sample) {
+                        $name = rtrim($sample['name'], '0..9');
+                        $this->totals[$name] = ($this->totals[$name] ?? 0) + $sample['value'];
+                    }
                 }
             }
         };
@@ -265,22 +266,27 @@ final class BufferingTest extends TestCase
         self::assertSame([], $client->dropped());
     }
 
-    public function testManySamplesAreFewElements(): void
+    public function testSamplesAreFewArraysInTheirOrder(): void
     {
-        $client = $this->client(maxSeries: 5000);
-        foreach ([100 => 100, 5000 => null] as $series => $elements) {
+        $client = $this->client(maxSeries: 6000);
+        foreach ([1, 2, 100, 5000] as $series) {
             for ($i = 0; $i < $series; $i++) {
-                $client->counter('x_total', ['number' => $i, 'text' => str_repeat('é', 20)]);
+                $client->counter('x_total', ['number' => $i, 'text' => str_repeat('é', $i % 100)]);
             }
             $this->memory->samples = [];
             $client->flush();
-            self::assertCount($series, $this->memory->samples);
-            $push = end($this->memory->pushes);
-            self::assertLessThan(3900, count($push));
-            self::assertLessThan(32 * 1024, max(array_map('strlen', $push)));
-            self::assertCount($elements ?? count($push), $push);
+            $labels = array_column($this->memory->samples, 'labels');
+            self::assertEquals(range(0, $series - 1), array_column($labels, 'number'));
+            $sizes = array_map('strlen', end($this->memory->pushes));
+            self::assertLessThanOrEqual(64 * 1024, max($sizes));
+            // Only the last one has room left for another sample.
+            array_pop($sizes);
+            self::assertGreaterThan(64 * 1024 - 400, min([...$sizes, PHP_INT_MAX]));
         }
-        self::assertCount(2, $this->memory->pushes, 'one LPUSH each');
+        self::assertCount(4, $this->memory->pushes, 'one LPUSH each');
+        [[$alone], [$two]] = $this->memory->pushes;
+        self::assertStringStartsWith('{', $alone);
+        self::assertStringStartsWith('[{', $two);
     }
 
     public function testAFullBufferIsFlushed(): void
