@@ -354,7 +354,7 @@ func (c *Client) tryRecord(p place, apply func(*series, *buffer) string) string 
 	if reason := c.head.write(p.kind, p.name, c.defaults, p.labels); reason != "" {
 		return reason
 	}
-	if len(c.head.text) > maxElement {
+	if len(c.head.text) > maxSample {
 		c.head = head{}
 		return PayloadTooLarge
 	}

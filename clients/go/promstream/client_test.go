@@ -367,26 +367,29 @@ func TestElements(t *testing.T) {
 		with              func(*promstream.Client)
 		samples, elements int
 	}{
-		"few are an element each": {func(metrics *promstream.Client) {
+		"one is an element": {func(metrics *promstream.Client) {
+			metrics.Counter("jobs_total", promstream.Labels{"n": "0"}).Inc()
+		}, 1, 1},
+		"several are one array": {func(metrics *promstream.Client) {
 			for index := range 100 {
 				metrics.Counter("jobs_total", promstream.Labels{"n": fmt.Sprint(index)}).Inc()
 			}
-		}, 100, 100},
-		"many are arrays": {func(metrics *promstream.Client) {
+		}, 100, 1},
+		"many are few arrays": {func(metrics *promstream.Client) {
 			for index := range 1000 {
 				metrics.Counter("jobs_total", promstream.Labels{"n": fmt.Sprint(index)}).Inc()
 			}
-		}, 1000, 3},
-		"operations of a gauge stay together": {func(metrics *promstream.Client) {
+		}, 1000, 2},
+		"operations of a gauge are samples of their own": {func(metrics *promstream.Client) {
 			metrics.Gauge("jobs", nil).Max(1)
 			metrics.Gauge("jobs", nil).Add(1)
 			metrics.Gauge("others", nil).Add(1)
-		}, 3, 2},
+		}, 3, 1},
 		"many observations are chunks": {func(metrics *promstream.Client) {
 			for index := range 10_000 {
 				metrics.Summary("job_bytes", nil).Observe(float64(index) / 7)
 			}
-		}, 6, 6},
+		}, 6, 3},
 	} {
 		s := serve(t, nil)
 		options := (&log{}).options()
@@ -396,24 +399,80 @@ func TestElements(t *testing.T) {
 		if err := metrics.Flush(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		samples := 0
-		for _, element := range s.taken() {
-			if len(element) >= 32_768 {
-				t.Errorf("%s: an element has %d bytes", name, len(element))
-			}
-			var many []any
-			if element[0] != '[' {
-				element = "[" + element + "]"
-			}
-			if err := json.Unmarshal([]byte(element), &many); err != nil {
-				t.Fatalf("%s: %v: %s", name, err, element)
-			}
-			samples += len(many)
-		}
-		if got := len(s.taken()); got != fill.elements || samples != fill.samples {
-			t.Errorf("%s: expected %d samples in %d elements, got %d in %d", name, fill.samples, fill.elements, samples, got)
+		samples := samplesOf(t, s.taken())
+		if got := len(s.taken()); got != fill.elements || len(samples) != fill.samples {
+			t.Errorf("%s: expected %d samples in %d elements, got %d in %d", name, fill.samples, fill.elements, len(samples), got)
 		}
 	}
+}
+
+// Samples of any sizes fill arrays up to their bound, in their order.
+func TestArraysAreFilled(t *testing.T) {
+	seed := time.Now().UnixNano()
+	draw := rand.New(rand.NewSource(seed))
+	for round := range 20 {
+		s := serve(t, nil)
+		options := (&log{}).options()
+		options.Timeout = 20 * time.Second
+		metrics := connect(t, s.url(), options)
+		most := []int{100, 5_000, 30_000}[round%3]
+		count := 1 + draw.Intn(50)
+		for index := range count {
+			text := strings.Repeat("é", draw.Intn(most/2))
+			metrics.Counter("jobs_total", promstream.Labels{"n": fmt.Sprint(index), "text": text}).Inc()
+		}
+		if err := metrics.Flush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		elements := s.taken()
+		samples := samplesOf(t, elements)
+		for index, sample := range samples {
+			if !strings.Contains(sample, fmt.Sprintf(`"n":"%d"`, index)) {
+				t.Fatalf("seed %d: expected sample %d, got %.80s", seed, index, sample)
+			}
+		}
+		if len(samples) != count || len(metrics.Dropped()) > 0 {
+			t.Errorf("seed %d: expected %d samples, got %d, dropped %v", seed, count, len(samples), metrics.Dropped())
+		}
+		first := 0
+		for index, element := range elements[:len(elements)-1] {
+			first += len(samplesOf(t, elements[index:index+1]))
+			// A comma and, where it was a sample alone, two brackets.
+			with := len(element) + 1 + len(samples[first])
+			if element[0] != '[' {
+				with += 2
+			}
+			if with <= 65_536 {
+				t.Errorf("seed %d: element %d has room for the next sample", seed, index)
+			}
+		}
+	}
+}
+
+// The samples of elements, whose form and size are as they should be.
+func samplesOf(t *testing.T, elements []string) []string {
+	t.Helper()
+	var samples []string
+	for _, element := range elements {
+		if element[0] != '[' {
+			samples = append(samples, element)
+			continue
+		}
+		var many []json.RawMessage
+		if err := json.Unmarshal([]byte(element), &many); err != nil {
+			t.Fatalf("%v: %s", err, element)
+		}
+		if len(element) > 65_536 || len(many) < 2 {
+			t.Errorf("expected an array of several samples, got %d in %d bytes", len(many), len(element))
+		}
+		for _, sample := range many {
+			if len(sample) > 32_000 {
+				t.Errorf("a sample has %d bytes", len(sample))
+			}
+			samples = append(samples, string(sample))
+		}
+	}
+	return samples
 }
 
 func TestObservationsAreBounded(t *testing.T) {
@@ -430,7 +489,7 @@ func TestObservationsAreBounded(t *testing.T) {
 }
 
 func TestManyGoroutines(t *testing.T) {
-	sent := fake(promstream.Options{MaxSeries: 50})
+	sent := fake(promstream.Options{MaxSeries: 50, Timeout: 20 * time.Second})
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Add(1)

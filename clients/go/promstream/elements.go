@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// Up to this many samples are an element of the queue each; more are sent as
-// arrays.
-const maxSingles = 100
+// How many bytes a sample has at most.
+const maxSample = 32_000
 
-// An element of several samples, or of many observations, is smaller than this.
-const maxElement = 32_000
+// How many an element of several samples has: neither Redis nor the gateway should
+// have to hold much at once.
+const maxArray = 65_536
 
 // The gateway takes this many observations in one sample.
 const maxSampleValues = 4_096
@@ -21,17 +21,16 @@ const maxSampleValues = 4_096
 const maxElements = 3_890
 
 // Takes what is pending: the elements of the queue, how many samples they have,
-// and how many samples are too large to be sent.
+// and how many samples are too large to be sent. Elements are as few as hold the
+// samples, in their order: one costs Redis more than a sample does.
 func (b *buffer) take() (elements []any, sent, tooLarge int) {
 	if b.samples == 0 {
 		return nil, 0, 0
 	}
 	b.pushes++
 	packer := packer{
-		elements: make([]any, 0, min(b.samples, maxSingles)),
-		asArrays: b.samples > maxSingles,
-		text:     make([]byte, 0, b.size+b.size/8+256),
-		push:     b.pushes,
+		text: make([]byte, 0, b.size+b.size/8+256),
+		push: b.pushes,
 	}
 	for _, one := range b.pending {
 		one.pack(&packer)
@@ -52,8 +51,6 @@ type packer struct {
 	within int
 
 	elements []any
-	// Many samples are few elements.
-	asArrays bool
 	// Which push it is: the help of a name is told once in each.
 	push           uint64
 	sent, tooLarge int
@@ -71,12 +68,13 @@ func (p *packer) begin() int {
 }
 
 func (p *packer) commit(from int) {
-	if len(p.text)-from > maxElement {
+	if len(p.text)-from > maxSample {
 		p.text = p.text[:from-1]
 		p.tooLarge++
 		return
 	}
-	if p.within > 0 && len(p.text)-p.start > maxElement {
+	// Behind the last one is a bracket.
+	if p.within > 0 && len(p.text)-p.start+1 > maxArray {
 		sample := bytes.Clone(p.text[from:])
 		p.text = p.text[:from-1]
 		p.end()
@@ -104,8 +102,7 @@ func (p *packer) end() {
 	p.within = 0
 }
 
-// Packs the samples of a series. Those of a gauge stay together in one element,
-// since they hold in this order only.
+// Packs the samples of a series.
 func (s *series) pack(into *packer) {
 	switch s.kind {
 	case counter:
@@ -126,9 +123,6 @@ func (s *series) pack(into *packer) {
 		for _, one := range s.natives {
 			s.packNative(into, one)
 		}
-	}
-	if !into.asArrays {
-		into.end()
 	}
 }
 
@@ -161,7 +155,7 @@ func (s *series) packValues(into *packer) {
 		into.text = append(into.text, `,"values":[`...)
 		taken := 0
 		// The next one and the end have room.
-		for taken < len(left) && taken < maxSampleValues && len(into.text)-from < maxElement-50 {
+		for taken < len(left) && taken < maxSampleValues && len(into.text)-from < maxSample-50 {
 			if taken > 0 {
 				into.text = append(into.text, ',')
 			}
@@ -176,9 +170,7 @@ func (s *series) packValues(into *packer) {
 			return
 		}
 		into.commit(from)
-		if left = left[taken:]; len(left) > 0 {
-			into.end()
-		}
+		left = left[taken:]
 	}
 }
 

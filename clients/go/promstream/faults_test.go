@@ -241,8 +241,9 @@ func TestAFullBufferIsFlushed(t *testing.T) {
 	for index := range 25 {
 		metrics.Counter("jobs_total", promstream.Labels{"n": fmt.Sprint(index)}).Inc()
 	}
-	if got := len(s.taken()); got != 20 || len(metrics.Dropped()) > 0 {
-		t.Errorf("expected 20 elements, got %d, dropped %v", got, metrics.Dropped())
+	elements := s.taken()
+	if got := len(samplesOf(t, elements)); got != 20 || len(elements) != 2 || len(metrics.Dropped()) > 0 {
+		t.Errorf("expected 20 samples in 2 arrays, got %d in %d, dropped %v", got, len(elements), metrics.Dropped())
 	}
 }
 
