@@ -76,15 +76,16 @@ fn run(options: &Options) -> Result<(), Failure> {
 fn memory(redis: &mut RedisServer, most: u64) -> Result<(), Failure> {
     println!("\n| type | series | RSS before, MiB | RSS after, MiB | bytes per series |");
     println!("| --- | ---: | ---: | ---: | ---: |");
-    for (kind, series) in [
-        (Kind::Counter, most),
-        (Kind::Gauge, most),
-        (Kind::Histogram, most / 2),
-        (Kind::Summary, most / 5),
+    for (form, series) in [
+        (Form::Of(Kind::Counter), most),
+        (Form::Of(Kind::Gauge), most),
+        (Form::Of(Kind::Histogram), most / 2),
+        (Form::Of(Kind::Summary), most / 5),
+        (Form::Native, most / 5),
     ] {
         let gateway = Gateway::start(Path::new(BINARY), redis.port(), LIMITS)?;
         let before = gateway.usage()?.rss;
-        fill(redis, &gateway, kind, series)?;
+        fill(redis, &gateway, form, series)?;
         let after = gateway.usage()?.rss;
         let shown = gateway.shown_series()?;
         if shown != series {
@@ -94,7 +95,7 @@ fn memory(redis: &mut RedisServer, most: u64) -> Result<(), Failure> {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         println!(
             "| {} | {series} | {:.1} | {:.1} | {each} |",
-            kind.as_str(),
+            form.title(),
             mib(before),
             mib(after)
         );
@@ -111,7 +112,7 @@ fn scrapes(redis: &mut RedisServer, most: u64, rounds: usize) -> Result<(), Fail
         let peers = crates::encode(series, rounds);
         for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
             let gateway = Gateway::start(Path::new(BINARY), redis.port(), LIMITS)?;
-            fill(redis, &gateway, Kind::Counter, series)?;
+            fill(redis, &gateway, Form::Of(Kind::Counter), series)?;
             let resting = gateway.usage()?.rss;
             gateway.forget_peak()?;
             let mut times = Vec::new();
@@ -137,7 +138,7 @@ fn scrapes(redis: &mut RedisServer, most: u64, rounds: usize) -> Result<(), Fail
 /// undisturbed, then while it is scraped without pause.
 fn drain_while_scraped(redis: &mut RedisServer, most: u64) -> Result<(), Failure> {
     let gateway = Gateway::start(Path::new(BINARY), redis.port(), LIMITS)?;
-    fill(redis, &gateway, Kind::Counter, most)?;
+    fill(redis, &gateway, Form::Of(Kind::Counter), most)?;
     let mut corpus = corpus::Corpus::new(1, corpus::REFERENCE_MIX.parse()?);
     let filled = redis.fill_master(&mut corpus, most)?;
     let drain = |redis: &mut RedisServer| -> Result<Duration, Failure> {
@@ -180,13 +181,13 @@ fn drain_while_scraped(redis: &mut RedisServer, most: u64) -> Result<(), Failure
 fn fill(
     redis: &mut RedisServer,
     gateway: &Gateway,
-    kind: Kind,
+    form: Form,
     series: u64,
 ) -> Result<(), Failure> {
     let mut next = 0;
     while next < series {
         let end = series.min(next + PAYLOADS_PER_PUSH);
-        let payloads: Vec<String> = (next..end).map(|index| payload(kind, index)).collect();
+        let payloads: Vec<String> = (next..end).map(|index| payload(form, index)).collect();
         redis.push(&payloads)?;
         next = end;
     }
@@ -206,17 +207,59 @@ fn is_busy(gateway: &Gateway) -> Result<bool, Failure> {
     Ok(gateway.usage()?.cpu > before)
 }
 
-fn payload(kind: Kind, index: u64) -> String {
+/// What is in a series.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A sample of that type.
+    Of(Kind),
+    /// A native histogram with [`NATIVE_BUCKETS`] buckets that have counts.
+    Native,
+}
+
+/// What durations of one route come to.
+const NATIVE_BUCKETS: i32 = 50;
+
+impl Form {
+    fn title(self) -> String {
+        match self {
+            Form::Of(kind) => kind.as_str().to_owned(),
+            Form::Native => format!("native histogram, {NATIVE_BUCKETS} buckets with counts"),
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Form::Of(kind) => kind,
+            Form::Native => Kind::Histogram,
+        }
+    }
+
+    /// What the sample with that number has besides type, name and labels.
+    fn fields(self, index: u64) -> String {
+        let value = index % 1000;
+        let shape = match self {
+            Form::Of(Kind::Counter | Kind::Gauge) => "",
+            Form::Of(Kind::Histogram) => {
+                r#","buckets":[0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5]"#
+            }
+            Form::Of(Kind::Summary) => {
+                r#","quantiles":[0.5,0.9,0.99],"epsilons":[0.05,0.01,0.001]"#
+            }
+            Form::Native => {
+                let in_bucket = |bucket: i32| 2_f64.powf((f64::from(bucket) - 0.5) / 8.0);
+                let values: Vec<f64> = (0..NATIVE_BUCKETS).map(in_bucket).collect();
+                return format!(r#""values":{values:?},"factor":1.1"#);
+            }
+        };
+        format!(r#""value":{value}{shape}"#)
+    }
+}
+
+fn payload(form: Form, index: u64) -> String {
     let (name, [instance, job, region]) = series_of(index);
-    let shape = match kind {
-        Kind::Counter | Kind::Gauge => "",
-        Kind::Histogram => r#","buckets":[0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5]"#,
-        Kind::Summary => r#","quantiles":[0.5,0.9,0.99],"epsilons":[0.05,0.01,0.001]"#,
-    };
-    let value = index % 1000;
+    let (kind, fields) = (form.kind().as_str(), form.fields(index));
     format!(
-        r#"{{"type":"{}","name":"{name}","value":{value},"labels":{{"instance":"{instance}","job":"{job}","region":"{region}"}}{shape}}}"#,
-        kind.as_str()
+        r#"{{"type":"{kind}","name":"{name}","labels":{{"instance":"{instance}","job":"{job}","region":"{region}"}},{fields}}}"#
     )
 }
 

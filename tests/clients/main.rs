@@ -11,6 +11,7 @@ mod calls;
 mod drivers;
 mod faults;
 mod model;
+mod native;
 mod peers;
 
 /// The tests of each driver, in a module of its name.
@@ -99,6 +100,12 @@ instrumented! {
     client_golang_comes_to_the_model: "go" "client_golang";
     prometheus_client_comes_to_the_model: "python" "prometheus_client";
     prom_client_comes_to_the_model: "node" "prom-client";
+}
+
+#[test]
+fn native_histograms_of_client_golang_are_those_of_the_gateway() {
+    let driver = drivers::Driver { language: "go", library: "client_golang" };
+    driver.test(native::are_as_if_each_value_had_been_sent);
 }
 
 /// PromPHP comes from Packagist alone, which not every machine reaches, CI's either.

@@ -14,9 +14,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, NativeHistogramConfig};
 use prometheus_client::registry::{Registry, Unit};
 use prost::Message;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use psg_testkit::exposition::OWN;
@@ -156,4 +158,50 @@ fn the_same_exemplars_and_units() {
     );
     rig.send(&payloads);
     check(&rig, &registry, "exemplars");
+}
+
+/// Zeros, bounds of buckets, and values on both sides of zero that are far apart.
+fn any_value(random: &mut ChaCha8Rng) -> f64 {
+    let power = 2_f64.powi(random.random_range(-40..40));
+    match random.random_range(0..6) {
+        0 => 0.0,
+        1 => power,
+        2 => -power,
+        3 => -power * random.random_range(1.0..2.0),
+        _ => power * random.random_range(1.0..2.0),
+    }
+}
+
+#[test]
+fn the_same_native_buckets() {
+    let seed = seed();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut rig = Rig::with(&[("Metrics__NativeHistogramMaxBuckets", "10000")]);
+    for (number, factor) in [1.1, 1.003, 2.0, 65536.0, 1.5].into_iter().enumerate() {
+        let mut registry = Registry::default();
+        let native = || NativeHistogramConfig::new(factor);
+        let histograms = [
+            ("alone", "", Histogram::new_native(native())),
+            ("both", r#","buckets":[1,5,20]"#, Histogram::new_classic_and_native(BOUNDS, native())),
+        ];
+        let mut payloads = Vec::new();
+        for (name, buckets, histogram) in &histograms {
+            let name = format!("{name}_{number}");
+            registry.register(name.clone(), "", histogram.clone());
+            let values: Vec<f64> = (0..300).map(|_| any_value(&mut random)).collect();
+            values.iter().for_each(|value| histogram.observe(*value));
+            payloads.push(format!(
+                r#"{{"type":"histogram","name":"{name}","values":{values:?},"factor":{factor:?}{buckets}}}"#
+            ));
+        }
+        assert_eq!(rig.send(&payloads).totals().1, 0, "none is rejected");
+        let ours = families(&rig.gateway.must_get("/metrics", &[ACCEPT_PROTOBUF]).body);
+        let of_factor = |family: &&MetricFamily| family.name.ends_with(&format!("_{number}"));
+        let ours: Vec<MetricFamily> = ours.iter().filter(of_factor).cloned().collect();
+        let mut theirs = families(&encode_to_vec(&registry).expect("vectors grow"));
+        let metrics = theirs.iter_mut().flat_map(|family| &mut family.metric);
+        // It tells when they began, whatever is set.
+        metrics.flat_map(|metric| &mut metric.histogram).for_each(|one| one.start_timestamp = None);
+        assert_eq!(ours, theirs, "factor {factor}, seed {seed}");
+    }
 }

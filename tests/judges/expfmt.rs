@@ -17,6 +17,14 @@ const PACKAGE: &str = "github.com/prometheus/common/expfmt";
 /// Formats times escapings.
 const PAGES: usize = 5 * 4;
 
+/// A native histogram with a unit, and what its values come to.
+const NATIVE: &str = r#"{"type":"histogram","name":"n_seconds","unit":"seconds","factor":1.1,"values":[0.5,-4,0,3e9,3e9]}"#;
+const NATIVE_TOTALS: [(&str, f64); 3] = [
+    ("n_seconds_count{}", 5.0),
+    ("n_seconds_sum{}", 5_999_999_996.5),
+    ("n_seconds_bucket{le=+Inf}", 5.0),
+];
+
 /// A counter that is no legacy one, and its label.
 const DOTTED: [&str; 2] = ["http.requests_total", "status.code"];
 
@@ -40,6 +48,8 @@ fn expfmt_reads_every_format() {
     payloads.iter().for_each(|payload| totals::add(&mut pushed, payload, 1.0));
     pushed.insert(r#"g{p=0}"#.to_owned(), 19.0);
     payloads.push(format!(r#"{{"name":"{name}","value":3,"labels":{{"{label}":"200"}}}}"#));
+    payloads.push(NATIVE.to_owned());
+    pushed.extend(NATIVE_TOTALS.map(|(key, total)| (key.to_owned(), total)));
     rig.send(&payloads);
 
     let mut read = go();
@@ -64,11 +74,13 @@ fn expfmt_reads_every_format() {
         let is_started = |key: &&String| !key.contains("_bucket{") && !key.contains("_sum{");
         let started = expected.keys().filter(is_started).count() - 1;
         let told = page["started"].as_u64().expect("a number") as usize;
-        let (in_fields, in_lines) = match text("said").split(';').next() {
-            Some("application/vnd.google.protobuf") => (started, 0),
-            Some("application/openmetrics-text") => (0, started),
-            _ => (0, 0),
+        // Text has no unit, and expfmt looks for none in OpenMetrics.
+        let (in_fields, in_lines, units) = match text("said").split(';').next() {
+            Some("application/vnd.google.protobuf") => (started, 0, 1),
+            Some("application/openmetrics-text") => (0, started, 0),
+            _ => (0, 0, 0),
         };
         assert_eq!((told, created.len()), (in_fields, in_lines), "{asked}, seed {seed}");
+        assert_eq!(page["units"], units, "{asked}");
     }
 }

@@ -199,6 +199,10 @@ pub const CASES: &[FieldCase] = &[
                 "h_count 10",
             ),
             (r#"{"type":"histogram","name":"all","counts":[3],"sum":9}"#, "all_count 3"),
+            (
+                r#"{"type":"histogram","name":"most","counts":[9007199254740992],"sum":0}"#,
+                "most_count 9007199254740992",
+            ),
             (r#"{"type":"summary","name":"s","counts":[5],"sum":-7.5}"#, "s_sum -7.5"),
             (r#"{"type":"summary","name":"s","value":1}"#, "s_count 6"),
         ],
@@ -232,6 +236,14 @@ pub const CASES: &[FieldCase] = &[
                 "invalid_field",
             ),
             (r#"{"type":"histogram","name":"x","counts":[1,1],"sum":1}"#, "bad_buckets"),
+            (
+                r#"{"type":"histogram","name":"x","counts":[9007199254740994],"sum":1}"#,
+                "bad_buckets",
+            ),
+            (
+                r#"{"type":"histogram","name":"x","buckets":[1],"counts":[9007199254740992,1],"sum":1}"#,
+                "bad_buckets",
+            ),
             (r#"{"type":"summary","name":"s","counts":[1,1],"sum":1}"#, "bad_buckets"),
             (r#"{"type":"summary","name":"s","counts":[0.5],"sum":1}"#, "bad_buckets"),
             (r#"{"type":"counter","name":"c","counts":[1],"sum":1}"#, "invalid_field"),
@@ -582,6 +594,16 @@ pub const CASES: &[FieldCase] = &[
             (
                 r#"{"type":"histogram","name":"h","values":[0.5,4],"buckets":[1,3],"exemplar":{"value":4,"timestamp":5}}"#,
                 r##"OM h_bucket{le="+Inf"} 3 # {} 4.0 5.0"##,
+            ),
+            (
+                // As long as it may be: 128 characters.
+                r#"{"name":"d_total","value":1,"exemplar":{"labels":{"trace_id":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},"timestamp":1}}"#,
+                r##"OM d_total 1.0 # {trace_id="xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"} 1.0 1.0"##,
+            ),
+            (
+                // Longer, which drops it.
+                r#"{"name":"d_total","value":1,"exemplar":{"labels":{"trace_id":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},"timestamp":2}}"#,
+                r##"OM d_total 2.0 # {trace_id="xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"} 1.0 1.0"##,
             ),
             (r#"{"type":"gauge","name":"g","value":2,"exemplar":{}}"#, "OM g 2.0"),
             (r#"{"name":"none_total","value":2,"exemplar":null}"#, "OM none_total 2.0"),

@@ -43,6 +43,8 @@ type page struct {
 	Totals map[string]float64 `json:"totals"`
 	// Series with a time at which they began.
 	Started int `json:"started"`
+	// Families with a unit.
+	Units int `json:"units"`
 
 	scheme model.EscapingScheme
 }
@@ -79,6 +81,9 @@ func (p *page) read(family *dto.MetricFamily) {
 	if strings.HasPrefix(name, "prom_stream_gateway_") {
 		return
 	}
+	if family.GetUnit() != "" {
+		p.Units++
+	}
 	for _, metric := range family.GetMetric() {
 		switch {
 		case metric.GetCounter() != nil:
@@ -101,9 +106,33 @@ func (p *page) read(family *dto.MetricFamily) {
 				bound := "le=" + number(bucket.GetUpperBound())
 				p.add(name+"_bucket", metric, bound, float64(bucket.GetCumulativeCount()))
 			}
+			if histogram.Schema != nil && len(histogram.GetBucket()) == 0 {
+				p.add(name+"_bucket", metric, "le=+Inf", float64(native(histogram)))
+			}
 			p.start(histogram.GetCreatedTimestamp() != nil)
 		}
 	}
+}
+
+// How many observations are in all native buckets together.
+func native(of *dto.Histogram) uint64 {
+	return of.GetZeroCount() + inBuckets(of.GetPositiveSpan(), of.GetPositiveDelta()) +
+		inBuckets(of.GetNegativeSpan(), of.GetNegativeDelta())
+}
+
+func inBuckets(spans []*dto.BucketSpan, deltas []int64) uint64 {
+	buckets, count, sum := 0, int64(0), int64(0)
+	for _, span := range spans {
+		buckets += int(span.GetLength())
+	}
+	if buckets != len(deltas) {
+		panic(fmt.Sprintf("%d buckets have %d counts", buckets, len(deltas)))
+	}
+	for _, delta := range deltas {
+		count += delta
+		sum += count
+	}
+	return uint64(sum)
 }
 
 func (p *page) start(told bool) {

@@ -43,9 +43,9 @@ const EXACTLY_ONCE: [(&str, &str); 3] = [
     ("Redis__CheckpointIntervalSeconds", "1"),
 ];
 
-/// What is pushed first. No sum falls short of what the second push makes of a series
-/// that begins anew, so that Prometheus sees it do so.
-const FIRST: [&str; 8] = [
+/// What is pushed first. Each push makes less of a series that begins anew than there
+/// was, so that Prometheus sees it do so.
+const FIRST: [&str; 9] = [
     r#"{"name":"c_total","value":2,"labels":{"a":"é"}}"#,
     r#"{"name":"http.requests_total","value":3,"labels":{"status.code":"200"}}"#,
     r#"{"type":"gauge","name":"g","value":-2.5}"#,
@@ -54,15 +54,18 @@ const FIRST: [&str; 8] = [
     r#"{"type":"histogram","name":"h","value":7,"buckets":[1,5,20]}"#,
     r#"{"type":"summary","name":"s","value":3,"quantiles":[0.5],"epsilons":[0.05]}"#,
     r#"{"type":"summary","name":"s","value":4,"quantiles":[0.5],"epsilons":[0.05]}"#,
+    r#"{"type":"summary","name":"s","value":5,"quantiles":[0.5],"epsilons":[0.05]}"#,
 ];
 
-/// What is pushed then, and again.
-const SECOND: [&str; 5] = [
+/// What is pushed then, and all but the last again: of what returns, a summary alone
+/// begins anew.
+const SECOND: [&str; 6] = [
     r#"{"name":"c_total","value":1,"labels":{"a":"é"}}"#,
     r#"{"name":"http.requests_total","value":1,"labels":{"status.code":"200"}}"#,
     r#"{"type":"gauge","name":"g","value":-2.5}"#,
     r#"{"type":"histogram","name":"h","value":2,"buckets":[1,5,20]}"#,
     r#"{"type":"summary","name":"s","value":3,"quantiles":[0.5],"epsilons":[0.05]}"#,
+    r#"{"type":"summary","name":"s","value":4,"quantiles":[0.5],"epsilons":[0.05]}"#,
 ];
 
 /// The fields of a sample that has these values, all above 0, counted by native buckets:
@@ -97,16 +100,17 @@ fn each_stores_what_was_pushed() {
         check(&gateways);
         observers.iter().for_each(Observer::check_first_increase);
 
+        // That without a checkpoint begins anew, and has a state file from then on.
+        gateways[1].keep_state();
         gateways.iter_mut().for_each(|gateway| gateway.restart(&[]));
         gateways.iter_mut().for_each(|gateway| gateway.push(&SECOND));
         check(&gateways);
 
-        // What is shown no more comes back with the total that it had. The other way of
-        // delivery keeps that as long as the process lives: see tests/gateway/expiry.rs.
-        gateways[0].restart(&[("Metrics__SeriesTtlSeconds", "1")]);
-        gateways[0].wait_until_all_left();
-        gateways[0].restart(&[]);
-        gateways.iter_mut().for_each(|gateway| gateway.push(&SECOND));
+        // What is shown no more comes back with the total that it had.
+        gateways.iter_mut().for_each(|one| one.restart(&[("Metrics__SeriesTtlSeconds", "1")]));
+        gateways.iter().for_each(Restarted::wait_until_all_left);
+        gateways.iter_mut().for_each(|gateway| gateway.restart(&[]));
+        gateways.iter_mut().for_each(|gateway| gateway.push(&SECOND[..SECOND.len() - 1]));
         check(&gateways);
     });
 }
@@ -116,7 +120,11 @@ struct Restarted {
     gateway: Gateway,
     redis: RedisServer,
     port: u16,
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Vec<(&'static str, String)>,
+    /// Where its state file is, if it has one.
+    folder: tempfile::TempDir,
+    /// Whether its totals outlive the process that runs.
+    is_kept: bool,
     /// What the sums must be.
     pushed: Totals,
     /// What it shows of that: all, or what this process has taken.
@@ -128,13 +136,16 @@ struct Restarted {
 impl Restarted {
     fn start(delivery: &[(&'static str, &'static str)]) -> Self {
         let (redis, port) = (RedisServer::start(), free_port());
-        let settings = [&SETTINGS, delivery].concat();
+        let settings = SETTINGS.iter().chain(delivery);
+        let settings: Vec<_> = settings.map(|(name, value)| (*name, (*value).to_owned())).collect();
         let gateway = launch(&redis, port, &settings);
         Self {
             gateway,
             redis,
             port,
             settings,
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            is_kept: delivery == EXACTLY_ONCE,
             pushed: Totals::new(),
             taken: 0,
             shown: Totals::new(),
@@ -162,11 +173,20 @@ impl Restarted {
         self.gateway.signal("TERM");
         let status = self.gateway.wait_at_most(STOP);
         assert_eq!(status.code(), Some(0), "{}", self.gateway.log().join("\n"));
-        self.gateway = launch(&self.redis, self.port, &[&*self.settings, more].concat());
+        let mut settings = self.settings.clone();
+        settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        self.gateway = launch(&self.redis, self.port, &settings);
         self.taken = 0;
-        if !self.settings.contains(&EXACTLY_ONCE[0]) {
+        if !self.is_kept {
             self.shown.clear();
         }
+        self.is_kept = true;
+    }
+
+    /// From the next start on.
+    fn keep_state(&mut self) {
+        let file = self.folder.path().join("state").display().to_string();
+        self.settings.push(("Metrics__StateFile", file));
     }
 
     fn wait_until_all_left(&self) {
@@ -177,10 +197,10 @@ impl Restarted {
     }
 }
 
-fn launch(redis: &RedisServer, port: u16, settings: &[(&str, &str)]) -> Gateway {
+fn launch(redis: &RedisServer, port: u16, settings: &[(&str, String)]) -> Gateway {
     let builder = GatewayBuilder::reading(redis).on_port(port);
     let one_worker = builder.set("Redis__MetricQueueWorkers", "1");
-    settings.iter().fold(one_worker, |builder, (name, value)| builder.set(name, *value)).start()
+    settings.iter().fold(one_worker, |builder, (name, value)| builder.set(name, value)).start()
 }
 
 /// A Prometheus that scrapes each gateway once for each combination.

@@ -48,8 +48,9 @@ func (i *instrumented) make(one call) {
 		}).With(labels).Set(i.gauge(one, names, value))
 	case "histogram":
 		vector(i, one.Name, names, func() *prometheus.HistogramVec {
-			return prometheus.NewHistogramVec(
-				prometheus.HistogramOpts{Name: one.Name, Help: help, Buckets: one.Buckets}, names)
+			return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+				Name: one.Name, Help: help, Buckets: one.Buckets, NativeHistogramBucketFactor: one.Factor,
+			}, names)
 		}).With(labels).Observe(value)
 	case "summary":
 		vector(i, one.Name, names, func() *prometheus.SummaryVec {

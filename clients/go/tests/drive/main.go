@@ -25,6 +25,7 @@ type call struct {
 	Labels  promstream.Labels `json:"labels"`
 	Value   *float64          `json:"value"`
 	Buckets []float64         `json:"buckets"`
+	Factor  float64           `json:"factor"`
 	Help    string            `json:"help"`
 	Unit    string            `json:"unit"`
 }
