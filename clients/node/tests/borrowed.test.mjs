@@ -19,7 +19,7 @@ test("ioredis and node-redis are taken as they are", async () => {
     assert.deepEqual(metrics.dropped, {});
   }
   assert.deepEqual(
-    redis.pushes.map(({ length }) => length),
+    redis.pushes.map(([element]) => JSON.parse(element).length),
     [2, 2],
   );
   assert.equal(redis.open, 2);

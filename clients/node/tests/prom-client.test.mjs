@@ -155,14 +155,14 @@ test("after a reset the counts begin at 0", async () => {
 test("a handler's metrics are sent at its end, the default ones too", async () => {
   const { registry, counter } = instrumented();
   promClient.collectDefaultMetrics({ register: registry });
-  const { metrics, pushes } = recording();
+  const { metrics, samples } = recording();
   const bridge = new PromClientBridge(metrics, registry);
   const handler = bridge.wrap(async () => {
     counter.inc({ queue: "mail" });
     throw new Error("wrong");
   });
   await assert.rejects(handler(), /wrong/);
-  const names = pushes.flat().map((element) => JSON.parse(element).name);
+  const names = (await samples()).map(({ name }) => name);
   assert.ok(names.includes("c_total"));
   assert.ok(names.includes("process_cpu_seconds_total"));
   assert.ok(names.includes("nodejs_eventloop_lag_seconds"));
@@ -181,13 +181,13 @@ test("a slow flush and one that begins meanwhile send each increment once", asyn
       return [{ name: "c_total", help: "", type: "counter", values }];
     },
   };
-  const { metrics, pushes } = recording();
+  const { metrics, samples } = recording();
   const bridge = new PromClientBridge(metrics, registry);
   const flushes = [bridge.flush(), bridge.flush()];
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
   release();
   await Promise.all(flushes);
-  const sent = pushes.flat().map((element) => JSON.parse(element).value);
+  const sent = (await samples()).map(({ value }) => value);
   assert.equal(
     sent.reduce((sum, gained) => sum + gained, 0),
     2,
