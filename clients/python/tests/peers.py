@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -12,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, NoReturn
+from typing import Any, Callable, NoReturn
 
 import pytest
 import redis
@@ -109,12 +110,15 @@ def exposition(port: int) -> dict[str, float]:
     return {series: float(value) for series, value in split}
 
 
-def pushed(port: int) -> list[str]:
-    """Return and remove the elements of the queue, the first pushed first."""
+def pushed(port: int) -> list[dict[str, Any]]:
+    """Return and remove the samples of the queue, the first pushed first."""
     with redis.Redis(host="127.0.0.1", port=port, decode_responses=True) as client:
         elements, _ = client.pipeline().lrange(QUEUE, 0, -1).delete(QUEUE).execute()
-    assert isinstance(elements, list)
-    return elements[::-1]
+    samples: list[dict[str, Any]] = []
+    for element in elements[::-1]:
+        decoded = json.loads(element)
+        samples += decoded if isinstance(decoded, list) else [decoded]
+    return samples
 
 
 @contextlib.contextmanager

@@ -281,11 +281,14 @@ def test_elements_are_small_and_few() -> None:
 
     queue = Elements()
     metrics = Metrics(queue, max_series=100_000, max_observations=100_000)
-    for index in range(100):
-        metrics.gauge("one", {"index": index}).set(index)
-    metrics.flush()
-    assert len(queue.elements) == 100
-    queue.samples.clear()
+    for count in (1, 2, 100):
+        for index in range(count):
+            metrics.gauge("one", {"index": index}).set(index)
+        metrics.flush()
+        assert len(queue.elements) == 1
+        assert queue.elements[0].startswith("[") == (count > 1)
+        assert len(queue.samples) == count
+        queue.samples.clear()
     metrics.gauge("one", {"index": 100}).set(100)
     for index in range(5000):
         metrics.gauge("one", {"index": index, "text": "x" * (index % 1000)}).set(index)
@@ -294,16 +297,17 @@ def test_elements_are_small_and_few() -> None:
     metrics.flush()
     assert [int(s["labels"]["index"]) for s in queue.samples[:5001]] == [100, *range(5000)]
     assert len(queue.samples) == 5004
-    assert max(map(len, queue.elements)) < 32 * 1024
-    assert len(queue.elements) < 150
+    assert max(map(len, queue.elements)) <= 64 * 1024
+    # Only the last one has room left for another of those samples.
+    assert min(map(len, queue.elements[:-2])) > 62 * 1024
     assert not metrics.dropped
 
-    # More than a command may have.
+    # More than a command may have: two of these are an array.
     for index in range(8000):
-        metrics.gauge("two", {"index": index, "text": "x" * 20_000}).set(index)
+        metrics.gauge("two", {"index": index, "text": "x" * 22_000}).set(index)
     metrics.flush()
     assert len(queue.elements) < 3900
-    assert metrics.dropped == {"buffer_full": 8000 - len(queue.elements)}
+    assert metrics.dropped == {"buffer_full": 8000 - 2 * len(queue.elements)}
 
 
 def test_the_environment_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -131,7 +130,7 @@ def test_workers_of_gunicorn_push_for_themselves(port: int, tmp_path: Path) -> N
         finally:
             gunicorn.terminate()
             assert gunicorn.wait(60) == 0
-    values = [json.loads(element)["value"] for element in peers.pushed(port)]
+    values = [sample["value"] for sample in peers.pushed(port)]
     # What was counted before the fork is the first process' to push, at its end.
     assert sorted(values)[-1] == 1000
     assert sum(values) == 1030

@@ -31,10 +31,9 @@ DEFAULT_KEY = "prom-stream-gateway:metric-queue"
 # keeps to the first buckets of a name, whoever sends them.
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-# Up to so many samples are an element of the queue each; more are packed into arrays.
-ELEMENTS = 100
-# What an element should not exceed, so that neither Redis nor the gateway has to hold much of it.
-ELEMENT_BYTES = 32_000
+SAMPLE_BYTES = 32_000
+# Of an element of several samples: neither Redis nor the gateway should have to hold much at once.
+ARRAY_BYTES = 65_536
 # Some Redis services refuse more arguments of one command.
 ARGUMENTS = 3_890
 
@@ -146,8 +145,8 @@ class Buffer:
                 description["buckets"] = checked_buckets(buckets)
             if quantiles is not None:
                 description.update(checked_quantiles(quantiles))
-            if len(encode(description)) > ELEMENT_BYTES:
-                raise ValueError(f"expected at most {ELEMENT_BYTES} bytes")
+            if len(encode(description)) > SAMPLE_BYTES:
+                raise ValueError(f"expected at most {SAMPLE_BYTES} bytes")
             with self._lock:
                 if self._descriptions.get(name) == description:
                     return
@@ -272,8 +271,8 @@ class Buffer:
         series = self._known.get(own_key)
         if series is None:
             series = self._made(kind, name, labels, layout)
-            if len(series.head) > ELEMENT_BYTES:
-                raise ValueError(f"expected at most {ELEMENT_BYTES} bytes")
+            if len(series.head) > SAMPLE_BYTES:
+                raise ValueError(f"expected at most {SAMPLE_BYTES} bytes")
             self._known[own_key] = series
         # 1 and True are equal, and their texts are not. So only texts find the way back.
         if all(type(value) is str for value in given.values()):
@@ -328,29 +327,30 @@ class Buffer:
         return self._packed(samples)
 
     def _packed(self, samples: list[str]) -> Batch:
-        """Pack samples into elements of the queue, in their order."""
-        fitting = [sample for sample in samples if len(sample) <= ELEMENT_BYTES]
+        """Pack samples into arrays, as few as hold them, in their order.
+
+        An element costs Redis more than a sample does. One that is alone is an element itself.
+        """
+        fitting = [sample for sample in samples if len(sample) <= SAMPLE_BYTES]
         if len(fitting) < len(samples):
-            error = ValueError(f"expected at most {ELEMENT_BYTES} bytes")
+            error = ValueError(f"expected at most {SAMPLE_BYTES} bytes")
             self._drop("invalid", "a sample", error, samples=len(samples) - len(fitting))
-        if len(fitting) <= ELEMENTS:
-            return Batch(fitting, len(fitting))
         elements: list[str] = []
-        packed = 0
-        start = size = 0
-        for index, sample in enumerate([*fitting, ""]):
-            # The comma or bracket before each, and the last bracket.
-            if index == len(fitting) or size + len(sample) + 2 > ELEMENT_BYTES:
-                elements.append(f"[{','.join(fitting[start:index])}]")
-                packed = index
-                if len(elements) == ARGUMENTS:
+        packed, size = 0, 1
+        for index, sample in enumerate(fitting):
+            # Before each is a bracket or a comma, and behind the last one a bracket.
+            if index > packed and size + len(sample) + 1 > ARRAY_BYTES:
+                if len(elements) == ARGUMENTS - 1:
+                    error = ValueError(f"expected at most {ARGUMENTS} elements in a flush")
+                    self._drop("buffer_full", "samples", error, samples=len(fitting) - index)
+                    fitting = fitting[:index]
                     break
-                start, size = index, 0
+                elements.append(_element(fitting[packed:index]))
+                packed, size = index, 1
             size += len(sample) + 1
-        if packed < len(fitting):
-            error = ValueError(f"expected at most {ARGUMENTS} elements of the queue in a flush")
-            self._drop("buffer_full", "samples", error, samples=len(fitting) - packed)
-        return Batch(elements, packed)
+        if fitting:
+            elements.append(_element(fitting[packed:]))
+        return Batch(elements, len(fitting))
 
     def _send_at_bound(self, batch: Batch) -> None:
         """Send a batch in the middle of the work, because the buffer is at its bound."""
@@ -386,6 +386,10 @@ class Buffer:
             self._told.add(cause)
         # Not under the lock: a handler may have one of its own, and record a metric.
         logger.warning("%s (this is said once)", why)
+
+
+def _element(samples: list[str]) -> str:
+    return samples[0] if len(samples) == 1 else f"[{','.join(samples)}]"
 
 
 def _after_fork() -> None:
