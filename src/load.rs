@@ -54,11 +54,12 @@ pub struct LoadOptions {
     series: Option<u64>,
 
     /// What to push, as whole weights. Besides the metric types: shuffled (from eight programs, each
-    /// with its own order of fields and labels and its own serializer), add, max and min (to a gauge), duration (an observation in a
-    /// histogram of ten buckets with a unit), exemplar (the same with one), values (twenty of them), whole
-    /// (twenty, as counts of buckets), native (one in a native histogram), wholenative (twenty, as counts of
-    /// native buckets), distinct (each series once before any comes again), newlabel (a series
-    /// per sample), bad (to be rejected)
+    /// with its own order of fields and labels and its own serializer), add, max and min (to a
+    /// gauge), anyscript (a counter whose name and label are of any script), duration (an observation
+    /// in a histogram of ten buckets with a unit), exemplar (the same with one), values (twenty of
+    /// them), whole (twenty, as counts of buckets), native (one in a native histogram), wholenative
+    /// (twenty, as counts of native buckets), distinct (each series once before any comes again),
+    /// newlabel (a series per sample), bad (to be rejected)
     #[arg(long, value_name = "WEIGHTS", default_value = REFERENCE_MIX)]
     mix: Mix,
 

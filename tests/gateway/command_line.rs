@@ -162,13 +162,15 @@ fn load_pushes_samples_that_show() {
     let seen = gateway.scrape_after(2000);
     assert_eq!(seen.totals(), (2000, 0));
     assert!(!seen.produced().is_empty());
-    let mix = "add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1,native=1";
+    let mix = "add=1,max=1,min=1,anyscript=1,duration=1,exemplar=1,values=1,whole=1,native=1,wholenative=1";
     load(&["--mix", mix, "--series", "40"]);
     let seen = gateway.scrape_after(4000);
     assert_eq!(seen.totals(), (4000, 0));
     let observations: f64 =
         seen.produced().keys().map(|name| seen.sum(&format!("{name}_count"))).sum();
-    // Two of seven samples have twenty each; the rest is chance.
+    let any_script = seen.produced().keys().filter(|name| name.starts_with("test_gr__e_")).count();
+    assert!(any_script > 0, "names of any script, as this scraper sees them");
+    // Three of ten samples have twenty each; the rest is chance.
     assert!(observations > 10_000.0, "{observations} are fewer than were sent");
 }
 

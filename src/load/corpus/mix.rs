@@ -26,6 +26,9 @@ pub enum Ingredient {
     Shuffled,
     /// What a sample may do to one of the reference's gauges besides setting it.
     Operation(GaugeOp),
+    /// A counter of as many series as the reference's, whose name and a label of it are
+    /// of any script.
+    AnyScript,
     /// Observations of a duration, in histograms of ten buckets with a unit.
     Duration(Form),
     /// A counter of the next of many series: each comes once in every pass
@@ -56,7 +59,7 @@ pub enum Form {
 }
 
 impl Ingredient {
-    pub const ALL: [Ingredient; 17] = [
+    pub const ALL: [Ingredient; 18] = [
         Ingredient::Plain(Kind::Counter),
         Ingredient::Plain(Kind::Gauge),
         Ingredient::Plain(Kind::Histogram),
@@ -65,6 +68,7 @@ impl Ingredient {
         Ingredient::Operation(GaugeOp::Add),
         Ingredient::Operation(GaugeOp::Max),
         Ingredient::Operation(GaugeOp::Min),
+        Ingredient::AnyScript,
         Ingredient::Duration(Form::Single),
         Ingredient::Duration(Form::WithExemplar),
         Ingredient::Duration(Form::Values),
@@ -82,6 +86,7 @@ impl Ingredient {
             Ingredient::Plain(kind) => kind.as_str(),
             Ingredient::Shuffled => "shuffled",
             Ingredient::Operation(op) => op.as_str(),
+            Ingredient::AnyScript => "anyscript",
             Ingredient::Duration(Form::Single) => "duration",
             Ingredient::Duration(Form::WithExemplar) => "exemplar",
             Ingredient::Duration(Form::Values) => "values",
@@ -100,6 +105,7 @@ impl Ingredient {
             Ingredient::Plain(own) => own == kind,
             Ingredient::Shuffled => true,
             Ingredient::Operation(_) => kind == Kind::Gauge,
+            Ingredient::AnyScript => kind == Kind::Counter,
             Ingredient::Duration(_)
             | Ingredient::Distinct
             | Ingredient::NewLabel
@@ -279,7 +285,7 @@ mod tests {
         );
         check_refused(
             "meter=1",
-            "expected one of counter, gauge, histogram, summary, shuffled, add, max, min, \
+            "expected one of counter, gauge, histogram, summary, shuffled, add, max, min, anyscript, \
              duration, exemplar, values, whole, native, wholenative, distinct, newlabel, bad, got \"meter\"",
         );
         check_refused("bad=1,bad=2", "\"bad\" is given twice");

@@ -107,6 +107,7 @@ impl Corpus {
             Ingredient::Operation(op) => {
                 self.operation(op).at(now).write(JsonStyle::COMPACT, out);
             }
+            Ingredient::AnyScript => self.any_script().at(now).write(JsonStyle::COMPACT, out),
             Ingredient::Duration(form) => {
                 self.duration(form).at(now).write(JsonStyle::COMPACT, out);
             }
@@ -147,6 +148,12 @@ impl Corpus {
             GaugeOp::Set | GaugeOp::Max | GaugeOp::Min => self.value(),
         };
         CorpusPayload { said: Said::Operation(op, value), ..payload }
+    }
+
+    fn any_script(&mut self) -> CorpusPayload {
+        let index = self.below(self.mix.series(Kind::Counter));
+        let payload = CorpusPayload::any_script(index, self.value());
+        self.of_a_generation(payload, index)
     }
 
     fn duration(&mut self, form: Form) -> CorpusPayload {

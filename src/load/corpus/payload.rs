@@ -85,6 +85,17 @@ impl CorpusPayload {
         CorpusPayload { name: JsonValue::Numbered(before, number, ending), said, ..payload }
     }
 
+    /// A sample of the `index`-th series of counters that are no legacy ones, nor is a
+    /// label of theirs.
+    pub(super) fn any_script(index: u64, value: i64) -> Self {
+        let mut payload = CorpusPayload::reference(Kind::Counter, index, value);
+        if let JsonValue::Numbered(_, number, _) = payload.name {
+            payload.name = JsonValue::Numbered("test.größe.", number, ".total");
+        }
+        payload.labels.push(("db.system", JsonValue::Text("mysql")));
+        payload
+    }
+
     /// As [`CorpusPayload::write`], as that program writes it.
     pub(super) fn write_as(self, program: usize, out: &mut Vec<u8>) {
         let JsonValue::Numbered(_, number, _) = self.name else {

@@ -34,7 +34,7 @@ fn count_series(corpus: Corpus, count: usize) -> usize {
     all.iter().map(|(_, payload)| series(&parse(payload))).collect::<HashSet<_>>().len()
 }
 
-const EVERYTHING: &str = "counter=1,gauge=1,histogram=1,summary=1,shuffled=1,add=1,max=1,min=1,duration=1,exemplar=1,values=1,whole=1,native=1,wholenative=1,distinct=1,newlabel=1,bad=1";
+const EVERYTHING: &str = "counter=1,gauge=1,histogram=1,summary=1,shuffled=1,add=1,max=1,min=1,anyscript=1,duration=1,exemplar=1,values=1,whole=1,native=1,wholenative=1,distinct=1,newlabel=1,bad=1";
 
 #[test]
 fn the_same_seed_makes_the_same_bytes() {
@@ -48,7 +48,7 @@ fn every_good_payload_is_a_sample_of_its_type() {
     for (ingredient, payload) in payloads(corpus(1, EVERYTHING), 20_000) {
         let kind = match ingredient {
             Ingredient::Plain(kind) => Some(kind.as_str()),
-            Ingredient::Distinct | Ingredient::NewLabel => Some("counter"),
+            Ingredient::AnyScript | Ingredient::Distinct | Ingredient::NewLabel => Some("counter"),
             Ingredient::Operation(_) => Some("gauge"),
             Ingredient::Duration(_) => Some("histogram"),
             Ingredient::Shuffled => None,
@@ -83,6 +83,7 @@ fn every_good_payload_is_a_sample_of_its_type() {
             Ingredient::Plain(_)
             | Ingredient::Shuffled
             | Ingredient::Operation(GaugeOp::Set | GaugeOp::Max | GaugeOp::Min)
+            | Ingredient::AnyScript
             | Ingredient::Duration(Form::Single | Form::WithExemplar | Form::Native)
             | Ingredient::Distinct
             | Ingredient::NewLabel
