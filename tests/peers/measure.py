@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures this gateway beside others on this machine, by turns, and prints the
 tables of docs/compare.md: what a measurement costs the process that aggregates it,
-what a counter and a scrape cost, how soon a push shows. tests/peers/run builds
-what it starts: NAME=BINARY for each."""
+what a counter and a scrape cost, how soon a push shows, what it costs to idle, and
+what a restart loses. tests/peers/run builds what it starts: NAME=BINARY for each."""
 
 import argparse
 import contextlib
@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import socket
 import statistics
 import struct
@@ -126,6 +127,16 @@ class Peer:
     acknowledged = True
     scraped = True
     adds_up = True
+    # Whether it takes up what is left of a predecessor, once its lease is over.
+    recovers = False
+
+    def run(self):
+        """Starts what there is to start."""
+        self.begin()
+
+    def begin(self):
+        """Starts the process that aggregates."""
+        raise NotImplementedError
 
     def __init__(self, binary):
         self.binary, self.port, self.http = os.path.abspath(binary), free_port(), free_port()
@@ -140,6 +151,10 @@ class Peer:
     def __enter__(self):
         self.folder = tempfile.mkdtemp()
         self.run()
+        self.listening()
+        return self
+
+    def listening(self):
         for port in {self.port, self.http}:
             end = time.monotonic() + 20
             while True:
@@ -147,7 +162,14 @@ class Peer:
                     break
                 assert time.monotonic() < end, f"{self.name} does not listen"
                 time.sleep(0.01)
-        return self
+
+    def restart(self, number):
+        """Ends what aggregates with a signal, and starts it again; a Redis stays."""
+        process = self.processes.pop()
+        process.send_signal(number)
+        process.wait()
+        self.begin()
+        self.listening()
 
     def __exit__(self, *_):
         for process in self.processes:
@@ -224,9 +246,15 @@ class Peer:
         return sum(sent)
 
     def scrape(self):
+        return self.timed_scrape()[1]
+
+    def timed_scrape(self):
+        """When the first byte of the text came, by the monotonic clock, and all of it."""
         connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=120)
         connection.request("GET", "/metrics")
-        return connection.getresponse().read()
+        answer = connection.getresponse()
+        start = answer.read(1)
+        return time.monotonic(), start + answer.read()
 
     def total(self):
         """The sum of all counters of the load."""
@@ -237,14 +265,18 @@ class Peer:
 class Ours(Peer):
     redis = False
     name = "this gateway, its own queue"
+    settings = {}
 
     def run(self):
+        if self.redis:
+            self.start("redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "")
+        self.begin()
+
+    def begin(self):
         env = {"Http__ListenAddress": f"127.0.0.1:{self.http}",
                "Redis__ConnectionString": f"127.0.0.1:{self.port}" if self.redis else "embedded",
                "Embedded__ListenAddress": f"127.0.0.1:{self.port}"}
-        if self.redis:
-            self.start("redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "")
-        self.start(self.binary, env=env)
+        self.start(self.binary, env=env | self.settings)
 
     def request(self, samples):
         return lpush(samples)
@@ -259,12 +291,25 @@ class OursOnRedis(Ours):
     name = "this gateway and its Redis"
 
 
+class OursWithAFile(Ours):
+    """Its totals are written when it ends, and each minute."""
+
+    name = "this gateway, its own queue, a state file"
+    settings = {"Metrics__StateFile": "state"}
+
+
+class OursExactlyOnce(OursOnRedis):
+    name = "this gateway and its Redis, exactly once"
+    settings = {"Redis__Delivery": "exactly-once"}
+    recovers = True
+
+
 class OursByHttp(Ours):
     """By a door; the queue is not pushed to."""
 
     name = "this gateway, text by HTTP"
 
-    def run(self):
+    def begin(self):
         env = {"Http__ListenAddress": f"127.0.0.1:{self.port}", "Push__Enabled": "true",
                "Redis__ConnectionString": "embedded",
                "Embedded__ListenAddress": f"unix:{self.folder}/queue"}
@@ -307,7 +352,7 @@ class Datagrams:
 class OursByStatsd(Datagrams, OursByHttp):
     name = "this gateway, StatsD by a Unix socket"
 
-    def run(self):
+    def begin(self):
         env = {"Http__ListenAddress": f"127.0.0.1:{self.port}",
                "Redis__ConnectionString": "embedded",
                "Embedded__ListenAddress": f"unix:{self.folder}/queue",
@@ -322,7 +367,7 @@ class Statsd(Peer):
     acknowledged = False
     listen = ["--statsd.listen-udp=", "--statsd.listen-tcp=127.0.0.1:{port}"]
 
-    def run(self):
+    def begin(self):
         config = os.path.join(self.folder, "mapping.yml")
         with open(config, "w") as file:
             file.write("defaults:\n  observer_type: histogram\n  histogram_options:\n"
@@ -346,7 +391,7 @@ class Pushgateway(Peer):
     adds_up = False
     flags = ["--push.disable-consistency-check"]
 
-    def run(self):
+    def begin(self):
         self.http = self.port
         self.start(self.binary, f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=error",
                    *self.flags)
@@ -377,7 +422,7 @@ class Vmagent(Peer):
     scraped = False
     adds_up = False
 
-    def run(self):
+    def begin(self):
         sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
         threading.Thread(target=sink.serve_forever, daemon=True).start()
         config = os.path.join(self.folder, "aggregation.yml")
@@ -423,7 +468,7 @@ def cost(peer, seconds, connections):
 
 
 def size(peer, counters):
-    """Bytes of memory for a counter; milliseconds and CPU milliseconds of a scrape."""
+    """Bytes of memory for a counter; milliseconds of a scrape, to its first byte, and of CPU."""
     with peer:
         empty = peer.memory()
         per_call, group = 500, []
@@ -439,22 +484,24 @@ def size(peer, counters):
         peer.settled()
         bytes_each = (peer.memory() - empty) / counters
         if not peer.scraped:
-            return bytes_each, None, None
-        wall, cpu = [], []
+            return bytes_each, None, None, None
+        first, wall, cpu = [], [], []
         for _ in range(3):
             before, begun = peer.cpu(), time.monotonic()
-            text = peer.scrape()
+            came, text = peer.timed_scrape()
+            first.append(came - begun)
             wall.append(time.monotonic() - begun)
             cpu.append(peer.cpu() - before)
         shown = text.count(b"\nwork_counter")
         assert shown >= counters * 0.99, f"{peer.name} shows {shown}"
-        return bytes_each, statistics.median(wall) * 1e3, statistics.median(cpu) / 1e6
+        return (bytes_each, statistics.median(wall) * 1e3, statistics.median(first) * 1e3,
+                statistics.median(cpu) / 1e6)
 
 
 def freshness(peer, tries):
-    """Milliseconds from a push to its being on /metrics, in the median."""
+    """Milliseconds from a push to its being on /metrics, median and 99th percentile."""
     if not peer.scraped:
-        return None
+        return None, None
     with peer:
         connection, stream = peer.connect()
         times = []
@@ -468,7 +515,47 @@ def freshness(peer, tries):
             while name.encode() + b"{" not in peer.scrape():
                 pass
             times.append(time.monotonic() - begun)
-        return statistics.median(times[5:]) * 1e3
+        times = sorted(times[5:])
+        return statistics.median(times) * 1e3, times[int((len(times) - 1) * 0.99)] * 1e3
+
+
+def idling(peer, seconds):
+    """CPU, in per cent of a core, with a scrape each 15 s; MiB of memory."""
+    with peer:
+        peer.settled()
+        before, begun = peer.cpu(), time.monotonic()
+        while (left := begun + seconds - time.monotonic()) > 0:
+            time.sleep(min(left, 15))
+            if peer.scraped:
+                peer.scrape()
+        return (peer.cpu() - before) / (time.monotonic() - begun) / 1e7, peer.memory() / 2**20
+
+
+def lost_by(peer, number, counters=5000):
+    """How many of twice so many increments are missing after a restart between them."""
+    with peer:
+        call = [("counter", f"work_counter_{at % 7}_total", {"path": f"/p/{at}"}, 1)
+                for at in range(PER_CALL)]
+        pushed = 0
+        for ends in (True, False):
+            connection, stream = peer.connect()
+            for _ in range(counters // PER_CALL):
+                connection.sendall(peer.request(call))
+                if peer.acknowledged:
+                    peer.read_answer(stream)
+                pushed += PER_CALL
+            connection.close()
+            # What was acknowledged a second ago is what a restart is to keep.
+            time.sleep(1)
+            peer.settled()
+            if ends:
+                peer.restart(number)
+        end = time.monotonic() + (90 if peer.recovers else 0)
+        while True:
+            peer.settled()
+            missing = pushed - int(peer.total())
+            if missing == 0 or time.monotonic() > end:
+                return missing
 
 
 def main():
@@ -476,7 +563,8 @@ def main():
     parser.add_argument("binaries", nargs="+", metavar="NAME=BINARY")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--counters", type=int, default=100_000)
+    parser.add_argument("--counters", type=int, nargs="*", default=[100_000, 1_000_000])
+    parser.add_argument("--idle", type=float, default=16)
     parser.add_argument("--connections", type=int, default=8)
     options = parser.parse_args()
     kinds = [(kind, binary) for name, binary in (pair.split("=", 1) for pair in options.binaries)
@@ -495,15 +583,30 @@ def main():
         lost = [part for _, _, part in costs[kind] if part is not None]
         lost = f"{max(lost) * 100:.1f} %" if lost and max(lost) > 0.0005 else "none" if lost else ""
         print(f"| {kind.name} | {half:.2f} ({min(used):.2f}–{max(used):.2f}) | {half / base:.1f} | {lost} |")
-    print("\n| | bytes a counter | scrape, ms | its CPU, ms | push to /metrics, ms |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for kind, binary in kinds:
-        if kind is CheckingPushgateway:
-            continue
-        figures = [*size(kind(binary), options.counters), freshness(kind(binary), 50)]
-        cells = ["" if figure is None else f"{figure:.0f}" for figure in figures[:3]]
-        fresh = "" if figures[3] is None else f"{figures[3]:.1f}"
-        print(f"| {kind.name} | {' | '.join(cells)} | {fresh} |", flush=True)
+    shown = [(kind, binary) for kind, binary in kinds if kind is not CheckingPushgateway]
+    for counters in options.counters:
+        print(f"\n| {counters} counters | bytes each | scrape, ms | its first byte, ms | its CPU, ms |")
+        print("| --- | ---: | ---: | ---: | ---: |")
+        for kind, binary in shown:
+            row(kind, size(kind(binary), counters), 0)
+    print("\n| | push to /metrics, ms | 99th percentile |\n| --- | ---: | ---: |")
+    for kind, binary in shown:
+        row(kind, freshness(kind(binary), 200), 1)
+    print("\n| | idle CPU, % of a core | MiB |\n| --- | ---: | ---: |")
+    for kind, binary in shown:
+        row(kind, idling(kind(binary), options.idle), 3)
+    print("\n| of 10,000 increments, half of them before a restart | lost by SIGTERM | by SIGKILL |")
+    print("| --- | ---: | ---: |")
+    for kind in [Ours, OursWithAFile, OursExactlyOnce, Statsd]:
+        binary = next((binary for one, binary in kinds if issubclass(kind, one)), None)
+        if binary:
+            ends = (signal.SIGTERM, signal.SIGKILL)
+            row(kind, [lost_by(kind(binary), number) for number in ends], 0)
+
+
+def row(kind, figures, digits):
+    cells = ["" if figure is None else f"{figure:.{digits}f}" for figure in figures]
+    print(f"| {kind.name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
