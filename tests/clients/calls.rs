@@ -59,7 +59,7 @@ pub fn batches(seed: u64, process: Process, count: usize) -> Vec<Vec<Made>> {
 
 fn batch(draw: &mut ChaCha8Rng, process: Process) -> Vec<Made> {
     match draw.random_range(0..8) {
-        // More series than are sent as an element each.
+        // More than fits into one array.
         0 => (0..150).map(|number| wide(draw, number)).collect(),
         // One series again and again: observations enough to be counts.
         1 => repeated(draw, Call::Histogram(true), "contract_wait_seconds"),
@@ -71,7 +71,7 @@ fn batch(draw: &mut ChaCha8Rng, process: Process) -> Vec<Made> {
 }
 
 fn wide(draw: &mut ChaCha8Rng, number: usize) -> Made {
-    let labels = Labels::from([("number", number.to_string())]);
+    let labels = Labels::from([("number", number.to_string()), ("text", "x".repeat(600))]);
     Made { call: Call::Counter, name: "contract_wide_total", labels, value: value(draw) }
 }
 

@@ -12,7 +12,7 @@ const KINDS = {
 };
 
 /** All that calls have: prom-client lets some of them be left out. */
-const labelNames = ["route", "status", "_zone9", "number"];
+const labelNames = ["route", "status", "_zone9", "number", "text"];
 
 export function instrumented(metrics) {
   const registry = new Registry();
