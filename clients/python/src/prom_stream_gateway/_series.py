@@ -14,7 +14,7 @@ GaugeOperation = Literal["set", "add", "max", "min"]
 VALUES_OF_A_HISTOGRAM = 32
 
 # So many observations go into one sample of a summary. With 17 digits each they stay
-# below what an element of the queue should be.
+# below what a sample may have.
 VALUES_OF_A_SAMPLE = 1000
 
 encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
