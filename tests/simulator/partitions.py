@@ -36,6 +36,7 @@ RULES = dict(
     again=1,          # each raised epoch is entered at the homes before the next claim; 0: after a load only
     settle=1,         # positions beyond the own lists are set back before the first claim
     line=1,           # and the record notes it, for a home that goes back too
+    lost=1,           # with a raised epoch of `newer` the record notes where the own lists end
     behind='reload',  # a home went back: reload and send again; own: the position that p knows is set
     parts=1,          # scripts for each deliver: 1, or 2 with the position in the last
     clear=1,          # a reload empties the forwarder
@@ -345,6 +346,8 @@ class Gateway:
                     return False
                 if not answer or answer[0] == 'newer':
                     self.high = max(self.high, answer[1] if answer else 0)
+                    if answer and rules['lost']:
+                        line = (0, self.end)    # own history was lost: homes may go back to places of it later
                     break
                 was, self.start[q] = self.read(answer[1]), self.read(answer[2])
                 sim.count['gaps'] += was is not None and was < self.start[q]

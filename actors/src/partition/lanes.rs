@@ -42,7 +42,8 @@ pub enum Request {
 /// What the router can't go on without: all of it ends in another load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
-    /// An epoch above this one: a home has seen it, so the own history was lost.
+    /// An epoch above this one, noted as a line: a home has seen it, so the own history
+    /// was lost.
     EpochAbove(u64),
     /// An epoch with which the record notes this place as the line.
     NewLine(Place),

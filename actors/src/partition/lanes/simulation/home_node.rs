@@ -38,6 +38,11 @@ impl HomeNode {
         EnterAnswer::Entered(lanes.iter().zip(&request.lanes).map(enter).collect())
     }
 
+    /// Whether a place was written before that epoch.
+    pub fn has_places_before(&self, before: u64) -> bool {
+        self.sources.values().any(|(epoch, ..)| *epoch < before)
+    }
+
     /// As `deliver.lua`.
     pub fn deliver(&mut self, request: &DeliverRequest) -> DeliverAnswer {
         let DeliverRequest { lane, epoch, token, from, to, chunk, .. } = request;

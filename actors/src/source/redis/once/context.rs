@@ -130,12 +130,20 @@ impl Context {
         Expected { part: self.access.part, check_head: self.memory.head_check() }
     }
 
-    /// The memory can't go on as it is: what comes of that.
-    pub fn met(&mut self, demand: Demand) -> Interruption {
+    /// An epoch was seen that the record does not know of. Others may know places beyond
+    /// `end`, where what was claimed ends now, and may show them later: so the next epoch
+    /// is above that one, and notes the line with it.
+    pub fn history_was_lost(&mut self, seen: u64, end: u64) {
+        self.epoch = self.epoch.max(seen);
+        self.next_line = Some(NextLine::Here(end));
+    }
+
+    /// The memory can't go on as it is, with lists that end there: what comes of that.
+    pub fn met(&mut self, demand: Demand, end: u64) -> Interruption {
         Interruption::Reload(match demand {
             Demand::Reload(why) => why,
             Demand::RaiseAbove(epoch) => {
-                self.epoch = self.epoch.max(epoch);
+                self.history_was_lost(epoch, end);
                 format!("epoch {epoch} was seen, which this gateway did not know")
             }
         })

@@ -77,7 +77,7 @@ impl LoadingStage {
             Ok(()) => {}
             Err(LoadFailure::Unreadable(cause)) => return Err(context.access.unreadable(cause)),
             Err(LoadFailure::RaiseAbove(epoch)) => {
-                context.epoch = context.epoch.max(epoch);
+                context.history_was_lost(epoch, ledger.end());
                 return Ok(Transition::Stay);
             }
             Err(LoadFailure::NewLine(place)) => {

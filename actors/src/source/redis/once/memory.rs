@@ -128,7 +128,8 @@ pub enum LoadFailure {
     /// It can't be used by this version.
     #[error("{0}")]
     Unreadable(String),
-    /// It has to be loaded under an epoch above this one.
+    /// It has to be loaded under an epoch above this one, with which a line is noted
+    /// where the claimed lists end.
     #[error("epoch {0} was seen")]
     RaiseAbove(u64),
     /// It has to be loaded under an epoch with which a line is noted, at this place.

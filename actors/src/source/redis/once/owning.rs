@@ -45,7 +45,7 @@ impl Owned {
     /// Asks for what is due, and waits for something.
     pub(super) async fn step(&mut self, context: &mut Context, link: &mut Link) -> Outcome {
         if let Some(demand) = context.memory.demand() {
-            return Err(context.met(demand));
+            return Err(context.met(demand, self.ledger.end()));
         }
         self.ask_for_more(context, link);
         if self.go_on_with_checkpoint(context, link).is_err() {
