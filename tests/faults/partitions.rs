@@ -19,7 +19,9 @@ use arena::{DELIVER, ENTER, PARTITIONS, PartitionArena};
 #[test]
 fn whatever_happens_each_sample_counts_once() {
     let mut arena = PartitionArena::start();
-    for _ in 0..faults(10) {
+    let faults = faults(10);
+    for fault in 1..=faults {
+        eprintln!("fault {fault} of {faults}");
         arena.go_on(600);
         match arena.random.random_range(0..8) {
             0 | 1 => arena.kill_a_gateway(),

@@ -14,6 +14,8 @@ const SLOTS: usize = 16_384;
 const AGREEMENT: Duration = Duration::from_secs(60);
 /// After so long a replica has given up taking the place of its primary.
 const GIVEN_UP: Duration = Duration::from_secs(6);
+/// For so long the others do not vote about a primary again: twice the node timeout.
+const VOTED: Duration = Duration::from_secs(31);
 /// Keys that one command moves to another node.
 const KEYS_AT_ONCE: &str = "100";
 
@@ -22,6 +24,8 @@ const KEYS_AT_ONCE: &str = "100";
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
     primaries: usize,
+    /// When its replica has last taken the place of each node.
+    replaced: Vec<Option<Instant>>,
 }
 
 /// A node that is not up yet: where it listens, and what it may say of that.
@@ -51,7 +55,8 @@ impl RedisCluster {
                 ..Default::default()
             })
         };
-        let cluster = Self { nodes: (0..2 * primaries).map(node).collect(), primaries };
+        let nodes: Vec<RedisServer> = (0..2 * primaries).map(node).collect();
+        let cluster = Self { replaced: vec![None; nodes.len()], nodes, primaries };
         cluster.assemble();
         cluster
     }
@@ -137,8 +142,14 @@ impl RedisCluster {
     }
 
     /// Puts the replica of that primary in its place, without losing anything; the
-    /// one that is the primary now.
-    pub fn fail_over(&self, primary: usize) -> usize {
+    /// one that is the primary now. Asked for too early, the replica would be refused, and
+    /// not try again for a minute.
+    pub fn fail_over(&mut self, primary: usize) -> usize {
+        let replaced = self.replaced[primary];
+        wait_within(VOTED, "the others to vote about it again", || match replaced {
+            Some(at) if at.elapsed() < VOTED => Err("it was just replaced".to_owned()),
+            Some(_) | None => Ok(()),
+        });
         let id = self.nodes[primary].cluster_id();
         let replica = wait_within(AGREEMENT, "a replica of it", || {
             let follows = |node: &RedisServer| {
@@ -164,6 +175,7 @@ impl RedisCluster {
             }
             Err("it was only asked".to_owned())
         });
+        self.replaced[primary] = Some(Instant::now());
         replica
     }
 
