@@ -155,6 +155,8 @@ impl Shared {
                 self.0.homes[lane.home()].notify_one();
             }
         }
+        // A home that does not answer is not asked meanwhile, and what waits for it grows.
+        (0..state.partitions.get()).for_each(|home| state.show(home));
     }
 
     /// All deltas go to their homes now, since nothing more is read; whether they are

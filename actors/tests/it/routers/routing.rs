@@ -342,12 +342,10 @@ fn what_waits_for_a_home_has_a_bound() {
             assert!(place < 4000, "nothing says that it is full");
         }
         let homes = &running.figures.homes;
-        let waiting = || homes.iter().map(|home| home.undelivered_bytes.load(Ordering::Relaxed));
-        assert!(
-            waiting().sum::<u64>() < 10 << 20,
-            "{:?} bytes wait",
-            waiting().collect::<Vec<_>>()
-        );
+        let waiting = homes.iter().map(|home| home.undelivered_bytes.load(Ordering::Relaxed));
+        let waiting: u64 = waiting.sum();
+        // It is told though no answer has come since.
+        assert!((4 << 20..10 << 20).contains(&waiting), "{waiting} bytes wait");
         // Its checkpoint waits for nobody, nor does its end.
         running.checkpoint(&mut kept).await;
         let begun = Instant::now();
