@@ -35,6 +35,8 @@ mod fail_closed;
 mod rebinding;
 mod web_config;
 
+mod partitions;
+
 mod embedded;
 mod pushgateway;
 mod dead_letters;

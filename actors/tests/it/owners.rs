@@ -215,6 +215,7 @@ fn claims_pages_and_the_last_checkpoint_wait_for_the_memory() {
         owner.memory.borrow_mut().may_read = true;
         owner.changes.notify_one();
         owner.until_taken(2).await;
+        assert!(!owner.memory.borrow().was_asked_to_end, "it would send on all that comes");
         owner.memory.borrow_mut().may_end = false;
         owner.stopper.stop();
         redis.idle().await;

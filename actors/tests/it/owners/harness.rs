@@ -55,6 +55,8 @@ pub struct Words {
     pub may_claim: bool,
     pub may_read: bool,
     pub may_end: bool,
+    /// Whether it was asked if the end may come.
+    pub was_asked_to_end: bool,
     /// All that was ever taken, with its origin where it has one.
     taken: Vec<Element>,
     snapshots: u64,
@@ -237,7 +239,9 @@ impl Memory for SharedWords {
     }
 
     fn may_end(&self) -> bool {
-        self.words.borrow().may_end
+        let mut words = self.words.borrow_mut();
+        words.was_asked_to_end = true;
+        words.may_end
     }
 
     fn demand(&mut self) -> Option<Demand> {

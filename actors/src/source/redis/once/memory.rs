@@ -54,7 +54,8 @@ pub trait Memory {
         true
     }
 
-    /// Whether the last checkpoint may begin, after the stop signal.
+    /// Whether the last checkpoint may begin. Asked after the stop signal alone: nothing
+    /// more comes then.
     fn may_end(&self) -> bool {
         true
     }

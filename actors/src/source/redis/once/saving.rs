@@ -58,8 +58,9 @@ impl Owned {
         link: &mut Link,
     ) -> Result<(), MemoryGone> {
         let stopping = context.access.stop.is_stopped();
-        let may_end = context.memory.may_end();
-        if stopping && (self.pages_in_flight() > 0 || self.closing || !may_end) {
+        // The memory prepares for its end once it is asked.
+        let has_to_wait = stopping && !context.memory.may_end();
+        if has_to_wait || stopping && (self.pages_in_flight() > 0 || self.closing) {
             return Ok(());
         }
         if stopping && self.is_saved {

@@ -1,0 +1,92 @@
+//! A queue in two partitions, and the two gateways that it needs.
+
+use std::time::Duration;
+
+use psg_testkit::redis::QUEUE;
+use psg_testkit::wait::wait_within;
+use psg_testkit::{Gateway, GatewayBuilder, RedisOptions, RedisServer, wait_until};
+
+const SETTLING: Duration = Duration::from_secs(60);
+
+fn persistent() -> RedisOptions {
+    RedisOptions { persistent: true, ..Default::default() }
+}
+
+fn of_two_partitions(connection: &str) -> GatewayBuilder {
+    GatewayBuilder::connecting(connection)
+        .set("Redis__Delivery", "exactly-once")
+        .set("Redis__MetricQueuePartitions", "2")
+}
+
+/// Waits until a counter without labels shows that total, on one gateway alone.
+fn await_total(gateways: &[Gateway], name: &str, expected: f64) {
+    wait_within(SETTLING, "the total", || {
+        let seen = gateways.iter().filter_map(|gateway| gateway.try_scrape().ok());
+        let shown: Vec<f64> = seen.filter_map(|seen| seen.value(name, &[])).collect();
+        if shown == [expected] { Ok(()) } else { Err(format!("{shown:?}")) }
+    });
+}
+
+#[test]
+fn samples_are_sent_on_once_the_flush_interval_is_over() {
+    let redis = RedisServer::with(persistent());
+    let fleet = |milliseconds: &str| {
+        let builder = of_two_partitions(&redis.address());
+        builder.set("Redis__PartitionFlushMs", milliseconds).start()
+    };
+    let push = || redis.push_to(0, QUEUE, &[r#"{"name":"n_total","value":1}"#]);
+    let sum = |gateways: &[Gateway], name: &str| -> f64 {
+        let seen = gateways.iter().map(Gateway::scrape);
+        seen.map(|seen| seen.sum(&format!("prom_stream_gateway_partition_{name}"))).sum()
+    };
+    let gateways = [fleet("60000"), fleet("60000")];
+    for taken in 1..=10 {
+        push();
+        wait_until("it to be taken", || {
+            sum(&gateways, "forwarded_samples_total") == f64::from(taken)
+        });
+    }
+    assert_eq!(sum(&gateways, "delivered_samples_total"), 0.0, "it is no minute yet");
+    assert!(sum(&gateways, "undelivered_bytes") > 0.0);
+    // The end of a gateway waits for no interval.
+    for mut gateway in gateways {
+        gateway.signal("TERM");
+        assert_eq!(gateway.wait_at_most(SETTLING).code(), Some(0));
+    }
+    let gateways = [fleet("100"), fleet("100")];
+    await_total(&gateways, "n_total", 10.0);
+    push();
+    await_total(&gateways, "n_total", 11.0);
+}
+
+/// As a user with the rights that docs/scale.md names.
+#[test]
+fn partitions_are_reached_by_tls_with_few_rights() {
+    let redis = RedisServer::with(RedisOptions { tls_names: &["localhost"], ..persistent() });
+    let page = std::fs::read_to_string(psg_testkit::root().join("docs/scale.md")).expect("a page");
+    let (_, command) = page.split_once("redis-cli ACL SETUSER").expect("the rights");
+    let (command, _) = command.split_once("```").expect("the end of a block");
+    let words = command.split_whitespace().filter(|word| *word != "\\");
+    let words: Vec<&str> = words.map(|word| word.trim_matches('\'')).collect();
+    redis.run::<()>(&[&["ACL", "SETUSER"], &words[..]].concat());
+    let connection =
+        format!("localhost:{},ssl=true,user=gateway,password=secret", redis.tls_port());
+    let builder = || {
+        of_two_partitions(&connection)
+            .set("Redis__TlsCaFile", &redis.certificates().authority)
+            .set("Redis__PartitionFlushMs", "50")
+    };
+    let gateways = [builder().start(), builder().start()];
+    for key in [QUEUE, &format!("{QUEUE}:1")] {
+        let samples = (0..10).map(|number| format!(r#"{{"name":"n{number}_total","value":3}}"#));
+        redis.push_to(0, key, &samples.collect::<Vec<_>>());
+    }
+    // Ten names have homes at both.
+    for number in 0..10 {
+        await_total(&gateways, &format!("n{number}_total"), 6.0);
+    }
+    let series = |gateway: &Gateway| gateway.scrape().sum("prom_stream_gateway_series");
+    assert!(gateways.iter().all(|gateway| series(gateway) > 0.0), "one shows nothing");
+    let refused: Vec<String> = redis.run(&["ACL", "LOG"]);
+    assert!(refused.is_empty(), "{refused:?}");
+}
