@@ -2,8 +2,7 @@
 
 use psg_testkit::redis::QUEUE;
 use psg_testkit::{
-    Finished, Gateway, GatewayBuilder, RedisCluster, RedisOptions, RedisServer, Sentinel,
-    wait_until,
+    Finished, Gateway, GatewayBuilder, RedisOptions, RedisServer, Sentinel, wait_until,
 };
 
 const GOOD: &str = r#"{"name":"a_total","value":1}"#;
@@ -133,30 +132,6 @@ fn each_partition_is_looked_at() {
     assert!(line.contains("it is of a queue with 2 partitions"), "{line}");
     assert_eq!(advice, "-> prom-stream-gateway repartition --to 3");
     assert!(of.output().contains("\n1 problem found"), "told once: {}", of.output());
-}
-
-#[test]
-fn partitions_on_several_nodes_are_looked_at_where_they_are() {
-    let mut cluster = RedisCluster::start(3);
-    let keys = [QUEUE.to_owned(), format!("{QUEUE}:1"), format!("{QUEUE}:2")];
-    for (node, key) in keys.iter().enumerate() {
-        cluster.reshard(key, node);
-        cluster.run::<u32>(key, &["LPUSH", key, GOOD, GOOD]);
-    }
-    let connection = cluster.addresses();
-    let of = examined(of_partitions(&connection, 3));
-    assert_eq!(of.code(), 0, "{}", of.output());
-    finding(&of, "ok", "rights");
-    for key in &keys {
-        let waits = format!("2 elements wait in {key}, which nobody has");
-        assert!(of.output().contains(&waits), "{}", of.output());
-    }
-    // The node of one of them is away: the others are looked at all the same.
-    cluster.nodes_mut()[2].go_down();
-    let of = examined(of_partitions(&connection, 3));
-    assert_eq!(of.code(), 1, "{}", of.output());
-    let waits = format!("2 elements wait in {}, which nobody has", keys[1]);
-    assert!(of.output().contains(&waits), "{}", of.output());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use psg_testkit::redis::QUEUE;
 use psg_testkit::wait::wait_within;
-use psg_testkit::{Gateway, GatewayBuilder, RedisOptions, RedisServer, wait_until};
+use psg_testkit::{Gateway, GatewayBuilder, RedisCluster, RedisOptions, RedisServer, wait_until};
 
 const SETTLING: Duration = Duration::from_secs(60);
 
@@ -89,4 +89,29 @@ fn partitions_are_reached_by_tls_with_few_rights() {
     assert!(gateways.iter().all(|gateway| series(gateway) > 0.0), "one shows nothing");
     let refused: Vec<String> = redis.run(&["ACL", "LOG"]);
     assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn the_doctor_looks_at_each_partition_on_its_own_node_of_a_cluster() {
+    const GOOD: &str = r#"{"name":"a_total","value":1}"#;
+    let mut cluster = RedisCluster::start(3);
+    let keys = [QUEUE.to_owned(), format!("{QUEUE}:1")];
+    for (node, key) in keys.iter().enumerate() {
+        cluster.reshard(key, node);
+        cluster.run::<u32>(key, &["LPUSH", key, GOOD, GOOD]);
+    }
+    let connection = cluster.addresses();
+    let waits = |key: &String| format!("2 elements wait in {key}, which nobody has");
+    let examined = of_two_partitions(&connection).arguments(&["doctor"]).finish();
+    assert_eq!(examined.code(), 0, "{}", examined.output());
+    assert!(
+        keys.iter().all(|key| examined.output().contains(&waits(key))),
+        "{}",
+        examined.output()
+    );
+    // The node of one is away: the other one is looked at all the same.
+    cluster.nodes_mut()[1].go_down();
+    let examined = of_two_partitions(&connection).arguments(&["doctor"]).finish();
+    assert_eq!(examined.code(), 1, "{}", examined.output());
+    assert!(examined.output().contains(&waits(&keys[0])), "{}", examined.output());
 }
