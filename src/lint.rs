@@ -119,7 +119,7 @@ pub fn is_plainly_sample(settings: &PipelineSettings, element: &[u8]) -> bool {
     let says_more = decoder.decode(sample, system_time()).is_ok_and(|decoded| {
         // A metric may be called so, and hardly any is.
         let is_of_words = decoded.sample.name.contains(char::is_whitespace);
-        !is_of_words && (decoded.value_at.is_some() || decoded.sample.kind != Kind::Counter)
+        !is_of_words && (decoded.places.value.is_some() || decoded.sample.kind != Kind::Counter)
     });
     says_more && decoder.take_unknown_fields().is_empty()
 }

@@ -199,7 +199,7 @@ impl Intake {
         Self {
             shards,
             reader,
-            json: JsonPayloads::new(decoder, cache_series),
+            json: JsonPayloads::new(decoder, settings.payload.clone(), cache_series),
             resolver: Resolver::new(catalog, cache_series, sort_labels),
             batch: PendingBatch::default(),
             settings,
@@ -320,6 +320,7 @@ impl Intake {
     /// Ends the batch, after every shard has answered.
     pub fn finish(&mut self) -> RoutedBatch {
         self.resolver.apply_folds();
+        self.batch.misfits.drain(..).for_each(|entry| self.resolver.count_misfit(entry));
         let mut routed = RoutedBatch {
             taken_at: self.batch.taken_at,
             newest: self.batch.newest,

@@ -87,6 +87,12 @@ impl PayloadSpan {
     }
 }
 
+impl From<PayloadSpan> for (u32, u32) {
+    fn from(PayloadSpan { start, end }: PayloadSpan) -> Self {
+        (start, end)
+    }
+}
+
 impl From<PayloadSpan> for Text {
     fn from(PayloadSpan { start, end }: PayloadSpan) -> Self {
         Self::in_payload(start as usize, end as usize)

@@ -101,6 +101,13 @@ pub struct Arena {
     exemplars: Vec<KeptExemplar>,
 }
 
+/// How much of an [`Arena`] there was.
+#[derive(Debug, Clone, Copy)]
+pub struct ArenaMark {
+    values: usize,
+    counts: usize,
+}
+
 impl Arena {
     /// Numbers, histograms and exemplars that are kept room for.
     const KEPT: usize = 4096;
@@ -141,6 +148,17 @@ impl Arena {
     fn put_exemplar(&mut self, exemplar: KeptExemplar) -> ExemplarIndex {
         self.exemplars.push(exemplar);
         (self.exemplars.len() - 1) as ExemplarIndex
+    }
+
+    /// How many values and counts there are, to go back to.
+    pub fn mark(&self) -> ArenaMark {
+        ArenaMark { values: self.values.len(), counts: self.counts.len() }
+    }
+
+    /// Takes back the values and counts that were put since then.
+    pub fn go_back(&mut self, mark: ArenaMark) {
+        self.values.truncate(mark.values);
+        self.counts.truncate(mark.counts);
     }
 
     /// Copies in what `details` say that lies in `other`.

@@ -50,10 +50,11 @@ pub mod json;
 mod unknown_fields;
 mod validate;
 
-pub use json::{FIELDS, JsonDecoder, JsonSample, NATIVE_FIELDS, metric_name_in};
+pub use json::{FIELDS, JsonDecoder, JsonSample, NATIVE_FIELDS, Place, Places, metric_name_in};
 pub use unknown_fields::{MAX_UNKNOWN_FIELDS, UnknownFields};
 #[cfg(doc)]
 use validate::{RawRare, RawSample};
+pub(crate) use validate::{accepted_timestamp, take_known_counts};
 
 /// How a payload is to be read, as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

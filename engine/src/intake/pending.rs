@@ -8,7 +8,8 @@ use crate::metric::GaugeOp;
 use crate::reject::DroppedExemplar;
 use crate::sample::Sample;
 use crate::timestamp::UnixTime;
-use crate::updates::{Arena, Details};
+use crate::updates::{Arena, ArenaMark, Details};
+use crate::wire::Place;
 
 /// Elements of arrays that are kept room for.
 pub const KEPT_ELEMENTS: usize = 4096;
@@ -24,6 +25,9 @@ pub struct PendingBatch {
     pub(super) details: Vec<(usize, Details)>,
     pub(super) arena: Arena,
     pub(super) dropped_exemplars: [u64; DroppedExemplar::ALL.len()],
+    /// Series of samples that were not resolved and have another layout than their
+    /// family.
+    pub(super) misfits: Vec<EntryId>,
     /// Which samples came in arrays.
     array_elements: Vec<ArrayElement>,
     payloads: u32,
@@ -66,8 +70,19 @@ impl Origin {
 /// Where a sample stood in the array that it came in.
 #[derive(Debug)]
 struct ArrayElement {
-    sample: usize,
-    place: Range<usize>,
+    sample: u32,
+    place: Place,
+}
+
+/// How much of a batch there was, to go back to.
+#[derive(Debug)]
+pub struct Mark {
+    newest: Option<UnixTime>,
+    samples: usize,
+    details: usize,
+    arena: ArenaMark,
+    misfits: usize,
+    array_elements: usize,
 }
 
 impl PendingBatch {
@@ -112,13 +127,40 @@ impl PendingBatch {
 
     /// Notes where in its payload the sample stood that was taken in last.
     pub fn note_place(&mut self, place: Range<usize>) {
-        self.array_elements.push(ArrayElement { sample: self.samples.len() - 1, place });
+        let sample = self.samples.len() as u32 - 1;
+        let place = (place.start as u32, place.end as u32);
+        self.array_elements.push(ArrayElement { sample, place });
     }
 
     /// Where in its payload a sample stood, if that is an array.
     pub fn place_of(&self, sample: usize) -> Option<Range<usize>> {
+        let sample = sample as u32;
         let found = self.array_elements.binary_search_by_key(&sample, |element| element.sample);
-        found.ok().map(|index| self.array_elements[index].place.clone())
+        let (start, end) = self.array_elements[found.ok()?].place;
+        Some(start as usize..end as usize)
+    }
+
+    /// What there is now.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            newest: self.newest,
+            samples: self.samples.len(),
+            details: self.details.len(),
+            arena: self.arena.mark(),
+            misfits: self.misfits.len(),
+            array_elements: self.array_elements.len(),
+        }
+    }
+
+    /// Takes back the samples that were recognised since then.
+    pub fn go_back(&mut self, mark: Mark) {
+        let Mark { newest, samples, details, arena, misfits, array_elements } = mark;
+        self.newest = newest;
+        self.samples.truncate(samples);
+        self.details.truncate(details);
+        self.arena.go_back(arena);
+        self.misfits.truncate(misfits);
+        self.array_elements.truncate(array_elements);
     }
 
     /// Empties it for the next batch.
@@ -129,6 +171,7 @@ impl PendingBatch {
         self.details.clear();
         self.arena.clear();
         self.dropped_exemplars = Default::default();
+        self.misfits.clear();
         self.array_elements.clear();
         self.array_elements.shrink_to(KEPT_ELEMENTS);
     }

@@ -178,6 +178,12 @@ impl Resolver {
         }
     }
 
+    /// How many buckets besides `+Inf` a known series has, if it is a histogram.
+    pub fn buckets_of(&self, entry: EntryId) -> Option<usize> {
+        let family = self.families.get(self.series.family(entry)?)?;
+        family.shape().bounds().map(<[f64]>::len)
+    }
+
     /// Counts a sample that did not need to be resolved, of a known series, that
     /// has another layout than its family.
     #[cold]

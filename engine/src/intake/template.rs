@@ -1,42 +1,44 @@
 //! Templates: payload shapes that are recognised instead of parsed again.
 //!
-//! A stateless producer sends the same bytes again and again but for the
-//! number of the top-level `value`. The bytes before and after that number are
-//! a *template*. It is learnt only from a payload that the decoder accepted,
-//! with the number at exactly this place; it is recognised only where both
-//! sides are the same byte for byte and what stands between is a JSON number,
-//! parsed by the decoder's own function and held to the decoder's own rules
-//! for values. So a hit is exactly as strict as the decoder; whatever is in
-//! doubt goes to the decoder.
+//! A stateless producer sends the same bytes again and again but for the numbers
+//! of a few top-level fields ([`open`]): `value`, `values`, or `counts` and `sum`;
+//! and `timestamp`. The other bytes are a *template*. It is learnt only from a
+//! payload that the decoder accepted, with these fields at exactly these places; it
+//! is recognised only where the other bytes are the same and what stands between is
+//! JSON numbers, parsed by the decoder's own function and held to the decoder's own
+//! rules. So a hit is exactly as strict as the decoder; whatever is in doubt goes to
+//! the decoder.
 //!
-//! None is learnt from a payload with a `timestamp`, whose verdict changes with
-//! the clock, and only when a spelling of a series comes back: one that is new
+//! One is learnt only when a spelling of a series comes back: one that is new
 //! each time is never worth it. A template leaves the cache in the same moment
 //! as its series, at the end of a batch, so the next one never takes it for
 //! another.
 //!
-//! A template is a pair of texts, the bytes before the number and those after it,
-//! each kept once for all templates: thousands of series are combinations of a few
+//! A template is a pair of texts, the bytes before the first number and those after
+//! it, each kept once for all templates: thousands of series are combinations of a few
 //! hundred texts, which stay in the processor's cache. The cache of templates is
 //! bounded in bytes, a series has at most four templates, and where none is
 //! of use (a new label value in each sample) the search stays away for a while.
+
+mod open;
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use memchr::memmem::Finder;
 
 use super::bypass::AdaptiveBypass;
 use super::entry_id::EntryId;
 use super::interner::Interner;
 use super::series_cache::{SeriesCache, Spelling, TemplateId};
+use crate::limits::PayloadLimits;
 use crate::metric::{GaugeOp, Kind, Observations};
 use crate::sample::Sample;
 use crate::timestamp::Ttl;
 use crate::updates::Details;
-use crate::wire::json::number::parse_json_number;
-use crate::wire::json::skip_space;
+use crate::wire::Places;
+use open::OpenNumbers;
+pub use open::{Located, OpenFields};
 
 /// Bytes of template text that are kept for each series of the capacity.
 const BYTES_PER_SERIES: usize = 320;
@@ -48,7 +50,7 @@ pub struct TemplateCache {
     texts: Interner,
     templates: HashTable<Template>,
     hasher: RandomState,
-    value_field: Finder<'static>,
+    open: OpenNumbers,
     byte_limit: usize,
     bypass: AdaptiveBypass,
 }
@@ -69,13 +71,16 @@ pub struct CachedRoute {
     /// Whether they have their family's layout or objectives.
     pub fits: bool,
     pub op: GaugeOp,
-    kind: Kind,
+    pub kind: Kind,
+    /// The fields of which they have others each time.
+    open: OpenFields,
     ttl: Option<Ttl>,
 }
 
 impl CachedRoute {
     /// Where payloads lead that differ from that of `sample`, which is of the series
-    /// `entry`, in the value alone. `None` where it says something that has to be judged each time.
+    /// `entry`, in open numbers alone. `None` where it says something else that has to be
+    /// judged each time.
     pub fn of(sample: &Sample<'_>, entry: EntryId, fits: bool) -> Option<Self> {
         // Each field is named, so that the compiler asks of a new one whether a
         // template carries it, refuses it, or has no need of it.
@@ -96,23 +101,33 @@ impl CachedRoute {
             buckets_by_default: _,
             schema: _,
             objectives: _,
-            // It is read from each payload.
+            // They are read from each payload.
             value: _,
             // No payload says these.
             samples: _,
             is_counted_values: _,
         } = *sample;
-        if timestamp.is_some() || observations != Observations::One || exemplar.is_some() {
-            // The one may be refused later, and all are hardly ever sent again.
+        if exemplar.is_some() {
+            // Hardly any is ever sent again.
             return None;
         }
-        Some(Self { entry, fits, op, kind, ttl })
+        let observed = match (observations, kind) {
+            (Observations::One, _) => OpenFields::VALUE,
+            (Observations::Values(_), Kind::Histogram | Kind::Summary) => OpenFields::VALUES,
+            // Those of other buckets have to be folded.
+            (Observations::Counts(_), Kind::Histogram) if fits => OpenFields::COUNTS,
+            (Observations::Values(_) | Observations::Counts(_) | Observations::Native(_), _) => {
+                return None;
+            }
+        };
+        let open = if timestamp.is_some() { observed.and_timestamp() } else { observed };
+        Some(Self { entry, fits, op, kind, open, ttl })
     }
 
-    /// What each of them says besides its value.
+    /// What each of them says besides its open numbers.
     #[inline]
     pub fn details(&self) -> Details {
-        let Self { entry: _, fits: _, op: _, kind: _, ttl } = *self;
+        let Self { entry: _, fits: _, op: _, kind: _, open: _, ttl } = *self;
         Details { ttl, ..Details::default() }
     }
 }
@@ -127,75 +142,69 @@ pub enum Repeats {
     Unknown,
 }
 
-/// The number that would be the value's if the payload is of a known template.
-#[derive(Debug, Clone, Copy)]
-pub struct Located {
-    start: usize,
-    end: usize,
-    /// The number's value.
-    pub value: f64,
-}
-
-impl Located {
-    /// Whether the decoder found the value in the same place.
-    pub fn is_at(&self, value_at: Option<(usize, usize)>) -> bool {
-        value_at == Some((self.start, self.end))
-    }
-}
-
 impl TemplateCache {
-    /// A cache for the templates of `capacity` series.
-    pub fn new(capacity: usize) -> Self {
+    /// A cache for the templates of `capacity` series, of payloads within `limits`.
+    pub fn new(capacity: usize, limits: PayloadLimits) -> Self {
         Self {
             texts: Interner::default(),
             templates: HashTable::new(),
             hasher: RandomState::default(),
-            value_field: Finder::new("\"value\"").into_owned(),
+            open: OpenNumbers::new(limits),
             byte_limit: capacity * BYTES_PER_SERIES,
             bypass: AdaptiveBypass::default(),
         }
     }
 
-    /// The number after the first `"value":` of the payload. It may be another
-    /// than the top-level one: then no template is ever learnt of it.
+    /// The numbers of the payload that seem open. They may be other than the
+    /// top-level ones: then no template is ever learnt of it.
     #[inline]
     pub fn locate(&mut self, payload: &[u8]) -> Option<Located> {
         if !self.bypass.should_look() {
             return None;
         }
-        let after_name = self.value_field.find(payload)? + self.value_field.needle().len();
-        let colon = skip_space(payload, after_name);
-        if payload.get(colon) != Some(&b':') {
-            return None;
-        }
-        let start = skip_space(payload, colon + 1);
-        let (value, length) = parse_json_number(&payload[start..])?;
-        Some(Located { start, end: start + length, value })
+        self.open.locate(payload)
+    }
+
+    /// The numbers of the list that was located last.
+    pub fn list(&self) -> &[f64] {
+        self.open.list()
+    }
+
+    /// Takes note that payloads have timestamps.
+    pub fn expect_timestamps(&mut self) {
+        self.open.expect_timestamps();
     }
 
     /// What is known of a payload whose template is known, if its value is one
-    /// that the decoder would accept.
+    /// that the decoder would accept; whether it would other numbers is not looked at.
     #[inline]
     pub fn recognise(&mut self, payload: &[u8], located: &Located) -> Option<CachedRoute> {
-        let before = self.texts.find(&payload[..located.start])?;
-        let after = self.texts.find(&payload[located.end..])?;
+        let before = self.texts.find(located.before(payload))?;
+        let after = match located.after_one(payload) {
+            Some(after) => self.texts.find(after)?,
+            None => self.texts.find(located.after(payload))?,
+        };
         let route = self.find(TemplateId { before, after })?.route;
-        if !is_valid(located.value, route.kind) {
+        if route.open != located.fields || !is_valid(located.value, route.kind) {
             return None;
         }
         self.bypass.record_hit();
         Some(route)
     }
 
-    /// Takes note of a payload that was decoded, of a known series: the next may be
-    /// recognised, if this one's spelling came back.
+    /// Takes note of a payload that was decoded, of a known series, whose fields stand
+    /// at `places`: the next may be recognised, if this one's spelling came back.
     pub fn record_miss(
         &mut self,
         series: &mut SeriesCache,
         payload: &[u8],
         located: &Located,
+        places: &Places,
         route: CachedRoute,
     ) -> Repeats {
+        if route.open != located.fields || !located.is_at(places) {
+            return Repeats::No;
+        }
         let fingerprint = self.fingerprint(payload, located);
         match series.spelling(route.entry, fingerprint) {
             Spelling::First => Repeats::Unknown,
@@ -220,12 +229,14 @@ impl TemplateCache {
         located: &Located,
         route: CachedRoute,
     ) -> Option<TemplateId> {
-        let length = payload.len() - (located.end - located.start);
-        if self.texts.bytes() + length > self.byte_limit {
+        if self.texts.bytes() + payload.len() > self.byte_limit {
             return None;
         }
-        let before = self.texts.hold(&payload[..located.start]);
-        let after = self.texts.hold(&payload[located.end..]);
+        let before = self.texts.hold(located.before(payload));
+        let after = match located.after_one(payload) {
+            Some(after) => self.texts.hold(after),
+            None => self.texts.hold(located.after(payload)),
+        };
         let id = TemplateId { before, after };
         if self.find(id).is_some() {
             self.release(id);
@@ -240,8 +251,8 @@ impl TemplateCache {
 
     /// Tells apart the spellings of a series, nearly always.
     fn fingerprint(&self, payload: &[u8], located: &Located) -> u32 {
-        let before = self.texts.hash(&payload[..located.start]);
-        let after = self.texts.hash(&payload[located.end..]);
+        let before = self.texts.hash(located.before(payload));
+        let after = self.texts.hash(located.after(payload));
         (before.rotate_left(32) ^ after) as u32
     }
 

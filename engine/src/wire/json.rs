@@ -46,15 +46,33 @@ pub struct JsonDecoder {
     unknown_fields: UnknownFields,
 }
 
-/// A sample, and where its value stands.
+/// A sample, and where its numbers stand.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonSample<'a> {
     /// What it says, validated.
     pub sample: Sample<'a>,
-    /// Where in the payload the number of the top-level `value` stands, as
-    /// `start..end`; `None` where the field is absent (the value is then 0).
-    pub value_at: Option<(usize, usize)>,
+    /// Where it says it.
+    pub places: Places,
 }
+
+/// Where in the payload the top-level fields stand in which the samples of one series
+/// differ; `None` where a field is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Places {
+    /// The number of `value`, which is 0 where that is absent.
+    pub value: Option<Place>,
+    /// The number of `timestamp`, or the text with it.
+    pub timestamp: Option<Place>,
+    /// The array of `values`.
+    pub values: Option<Place>,
+    /// The array of `counts`.
+    pub counts: Option<Place>,
+    /// The number of `sum`.
+    pub sum: Option<Place>,
+}
+
+/// The first byte of something, and the one behind its last.
+pub type Place = (u32, u32);
 
 /// Unescaped bytes that are kept room for: ordinary payloads fit, and a hostile
 /// one leaves no large buffer behind. The lists grow no further than the limits.
@@ -131,9 +149,10 @@ impl JsonDecoder {
                     note_unknown(unknown, texts, unknown_fields);
                 }
                 field_types::check_types(&fields, rare.as_ref(), texts)?;
+                let places = places(&fields, rare.as_ref());
                 let rare = rare.as_ref().map(|rare| raw_rare(rare, texts));
-                let (raw, value_at) = raw_sample(&fields, rare.as_ref(), texts, lists)?;
-                validate::sample(raw, rules, now, |sample| JsonSample { sample, value_at })
+                let raw = raw_sample(&fields, rare.as_ref(), texts, lists)?;
+                validate::sample(raw, rules, now, |sample| JsonSample { sample, places })
             }
             Ok(Document::Other(found)) => Err(not_a_sample(found)),
             Err(error) => Err(invalid_json(payload, error)),
@@ -174,24 +193,37 @@ fn note_unknown(names: &UnknownNames, texts: Texts<'_>, fields: &mut UnknownFiel
     fields.note_others(names.more);
 }
 
-/// What an object says whose fields have types that they can have, and the place
-/// of its value.
+#[inline(always)]
+fn places(fields: &Fields, rare: Option<&RareFields>) -> Places {
+    let number = |field: Field<Number>| field.given().map(|number| number.place);
+    let mut places = Places {
+        value: number(fields.value),
+        timestamp: number(fields.timestamp),
+        ..Places::default()
+    };
+    if let Some(RareFields { values, counts, sum, .. }) = rare {
+        let list = |field: &Field<List>| field.given().map(|list| list.place);
+        (places.values, places.counts, places.sum) = (list(values), list(counts), number(*sum));
+    }
+    places
+}
+
+/// What an object says whose fields have types that they can have.
 #[inline(always)]
 fn raw_sample<'a, 'r>(
     fields: &Fields,
     rare: Option<&'r RawRare<'a>>,
     texts: Texts<'a>,
     lists: &'a mut SampleLists,
-) -> Result<(RawSample<'a, 'r>, Option<(usize, usize)>), Reject> {
+) -> Result<RawSample<'a, 'r>, Reject> {
     let Fields { kind, name, help, value, labels, buckets, quantiles, epsilons, timestamp, ttl } =
         *fields;
     let sent = |field| sent(field).unwrap_or(0);
-    let value = value.given();
-    let raw = RawSample {
+    Ok(RawSample {
         kind: kind.map_err(|unknown| unknown_type(unknown, texts))?,
         name: text(name, texts),
         help: text(help, texts),
-        value: value.map(|number| number.value),
+        value: value.given().map(|number| number.value),
         rare,
         labels_sent: labels.given().unwrap_or(0),
         buckets_sent: sent(buckets),
@@ -201,8 +233,7 @@ fn raw_sample<'a, 'r>(
         texts,
         timestamp: time(timestamp, texts),
         ttl: time(ttl, texts),
-    };
-    Ok((raw, value.map(|Number { place, .. }| place)))
+    })
 }
 
 #[inline(never)]
@@ -213,8 +244,8 @@ fn raw_rare<'a>(fields: &RareFields, texts: Texts<'a>) -> RawRare<'a> {
         op: op.given().map(|op| texts.get(op)),
         values_sent: sent(values),
         counts_sent: sent(counts),
-        sum: sum.given(),
-        factor: factor.given(),
+        sum: sum.given().map(|number| number.value),
+        factor: factor.given().map(|number| number.value),
         has_exemplar: exemplar.given().is_some(),
         has_native: native.given().is_some(),
     }
@@ -231,10 +262,10 @@ fn sent(field: Field<List>) -> Option<usize> {
 }
 
 #[inline(always)]
-fn time(field: Field<f64>, texts: Texts<'_>) -> RawTime<'_> {
+fn time(field: Field<Number>, texts: Texts<'_>) -> RawTime<'_> {
     match field {
         Field::Absent => RawTime::Absent,
-        Field::Given(number) => RawTime::Given(number),
+        Field::Given(number) => RawTime::Given(number.value),
         Field::Wrong(found, span) => RawTime::Wrong(found, texts.get(span.into())),
     }
 }

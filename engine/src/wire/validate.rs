@@ -25,6 +25,7 @@ use exemplar::OfSample;
 use observed::Observed;
 use rare::Said;
 
+pub(crate) use buckets::take_known_counts;
 pub(super) use exemplar::RawExemplar;
 pub(super) use native::{RawNative, RawSide};
 pub(super) use rare::RawRare;
@@ -276,11 +277,14 @@ fn check_timestamp(sent: RawTime<'_>, now: UnixTime) -> Result<Option<UnixTime>,
             return Err(no_number(Reason::BadTimestamp, "timestamp", found, text));
         }
     };
+    accepted_timestamp(number, now).map(Some).ok_or_else(|| bad_timestamp(number, now))
+}
+
+/// The time that a sample which is taken at `now` means by a number; `None` where it is
+/// none that a sample can have.
+pub(crate) fn accepted_timestamp(number: f64, now: UnixTime) -> Option<UnixTime> {
     let timestamp = UnixTime::from_sample(number);
-    if number.is_nan() || timestamp.is_too_far_ahead_of(now) {
-        return Err(bad_timestamp(number, now));
-    }
-    Ok(Some(timestamp))
+    (!number.is_nan() && !timestamp.is_too_far_ahead_of(now)).then_some(timestamp)
 }
 
 #[inline(always)]

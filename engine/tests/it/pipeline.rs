@@ -21,6 +21,7 @@ fn payload() -> impl Strategy<Value = String> {
         Just("1e999".to_owned()),
         Just("01".to_owned()),
     ];
+    let observed = observed(value.boxed());
     let labels = prop::sample::subsequence(vec![r#""x":"1""#, r#""y":"\"2\"""#, r#""z":3"#], 0..=3)
         .prop_shuffle();
     let shape = prop_oneof![
@@ -29,14 +30,28 @@ fn payload() -> impl Strategy<Value = String> {
         Just(r#","quantiles":[0.5],"epsilons":[0.05]"#),
         Just("")
     ];
-    (kind, name, value, labels, shape, times(), extras()).prop_map(
-        |(kind, name, value, labels, shape, times, extras)| {
+    (kind, name, observed, labels, shape, times(), extras()).prop_map(
+        |(kind, name, observed, labels, shape, times, extras)| {
             let labels = labels.join(",");
             format!(
-                r#"{{"type":"{kind}","name":"{name}","value":{value},"labels":{{{labels}}}{shape}{times}{extras}}}"#
+                r#"{{"type":"{kind}","name":"{name}",{observed},"labels":{{{labels}}}{shape}{times}{extras}}}"#
             )
         },
     )
+}
+
+/// A value, several, or counts, which often are as many as the buckets are.
+fn observed(value: BoxedStrategy<String>) -> impl Strategy<Value = String> {
+    let values = prop::collection::vec(value.clone(), 0..4);
+    let counts = prop::collection::vec(prop_oneof![9 => 0i32..9, 1 => -1i32..0], 2..5);
+    let several = values.prop_map(|values| format!(r#""values":[{}]"#, values.join(", ")));
+    let counted = (value.clone(), counts)
+        .prop_map(|(sum, counts)| format!(r#""counts":{counts:?},"sum":{sum}"#));
+    prop_oneof![
+        5 => value.prop_map(|value| format!(r#""value":{value}"#)),
+        1 => several,
+        1 => counted,
+    ]
 }
 
 /// What few samples have: units and exemplars.
@@ -58,7 +73,7 @@ fn extras() -> impl Strategy<Value = String> {
 /// Payloads that are JSON, whatever else is wrong with them.
 fn json_payload() -> impl Strategy<Value = String> {
     payload().prop_filter("a fault of syntax is one of all the array", |payload| {
-        !payload.contains(":01")
+        [":01", "[01", " 01"].iter().all(|fault| !payload.contains(fault))
     })
 }
 
@@ -157,6 +172,34 @@ proptest! {
         }
     }
 
+    /// As for single samples, so for arrays: one that is no JSON counts nothing of it,
+    /// also where some of its samples are recognised.
+    #[test]
+    fn recognised_arrays_are_as_strict_as_the_decoder(
+        seeds in prop::collection::vec(prop::collection::vec(json_payload(), 1..5), 1..4),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), mutation()), 1..100),
+    ) {
+        let seeds = seeds.into_iter().map(|samples| format!("[{}]", samples.join(",")));
+        let seeds = bytes(seeds.collect());
+        let mut payloads: Vec<Vec<u8>> = seeds.iter().cycle().take(4 * seeds.len()).cloned().collect();
+        payloads.extend(picks.iter().map(|(seed, mutation)| mutation.apply(seed.get::<Vec<u8>>(&seeds))));
+        let run = |cache_series| {
+            let settings = PipelineSettings { cache_series, ..PipelineSettings::default() };
+            let mut pipeline = Pipeline::new(&settings);
+            let refused: Vec<_> =
+                payloads.chunks(7).map(|batch| pipeline.batch_of_arrays(batch)).collect();
+            (refused, pipeline)
+        };
+        let ((with, mut recognising), (without, mut decoding)) = (run(1000), run(0));
+        prop_assert_eq!(with, without);
+        prop_assert_eq!(recognising.layout_mismatches, decoding.layout_mismatches);
+        prop_assert_eq!(&recognising.details, &decoding.details);
+        prop_assert_eq!(recognising.newest, decoding.newest);
+        for format in Format::ALL {
+            prop_assert_eq!(recognising.lines(format), decoding.lines(format));
+        }
+    }
+
     /// What is dropped is as if it had not been sent, also where a template is
     /// recognised.
     #[test]
@@ -230,7 +273,8 @@ enum Mutation {
     Replace(prop::sample::Index, u8),
     Insert(prop::sample::Index, u8),
     Remove(prop::sample::Index),
-    Number(String),
+    /// Another in place of one of its numbers.
+    Number(prop::sample::Index, String),
     SecondValue(String),
 }
 
@@ -266,7 +310,8 @@ fn mutation() -> impl Strategy<Value = Mutation> {
             .prop_map(|(at, byte)| Mutation::Replace(at, byte)),
         (any::<prop::sample::Index>(), byte).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
         any::<prop::sample::Index>().prop_map(Mutation::Remove),
-        number.clone().prop_map(|number| Mutation::Number(number.into())),
+        (any::<prop::sample::Index>(), number.clone())
+            .prop_map(|(at, number)| Mutation::Number(at, number.into())),
         number.prop_map(|number| Mutation::SecondValue(number.into())),
     ]
 }
@@ -279,11 +324,17 @@ impl Mutation {
             Mutation::Replace(at, byte) => bytes[at.index(payload.len())] = *byte,
             Mutation::Insert(at, byte) => bytes.insert(at.index(payload.len()), *byte),
             Mutation::Remove(at) => drop(bytes.remove(at.index(payload.len()))),
-            Mutation::Number(number) => {
+            Mutation::Number(at, number) => {
                 let text = String::from_utf8_lossy(payload);
-                let (before, after) = text.split_once("\"value\":").expect("payloads have a value");
-                let after = &after[after.find(',').expect("a field follows")..];
-                bytes = format!("{before}\"value\":{number}{after}").into_bytes();
+                let starts: Vec<usize> = text
+                    .match_indices([':', '[', ',', ' '])
+                    .map(|(before, _)| before + 1)
+                    .filter(|start| text[*start..].starts_with(|c: char| c.is_ascii_digit()))
+                    .collect();
+                let Some(start) = starts.get(at.index(starts.len().max(1))) else { return bytes };
+                let length = text[*start..].find([',', ']', '}']).expect("something follows");
+                bytes =
+                    format!("{}{number}{}", &text[..*start], &text[start + length..]).into_bytes();
             }
             Mutation::SecondValue(number) => {
                 bytes.pop();

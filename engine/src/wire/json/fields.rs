@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::super::unknown_fields::MAX_UNKNOWN_FIELDS;
 use super::super::validate::SampleLists;
+use super::Place;
 use super::number::parse_json_number;
 use super::scanner::{Scanned, Scanner};
 use crate::limits::PayloadLimits;
@@ -56,11 +57,11 @@ pub(super) enum UnknownKind {
     Other(JsonType),
 }
 
-/// The value of `value`, and the place of its digits.
+/// A number, and the place of its digits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number {
     pub(super) value: f64,
-    pub(super) place: (usize, usize),
+    pub(super) place: Place,
 }
 
 /// An array of numbers, which are kept in [`SampleLists`].
@@ -70,6 +71,8 @@ pub(super) struct List {
     pub(super) sent: u32,
     /// The type of the first element that is no number.
     pub(super) wrong: Option<JsonType>,
+    /// From its opening bracket to behind its closing one.
+    pub(super) place: Place,
 }
 
 /// The fields that most samples have; for the others see [`RareFields`].
@@ -84,8 +87,8 @@ pub(super) struct Fields {
     pub(super) buckets: Field<List>,
     pub(super) quantiles: Field<List>,
     pub(super) epsilons: Field<List>,
-    pub(super) timestamp: Field<f64>,
-    pub(super) ttl: Field<f64>,
+    pub(super) timestamp: Field<Number>,
+    pub(super) ttl: Field<Number>,
 }
 
 impl Fields {
@@ -206,7 +209,8 @@ pub(super) fn elements(scanner: &mut Scanner<'_, '_>, out: &mut Vec<Range<usize>
     scanner.space();
     scanner.array(TOP, |scanner| {
         let start = scanner.at();
-        scanner.skip(TOP)?;
+        // Each is a document of its own.
+        scanner.skip(TOP - 1)?;
         out.push(start..scanner.at());
         Ok(())
     })?;
@@ -270,23 +274,28 @@ fn number(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<Number>> {
         return Ok(Field::Wrong(found, PayloadSpan::new(start, scanner.at())));
     }
     let value = scanner.number()?;
-    Ok(Field::Given(Number { value, place: (start, scanner.at()) }))
+    Ok(Field::Given(Number { value, place: place(start, scanner.at()) }))
+}
+
+#[inline(always)]
+fn place(start: usize, end: usize) -> Place {
+    PayloadSpan::new(start, end).into()
 }
 
 /// A number, or null.
 #[inline(always)]
-fn nullable_number(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
+fn nullable_number(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<Number>> {
     if begins_number(scanner.peek()) {
-        return scanner.number().map(Field::Given);
+        return number(scanner);
     }
     other_than_expected(scanner)
 }
 
 /// A number, or a text with a number in it, or null.
 #[inline(always)]
-fn time(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
+fn time(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<Number>> {
     if begins_number(scanner.peek()) {
-        return scanner.number().map(Field::Given);
+        return number(scanner);
     }
     time_in_text(scanner)
 }
@@ -294,7 +303,7 @@ fn time(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
 /// Languages that keep numbers as texts send them so. As in that of `type`, white
 /// space around does not count.
 #[cold]
-fn time_in_text(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
+fn time_in_text(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<Number>> {
     if scanner.peek() != b'"' {
         return other_than_expected(scanner);
     }
@@ -302,7 +311,9 @@ fn time_in_text(scanner: &mut Scanner<'_, '_>) -> Scanned<Field<f64>> {
     let text = scanner.string()?;
     let digits = scanner.resolve(text).trim().as_bytes();
     Ok(match parse_json_number(digits) {
-        Some((number, length)) if length == digits.len() => Field::Given(number),
+        Some((value, length)) if length == digits.len() => {
+            Field::Given(Number { value, place: place(start, scanner.at()) })
+        }
         Some(_) | None => Field::Wrong(JsonType::String, PayloadSpan::new(start, scanner.at())),
     })
 }
@@ -312,8 +323,9 @@ fn list(scanner: &mut Scanner<'_, '_>, kept: &mut Vec<f64>, limit: usize) -> Sca
     if scanner.peek() != b'[' {
         return other_than_expected(scanner);
     }
+    let start = scanner.at();
     kept.clear();
-    let mut list = List { sent: 0, wrong: None };
+    let mut list = List { sent: 0, wrong: None, place: (0, 0) };
     scanner.array(TOP + 1, |scanner| {
         list.sent += 1;
         if begins_number(scanner.peek()) && kept.len() < limit {
@@ -326,6 +338,7 @@ fn list(scanner: &mut Scanner<'_, '_>, kept: &mut Vec<f64>, limit: usize) -> Sca
         }
         Ok(())
     })?;
+    list.place = place(start, scanner.at());
     Ok(Field::Given(list))
 }
 

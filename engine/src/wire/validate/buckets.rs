@@ -158,13 +158,25 @@ fn take_counts(lists: &mut SampleLists, most: usize) -> Result<(), Reject> {
         let detail = format!("expected whole numbers up to 2^53 as counts, got {}", shown(*other));
         return Err(Reject::new(Reason::BadBuckets, detail));
     }
+    fill_counts(counts, counts_sent, most).map_err(|all| {
+        let detail = format!("expected counts of up to 2^53 observations, got {all}");
+        Reject::new(Reason::BadBuckets, detail)
+    })
+}
+
+/// Leaves in `counts` those that were sent, and zeros up to `most`. How many all of them
+/// are, where that is too many.
+fn fill_counts(counts: &mut Vec<u64>, sent: &[f64], most: usize) -> Result<(), u64> {
     counts.clear();
-    counts.extend(counts_sent.iter().map(|count| *count as u64));
+    counts.extend(sent.iter().map(|count| *count as u64));
     counts.resize(most, 0);
     let all = counts.iter().fold(0_u64, |all, count| all.saturating_add(*count));
-    if all > GREATEST_COUNT as u64 {
-        let detail = format!("expected counts of up to 2^53 observations, got {all}");
-        return Err(Reject::new(Reason::BadBuckets, detail));
-    }
-    Ok(())
+    if all > GREATEST_COUNT as u64 { Err(all) } else { Ok(()) }
+}
+
+/// Leaves in `counts` those of a histogram with so many buckets besides `+Inf`; false
+/// where the sample would be refused for them.
+pub(crate) fn take_known_counts(counts: &mut Vec<u64>, sent: &[f64], buckets: usize) -> bool {
+    let fit = sent.len() == buckets || sent.len() == buckets + 1;
+    fit && sent.iter().copied().all(is_count) && fill_counts(counts, sent, buckets + 1).is_ok()
 }

@@ -103,6 +103,6 @@ fn an_array_that_is_not_json_is_refused_as_a_whole() {
     let nested = |depth: usize| {
         format!(r#"[{{"name":"a","x":{}1{}}}]"#, "[".repeat(depth), "]".repeat(depth))
     };
-    assert_eq!(reasons(&nested(62)), Ok(vec![None]));
-    assert_eq!(reasons(&nested(63)), Err(Reason::InvalidJson));
+    assert_eq!(reasons(&nested(63)), Ok(vec![None]));
+    assert_eq!(reasons(&nested(64)), Err(Reason::InvalidJson));
 }

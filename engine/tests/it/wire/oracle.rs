@@ -6,7 +6,7 @@ use psg_engine::metric::{GaugeOp, Kind, Observations};
 use psg_engine::reject::{DroppedExemplar, Reason};
 use psg_engine::sample::{Exemplar, Label, Sample};
 use psg_engine::timestamp::{Ttl, UnixTime};
-use psg_engine::wire::JsonSample;
+use psg_engine::wire::{JsonSample, Place, Places};
 use serde_json::value::RawValue;
 
 use super::payload_tree::{Payload, Tree, depth_of, without_halves};
@@ -35,7 +35,7 @@ pub fn decode_array(
     }
     let text = std::str::from_utf8(payload).map_err(|_| Reason::InvalidJson)?;
     let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Reason::InvalidJson)?;
-    refuse_if(depth_of(text) > 64, Reason::InvalidJson)?;
+    refuse_if(depth_of(text) > 65, Reason::InvalidJson)?;
     if elements.is_empty() {
         return Err(Reason::NotASample);
     }
@@ -195,7 +195,7 @@ fn exact_sum(values: &[f64]) -> f64 {
 fn show_with(
     judged: Option<Result<JudgedExemplar, DroppedExemplar>>,
     sample: Sample<'_>,
-    value_at: Option<(usize, usize)>,
+    value_at: Option<Place>,
 ) -> String {
     let labels = judged.iter().flatten().flat_map(|(labels, ..)| labels);
     let labels: Vec<Label<'_>> = labels.map(|(name, value)| Label { name, value }).collect();
@@ -206,7 +206,8 @@ fn show_with(
         }
         Err(dropped) => Err(*dropped),
     });
-    show(&JsonSample { sample: Sample { exemplar, ..sample }, value_at })
+    let places = Places { value: value_at, ..Places::default() };
+    show(&JsonSample { sample: Sample { exemplar, ..sample }, places })
 }
 
 /// A counter's name without the `_total` behind something else.
@@ -279,9 +280,9 @@ fn is_name(name: &str, marks: &str) -> bool {
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }
 
-fn place(text: &str, part: &str) -> (usize, usize) {
+fn place(text: &str, part: &str) -> Place {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
-    (start, start + part.len())
+    (start as u32, (start + part.len()) as u32)
 }
 
 fn labels(

@@ -44,13 +44,13 @@ pub fn decoder(limits: PayloadLimits) -> JsonDecoder {
 
 /// `gauge name{a="1"} 2 at 40..41` and, where they are not empty, help,
 /// buckets, objectives, unit, op, observations, timestamp, ttl and exemplar.
-pub fn show(JsonSample { sample, value_at }: &JsonSample<'_>) -> String {
+pub fn show(JsonSample { sample, places }: &JsonSample<'_>) -> String {
     let labels: Vec<String> =
         sample.labels.iter().map(|label| format!("{}={:?}", label.name, label.value)).collect();
     let (kind, name) = (sample.kind.as_str(), sample.name);
     let mut line = format!("{kind} {name}{{{}}} {:?}", labels.join(","), sample.value);
     let mut append = |text: String| line.write_str(&text).expect("writing to a string");
-    if let Some((start, end)) = value_at {
+    if let Some((start, end)) = places.value {
         append(format!(" at {start}..{end}"));
     }
     if !sample.help.is_empty() {

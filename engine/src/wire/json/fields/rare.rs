@@ -4,7 +4,7 @@
 use super::super::super::validate::SampleLists;
 use super::super::scanner::{Scanned, Scanner};
 use super::native::{self, WrongMember};
-use super::{Field, List, TOP, UnknownNames, exemplar, list, nullable_number, text};
+use super::{Field, List, Number, TOP, UnknownNames, exemplar, list, nullable_number, text};
 use crate::limits::PayloadLimits;
 use crate::text::Text;
 
@@ -13,11 +13,11 @@ pub struct RareFields {
     pub op: Field<Text>,
     pub values: Field<List>,
     pub counts: Field<List>,
-    pub sum: Field<f64>,
+    pub sum: Field<Number>,
     pub unit: Field<Text>,
     /// What it says is in [`SampleLists`].
     pub exemplar: Field<()>,
-    pub factor: Field<f64>,
+    pub factor: Field<Number>,
     /// As `exemplar`.
     pub native: Field<Result<(), WrongMember>>,
 }
