@@ -320,7 +320,6 @@ impl Intake {
     /// Ends the batch, after every shard has answered.
     pub fn finish(&mut self) -> RoutedBatch {
         self.resolver.apply_folds();
-        self.batch.misfits.drain(..).for_each(|entry| self.resolver.count_misfit(entry));
         let mut routed = RoutedBatch {
             taken_at: self.batch.taken_at,
             newest: self.batch.newest,

@@ -12,6 +12,7 @@ use super::{Intake, push};
 use crate::limits::PayloadLimits;
 use crate::metric::{Observations, total_of};
 use crate::reject::Reject;
+use crate::timestamp::UnixTime;
 use crate::updates::Details;
 use crate::wire::json::skip_space;
 use crate::wire::{JsonDecoder, JsonSample, UnknownFields, accepted_timestamp, take_known_counts};
@@ -22,17 +23,27 @@ pub struct JsonPayloads {
     pub(super) templates: TemplateCache,
     /// Samples of the batch that were decoded.
     pub(super) parsed: u64,
-    /// The places of one array's elements.
-    elements: Vec<Range<usize>>,
+    /// Those of one array.
+    elements: Vec<Element>,
     /// The counts of one sample.
     counts: Vec<u64>,
 }
 
-/// What comes behind an element of an array.
-enum Next {
-    /// Another one, which begins here.
-    Element(usize),
-    End,
+/// An element of an array.
+#[derive(Debug)]
+struct Element {
+    place: Range<usize>,
+    /// What it says, where its template is known.
+    recognised: Option<Recognised>,
+}
+
+/// What a payload says whose template is known.
+#[derive(Debug)]
+struct Recognised {
+    route: CachedRoute,
+    value: f64,
+    timestamp: Option<UnixTime>,
+    details: Details,
 }
 
 impl JsonPayloads {
@@ -46,6 +57,32 @@ impl JsonPayloads {
             elements: Vec::new(),
             counts: Vec::new(),
         }
+    }
+
+    /// Finds the element of an array that begins at `start`, by its grammar alone; `text`
+    /// is the payload once it is known to be one.
+    #[cold]
+    fn read_element<'p>(
+        &mut self,
+        payload: &'p [u8],
+        start: usize,
+        text: &mut Option<&'p str>,
+    ) -> Option<Element> {
+        if text.is_none() {
+            *text = Some(simdutf8::basic::from_utf8(payload).ok()?);
+        }
+        let end = self.decoder.end_of_element((*text)?, start)?;
+        Some(Element { place: start..end, recognised: None })
+    }
+
+    /// Finds all elements of an array in one go; why it is none, if so.
+    #[cold]
+    fn read_all(&mut self, payload: &[u8], out: &mut Vec<Element>) -> Result<(), Reject> {
+        out.clear();
+        let mut places = Vec::new();
+        self.decoder.elements(payload, &mut places)?;
+        out.extend(places.into_iter().map(|place| Element { place, recognised: None }));
+        Ok(())
     }
 
     /// Those of the samples that were decoded since the last call.
@@ -63,52 +100,62 @@ impl Intake {
         located: Option<&Located>,
         number: u32,
     ) -> bool {
-        let Some(located) = located else { return false };
-        let Some(route) = self.json.templates.recognise(payload, located) else { return false };
-        let mut details = route.details();
-        if located.fields != OpenFields::VALUE && !self.add_open(&mut details, located, &route) {
-            return false;
-        }
-        self.resolver.series.touch(route.entry);
-        if !route.fits {
-            self.batch.misfits.push(route.entry);
-        }
-        self.batch.push_value(route.entry, number, route.op, located.value, details);
+        let Some(recognised) = self.recognise(payload, located) else { return false };
+        self.take_known(&recognised, number);
         true
     }
 
-    /// Adds what a recognised payload says by other open numbers than its value; false
+    /// What a payload says whose template is known. But for several observations, which
+    /// are put into the arena, nothing comes of it yet.
+    #[inline]
+    fn recognise(&mut self, payload: &[u8], located: Option<&Located>) -> Option<Recognised> {
+        let located = located?;
+        let route = self.json.templates.recognise(payload, located)?;
+        let mut recognised =
+            Recognised { route, value: located.value, details: route.details(), timestamp: None };
+        if located.fields != OpenFields::VALUE {
+            self.add_open(&mut recognised, located)?;
+        }
+        Some(recognised)
+    }
+
+    #[inline]
+    fn take_known(&mut self, recognised: &Recognised, number: u32) {
+        let Recognised { route, value, details, timestamp } = *recognised;
+        self.resolver.series.touch(route.entry);
+        if !route.fits {
+            self.resolver.count_misfit(route.entry);
+        }
+        if timestamp.is_some() {
+            self.batch.newest = self.batch.newest.max(timestamp);
+        }
+        self.batch.push_value(route.entry, number, route.op, value, details);
+    }
+
+    /// Adds what a recognised payload says by other open numbers than its value; `None`
     /// where the decoder would refuse these.
     #[inline(never)]
-    fn add_open(&mut self, details: &mut Details, located: &Located, route: &CachedRoute) -> bool {
+    fn add_open(&mut self, recognised: &mut Recognised, located: &Located) -> Option<()> {
         let Self { json: JsonPayloads { templates, counts, .. }, resolver, batch, .. } = self;
-        let timestamp = match located.timestamp() {
-            Some(number) => match accepted_timestamp(number, batch.taken_at) {
-                None => return false,
-                accepted => accepted,
-            },
-            None => None,
-        };
+        let Recognised { route, details, timestamp, .. } = recognised;
+        if let Some(number) = located.timestamp() {
+            *timestamp = Some(accepted_timestamp(number, batch.taken_at)?);
+            details.timestamp = timestamp.filter(|_| route.kind.is_momentary());
+        }
         let observed = match located.fields.observed() {
             OpenFields::VALUES => {
-                if total_of(route.kind, templates.list()).is_err() {
-                    return false;
-                }
+                total_of(route.kind, templates.list()).ok()?;
                 Observations::Values(templates.list())
             }
             OpenFields::COUNTS => {
-                let Some(buckets) = resolver.buckets_of(route.entry) else { return false };
-                if !take_known_counts(counts, templates.list(), buckets) {
-                    return false;
-                }
+                let buckets = resolver.buckets_of(route.entry)?;
+                take_known_counts(counts, templates.list(), buckets).then_some(())?;
                 Observations::Counts(counts)
             }
             _ => Observations::One,
         };
-        batch.newest = batch.newest.max(timestamp);
-        details.timestamp = timestamp.filter(|_| route.kind.is_momentary());
         details.observations = batch.arena.put(observed);
-        true
+        Some(())
     }
 
     /// Takes a payload that is one sample, by decoding it.
@@ -156,66 +203,68 @@ impl Intake {
         number: u32,
         mut refuse: impl FnMut(&[u8], Reject),
     ) {
-        let mark = self.batch.mark();
-        let (taken, next) = self.take_recognised_elements(payload, number);
-        if let Some(Next::End) = next {
-            return;
-        }
-        // What comes may be no JSON, and then none of its samples counts.
         let mut elements = std::mem::take(&mut self.json.elements);
-        match self.json.decoder.elements(payload, &mut elements) {
-            Ok(()) => self.take_elements(payload, elements.drain(taken..), number, refuse),
-            Err(reject) => {
-                self.batch.go_back(mark);
-                refuse(payload, reject);
-            }
+        let arena = self.batch.arena.mark();
+        if let Err(reject) = self.read_elements(payload, &mut elements) {
+            self.batch.arena.go_back(arena);
+            refuse(payload, reject);
+            elements.clear();
         }
-        elements.clear();
-        elements.shrink_to(KEPT_ELEMENTS);
-        self.json.elements = elements;
-    }
-
-    /// Takes the elements that an array begins with up to the first that is not
-    /// recognised: how many these are, and what comes behind the last of them.
-    ///
-    /// Where an element ends is guessed, and known once it is recognised: it is an object
-    /// then, and no more than the object that the payload has at this place.
-    fn take_recognised_elements(&mut self, payload: &[u8], number: u32) -> (usize, Option<Next>) {
-        if payload.len() > self.settings.payload.max_payload_bytes {
-            return (0, None);
-        }
-        // Behind the opening bracket.
-        let first = skip_space(payload, skip_space(payload, 0) + 1);
-        let (mut taken, mut next) = (0, Some(Next::Element(first)));
-        while let Some(Next::Element(start)) = next {
-            let Some((end, behind)) = end_of_object(payload, start) else { return (taken, None) };
-            let element = &payload[start..end];
-            let located = self.json.templates.locate(element);
-            if !self.take_recognised(element, located.as_ref(), number) {
-                return (taken, None);
-            }
-            self.batch.note_place(start..end);
-            taken += 1;
-            next = Some(behind);
-        }
-        (taken, next)
-    }
-
-    #[cold]
-    fn take_elements(
-        &mut self,
-        payload: &[u8],
-        places: impl Iterator<Item = Range<usize>>,
-        number: u32,
-        mut refuse: impl FnMut(&[u8], Reject),
-    ) {
-        for place in places {
+        for Element { place, recognised } in elements.drain(..) {
             let element = &payload[place.clone()];
-            match self.take_element(element, number) {
+            let taken = match &recognised {
+                Some(recognised) => {
+                    self.take_known(recognised, number);
+                    Ok(())
+                }
+                None => self.take_element(element, number),
+            };
+            match taken {
                 Ok(()) => self.batch.note_place(place),
                 Err(reject) => refuse(element, reject),
             }
         }
+        elements.shrink_to(KEPT_ELEMENTS);
+        self.json.elements = elements;
+    }
+
+    /// Finds the elements of an array. All of it must be JSON, or none of them counts.
+    ///
+    /// Where an element ends is guessed, and known once it is recognised: it is an object
+    /// then, and no more than the object that the payload has at this place. Only what is
+    /// not recognised is read.
+    fn read_elements(&mut self, payload: &[u8], out: &mut Vec<Element>) -> Result<(), Reject> {
+        if payload.len() > self.settings.payload.max_payload_bytes {
+            return self.json.read_all(payload, out);
+        }
+        let mut text = None;
+        // Behind the opening bracket.
+        let mut start = skip_space(payload, skip_space(payload, 0) + 1);
+        loop {
+            let element = self.recognise_element(payload, start);
+            let Some(element) =
+                element.or_else(|| self.json.read_element(payload, start, &mut text))
+            else {
+                return self.json.read_all(payload, out);
+            };
+            let behind = skip_space(payload, element.place.end);
+            out.push(element);
+            start = skip_space(payload, behind + 1);
+            match payload.get(behind) {
+                Some(b',') => {}
+                Some(b']') if start >= payload.len() => return Ok(()),
+                Some(_) | None => return self.json.read_all(payload, out),
+            }
+        }
+    }
+
+    #[inline]
+    fn recognise_element(&mut self, payload: &[u8], start: usize) -> Option<Element> {
+        let end = end_of_object(payload, start)?;
+        let element = &payload[start..end];
+        let located = self.json.templates.locate(element);
+        let recognised = self.recognise(element, located.as_ref())?;
+        Some(Element { place: start..end, recognised: Some(recognised) })
     }
 
     fn take_element(&mut self, element: &[u8], number: u32) -> Result<(), Reject> {
@@ -227,18 +276,17 @@ impl Intake {
     }
 }
 
-/// Where the object ends that begins at `start`, if no text in it looks like its end,
-/// and what comes behind it.
+/// Where the object ends that begins at `start`, if no text in it looks like its end.
 #[inline]
-fn end_of_object(payload: &[u8], start: usize) -> Option<(usize, Next)> {
-    memchr_iter(b'}', payload.get(start..)?).find_map(|brace| {
-        let end = start + brace + 1;
-        let behind = skip_space(payload, end);
+fn end_of_object(payload: &[u8], start: usize) -> Option<usize> {
+    let ends = memchr_iter(b'}', payload.get(start..)?).map(|brace| start + brace + 1);
+    ends.into_iter().find(|end| {
+        let behind = skip_space(payload, *end);
         let after = skip_space(payload, behind + 1);
-        match payload.get(behind)? {
-            b',' if payload.get(after) == Some(&b'{') => Some((end, Next::Element(after))),
-            b']' if after >= payload.len() => Some((end, Next::End)),
-            _ => None,
+        match payload.get(behind) {
+            Some(b',') => payload.get(after) == Some(&b'{'),
+            Some(b']') => after >= payload.len(),
+            Some(_) | None => false,
         }
     })
 }

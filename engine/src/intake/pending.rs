@@ -8,7 +8,7 @@ use crate::metric::GaugeOp;
 use crate::reject::DroppedExemplar;
 use crate::sample::Sample;
 use crate::timestamp::UnixTime;
-use crate::updates::{Arena, ArenaMark, Details};
+use crate::updates::{Arena, Details};
 use crate::wire::Place;
 
 /// Elements of arrays that are kept room for.
@@ -25,9 +25,6 @@ pub struct PendingBatch {
     pub(super) details: Vec<(usize, Details)>,
     pub(super) arena: Arena,
     pub(super) dropped_exemplars: [u64; DroppedExemplar::ALL.len()],
-    /// Series of samples that were not resolved and have another layout than their
-    /// family.
-    pub(super) misfits: Vec<EntryId>,
     /// Which samples came in arrays.
     array_elements: Vec<ArrayElement>,
     payloads: u32,
@@ -72,17 +69,6 @@ impl Origin {
 struct ArrayElement {
     sample: u32,
     place: Place,
-}
-
-/// How much of a batch there was, to go back to.
-#[derive(Debug)]
-pub struct Mark {
-    newest: Option<UnixTime>,
-    samples: usize,
-    details: usize,
-    arena: ArenaMark,
-    misfits: usize,
-    array_elements: usize,
 }
 
 impl PendingBatch {
@@ -140,29 +126,6 @@ impl PendingBatch {
         Some(start as usize..end as usize)
     }
 
-    /// What there is now.
-    pub fn mark(&self) -> Mark {
-        Mark {
-            newest: self.newest,
-            samples: self.samples.len(),
-            details: self.details.len(),
-            arena: self.arena.mark(),
-            misfits: self.misfits.len(),
-            array_elements: self.array_elements.len(),
-        }
-    }
-
-    /// Takes back the samples that were recognised since then.
-    pub fn go_back(&mut self, mark: Mark) {
-        let Mark { newest, samples, details, arena, misfits, array_elements } = mark;
-        self.newest = newest;
-        self.samples.truncate(samples);
-        self.details.truncate(details);
-        self.arena.go_back(arena);
-        self.misfits.truncate(misfits);
-        self.array_elements.truncate(array_elements);
-    }
-
     /// Empties it for the next batch.
     pub fn clear(&mut self) {
         self.payloads = 0;
@@ -171,7 +134,6 @@ impl PendingBatch {
         self.details.clear();
         self.arena.clear();
         self.dropped_exemplars = Default::default();
-        self.misfits.clear();
         self.array_elements.clear();
         self.array_elements.shrink_to(KEPT_ELEMENTS);
     }

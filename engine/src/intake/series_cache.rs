@@ -17,7 +17,7 @@ use crate::series::{Generation, Handle, Slot};
 use crate::sharding::ShardIndex;
 
 /// Templates that one series may have: as many producers spell it differently.
-const TEMPLATES_PER_SERIES: usize = 4;
+const TEMPLATES_PER_SERIES: usize = 8;
 
 /// Series by family and canonical label text, at most `capacity` between batches.
 #[derive(Debug)]

@@ -17,7 +17,7 @@
 //! A template is a pair of texts, the bytes before the first number and those after
 //! it, each kept once for all templates: thousands of series are combinations of a few
 //! hundred texts, which stay in the processor's cache. The cache of templates is
-//! bounded in bytes, a series has at most four templates, and where none is
+//! bounded in bytes, a series has at most eight templates, and where none is
 //! of use (a new label value in each sample) the search stays away for a while.
 
 mod open;

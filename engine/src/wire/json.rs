@@ -165,6 +165,15 @@ impl JsonDecoder {
         std::mem::take(&mut self.unknown_fields)
     }
 
+    /// Where the element of an array ends that begins at `start`, if it is JSON.
+    pub(crate) fn end_of_element(&mut self, payload: &str, start: usize) -> Option<usize> {
+        let mut scanner = Scanner::from(payload, start, &mut self.unescaped);
+        let end = fields::element(&mut scanner).ok().map(|place| place.end);
+        self.unescaped.clear();
+        self.unescaped.shrink_to(KEPT_BYTES);
+        end
+    }
+
     /// Where the elements of `payload`, which is an array, stand in it: each a
     /// payload of its own. None of them where all of it is not JSON.
     pub fn elements(&mut self, payload: &[u8], out: &mut Vec<Range<usize>>) -> Result<(), Reject> {

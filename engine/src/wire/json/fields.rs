@@ -208,13 +208,17 @@ pub(super) fn elements(scanner: &mut Scanner<'_, '_>, out: &mut Vec<Range<usize>
     out.clear();
     scanner.space();
     scanner.array(TOP, |scanner| {
-        let start = scanner.at();
-        // Each is a document of its own.
-        scanner.skip(TOP - 1)?;
-        out.push(start..scanner.at());
+        out.push(element(scanner)?);
         Ok(())
     })?;
     scanner.finish()
+}
+
+/// Passes over the element under the cursor, a document of its own; its place.
+pub(super) fn element(scanner: &mut Scanner<'_, '_>) -> Scanned<Range<usize>> {
+    let start = scanner.at();
+    scanner.skip(TOP - 1)?;
+    Ok(start..scanner.at())
 }
 
 /// The text of the last `name`, up to where the document goes on amiss.

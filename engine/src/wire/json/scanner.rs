@@ -39,6 +39,11 @@ impl<'p, 'd> Scanner<'p, 'd> {
         Self { payload, at: 0, unescaped }
     }
 
+    /// The same that begins in the middle.
+    pub(super) fn from(payload: &'p str, at: usize, unescaped: &'d mut String) -> Self {
+        Self { payload, at, unescaped }
+    }
+
     #[inline(always)]
     fn bytes(&self) -> &'p [u8] {
         self.payload.as_bytes()
