@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::Intake;
+use super::pending::place;
 use crate::labels::LabelPairs;
 use crate::metric::native::Schema;
 use crate::metric::{GaugeOp, Observations};
@@ -78,7 +79,7 @@ impl Intake {
         };
         self.take_value(&delta.value, &sample, family.is_counted, |intake, sample| {
             intake.take(sample, number)?;
-            intake.batch.note_place(delta.place.clone());
+            intake.batch.note_place(place(&delta.place));
             Ok(())
         })
     }

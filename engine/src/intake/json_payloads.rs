@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memchr::memchr_iter;
 
-use super::pending::KEPT_ELEMENTS;
+use super::pending::{KEPT_ELEMENTS, place};
 use super::resolver::SeriesLookup;
 use super::template::{CachedRoute, Located, OpenFields, Repeats, TemplateCache};
 use super::{Intake, push};
@@ -15,7 +15,9 @@ use crate::reject::Reject;
 use crate::timestamp::UnixTime;
 use crate::updates::Details;
 use crate::wire::json::skip_space;
-use crate::wire::{JsonDecoder, JsonSample, UnknownFields, accepted_timestamp, take_known_counts};
+use crate::wire::{
+    JsonDecoder, JsonSample, Place, UnknownFields, accepted_timestamp, take_known_counts,
+};
 
 #[derive(Debug)]
 pub struct JsonPayloads {
@@ -29,12 +31,13 @@ pub struct JsonPayloads {
     counts: Vec<u64>,
 }
 
-/// An element of an array.
+/// An element of an array, and where it stands.
 #[derive(Debug)]
-struct Element {
-    place: Range<usize>,
-    /// What it says, where its template is known.
-    recognised: Option<Recognised>,
+enum Element {
+    /// Its template is known.
+    Recognised(Place, Recognised),
+    /// It is to be decoded.
+    Other(Place, Option<Located>),
 }
 
 /// What a payload says whose template is known.
@@ -59,20 +62,19 @@ impl JsonPayloads {
         }
     }
 
-    /// Finds the element of an array that begins at `start`, by its grammar alone; `text`
-    /// is the payload once it is known to be one.
+    /// Where the element of an array ends that begins at `start`, by its grammar alone;
+    /// `text` is the payload once it is known to be one.
     #[cold]
-    fn read_element<'p>(
+    fn end_of_element<'p>(
         &mut self,
         payload: &'p [u8],
         start: usize,
         text: &mut Option<&'p str>,
-    ) -> Option<Element> {
+    ) -> Option<usize> {
         if text.is_none() {
             *text = Some(simdutf8::basic::from_utf8(payload).ok()?);
         }
-        let end = self.decoder.end_of_element((*text)?, start)?;
-        Some(Element { place: start..end, recognised: None })
+        self.decoder.end_of_element((*text)?, start)
     }
 
     /// Finds all elements of an array in one go; why it is none, if so.
@@ -81,7 +83,8 @@ impl JsonPayloads {
         out.clear();
         let mut places = Vec::new();
         self.decoder.elements(payload, &mut places)?;
-        out.extend(places.into_iter().map(|place| Element { place, recognised: None }));
+        let other = |range: Range<usize>| Element::Other(place(&range), None);
+        out.extend(places.into_iter().map(other));
         Ok(())
     }
 
@@ -210,18 +213,19 @@ impl Intake {
             refuse(payload, reject);
             elements.clear();
         }
-        for Element { place, recognised } in elements.drain(..) {
-            let element = &payload[place.clone()];
-            let taken = match &recognised {
-                Some(recognised) => {
-                    self.take_known(recognised, number);
-                    Ok(())
+        for element in elements.drain(..) {
+            match element {
+                Element::Recognised(place, recognised) => {
+                    self.take_known(&recognised, number);
+                    self.batch.note_place(place);
                 }
-                None => self.take_element(element, number),
-            };
-            match taken {
-                Ok(()) => self.batch.note_place(place),
-                Err(reject) => refuse(element, reject),
+                Element::Other(place, located) => {
+                    let element = &payload[place.0 as usize..place.1 as usize];
+                    match self.take_decoded(element, located, number) {
+                        Ok(()) => self.batch.note_place(place),
+                        Err(reject) => refuse(element, reject),
+                    }
+                }
             }
         }
         elements.shrink_to(KEPT_ELEMENTS);
@@ -241,14 +245,11 @@ impl Intake {
         // Behind the opening bracket.
         let mut start = skip_space(payload, skip_space(payload, 0) + 1);
         loop {
-            let element = self.recognise_element(payload, start);
-            let Some(element) =
-                element.or_else(|| self.json.read_element(payload, start, &mut text))
-            else {
+            let Some((element, end)) = self.read_element(payload, start, &mut text) else {
                 return self.json.read_all(payload, out);
             };
-            let behind = skip_space(payload, element.place.end);
             out.push(element);
+            let behind = skip_space(payload, end);
             start = skip_space(payload, behind + 1);
             match payload.get(behind) {
                 Some(b',') => {}
@@ -258,21 +259,22 @@ impl Intake {
         }
     }
 
+    /// Finds the element that begins at `start`, and where it ends; `text` is the payload
+    /// once it is known to be one.
     #[inline]
-    fn recognise_element(&mut self, payload: &[u8], start: usize) -> Option<Element> {
-        let end = end_of_object(payload, start)?;
-        let element = &payload[start..end];
-        let located = self.json.templates.locate(element);
-        let recognised = self.recognise(element, located.as_ref())?;
-        Some(Element { place: start..end, recognised: Some(recognised) })
-    }
-
-    fn take_element(&mut self, element: &[u8], number: u32) -> Result<(), Reject> {
-        let located = self.json.templates.locate(element);
-        if self.take_recognised(element, located.as_ref(), number) {
-            return Ok(());
+    fn read_element<'p>(
+        &mut self,
+        payload: &'p [u8],
+        start: usize,
+        text: &mut Option<&'p str>,
+    ) -> Option<(Element, usize)> {
+        let guessed = end_of_object(payload, start).unwrap_or(start);
+        let located = self.json.templates.locate(&payload[start..guessed]);
+        if let Some(recognised) = self.recognise(&payload[start..guessed], located.as_ref()) {
+            return Some((Element::Recognised(place(&(start..guessed)), recognised), guessed));
         }
-        self.take_decoded(element, located, number)
+        let end = self.json.end_of_element(payload, start, text)?;
+        Some((Element::Other(place(&(start..end)), located.filter(|_| end == guessed)), end))
     }
 }
 

@@ -71,6 +71,12 @@ struct ArrayElement {
     place: Place,
 }
 
+/// A range of a payload as it is noted.
+#[inline]
+pub fn place(range: &Range<usize>) -> Place {
+    (range.start as u32, range.end as u32)
+}
+
 impl PendingBatch {
     /// Counts the next payload; its number.
     #[inline]
@@ -112,9 +118,9 @@ impl PendingBatch {
     }
 
     /// Notes where in its payload the sample stood that was taken in last.
-    pub fn note_place(&mut self, place: Range<usize>) {
+    #[inline]
+    pub fn note_place(&mut self, place: Place) {
         let sample = self.samples.len() as u32 - 1;
-        let place = (place.start as u32, place.end as u32);
         self.array_elements.push(ArrayElement { sample, place });
     }
 

@@ -72,6 +72,37 @@ fn samples_of_arrays_are_recognised() {
     assert_eq!(needed, [3, 3, 3, 0, 0]);
 }
 
+/// Also while templates are passed by, since nothing is known at first.
+#[test]
+fn samples_of_arrays_are_learnt_as_soon_as_others() {
+    let parsed = |length: usize| {
+        let (mut intake, mut store) = one_shard(10_000);
+        let mut parsed = Vec::new();
+        for round in 0..8 {
+            let samples: Vec<String> = (0..3000)
+                .map(|series| {
+                    format!(r#"{{"name":"n","value":{round},"labels":{{"a":"{series}"}}}}"#)
+                })
+                .collect();
+            for samples in samples.chunks(length) {
+                let array = match samples {
+                    [one] => one.clone(),
+                    _ => format!("[{}]", samples.join(",")),
+                };
+                intake.route(array.as_bytes(), |_, reject| panic!("{reject}"));
+                intake.define_with(|_, key| store.define(key, ReaderIndex(0), Moment(0)));
+            }
+            let routed = intake.finish();
+            routed.updates.iter().for_each(|updates| store.apply(updates, Moment(0)));
+            parsed.push(routed.parsed);
+        }
+        parsed
+    };
+    let alone = parsed(1);
+    assert_eq!(alone.last(), Some(&0));
+    assert_eq!(parsed(20), alone);
+}
+
 /// The same for label sets.
 #[test]
 fn a_series_that_is_spelt_differently_each_time_is_found_by_its_labels() {
