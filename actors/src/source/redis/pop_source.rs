@@ -64,7 +64,7 @@ pub struct RedisSource {
 
 impl QueueSource for RedisSource {
     async fn take(&mut self) -> Result<Taken<'_>, SourceError> {
-        self.workload.routed(self.elements.len(), &self.metrics);
+        self.workload.routed(&self.metrics);
         self.elements.clear();
         if !self.fill().await? {
             return Ok(Taken::Ended);
