@@ -6,7 +6,8 @@
 //! - Popping: `pop_source` puts together `pop_connection` (what was asked and is owed),
 //!   `schedule` (how much to ask for), `workload` (whether one worker is enough) and
 //!   `wake` (how an idle worker learns of elements without taking any). `shared_queue` is
-//!   what workers and monitor have in common.
+//!   what workers and monitor have in common, `wait_bound` bounds how long a reply is
+//!   waited for.
 //! - Bytes: `replies` moves them, [`decoder`] finds elements in them, `bounded` bounds
 //!   what has small replies.
 //! - Connecting: `connect` finds the primary. `stream` and `tls` open a connection,
@@ -24,6 +25,7 @@ mod replies;
 mod schedule;
 mod workload;
 mod pop_connection;
+mod wait_bound;
 mod pop_source;
 mod bounded;
 mod error;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::super::{Batch, QueueSource, Slice, SourceError, Taken};
 use super::decoder::Reply;
@@ -17,6 +17,7 @@ use super::pop_connection::{Pop, PopConnection, is_count_refused};
 use super::replies::ReplyStream;
 use super::schedule::Schedule;
 use super::shared_queue::SharedQueue;
+use super::wait_bound::WaitBound;
 use super::wake::Waiter;
 use super::workload::{Scale, Workload};
 use crate::error_kind::ErrorKind;
@@ -48,6 +49,7 @@ pub struct RedisSource {
     schedule: Schedule,
     workload: Workload,
     waiter: Waiter,
+    late: WaitBound,
     link: Option<PopConnection>,
     /// Elements of the batch that is handed out.
     elements: Vec<Slice>,
@@ -90,6 +92,7 @@ impl RedisSource {
             schedule,
             workload: Workload::new(available_parallelism().map_or(1, usize::from)),
             waiter: Waiter::default(),
+            late: WaitBound::new(LATE_REPLY),
             link: None,
             elements: Vec::new(),
             drained: false,
@@ -226,7 +229,7 @@ impl RedisSource {
             biased;
             received = link.replies.receive() => Some(received),
             () = self.stop.stopped() => timeout(LAST_REPLIES, link.replies.receive()).await.ok(),
-            () = sleep(LATE_REPLY) => {
+            () = self.late.passes() => {
                 self.waiter.give_up_turn();
                 if let Some(lost) = link.lost(&self.shared) {
                     self.break_link(lost);
