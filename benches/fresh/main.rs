@@ -1,7 +1,9 @@
-//! The fresh bench: how soon a sample shows, and what an idle gateway costs.
+//! The fresh bench: how soon a sample shows, and what an idle gateway and small loads
+//! cost.
 //!
 //! ```text
 //! cargo bench --bench fresh
+//! cargo bench --bench fresh -- --small [--gateway FILE]
 //! ```
 //!
 //! A sample is visible when a scrape that was asked for shows it; the time runs
@@ -10,8 +12,9 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod small;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,6 +38,18 @@ struct Options {
     #[arg(long)]
     idle: Option<u64>,
 
+    /// Measures small loads instead: 100, 1,000 and 10,000 pushes a second, and none.
+    #[arg(long)]
+    small: bool,
+
+    /// Rounds of small loads [default: 3; 1 as a test].
+    #[arg(long)]
+    rounds: Option<usize>,
+
+    /// Measures the small loads of this binary instead of this build's gateway.
+    #[arg(long)]
+    gateway: Option<PathBuf>,
+
     /// Given by `cargo bench`; without it, a short run only shows that the
     /// bench works.
     #[arg(long, hide = true)]
@@ -47,7 +62,24 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    support::main("fresh", &options.filters, || run(&options))
+    support::main("fresh", &options.filters, || {
+        if options.small || !options.bench {
+            small::run(&rounds(&options))?;
+        }
+        if options.small { Ok(()) } else { run(&options) }
+    })
+}
+
+fn rounds(options: &Options) -> small::Rounds {
+    let (count, load, idle) = if options.bench { (3, 4_000, 16) } else { (1, 100, 1) };
+    let rates: &[u64] = if options.bench { &[0, 100, 1_000, 10_000] } else { &[100] };
+    small::Rounds {
+        gateway: options.gateway.clone().unwrap_or_else(|| BINARY.into()),
+        count: options.rounds.unwrap_or(count),
+        rates,
+        load: Duration::from_millis(load),
+        idle: Duration::from_secs(options.idle.unwrap_or(idle)),
+    }
 }
 
 fn run(options: &Options) -> Result<(), Failure> {

@@ -136,6 +136,11 @@ impl Gateway {
         Ok(count.ok_or("expected a count of checkpoints")?.parse()?)
     }
 
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has used up to now.
     pub fn usage(&self) -> Result<Usage, Failure> {
         let stat = self.process.stat()?;
@@ -270,6 +275,16 @@ impl Gateway {
     pub fn failure(&self, what: &str) -> Failure {
         self.child.failure(what)
     }
+}
+
+/// Processor time that all threads of a process have used up to now, in nanoseconds,
+/// where [`cpu_of`] counts in ticks. A thread that has ended is not in it.
+pub fn exact_cpu_of(process_id: u32) -> Result<Duration, Failure> {
+    let mut spent = 0;
+    for task in Process::new(i32::try_from(process_id)?)?.tasks()? {
+        spent += task?.schedstat()?.sum_exec_runtime;
+    }
+    Ok(Duration::from_nanos(spent))
 }
 
 /// Processor time that another process has used up to now.
