@@ -43,7 +43,7 @@ impl AdaptiveBypass {
         (self.seen, self.hits) = (0, 0);
     }
 
-    /// Something was found or kept.
+    /// Something was found or kept, or may be kept when it comes again.
     #[inline]
     pub fn record_hit(&mut self) {
         self.hits += 1;

@@ -207,7 +207,11 @@ impl TemplateCache {
         }
         let fingerprint = self.fingerprint(payload, located);
         match series.spelling(route.entry, fingerprint) {
-            Spelling::First => Repeats::Unknown,
+            Spelling::First => {
+                // A series that came back is no sign that the search is of no use.
+                self.bypass.record_hit();
+                Repeats::Unknown
+            }
             Spelling::Another => Repeats::No,
             Spelling::SeenAgain => {
                 if let Some(template) = self.learn(payload, located, route)
