@@ -56,9 +56,9 @@ impl Doors {
     }
 
     /// Elements for one request, of at most `max_bytes` together.
-    pub fn elements(&self, max_bytes: usize) -> Elements {
+    pub fn elements(&self, door: Door, max_bytes: usize) -> Elements {
         let max_payload_bytes = self.max_payload_bytes;
-        Elements::new(ElementLimits { max_payload_bytes, max_bytes })
+        Elements::new(door, ElementLimits { max_payload_bytes, max_bytes })
     }
 
     /// Holds the queue open, for who has to push once more when everything ends.

@@ -119,7 +119,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         path: crate::rejects::PATH,
-        meaning: "The last 256 refused samples as JSON, the newest first: when, why, what was expected and what was got, and the payload's first 512 bytes where `Http.ExposePayloads` is true; and the metrics whose samples come with other buckets or quantiles than their first one, with both; and the fields that were ignored because nobody reads them.",
+        meaning: "The last 256 refused samples as JSON, the newest first: when, why, by which door, what was expected and what was got, and the payload's first 512 bytes where `Http.ExposePayloads` is true; and the metrics whose samples come with other buckets or quantiles than their first one, with both; and the fields that were ignored because nobody reads them.",
         resource: |resource| get_and_head(resource, api::rejects),
     },
     Route {

@@ -15,8 +15,10 @@ use psg_engine::catalog::{Catalog, Family};
 use psg_engine::metric::Shape;
 use psg_engine::reject::{Reason, Reject};
 use psg_engine::timestamp::UnixTime;
-use psg_engine::wire::{UnknownFields, metric_name_in};
+use psg_engine::wire::{UnknownFields, door_in, metric_name_in};
 use serde::Serialize;
+
+use crate::self_metrics::doors::Door;
 
 /// The path that they are served under.
 pub const PATH: &str = "/api/v1/rejects";
@@ -67,6 +69,8 @@ pub struct ShownReject {
     pub reason: &'static str,
     /// The metric's name; `null` where it has none, or none can be found.
     pub name: Option<String>,
+    /// The door that it came by, if it says so; any producer may say it.
+    pub door: Option<&'static str>,
     pub detail: Cow<'static, str>,
     pub bytes: u64,
     /// Its first bytes, where they may be shown.
@@ -235,11 +239,18 @@ impl KeptReject {
             time: self.at.micros() as f64 / 1e6,
             reason: self.reason.as_str(),
             name: metric_name_in(&self.head),
+            door: door_of(&self.head),
             detail: self.detail,
             bytes: self.length,
             payload: with_payload.then(|| shown_head(&self.head)),
         }
     }
+}
+
+/// The door that a sample says it came by, where there is such a door.
+fn door_of(head: &[u8]) -> Option<&'static str> {
+    let said = door_in(head)?;
+    Door::ALL.map(Door::as_str).into_iter().find(|door| *door == said)
 }
 
 /// The first bytes as text, without half a character at the end.

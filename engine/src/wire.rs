@@ -50,7 +50,9 @@ pub mod json;
 mod unknown_fields;
 mod validate;
 
-pub use json::{FIELDS, JsonDecoder, JsonSample, NATIVE_FIELDS, Place, Places, metric_name_in};
+pub use json::{
+    FIELDS, JsonDecoder, JsonSample, NATIVE_FIELDS, Place, Places, door_in, metric_name_in,
+};
 pub use unknown_fields::{MAX_UNKNOWN_FIELDS, UnknownFields};
 #[cfg(doc)]
 use validate::{RawRare, RawSample};

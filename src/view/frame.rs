@@ -15,7 +15,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph, Wrap};
 
 use super::number::{age, bytes, share, span};
-use super::plain::partitions;
+use super::plain::{doors, partitions};
 use super::view_model::{ViewModel, shown};
 
 /// What describes the figures, less bright than these.
@@ -123,9 +123,10 @@ fn machine(status: &Status) -> String {
     };
     let process = &status.process;
     let (cpus, memory) = (share(process.cpus), bytes(process.resident_bytes));
-    let partitions = status.partitions.as_ref().map(|it| format!("{}   ", partitions(it)));
-    let partitions = partitions.unwrap_or_default();
-    format!("{partitions}{scrape}   CPU {cpus}   memory {memory}")
+    let partitions = status.partitions.as_ref().map(partitions);
+    let ways_in = [partitions, doors(&status.doors)].into_iter().flatten();
+    let ways_in: String = ways_in.map(|it| format!("{it}   ")).collect();
+    format!("{ways_in}{scrape}   CPU {cpus}   memory {memory}")
 }
 
 fn keys(model: &ViewModel) -> Line<'_> {

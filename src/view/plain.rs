@@ -1,6 +1,6 @@
 //! The view where there is no terminal: a line for each poll.
 
-use psg_actors::status::model::{PartitionsStatus, Status};
+use psg_actors::status::model::{DoorStatus, PartitionsStatus, Status};
 
 use super::number::{age, bytes, grouped, rate};
 use super::view_model::{ViewModel, shown};
@@ -23,8 +23,9 @@ fn figures(status: &Status) -> String {
     let rates = status.samples.last_10_seconds;
     let pending = status.queue.pending.map_or_else(|| "unknown".to_owned(), grouped);
     let parts = status.partitions.as_ref().map(|it| format!(", {}", partitions(it)));
+    let doors = doors(&status.doors).map(|it| format!(", {it}"));
     format!(
-        "up {}: in {}/s, out {}/s, backlog {pending}, series {} of {} metrics, rejected {}, {}{}",
+        "up {}: in {}/s, out {}/s, backlog {pending}, series {} of {} metrics, rejected {}, {}{}{}",
         age(status.uptime_seconds),
         rate(rates.received),
         rate(rates.processed + rates.rejected),
@@ -33,6 +34,7 @@ fn figures(status: &Status) -> String {
         rejected(status),
         bytes(status.process.resident_bytes),
         parts.unwrap_or_default(),
+        doors.unwrap_or_default(),
     )
 }
 
@@ -49,6 +51,26 @@ pub fn partitions(partitions: &PartitionsStatus) -> String {
         partitions.count,
         bytes(undelivered)
     )
+}
+
+/// `by doors: otlp 1,234, statsd 12 (2 refused, 1 lost)`: what came by each door that is
+/// used, in samples, and what did not; `None` where none is.
+pub fn doors(doors: &[DoorStatus]) -> Option<String> {
+    let used: Vec<String> = doors.iter().filter(|door| door.requests > 0).map(door).collect();
+    (!used.is_empty()).then(|| format!("by doors: {}", used.join(", ")))
+}
+
+fn door(door: &DoorStatus) -> String {
+    let not_taken = [
+        ("refused", door.refused_requests.values().sum()),
+        ("left out", door.left_out_samples.values().sum()),
+        ("lost", door.lost_packets),
+    ];
+    let not_taken = not_taken.iter().filter(|(_, count): &&(&str, u64)| *count > 0);
+    let not_taken: Vec<String> =
+        not_taken.map(|(what, count)| format!("{} {what}", grouped(*count))).collect();
+    let taken = format!("{} {}", shown(&door.door), grouped(door.samples));
+    if not_taken.is_empty() { taken } else { format!("{taken} ({})", not_taken.join(", ")) }
 }
 
 /// `0`, or `12 (invalid_json 10, bad_buckets 2)`.
@@ -104,6 +126,29 @@ mod tests {
             "up 1 min 15 s: in 1,000/s, out 1,000/s, backlog 1,234, series 14,256 of 396 metrics, \
              rejected 12 (invalid_json 10, bad_buckets 2), 0 B"
         );
+    }
+
+    #[test]
+    fn doors_that_are_used_are_told() {
+        let door = |name: &str, requests, samples| DoorStatus {
+            door: name.into(),
+            requests,
+            samples,
+            ..DoorStatus::default()
+        };
+        let unused = door("pushgateway", 0, 0);
+        assert_eq!(doors(&[]), None);
+        assert_eq!(doors(std::slice::from_ref(&unused)), None);
+        let otlp = DoorStatus {
+            refused_requests: [("busy".into(), 2), ("closed".into(), 1)].into(),
+            left_out_samples: [("cumulative".into(), 1000)].into(),
+            ..door("otlp", 9, 1234)
+        };
+        let statsd = DoorStatus { lost_packets: 5, ..door("statsd", 7, 7) };
+        let told = "by doors: otlp 1,234 (3 refused, 1,000 left out), statsd 7 (5 lost)";
+        let status = Status { doors: vec![unused, otlp, statsd], ..Status::default() };
+        assert_eq!(doors(&status.doors).as_deref(), Some(told));
+        assert!(figures(&status).ends_with(told), "{}", figures(&status));
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use psg_testkit::http::push;
 use psg_testkit::redis::QUEUE;
 use psg_testkit::wait::wait_within;
 use psg_testkit::{Gateway, GatewayBuilder, RedisCluster, RedisOptions, RedisServer, wait_until};
+
+const PUSHED: &[u8] = b"# TYPE pushed_total counter\npushed_total 1\n";
 
 const SETTLING: Duration = Duration::from_secs(60);
 
@@ -57,6 +60,46 @@ fn samples_are_sent_on_once_the_flush_interval_is_over() {
     await_total(&gateways, "n_total", 10.0);
     push();
     await_total(&gateways, "n_total", 11.0);
+}
+
+/// The partition is chosen at random, when a gateway starts: so many of them are started
+/// until both have been chosen.
+#[test]
+fn doors_push_to_any_partition() {
+    const MOST: usize = 20;
+    let cluster = RedisCluster::start(3);
+    for (node, key) in [QUEUE.to_owned(), format!("{QUEUE}:1")].iter().enumerate() {
+        cluster.reshard(key, node);
+    }
+    let builder = || {
+        let builder = of_two_partitions(&cluster.addresses());
+        builder.set("Push__Enabled", "true").set("Redis__PartitionFlushMs", "50")
+    };
+    let mut gateways = vec![builder().start(), builder().start()];
+    let mut pushed = 0;
+    loop {
+        for gateway in &gateways[pushed..] {
+            let answer = push(gateway.port(), ("POST", "/metrics"), &[], PUSHED);
+            assert_eq!(answer.expect("an answer").status, 202);
+        }
+        pushed = gateways.len();
+        await_total(&gateways, "pushed_total", pushed as f64);
+        let chosen = ["0", "1"].map(|partition| forwarded(&gateways, partition));
+        assert_eq!(chosen.iter().sum::<f64>(), pushed as f64);
+        if !chosen.contains(&0.0) {
+            return;
+        }
+        assert!(pushed < MOST, "one of the partitions was never chosen: {chosen:?}");
+        // It stands by, and its door is open all the same.
+        gateways.push(builder().start_listening());
+    }
+}
+
+/// How many samples were taken from that partition.
+fn forwarded(gateways: &[Gateway], partition: &str) -> f64 {
+    const NAME: &str = "prom_stream_gateway_partition_forwarded_samples_total";
+    let seen = gateways.iter().filter_map(|gateway| gateway.try_scrape().ok());
+    seen.filter_map(|seen| seen.value(NAME, &[("partition", partition)])).sum()
 }
 
 /// As a user with the rights that docs/scale.md names.

@@ -1,9 +1,12 @@
 //! `/api/v1/rejects`: whoever wonders why a sample is not there finds out.
 
+use std::net::UdpSocket;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use psg_testkit::http::push;
+use psg_testkit::process::free_port;
 use psg_testkit::{Gateway, Rig};
 
 const PATH: &str = "/api/v1/rejects";
@@ -124,4 +127,40 @@ fn fields_that_nobody_reads_are_told() {
     let fields = report["unknown_fields"].as_array().expect("an array");
     assert_eq!(fields[0], serde_json::json!({"name": "other", "samples": 19}));
     assert_eq!(fields.len(), 33);
+}
+
+/// A gauge by each way in, of a name that is a counter.
+#[test]
+fn the_door_that_a_sample_came_by_is_told() {
+    let port = free_port();
+    let listen = format!("udp://127.0.0.1:{port}");
+    let rig = Rig::with(&[("Push__Enabled", "true"), ("Statsd__ListenAddress", &listen)]);
+    let gateway = &rig.gateway;
+    // Whatever a producer says, only doors that there are can be told.
+    rig.redis.push(&[r#"{"door":["no door"],"name":"x","value":1}"#]);
+    gateway.scrape_after(1);
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    udp.send_to(b"x:1|g", ("127.0.0.1", port)).expect("it listens");
+    gateway.scrape_after(2);
+    let pushed = push(gateway.port(), ("POST", "/metrics/job/a"), &[], b"# TYPE x gauge\nx 1\n");
+    assert_eq!(pushed.expect("an answer").status, 202);
+    gateway.scrape_after(3);
+    let otlp = br#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+        {"name":"x","gauge":{"dataPoints":[{"asInt":"1"}]}}]}]}]}"#;
+    let json = [("Content-Type", "application/json")];
+    let pushed = push(gateway.port(), ("POST", "/v1/metrics"), &json, otlp);
+    assert_eq!(pushed.expect("an answer").status, 200);
+    gateway.scrape_after(4);
+    rig.redis.push(&[r#"{"door":"no door","type":"gauge","name":"x","value":1}"#]);
+    gateway.scrape_after(5);
+    let report = report(gateway);
+    let rejects = report["rejects"].as_array().expect("an array");
+    let told: Vec<(&Value, &Value)> =
+        rejects.iter().map(|reject| (&reject["reason"], &reject["door"])).collect();
+    let doors = [Value::Null, "otlp".into(), "pushgateway".into(), "statsd".into()];
+    let conflict = Value::from("type_conflict");
+    assert_eq!(told, doors.each_ref().map(|door| (&conflict, door)));
+    // The log has the first one of a reason.
+    let is_told = |line: &String| line.contains("sample rejected") && line.contains("statsd");
+    assert!(gateway.log().iter().any(is_told), "{:?}", gateway.log());
 }

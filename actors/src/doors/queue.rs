@@ -32,6 +32,7 @@ impl QueuePusher {
             }
         }
     }
+
     /// Keeps the queue open while the guard lives, where it would close with the stop
     /// signal.
     pub fn hold_open(&self) -> Option<HeldOpen> {

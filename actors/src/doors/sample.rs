@@ -8,7 +8,7 @@ use std::ops::Range;
 use psg_engine::metric::{GaugeOp, Kind};
 use serde::{Serialize, Serializer};
 
-use crate::self_metrics::doors::{LeftOut, SampleReason};
+use crate::self_metrics::doors::{Door, LeftOut, SampleReason};
 
 /// Elements are filled up to this many bytes: a reader takes some of them at once, and
 /// what one of them costs is spread over a hundred samples.
@@ -48,6 +48,16 @@ pub struct PushedSample<'a> {
     /// One of the events behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exemplar: Option<PushedExemplar<'a>>,
+}
+
+/// A sample as it is written: what it came by stands first, so that it is still there
+/// where only the beginning of a refused one is kept.
+#[derive(Serialize)]
+struct FromDoor<'a> {
+    #[serde(serialize_with = "door_word")]
+    door: Door,
+    #[serde(flatten)]
+    sample: &'a PushedSample<'a>,
 }
 
 /// What was measured, by the fields that say it.
@@ -190,6 +200,7 @@ pub enum SampleRefused {
 /// buffer.
 #[derive(Debug)]
 pub struct Elements {
+    door: Door,
     bytes: Vec<u8>,
     elements: Vec<Range<usize>>,
     samples: u64,
@@ -203,9 +214,10 @@ pub struct Elements {
 }
 
 impl Elements {
-    /// No elements yet.
-    pub fn new(limits: ElementLimits) -> Self {
+    /// No elements yet, for what comes by that door.
+    pub fn new(door: Door, limits: ElementLimits) -> Self {
         Self {
+            door,
             bytes: Vec::new(),
             elements: Vec::new(),
             samples: 0,
@@ -227,7 +239,8 @@ impl Elements {
         self.sample.clear();
         let ElementLimits { max_payload_bytes, max_bytes } = self.limits;
         let room = max_payload_bytes.saturating_sub("[]".len());
-        let written = serde_json::to_writer(Bounded { bytes: &mut self.sample, room }, sample);
+        let sample = FromDoor { door: self.door, sample };
+        let written = serde_json::to_writer(Bounded { bytes: &mut self.sample, room }, &sample);
         if let Err(cause) = written {
             assert!(cause.is_io(), "it is an object with texts as keys: {cause}");
             self.in_vain += max_payload_bytes;
@@ -354,6 +367,10 @@ impl Write for Bounded<'_> {
     }
 }
 
+fn door_word<S: Serializer>(door: &Door, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(door.as_str())
+}
+
 fn kind_word<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(kind.as_str())
 }
@@ -364,6 +381,19 @@ fn op_word<S: Serializer>(op: &Option<GaugeOp>, serializer: S) -> Result<S::Ok, 
 
 fn as_object<S: Serializer>(labels: &PushedLabels<'_>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(labels.iter().map(|(name, value)| (name, value)))
+}
+
+/// The samples of all elements as a reader finds them, without the door that each names.
+#[cfg(test)]
+pub(super) fn samples_of(elements: &Elements) -> Vec<serde_json::Value> {
+    let array = |element| serde_json::from_slice(element).expect("an array");
+    let mut samples: Vec<serde_json::Value> =
+        elements.iter().flat_map::<Vec<_>, _>(array).collect();
+    for sample in &mut samples {
+        let door = sample.as_object_mut().and_then(|members| members.remove("door"));
+        assert_eq!(door, Some(elements.door.as_str().into()), "{sample}");
+    }
+    samples
 }
 
 #[cfg(test)]
@@ -390,7 +420,7 @@ mod tests {
     fn every_field_as_the_format_has_it() {
         let labels = [("a".into(), "ö\n".into()), ("b".into(), Cow::Borrowed(""))];
         let traces = [(Cow::Borrowed("trace_id"), Cow::Borrowed("t"))];
-        let mut elements = Elements::new(LIMITS);
+        let mut elements = Elements::new(Door::Statsd, LIMITS);
         let gauge = PushedSample {
             help: Some("h"),
             unit: Some("bytes"),
@@ -431,13 +461,17 @@ mod tests {
                         "positive": {"indexes": [-1, 2], "counts": [3, 4]},
                         "negative": {"indexes": [], "counts": []}}},
         ]);
-        assert_eq!(json!(read(&elements)), json!([expected]));
+        assert_eq!(json!(samples_of(&elements)), expected);
+        let element = elements.iter().next().unwrap_or_default();
+        let begin = br#"[{"door":"statsd","type":"gauge","name":"g""#;
+        assert!(element.starts_with(begin), "{}", element.escape_ascii());
         assert_eq!((elements.samples(), elements.len(), elements.is_empty()), (5, 1, false));
     }
 
     #[test]
     fn what_is_refused_leaves_nothing() {
-        let mut elements = Elements::new(ElementLimits { max_payload_bytes: 100, max_bytes: 150 });
+        let mut elements =
+            Elements::new(Door::Statsd, ElementLimits { max_payload_bytes: 100, max_bytes: 150 });
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(elements.push(&counter("a", number)), Err(SampleRefused::NotFinite));
         }
@@ -458,7 +492,7 @@ mod tests {
             lengths in vec(1_usize..3000, 1..60),
             max_payload_bytes in 64_usize..100_000,
         ) {
-            let mut elements = Elements::new(ElementLimits { max_payload_bytes, ..LIMITS });
+            let mut elements = Elements::new(Door::Statsd, ElementLimits { max_payload_bytes, ..LIMITS });
             let mut expected = Vec::new();
             for length in lengths {
                 let name = "n".repeat(length);

@@ -159,7 +159,7 @@ where
         let mut held = room.memory.holding_nothing();
         let coding = Coding::of(request.headers())?;
         let body = awaited_body(request, payload, room, &mut held).await?;
-        let work = Work { coding, body, held, max_body_bytes: room.max_body_bytes };
+        let work = Work { door, coding, body, held, max_body_bytes: room.max_body_bytes };
         let Done { mut elements, found, held } = work.done(doors, room, parse).await?;
         doors.push(door, &mut elements).await?;
         drop(held);
@@ -185,6 +185,7 @@ async fn awaited_body(
 
 /// A body that is to be decompressed and parsed.
 struct Work {
+    door: Door,
     coding: Coding,
     body: Vec<u8>,
     held: Holding,
@@ -223,11 +224,11 @@ impl Work {
     where
         P: FnOnce(PushedBody<'_>) -> Result<T, RequestRefused>,
     {
-        let Self { coding, body, mut held, max_body_bytes } = self;
+        let Self { door, coding, body, mut held, max_body_bytes } = self;
         let body = coding.decoded(body, max_body_bytes, &mut held)?;
         let most = ELEMENTS_MORE + ELEMENTS_TIMES * body.len();
         held.grow(most)?;
-        let mut elements = doors.elements(most);
+        let mut elements = doors.elements(door, most);
         let found = parse(PushedBody { bytes: &body, elements: &mut elements, held: &mut held })?;
         Ok(Done { elements, found, held })
     }

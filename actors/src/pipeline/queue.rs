@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rand::Rng;
+
+use crate::cluster_key::partition_key;
 use crate::doors::queue::QueuePusher;
 use crate::doors::{Doors, statsd};
 use crate::fatal::FatalSignal;
 use crate::self_metrics::partitions::{PartKind, PartitionMetrics};
 use crate::self_metrics::{QueueMetrics, SelfMetrics};
-use crate::settings::PipelineSettings;
+use crate::settings::{PipelineSettings, QueueSettings};
 use crate::source::embedded::EmbeddedQueue;
 use crate::source::redis::once::Duty;
 use crate::source::redis::{ListPusher, RedisQueue};
@@ -83,11 +86,12 @@ impl Queue {
         metrics: &SelfMetrics,
         stop: &StopSignal,
     ) -> io::Result<Arc<Doors>> {
+        let to_list = |settings: &QueueSettings| {
+            QueuePusher::Redis(Arc::new(ListPusher::new(settings, Arc::clone(&metrics.queue))))
+        };
         let pusher = match self {
-            Queue::Redis(_) | Queue::Partitioned(_) => {
-                let list = ListPusher::new(&settings.queue, Arc::clone(&metrics.queue));
-                QueuePusher::Redis(Arc::new(list))
-            }
+            Queue::Redis(_) => to_list(&settings.queue),
+            Queue::Partitioned(_) => to_list(&of_one_partition(&settings.queue)),
             Queue::Embedded(queue) => QueuePusher::Embedded(queue.clone()),
         };
         let intake = &settings.intake;
@@ -134,6 +138,14 @@ impl PartitionedQueue {
             });
         }
     }
+}
+
+/// The queue as a producer has it: one of the partitions, at random, for as long as the
+/// process lives, since within a partition samples stay in their order.
+fn of_one_partition(settings: &QueueSettings) -> QueueSettings {
+    let count = settings.partitions.map_or(1, |partitions| partitions.count.get());
+    let key = partition_key(&settings.key, rand::rng().random_range(0..count));
+    QueueSettings { key, ..settings.clone() }
 }
 
 fn trouble_of(queue: &RedisQueue, metrics: &QueueMetrics) -> Option<String> {

@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Metric, ResourceMetrics}
 use prost::Message;
 use psg_actors::doors::otlp::{Encoding, Refused, push_samples};
 use psg_actors::doors::sample::{ElementLimits, Elements};
+use psg_actors::self_metrics::doors::Door;
 use psg_actors::settings::{OtlpNames, OtlpSettings};
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
@@ -47,7 +48,7 @@ pub fn check(data: &[u8]) {
     };
     let max_payload_bytes = if is(16) { 200 } else { 1 << 20 };
     let limits = ElementLimits { max_payload_bytes, max_bytes: if is(32) { 500 } else { 1 << 24 } };
-    let mut elements = Elements::new(limits);
+    let mut elements = Elements::new(Door::Otlp, limits);
     let Ok(refused) = push_samples(&request, &settings, &mut elements) else { return };
     assert_eq!(elements.samples() + refused.count(), points(&request));
     assert_eq!(elements.left_out().iter().sum::<u64>(), refused.count());

@@ -5,6 +5,7 @@
 use prost::Message;
 use psg_actors::doors::pushgateway::{BodyFormat, PushOptions, Weight, parse};
 use psg_actors::doors::sample::{ElementLimits, Elements};
+use psg_actors::self_metrics::doors::Door;
 use psg_engine::exposition::Format;
 use psg_engine::reject::Reason;
 
@@ -51,7 +52,7 @@ pub fn check(data: &[u8]) {
 /// The engine with all samples of a body, if it is one.
 fn pushed(body: &[u8], format: BodyFormat) -> Option<Pipeline> {
     let options = PushOptions { grouping: &[], gauge_op: None, keep_exemplars: false };
-    let mut elements = Elements::new(LIMITS);
+    let mut elements = Elements::new(Door::Pushgateway, LIMITS);
     parse(body, format, &options, &mut elements).ok()?;
     let Weight { elements: weight, reading: _ } = Weight::of(body, format, &options);
     assert!(elements.bytes() <= weight + LIMITS.max_payload_bytes, "{}", elements.bytes());

@@ -3,6 +3,7 @@
 
 use psg_actors::doors::sample::{ElementLimits, Elements};
 use psg_actors::doors::statsd::lines::{self, LineOptions};
+use psg_actors::self_metrics::doors::Door;
 use psg_engine::reject::Reason;
 
 use super::pipeline::{Pipeline, PipelineSettings};
@@ -41,7 +42,7 @@ pub fn check(packet: &[u8]) {
 
 fn read<'a>(packets: impl IntoIterator<Item = &'a [u8]>) -> Elements {
     let options = LineOptions { buckets: vec![0.1, 1.0], max_values: 100 };
-    let mut elements = Elements::new(LIMITS);
+    let mut elements = Elements::new(Door::Statsd, LIMITS);
     packets.into_iter().for_each(|packet| lines::read(packet, &options, &mut elements));
     elements
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use psg_actors::status::model::{
-    PartitionsStatus, ProcessStatus, QueueStatus, Rates, Rejects, Samples, Scrapes, SeriesStatus,
-    ShardStatus, Status, StatusHistory, TopMetric,
+    DoorStatus, PartitionsStatus, ProcessStatus, QueueStatus, Rates, Rejects, Samples, Scrapes,
+    SeriesStatus, ShardStatus, Status, StatusHistory, TopMetric,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -129,6 +129,22 @@ fn a_queue_in_partitions_shows_which_it_has() {
     let partitions = PartitionsStatus { count: 3, intake: Some(2), ..PartitionsStatus::default() };
     model.status = Some(Status { partitions: Some(partitions), ..status() });
     assert_shows(&drawn(&model, 110, 40), &["q quits   intake 2, home none of 3, 0 B undelivered"]);
+}
+
+#[test]
+fn doors_that_are_used_are_shown() {
+    let mut model = model();
+    let otlp = DoorStatus {
+        door: "otlp".into(),
+        requests: 3,
+        samples: 1234,
+        refused_requests: [("busy".into(), 1)].into(),
+        ..DoorStatus::default()
+    };
+    model.status = Some(Status { doors: vec![otlp], ..status() });
+    let shown = ["q quits   by doors: otlp 1,234 (1 refused)   scrape"];
+    assert_shows(&drawn(&model, 110, 40), &shown);
+    assert_shows(&drawn(&model, 80, 24), &shown);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::doors::sample::{ElementLimits, Elements};
-use crate::self_metrics::doors::SampleReason;
+use crate::doors::sample::{ElementLimits, Elements, samples_of};
+use crate::self_metrics::doors::{Door, SampleReason};
 use crate::settings::{OtlpNames, OtlpSettings};
 
 const LIMITS: ElementLimits = ElementLimits { max_payload_bytes: 1 << 20, max_bytes: 1 << 24 };
@@ -34,7 +34,7 @@ struct Mapped {
 
 fn mapped_from(encoding: Encoding, settings: &OtlpSettings, body: &[u8]) -> Mapped {
     let request = encoding.decode(body).expect("a request");
-    let mut elements = Elements::new(LIMITS);
+    let mut elements = Elements::new(Door::Otlp, LIMITS);
     let refused = push_samples(&request, settings, &mut elements).expect("it is small");
     Mapped { elements, refused }
 }
@@ -44,11 +44,7 @@ fn mapped(settings: &OtlpSettings, body: &[u8]) -> Mapped {
 }
 
 fn samples(mapped: &Mapped) -> Value {
-    let samples = mapped.elements.iter().flat_map(|element| {
-        let samples: Vec<Value> = serde_json::from_slice(element).expect("an array");
-        samples
-    });
-    samples.collect()
+    samples_of(&mapped.elements).into()
 }
 
 /// What becomes of a metric.
@@ -347,7 +343,7 @@ fn too_many_samples_are_refused_as_a_whole() {
     let request = request(&json!({}), &json!([sum(DELTA, true, &points)]));
     let request = Encoding::Json.decode(&request).expect("a request");
     let limits = ElementLimits { max_bytes: 1000, ..LIMITS };
-    let mut elements = Elements::new(limits);
+    let mut elements = Elements::new(Door::Otlp, limits);
     let refused = push_samples(&request, &OtlpSettings::default(), &mut elements);
     assert_eq!(refused.err(), Some(TooMany));
 }
@@ -360,7 +356,7 @@ fn a_name_that_is_too_long_is_not_written_for_each_point() {
     metric["name"] = "n".repeat(2 << 20).into();
     let request = request(&json!({}), &json!([metric]));
     let request = Encoding::Json.decode(&request).expect("a request");
-    let mut elements = Elements::new(LIMITS);
+    let mut elements = Elements::new(Door::Otlp, LIMITS);
     let refused = push_samples(&request, &OtlpSettings::default(), &mut elements);
     assert_eq!(refused.err(), Some(TooMany));
     assert_eq!(elements.left_out()[SampleReason::TooLong as usize], 16);

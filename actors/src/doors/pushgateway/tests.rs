@@ -13,8 +13,8 @@ use psg_engine::protobuf::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::doors::sample::ElementLimits;
-use crate::self_metrics::doors::SampleReason;
+use crate::doors::sample::{ElementLimits, samples_of};
+use crate::self_metrics::doors::{Door, SampleReason};
 
 const LIMITS: ElementLimits = ElementLimits { max_payload_bytes: 1 << 20, max_bytes: 1 << 24 };
 
@@ -23,14 +23,9 @@ const PLAIN: PushOptions<'static> =
 
 /// The samples of a body, or what is wrong with it.
 fn read_with(body: &[u8], format: BodyFormat, options: &PushOptions<'_>) -> Result<Value, String> {
-    let mut elements = Elements::new(LIMITS);
+    let mut elements = Elements::new(Door::Pushgateway, LIMITS);
     parse(body, format, options, &mut elements).map_err(|refused| refused.to_string())?;
-    let elements = elements.iter();
-    let samples = elements.flat_map(|element| match serde_json::from_slice(element) {
-        Ok(Value::Array(samples)) => samples,
-        other => panic!("no array: {other:?}"),
-    });
-    Ok(samples.collect())
+    Ok(samples_of(&elements).into())
 }
 
 fn text(body: &str) -> Result<Value, String> {
@@ -258,7 +253,7 @@ hits_total 3 # {trace_id="c"} 1
 fn what_is_left_out_is_counted() {
     let body = "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns{quantile=\"0.9\"} 2\ns_sum 3\ns_count 2\n\
         only{quantile=\"0.5\"} 1\ng NaN\nh -Inf\n";
-    let mut elements = Elements::new(LIMITS);
+    let mut elements = Elements::new(Door::Pushgateway, LIMITS);
     assert_eq!(parse(body.as_bytes(), BodyFormat::Text, &PLAIN, &mut elements), Ok(()));
     let left_out = elements.left_out();
     let of = |reason| left_out[reason as usize];
@@ -278,7 +273,7 @@ fn elements_are_no_heavier_than_was_said() {
     for (body, format) in
         [(text.as_bytes(), BodyFormat::Text), (message.as_slice(), BodyFormat::Protobuf)]
     {
-        let mut elements = Elements::new(LIMITS);
+        let mut elements = Elements::new(Door::Pushgateway, LIMITS);
         assert_eq!(parse(body, format, &options, &mut elements), Ok(()));
         let weight = Weight::of(body, format, &options);
         assert!(elements.bytes() <= weight.elements, "{} {weight:?}", elements.bytes());
@@ -360,7 +355,7 @@ fn a_body_has_so_many_series_and_a_series_so_many_bytes() {
     let told = "message 1: a: expected at most 131072 bytes of a series, got 200022";
     assert_eq!(protobuf(&[large]), Err(told.into()));
     let limits = ElementLimits { max_bytes: 1000, ..LIMITS };
-    let mut elements = Elements::new(limits);
+    let mut elements = Elements::new(Door::Pushgateway, limits);
     let refused = parse(series(100).as_bytes(), BodyFormat::Text, &PLAIN, &mut elements);
     assert!(matches!(refused, Err(BodyRefused::TooMuch(_))));
 }

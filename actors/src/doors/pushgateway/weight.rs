@@ -4,7 +4,7 @@ use super::body::{BodyFormat, MAX_SERIES, PushOptions};
 use super::protobuf;
 
 /// What a sample has in JSON besides its texts and numbers, about.
-const BYTES_PER_SAMPLE: usize = 80;
+const BYTES_PER_SAMPLE: usize = 100;
 
 /// What is noted of a series, or a metric, while a body is read, about.
 const NOTED_BYTES: usize = 256;

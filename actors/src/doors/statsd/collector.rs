@@ -42,7 +42,7 @@ pub struct Collector {
 impl Collector {
     pub fn new(doors: Arc<Doors>, options: LineOptions) -> Self {
         Self {
-            filling: RefCell::new(doors.elements(PUSH_BYTES + PACKET_BYTES)),
+            filling: RefCell::new(doors.elements(Door::Statsd, PUSH_BYTES + PACKET_BYTES)),
             doors,
             options,
             waiting: RefCell::default(),
@@ -138,7 +138,7 @@ impl Collector {
     }
 
     fn send_off(&self) {
-        let empty = self.doors.elements(PUSH_BYTES + PACKET_BYTES);
+        let empty = self.doors.elements(Door::Statsd, PUSH_BYTES + PACKET_BYTES);
         let elements = self.filling.replace(empty);
         let waiting = self.waiting_bytes.get() + elements.bytes();
         if waiting > MOST_WAITING {

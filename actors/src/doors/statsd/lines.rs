@@ -170,17 +170,17 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::super::sample::ElementLimits;
+    use super::super::super::sample::{ElementLimits, samples_of};
     use super::*;
+    use crate::self_metrics::doors::Door;
 
     const LIMITS: ElementLimits = ElementLimits { max_payload_bytes: 1 << 20, max_bytes: 1 << 20 };
 
     fn read_with(packet: &[u8], buckets: &[f64]) -> (Vec<Value>, [u64; SampleReason::ALL.len()]) {
         let options = LineOptions { buckets: buckets.to_vec(), max_values: 10 };
-        let mut elements = Elements::new(LIMITS);
+        let mut elements = Elements::new(Door::Statsd, LIMITS);
         read(packet, &options, &mut elements);
-        let array = |element| serde_json::from_slice::<Vec<Value>>(element).expect("an array");
-        (elements.iter().flat_map(array).collect(), *elements.left_out())
+        (samples_of(&elements), *elements.left_out())
     }
 
     /// The one sample of a line.
@@ -278,7 +278,7 @@ mod tests {
         ], 0..200)) {
             let options = LineOptions { buckets: vec![1.0], max_values: 1000 };
             let limits = ElementLimits { max_payload_bytes: 500, max_bytes: 1000 };
-            let mut elements = Elements::new(limits);
+            let mut elements = Elements::new(Door::Statsd, limits);
             read(&packet, &options, &mut elements);
             prop_assert!(elements.bytes() <= limits.max_bytes);
             let made = elements.samples() + elements.left_out().iter().sum::<u64>();

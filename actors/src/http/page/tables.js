@@ -111,14 +111,14 @@ function layoutText({ buckets, quantiles, epsilons, factor }) {
 
 function showExamples(list, examples, now) {
   const create = (reject) => {
-    const about = make("p", {}, make("time"), make("strong", {}, reject.name ?? "no name"), make("span", {}, reject.detail));
+    const about = make("p", {}, make("time"), make("strong", {}, reject.name ?? "no name"), make("span", {}, reject.door ? `by ${reject.door}: ${reject.detail}` : reject.detail));
     const node = make("li", {}, about);
     if (reject.payload !== undefined) node.append(make("code", { class: "payload" }, reject.payload));
     return node;
   };
   const seen = new Map();
-  const key = ({ time, name, detail }) => {
-    const same = `${time} ${name} ${detail}`;
+  const key = ({ time, name, door, detail }) => {
+    const same = `${time} ${name} ${door} ${detail}`;
     seen.set(same, (seen.get(same) ?? 0) + 1);
     return `${same} ${seen.get(same)}`;
   };

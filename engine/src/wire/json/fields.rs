@@ -108,7 +108,7 @@ impl Fields {
 }
 
 /// The names that are known; all others are passed over, and counted.
-pub const FIELDS: [&str; 18] = [
+pub const FIELDS: [&str; 19] = [
     "type",
     "name",
     "value",
@@ -127,6 +127,7 @@ pub const FIELDS: [&str; 18] = [
     "exemplar",
     "factor",
     "native",
+    "door",
 ];
 
 /// The depth of the top-level object.
@@ -221,15 +222,15 @@ pub(super) fn element(scanner: &mut Scanner<'_, '_>) -> Scanned<Range<usize>> {
     Ok(start..scanner.at())
 }
 
-/// The text of the last `name`, up to where the document goes on amiss.
-pub(super) fn name(scanner: &mut Scanner<'_, '_>) -> Option<String> {
+/// The text of the last field of that name, up to where the document goes on amiss.
+pub(super) fn text_of(field: &str, scanner: &mut Scanner<'_, '_>) -> Option<String> {
     if scanner.space() != b'{' {
         return None;
     }
     let mut found = None;
     // Where it is damaged, what was found before stays.
     let _ = scanner.object(TOP, |scanner, member| {
-        if scanner.resolve(member) == "name" && scanner.peek() == b'"' {
+        if scanner.resolve(member) == field && scanner.peek() == b'"' {
             let text = scanner.string()?;
             found = Some(scanner.resolve(text).to_owned());
             return Ok(());

@@ -2,7 +2,7 @@
 
 use psg_engine::limits::PayloadLimits;
 use psg_engine::reject::Reason;
-use psg_engine::wire::metric_name_in;
+use psg_engine::wire::{door_in, metric_name_in};
 
 use super::show::{accepts, decode, refuses, refuses_bytes, small_limits};
 
@@ -193,4 +193,15 @@ fn the_name_of_what_is_cut_or_damaged() {
     check(b"nonsense", None);
     check(b"", None);
     check(b"\xff", None);
+}
+
+#[test]
+fn how_it_came_is_passed_over_and_can_be_asked() {
+    let told = |payload: &[u8]| door_in(payload);
+    assert_eq!(told(br#"{"door":"otlp","type":"gauge","na"#).as_deref(), Some("otlp"));
+    assert_eq!(told(br#"{"name":"door","labels":{"door":"otlp"},"value":1}"#), None);
+    // Whatever it is, nothing follows from it.
+    for door in [r#""otlp""#, "7", "null", "[[]]", r#"{"name":"n"}"#] {
+        accepts(&format!(r#"{{"door":{door},"name":"m"}}"#), "counter m{} 0.0");
+    }
 }

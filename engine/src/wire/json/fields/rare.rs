@@ -70,6 +70,8 @@ pub fn read(
             let native = native::read(scanner, &mut lists.native_sent, unknown, limits.max_values)?;
             RareFields::among(found).native = native;
         }
+        // For people alone: see `door_in`.
+        "door" => scanner.skip(TOP).map(drop)?,
         _unknown => {
             unknown.push(name);
             scanner.skip(TOP)?;
