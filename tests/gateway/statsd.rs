@@ -161,6 +161,30 @@ fn what_does_not_fit_is_dropped_and_counted() {
     assert!(peak < 160 << 20, "{peak} bytes at most");
 }
 
+/// More than the kernel keeps of packets for a gateway that does not read.
+#[test]
+fn packets_that_the_kernel_drops_are_counted() {
+    let places = Places::new();
+    let gateway = embedded(&places).start();
+    let udp = places.udp();
+    let packet = format!("a:1|c{}", "\n".repeat(60_000));
+    let packets = 1000;
+    gateway.signal("STOP");
+    for _ in 0..packets {
+        udp(packet.as_bytes());
+    }
+    gateway.signal("CONT");
+    let lost = |seen: &Exposition| seen.value("prom_stream_gateway_statsd_lost_packets_total", &[]);
+    let seen = gateway.scrape_until("each packet to be read or lost", |seen| {
+        lost(seen).map(|lost| lost + door(seen, "requests", None)) == Some(f64::from(packets))
+    });
+    let lost = lost(&seen).unwrap_or_default();
+    assert!(lost > 0.0 && lost < f64::from(packets), "{lost} of {packets}");
+    gateway.scrape_until("those that were read", |seen| {
+        seen.value("a", &[]) == Some(f64::from(packets) - lost)
+    });
+}
+
 #[test]
 fn what_came_before_the_end_is_taken() {
     let places = Places::new();
