@@ -278,11 +278,17 @@ impl Intake {
     }
 }
 
+/// A sample ends with its eighth closing brace at the latest: those of its labels, of
+/// an exemplar and its labels, of native buckets and their two sides, and its own. To
+/// look further would take the longer the longer an array is, for each of its elements.
+const MOST_BRACES: usize = 8;
+
 /// Where the object ends that begins at `start`, if no text in it looks like its end.
 #[inline]
 fn end_of_object(payload: &[u8], start: usize) -> Option<usize> {
-    let ends = memchr_iter(b'}', payload.get(start..)?).map(|brace| start + brace + 1);
-    ends.into_iter().find(|end| {
+    let rest = payload.get(start..).filter(|rest| rest.starts_with(b"{"))?;
+    let mut ends = memchr_iter(b'}', rest).take(MOST_BRACES).map(|brace| start + brace + 1);
+    ends.find(|end| {
         let behind = skip_space(payload, *end);
         let after = skip_space(payload, behind + 1);
         match payload.get(behind) {

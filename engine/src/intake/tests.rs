@@ -107,6 +107,20 @@ fn samples_of_arrays_are_learnt_as_soon_as_others() {
     assert!(sum(&in_arrays) <= sum(&alone) + window, "{in_arrays:?}, {alone:?}");
 }
 
+/// However many elements they have, each is looked at for a bounded time: these would
+/// take minutes otherwise.
+#[test]
+fn arrays_of_other_things_take_no_longer_than_they_are() {
+    let (mut intake, _) = one_shard(10);
+    for (element, samples) in [("1", 1), ("{},1", 2), ("{}, \"x\"", 2), (r#"{"x":{}},[]"#, 2)] {
+        let times = 1_000_000 / (element.len() + 1);
+        let array = format!("[{}]", vec![element; times].join(","));
+        let mut refused = 0;
+        intake.route(array.as_bytes(), |_, _| refused += 1);
+        assert_eq!(refused, times * samples, "{element}");
+    }
+}
+
 /// The same for label sets.
 #[test]
 fn a_series_that_is_spelt_differently_each_time_is_found_by_its_labels() {
