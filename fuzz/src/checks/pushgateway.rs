@@ -41,12 +41,24 @@ pub fn check(data: &[u8]) {
     let Some(mut first) = pushed(body, format) else { return };
     let text = first.exposition(Format::Text);
     let mut again = pushed(text.as_bytes(), BodyFormat::Text).expect("what we print is read");
-    assert_eq!(again.lines(Format::Text), first.lines(Format::Text));
+    assert_eq!(as_read(again.lines(Format::Text)), as_read(first.lines(Format::Text)));
 
     let messages = first.messages();
     let body: Vec<u8> = messages.iter().flat_map(Message::encode_length_delimited_to_vec).collect();
     let again = pushed(&body, BodyFormat::Protobuf).expect("what we print is read");
     assert_eq!({ again }.messages(), messages);
+}
+
+/// Lines of text as their readers have them: blanks before a help are none of it, and one
+/// of blanks alone is none.
+fn as_read(lines: Vec<String>) -> Vec<String> {
+    let read = lines.into_iter().filter_map(|line| {
+        let Some(help) = line.strip_prefix("# HELP ") else { return Some(line) };
+        let (name, help) = help.split_once(' ')?;
+        let help = help.trim_start_matches([' ', '\t']);
+        (!help.is_empty()).then(|| format!("# HELP {name} {help}"))
+    });
+    read.collect()
 }
 
 /// The engine with all samples of a body, if it is one.
