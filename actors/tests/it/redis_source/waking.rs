@@ -72,8 +72,10 @@ async fn a_single_element_wakes_one_worker_and_much_work_wakes_others() {
             while let Some(elements) = take(&mut source).await.unwrap() {
                 taken.push(elements.len());
                 // Work that one worker does not get through alone, as of arrays of a
-                // hundred samples.
-                metrics.routed.fetch_add(100 * elements.len() as u64, Ordering::Relaxed);
+                // hundred samples that have to be parsed.
+                let samples = 100 * elements.len() as u64;
+                metrics.routed.fetch_add(samples, Ordering::Relaxed);
+                metrics.parsed.fetch_add(samples, Ordering::Relaxed);
                 let work = Duration::from_micros(5) * elements.len() as u32;
                 let since = Instant::now();
                 while since.elapsed() < work {}
