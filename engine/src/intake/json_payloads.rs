@@ -103,7 +103,13 @@ impl Intake {
         located: Option<&Located>,
         number: u32,
     ) -> bool {
-        let Some(recognised) = self.recognise(payload, located) else { return false };
+        let Some(located) = located else { return false };
+        let Some(route) = self.json.templates.recognise(payload, located) else { return false };
+        if located.fields == OpenFields::VALUE {
+            self.push_known(&route, located.value, route.details(), number);
+            return true;
+        }
+        let Some(recognised) = self.with_open(route, located) else { return false };
         self.take_known(&recognised, number);
         true
     }
@@ -114,29 +120,37 @@ impl Intake {
     fn recognise(&mut self, payload: &[u8], located: Option<&Located>) -> Option<Recognised> {
         let located = located?;
         let route = self.json.templates.recognise(payload, located)?;
-        let mut recognised =
-            Recognised { route, value: located.value, details: route.details(), timestamp: None };
+        self.with_open(route, located)
+    }
+
+    #[inline]
+    fn take_known(&mut self, recognised: &Recognised, number: u32) {
+        let Recognised { route, value, details, timestamp } = *recognised;
+        self.batch.newest = self.batch.newest.max(timestamp);
+        self.push_known(&route, value, details, number);
+    }
+
+    #[inline]
+    fn push_known(&mut self, route: &CachedRoute, value: f64, details: Details, number: u32) {
+        self.resolver.series.touch(route.entry);
+        if !route.fits {
+            self.resolver.count_misfit(route.entry);
+        }
+        self.batch.push_value(route.entry, number, route.op, value, details);
+    }
+
+    /// What a payload of that template says by its open numbers; `None` where the decoder
+    /// would refuse these.
+    #[inline]
+    fn with_open(&mut self, route: CachedRoute, located: &Located) -> Option<Recognised> {
+        let details = route.details();
+        let mut recognised = Recognised { route, value: located.value, details, timestamp: None };
         if located.fields != OpenFields::VALUE {
             self.add_open(&mut recognised, located)?;
         }
         Some(recognised)
     }
 
-    #[inline]
-    fn take_known(&mut self, recognised: &Recognised, number: u32) {
-        let Recognised { route, value, details, timestamp } = *recognised;
-        self.resolver.series.touch(route.entry);
-        if !route.fits {
-            self.resolver.count_misfit(route.entry);
-        }
-        if timestamp.is_some() {
-            self.batch.newest = self.batch.newest.max(timestamp);
-        }
-        self.batch.push_value(route.entry, number, route.op, value, details);
-    }
-
-    /// Adds what a recognised payload says by other open numbers than its value; `None`
-    /// where the decoder would refuse these.
     #[inline(never)]
     fn add_open(&mut self, recognised: &mut Recognised, located: &Located) -> Option<()> {
         let Self { json: JsonPayloads { templates, counts, .. }, resolver, batch, .. } = self;
